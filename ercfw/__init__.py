@@ -1,0 +1,58 @@
+"""ercfw: a plugin framework for multimodal emotion recognition in conversations.
+
+The names here are all that a plugin needs. They are loaded when first used, so that the command line
+starts without torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ercfw.batch import Batch, HeadOutput, Inputs, Layout, Outputs, Rows, Stream, labelled
+    from ercfw.conversations import UNLABELLED, Conversation, ConversationStream
+    from ercfw.errors import ErcfwError, InputError, Mistake, RunError
+    from ercfw.features import FeatureTable
+    from ercfw.hooks import hookimpl
+    from ercfw.info import DataInfo, ModalitySpec, TargetSpec
+    from ercfw.interfaces import (
+        Context,
+        Dataset,
+        Encoder,
+        Extractor,
+        Fused,
+        FusionBlock,
+        Head,
+        Loss,
+        Metric,
+        Model,
+        Provenance,
+    )
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "batch": ("Batch", "HeadOutput", "Inputs", "Layout", "Outputs", "Rows", "Stream", "labelled"),
+    "conversations": ("UNLABELLED", "Conversation", "ConversationStream"),
+    "errors": ("ErcfwError", "InputError", "Mistake", "RunError"),
+    "features": ("FeatureTable",),
+    "hooks": ("hookimpl",),
+    "info": ("DataInfo", "ModalitySpec", "TargetSpec"),
+    "interfaces": (
+        "Context", "Dataset", "Encoder", "Extractor", "Fused", "FusionBlock", "Head", "Loss", "Metric",
+        "Model", "Provenance",
+    ),
+}  # fmt: skip
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [
+    "UNLABELLED", "Batch", "Context", "Conversation", "ConversationStream", "DataInfo", "Dataset", "Encoder",
+    "ErcfwError", "Extractor", "FeatureTable", "Fused", "FusionBlock", "Head", "HeadOutput", "InputError",
+    "Inputs", "Layout", "Loss", "Metric", "Mistake", "ModalitySpec", "Model", "Outputs", "Provenance", "Rows",
+    "RunError", "Stream", "TargetSpec", "hookimpl", "labelled",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE:
+        raise AttributeError(f"module 'ercfw' has no attribute '{name}'")
+    return getattr(import_module(f"ercfw.{_MODULE[name]}"), name)

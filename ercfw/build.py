@@ -1,0 +1,217 @@
+"""The one place where a recipe becomes objects."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ercfw.batch import Inputs, Outputs, Stream
+from ercfw.catalog import Catalog
+from ercfw.collate import make_layout
+from ercfw.errors import ErcfwError, InputError, Mistake, RunError, did_you_mean
+from ercfw.info import DataInfo
+from ercfw.interfaces import Context, FusionBlock, Loss, Model
+from ercfw.model import ComposedModel
+from ercfw.options import read_options
+from ercfw.overrides import Tables
+from ercfw.recipe import FeaturePart, Part, Recipe, loss_weights
+
+JOINT, DEFAULT = "joint", "default"
+
+
+def parts_of(recipe: Recipe) -> Iterable[tuple[str, str, Part | FeaturePart]]:
+    """Every part that a recipe names: its kind, its table, and what the table says."""
+    yield "dataset", "data", recipe.data
+    for name, features in recipe.features.items():
+        if features.use is not None:
+            yield "extractor", f"features.{name}", features
+    for kind in ("encoder", "context", "head", "loss"):
+        for name, part in getattr(recipe, kind).items():
+            yield kind, f"{kind}.{name}", part
+    for kind in ("fusion", "model"):
+        part = getattr(recipe, kind)
+        if part is not None:
+            yield kind, kind, part
+
+
+def check_parts(recipe: Recipe, catalog: Catalog, where: str) -> list[Mistake]:
+    """Names that nobody offers, options that a part does not take, metrics that do not exist."""
+    mistakes: list[Mistake] = []
+    for kind, table, part in parts_of(recipe):
+        try:
+            component = catalog.find(kind, str(part.use), f"{where}: [{table}] use")
+        except InputError as error:
+            mistakes += error.mistakes
+            continue
+        mistakes += read_options(component.made_by, part.options, f"{where}: [{table}]")[1]
+    target, _, metric = selected_metric(recipe).partition(".")
+    if metric not in catalog.names("metric"):
+        mend = f"TARGET.METRIC: {did_you_mean(metric, catalog.names('metric'))}"
+        mistakes.append(Mistake(f"{where}: [train] select", f"there is no metric named '{metric}'", mend))
+    if recipe.model is None and target not in recipe.head:
+        mistakes.append(Mistake(f"{where}: [train] select", f"no head is named '{target}'"))
+    for name in recipe.data.modalities:
+        if hasattr(nn.ModuleDict, name):
+            mistakes.append(Mistake(f"{where}: [data] modalities", f"'{name}' cannot name a modality"))
+    return mistakes
+
+
+def selected_metric(recipe: Recipe) -> str:
+    """What the best epoch is chosen by, as ``target.metric``."""
+    return recipe.train.select or f"{next(iter(recipe.head), 'emotion')}.weighted-f1"
+
+
+def resolved_tables(recipe: Recipe, catalog: Catalog) -> Tables:
+    """The recipe with every default written out, the parts' options too."""
+    tables = recipe.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"variant"})
+    for kind, table, part in parts_of(recipe):
+        options, _ = read_options(catalog.find(kind, str(part.use), table).made_by, part.options, table)
+        place: Any = tables
+        for key in table.split(".", 1):
+            place = place[key]
+        place.update({k: _plain(v) for k, v in options.items() if v is not None})
+    tables["train"]["select"] = selected_metric(recipe)
+    return {key: value for key, value in tables.items() if value not in ({}, [])}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items() if item is not None}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def make_part(catalog: Catalog, kind: str, table: str, part: Part | FeaturePart, *wired: Any) -> Any:
+    """A part with its options; what its constructor raises names the table.
+
+    Raises:
+        InputError: an option is wrong.
+        RunError: the part's own code failed.
+    """
+    component = catalog.find(kind, str(part.use), f"[{table}] use")
+    options, mistakes = read_options(component.made_by, part.options, f"[{table}]")
+    if mistakes:
+        raise InputError(mistakes)
+    try:
+        return component.made_by(*wired, **options)
+    except InputError as error:
+        raise InputError([replace(m, where=f"[{table}] {m.where}") for m in error.mistakes]) from error
+    except (ErcfwError, KeyboardInterrupt, MemoryError):
+        raise
+    except Exception as error:
+        raise RunError(f"[{table}] {kind} '{part.use}' failed: {type(error).__name__}: {error}") from error
+
+
+def build_model(recipe: Recipe, catalog: Catalog, info: DataInfo) -> Model:
+    """The network of a recipe, its weights drawn from torch's current seed."""
+    if recipe.model is not None:
+        model: Model = make_part(catalog, "model", "model", recipe.model, info)
+        return model
+    encoders, contexts, widths = {}, {}, {}
+    for name in recipe.data.modalities:
+        table, part = _table_for(recipe.encoder, "encoder", name)
+        encoders[name] = make_part(catalog, "encoder", table, part, info.modalities[name], info)
+        widths[name] = encoders[name].out_dim
+    for name in recipe.data.modalities:
+        if name in recipe.context or DEFAULT in recipe.context:
+            table, part = _table_for(recipe.context, "context", name)
+            contexts[name] = make_part(catalog, "context", table, part, widths[name], info)
+            widths[name] = contexts[name].out_dim
+    fusion: FusionBlock | None = None
+    if recipe.fusion is not None:
+        fusion = make_part(catalog, "fusion", "fusion", recipe.fusion, widths, info)
+    width = fusion.out_dim if fusion is not None else widths[recipe.data.modalities[0]]
+    joint = _joint_context(recipe, catalog, width, info)
+    width = joint.out_dim if joint is not None else width
+    heads = {
+        target: make_part(catalog, "head", f"head.{target}", part, width, target, info)
+        for target, part in recipe.head.items()
+    }
+    return ComposedModel(encoders, contexts, fusion, joint, heads)
+
+
+def _table_for(parts: Mapping[str, Part], kind: str, name: str) -> tuple[str, Part]:
+    key = name if name in parts else DEFAULT
+    return f"{kind}.{key}", parts[key]
+
+
+def _joint_context(recipe: Recipe, catalog: Catalog, width: int, info: DataInfo) -> Context | None:
+    if JOINT not in recipe.context:
+        return None
+    context: Context = make_part(catalog, "context", f"context.{JOINT}", recipe.context[JOINT], width, info)
+    return context
+
+
+class WeightedLosses(nn.Module):
+    """The losses of a recipe and their weights."""
+
+    def __init__(self, losses: Mapping[str, Loss], weights: Mapping[str, float]) -> None:
+        super().__init__()
+        self.losses = nn.ModuleDict(dict(losses))
+        self.weights = dict(weights)
+
+    @property
+    def couples_batch(self) -> bool:
+        """Whether any loss couples the utterances of a batch."""
+        return any(loss.couples_batch for loss in self.losses.values())
+
+    def forward(self, outputs: Outputs, targets: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Each loss, weighted; their sum is what training minimises."""
+        return {name: self.weights[name] * loss(outputs, targets) for name, loss in self.losses.items()}
+
+
+def build_losses(recipe: Recipe, catalog: Catalog, info: DataInfo) -> WeightedLosses:
+    """The losses of a recipe."""
+    losses = {
+        name: make_part(catalog, "loss", f"loss.{name}", part, part.target or next(iter(info.targets)), info)
+        for name, part in recipe.loss.items()
+    }
+    return WeightedLosses(losses, loss_weights(recipe))
+
+
+def rehearse(model: Model, losses: WeightedLosses, info: DataInfo) -> None:
+    """Run model and losses once on three made-up utterances, so that what does not fit is said at once.
+
+    Raises:
+        InputError: a loss asks for what the model does not give, or an output has not the promised shape.
+    """
+    inputs = _made_up(info)
+    training = model.training
+    with torch.no_grad():
+        outputs = model.eval()(inputs)
+    model.train(training)
+    rows = inputs.layout.index.numel()
+    for target, spec in info.targets.items():
+        shape = tuple(outputs.heads[target].logits.shape) if target in outputs.heads else None
+        if shape != (rows, len(spec.classes)):
+            raise InputError.at(
+                f"[head.{target}]", f"gives logits of shape {shape}", f"[N, C] = {(rows, len(spec.classes))}"
+            )
+    for name, loss in losses.losses.items():
+        assert isinstance(loss, Loss)
+        for needed in loss.requires:
+            offered = {"views": outputs.views, "embedding": outputs.heads}.get(needed, outputs.extras.get(needed))
+            if offered is None or (isinstance(offered, dict) and not offered):
+                raise InputError.at(f"[loss.{name}]", f"needs '{needed}', which this model does not give")
+    labels = {target: torch.zeros(rows, dtype=torch.int64) for target in info.targets}
+    with torch.no_grad():
+        losses(outputs, labels)
+
+
+def _made_up(info: DataInfo) -> Inputs:
+    sizes, speakers = [2, 1], [np.array([0, 1]), np.array([0])]
+    streams = {}
+    for name, spec in info.modalities.items():
+        present = torch.ones(3, dtype=torch.bool)
+        if spec.kind == "vector":
+            streams[name] = Stream(torch.zeros(3, spec.dim), present)
+        elif spec.kind == "frames":
+            streams[name] = Stream(torch.zeros(3, 2, spec.dim), present, torch.ones(3, 2, dtype=torch.bool))
+        else:
+            tokens = torch.zeros(3, 2, dtype=torch.int64)
+            streams[name] = Stream(tokens, present, torch.ones(3, 2, dtype=torch.bool))
+    return Inputs(streams, make_layout(sizes, speakers), torch.from_numpy(np.concatenate(speakers)))

@@ -1,0 +1,201 @@
+"""Finds plugins, keeps broken ones apart, and looks names up."""
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pluggy
+
+from ercfw import hooks, interfaces
+from ercfw.errors import InputError, Mistake, did_you_mean
+from ercfw.options import options_model
+
+GROUP = "ercfw"
+KINDS: Mapping[str, tuple[str, Any]] = {
+    "dataset": ("provide_datasets", interfaces.Dataset),
+    "extractor": ("provide_extractors", interfaces.Extractor),
+    "encoder": ("provide_encoders", interfaces.Encoder),
+    "context": ("provide_contexts", interfaces.Context),
+    "fusion": ("provide_fusions", interfaces.FusionBlock),
+    "head": ("provide_heads", interfaces.Head),
+    "loss": ("provide_losses", interfaces.Loss),
+    "metric": ("provide_metrics", None),
+    "model": ("provide_models", interfaces.Model),
+}
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+@dataclass(frozen=True)
+class Component:
+    """Something a plugin offers: ``kind`` and ``name`` as recipes write them, and its class (or function)."""
+
+    kind: str
+    name: str
+    made_by: Any
+    plugin: str
+
+
+@dataclass
+class Plugin:
+    """A plugin that was found.
+
+    Attributes:
+        name: the entry point's, or the file's.
+        version: of its distribution; for a file the start of its hash.
+        origin: where it was found.
+        components: what it offers; empty when it is broken.
+        failure: why it is broken; None when it works.
+    """
+
+    name: str
+    version: str
+    origin: str
+    components: list[Component] = field(default_factory=list)
+    failure: str | None = None
+    manager: pluggy.PluginManager | None = None
+
+
+class Catalog:
+    """What all working plugins offer, by kind and name."""
+
+    def __init__(self, plugins: Iterable[Plugin]) -> None:
+        self.plugins = list(plugins)
+        self._owners: dict[tuple[str, str], list[Component]] = {}
+        for component in (component for plugin in self.plugins for component in plugin.components):
+            self._owners.setdefault((component.kind, component.name), []).append(component)
+
+    def names(self, kind: str) -> list[str]:
+        """The names of a kind, sorted."""
+        return sorted(name for owned, name in self._owners if owned == kind)
+
+    def components(self, kind: str) -> list[Component]:
+        """The components of a kind whose name only one plugin claims, sorted."""
+        return [self._owners[kind, n][0] for n in self.names(kind) if len(self._owners[kind, n]) == 1]
+
+    def find(self, kind: str, name: str, where: str) -> Component:
+        """The component of that name.
+
+        Raises:
+            InputError: nobody offers it, or several plugins do.
+        """
+        owners = self._owners.get((kind, name), [])
+        if len(owners) == 1:
+            return owners[0]
+        if owners:
+            both = " and ".join(f"'{owner.plugin}'" for owner in owners)
+            raise InputError.at(where, f"{kind} '{name}' is offered by {both}", "uninstall one of them")
+        broken = [plugin.name for plugin in self.plugins if plugin.failure]
+        also = f"; broken plugins: {', '.join(broken)}, see 'ercfw plugins'" if broken else ""
+        raise InputError.at(where, f"there is no {kind} named '{name}'", did_you_mean(name, self.names(kind)) + also)
+
+    def call(self, hook: str, **arguments: Any) -> list[str]:
+        """Call an event hook plugin by plugin; the failures, told so that no other plugin's call is lost."""
+        failures = []
+        for plugin in self.plugins:
+            if plugin.manager is None:
+                continue
+            try:
+                getattr(plugin.manager.hook, hook)(**arguments)
+            except Exception as error:
+                failures.append(f"plugin '{plugin.name}': {hook} failed: {_cause(error)}")
+        return failures
+
+
+def load_catalog(files: Iterable[Path] = ()) -> Catalog:
+    """All installed plugins and these plugin files."""
+    plugins = [_load_entry_point(entry) for entry in sorted(_entry_points(), key=lambda entry: entry.name)]
+    return Catalog(plugins + [_load_file(path) for path in files])
+
+
+def plugin_files(paths: Iterable[str], beside: Path) -> list[Path]:
+    """A recipe's plugin files, relative to its folder.
+
+    Raises:
+        InputError: one is missing, or is no Python file.
+    """
+    files = [(beside / path).resolve() for path in paths]
+    wrong = [file for file in files if file.suffix != ".py" or not file.is_file()]
+    if wrong:
+        raise InputError([Mistake(str(file), "there is no such plugin file (*.py)") for file in wrong])
+    return files
+
+
+def _entry_points() -> Iterable[importlib.metadata.EntryPoint]:
+    return importlib.metadata.entry_points(group=GROUP)
+
+
+def _load_entry_point(entry: importlib.metadata.EntryPoint) -> Plugin:
+    dist = entry.dist
+    version, origin = (dist.version, dist.name) if dist else ("", "")
+    return _register(Plugin(entry.name, version, origin), entry.load)
+
+
+def _load_file(path: Path) -> Plugin:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    return _register(Plugin(path.stem, digest, str(path)), lambda: _run_file(path, digest))
+
+
+def _run_file(path: Path, digest: str) -> Any:
+    name = f"ercfw_plugin_file_{path.stem}_{digest}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} cannot be loaded")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _register(plugin: Plugin, load: Callable[[], Any]) -> Plugin:
+    """Load and check one plugin; whatever it raises makes it, and only it, a broken one."""
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hooks)
+    try:
+        if manager.register(load(), plugin.name) is None:
+            raise TypeError("the plugin is blocked")
+        manager.check_pending()
+        for kind, (hook, base) in KINDS.items():
+            for offer in getattr(manager.hook, hook)():
+                plugin.components += _components(plugin.name, kind, base, offer)
+        if not manager.get_hookcallers(manager.get_plugin(plugin.name)):
+            raise TypeError("implements no hook of ercfw (is @hookimpl missing?)")
+        plugin.manager = manager
+    except (Exception, SystemExit) as error:
+        plugin.components = []
+        plugin.failure = _cause(error)
+    return plugin
+
+
+def _components(plugin: str, kind: str, base: Any, offer: Any) -> list[Component]:
+    hook = KINDS[kind][0]
+    if not isinstance(offer, dict):
+        raise TypeError(f"{hook} returned {type(offer).__name__}; a dict of name and class is needed")
+    return [Component(kind, _check(kind, base, name, made_by), made_by, plugin) for name, made_by in offer.items()]
+
+
+def _check(kind: str, base: Any, name: Any, made_by: Any) -> str:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise TypeError(f"{kind} {name!r}: names are kebab-case, such as 'gated-sum'")
+    if base is None:
+        if not callable(made_by):
+            raise TypeError(f"{kind} '{name}' is not callable")
+        return name
+    if not (isinstance(made_by, type) and issubclass(made_by, base)):
+        raise TypeError(f"{kind} '{name}' is not a subclass of {base.__name__}")
+    if getattr(made_by, "__abstractmethods__", None):
+        raise TypeError(f"{kind} '{name}' lacks {', '.join(sorted(made_by.__abstractmethods__))}")
+    if "forward" in vars(base) and made_by.forward is vars(base)["forward"]:
+        raise TypeError(f"{kind} '{name}' has no forward")
+    options_model(made_by)
+    return name
+
+
+def _cause(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__

@@ -1,0 +1,119 @@
+"""Safetensors weights, and all that a resume needs, in files written whole or not at all."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from ercfw.errors import InputError
+from ercfw.files import replacing
+from ercfw.info import DataInfo
+
+FORMAT = 1
+
+
+def save_model(path: Path, weights: Mapping[str, Tensor], info: DataInfo, about: Mapping[str, Any]) -> None:
+    """Write a model's weights, with what it was told of its data and what made it."""
+    _save(path, weights, {"format": FORMAT, "info": asdict(info), **about})
+
+
+def load_model(path: Path) -> tuple[dict[str, Tensor], DataInfo, dict[str, Any]]:
+    """Read what ``save_model`` wrote.
+
+    Raises:
+        InputError: there is no such file, or it is damaged.
+    """
+    tensors, about = _load(path)
+    if about.get("format") != FORMAT or "info" not in about:
+        raise InputError.at(path, "is not a model of ercfw")
+    return tensors, DataInfo.from_json(about["info"]), about
+
+
+def save_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Write nested dicts and lists of tensors and plain values."""
+    tensors: dict[str, Tensor] = {}
+    skeleton = _flatten(state, "", tensors)
+    _save(path, tensors, {"format": FORMAT, "state": skeleton})
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Read what ``save_state`` wrote.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    tensors, about = _load(path)
+    state: dict[str, Any] = _unflatten(about["state"], tensors)
+    return state
+
+
+def start_from(model: nn.Module, folder: Path) -> str:
+    """Take over every weight of a run's model that has the same name and shape here; says how many.
+
+    Raises:
+        InputError: there is no such model, or nothing in it fits.
+    """
+    tensors, _, _ = load_model(folder / "model.safetensors")
+    own = model.state_dict()
+    fitting = {name: x for name, x in tensors.items() if name in own and own[name].shape == x.shape}
+    if not fitting:
+        raise InputError.at("[train] init_from", f"no weight of {folder} fits this model")
+    model.load_state_dict({**own, **fitting})
+    return f"{len(fitting)} of {len(own)} tensors taken from {folder}"
+
+
+def _save(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+    plain = {name: x.detach().to("cpu", copy=True).contiguous() for name, x in tensors.items()}
+    with replacing(path) as temporary:
+        # One key, sorted: safetensors writes several in random order.
+        save_file(plain, temporary, metadata={"ercfw": json.dumps(about, sort_keys=True)})
+
+
+def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {}).get("ercfw", "{}"))
+            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError) as error:
+        raise InputError.at(path, f"cannot be read: {error}") from error
+
+
+def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    """The value with each tensor put aside under its path; dicts as pairs, since their keys may be numbers."""
+    if isinstance(value, Tensor):
+        tensors[name] = value
+        return {"tensor": name}
+    if isinstance(value, Mapping):
+        return {"dict": [[key, _flatten(item, f"{name}/{key}", tensors)] for key, item in value.items()]}
+    if isinstance(value, (list, tuple)):
+        return {"list": [_flatten(item, f"{name}/{number}", tensors) for number, item in enumerate(value)]}
+    return {"value": value}
+
+
+def _unflatten(skeleton: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Any:
+    ((kind, value),) = skeleton.items()
+    if kind == "tensor":
+        return tensors[value]
+    if kind == "dict":
+        return {key: _unflatten(item, tensors) for key, item in value}
+    if kind == "list":
+        return [_unflatten(item, tensors) for item in value]
+    return value
+
+
+def to_host(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A copy of weights that later steps do not change."""
+    return {name: x.detach().to("cpu", copy=True) for name, x in weights.items()}
+
+
+def seed_everything(*entropy: int) -> None:
+    """Seed torch from several numbers (seed, epoch, process), so that no generator needs to be saved."""
+    import numpy as np
+
+    torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1))

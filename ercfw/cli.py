@@ -1,0 +1,226 @@
+"""The command line: one function a verb; torch and plugins are imported inside them."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from ercfw.errors import ErcfwError, InputError
+
+if TYPE_CHECKING:
+    from ercfw.jobs import Job
+
+app = typer.Typer(
+    name="ercfw",
+    help="Train and compare models for multimodal emotion recognition in conversations.",
+    epilog="Plugins may add verbs; 'ercfw plugins' lists what is installed.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+RecipeName = Annotated[str, typer.Argument(help="A recipe's file, or the name of a shipped one.", metavar="RECIPE")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(help="Settings, such as train.lr=3e-4 fusion.use=concat.", metavar="[KEY=VALUE]..."),
+]
+Variants = Annotated[list[str] | None, typer.Option("--variant", help="A variant's name, or 'all'; repeatable.")]
+Dropped = Annotated[list[str] | None, typer.Option("--drop", help="A table or key to take away; repeatable.")]
+NoPluginFiles = Annotated[bool, typer.Option("--no-plugin-files", help="Refuse recipes that name plugin files.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+@app.command(epilog="ercfw run multiemo_meld  |  ercfw run mine.toml --variant all --seeds 5  |  "
+             "ercfw run meld_text data.root=data/meld train.lr=3e-4 --drop loss.swfc")  # fmt: skip
+def run(
+    recipe: RecipeName,
+    overrides: Overrides = None,
+    variant: Variants = None,
+    drop: Dropped = None,
+    seeds: Annotated[str | None, typer.Option(help="A number of seeds (5), or a list (1,7).")] = None,
+    out: Annotated[Path, typer.Option(help="Where runs are left.")] = Path("runs"),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with runs that were stopped.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Run again what is done or was stopped.")] = False,
+    no_plugin_files: NoPluginFiles = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say only warnings, errors and results.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a recipe, score it, and leave a report."""
+    jobs = _jobs(recipe, overrides, variant, drop, seeds, no_plugin_files)
+    from ercfw.experiment import Manner, run_jobs
+    from ercfw.report.tables import run_table, summary_table
+    from ercfw.talk import Talk
+
+    first = os.environ.get("RANK", "0") == "0"
+    talk = Talk(quiet=quiet, silent=not first)
+    for path in {path for job in jobs for path in job.plugin_files}:
+        talk.say(f"running plugin file {path}")
+    try:
+        results = run_jobs(jobs, Manner(out, resume, force), talk)
+    except KeyboardInterrupt:
+        talk.say(f"stopped; finished epochs are kept in {out}, the same command with --resume goes on")
+        raise typer.Exit(1) from None
+    if not first:
+        return
+    if as_json:
+        print(json.dumps(results, ensure_ascii=False))
+        return
+    console = Console()
+    for metrics in results:
+        console.print(run_table(metrics))
+    if len(results) > 1:
+        console.print(summary_table(results))
+    for metrics in results:
+        console.print(f"report: {metrics['folder']}/report.md", soft_wrap=True, highlight=False)
+
+
+@app.command(epilog="ercfw validate recipes/multiemo_meld.toml  |  ercfw validate mine.toml fusion.use=concat")
+def validate(
+    recipe: RecipeName,
+    overrides: Overrides = None,
+    drop: Dropped = None,
+    no_plugin_files: NoPluginFiles = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check a recipe and all its variants without training; needs no data."""
+    jobs = _jobs(recipe, overrides, ["all"], drop, None, no_plugin_files)
+    from ercfw.validate import check_jobs
+
+    unchecked = check_jobs(jobs)
+    if as_json:
+        print(json.dumps({"valid": True, "variants": [job.variant for job in jobs], "unchecked": unchecked}))
+        return
+    print(f"{recipe}: valid, with {len(jobs) - 1} variants")
+    for note in unchecked:
+        print(f"not checked: {note}")
+
+
+@app.command(epilog="ercfw show multiemo_meld  |  ercfw show mine.toml --variant 'w/o SWFC' train.lr=3e-4")
+def show(
+    recipe: RecipeName,
+    overrides: Overrides = None,
+    variant: Annotated[str, typer.Option(help="A variant's name.")] = "base",
+    drop: Dropped = None,
+    no_plugin_files: NoPluginFiles = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print a recipe with every default written out."""
+    (job,) = _jobs(recipe, overrides, [variant], drop, None, no_plugin_files)
+    import tomlkit
+
+    tables = {**job.tables, "seeds": list(job.recipe.seeds)}
+    print(json.dumps(tables, ensure_ascii=False) if as_json else tomlkit.dumps(tables).rstrip())
+
+
+@app.command("ls", epilog="ercfw ls  |  ercfw ls fusion  |  ercfw ls recipes --json")
+def list_(
+    what: Annotated[str | None, typer.Argument(help="'recipes', or a kind such as 'fusion'.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List shipped recipes and installed components."""
+    from ercfw.catalog import KINDS, load_catalog
+    from ercfw.errors import did_you_mean
+    from ercfw.shipped import shipped_recipes
+
+    if what is not None and what not in {"recipes", *KINDS}:
+        raise InputError.at(f"ls {what}", "there is no such kind", did_you_mean(what, ["recipes", *KINDS]))
+    listed: dict[str, list[str]] = {}
+    if what in (None, "recipes"):
+        listed["recipes"] = list(shipped_recipes())
+    if what != "recipes":
+        catalog = load_catalog()
+        listed.update({kind: catalog.names(kind) for kind in KINDS if what in (None, kind)})
+    if as_json:
+        print(json.dumps(listed))
+        return
+    for kind, names in listed.items():
+        print(f"{kind}: {', '.join(names) or '-'}")
+
+
+@app.command(epilog="ercfw plugins  |  ercfw plugins --json")
+def plugins(as_json: AsJson = False) -> None:
+    """List plugins: version, where from, what they offer, and why one is broken."""
+    from ercfw.catalog import load_catalog
+
+    found = [
+        {
+            "name": plugin.name,
+            "version": plugin.version,
+            "origin": plugin.origin,
+            "offers": [f"{component.kind} {component.name}" for component in plugin.components],
+            "failure": plugin.failure,
+        }
+        for plugin in load_catalog().plugins
+    ]
+    if as_json:
+        print(json.dumps(found))
+        return
+    for plugin in found:
+        print(f"{plugin['name']} {plugin['version']} ({plugin['origin']})")
+        print(f"  BROKEN: {plugin['failure']}" if plugin["failure"] else f"  {', '.join(plugin['offers'] or [])}")
+
+
+def _jobs(
+    recipe: str,
+    overrides: list[str] | None,
+    variants: list[str] | None,
+    dropped: list[str] | None,
+    seeds: str | None,
+    no_plugin_files: bool,
+) -> "list[Job]":
+    from ercfw.jobs import Choice, plan_jobs
+    from ercfw.overrides import parse_overrides
+    from ercfw.shipped import find_recipe
+    from ercfw.variants import read_toml
+
+    source = read_toml(find_recipe(recipe))
+    chosen = variants or ["base"]
+    choice = Choice(
+        variants=source.variants if "all" in chosen else list(dict.fromkeys(chosen)),
+        seeds=_seeds(seeds, source.tables.get("seeds")),
+        overrides=parse_overrides(overrides or []),
+        dropped=dropped or [],
+        allow_plugin_files=not no_plugin_files,
+    )
+    return plan_jobs(source, choice)
+
+
+def _seeds(text: str | None, in_recipe: Any) -> list[int] | None:
+    """``5`` is five seeds, counting up from the recipe's first; ``1,7`` is these."""
+    if text is None:
+        return None
+    numbers = [int(word) if word.strip().isdigit() else -1 for word in text.split(",")]
+    if min(numbers) < 0 or len(set(numbers)) < len(numbers) or numbers == [0]:
+        raise InputError.at(
+            "--seeds", f"'{text}' is neither a number of seeds nor a list of different ones", "5 or 1,7"
+        )
+    if len(numbers) > 1 or text.strip().endswith(","):
+        return numbers
+    first = in_recipe[0] if isinstance(in_recipe, list) and in_recipe and isinstance(in_recipe[0], int) else 0
+    return list(range(first, first + numbers[0]))
+
+
+def _add_plugin_commands(words: list[str]) -> None:
+    """Load plugins for their verbs only when the verb is none of ours, so that ours start quickly."""
+    ours = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    if words and not words[0].startswith("-") and words[0] not in ours:
+        from ercfw.catalog import load_catalog
+
+        for failure in load_catalog().call("add_commands", app=app):
+            print(f"warning: {failure}", file=sys.stderr)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in one message."""
+    try:
+        _add_plugin_commands(sys.argv[1:])
+        app()
+    except ErcfwError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        sys.exit(error.exit_code)

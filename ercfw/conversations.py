@@ -1,0 +1,72 @@
+"""A conversation as a dataset gives it: on the host, unbatched, named as in its source."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+UNLABELLED = -100
+UtteranceId = tuple[str, str]
+"""(conversation, utterance id of the source): sources have gaps, so never a position."""
+
+
+@dataclass(frozen=True)
+class ConversationStream:
+    """One modality of one conversation.
+
+    Attributes:
+        values: ``[U, D]`` float32 vectors, ``[U, T, D]`` float32 frames or ``[U, T]`` int64 tokens.
+        present: ``[U]`` bool, False where the utterance lacks the modality (zeros there).
+        lengths: ``[U]`` int64, real frames or tokens of each utterance; None for vectors.
+    """
+
+    values: NDArray[np.float32] | NDArray[np.int64]
+    present: NDArray[np.bool_]
+    lengths: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A sequence of utterances.
+
+    Attributes:
+        id: unique over all splits of a dataset (``train/12`` where the source counts each from 0).
+        split: ``train``, ``dev`` or ``test``.
+        utterances: U ids as in the source.
+        speakers: U names.
+        texts: U texts, empty where there is none.
+        labels: a target's classes ``[U]`` int64, ``UNLABELLED`` where there is no label.
+        streams: a modality's values.
+        times: start and end of each utterance in seconds; empty when unknown.
+        media: the clip of each utterance, or None; empty when there are no clips.
+    """
+
+    id: str
+    split: str
+    utterances: tuple[str, ...]
+    speakers: tuple[str, ...]
+    texts: tuple[str, ...]
+    labels: Mapping[str, NDArray[np.int64]]
+    streams: Mapping[str, ConversationStream] = field(default_factory=dict)
+    times: tuple[tuple[float, float] | None, ...] = ()
+    media: tuple[Path | None, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    @property
+    def ids(self) -> tuple[UtteranceId, ...]:
+        """The name of each utterance."""
+        return tuple((self.id, utterance) for utterance in self.utterances)
+
+    @property
+    def speaker_numbers(self) -> NDArray[np.int64]:
+        """``[U]`` speakers numbered by first appearance in this conversation."""
+        numbers: dict[str, int] = {}
+        return np.array([numbers.setdefault(name, len(numbers)) for name in self.speakers], dtype=np.int64)
+
+    def with_streams(self, streams: Mapping[str, ConversationStream]) -> "Conversation":
+        """The same conversation with these streams in place of its own."""
+        return replace(self, streams=dict(streams))

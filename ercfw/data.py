@@ -1,0 +1,181 @@
+"""A recipe's conversations: the dataset's splits, each with the streams that the recipe asks for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ercfw.build import DEFAULT, make_part
+from ercfw.catalog import Catalog
+from ercfw.collate import describe
+from ercfw.conversations import UNLABELLED, Conversation
+from ercfw.errors import InputError, Mistake, did_you_mean
+from ercfw.extract import Progress, extract
+from ercfw.features import FeatureTable, FittedOn, read_features
+from ercfw.fitted import check_fitted
+from ercfw.info import DataInfo
+from ercfw.interfaces import Dataset, Extractor, Provenance, Split
+from ercfw.recipe import FeaturePart, Recipe
+
+SPLITS: tuple[Split, ...] = ("train", "dev", "test")
+SIMULATED = "SIMULATED"
+
+
+@dataclass(frozen=True)
+class Data:
+    """All that an experiment reads.
+
+    Attributes:
+        splits: conversations with their streams.
+        info: what a model is told.
+        provenance: where the conversations came from.
+        streams: where each modality came from and what it was fitted on, for reports.
+        stamps: words that must stand on everything a run leaves behind.
+        warnings: what a reader should know.
+    """
+
+    splits: Mapping[str, Sequence[Conversation]]
+    info: DataInfo
+    provenance: Provenance
+    streams: Mapping[str, Mapping[str, Any]]
+    stamps: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = field(default=())
+
+
+def make_dataset(recipe: Recipe, catalog: Catalog) -> Dataset:
+    """The dataset of a recipe."""
+    dataset: Dataset = make_part(catalog, "dataset", "data", recipe.data)
+    return dataset
+
+
+def load_data(recipe: Recipe, catalog: Catalog, dataset: Dataset, progress: Progress) -> Data:
+    """Splits, streams and what is to be said of them.
+
+    Raises:
+        InputError: the conversations or a stream are not fit for the recipe.
+    """
+    splits: dict[str, Sequence[Conversation]] = {name: list(dataset.split(name)) for name in SPLITS}
+    _check_splits(splits)
+    _check_tables(recipe, dataset)
+    tables = {
+        name: table
+        for name in recipe.data.modalities
+        if (table := _table(recipe, catalog, dataset, splits, name, progress)) is not None
+    }
+    with_streams: dict[str, Sequence[Conversation]] = {
+        split: [_attach(c, recipe, tables) for c in splits[split]] for split in SPLITS
+    }
+    stamps = [SIMULATED] if dataset.provenance.simulated else []
+    warnings: list[str] = []
+    for name, table in tables.items():
+        allow = recipe.data.allow_fitted_dev
+        found = check_fitted(name, table.fitted_on, with_streams, dataset.source_train, allow)
+        stamps += [stamp for stamp in found.stamps if stamp not in stamps]
+        warnings += found.warnings
+    info = describe(with_streams["train"], dataset.targets)
+    warnings += [
+        f"class '{name}' of '{target}' has no utterance in train"
+        for target, spec in info.targets.items()
+        for name, count in zip(spec.classes, spec.counts, strict=True)
+        if not count
+    ]
+    streams = {name: {"made_by": t.made_by, "fitted_on": _said(t.fitted_on)} for name, t in tables.items()}
+    return Data(with_streams, info, dataset.provenance, streams, tuple(stamps), tuple(warnings))
+
+
+def feature_part(recipe: Recipe, modality: str) -> FeaturePart | None:
+    """What the recipe says of where a modality comes from."""
+    return recipe.features.get(modality, recipe.features.get(DEFAULT))
+
+
+def make_extractor(recipe: Recipe, catalog: Catalog, modality: str) -> Extractor:
+    """The extractor that the recipe names for a modality."""
+    part = feature_part(recipe, modality)
+    assert part is not None
+    key = modality if modality in recipe.features else DEFAULT
+    extractor: Extractor = make_part(catalog, "extractor", f"features.{key}", part)
+    return extractor
+
+
+def _table(
+    recipe: Recipe,
+    catalog: Catalog,
+    dataset: Dataset,
+    splits: Mapping[str, Sequence[Conversation]],
+    modality: str,
+    progress: Progress,
+) -> FeatureTable | None:
+    """The values of a modality; None when the conversations carry them."""
+    part = feature_part(recipe, modality)
+    if part is not None and part.use is not None:
+        extractor = make_extractor(recipe, catalog, modality)
+        if dataset.provenance.simulated:
+            return dataset.draw(modality, extractor.dim)
+        return extract(extractor, part.use, [c for split in SPLITS for c in splits[split]], progress)
+    if part is not None and part.file is not None and not dataset.provenance.simulated:
+        fitted: FittedOn | None = dataset.source_train if part.fitted_on == "train" else part.fitted_on
+        return read_features(Path(part.file), dataset.rows, fitted)
+    if all(modality in c.streams for split in SPLITS for c in splits[split]):
+        return None
+    if modality not in dataset.modalities:
+        raise InputError.at(
+            f"[data] modalities: {modality}",
+            "this dataset has no such modality, and no [features] table brings it",
+            did_you_mean(modality, [*dataset.modalities, *recipe.features]),
+        )
+    return dataset.features(modality)
+
+
+def _attach(conversation: Conversation, recipe: Recipe, tables: Mapping[str, FeatureTable]) -> Conversation:
+    return conversation.with_streams(
+        {
+            name: tables[name].stream(conversation.ids) if name in tables else conversation.streams[name]
+            for name in recipe.data.modalities
+        }
+    )
+
+
+def _check_splits(splits: Mapping[str, Sequence[Conversation]]) -> None:
+    mistakes = [
+        Mistake(f"split '{split}': conversation {conversation.id}", "has no utterances")
+        for split, conversations in splits.items()
+        for conversation in conversations
+        if not len(conversation)
+    ]
+    seen: dict[str, str] = {}
+    for split, conversations in splits.items():
+        for conversation in conversations:
+            if conversation.id in seen:
+                where = f"split '{split}': conversation {conversation.id}"
+                mistakes.append(Mistake(where, f"is also in split '{seen[conversation.id]}'"))
+            seen[conversation.id] = split
+    for split in ("train", "dev"):
+        labels = [values for conversation in splits[split] for values in conversation.labels.values()]
+        if not any((values != UNLABELLED).any() for values in labels):
+            mistakes.append(Mistake(f"split '{split}'", "has no labelled utterance", "train and dev need labels"))
+    if mistakes:
+        raise InputError(mistakes)
+
+
+def _check_tables(recipe: Recipe, dataset: Dataset) -> None:
+    """A table for a modality that is left out is ignored; one that nothing brings is a mistake."""
+    known = {*recipe.data.modalities, *dataset.modalities, DEFAULT}
+    tables = [("features", name, known) for name in recipe.features]
+    tables += [("encoder", name, known | set(recipe.features)) for name in recipe.encoder]
+    tables += [("context", name, known | set(recipe.features) | {"joint"}) for name in recipe.context]
+    mistakes = [
+        Mistake(f"[{kind}.{name}]", f"the data has no modality '{name}'", did_you_mean(name, names))
+        for kind, name, names in tables
+        if name not in names
+    ]
+    mistakes += [
+        Mistake(f"[head.{name}]", "the data has no such target", did_you_mean(name, dataset.targets))
+        for name in recipe.head
+        if name not in dataset.targets
+    ]
+    if mistakes:
+        raise InputError(mistakes)
+
+
+def _said(fitted_on: FittedOn) -> str:
+    return fitted_on if isinstance(fitted_on, str) else f"{len(fitted_on)} labelled utterances"

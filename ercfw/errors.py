@@ -1,0 +1,61 @@
+"""The errors a user can meet: each says what is wrong, where, and what would be right."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One thing that is wrong.
+
+    Attributes:
+        where: file, table and key, such as ``recipes/mine.toml: [fusion] width``.
+        what: what is wrong there.
+        mend: what would be right; may be empty.
+    """
+
+    where: str
+    what: str
+    mend: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" + (f" ({self.mend})" if self.mend else "")
+
+
+class ErcfwError(Exception):
+    """Ends a command with one message and without a traceback."""
+
+    exit_code = 1
+
+
+class InputError(ErcfwError):
+    """The user's input is wrong; holds every mistake that was found."""
+
+    exit_code = 2
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
+
+    @classmethod
+    def at(cls, where: object, what: str, mend: str = "") -> "InputError":
+        """The error of a single mistake."""
+        return cls([Mistake(str(where), what, mend)])
+
+
+class RunError(ErcfwError):
+    """The input was right, but the run failed: a loss that is not a number, a full disk."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint for an unknown name: the closest known one, and all there are."""
+    known = sorted(known)
+    close = get_close_matches(name, known, n=1)
+    guess = f"did you mean '{close[0]}'? " if close else ""
+    return f"{guess}there is: {', '.join(known) or 'nothing'}"
+
+
+def missing_library(library: str, extra: str) -> InputError:
+    """The error of a part whose optional library is not installed."""
+    return InputError.at(library, "is needed here and is not installed", f"pip install 'ercfw[{extra}]'")

@@ -1,0 +1,116 @@
+"""Predictions, and the metrics that score them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from numpy.typing import NDArray
+from torch import nn
+
+from ercfw.build import WeightedLosses
+from ercfw.conversations import UNLABELLED, Conversation, UtteranceId
+from ercfw.distributed import gather_outputs, take_share
+from ercfw.errors import RunError
+from ercfw.info import DataInfo
+from ercfw.interfaces import Metric
+
+Scores = dict[str, float | dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """A model's answer for a split, a row an utterance, in the order of its conversations.
+
+    Attributes:
+        ids: the utterances.
+        labels: ``[N]`` a target, -100 = unlabelled.
+        probabilities: ``[N, C]`` a target.
+        losses: each weighted loss; the mean over batches, weighted by their labelled rows.
+    """
+
+    ids: tuple[UtteranceId, ...]
+    labels: Mapping[str, NDArray[np.int64]]
+    probabilities: Mapping[str, NDArray[np.float32]]
+    losses: Mapping[str, float]
+
+
+def batches(conversations: Sequence[Conversation], size: int) -> Iterable[Sequence[Conversation]]:
+    """The conversations, ``size`` at a time."""
+    return (conversations[start : start + size] for start in range(0, len(conversations), size))
+
+
+@torch.no_grad()
+def predict(
+    accelerator: Accelerator,
+    model: nn.Module,
+    losses: WeightedLosses,
+    conversations: Sequence[Conversation],
+    batch_size: int,
+) -> Predictions:
+    """Run a model over a split; every utterance once, however many processes share the work."""
+    model.eval()
+    losses.eval()
+    ids: list[UtteranceId] = []
+    labels: dict[str, list[Any]] = {}
+    probabilities: dict[str, list[Any]] = {}
+    totals: dict[str, float] = dict.fromkeys(losses.weights, 0.0)
+    weight = 0
+    for part in batches(conversations, batch_size):
+        share = take_share(part, accelerator.process_index, accelerator.num_processes)
+        outputs = model(share.own.to(accelerator.device).inputs)
+        outputs = gather_outputs(outputs, share, accelerator.process_index)
+        targets = {name: y.to(accelerator.device) for name, y in share.whole.targets.items()}
+        rows = max(int((y != UNLABELLED).sum()) for y in share.whole.targets.values())
+        if rows:
+            for name, value in losses(outputs, targets).items():
+                totals[name] += rows * float(value)
+            weight += rows
+        ids += share.whole.ids
+        for name, head in outputs.heads.items():
+            labels.setdefault(name, []).append(share.whole.targets[name].numpy())
+            probabilities.setdefault(name, []).append(head.logits.softmax(-1).cpu().numpy())
+    model.train()
+    losses.train()
+    return Predictions(
+        tuple(ids),
+        {name: np.concatenate(parts) for name, parts in labels.items()},
+        {name: np.concatenate(parts) for name, parts in probabilities.items()},
+        {name: total / weight if weight else 0.0 for name, total in totals.items()},
+    )
+
+
+def score(predictions: Predictions, metrics: Mapping[str, Metric], info: DataInfo) -> dict[str, Scores]:
+    """Every metric of every target, over the labelled utterances; a target without any is left out.
+
+    Raises:
+        RunError: a probability is not a number.
+    """
+    scores: dict[str, Scores] = {}
+    for target, labels in predictions.labels.items():
+        real = labels != UNLABELLED
+        if not real.any():
+            continue
+        true, probabilities = labels[real], predictions.probabilities[target][real]
+        if not np.isfinite(probabilities).all():
+            raise RunError(f"head '{target}' gave a probability that is not a number")
+        classes = info.targets[target].classes
+        scores[target] = {
+            name: _plain(metric(true, probabilities, classes), classes) for name, metric in metrics.items()
+        }
+    return scores
+
+
+def _plain(value: float | NDArray[np.float64], classes: Sequence[str]) -> float | dict[str, float]:
+    if isinstance(value, np.ndarray) and value.ndim:
+        return dict(zip(classes, map(float, value), strict=True))
+    return float(value)
+
+
+def selected(scores: Mapping[str, Scores], select: str) -> float:
+    """The one number that ``select`` (``target.metric``) names; the mean of a metric that is a number a class."""
+    target, _, metric = select.partition(".")
+    value = scores[target][metric]
+    return value if isinstance(value, float) else float(np.mean(list(value.values())))

@@ -1,0 +1,132 @@
+"""What a stream was fitted on must not meet the utterances it is judged by."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ercfw.conversations import Conversation, UtteranceId
+from ercfw.errors import InputError
+from ercfw.extract import cache_folder
+from ercfw.features import FittedOn
+from ercfw.files import write_text
+
+DEV_CONTAMINATED = "DEV CONTAMINATED"
+SUSPICIOUS_POINTS = 10.0
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one stream: stamps for every file, warnings for the reader."""
+
+    stamps: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def check_fitted(
+    modality: str,
+    fitted_on: FittedOn,
+    splits: Mapping[str, Sequence[Conversation]],
+    source_train: frozenset[UtteranceId],
+    allow_dev: bool,
+) -> Finding:
+    """Compare what a stream was fitted on with the utterances that it will be judged by.
+
+    Raises:
+        InputError: it meets the test split, or the dev split without the recipe's leave.
+    """
+    if fitted_on == "nothing":
+        return Finding()
+    if fitted_on == "unknown":
+        return Finding(warnings=tuple(_warnings(modality, splits, source_train)))
+    where = f"[features.{modality}] fitted_on"
+    met = {name: len(fitted_on & {id for c in splits[name] for id in c.ids}) for name in ("test", "dev")}
+    if met["test"]:
+        raise InputError.at(where, f"stream '{modality}' was fitted on {met['test']} utterances of test")
+    if met["dev"] and not allow_dev:
+        raise InputError.at(
+            where,
+            f"stream '{modality}' was fitted on {met['dev']} utterances of dev, so dev cannot judge it",
+            "take another dev split or stream, or set data.allow_fitted_dev = true and be stamped",
+        )
+    return Finding(stamps=(DEV_CONTAMINATED,)) if met["dev"] else Finding()
+
+
+def _warnings(
+    modality: str, splits: Mapping[str, Sequence[Conversation]], source_train: frozenset[UtteranceId]
+) -> list[str]:
+    warnings = []
+    if any(id in source_train for conversation in splits["dev"] for id in conversation.ids):
+        warnings.append(
+            f"stream '{modality}': it is unknown what it was fitted on, and dev is a part of what its source calls "
+            "train: had its makers fitted it on that, dev scores would be too good and nothing here could tell "
+            f"(say it in [features.{modality}] fitted_on)"
+        )
+    inside, outside = linear_scores(modality, splits["train"], splits["dev"])
+    if inside - outside > SUSPICIOUS_POINTS:
+        warnings.append(
+            f"stream '{modality}': a linear classifier scores {inside:.1f} inside train but {outside:.1f} on dev, "
+            "as it does when features were fitted on the training labels"
+        )
+    return warnings
+
+
+def linear_scores(modality: str, train: Sequence[Conversation], dev: Sequence[Conversation]) -> tuple[float, float]:
+    """Weighted F1 (in points) of a linear classifier: in folds of conversations inside train, and train to dev.
+
+    Streams of frames or tokens, which a linear classifier cannot read, give (0, 0). Cached by content.
+    """
+    x, y, groups = _rows(modality, train)
+    x_dev, y_dev, _ = _rows(modality, dev)
+    if x.ndim != 2 or len(np.unique(y)) < 2 or len(np.unique(groups)) < FOLDS or not len(y_dev):
+        return 0.0, 0.0
+    digest = hashlib.sha256()
+    for array in (x, y, groups, x_dev, y_dev):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    path = cache_folder() / "fitted" / f"{digest.hexdigest()}.json"
+    if path.is_file():
+        inside, outside = json.loads(path.read_text())
+        return inside, outside
+    scores = _score(x, y, groups, x_dev, y_dev)
+    write_text(path, json.dumps(scores))
+    return scores
+
+
+def _score(
+    x: NDArray[np.float32],
+    y: NDArray[np.int64],
+    groups: NDArray[np.int64],
+    x_dev: NDArray[np.float32],
+    y_dev: NDArray[np.int64],
+) -> tuple[float, float]:
+    from sklearn.linear_model import RidgeClassifier
+    from sklearn.metrics import f1_score
+    from sklearn.model_selection import GroupKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    classifier = make_pipeline(StandardScaler(), RidgeClassifier())
+    inside = cross_val_predict(classifier, x, y, groups=groups, cv=GroupKFold(FOLDS))
+    outside = classifier.fit(x, y).predict(x_dev)
+    score = [
+        100 * float(f1_score(t, p, average="weighted", zero_division=0)) for t, p in ((y, inside), (y_dev, outside))
+    ]
+    return score[0], score[1]
+
+
+def _rows(
+    modality: str, conversations: Sequence[Conversation]
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+    """Present and labelled rows: values ``[N, D]``, labels of the first target ``[N]``, conversation ``[N]``."""
+    streams = [conversation.streams[modality] for conversation in conversations]
+    if not streams or streams[0].lengths is not None:
+        return np.zeros(0, np.float32), np.zeros(0, np.int64), np.zeros(0, np.int64)
+    values = np.concatenate([stream.values for stream in streams])
+    labels = np.concatenate([next(iter(c.labels.values())) for c in conversations])
+    numbers = np.repeat(np.arange(len(conversations)), [len(c) for c in conversations])
+    keep = np.concatenate([stream.present for stream in streams]) & (labels >= 0)
+    return values[keep].astype(np.float32), labels[keep], numbers[keep]

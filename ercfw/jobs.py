@@ -1,0 +1,114 @@
+"""What one command is to run: each variant and seed, checked before anything starts."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ercfw.build import check_parts, resolved_tables
+from ercfw.catalog import Catalog, load_catalog, plugin_files
+from ercfw.errors import InputError, Mistake
+from ercfw.files import sha256
+from ercfw.overrides import Tables
+from ercfw.recipe import Recipe, parse_recipe
+from ercfw.variants import Source, check_variant_names, resolve_variant
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the command line says beside the recipe.
+
+    Attributes:
+        variants: their names, in order.
+        seeds: None = the recipe's.
+        overrides: tables laid over every variant.
+        dropped: dotted paths taken away from every variant.
+        allow_plugin_files: whether the recipe's plugin files may run.
+    """
+
+    variants: Sequence[str] = ("base",)
+    seeds: Sequence[int] | None = None
+    overrides: Mapping[str, Any] | None = None
+    dropped: Sequence[str] = ()
+    allow_plugin_files: bool = True
+
+
+@dataclass(frozen=True)
+class Job:
+    """One variant of a recipe, ready to run with each of its seeds.
+
+    Attributes:
+        recipe: typed; its seeds are those to run.
+        tables: every default written out, without the seeds.
+        catalog: the plugins that it uses.
+        plugin_files: those that its recipe names.
+    """
+
+    name: str
+    variant: str
+    recipe: Recipe
+    tables: Tables
+    catalog: Catalog
+    plugin_files: tuple[Path, ...]
+
+    @property
+    def key(self) -> str:
+        """A hash of all that decides the result but the seed and the data."""
+        files = [sha256(path) for path in self.plugin_files]
+        text = json.dumps([self.tables, files], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def shared_data(self) -> str:
+        """Jobs that are equal here read the same conversations and streams."""
+        tables = {key: self.tables.get(key) for key in ("data", "features", "plugins")}
+        return json.dumps(tables, sort_keys=True)
+
+
+def plan_jobs(source: Source, choice: Choice) -> list[Job]:
+    """A job a variant.
+
+    Raises:
+        InputError: all that is wrong with any of them, at once.
+    """
+    mistakes = check_variant_names(source)
+    jobs: list[Job] = []
+    catalogs: dict[tuple[Path, ...], Catalog] = {}
+    for variant in choice.variants:
+        try:
+            jobs.append(_plan(source, variant, choice, catalogs))
+        except InputError as error:
+            mistakes += [m for m in error.mistakes if m not in mistakes]
+    if mistakes:
+        raise InputError(mistakes)
+    return jobs
+
+
+def _plan(source: Source, variant: str, choice: Choice, catalogs: dict[tuple[Path, ...], Catalog]) -> Job:
+    tables = resolve_variant(source, variant, choice.overrides, choice.dropped)
+    where = str(source.path) if variant == "base" else f"{source.path} (variant '{variant}')"
+    recipe, mistakes = parse_recipe(tables, where)
+    if recipe is None:
+        raise InputError(mistakes)
+    files = tuple(plugin_files(recipe.plugins, source.path.parent))
+    if files and not choice.allow_plugin_files:
+        raise InputError.at(f"{where}: plugins", f"names {', '.join(recipe.plugins)}, and --no-plugin-files forbids it")
+    if files not in catalogs:
+        catalogs[files] = load_catalog(files)
+    catalog = catalogs[files]
+    named = {str(path) for path in files}
+    mistakes += [
+        Mistake(plugin.origin, f"cannot be loaded: {plugin.failure}")
+        for plugin in catalog.plugins
+        if plugin.failure and plugin.origin in named
+    ]
+    mistakes += check_parts(recipe, catalog, where)
+    if mistakes:
+        raise InputError(mistakes)
+    if choice.seeds is not None:
+        recipe = recipe.model_copy(update={"seeds": tuple(choice.seeds)})
+    written = resolved_tables(recipe, catalog)
+    del written["seeds"]
+    return Job(source.path.stem, variant, recipe, written, catalog, files)

@@ -1,0 +1,84 @@
+"""Encoders, contexts, fusion and heads as one module."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from ercfw.batch import Inputs, Outputs, Rows
+from ercfw.interfaces import Context, Encoder, Fused, FusionBlock, Head, Model
+
+
+class ComposedModel(Model):
+    """A network made of parts; a kind without a part is the identity.
+
+    Args:
+        encoders: a part for each modality, in the order of the recipe.
+        contexts: a part for each modality that has one.
+        fusion: None only with a single modality.
+        joint_context: what stands between the fusion and the heads.
+        heads: a part for each target.
+    """
+
+    def __init__(
+        self,
+        encoders: Mapping[str, Encoder],
+        contexts: Mapping[str, Context],
+        fusion: FusionBlock | None,
+        joint_context: Context | None,
+        heads: Mapping[str, Head],
+    ) -> None:
+        nn.Module.__init__(self)
+        self.encoders = nn.ModuleDict(dict(encoders))
+        self.contexts = nn.ModuleDict(dict(contexts))
+        self.fusion = fusion
+        self.joint_context = joint_context
+        self.heads = nn.ModuleDict(dict(heads))
+        parts = [*contexts.values(), fusion, joint_context, *heads.values()]
+        self.causal = all(part.causal for part in parts if part is not None)
+
+    def forward(self, inputs: Inputs) -> Outputs:
+        """Logits of every target, and the views that losses read."""
+        encoded = {
+            name: self._without_absent(encoder(inputs.streams[name], inputs), inputs, name)
+            for name, encoder in self.encoders.items()
+        }  # {m: [N, D]}
+        in_context = {**encoded, **self._run_contexts(encoded, inputs)}  # {m: [N, D]}
+        joint, views = self._fuse(in_context, inputs)
+        if self.joint_context is not None:
+            joint = self.joint_context(joint, inputs)  # [N, D]
+        return Outputs(
+            heads={target: head(joint, inputs) for target, head in self.heads.items()},
+            rows=Rows.of(inputs),
+            views=views,
+            present={name: inputs.streams[name].present for name in views},
+        )
+
+    @staticmethod
+    def _without_absent(x: Tensor, inputs: Inputs, modality: str) -> Tensor:
+        present = inputs.streams[modality].present
+        return torch.where(present.unsqueeze(-1), x, torch.zeros_like(x))  # [N, D]
+
+    def _run_contexts(self, xs: Mapping[str, Tensor], inputs: Inputs) -> dict[str, Tensor]:
+        """Contexts of one class that offers ``together`` run in one call."""
+        groups: dict[type, list[str]] = {}
+        done: dict[str, Tensor] = {}
+        for name, context in self.contexts.items():
+            if hasattr(context, "together"):
+                groups.setdefault(type(context), []).append(name)
+            else:
+                done[name] = context(xs[name], inputs)
+        for kind, names in groups.items():
+            blocks = [self.contexts[name] for name in names]
+            results = kind.together(blocks, [xs[name] for name in names], inputs)  # type: ignore[attr-defined]
+            done.update(zip(names, results, strict=True))
+        return done
+
+    def _fuse(self, xs: dict[str, Tensor], inputs: Inputs) -> tuple[Tensor, dict[str, Tensor]]:
+        if self.fusion is None:
+            (only,) = xs.values()
+            return only, xs
+        fused = self.fusion(xs, inputs)
+        if isinstance(fused, Fused):
+            return fused.joint, fused.views
+        return fused, xs

@@ -1,0 +1,217 @@
+"""The typed recipe: every table and key of the core, and what must hold between them."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from ercfw.errors import Mistake
+from ercfw.options import Location, Strict, as_json, mistakes_of
+from ercfw.overrides import Tables
+
+BASE = "base"
+Count = Annotated[int, Field(ge=1)]
+
+
+class Part(Strict, extra="allow"):
+    """A table that names a part; the keys that are not the core's are the part's options."""
+
+    use: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the part's constructor is given."""
+        return dict(self.model_extra or {})
+
+
+class DataPart(Part):
+    """``[data]``: the dataset, the modalities read, and how many conversations make a batch."""
+
+    modalities: Annotated[tuple[str, ...], Field(min_length=1)]
+    batch_size: Count = 32
+    allow_fitted_dev: bool = False
+
+
+class FeaturePart(Strict, extra="allow"):
+    """``[features.MODALITY]``: an extractor, or a file and what it was fitted on."""
+
+    use: str | None = None
+    file: str | None = None
+    fitted_on: Literal["nothing", "train", "unknown"] | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the extractor's constructor is given."""
+        return dict(self.model_extra or {})
+
+
+class LossPart(Part):
+    """``[loss.NAME]``; ``weight = "rest"`` is 1 minus the others."""
+
+    weight: Annotated[float, Field(ge=0)] | Literal["rest"] = 1.0
+    target: str | None = None
+
+
+class Group(Strict):
+    """``[train.groups.NAME]``: settings of the parameters that a part puts in that group."""
+
+    lr: Annotated[float, Field(gt=0)] | None = None
+    weight_decay: Annotated[float, Field(ge=0)] | None = None
+
+
+class Train(Strict):
+    """``[train]``: the optimiser, its schedule, and the protocol."""
+
+    epochs: Count = 20
+    lr: Annotated[float, Field(gt=0)] = 1e-3
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    schedule: Literal["constant", "cosine", "plateau"] = "constant"
+    warmup: Annotated[float, Field(ge=0)] = 0.0
+    plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    plateau_patience: Annotated[int, Field(ge=0)] = 10
+    plateau_threshold: Annotated[float, Field(ge=0)] = 1e-6
+    clip: Annotated[float, Field(gt=0)] | None = None
+    accumulate: Count = 1
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    device: Literal["auto", "cpu"] = "auto"
+    patience: Count | None = None
+    protocol: Literal["dev", "release"] = "dev"
+    select: str | None = None
+    init_from: str | None = None
+    groups: dict[str, Group] = Field(default_factory=dict)
+
+
+class Variant(Strict):
+    """``[[variant]]``: settings laid over the recipe, and tables or keys taken away."""
+
+    name: Annotated[str, Field(min_length=1)]
+    set: dict[str, Any] = Field(default_factory=dict)
+    drop: tuple[str, ...] = ()
+
+
+class Recipe(Strict):
+    """A whole experiment."""
+
+    version: Literal[1] = Field(alias="schema")
+    title: str
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)] = (0,)
+    plugins: tuple[str, ...] = ()
+    data: DataPart
+    features: dict[str, FeaturePart] = Field(default_factory=dict)
+    encoder: dict[str, Part] = Field(default_factory=dict)
+    context: dict[str, Part] = Field(default_factory=dict)
+    fusion: Part | None = None
+    head: dict[str, Part] = Field(default_factory=dict)
+    model: Part | None = None
+    loss: Annotated[dict[str, LossPart], Field(min_length=1)]
+    train: Train = Train()
+    variant: tuple[Variant, ...] = ()
+
+
+_KEYS: Mapping[tuple[str, ...], type[Strict]] = {
+    (): Recipe,
+    ("train",): Train,
+    ("train", "groups", "*"): Group,
+    ("variant", "*"): Variant,
+}
+
+
+def parse_recipe(tables: Tables, path: str) -> tuple[Recipe | None, list[Mistake]]:
+    """The typed recipe, or all that is wrong with the tables."""
+    tables = _name_losses(tables)
+    try:
+        recipe = Recipe.model_validate_json(as_json(tables))
+    except ValidationError as error:
+        return None, mistakes_of(error, lambda loc: f"{path}: {place(loc)}", _keys_at)
+    return recipe, _cross_mistakes(recipe, path)
+
+
+def _name_losses(tables: Tables) -> Tables:
+    """A loss table's name is its ``use``, unless it says another."""
+    losses = tables.get("loss")
+    if not isinstance(losses, dict):
+        return tables
+    named = {k: {"use": k, **v} if isinstance(v, dict) else v for k, v in losses.items()}
+    return {**tables, "loss": named}
+
+
+def _keys_at(table: Location) -> list[str]:
+    pattern = tuple("*" if isinstance(part, int) else part for part in table)
+    if pattern[:2] == ("train", "groups"):
+        pattern = ("train", "groups", "*")
+    model = _KEYS.get(pattern)
+    return [field.alias or name for name, field in model.model_fields.items()] if model else []
+
+
+def place(loc: Location) -> str:
+    """A key as a reader of the file would name it: ``[train.groups.text] lr``."""
+    if loc[0] == "variant":
+        number = int(loc[1]) + 1 if len(loc) > 1 else ""
+        return f"[[variant]] number {number} {'.'.join(map(str, loc[2:]))}".rstrip()
+    keys = [str(part) for part in loc if isinstance(part, str)]
+    return f"[{'.'.join(keys[:-1])}] {keys[-1]}" if len(keys) > 1 else keys[0]
+
+
+def _cross_mistakes(recipe: Recipe, path: str) -> list[Mistake]:
+    """What is wrong between tables; no data and no plugins are needed to see it."""
+    found = [*_modality_mistakes(recipe), *_model_mistakes(recipe), *_loss_mistakes(recipe)]
+    return [Mistake(f"{path}: {where}", what, mend) for where, what, mend in found]
+
+
+_Finding = tuple[str, str, str]
+
+
+def _modality_mistakes(recipe: Recipe) -> Iterable[_Finding]:
+    modalities = recipe.data.modalities
+    if len(set(modalities)) < len(modalities):
+        yield "[data] modalities", "names a modality twice", ""
+    for name in modalities:
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or name in ("default", "joint"):
+            yield "[data] modalities", f"'{name}' cannot name a modality", "letters, digits, - and _"
+    for name, part in recipe.features.items():
+        if (part.use is None) == (part.file is None):
+            yield f"[features.{name}]", "needs either 'use' (an extractor) or 'file'", ""
+        elif part.file is None and part.fitted_on is not None:
+            yield f"[features.{name}] fitted_on", "is said of a file; extractors say it themselves", ""
+        elif part.file is not None and part.options:
+            yield f"[features.{name}] {min(part.options)}", "there is no such key", "file, fitted_on"
+
+
+def _model_mistakes(recipe: Recipe) -> Iterable[_Finding]:
+    if recipe.model is not None:
+        for kind in ("encoder", "context", "fusion", "head"):
+            if getattr(recipe, kind):
+                yield f"[{kind}]", "[model] replaces it; only one of them can be there", ""
+        return
+    if not recipe.head:
+        yield "[head.TARGET]", "is missing", 'such as [head.emotion] use = "linear"'
+    if recipe.fusion is None and len(recipe.data.modalities) > 1:
+        yield "[fusion]", "is missing, and there are several modalities", 'use = "concat"'
+    for name in recipe.data.modalities:
+        if name not in recipe.encoder and "default" not in recipe.encoder:
+            yield f"[encoder.{name}]", f"is missing: modality '{name}' has no encoder", "or [encoder.default]"
+
+
+def _loss_mistakes(recipe: Recipe) -> Iterable[_Finding]:
+    rest = [name for name, part in recipe.loss.items() if part.weight == "rest"]
+    total = sum(part.weight for part in recipe.loss.values() if part.weight != "rest")
+    if len(rest) > 1:
+        yield f"[loss.{rest[1]}] weight", 'only one loss can have "rest"', ""
+    if rest and total > 1:
+        yield f"[loss.{rest[0]}] weight", f'"rest" is below 0: the others add up to {total:g}', "at most 1"
+    if len(set(recipe.seeds)) < len(recipe.seeds):
+        yield "seeds", "names a seed twice", ""
+    for name, part in recipe.loss.items():
+        if recipe.model is None and part.target is None and len(recipe.head) > 1:
+            yield f"[loss.{name}] target", "is missing, and there are several heads", ", ".join(recipe.head)
+        if recipe.model is None and part.target is not None and part.target not in recipe.head:
+            yield f"[loss.{name}] target", f"no head is named '{part.target}'", ", ".join(recipe.head)
+
+
+def loss_weights(recipe: Recipe) -> dict[str, float]:
+    """The weight of each loss, "rest" worked out."""
+    known = {name: part.weight for name, part in recipe.loss.items() if part.weight != "rest"}
+    return {name: known.get(name, 1 - sum(known.values())) for name in recipe.loss}

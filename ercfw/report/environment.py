@@ -1,0 +1,47 @@
+"""What a run ran on: versions, device, revision."""
+
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+from ercfw import __version__
+from ercfw.catalog import Plugin
+
+LIBRARIES = ("torch", "numpy", "scikit-learn", "accelerate", "safetensors", "pydantic", "pluggy", "transformers")
+
+
+def describe_environment(plugins: Sequence[Plugin], device: torch.device, processes: int) -> dict[str, Any]:
+    """Versions of Python, ercfw, its libraries and every working plugin; device, processes, git revision."""
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "ercfw": __version__,
+        "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
+        "plugins": {plugin.name: plugin.version for plugin in plugins if not plugin.failure},
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "processes": processes,
+        "threads": torch.get_num_threads(),
+        "git": _revision(),
+    }
+
+
+def _version(library: str) -> str | None:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None
+
+
+def _revision() -> str | None:
+    """The revision of the working directory, marked when it has changes; None outside a repository."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None

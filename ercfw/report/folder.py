@@ -1,0 +1,111 @@
+"""The folder of a run: ``<out>/<recipe>/<variant>/seed-<n>``."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+
+from ercfw.errors import InputError, RunError
+from ercfw.files import replacing, write_text
+from ercfw.jobs import Job
+from ercfw.variants import slug
+
+SHORT = 8
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where one run is left.
+
+    Attributes:
+        path: its folder.
+        key: a hash of all that decides its result but the data and the seed.
+    """
+
+    path: Path
+    key: str
+
+    @property
+    def state(self) -> Path:
+        """What a resume reads; gone when the run is done."""
+        return self.path / "state.safetensors"
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the run has finished."""
+        return (self.path / "metrics.json").is_file()
+
+    def metrics(self) -> dict[str, Any]:
+        """What the finished run scored."""
+        read: dict[str, Any] = json.loads((self.path / "metrics.json").read_text(encoding="utf-8"))
+        return read
+
+    def check_unfinished(self, resume: bool, force: bool) -> None:
+        """A run that was stopped is neither lost nor mixed up with a new one.
+
+        Raises:
+            InputError: it was stopped half-way, and neither way to go on was chosen.
+        """
+        if self.state.is_file() and not (resume or force):
+            raise InputError.at(self.path, "holds a run that was stopped", "--resume goes on, --force starts anew")
+
+    def begin(self, job: Job, seed: int, environment: Mapping[str, Any], stamps: Sequence[str]) -> None:
+        """Write what is known before training: the resolved recipe, the plugin files, the environment."""
+        self._clear()
+        document = tomlkit.document()
+        for stamp in stamps:
+            document.add(tomlkit.comment(stamp))
+        tables = {**job.tables, "seeds": [seed], "plugins": self._keep_plugins(job)}
+        for key, value in sorted(tables.items(), key=lambda item: isinstance(item[1], dict)):
+            if value != []:
+                document[key] = value
+        write_text(self.path / "recipe.toml", tomlkit.dumps(document))
+        self.write_json("environment.json", environment)
+        write_text(self.path / "key.txt", self.key + "\n")
+
+    def _clear(self) -> None:
+        """A run that begins leaves nothing of the one before; its metrics go first, so it is not taken for done."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            for name in ("metrics.json", "state.safetensors", "history.jsonl", "predictions.csv", "report.md"):
+                (self.path / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise RunError(f"{self.path}: cannot be written: {error.strerror or error}") from error
+
+    def _keep_plugins(self, job: Job) -> list[str]:
+        names = []
+        for path in job.plugin_files:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()[:SHORT]
+            copy = self.path / "plugins" / f"{path.stem}_{digest}.py"
+            with replacing(copy) as temporary:
+                shutil.copyfile(path, temporary)
+            names.append(f"./plugins/{copy.name}")
+        return names
+
+    def write_history(self, history: Sequence[Mapping[str, Any]], stamps: Sequence[str]) -> None:
+        """A line an epoch, each with the stamps."""
+        mark = {"stamps": list(stamps)} if stamps else {}
+        write_text(self.path / "history.jsonl", "".join(json.dumps({**line, **mark}) + "\n" for line in history))
+
+    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        """A JSON file for people and programs."""
+        write_text(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+    def finish(self, metrics: Mapping[str, Any]) -> None:
+        """Write what the run scored, which makes it a finished one, and drop what only a resume needs."""
+        self.write_json("metrics.json", metrics)
+        self.state.unlink(missing_ok=True)
+
+
+def open_folder(out: Path, job: Job, seed: int) -> RunFolder:
+    """The folder of a run: that of the same resolved recipe, or a new one beside another's."""
+    variant = slug(job.variant)
+    parent = out / job.name / variant
+    if any(path.read_text().strip() != job.key for path in parent.glob("seed-*/key.txt")):
+        parent = out / job.name / f"{variant}-{job.key[:SHORT]}"
+    return RunFolder(parent / f"seed-{seed}", job.key)

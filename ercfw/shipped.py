@@ -1,0 +1,33 @@
+"""The recipes that come with ercfw."""
+
+from pathlib import Path
+
+from ercfw.errors import InputError, did_you_mean
+
+_PACKAGE = Path(__file__).parent
+
+
+def recipes_folder() -> Path:
+    """Inside the installed package, or beside it in a checkout."""
+    installed = _PACKAGE / "recipes"
+    return installed if installed.is_dir() else _PACKAGE.parent / "recipes"
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """Every shipped recipe by its name, such as ``multiemo_meld`` or ``baselines/mmgcn_meld``."""
+    folder = recipes_folder()
+    return {str(path.relative_to(folder).with_suffix("")): path for path in sorted(folder.rglob("*.toml"))}
+
+
+def find_recipe(name: str) -> Path:
+    """A recipe's file by its path, or a shipped one by its name.
+
+    Raises:
+        InputError: there is neither.
+    """
+    path, shipped = Path(name), shipped_recipes()
+    if path.is_file():
+        return path
+    if path.suffix or name not in shipped:
+        raise InputError.at(name, "there is no such recipe", did_you_mean(path.stem, shipped))
+    return shipped[name]

@@ -1,0 +1,62 @@
+"""What is said to the person who waits: on stderr, and only by the first of several processes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class Talk:
+    """Messages, warnings and progress bars.
+
+    Args:
+        quiet: say nothing; warnings are still said.
+        silent: say nothing at all (every process but the first).
+    """
+
+    def __init__(self, quiet: bool = False, silent: bool = False) -> None:
+        self.console = Console(stderr=True, quiet=silent, highlight=False, soft_wrap=True)
+        self._quiet = quiet
+
+    def say(self, text: str) -> None:
+        """A plain line."""
+        if not self._quiet:
+            self.console.print(text, markup=False)
+
+    def warn(self, text: str) -> None:
+        """Something that a reader of the results should know."""
+        self.console.print(f"warning: {text}", style="yellow", markup=False)
+
+    def banner(self, title: str, text: str) -> None:
+        """Something that nobody may miss."""
+        self.console.print(Panel(text, title=title, border_style="bold red", style="bold"))
+
+    @contextmanager
+    def progress(self) -> Iterator["Bars"]:
+        """Progress bars with an estimate, for as long as the block runs."""
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        hidden = self._quiet or not self.console.is_terminal
+        with Progress(*columns, console=self.console, disable=hidden, transient=True) as progress:
+            yield Bars(progress)
+
+
+class Bars:
+    """One bar a name, made when it is first told of."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks = {task.description: task.id for task in progress.tasks}
+
+    def __call__(self, name: str, done: int, total: int) -> None:
+        """``done`` of ``total`` of what ``name`` tells."""
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, total=total)
+        self._progress.update(self._tasks[name], completed=done, total=total)

@@ -1,0 +1,101 @@
+"""A recipe's file: reading it, and laying variants and overrides over its tables."""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ercfw.errors import InputError, Mistake, did_you_mean
+from ercfw.options import as_json, mistakes_of
+from ercfw.overrides import Tables, drop, merge
+from ercfw.recipe import BASE, Variant
+
+
+@dataclass(frozen=True)
+class Source:
+    """A recipe's file as it was read.
+
+    Attributes:
+        path: the file; plugin files are relative to its folder.
+        tables: what TOML gave, the variants among them.
+    """
+
+    path: Path
+    tables: Tables
+
+    @property
+    def variants(self) -> list[str]:
+        """Every variant's name, the base first."""
+        listed = self.tables.get("variant", [])
+        return [BASE] + [v["name"] for v in listed if isinstance(v, dict) and isinstance(v.get("name"), str)]
+
+
+def read_toml(path: Path) -> Source:
+    """Read a recipe's file.
+
+    Raises:
+        InputError: it is missing, or no TOML.
+    """
+    try:
+        return Source(path, tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError.at(path, f"cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError.at(path, f"is not TOML: {error}") from error
+
+
+def resolve_variant(
+    source: Source,
+    variant: str = BASE,
+    overrides: Mapping[str, Any] | None = None,
+    dropped: Sequence[str] = (),
+) -> Tables:
+    """The tables of one variant: the recipe's, the variant's over them, the overrides over both.
+
+    Raises:
+        InputError: there is no such variant, or what is to be dropped is not there.
+    """
+    tables = {key: value for key, value in source.tables.items() if key != "variant"}
+    if variant != BASE:
+        chosen = _variant(source, variant)
+        tables = drop(merge(tables, chosen.set), chosen.drop, f"{source.path}: variant '{variant}'")
+    return drop(merge(tables, overrides or {}), dropped, "--drop")
+
+
+def _variant(source: Source, name: str) -> Variant:
+    for number, table in enumerate(source.tables.get("variant", []), 1):
+        if isinstance(table, dict) and table.get("name") == name:
+            return _read_variant(table, f"{source.path}: [[variant]] number {number}")
+    raise InputError.at(source.path, f"there is no variant named '{name}'", did_you_mean(name, source.variants))
+
+
+def _read_variant(table: Tables, where: str) -> Variant:
+    try:
+        return Variant.model_validate_json(as_json(table))
+    except ValidationError as error:
+        known = list(Variant.model_fields)
+        raise InputError(
+            mistakes_of(error, lambda loc: f"{where} {'.'.join(map(str, loc))}", lambda loc: known)
+        ) from error
+
+
+def slug(name: str) -> str:
+    """A variant's or title's name as a folder: ``w/o SWFC`` -> ``w-o-swfc``."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def check_variant_names(source: Source) -> list[Mistake]:
+    """Variants whose folders would be the same, or that have no name."""
+    mistakes, seen = [], {BASE: BASE}
+    for name in source.variants[1:]:
+        if not slug(name):
+            mistakes.append(Mistake(f"{source.path}: [[variant]]", f"'{name}' has no letter or digit"))
+        elif slug(name) in seen:
+            both = f"'{name}' and '{seen[slug(name)]}' would share the folder '{slug(name)}'"
+            mistakes.append(Mistake(f"{source.path}: [[variant]]", both))
+        seen[slug(name)] = name
+    return mistakes

@@ -1,0 +1,67 @@
+"""ercfw's own basics: the parts that most recipes begin with."""
+
+from ercfw import Context, Encoder, FusionBlock, Head, Loss, Metric, hookimpl
+from ercfw_basics import metrics
+from ercfw_basics.cross_entropy import CrossEntropy, Focal
+from ercfw_basics.cross_modal import CrossModalTransformer
+from ercfw_basics.dialogue_rnn import DialogueRNN
+from ercfw_basics.encoders import LinearEncoder, MLPEncoder
+from ercfw_basics.fusions import Concat, GatedSum, Sum
+from ercfw_basics.heads import LinearHead, MLPHead
+from ercfw_basics.identity import NoContext
+from ercfw_basics.recurrent import GRUContext, LSTMContext
+from ercfw_basics.supcon import SupCon
+from ercfw_basics.transformer import TransformerContext
+
+
+@hookimpl
+def provide_encoders() -> dict[str, type[Encoder]]:
+    """Numbers to vectors."""
+    return {"linear": LinearEncoder, "mlp": MLPEncoder}
+
+
+@hookimpl
+def provide_contexts() -> dict[str, type[Context]]:
+    """None, recurrent ones, attention."""
+    return {
+        "none": NoContext,
+        "gru": GRUContext,
+        "lstm": LSTMContext,
+        "transformer": TransformerContext,
+        "dialogue-rnn": DialogueRNN,
+    }
+
+
+@hookimpl
+def provide_fusions() -> dict[str, type[FusionBlock]]:
+    """Of an utterance by itself, and across the conversation."""
+    return {
+        "concat": Concat,
+        "sum": Sum,
+        "gated-sum": GatedSum,
+        "cross-modal-transformer": CrossModalTransformer,
+    }
+
+
+@hookimpl
+def provide_heads() -> dict[str, type[Head]]:
+    """Classifiers."""
+    return {"linear": LinearHead, "mlp": MLPHead}
+
+
+@hookimpl
+def provide_losses() -> dict[str, type[Loss]]:
+    """Of the logits, and of the embedding."""
+    return {"cross-entropy": CrossEntropy, "focal": Focal, "supcon": SupCon}
+
+
+@hookimpl
+def provide_metrics() -> dict[str, Metric]:
+    """The field's scores."""
+    return {
+        "weighted-f1": metrics.weighted_f1,
+        "macro-f1": metrics.macro_f1,
+        "f1": metrics.f1,
+        "accuracy": metrics.accuracy,
+        "unweighted-accuracy": metrics.unweighted_accuracy,
+    }

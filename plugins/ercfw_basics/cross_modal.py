@@ -1,0 +1,90 @@
+"""The modalities of a conversation attend to each other."""
+
+import torch
+from torch import Tensor, nn
+
+from ercfw import DataInfo, Fused, FusionBlock, Inputs
+from ercfw_basics.options import Rate, Size
+from ercfw_basics.transformer_layer import TransformerLayer, sinusoids
+
+
+class CrossModalStack(nn.Module):
+    """Layers in which one modality reads another, as in section 3.2 of the paper."""
+
+    def __init__(self, width: int, layers: int, heads: int, ffn: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(TransformerLayer(width, heads, ffn, dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x: Tensor, source: Tensor, inputs: Inputs, present: Tensor) -> Tensor:
+        """``x`` ``[N, D]`` reads ``source`` ``[N, D]`` where ``present`` ``[N]`` -> ``[N, D]``."""
+        for layer in self.layers:
+            x = layer(x, source, inputs.layout, present)  # [N, D]
+        x = self.norm(x)
+        return x
+
+
+class CrossModalTransformer(FusionBlock):
+    """Every modality reads every other one across the whole conversation (Tsai et al., 2019, MulT).
+
+    For each ordered pair of modalities a stack of layers of its own: queries from the one, keys and
+    values in every layer from the other as it came in. A modality's view is what its stacks give, after
+    one another; the joint vector, all views after one another. A modality that is alone reads itself.
+    Rows whose modality is absent are never read, and their view is zero. MulT's last step, self-attention
+    over each view, is left to a context after the fusion.
+
+    Options:
+        width: of each stack; a view has that times the number of the other modalities.
+        layers: of each stack.
+        heads: attention heads, a divisor of the width.
+        ffn: hidden width of the feed-forward blocks.
+        dropout: rate on attention weights and on what each block adds.
+        positions: add sines and cosines of the place in the conversation.
+
+    Raises:
+        InputError: the heads do not divide the width.
+    """
+
+    def __init__(
+        self,
+        dims: dict[str, int],
+        info: DataInfo,
+        *,
+        width: Size = 128,
+        layers: Size = 2,
+        heads: Size = 4,
+        ffn: Size = 256,
+        dropout: Rate = 0.1,
+        positions: bool = True,
+    ) -> None:
+        super().__init__(dims, info)
+        self.width = width
+        self.positions = positions
+        self.sources = {m: [other for other in dims if other != m] or [m] for m in dims}
+        self.out_dim = width * sum(len(sources) for sources in self.sources.values())
+        self.project = nn.ModuleDict({m: nn.Linear(dim, width) for m, dim in dims.items()})
+        self.stacks = nn.ModuleDict(
+            {
+                m: nn.ModuleDict({source: CrossModalStack(width, layers, heads, ffn, dropout) for source in sources})
+                for m, sources in self.sources.items()
+            }
+        )
+
+    def forward(self, xs: dict[str, Tensor], inputs: Inputs) -> Fused:
+        """``{m: [N, D_m]}`` -> joint ``[N, out_dim]`` and a view a modality."""
+        ys = {m: self.project[m](x) for m, x in xs.items()}  # [N, width] each
+        if self.positions:
+            places = sinusoids(inputs.layout.position, self.width)  # [N, width]
+            ys = {m: y + places for m, y in ys.items()}
+        views = {m: self._view(m, ys, inputs) for m in ys}
+        return Fused(torch.cat(list(views.values()), -1), views)
+
+    def _view(self, modality: str, ys: dict[str, Tensor], inputs: Inputs) -> Tensor:
+        stacks = self.stacks[modality]
+        assert isinstance(stacks, nn.ModuleDict)
+        found = [
+            stacks[source](ys[modality], ys[source], inputs, inputs.streams[source].present)
+            for source in self.sources[modality]
+        ]  # [N, width] each
+        absent = ~inputs.streams[modality].present  # [N]
+        return torch.cat(found, -1).masked_fill(absent.unsqueeze(-1), 0.0)  # [N, width * sources]

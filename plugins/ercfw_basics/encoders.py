@@ -1,0 +1,117 @@
+"""Encoders of numbers: a linear map, and one with hidden layers."""
+
+import torch
+from torch import Tensor, nn
+
+from ercfw import DataInfo, InputError, Inputs, ModalitySpec, Stream
+from ercfw.interfaces import Encoder
+from ercfw_basics.mlp import mlp
+from ercfw_basics.options import Rate, Size
+
+
+class Standardise(nn.Module):
+    """``(x - mean) / deviation`` with the statistics of the training split, ``[N, D] -> [N, D]``."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, spec: ModalitySpec) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(spec.mean))  # [D]
+        self.register_buffer("deviation", torch.tensor(spec.deviation))  # [D]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[N, D]``."""
+        return (x - self.mean) / self.deviation  # [N, D]
+
+
+def vectors(stream: Stream) -> Tensor:
+    """One vector an utterance: vectors as they are, frames averaged over the real ones, ``[N, D]``."""
+    if stream.frames is None:
+        return stream.values  # [N, D]
+    real = stream.frames.unsqueeze(-1)  # [N, T, 1]
+    return stream.values.masked_fill(~real, 0.0).sum(1) / real.sum(1).clamp_min(1)  # [N, D]
+
+
+def refuse_tokens(spec: ModalitySpec) -> None:
+    """Refuse a stream of token ids.
+
+    Raises:
+        InputError: the stream holds tokens.
+    """
+    if spec.kind == "tokens":
+        raise InputError.at(
+            "use", "this encoder reads numbers, but the modality is token ids", "choose one that reads tokens"
+        )
+
+
+class LinearEncoder(Encoder):
+    """A linear map of each utterance's vector; of frames, of their mean.
+
+    Options:
+        width: ``out_dim``.
+        standardise: first bring every column to mean 0 and deviation 1 over the training split.
+        dropout: rate on the result.
+
+    Raises:
+        InputError: the modality is token ids.
+    """
+
+    def __init__(
+        self,
+        spec: ModalitySpec,
+        info: DataInfo,
+        *,
+        width: Size = 256,
+        standardise: bool = False,
+        dropout: Rate = 0.0,
+    ) -> None:
+        super().__init__(spec, info)
+        refuse_tokens(spec)
+        self.out_dim = width
+        self.standardise = Standardise(spec) if standardise else nn.Identity()
+        self.linear = nn.Linear(spec.dim, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, stream: Stream, inputs: Inputs) -> Tensor:
+        """``[N, width]``."""
+        x: Tensor = self.dropout(self.linear(self.standardise(vectors(stream))))  # [N, width]
+        return x
+
+
+class MLPEncoder(Encoder):
+    """Hidden layers with ReLU and a linear map, of each utterance's vector; of frames, of their mean.
+
+    Options:
+        width: ``out_dim``.
+        hidden: width of each hidden layer.
+        layers: how many hidden layers.
+        standardise: first bring every column to mean 0 and deviation 1 over the training split.
+        dropout: rate after each ReLU.
+
+    Raises:
+        InputError: the modality is token ids.
+    """
+
+    def __init__(
+        self,
+        spec: ModalitySpec,
+        info: DataInfo,
+        *,
+        width: Size = 256,
+        hidden: Size = 512,
+        layers: Size = 1,
+        standardise: bool = False,
+        dropout: Rate = 0.0,
+    ) -> None:
+        super().__init__(spec, info)
+        refuse_tokens(spec)
+        self.out_dim = width
+        self.standardise = Standardise(spec) if standardise else nn.Identity()
+        self.hidden = mlp(spec.dim, hidden, layers, dropout)
+        self.linear = nn.Linear(hidden, width)
+
+    def forward(self, stream: Stream, inputs: Inputs) -> Tensor:
+        """``[N, width]``."""
+        x: Tensor = self.linear(self.hidden(self.standardise(vectors(stream))))  # [N, width]
+        return x

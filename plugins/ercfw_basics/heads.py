@@ -1,0 +1,58 @@
+"""Classifiers: a linear map, and one with hidden layers."""
+
+from torch import Tensor, nn
+
+from ercfw import DataInfo, Head, HeadOutput, Inputs
+from ercfw_basics.mlp import mlp
+from ercfw_basics.options import Rate, Size
+
+
+class LinearHead(Head):
+    """A linear map to the logits; the embedding is what enters it.
+
+    Options:
+        dropout: rate on what enters the map.
+    """
+
+    causal = True
+
+    def __init__(self, dim: int, target: str, info: DataInfo, *, dropout: Rate = 0.0) -> None:
+        super().__init__(dim, target, info)
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(dim, len(info.targets[target].classes))
+
+    def forward(self, x: Tensor, inputs: Inputs) -> HeadOutput:
+        """``[N, D]`` -> logits ``[N, C]``, embedding ``[N, D]``."""
+        embedding = self.dropout(x)  # [N, D]
+        return HeadOutput(self.linear(embedding), embedding)
+
+
+class MLPHead(Head):
+    """Hidden layers with ReLU and a linear map to the logits; the embedding is what enters that map.
+
+    Options:
+        hidden: width of each hidden layer, and of the embedding.
+        layers: how many hidden layers.
+        dropout: rate after each ReLU.
+    """
+
+    causal = True
+
+    def __init__(
+        self,
+        dim: int,
+        target: str,
+        info: DataInfo,
+        *,
+        hidden: Size = 256,
+        layers: Size = 1,
+        dropout: Rate = 0.0,
+    ) -> None:
+        super().__init__(dim, target, info)
+        self.hidden = mlp(dim, hidden, layers, dropout)
+        self.linear = nn.Linear(hidden, len(info.targets[target].classes))
+
+    def forward(self, x: Tensor, inputs: Inputs) -> HeadOutput:
+        """``[N, D]`` -> logits ``[N, C]``, embedding ``[N, hidden]``."""
+        embedding = self.hidden(x)  # [N, hidden]
+        return HeadOutput(self.linear(embedding), embedding)

@@ -1,0 +1,17 @@
+"""The hidden layers of a multilayer perceptron."""
+
+from itertools import pairwise
+
+from torch import nn
+
+
+def mlp(dim: int, hidden: int, layers: int, dropout: float) -> nn.Sequential:
+    """Linear maps, each with ReLU and dropout: ``[N, dim] -> [N, hidden]``."""
+    widths = [dim] + [hidden] * layers
+    return nn.Sequential(
+        *(
+            layer
+            for before, after in pairwise(widths)
+            for layer in (nn.Linear(before, after), nn.ReLU(), nn.Dropout(dropout))
+        )
+    )

@@ -1,0 +1,57 @@
+"""What transformers over utterances are built of: a layer, and the sinusoids that tell it the order."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ercfw import Layout
+from ercfw_basics.attention import ConversationAttention, FeedForward
+
+
+def sinusoids(position: Tensor, width: int) -> Tensor:
+    """Sines, then cosines, of each place at wavelengths from 2 pi to 20000 pi: ``[N] -> [N, width]``.
+
+    Vaswani et al. (2017), section 3.5; there is no longest conversation.
+    """
+    powers = torch.arange(0, width, 2, device=position.device) / width  # [width/2]
+    angles = position.unsqueeze(-1) * torch.exp(-math.log(10_000.0) * powers)  # [N, width/2]
+    return torch.cat([angles.sin(), angles.cos()], -1)[:, :width]  # [N, width]
+
+
+class TransformerLayer(nn.Module):
+    """Attention, then a feed-forward block, each on normalised rows and added to its input (pre-norm).
+
+    Vaswani et al. (2017), with the norms inside the residual branches (Xiong et al., 2020), so that no
+    warm-up is needed.
+
+    Args:
+        width: D.
+        heads: attention heads, a divisor of D.
+        ffn: hidden width of the feed-forward block.
+        dropout: rate on attention weights and on what each branch adds.
+    """
+
+    def __init__(self, width: int, heads: int, ffn: int, dropout: float) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(width)
+        self.attention = ConversationAttention(width, heads, dropout=dropout)
+        self.ffn_norm = nn.LayerNorm(width)
+        self.ffn = FeedForward(width, ffn, dropout=dropout)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, source: Tensor, layout: Layout, present: Tensor, causal: bool = False) -> Tensor:
+        """``x`` ``[N, D]`` reads ``source`` ``[N, D]`` (itself, for self-attention) -> ``[N, D]``.
+
+        Args:
+            x: the rows that ask.
+            source: the rows that are read.
+            layout: the order of the rows.
+            present: ``[N]`` bool, False = this row of ``source`` is not to be read.
+            causal: rows read only up to their own place.
+        """
+        query = self.attention_norm(x)  # [N, D]
+        key = query if source is x else self.attention_norm(source)  # [N, D]
+        x = x + self.dropout(self.attention(query, key, layout, present, causal))  # [N, D]
+        x = x + self.dropout(self.ffn(self.ffn_norm(x)))  # [N, D]
+        return x

@@ -1,0 +1,14 @@
+"""Corpora: MELD, IEMOCAP, anybody's table, and simulated conversations."""
+
+from ercfw import hookimpl
+from ercfw.interfaces import Dataset
+from ercfw_datasets.iemocap import Iemocap
+from ercfw_datasets.meld import Meld
+from ercfw_datasets.simulated import Simulated
+from ercfw_datasets.table import Table
+
+
+@hookimpl
+def provide_datasets() -> dict[str, type[Dataset]]:
+    """The corpora by name."""
+    return {"meld": Meld, "iemocap": Iemocap, "table": Table, "simulated": Simulated}

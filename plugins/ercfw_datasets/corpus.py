@@ -1,0 +1,138 @@
+"""A dataset made of annotations and of a source of streams."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from ercfw.conversations import Conversation, UtteranceId
+from ercfw.errors import InputError
+from ercfw.features import FeatureTable, read_features
+from ercfw.files import sha256
+from ercfw.interfaces import Dataset, Split
+from ercfw_datasets.annotations import TARGET, Annotations
+
+SUFFIXES = (".safetensors", ".npy", ".npz")
+
+
+class Streams(Protocol):
+    """Where the values of a corpus' modalities come from.
+
+    Attributes:
+        modalities: what it can give.
+        files: sha256 of each file read so far.
+    """
+
+    modalities: tuple[str, ...]
+    files: Mapping[str, str]
+
+    def features(self, modality: str) -> FeatureTable:
+        """The corpus' own values of a modality."""
+        ...
+
+    def draw(self, modality: str, width: int) -> FeatureTable:
+        """Simulated values of any width."""
+        ...
+
+
+class FeatureFiles:
+    """One file a modality, ``<root>/<modality>.safetensors``, ``.npy`` or ``.npz``.
+
+    Args:
+        root: the folder.
+        rows: every utterance of the source, in the order of a file without ids.
+        expected: modalities that are listed though their file may yet be missing.
+    """
+
+    def __init__(self, root: Path, rows: Sequence[UtteranceId], expected: Sequence[str] = ()) -> None:
+        found = sorted(
+            path.stem
+            for path in root.iterdir()
+            if path.suffix in SUFFIXES and re.fullmatch(r"[A-Za-z0-9_-]+", path.stem)
+        )
+        self.modalities = tuple(dict.fromkeys([*expected, *found]))
+        self.files: Mapping[str, str] = {}
+        self._root, self._rows = root, rows
+
+    def features(self, modality: str) -> FeatureTable:
+        """Read a modality's file.
+
+        Raises:
+            InputError: there is none, there are several, or it cannot be read.
+        """
+        choices = [self._root / f"{modality}{suffix}" for suffix in SUFFIXES]
+        paths = [path for path in choices if path.is_file()]
+        if len(paths) > 1:
+            raise InputError.at(
+                paths[0],
+                f"stands beside {paths[1].name}",
+                f"keep one of them, or say which: [features.{modality}] file",
+            )
+        if not paths:
+            raise InputError.at(
+                choices[0],
+                f"there is no feature file for '{modality}'",
+                f"put one there (.safetensors, .npy, .npz), or say where it comes from: [features.{modality}]",
+            )
+        table = read_features(paths[0], self._rows)
+        self.files = {**self.files, str(paths[0]): sha256(paths[0])}
+        return table
+
+    def draw(self, modality: str, width: int) -> FeatureTable:
+        """Refused: real labels are never mixed with simulated streams."""
+        raise InputError.at(f"[features.{modality}]", "streams are drawn for simulated conversations only")
+
+
+class Corpus(Dataset):
+    """Annotated conversations whose streams come from files, or are drawn."""
+
+    def __init__(self, annotations: Annotations, streams: Streams) -> None:
+        self.targets = {TARGET: annotations.classes}
+        self.modalities = streams.modalities
+        self.provenance = annotations.provenance
+        self._annotations, self._streams = annotations, streams
+
+    def split(self, name: Split) -> Sequence[Conversation]:
+        """The conversations of a split, without streams.
+
+        Raises:
+            InputError: there are none.
+        """
+        chosen = [c for c in self._annotations.conversations if c.split == name]
+        if not chosen:
+            raise InputError.at(f"[data] {name}", f"no conversation is in the {name} split")
+        return chosen
+
+    @property
+    def rows(self) -> Sequence[UtteranceId]:
+        """Every utterance of the source, those left out of the conversations too."""
+        return self._annotations.rows
+
+    @property
+    def source_train(self) -> frozenset[UtteranceId]:
+        """What the makers of the corpus call train."""
+        return self._annotations.source_train
+
+    def features(self, modality: str) -> FeatureTable:
+        """The values of a modality, with a row for each utterance of the conversations.
+
+        Raises:
+            InputError: the file is missing, unreadable, or lacks an utterance.
+        """
+        table = self._streams.features(modality)
+        known = set(table.ids)
+        missing = [id for c in self._annotations.conversations for id in c.ids if id not in known]
+        if missing:
+            raise InputError.at(
+                table.where,
+                f"has no row for {len(missing)} utterances, '{'/'.join(missing[0])}' first",
+                "ids are pairs (conversation, utterance) as this dataset names them; mark a row absent "
+                "where the modality is missing",
+            )
+        self.provenance = replace(self.provenance, files={**self._annotations.provenance.files, **self._streams.files})
+        return table
+
+    def draw(self, modality: str, width: int) -> FeatureTable:
+        """Simulated values of that width; refused for real conversations."""
+        return self._streams.draw(modality, width)

@@ -1,0 +1,89 @@
+"""CSV files of utterances, read row by row with the line in every message."""
+
+import csv
+import io
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ercfw.errors import InputError, did_you_mean
+
+
+@dataclass(frozen=True)
+class CsvRow:
+    """One record: where it stands (``file, line 7``), and its fields by column name."""
+
+    where: str
+    fields: Mapping[str, str]
+
+
+def read_csv(path: Path, columns: Mapping[str, str]) -> list[CsvRow]:
+    """The records of a CSV file whose first line names its columns.
+
+    Args:
+        path: the file; UTF-8, a byte-order mark is fine.
+        columns: columns that must be there, and the setting each is named by, for the message.
+
+    Raises:
+        InputError: no such file, nothing in it, a column missing or named twice, or a record that is not
+            one: too few or too many fields, quotes that do not close.
+    """
+    records = _records(path, _decode(path))
+    where, header = next(records, ("", []))
+    if not header:
+        raise InputError.at(path, "is empty", "the first line names the columns")
+    for column, setting in columns.items():
+        if header.count(column) != 1:
+            what = "names this column twice" if column in header else "there is no such column"
+            raise InputError.at(f"{path}: {column}", f"{what} ({setting})", did_you_mean(column, header))
+    rows = []
+    for where, fields in records:
+        if not fields:
+            continue
+        if len(fields) != len(header):
+            raise InputError.at(
+                where,
+                f"has {len(fields)} fields",
+                f"the header names {len(header)}; quote fields with commas",
+            )
+        rows.append(CsvRow(where, dict(zip(header, fields, strict=True))))
+    if not rows:
+        raise InputError.at(path, "holds no utterance", "a line an utterance, after the header")
+    return rows
+
+
+def _records(path: Path, text: str) -> Iterator[tuple[str, list[str]]]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    while True:
+        where = f"{path}, line {reader.line_num + 1}"
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise InputError.at(where, f"is not a CSV record: {error}", "are its quotes closed?") from error
+        yield where, fields
+
+
+def _decode(path: Path) -> str:
+    """UTF-8; a line that is not is read as cp1252, since a damaged letter must not cost an utterance."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError.at(path, f"cannot be read: {error.strerror}") from error
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputError.at(path, "is UTF-16", "save it as UTF-8")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        pass
+    lines, damaged = [], 0
+    for line in data.removeprefix(b"\xef\xbb\xbf").split(b"\n"):
+        try:
+            lines.append(line.decode("utf-8"))
+        except UnicodeDecodeError:
+            lines.append(line.decode("cp1252", errors="replace"))
+            damaged += 1
+    warnings.warn(f"{path}: {damaged} lines are not UTF-8 and were read as cp1252", stacklevel=2)
+    return "\n".join(lines)

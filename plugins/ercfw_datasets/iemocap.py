@@ -1,0 +1,136 @@
+"""IEMOCAP (Busso et al., 2008): a table of utterances, and one feature file a modality."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ercfw.errors import InputError
+from ercfw.files import sha256
+from ercfw.interfaces import Provenance
+from ercfw_datasets.annotations import Annotations, Record, to_conversations
+from ercfw_datasets.corpus import Corpus, FeatureFiles
+from ercfw_datasets.csv_file import read_csv
+from ercfw_datasets.real_or_simulated import real_root
+from ercfw_datasets.shapes import IEMOCAP, MODALITIES
+from ercfw_datasets.simulated import Width, simulate
+
+DEFAULT_ROOT = Path("data/iemocap")
+COLUMNS = ("conversation", "utterance", "speaker", "text", "label")
+
+CODES = {
+    "hap": "happiness", "sad": "sadness", "neu": "neutral", "ang": "anger", "exc": "excitement",
+    "fru": "frustration",
+}  # fmt: skip
+"""The corpus' own short names of the six classes."""
+
+OUTSIDE = {"fea", "fear", "sur", "surprise", "dis", "disgust", "oth", "other", "xxx"}
+"""What annotators said besides the six; the field leaves these utterances out."""
+
+TELME_DEV = frozenset({
+    "Ses01M_impro01", "Ses01M_script03_1", "Ses02F_impro02", "Ses02F_impro07", "Ses02M_script01_2",
+    "Ses03F_impro01", "Ses03M_impro02", "Ses03M_impro08a", "Ses03M_script02_2", "Ses03M_script03_2",
+    "Ses04F_impro07", "Ses04F_script02_1",
+})  # fmt: skip
+"""The dev split of TelME (Yun et al., 2024): twelve conversations of sessions 1 to 4."""
+
+Dev = Literal["telme", "session1", "session2", "session3", "session4", "session5"]
+
+
+class Iemocap(Corpus):
+    """IEMOCAP: 151 conversations of two speakers in five sessions, six emotions.
+
+    ``<root>/utterances.csv`` with the columns conversation (``Ses01F_impro01``), utterance
+    (``Ses01F_impro01_F000``), speaker, text and label (a class, or the corpus' code, such as ``hap``), and
+    ``<root>/<modality>.safetensors`` (rows by utterance id), or ``.npy``, ``.npz`` (a row for each line).
+    Utterances of other labels (surprise, ``xxx``, ...) are left out of their conversations, as the field
+    does; 7433 stay. There is no official dev split. With nothing at the default place and no ``root``,
+    conversations in IEMOCAP's shape are simulated.
+
+    Options:
+        root: the folder; ``data/iemocap`` if it is there.
+        test_session: the session that is the test split.
+        dev: ``telme`` takes the twelve train conversations of that project, and fits test session 5
+            only; ``session4`` takes a whole session.
+        widths: widths of simulated streams; real ones have their own.
+        seed: of simulated conversations.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: Path | None = None,
+        test_session: Annotated[int, Field(ge=1, le=5)] = 5,
+        dev: Dev = "telme",
+        widths: dict[str, Width] | None = None,
+        seed: int = 0,
+    ) -> None:
+        _check_sessions(test_session, dev)
+        place = real_root(root, DEFAULT_ROOT, "IEMOCAP")
+        if place is None:
+            super().__init__(*simulate(IEMOCAP, seed=seed, widths=widths, instead_of=f"nothing is at {DEFAULT_ROOT}"))
+        else:
+            annotations = read_iemocap(place, test_session, dev)
+            super().__init__(annotations, FeatureFiles(place, annotations.rows, MODALITIES))
+
+
+def read_iemocap(root: Path, test_session: int, dev: Dev) -> Annotations:
+    """IEMOCAP's table.
+
+    Raises:
+        InputError: it is missing or damaged, or a conversation's name does not tell its session.
+    """
+    path = root / "utterances.csv"
+    rows = read_csv(path, dict.fromkeys(COLUMNS, "a column of IEMOCAP's table"))
+    records = [_record(row.where, row.fields) for row in rows]
+    splits = _splits(records, test_session, dev)
+    return Annotations(
+        conversations=to_conversations(records, splits, IEMOCAP.classes),
+        classes=IEMOCAP.classes,
+        rows=tuple(record.id for record in records),
+        source_train=frozenset(r.id for r in records if splits[r.id[0]] != "test"),
+        provenance=Provenance(
+            f"IEMOCAP, {sum(record.label is not None for record in records)} utterances of the six classes",
+            files={str(path): sha256(path)},
+        ),
+    )
+
+
+def _check_sessions(test_session: int, dev: Dev) -> None:
+    if dev == "telme" and test_session != 5:
+        raise InputError.at(
+            "[data] dev",
+            "'telme' goes with test_session = 5",
+            f'for session {test_session} name another: dev = "session{1 + test_session % 5}"',
+        )
+    if dev == f"session{test_session}":
+        raise InputError.at("[data] dev", f"session {test_session} is the test split already")
+
+
+def _record(where: str, fields: Mapping[str, str]) -> Record:
+    label = fields["label"].strip()
+    return Record(
+        where=where,
+        id=(fields["conversation"].strip(), fields["utterance"].strip()),
+        speaker=fields["speaker"].strip(),
+        text=fields["text"],
+        label=None if label in OUTSIDE else CODES.get(label, label),
+    )
+
+
+def _splits(records: Sequence[Record], test_session: int, dev: Dev) -> dict[str, str]:
+    splits: dict[str, str] = {}
+    for record in records:
+        name = record.id[0]
+        session = re.match(r"Ses0([1-5])[FM]_", name)
+        if not session:
+            raise InputError.at(f"{record.where}: conversation", f"'{name}' names no session", "such as Ses01F_impro01")
+        if int(session[1]) == test_session:
+            splits[name] = "test"
+        elif name in TELME_DEV if dev == "telme" else dev == f"session{session[1]}":
+            splits[name] = "dev"
+        else:
+            splits[name] = "train"
+    return splits

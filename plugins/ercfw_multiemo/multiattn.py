@@ -1,0 +1,123 @@
+"""MultiAttn, the fusion of MultiEMO (Shi and Huang, ACL 2023), equations 2-13."""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Annotated, cast
+
+import torch
+from ercfw_basics.attention import ConversationAttention, FeedForward
+from pydantic import Field
+from torch import Tensor, nn
+
+from ercfw import DataInfo, Fused, FusionBlock, InputError, Inputs
+
+ASKING_ORDER = ("text", "audio", "visual")
+
+
+class MultiAttn(FusionBlock):
+    """Every modality asks the others, one after another, layer after layer.
+
+    A layer of a modality's stack, for each other modality and then for the feed-forward block::
+
+        F <- LayerNorm(F + MultiHead(F, C, C))    C the other's context features, unfused in every layer
+        F <- LayerNorm(F + FFN(F))
+
+    The others are asked in the order text, audio, visual, then as given; with one modality it asks itself.
+    Attention stays within the conversation. The result is each modality's view and their concatenation
+    (13). Where an utterance lacks a modality, nobody reads it and its view is zero.
+
+    Options:
+        layers: depth of each stack.
+        heads: H of each attention; must divide the modalities' width.
+        ffn: width of the hidden layer of the feed-forward blocks.
+        dropout: rate on the attention weights and on that hidden layer.
+
+    Raises:
+        InputError: the modalities' widths differ, or the heads do not divide them.
+    """
+
+    causal = False
+
+    def __init__(
+        self,
+        dims: dict[str, int],
+        info: DataInfo,
+        *,
+        layers: Annotated[int, Field(ge=1)] = 2,
+        heads: Annotated[int, Field(ge=1)] = 4,
+        ffn: Annotated[int, Field(ge=1)] = 1024,
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+    ) -> None:
+        super().__init__(dims, info)
+        if len(set(dims.values())) > 1:
+            widths = ", ".join(f"{name} {dim}" for name, dim in dims.items())
+            raise InputError.at("multiattn", f"the modalities differ in width: {widths}", "make them equal")
+        width = next(iter(dims.values()))
+        self.out_dim = width * len(dims)
+        self.stacks = nn.ModuleDict(
+            {
+                name: nn.ModuleList(_Layer(_others(name, dims), width, heads, ffn, dropout) for _ in range(layers))
+                for name in dims
+            }
+        )
+
+    def forward(self, xs: dict[str, Tensor], inputs: Inputs) -> Fused:
+        """``{m: [N, D]}`` -> joint ``[N, M*D]`` and views ``[N, D]``, in the order of ``xs``."""
+        views = {}
+        for name, view in xs.items():
+            for layer in self._layers(name):
+                for other in layer.others:
+                    view = layer.ask(other, view, xs, inputs)  # [N, D]
+                view = layer.digest(view)  # [N, D]
+            views[name] = view.masked_fill(~inputs.streams[name].present.unsqueeze(-1), 0.0)  # [N, D]
+        return Fused(torch.cat(list(views.values()), -1), views)  # [N, M*D]
+
+    @torch.no_grad()
+    def explain(self, xs: dict[str, Tensor], inputs: Inputs) -> dict[str, Tensor]:
+        """The attention weights ``[N, H, U]`` of ``layer-1.text.audio`` (text asks audio) and all others."""
+        weights = {}
+        for name, view in xs.items():
+            for number, layer in enumerate(self._layers(name), 1):
+                for other in layer.others:
+                    weights[f"layer-{number}.{name}.{other}"] = layer.weights(other, view, xs, inputs)
+                    view = layer.ask(other, view, xs, inputs)  # [N, D]
+                view = layer.digest(view)  # [N, D]
+        return weights
+
+    def _layers(self, name: str) -> Iterator["_Layer"]:
+        return iter(cast("nn.ModuleList", self.stacks[name]))  # type: ignore[arg-type]
+
+
+class _Layer(nn.Module):
+    """One layer of a modality's stack: equations 2-12 for text."""
+
+    def __init__(self, others: Sequence[str], width: int, heads: int, ffn: int, dropout: float) -> None:
+        super().__init__()
+        self.others = others
+        self.attention = nn.ModuleDict(
+            {other: ConversationAttention(width, heads, dropout=dropout) for other in others}
+        )
+        self.norms = nn.ModuleDict({other: nn.LayerNorm(width) for other in others})
+        self.ffn = FeedForward(width, ffn, dropout=dropout)
+        self.last_norm = nn.LayerNorm(width)
+
+    def ask(self, other: str, x: Tensor, xs: dict[str, Tensor], inputs: Inputs) -> Tensor:
+        """``x`` ``[N, D]`` and what it finds in another modality, equations 2-5 or 6-9."""
+        present = inputs.streams[other].present  # [N]
+        found = self.attention[other](x, xs[other], inputs.layout, present)  # [N, D]
+        return self.norms[other](x + found)  # type: ignore[no-any-return]  # [N, D]
+
+    def weights(self, other: str, x: Tensor, xs: dict[str, Tensor], inputs: Inputs) -> Tensor:
+        """The weights ``[N, H, U]`` with which ``ask`` reads."""
+        attention = cast(ConversationAttention, self.attention[other])
+        return attention.weights(x, xs[other], inputs.layout, inputs.streams[other].present)
+
+    def digest(self, x: Tensor) -> Tensor:
+        """The feed-forward block ``[N, D] -> [N, D]``, equations 10-12."""
+        return self.last_norm(x + self.ffn(x))  # type: ignore[no-any-return]  # [N, D]
+
+
+def _others(name: str, modalities: Collection[str]) -> tuple[str, ...]:
+    """The modalities that one asks, in their order; itself if there is no other."""
+    known = [m for m in ASKING_ORDER if m in modalities]
+    order = known + [m for m in modalities if m not in ASKING_ORDER]
+    return tuple(m for m in order if m != name) or (name,)

@@ -1,0 +1,84 @@
+"""Sample-Weighted Focal Contrastive loss of MultiEMO (Shi and Huang, ACL 2023), equations 18-19."""
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from ercfw import DataInfo, Loss, Outputs, labelled
+
+
+class SWFC(Loss):
+    """Pulls utterances of a class together, the rare classes and the hard pairs most.
+
+    Over the n labelled utterances of a batch, with P(i) the others of i's class::
+
+        s_ij = softmax over j != i of (z_i . z_j / temperature)                         (18)
+        loss = -1/n sum_i weight_{y_i} 1/|P(i)| sum_{j in P(i)} (1 - s_ij)^focus log s_ij  (19)
+
+    with weight_c = (N / N_c)^balance from the training counts; an utterance alone in its class gives 0,
+    and so does one of a class that training does not have. The 1/n is that of equation 22.
+
+    Options:
+        temperature: tau.
+        focus: gamma; 0 is the plain supervised contrastive loss.
+        balance: alpha; 0 weighs all classes alike.
+        form: ``paper`` takes z and the weights as they are; ``release``, the authors' code, scales each z
+            to length 1 and the weights to sum 1.
+        normalise: scale z, whatever the form.
+        weight_norm: scale the weights, whatever the form.
+    """
+
+    requires = ("embedding",)
+
+    class_weights: Tensor
+
+    def __init__(
+        self,
+        target: str,
+        info: DataInfo,
+        *,
+        temperature: Annotated[float, Field(gt=0)] = 1.4,
+        focus: Annotated[float, Field(ge=0)] = 2.0,
+        balance: Annotated[float, Field(ge=0)] = 1.2,
+        form: Literal["paper", "release"] = "release",
+        normalise: bool | None = None,
+        weight_norm: bool | None = None,
+    ) -> None:
+        super().__init__(target, info)
+        self.temperature = temperature
+        self.focus = focus
+        released = form == "release"
+        self.normalise = released if normalise is None else normalise
+        counts = torch.tensor(info.targets[target].counts, dtype=torch.float64)  # [C]
+        weights = torch.where(counts > 0, (counts.sum() / counts.clamp(min=1)) ** balance, 0.0)  # [C]
+        if released if weight_norm is None else weight_norm:
+            weights = F.normalize(weights, p=1.0, dim=0)  # [C]
+        self.register_buffer("class_weights", weights.float(), persistent=False)
+
+    def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
+        """``[]``; 0 with gradients of zero when fewer than two utterances are labelled."""
+        rows = labelled(targets, self.target)  # [N]
+        y = targets[self.target][rows]  # [n]
+        z = outputs.heads[self.target].embedding[rows]  # [n, E]
+        z = z.to(torch.promote_types(z.dtype, torch.float32))  # [n, E]
+        if len(y) < 2:
+            return outputs.heads[self.target].embedding.sum() * 0.0
+        with torch.autocast(z.device.type, enabled=False):
+            pairs = self._pairs(F.normalize(z, eps=1e-6) if self.normalise else z)  # [n, n]
+        itself = torch.eye(len(y), dtype=torch.bool, device=y.device)  # [n, n]
+        alike = (y[:, None] == y) & ~itself  # [n, n]
+        hardness = (pairs * alike).sum(1) / alike.sum(1).clamp(min=1)  # [n]
+        return (self.class_weights[y] * hardness).mean()
+
+    def _pairs(self, z: Tensor) -> Tensor:
+        """``-(1 - s_ij)^focus log s_ij`` ``[n, n]``, zero on the diagonal; finite for any z."""
+        itself = torch.eye(len(z), dtype=torch.bool, device=z.device)  # [n, n]
+        scores = (z @ z.T / self.temperature).masked_fill(itself, -torch.inf)  # [n, n]
+        # A place filled before it is used gives no NaN backwards: -inf times zero would.
+        log_s = scores.log_softmax(1).masked_fill(itself, 0.0)  # [n, n]
+        # A power below 1 has an infinite slope at 0; clamping also stops the gradient there.
+        rest = (-torch.expm1(log_s)).clamp(min=torch.finfo(log_s.dtype).tiny)  # [n, n], 1 - s
+        return -(rest**self.focus) * log_s

@@ -1,0 +1,80 @@
+"""The options of every part, read as a recipe's are."""
+
+import inspect
+
+import ercfw_basics
+import pytest
+
+from ercfw.options import options_model, read_options
+
+PARTS = {
+    f"{kind}: {name}": part
+    for kind in ("encoders", "contexts", "fusions", "heads", "losses")
+    for name, part in getattr(ercfw_basics, f"provide_{kind}")().items()
+}
+
+
+def test_all_that_the_basics_are_to_offer() -> None:
+    assert sorted(PARTS) == sorted(
+        [f"encoders: {name}" for name in ("linear", "mlp")]
+        + [f"contexts: {name}" for name in ("none", "gru", "lstm", "transformer", "dialogue-rnn")]
+        + [f"fusions: {name}" for name in ("concat", "sum", "gated-sum", "cross-modal-transformer")]
+        + [f"heads: {name}" for name in ("linear", "mlp")]
+        + [f"losses: {name}" for name in ("cross-entropy", "focal", "supcon")]
+    )
+    assert sorted(ercfw_basics.provide_metrics()) == sorted(
+        ["weighted-f1", "macro-f1", "f1", "accuracy", "unweighted-accuracy"]
+    )
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_option_has_a_default_and_stands_in_the_docstring(part) -> None:
+    options, mistakes = read_options(PARTS[part], {}, "here")
+    assert not mistakes
+    described = (inspect.getdoc(PARTS[part]) or "").partition("Options:")[2]
+    assert all(f"{name}:" in described for name in options)
+
+
+@pytest.mark.parametrize(
+    ("part", "options"),
+    [
+        ("losses: cross-entropy", {"class_weights": "balanced", "smoothing": 1}),
+        ("losses: cross-entropy", {"class_weights": [1, 0.5, 2, 0]}),
+        ("losses: focal", {"class_weights": "none", "gamma": 0}),
+        ("encoders: linear", {"standardise": True}),
+    ],
+)
+def test_options_that_are_taken(part, options) -> None:
+    read, mistakes = read_options(PARTS[part], options, "here")
+    assert not mistakes
+    assert read == {**read, **options}
+
+
+@pytest.mark.parametrize(
+    ("part", "options"),
+    [
+        ("losses: cross-entropy", {"class_weights": "balance"}),
+        ("losses: cross-entropy", {"class_weights": [1, -0.5, 2, 0]}),
+        ("losses: cross-entropy", {"smoothing": 1.5}),
+        ("losses: focal", {"gamma": -1}),
+        ("losses: supcon", {"temperature": 0}),
+        ("contexts: gru", {"width": 0}),
+        ("contexts: lstm", {"dropout": 1.0}),
+        ("contexts: transformer", {"heads": 2.5}),
+        ("encoders: mlp", {"hidden": "512"}),
+    ],
+)
+def test_options_that_are_refused_with_their_name(part, options) -> None:
+    (name,) = options
+    _, mistakes = read_options(PARTS[part], options, "here")
+    assert mistakes
+    assert all(mistake.where.startswith(f"here {name}") for mistake in mistakes)
+
+
+def test_options_are_those_of_the_signature() -> None:
+    assert list(options_model(PARTS["contexts: gru"]).model_fields) == [
+        "width",
+        "layers",
+        "bidirectional",
+        "dropout",
+    ]

@@ -1,0 +1,137 @@
+"""SWFC against equations 18-19 written out in loops, and at its extremes."""
+
+import math
+
+import pytest
+import torch
+from ercfw_multiemo.swfc import SWFC
+
+from ercfw import UNLABELLED, DataInfo, HeadOutput, Outputs, Rows
+from ercfw.info import TargetSpec
+
+COUNTS = (60, 25, 10, 5)
+INFO = DataInfo({"emotion": TargetSpec(("a", "b", "c", "d"), COUNTS)}, {}, 2)
+
+
+def outputs_of(z: torch.Tensor) -> Outputs:
+    rows = torch.zeros(len(z), dtype=torch.int64)
+    logits = z.new_zeros(len(z), 4, requires_grad=True)
+    return Outputs({"emotion": HeadOutput(logits, z)}, Rows(rows, rows, rows, rows))
+
+
+def swfc_loops(z, y, tau, gamma, alpha, normalise, weight_norm, counts=COUNTS):
+    """Equations 18 and 19, term by term, over the labelled rows."""
+    weights = [(sum(counts) / n) ** alpha if n else 0.0 for n in counts]
+    if weight_norm:
+        weights = [w / sum(weights) for w in weights]
+    rows = [i for i, label in enumerate(y.tolist()) if label != UNLABELLED]
+    unit = {i: z[i] / z[i].norm() if normalise else z[i] for i in rows}
+    total = z.sum() * 0
+    for i in rows:
+        others = [k for k in rows if k != i]
+        alike = [k for k in others if y[k] == y[i]]
+        if not alike:
+            continue
+        scores = torch.stack([unit[i] @ unit[k] / tau for k in others])
+        log_total = scores.logsumexp(0)
+        for j in alike:
+            log_s = unit[i] @ unit[j] / tau - log_total
+            total = total - weights[int(y[i])] / len(alike) * (1 - log_s.exp()) ** gamma * log_s
+    return total / len(rows)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize(
+    ("options", "normalise", "weight_norm"),
+    [
+        ({"form": "paper"}, False, False),
+        ({"form": "release"}, True, True),
+        ({"form": "paper", "normalise": True}, True, False),
+        ({"form": "release", "normalise": False}, False, True),
+        ({"form": "release", "weight_norm": False}, True, False),
+    ],
+)
+def test_value_and_gradient_are_those_of_the_equations(gamma, options, normalise, weight_norm):
+    torch.manual_seed(0)
+    z = torch.randn(14, 5, dtype=torch.float64, requires_grad=True)
+    y = torch.tensor([0, 1, 0, 2, UNLABELLED, 1, 0, 0, 3, 1, 2, UNLABELLED, 0, 1])
+    loss = SWFC("emotion", INFO, temperature=0.8, focus=gamma, balance=1.1, **options).double()
+    mine = loss(outputs_of(z), {"emotion": y})
+    plain = swfc_loops(z, y, 0.8, gamma, 1.1, normalise, weight_norm)
+    torch.testing.assert_close(mine, plain, rtol=1e-6, atol=1e-6)
+    (a,), (b,) = torch.autograd.grad(mine, z), torch.autograd.grad(plain, z)
+    torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-6)
+    assert a.abs().max() > 1e-4
+    assert not a[y == UNLABELLED].any()
+
+
+def test_a_hand_worked_batch():
+    """Three unit vectors: two of class 0 at right angles, one of class 1 opposite to the first."""
+    z = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
+    info = DataInfo({"emotion": TargetSpec(("a", "b"), (1, 1))}, {}, 2)
+    loss = SWFC("emotion", info, temperature=1.0, focus=1.0, balance=1.0, form="paper")
+    s_01 = 1 / (1 + math.exp(-1))  # z_0 . z_1 = 0, z_0 . z_2 = -1
+    s_10 = 0.5  # z_1 . z_0 = z_1 . z_2 = 0
+    expected = -2 * ((1 - s_01) * math.log(s_01) + (1 - s_10) * math.log(s_10)) / 3
+    assert loss(outputs_of(z), {"emotion": torch.tensor([0, 0, 1])}).item() == pytest.approx(expected, rel=1e-6)
+
+
+EXTREMES = {
+    "huge": (torch.randn(8, 4, generator=torch.Generator().manual_seed(1)) * 1e3, [0, 1, 0, 1, 2, 2, 3, 0]),
+    "duplicates": (torch.ones(6, 4), [0, 0, 1, 1, 2, 2]),
+    "huge duplicates": (torch.full((4, 4), 1e3), [0, 0, 1, 1]),
+    "zero vectors": (torch.zeros(4, 4), [0, 0, 1, 1]),
+    "two alike": (torch.tensor([[1.0, 2.0], [3.0, 4.0]]), [0, 0]),
+    "two unlike": (torch.tensor([[1.0, 2.0], [3.0, 4.0]]), [0, 1]),
+    "one": (torch.ones(1, 4), [0]),
+    "a class alone": (torch.randn(3, 4, generator=torch.Generator().manual_seed(2)), [0, 0, 3]),
+    "one class only": (torch.randn(5, 4, generator=torch.Generator().manual_seed(3)), [1] * 5),
+    "nothing labelled": (torch.ones(4, 4), [UNLABELLED] * 4),
+}
+
+
+@pytest.mark.parametrize("form", ["paper", "release"])
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("case", EXTREMES)
+def test_values_and_gradients_stay_finite(case, gamma, form):
+    values, y = EXTREMES[case]
+    z = values.clone().requires_grad_()
+    loss = SWFC("emotion", INFO, focus=gamma, form=form)(outputs_of(z), {"emotion": torch.tensor(y)})
+    loss.backward()
+    assert loss.isfinite()
+    assert z.grad is not None
+    assert z.grad.isfinite().all()
+    if case in ("one", "two unlike", "nothing labelled"):
+        assert loss.item() == 0.0
+        assert not z.grad.any()
+    if case == "two alike":  # the only other one is of the same class: s = 1
+        assert loss.item() == pytest.approx(0.0, abs=1e-7)
+
+
+def test_classes_without_training_utterances_neither_count_nor_disturb():
+    info = DataInfo({"emotion": TargetSpec(("a", "b", "c"), (30, 10, 0))}, {}, 2)
+    loss = SWFC("emotion", info)
+    assert loss.class_weights.isfinite().all()
+    assert loss.class_weights[2] == 0
+    assert loss.class_weights.sum().item() == pytest.approx(1.0)
+    assert loss.class_weights[1] / loss.class_weights[0] == pytest.approx(3**1.2, rel=1e-5)
+    empty = SWFC("emotion", DataInfo({"emotion": TargetSpec(("a", "b"), (0, 0))}, {}, 2))
+    assert not empty.class_weights.any()
+
+
+def test_the_order_of_rows_does_not_matter():
+    torch.manual_seed(0)
+    z, y = torch.randn(20, 6), torch.randint(0, 4, (20,))
+    order = torch.randperm(20)
+    loss = SWFC("emotion", INFO)
+    once = loss(outputs_of(z), {"emotion": y})
+    torch.testing.assert_close(loss(outputs_of(z[order]), {"emotion": y[order]}), once)
+
+
+def test_bfloat16_is_computed_in_float32_under_autocast():
+    torch.manual_seed(0)
+    z, y = (torch.randn(12, 6) * 10).bfloat16(), torch.randint(0, 3, (12,))
+    loss = SWFC("emotion", INFO, form="paper")
+    with torch.autocast("cpu", torch.bfloat16):
+        half = loss(outputs_of(z), {"emotion": y})
+    torch.testing.assert_close(half, loss(outputs_of(z.float()), {"emotion": y}), rtol=1e-6, atol=1e-6)
