@@ -4,13 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-from ercfw.batch import Inputs, Outputs, Stream
+from ercfw.batch import Outputs
 from ercfw.catalog import Catalog
-from ercfw.collate import make_layout
 from ercfw.errors import ErcfwError, InputError, Mistake, RunError, did_you_mean
 from ercfw.info import DataInfo
 from ercfw.interfaces import Context, FusionBlock, Loss, Model
@@ -171,47 +169,3 @@ def build_losses(recipe: Recipe, catalog: Catalog, info: DataInfo) -> WeightedLo
         for name, part in recipe.loss.items()
     }
     return WeightedLosses(losses, loss_weights(recipe))
-
-
-def rehearse(model: Model, losses: WeightedLosses, info: DataInfo) -> None:
-    """Run model and losses once on three made-up utterances, so that what does not fit is said at once.
-
-    Raises:
-        InputError: a loss asks for what the model does not give, or an output has not the promised shape.
-    """
-    inputs = _made_up(info)
-    training = model.training
-    with torch.no_grad():
-        outputs = model.eval()(inputs)
-    model.train(training)
-    rows = inputs.layout.index.numel()
-    for target, spec in info.targets.items():
-        shape = tuple(outputs.heads[target].logits.shape) if target in outputs.heads else None
-        if shape != (rows, len(spec.classes)):
-            raise InputError.at(
-                f"[head.{target}]", f"gives logits of shape {shape}", f"[N, C] = {(rows, len(spec.classes))}"
-            )
-    for name, loss in losses.losses.items():
-        assert isinstance(loss, Loss)
-        for needed in loss.requires:
-            offered = {"views": outputs.views, "embedding": outputs.heads}.get(needed, outputs.extras.get(needed))
-            if offered is None or (isinstance(offered, dict) and not offered):
-                raise InputError.at(f"[loss.{name}]", f"needs '{needed}', which this model does not give")
-    labels = {target: torch.zeros(rows, dtype=torch.int64) for target in info.targets}
-    with torch.no_grad():
-        losses(outputs, labels)
-
-
-def _made_up(info: DataInfo) -> Inputs:
-    sizes, speakers = [2, 1], [np.array([0, 1]), np.array([0])]
-    streams = {}
-    for name, spec in info.modalities.items():
-        present = torch.ones(3, dtype=torch.bool)
-        if spec.kind == "vector":
-            streams[name] = Stream(torch.zeros(3, spec.dim), present)
-        elif spec.kind == "frames":
-            streams[name] = Stream(torch.zeros(3, 2, spec.dim), present, torch.ones(3, 2, dtype=torch.bool))
-        else:
-            tokens = torch.zeros(3, 2, dtype=torch.int64)
-            streams[name] = Stream(tokens, present, torch.ones(3, 2, dtype=torch.bool))
-    return Inputs(streams, make_layout(sizes, speakers), torch.from_numpy(np.concatenate(speakers)))

@@ -91,13 +91,15 @@ def validate(
     jobs = _jobs(recipe, overrides, ["all"], drop, None, no_plugin_files)
     from ercfw.validate import check_jobs
 
-    unchecked = check_jobs(jobs)
+    found = check_jobs(jobs)
     if as_json:
-        print(json.dumps({"valid": True, "variants": [job.variant for job in jobs], "unchecked": unchecked}))
+        variants = [job.variant for job in jobs]
+        print(json.dumps({"variants": variants, "warnings": found.warnings, "unchecked": found.unchecked}))
         return
     print(f"{recipe}: valid, with {len(jobs) - 1} variants")
-    for note in unchecked:
-        print(f"not checked: {note}")
+    for kind, notes in (("warning", found.warnings), ("not checked", found.unchecked)):
+        for note in notes:
+            print(f"{kind}: {note}")
 
 
 @app.command(epilog="ercfw show multiemo_meld  |  ercfw show mine.toml --variant 'w/o SWFC' train.lr=3e-4")

@@ -72,7 +72,7 @@ def _collate_stream(parts: Sequence[ConversationStream]) -> Stream:
 def _pad_frames(values: NDArray[np.float32] | NDArray[np.int64], longest: int) -> NDArray[np.float32]:
     room = [(0, 0)] * values.ndim
     room[1] = (0, longest - values.shape[1])
-    return np.pad(values, room)  # type: ignore[arg-type]
+    return np.pad(values, room)
 
 
 def describe(train: Sequence[Conversation], targets: Mapping[str, tuple[str, ...]]) -> DataInfo:
@@ -89,9 +89,7 @@ def describe(train: Sequence[Conversation], targets: Mapping[str, tuple[str, ...
 
 
 def _describe_stream(parts: Sequence[ConversationStream]) -> ModalitySpec:
-    kind: StreamKind = (
-        "vector" if parts[0].lengths is None else "tokens" if parts[0].values.ndim == 2 else "frames"
-    )
+    kind: StreamKind = "vector" if parts[0].lengths is None else "tokens" if parts[0].values.ndim == 2 else "frames"
     longest = max(part.values.shape[1] for part in parts) if kind != "vector" else 1
     if kind == "tokens":
         return ModalitySpec(kind, int(max(part.values.max(initial=0) for part in parts)) + 1, longest)

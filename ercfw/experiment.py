@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 
-from ercfw.build import build_losses, build_model, rehearse, selected_metric
+from ercfw.build import build_losses, build_model, selected_metric
 from ercfw.checkpoint import save_model, seed_everything, start_from
 from ercfw.conversations import UNLABELLED, Conversation
 from ercfw.data import SIMULATED, Data, load_data, make_dataset
@@ -21,6 +21,7 @@ from ercfw.evaluate import Predictions, predict, score
 from ercfw.interfaces import Metric
 from ercfw.jobs import Job
 from ercfw.recipe import Recipe
+from ercfw.rehearse import rehearse
 from ercfw.report.environment import describe_environment
 from ercfw.report.folder import RunFolder, open_folder
 from ercfw.report.pictures import draw_run
@@ -125,6 +126,7 @@ class _Run:
     data: Data
     folder: RunFolder
     talk: Talk
+    notes: list[str] = field(default_factory=list)
 
     def run(self, resuming: bool) -> dict[str, Any]:
         """Train, score and report."""
@@ -163,7 +165,9 @@ class _Run:
         seed_everything(self.seed)
         model = build_model(recipe, self.job.catalog, self.data.info)
         losses = build_losses(recipe, self.job.catalog, self.data.info)
-        rehearse(model, losses, self.data.info)
+        for note in rehearse(model, losses, self.data.info):
+            self.talk.warn(note)
+            self.notes.append(note)
         if recipe.train.init_from is not None:
             self.talk.say(start_from(model, Path(recipe.train.init_from)))
         metrics = {component.name: component.made_by for component in self.job.catalog.components("metric")}
@@ -237,7 +241,7 @@ class _Run:
             "scores": {split: found for split, found in scores.items() if found},
             "losses": {split: dict(predicted.losses) for split, predicted in predictions.items()},
             "stamps": self.stamps,
-            "notes": notes + (list(RELEASE_NOTES) if release else []),
+            "notes": self.notes + notes + (list(RELEASE_NOTES) if release else []),
             "warnings": list(self.data.warnings),
             "data": asdict(self.data.provenance),
             "streams": dict(self.data.streams),

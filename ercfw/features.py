@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,8 @@ class FeatureTable:
     where: str = "features"
 
     def __post_init__(self) -> None:
+        if self.values.ndim != 2 and (self.values.ndim != 1 or self.lengths is None):
+            raise InputError.at(self.where, f"holds values of shape {list(self.values.shape)}", "[rows, D] are needed")
         rows = len(self.values) if self.lengths is None else len(self.lengths)
         if not len(self.ids) == len(self.present) == rows:
             raise InputError.at(self.where, f"{rows} rows of values, but {len(self.ids)} utterance ids")
@@ -124,22 +127,25 @@ class FeatureTable:
             with safe_open(path, framework="numpy") as file:
                 about = json.loads((file.metadata() or {}).get("ercfw", "{}"))
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError, ValueError) as error:
-            raise InputError.at(path, f"is not a feature store: {error}") from error
-        if about.get("format") != FORMAT or not {"values", "present"} <= tensors.keys():
-            raise InputError.at(
-                path, f"is not a feature store of format {FORMAT}", "ids and provenance stand in its metadata"
+            if about.get("format") != FORMAT:
+                raise ValueError(f"it says nothing of format {FORMAT} in its metadata")
+            return cls(
+                ids=tuple((conversation, utterance) for conversation, utterance in about["ids"]),
+                values=tensors["values"],
+                present=tensors["present"].astype(bool),
+                lengths=tensors.get("lengths"),
+                made_by=about["made_by"],
+                fitted_on=_fitted_on(about["fitted_on"]),
+                where=str(path),
             )
-        fitted = about["fitted_on"]
-        return cls(
-            ids=tuple((conversation, utterance) for conversation, utterance in about["ids"]),
-            values=tensors["values"],
-            present=tensors["present"].astype(bool),
-            lengths=tensors.get("lengths"),
-            made_by=about["made_by"],
-            fitted_on=fitted if isinstance(fitted, str) else frozenset((c, u) for c, u in fitted),
-            where=str(path),
-        )
+        except (OSError, SafetensorError, ValueError, TypeError, AttributeError, KeyError) as error:
+            raise InputError.at(path, f"is not a feature store: {error}", "FeatureTable.save writes one") from error
+
+
+def _fitted_on(said: Any) -> FittedOn:
+    if said == "nothing" or said == "unknown":
+        return "nothing" if said == "nothing" else "unknown"
+    return frozenset((conversation, utterance) for conversation, utterance in said)
 
 
 def read_features(path: Path, rows: Sequence[UtteranceId], fitted_on: FittedOn | None = None) -> FeatureTable:
@@ -175,7 +181,7 @@ def read_features(path: Path, rows: Sequence[UtteranceId], fitted_on: FittedOn |
         values=values.astype(np.float32),
         present=np.ones(len(values), dtype=bool),
         made_by={"file": path.name},
-        fitted_on=fitted_on or "unknown",
+        fitted_on="unknown" if fitted_on is None else fitted_on,
         where=str(path),
     )
 
@@ -190,5 +196,5 @@ def _read_array(path: Path) -> NDArray[Any]:
                 raise InputError.at(path, f"holds {len(loaded.files)} arrays", "one is needed")
             array: NDArray[Any] = loaded[loaded.files[0]]
             return array
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise InputError.at(path, f"cannot be read as a numpy array: {error}") from error

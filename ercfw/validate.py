@@ -1,9 +1,9 @@
 """Checks of a recipe that need no training and, if need be, no data."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from ercfw.build import build_losses, build_model, rehearse
+from ercfw.build import build_losses, build_model
 from ercfw.catalog import Catalog
 from ercfw.collate import describe
 from ercfw.data import feature_part, make_dataset, make_extractor
@@ -11,30 +11,42 @@ from ercfw.errors import InputError, Mistake
 from ercfw.info import DataInfo, ModalitySpec, TargetSpec
 from ercfw.jobs import Job
 from ercfw.recipe import Recipe
+from ercfw.rehearse import rehearse
 
 STAND_IN_WIDTH = 8
 STAND_IN_CLASSES = ("a", "b", "c")
 
 
-def check_jobs(jobs: Sequence[Job]) -> list[str]:
-    """Build each job's model and losses, and rehearse them; what could not be checked.
+@dataclass(frozen=True)
+class Findings:
+    """What a reader should know of a valid recipe: warnings, and what could not be checked."""
+
+    warnings: tuple[str, ...]
+    unchecked: tuple[str, ...]
+
+
+def check_jobs(jobs: Sequence[Job]) -> Findings:
+    """Build each job's model and losses, and rehearse them.
 
     Raises:
         InputError: all that is wrong, at once.
     """
+    warnings: dict[str, None] = {}
     unchecked: dict[str, None] = {}
     mistakes: list[Mistake] = []
     for job in jobs:
-        info, missing = _info(job.recipe, job.catalog)
-        unchecked.update(dict.fromkeys(missing))
+        of = "" if job.variant == "base" else f"variant '{job.variant}': "
         try:
-            rehearse(build_model(job.recipe, job.catalog, info), build_losses(job.recipe, job.catalog, info), info)
+            info, missing = _info(job.recipe, job.catalog)
+            unchecked.update(dict.fromkeys(missing))
+            model = build_model(job.recipe, job.catalog, info)
+            notes = rehearse(model, build_losses(job.recipe, job.catalog, info), info)
+            warnings.update(dict.fromkeys(of + note for note in notes))
         except InputError as error:
-            of = "" if job.variant == "base" else f"variant '{job.variant}': "
             mistakes += [replace(m, where=of + m.where) for m in error.mistakes]
     if mistakes:
         raise InputError(mistakes)
-    return list(unchecked)
+    return Findings(tuple(warnings), tuple(unchecked))
 
 
 def _info(recipe: Recipe, catalog: Catalog) -> tuple[DataInfo, list[str]]:

@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Annotated, cast
 
 import torch
-from ercfw_basics.attention import ConversationAttention, FeedForward
 from pydantic import Field
 from torch import Tensor, nn
 
 from ercfw import DataInfo, Fused, FusionBlock, InputError, Inputs
+from ercfw_basics.attention import ConversationAttention, FeedForward
 
 ASKING_ORDER = ("text", "audio", "visual")
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from ercfw_basics.encoders import LinearEncoder, MLPEncoder
 
 from ercfw import Batch, ConversationStream, DataInfo, InputError, ModalitySpec
 from ercfw.collate import collate, describe
+from ercfw_basics.encoders import LinearEncoder, MLPEncoder
 
 ENCODERS = (LinearEncoder, MLPEncoder)
 

@@ -4,13 +4,13 @@ from itertools import combinations
 
 import pytest
 import torch
+from torch import nn
+
+from ercfw import Fused, InputError, Inputs, Stream
 from ercfw_basics import provide_fusions
 from ercfw_basics.cross_modal import CrossModalTransformer
 from ercfw_basics.fusions import Concat, GatedSum, Sum
 from ercfw_basics.transformer_layer import sinusoids
-from torch import nn
-
-from ercfw import Fused, InputError, Inputs, Stream
 
 DIMS = {"text": 6, "audio": 5, "visual": 4}
 SMALL = {

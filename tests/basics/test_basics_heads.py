@@ -1,6 +1,7 @@
 """The heads: their embedding is the row that enters the last linear map."""
 
 import torch
+
 from ercfw_basics.heads import LinearHead, MLPHead
 
 

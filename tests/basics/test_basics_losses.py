@@ -4,11 +4,11 @@ import math
 
 import pytest
 import torch
-from ercfw_basics.cross_entropy import CrossEntropy, Focal
-from ercfw_basics.supcon import SupCon
 from torch.nn import functional as F
 
 from ercfw import DataInfo, InputError, TargetSpec
+from ercfw_basics.cross_entropy import CrossEntropy, Focal
+from ercfw_basics.supcon import SupCon
 
 INFO = DataInfo({"emotion": TargetSpec(("neutral", "joy", "anger", "fear"), (50, 30, 20, 0))}, {}, 2)
 BALANCED = [100 / (4 * 50), 100 / (4 * 30), 100 / (4 * 20), 0.0]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from ercfw_basics import provide_metrics
 
 CLASSES = ("neutral", "joy", "anger", "fear")

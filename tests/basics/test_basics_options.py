@@ -2,9 +2,9 @@
 
 import inspect
 
-import ercfw_basics
 import pytest
 
+import ercfw_basics
 from ercfw.options import options_model, read_options
 
 PARTS = {

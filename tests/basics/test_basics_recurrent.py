@@ -4,9 +4,9 @@ import copy
 
 import pytest
 import torch
-from ercfw_basics.recurrent import GRUContext, LSTMContext, by_step
 
 from ercfw import InputError
+from ercfw_basics.recurrent import GRUContext, LSTMContext, by_step
 
 CONTEXTS = (GRUContext, LSTMContext)
 

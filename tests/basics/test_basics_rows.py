@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 import torch
+
+from ercfw import Fused, Inputs, Stream
+from ercfw.collate import collate
 from ercfw_basics import (
     provide_contexts,
     provide_encoders,
     provide_fusions,
     provide_heads,
 )
-
-from ercfw import Fused, Inputs, Stream
-from ercfw.collate import collate
 
 SMALL = {
     ("context", "none"): {},

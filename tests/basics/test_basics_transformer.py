@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from ercfw_basics.transformer import TransformerContext
-from ercfw_basics.transformer_layer import TransformerLayer, sinusoids
 from torch import nn
 
 from ercfw import InputError
 from ercfw.collate import collate, describe
+from ercfw_basics.transformer import TransformerContext
+from ercfw_basics.transformer_layer import TransformerLayer, sinusoids
 
 
 def torchs(layer: TransformerLayer, width: int, heads: int, ffn: int) -> nn.TransformerEncoderLayer:

@@ -5,11 +5,11 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from ercfw_basics.dialogue_rnn import DialogueRNN
 from torch import Tensor
 
 from ercfw import Conversation, ConversationStream, DataInfo, Inputs
 from ercfw.collate import collate
+from ercfw_basics.dialogue_rnn import DialogueRNN
 
 INFO = DataInfo({}, {}, 3)
 SPEAKERS = ("abac", "b", "ababcab", "aa", "cbabb")

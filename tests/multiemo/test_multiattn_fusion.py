@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from ercfw_basics.attention import ConversationAttention
-from ercfw_multiemo.multiattn import MultiAttn
 from torch import Tensor
 
 from ercfw import Conversation, ConversationStream, DataInfo, InputError, Inputs
 from ercfw.collate import collate
+from ercfw_basics.attention import ConversationAttention
+from ercfw_multiemo.multiattn import MultiAttn
 
 INFO = DataInfo({}, {}, 2)
 SIZES = (4, 1, 6, 2)

@@ -1,11 +1,11 @@
 """The classifier of equations 14-16, and the names under which MultiEMO's parts are found."""
 
-import ercfw_multiemo
 import torch
-from ercfw_multiemo.head import MultiEMOHead
 
+import ercfw_multiemo
 from ercfw import DataInfo
 from ercfw.info import TargetSpec
+from ercfw_multiemo.head import MultiEMOHead
 
 INFO = DataInfo({"emotion": TargetSpec(("a", "b", "c"), (1, 1, 1))}, {}, 2)
 

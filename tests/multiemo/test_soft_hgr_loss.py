@@ -4,10 +4,10 @@ from itertools import permutations
 
 import pytest
 import torch
-from ercfw_multiemo.soft_hgr import SoftHGR
 
 from ercfw import DataInfo, HeadOutput, InputError, Outputs, Rows
 from ercfw.info import TargetSpec
+from ercfw_multiemo.soft_hgr import SoftHGR
 
 INFO = DataInfo({"emotion": TargetSpec(("a", "b"), (3, 4))}, {}, 2)
 

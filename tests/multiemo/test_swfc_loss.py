@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-from ercfw_multiemo.swfc import SWFC
 
 from ercfw import UNLABELLED, DataInfo, HeadOutput, Outputs, Rows
 from ercfw.info import TargetSpec
+from ercfw_multiemo.swfc import SWFC
 
 COUNTS = (60, 25, 10, 5)
 INFO = DataInfo({"emotion": TargetSpec(("a", "b", "c", "d"), COUNTS)}, {}, 2)
