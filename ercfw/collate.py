@@ -98,8 +98,7 @@ def _describe_stream(parts: Sequence[ConversationStream]) -> ModalitySpec:
     if not len(real):
         return ModalitySpec(kind, dim, longest, (0.0,) * dim, (1.0,) * dim)
     mean, deviation = real.mean(0), real.std(0)
-    # A constant column's deviation is not 0 but what rounding left: dividing by it would blow up others.
-    deviation = np.where(deviation > 1e-7 * np.abs(mean), deviation, 1)
+    deviation = np.where(deviation > 0, deviation, 1)
     return ModalitySpec(kind, dim, longest, tuple(mean.tolist()), tuple(deviation.tolist()))
 
 

@@ -15,7 +15,7 @@ from ercfw_datasets.corpus import Corpus, FeatureFiles
 from ercfw_datasets.csv_file import read_csv
 from ercfw_datasets.real_or_simulated import real_root
 from ercfw_datasets.shapes import IEMOCAP, MODALITIES
-from ercfw_datasets.simulated import Width, simulate
+from ercfw_datasets.simulated import Seed, Width, simulate
 
 DEFAULT_ROOT = Path("data/iemocap")
 COLUMNS = ("conversation", "utterance", "speaker", "text", "label")
@@ -65,7 +65,7 @@ class Iemocap(Corpus):
         test_session: Annotated[int, Field(ge=1, le=5)] = 5,
         dev: Dev = "telme",
         widths: dict[str, Width] | None = None,
-        seed: int = 0,
+        seed: Seed = 0,
     ) -> None:
         _check_sessions(test_session, dev)
         place = real_root(root, DEFAULT_ROOT, "IEMOCAP")

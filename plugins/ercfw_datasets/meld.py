@@ -11,7 +11,7 @@ from ercfw_datasets.corpus import Corpus, FeatureFiles
 from ercfw_datasets.csv_file import read_csv
 from ercfw_datasets.real_or_simulated import real_root
 from ercfw_datasets.shapes import MELD, MODALITIES
-from ercfw_datasets.simulated import Width, simulate
+from ercfw_datasets.simulated import Seed, Width, simulate
 
 DEFAULT_ROOT = Path("data/meld")
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID", "StartTime", "EndTime")
@@ -31,7 +31,7 @@ class Meld(Corpus):
         seed: of simulated conversations.
     """
 
-    def __init__(self, *, root: Path | None = None, widths: dict[str, Width] | None = None, seed: int = 0) -> None:
+    def __init__(self, *, root: Path | None = None, widths: dict[str, Width] | None = None, seed: Seed = 0) -> None:
         place = real_root(root, DEFAULT_ROOT, "MELD")
         if place is None:
             super().__init__(*simulate(MELD, seed=seed, widths=widths, instead_of=f"nothing is at {DEFAULT_ROOT}"))

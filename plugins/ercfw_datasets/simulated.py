@@ -17,6 +17,7 @@ from ercfw_datasets.corpus import Corpus
 from ercfw_datasets.shapes import SHAPES, WIDTHS, Shape
 
 Width = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
 Signal = Annotated[float, Field(ge=0)]
 Numbers = NDArray[np.int64]
 
@@ -49,7 +50,7 @@ class Simulated(Corpus):
         conversations: Annotated[int, Field(ge=1)] | None = None,
         widths: dict[str, Width] | None = None,
         signal: dict[str, Signal] | None = None,
-        seed: Annotated[int, Field(ge=0)] = 0,
+        seed: Seed = 0,
     ) -> None:
         super().__init__(*simulate(SHAPES[like], seed=seed, widths=widths, signal=signal, conversations=conversations))
 

