@@ -9,7 +9,7 @@ from torch import nn
 
 from ercfw.batch import Outputs
 from ercfw.catalog import Catalog
-from ercfw.errors import ErcfwError, InputError, Mistake, RunError, did_you_mean
+from ercfw.errors import ErcfwError, InputError, Mistake, RunError, cause_of, did_you_mean
 from ercfw.info import DataInfo
 from ercfw.interfaces import Context, FusionBlock, Loss, Model
 from ercfw.model import ComposedModel
@@ -45,16 +45,22 @@ def check_parts(recipe: Recipe, catalog: Catalog, where: str) -> list[Mistake]:
             mistakes += error.mistakes
             continue
         mistakes += read_options(component.made_by, part.options, f"{where}: [{table}]")[1]
-    target, _, metric = selected_metric(recipe).partition(".")
-    if metric not in catalog.names("metric"):
-        mend = f"TARGET.METRIC: {did_you_mean(metric, catalog.names('metric'))}"
-        mistakes.append(Mistake(f"{where}: [train] select", f"there is no metric named '{metric}'", mend))
-    if recipe.model is None and target not in recipe.head:
-        mistakes.append(Mistake(f"{where}: [train] select", f"no head is named '{target}'"))
+    mistakes += _select_mistakes(recipe, catalog, f"{where}: [train] select")
     for name in recipe.data.modalities:
         if hasattr(nn.ModuleDict, name):
             mistakes.append(Mistake(f"{where}: [data] modalities", f"'{name}' cannot name a modality"))
     return mistakes
+
+
+def _select_mistakes(recipe: Recipe, catalog: Catalog, where: str) -> Iterable[Mistake]:
+    target, dot, metric = selected_metric(recipe).partition(".")
+    if not dot:
+        yield Mistake(where, f"'{target}' is not of the form TARGET.METRIC", "emotion.weighted-f1")
+        return
+    if metric not in catalog.names("metric"):
+        yield Mistake(where, f"there is no metric named '{metric}'", did_you_mean(metric, catalog.names("metric")))
+    if recipe.head and target not in recipe.head:
+        yield Mistake(where, f"no head is named '{target}'", did_you_mean(target, recipe.head))
 
 
 def selected_metric(recipe: Recipe) -> str:
@@ -97,11 +103,12 @@ def make_part(catalog: Catalog, kind: str, table: str, part: Part | FeaturePart,
     try:
         return component.made_by(*wired, **options)
     except InputError as error:
-        raise InputError([replace(m, where=f"[{table}] {m.where}") for m in error.mistakes]) from error
+        named = [m if m.where.startswith("[") else replace(m, where=f"[{table}] {m.where}") for m in error.mistakes]
+        raise InputError(named) from error
     except (ErcfwError, KeyboardInterrupt, MemoryError):
         raise
     except Exception as error:
-        raise RunError(f"[{table}] {kind} '{part.use}' failed: {type(error).__name__}: {error}") from error
+        raise RunError(f"[{table}] {kind} '{part.use}' failed: {cause_of(error)}") from error
 
 
 def build_model(recipe: Recipe, catalog: Catalog, info: DataInfo) -> Model:
@@ -113,23 +120,30 @@ def build_model(recipe: Recipe, catalog: Catalog, info: DataInfo) -> Model:
     for name in recipe.data.modalities:
         table, part = _table_for(recipe.encoder, "encoder", name)
         encoders[name] = make_part(catalog, "encoder", table, part, info.modalities[name], info)
-        widths[name] = encoders[name].out_dim
+        widths[name] = _out_dim(encoders[name], table)
     for name in recipe.data.modalities:
         if name in recipe.context or DEFAULT in recipe.context:
             table, part = _table_for(recipe.context, "context", name)
             contexts[name] = make_part(catalog, "context", table, part, widths[name], info)
-            widths[name] = contexts[name].out_dim
+            widths[name] = _out_dim(contexts[name], table)
     fusion: FusionBlock | None = None
     if recipe.fusion is not None:
         fusion = make_part(catalog, "fusion", "fusion", recipe.fusion, widths, info)
-    width = fusion.out_dim if fusion is not None else widths[recipe.data.modalities[0]]
+    width = _out_dim(fusion, "fusion") if fusion is not None else widths[recipe.data.modalities[0]]
     joint = _joint_context(recipe, catalog, width, info)
-    width = joint.out_dim if joint is not None else width
+    width = _out_dim(joint, f"context.{JOINT}") if joint is not None else width
     heads = {
         target: make_part(catalog, "head", f"head.{target}", part, width, target, info)
         for target, part in recipe.head.items()
     }
     return ComposedModel(encoders, contexts, fusion, joint, heads)
+
+
+def _out_dim(part: nn.Module, table: str) -> int:
+    width = getattr(part, "out_dim", None)
+    if not isinstance(width, int):
+        raise RunError(f"[{table}] {type(part).__name__}: __init__ must set out_dim, the width of what it gives")
+    return width
 
 
 def _table_for(parts: Mapping[str, Part], kind: str, name: str) -> tuple[str, Part]:
@@ -163,9 +177,22 @@ class WeightedLosses(nn.Module):
 
 
 def build_losses(recipe: Recipe, catalog: Catalog, info: DataInfo) -> WeightedLosses:
-    """The losses of a recipe."""
+    """The losses of a recipe; one that names no target is of the first head.
+
+    Raises:
+        InputError: an option is wrong, or a loss that couples a batch is to be accumulated over several.
+        RunError: a loss' own code failed.
+    """
+    first = next(iter(recipe.head or info.targets))
     losses = {
-        name: make_part(catalog, "loss", f"loss.{name}", part, part.target or next(iter(info.targets)), info)
+        name: make_part(catalog, "loss", f"loss.{name}", part, part.target or first, info)
         for name, part in recipe.loss.items()
     }
+    coupling = [name for name, loss in losses.items() if loss.couples_batch]
+    if coupling and recipe.train.accumulate > 1:
+        raise InputError.at(
+            "[train] accumulate",
+            f"loss {', '.join(coupling)} couples the utterances of a batch, so parts of it are not the whole",
+            "accumulate = 1 and a smaller data.batch_size",
+        )
     return WeightedLosses(losses, loss_weights(recipe))

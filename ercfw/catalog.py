@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import importlib.util
+import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +14,7 @@ from typing import Any
 import pluggy
 
 from ercfw import hooks, interfaces
-from ercfw.errors import InputError, Mistake, did_you_mean
+from ercfw.errors import InputError, Mistake, cause_of, did_you_mean
 from ercfw.options import options_model
 
 GROUP = "ercfw"
@@ -89,7 +90,9 @@ class Catalog:
             return owners[0]
         if owners:
             both = " and ".join(f"'{owner.plugin}'" for owner in owners)
-            raise InputError.at(where, f"{kind} '{name}' is offered by {both}", "uninstall one of them")
+            raise InputError.at(
+                where, f"{kind} '{name}' is offered by {both}", "rename it in one of them, or do without one"
+            )
         broken = [plugin.name for plugin in self.plugins if plugin.failure]
         also = f"; broken plugins: {', '.join(broken)}, see 'ercfw plugins'" if broken else ""
         raise InputError.at(where, f"there is no {kind} named '{name}'", did_you_mean(name, self.names(kind)) + also)
@@ -103,7 +106,7 @@ class Catalog:
             try:
                 getattr(plugin.manager.hook, hook)(**arguments)
             except Exception as error:
-                failures.append(f"plugin '{plugin.name}': {hook} failed: {_cause(error)}")
+                failures.append(f"plugin '{plugin.name}': {hook} failed: {cause_of(error)}")
         return failures
 
 
@@ -113,17 +116,21 @@ def load_catalog(files: Iterable[Path] = ()) -> Catalog:
     return Catalog(plugins + [_load_file(path) for path in files])
 
 
-def plugin_files(paths: Iterable[str], beside: Path) -> list[Path]:
+def plugin_files(paths: Iterable[str], beside: Path, where: str) -> list[Path]:
     """A recipe's plugin files, relative to its folder.
 
     Raises:
-        InputError: one is missing, or is no Python file.
+        InputError: one is missing, or is no Python file; every one of them is named.
     """
-    files = [(beside / path).resolve() for path in paths]
-    wrong = [file for file in files if file.suffix != ".py" or not file.is_file()]
-    if wrong:
-        raise InputError([Mistake(str(file), "there is no such plugin file (*.py)") for file in wrong])
-    return files
+    files = {path: (beside / path).resolve() for path in paths}
+    mistakes = [
+        Mistake(f"{where}: plugins", f"'{path}' is no Python file" if file.is_file() else f"there is no file {file}")
+        for path, file in files.items()
+        if file.suffix != ".py" or not file.is_file()
+    ]
+    if mistakes:
+        raise InputError(mistakes)
+    return list(dict.fromkeys(files.values()))
 
 
 def _entry_points() -> Iterable[importlib.metadata.EntryPoint]:
@@ -168,7 +175,7 @@ def _register(plugin: Plugin, load: Callable[[], Any]) -> Plugin:
         plugin.manager = manager
     except (Exception, SystemExit) as error:
         plugin.components = []
-        plugin.failure = _cause(error)
+        plugin.failure = cause_of(error)
     return plugin
 
 
@@ -188,14 +195,19 @@ def _check(kind: str, base: Any, name: Any, made_by: Any) -> str:
         return name
     if not (isinstance(made_by, type) and issubclass(made_by, base)):
         raise TypeError(f"{kind} '{name}' is not a subclass of {base.__name__}")
-    if getattr(made_by, "__abstractmethods__", None):
-        raise TypeError(f"{kind} '{name}' lacks {', '.join(sorted(made_by.__abstractmethods__))}")
-    if "forward" in vars(base) and made_by.forward is vars(base)["forward"]:
+    lacking: frozenset[str] = getattr(made_by, "__abstractmethods__", frozenset())
+    if lacking:
+        raise TypeError(f"{kind} '{name}' lacks {', '.join(sorted(lacking))}")
+    if "forward" in vars(base) and getattr(made_by, "forward", None) is vars(base)["forward"]:
         raise TypeError(f"{kind} '{name}' has no forward")
+    if len(_positional(made_by)) != len(_positional(base)):
+        wired = ", ".join([*_positional(base), "*"])
+        raise TypeError(f"{kind} '{name}' must be made with ({wired}, options)")
     options_model(made_by)
     return name
 
 
-def _cause(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+def _positional(made_by: Any) -> list[str]:
+    """The constructor's parameters that the core wires."""
+    parameters = inspect.signature(made_by).parameters.values()
+    return [p.name for p in parameters if p.kind not in (p.KEYWORD_ONLY, p.VAR_KEYWORD)]

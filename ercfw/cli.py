@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +14,8 @@ from ercfw.errors import ErcfwError, InputError
 
 if TYPE_CHECKING:
     from ercfw.jobs import Job
+
+MOST_SEEDS = 100
 
 app = typer.Typer(
     name="ercfw",
@@ -52,6 +55,7 @@ def run(
 ) -> None:
     """Train a recipe, score it, and leave a report."""
     jobs = _jobs(recipe, overrides, variant, drop, seeds, no_plugin_files)
+    _check_out(out)
     from ercfw.experiment import Manner, run_jobs
     from ercfw.report.tables import run_table, summary_table
     from ercfw.talk import Talk
@@ -175,34 +179,47 @@ def _jobs(
     seeds: str | None,
     no_plugin_files: bool,
 ) -> "list[Job]":
-    from ercfw.jobs import Choice, plan_jobs
     from ercfw.overrides import parse_overrides
     from ercfw.shipped import find_recipe
     from ercfw.variants import read_toml
 
     source = read_toml(find_recipe(recipe))
+    chosen_seeds = _seeds(seeds, source.tables.get("seeds"))
+    settings = parse_overrides(overrides or [])
+    from ercfw.jobs import Choice, plan_jobs
+
     chosen = variants or ["base"]
     choice = Choice(
         variants=source.variants if "all" in chosen else list(dict.fromkeys(chosen)),
-        seeds=_seeds(seeds, source.tables.get("seeds")),
-        overrides=parse_overrides(overrides or []),
+        seeds=chosen_seeds,
+        overrides=settings,
         dropped=dropped or [],
         allow_plugin_files=not no_plugin_files,
     )
     return plan_jobs(source, choice)
 
 
+def _check_out(out: Path) -> None:
+    there = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise InputError.at(f"--out {out}", f"{there} is no folder that can be written to")
+
+
 def _seeds(text: str | None, in_recipe: Any) -> list[int] | None:
-    """``5`` is five seeds, counting up from the recipe's first; ``1,7`` is these."""
+    """``5`` is five seeds, counting up from the recipe's first; ``1,7`` is these, ``7,`` this one."""
     if text is None:
         return None
-    numbers = [int(word) if word.strip().isdigit() else -1 for word in text.split(",")]
-    if min(numbers) < 0 or len(set(numbers)) < len(numbers) or numbers == [0]:
+    words = text.removesuffix(",").split(",")
+    numbers = [int(word) if re.fullmatch(r"\s*[0-9]{1,10}\s*", word) else -1 for word in words]
+    a_list = "," in text
+    if min(numbers) < 0 or max(numbers) >= 2**32 or len(set(numbers)) < len(numbers) or (numbers == [0] and not a_list):
         raise InputError.at(
             "--seeds", f"'{text}' is neither a number of seeds nor a list of different ones", "5 or 1,7"
         )
-    if len(numbers) > 1 or text.strip().endswith(","):
+    if a_list:
         return numbers
+    if numbers[0] > MOST_SEEDS:
+        raise InputError.at("--seeds", f"'{text}' would be {text} runs", f"--seeds {text}, for this one seed")
     first = in_recipe[0] if isinstance(in_recipe, list) and in_recipe and isinstance(in_recipe[0], int) else 0
     return list(range(first, first + numbers[0]))
 

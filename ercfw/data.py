@@ -1,17 +1,18 @@
 """A recipe's conversations: the dataset's splits, each with the streams that the recipe asks for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from ercfw.build import DEFAULT, make_part
+from ercfw.build import DEFAULT, make_part, selected_metric
 from ercfw.catalog import Catalog
 from ercfw.collate import describe
 from ercfw.conversations import UNLABELLED, Conversation
 from ercfw.errors import InputError, Mistake, did_you_mean
 from ercfw.extract import Progress, extract
 from ercfw.features import FeatureTable, FittedOn, read_features
+from ercfw.files import sha256
 from ercfw.fitted import check_fitted
 from ercfw.info import DataInfo
 from ercfw.interfaces import Dataset, Extractor, Provenance, Split
@@ -56,7 +57,7 @@ def load_data(recipe: Recipe, catalog: Catalog, dataset: Dataset, progress: Prog
     """
     splits: dict[str, Sequence[Conversation]] = {name: list(dataset.split(name)) for name in SPLITS}
     _check_splits(splits)
-    _check_tables(recipe, dataset)
+    check_tables(recipe, dataset)
     tables = {
         name: table
         for name in recipe.data.modalities
@@ -72,6 +73,9 @@ def load_data(recipe: Recipe, catalog: Catalog, dataset: Dataset, progress: Prog
         found = check_fitted(name, table.fitted_on, with_streams, dataset.source_train, allow)
         stamps += [stamp for stamp in found.stamps if stamp not in stamps]
         warnings += found.warnings
+    if dataset.provenance.simulated:
+        unread = [name for name, part in recipe.features.items() if part.file is not None]
+        warnings += [f"[features.{name}] file is not read: the conversations are simulated" for name in unread]
     info = describe(with_streams["train"], dataset.targets)
     warnings += [
         f"class '{name}' of '{target}' has no utterance in train"
@@ -80,7 +84,8 @@ def load_data(recipe: Recipe, catalog: Catalog, dataset: Dataset, progress: Prog
         if not count
     ]
     streams = {name: {"made_by": t.made_by, "fitted_on": _said(t.fitted_on)} for name, t in tables.items()}
-    return Data(with_streams, info, dataset.provenance, streams, tuple(stamps), tuple(warnings))
+    provenance = replace(dataset.provenance, files={**dataset.provenance.files, **_feature_files(recipe, dataset)})
+    return Data(with_streams, info, provenance, streams, tuple(stamps), tuple(warnings))
 
 
 def feature_part(recipe: Recipe, modality: str) -> FeaturePart | None:
@@ -112,18 +117,25 @@ def _table(
         if dataset.provenance.simulated:
             return dataset.draw(modality, extractor.dim)
         return extract(extractor, part.use, [c for split in SPLITS for c in splits[split]], progress)
-    if part is not None and part.file is not None and not dataset.provenance.simulated:
-        fitted: FittedOn | None = dataset.source_train if part.fitted_on == "train" else part.fitted_on
-        return read_features(Path(part.file), dataset.rows, fitted)
     if all(modality in c.streams for split in SPLITS for c in splits[split]):
         return None
-    if modality not in dataset.modalities:
-        raise InputError.at(
-            f"[data] modalities: {modality}",
-            "this dataset has no such modality, and no [features] table brings it",
-            did_you_mean(modality, [*dataset.modalities, *recipe.features]),
-        )
-    return dataset.features(modality)
+    if dataset.provenance.simulated or part is None:
+        return dataset.features(modality)
+    table = dataset.features(modality) if part.file is None else read_features(Path(part.file), dataset.rows)
+    return table if part.fitted_on is None else replace(table, fitted_on=_fitted(part.fitted_on, dataset))
+
+
+def _feature_files(recipe: Recipe, dataset: Dataset) -> dict[str, str]:
+    """sha256 of each file that the recipe itself names and that was read."""
+    if dataset.provenance.simulated:
+        return {}
+    parts = [feature_part(recipe, modality) for modality in recipe.data.modalities]
+    return {part.file: sha256(Path(part.file)) for part in parts if part is not None and part.file is not None}
+
+
+def _fitted(said: Literal["nothing", "train", "unknown"], dataset: Dataset) -> FittedOn:
+    """What a recipe says of a file; ``train`` is what the makers of the corpus call so."""
+    return dataset.source_train if said == "train" else said
 
 
 def _attach(conversation: Conversation, recipe: Recipe, tables: Mapping[str, FeatureTable]) -> Conversation:
@@ -157,8 +169,12 @@ def _check_splits(splits: Mapping[str, Sequence[Conversation]]) -> None:
         raise InputError(mistakes)
 
 
-def _check_tables(recipe: Recipe, dataset: Dataset) -> None:
-    """A table for a modality that is left out is ignored; one that nothing brings is a mistake."""
+def check_tables(recipe: Recipe, dataset: Dataset) -> None:
+    """A table for a modality that is left out is ignored; one that nothing brings is a mistake.
+
+    Raises:
+        InputError: the recipe names modalities or targets that the data has not.
+    """
     known = {*recipe.data.modalities, *dataset.modalities, DEFAULT}
     tables = [("features", name, known) for name in recipe.features]
     tables += [("encoder", name, known | set(recipe.features)) for name in recipe.encoder]
@@ -169,12 +185,29 @@ def _check_tables(recipe: Recipe, dataset: Dataset) -> None:
         if name not in names
     ]
     mistakes += [
-        Mistake(f"[head.{name}]", "the data has no such target", did_you_mean(name, dataset.targets))
-        for name in recipe.head
+        Mistake(
+            "[data] modalities",
+            f"the data has no modality '{name}', and no [features] table brings it",
+            did_you_mean(name, dataset.modalities),
+        )
+        for name in recipe.data.modalities
+        if name not in dataset.modalities and not _brings(feature_part(recipe, name))
+    ]
+    targets = [(f"[head.{name}]", name) for name in recipe.head]
+    if recipe.model is not None:
+        targets += [(f"[loss.{name}] target", part.target) for name, part in recipe.loss.items() if part.target]
+        targets += [("[train] select", selected_metric(recipe).partition(".")[0])]
+    mistakes += [
+        Mistake(where, f"the data has no target '{name}'", did_you_mean(name, dataset.targets))
+        for where, name in targets
         if name not in dataset.targets
     ]
     if mistakes:
         raise InputError(mistakes)
+
+
+def _brings(part: FeaturePart | None) -> bool:
+    return part is not None and (part.use is not None or part.file is not None)
 
 
 def _said(fitted_on: FittedOn) -> str:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from ercfw.batch import Batch, Outputs, Rows
+from ercfw.batch import Batch, Outputs, Rows, map_tensors
 from ercfw.collate import collate
 from ercfw.conversations import Conversation
 
@@ -75,13 +75,12 @@ def gather_outputs(outputs: Outputs, share: Share, rank: int) -> Outputs:
         rows: Tensor = _GatherRows.apply(x[: share.counts[rank]], share.counts, rank)  # type: ignore[no-untyped-call]
         return rows.index_select(0, order)  # [N, ...]
 
-    whole = share.whole.to(order.device).inputs
     return Outputs(
-        heads={name: head.map(gather) for name, head in outputs.heads.items()},
-        rows=Rows.of(whole),
-        views={name: gather(view) for name, view in outputs.views.items()},
-        present={name: whole.streams[name].present for name in outputs.present},
-        extras={name: gather(extra) for name, extra in outputs.extras.items()},
+        heads=map_tensors(outputs.heads, gather),
+        rows=Rows.of(share.whole.inputs).to(order.device),
+        views=map_tensors(outputs.views, gather),
+        present=map_tensors(outputs.present, gather),
+        extras=map_tensors(outputs.extras, gather),
     )
 
 

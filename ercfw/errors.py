@@ -1,8 +1,12 @@
 """The errors a user can meet: each says what is wrong, where, and what would be right."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from pathlib import Path
+from sysconfig import get_paths
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,31 @@ class InputError(ErcfwError):
 
 class RunError(ErcfwError):
     """The input was right, but the run failed: a loss that is not a number, a full disk."""
+
+
+@contextmanager
+def in_recipe(place: str) -> Iterator[None]:
+    """Puts the recipe's file before mistakes that name only a table of it, such as ``[fusion] heads``."""
+    try:
+        yield
+    except InputError as error:
+        named = [replace(m, where=f"{place}: {m.where}") if m.where.startswith("[") else m for m in error.mistakes]
+        raise InputError(named) from error
+
+
+def cause_of(error: BaseException) -> str:
+    """What a plugin's code raised, in one line: the error, and the last line of that code it came through."""
+    said = str(error).strip().splitlines()
+    text = f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
+    places = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    theirs = [(path.name, line) for path, line in places if _is_plugins(path)]
+    return f"{text} ({theirs[-1][0]}, line {theirs[-1][1]})" if theirs else text
+
+
+def _is_plugins(path: Path) -> bool:
+    libraries = {"torch", "numpy", "pluggy", "pydantic"}
+    theirs = "site-packages" in path.parts or not path.is_relative_to(get_paths()["stdlib"])
+    return theirs and path.suffix == ".py" and path.parent != Path(__file__).parent and not libraries & {*path.parts}
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

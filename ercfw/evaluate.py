@@ -13,7 +13,7 @@ from torch import nn
 from ercfw.build import WeightedLosses
 from ercfw.conversations import UNLABELLED, Conversation, UtteranceId
 from ercfw.distributed import gather_outputs, take_share
-from ercfw.errors import RunError
+from ercfw.errors import RunError, cause_of
 from ercfw.info import DataInfo
 from ercfw.interfaces import Metric
 
@@ -86,7 +86,7 @@ def score(predictions: Predictions, metrics: Mapping[str, Metric], info: DataInf
     """Every metric of every target, over the labelled utterances; a target without any is left out.
 
     Raises:
-        RunError: a probability is not a number.
+        RunError: a probability is not a number, or a metric fails.
     """
     scores: dict[str, Scores] = {}
     for target, labels in predictions.labels.items():
@@ -98,15 +98,21 @@ def score(predictions: Predictions, metrics: Mapping[str, Metric], info: DataInf
             raise RunError(f"head '{target}' gave a probability that is not a number")
         classes = info.targets[target].classes
         scores[target] = {
-            name: _plain(metric(true, probabilities, classes), classes) for name, metric in metrics.items()
+            name: _measure(name, metric, true, probabilities, classes) for name, metric in metrics.items()
         }
     return scores
 
 
-def _plain(value: float | NDArray[np.float64], classes: Sequence[str]) -> float | dict[str, float]:
-    if isinstance(value, np.ndarray) and value.ndim:
-        return dict(zip(classes, map(float, value), strict=True))
-    return float(value)
+def _measure(
+    name: str, metric: Metric, true: NDArray[np.int64], probabilities: NDArray[np.float32], classes: Sequence[str]
+) -> float | dict[str, float]:
+    try:
+        value = metric(true, probabilities, classes)
+        if isinstance(value, np.ndarray) and value.ndim:
+            return dict(zip(classes, map(float, value), strict=True))
+        return float(value)
+    except Exception as error:
+        raise RunError(f"metric '{name}' failed: {cause_of(error)}") from error
 
 
 def selected(scores: Mapping[str, Scores], select: str) -> float:

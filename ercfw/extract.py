@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from ercfw.conversations import Conversation
-from ercfw.errors import RunError
+from ercfw.errors import ErcfwError, RunError, cause_of
 from ercfw.features import FeatureTable
 from ercfw.files import replacing, sha256
 from ercfw.interfaces import Extractor
@@ -37,7 +37,7 @@ def extract(extractor: Extractor, name: str, conversations: Sequence[Conversatio
     conversation is written whole when it is made, so a killed extraction goes on where it was.
 
     Raises:
-        RunError: the extractor did not give an array an utterance, or the cache cannot be written.
+        RunError: the extractor failed, did not give what it promised, or the cache cannot be written.
     """
     folder = cache_folder() / "features" / f"{name}-{extractor.fingerprint[:16]}"
     arrays: list[Array | None] = []
@@ -45,7 +45,7 @@ def extract(extractor: Extractor, name: str, conversations: Sequence[Conversatio
         path = folder / f"{_content(extractor.reads, conversation)}.safetensors"
         found = _read(path, len(conversation))
         if found is None:
-            found = _checked(extractor.extract(conversation), name, conversation)
+            found = _run(extractor, name, conversation)
             _write(path, found)
         arrays += found
         progress(f"extracting {name}", number + 1, len(conversations))
@@ -79,13 +79,34 @@ def _write(path: Path, arrays: Sequence[Array | None]) -> None:
         save_file(there, temporary)
 
 
-def _checked(arrays: Sequence[Array | None], name: str, conversation: Conversation) -> list[Array | None]:
+def _run(extractor: Extractor, name: str, conversation: Conversation) -> list[Array | None]:
+    """The arrays of a conversation, checked before they are kept."""
+    where = f"extractor '{name}', conversation {conversation.id}"
+    try:
+        arrays = list(extractor.extract(conversation))
+    except ErcfwError:
+        raise
+    except Exception as error:
+        raise RunError(f"{where}: failed: {cause_of(error)}") from error
     if len(arrays) != len(conversation):
-        raise RunError(
-            f"extractor '{name}' gave {len(arrays)} arrays for the {len(conversation)} utterances of "
-            f"conversation {conversation.id}"
-        )
-    return list(arrays)
+        raise RunError(f"{where}: gave {len(arrays)} arrays for {len(conversation)} utterances")
+    for array, utterance in zip(arrays, conversation.utterances, strict=True):
+        if array is not None and not _is_promised(array, extractor.dim):
+            what = f"{array.dtype} of shape {list(array.shape)}" if isinstance(array, np.ndarray) else repr(array)
+            raise RunError(
+                f"{where}, utterance {utterance}: gave {what}, not finite float32 [{extractor.dim}] or "
+                f"[T, {extractor.dim}], or int64 [T]"
+            )
+    return arrays
+
+
+def _is_promised(array: Any, dim: int) -> bool:
+    if not isinstance(array, np.ndarray):
+        return False
+    if array.dtype == np.int64:
+        return array.ndim == 1
+    fits = array.dtype == np.float32 and array.ndim in (1, 2) and array.shape[-1] == dim
+    return fits and bool(np.isfinite(array).all())
 
 
 def _table(

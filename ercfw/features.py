@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 from ercfw.conversations import ConversationStream, UtteranceId
 from ercfw.errors import InputError
-from ercfw.files import replacing
+from ercfw.files import replacing, sha256
 
 FittedOn = Literal["nothing", "unknown"] | frozenset[UtteranceId]
 """The utterances whose labels the maker of a stream had seen."""
@@ -148,16 +148,12 @@ def _fitted_on(said: Any) -> FittedOn:
     return frozenset((conversation, utterance) for conversation, utterance in said)
 
 
-def read_features(path: Path, rows: Sequence[UtteranceId], fitted_on: FittedOn | None = None) -> FeatureTable:
+def read_features(path: Path, rows: Sequence[UtteranceId]) -> FeatureTable:
     """A modality's values from a file.
 
     A ``.safetensors`` feature store names its utterances; a ``.npy`` array (or the only array of a
-    ``.npz``) has a row for each of ``rows``, in that order.
-
-    Args:
-        path: the file.
-        rows: every utterance of the source, in its order.
-        fitted_on: what the recipe says of it; None leaves what the store says, unknown for arrays.
+    ``.npz``) has a row for each of ``rows``, every utterance of the source in its order, and it is unknown
+    what it was fitted on. The file's hash joins what made the values.
 
     Raises:
         InputError: the file is missing, unreadable, of a wrong shape or type, or holds NaN.
@@ -166,9 +162,9 @@ def read_features(path: Path, rows: Sequence[UtteranceId], fitted_on: FittedOn |
         raise InputError.at(path, "there is no such feature file")
     if path.suffix == ".safetensors":
         table = FeatureTable.load(path)
-        return table if fitted_on is None else replace(table, fitted_on=fitted_on)
+        return replace(table, made_by={**table.made_by, "file": path.name, "sha256": sha256(path)})
     values = _read_array(path)
-    if values.ndim != 2 or values.dtype.kind not in "fiu":
+    if values.ndim != 2 or not values.shape[1] or values.dtype.kind not in "fiu":
         raise InputError.at(
             path,
             f"holds {values.dtype} of shape {list(values.shape)}",
@@ -180,8 +176,7 @@ def read_features(path: Path, rows: Sequence[UtteranceId], fitted_on: FittedOn |
         ids=tuple(rows),
         values=values.astype(np.float32),
         present=np.ones(len(values), dtype=bool),
-        made_by={"file": path.name},
-        fitted_on="unknown" if fitted_on is None else fitted_on,
+        made_by={"file": path.name, "sha256": sha256(path)},
         where=str(path),
     )
 
@@ -197,4 +192,5 @@ def _read_array(path: Path) -> NDArray[Any]:
             array: NDArray[Any] = loaded[loaded.files[0]]
             return array
     except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise InputError.at(path, f"cannot be read as a numpy array: {error}") from error
+        reason = "it is, or holds, a pickle, which is not opened" if "pickle" in str(error) else error
+        raise InputError.at(path, f"cannot be read as a numpy array: {reason}") from error

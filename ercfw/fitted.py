@@ -60,13 +60,14 @@ def _warnings(
     modality: str, splits: Mapping[str, Sequence[Conversation]], source_train: frozenset[UtteranceId]
 ) -> list[str]:
     warnings = []
-    if any(id in source_train for conversation in splits["dev"] for id in conversation.ids):
+    inside, outside, majority = linear_scores(modality, splits["train"], splits["dev"])
+    of_train = any(id in source_train for conversation in splits["dev"] for id in conversation.ids)
+    if of_train and inside - majority > SUSPICIOUS_POINTS:
         warnings.append(
-            f"stream '{modality}': it is unknown what it was fitted on, and dev is a part of what its source calls "
-            "train: had its makers fitted it on that, dev scores would be too good and nothing here could tell "
-            f"(say it in [features.{modality}] fitted_on)"
+            f"stream '{modality}': it is unknown what it was fitted on, a linear classifier scores {inside:.1f} inside "
+            "train, and dev is a part of what its source calls train: had its makers fitted it on those labels, dev "
+            f"scores would be too good and nothing here could tell (say it in [features.{modality}] fitted_on)"
         )
-    inside, outside = linear_scores(modality, splits["train"], splits["dev"])
     if inside - outside > SUSPICIOUS_POINTS:
         warnings.append(
             f"stream '{modality}': a linear classifier scores {inside:.1f} inside train but {outside:.1f} on dev, "
@@ -75,25 +76,29 @@ def _warnings(
     return warnings
 
 
-def linear_scores(modality: str, train: Sequence[Conversation], dev: Sequence[Conversation]) -> tuple[float, float]:
+def linear_scores(
+    modality: str, train: Sequence[Conversation], dev: Sequence[Conversation]
+) -> tuple[float, float, float]:
     """Weighted F1 (in points) of a linear classifier: in folds of conversations inside train, and train to dev.
 
-    Streams of frames or tokens, which a linear classifier cannot read, give (0, 0). Cached by content.
+    Third the share of train's largest class: a stream that tells less than that was not fitted on its labels.
+    Streams of frames or tokens, which a linear classifier cannot read, give zeros. Cached by content.
     """
     x, y, groups = _rows(modality, train)
     x_dev, y_dev, _ = _rows(modality, dev)
     if x.ndim != 2 or len(np.unique(y)) < 2 or len(np.unique(groups)) < FOLDS or not len(y_dev):
-        return 0.0, 0.0
+        return 0.0, 0.0, 0.0
+    majority = 100 * float(np.bincount(y).max()) / len(y)
     digest = hashlib.sha256()
     for array in (x, y, groups, x_dev, y_dev):
         digest.update(np.ascontiguousarray(array).tobytes())
     path = cache_folder() / "fitted" / f"{digest.hexdigest()}.json"
     if path.is_file():
         inside, outside = json.loads(path.read_text())
-        return inside, outside
-    scores = _score(x, y, groups, x_dev, y_dev)
-    write_text(path, json.dumps(scores))
-    return scores
+    else:
+        inside, outside = _score(x, y, groups, x_dev, y_dev)
+        write_text(path, json.dumps([inside, outside]))
+    return inside, outside, majority
 
 
 def _score(

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from ercfw.errors import InputError, Mistake
 from ercfw.files import sha256
 from ercfw.overrides import Tables
 from ercfw.recipe import Recipe, parse_recipe
-from ercfw.variants import Source, check_variant_names, resolve_variant
+from ercfw.variants import Source, check_variants, resolve_variant
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Job:
         tables: every default written out, without the seeds.
         catalog: the plugins that it uses.
         plugin_files: those that its recipe names.
+        where: the recipe's file and the variant, for messages.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Job:
     tables: Tables
     catalog: Catalog
     plugin_files: tuple[Path, ...]
+    where: str
 
     @property
     def key(self) -> str:
@@ -73,17 +76,27 @@ def plan_jobs(source: Source, choice: Choice) -> list[Job]:
     Raises:
         InputError: all that is wrong with any of them, at once.
     """
-    mistakes = check_variant_names(source)
+    mistakes = check_variants(source)
     jobs: list[Job] = []
     catalogs: dict[tuple[Path, ...], Catalog] = {}
     for variant in choice.variants:
         try:
             jobs.append(_plan(source, variant, choice, catalogs))
         except InputError as error:
-            mistakes += [m for m in error.mistakes if m not in mistakes]
+            mistakes = with_new(mistakes, error.mistakes)
     if mistakes:
         raise InputError(mistakes)
     return jobs
+
+
+def with_new(mistakes: Sequence[Mistake], found: Sequence[Mistake]) -> list[Mistake]:
+    """``mistakes``, and those found that an earlier variant has not: what is wrong in the recipe is in all of them."""
+    known = {_in_any_variant(mistake) for mistake in mistakes}
+    return [*mistakes, *(mistake for mistake in found if _in_any_variant(mistake) not in known)]
+
+
+def _in_any_variant(mistake: Mistake) -> str:
+    return re.sub(r" \(variant '.*?'\)", "", str(mistake))
 
 
 def _plan(source: Source, variant: str, choice: Choice, catalogs: dict[tuple[Path, ...], Catalog]) -> Job:
@@ -92,23 +105,20 @@ def _plan(source: Source, variant: str, choice: Choice, catalogs: dict[tuple[Pat
     recipe, mistakes = parse_recipe(tables, where)
     if recipe is None:
         raise InputError(mistakes)
-    files = tuple(plugin_files(recipe.plugins, source.path.parent))
+    files = tuple(plugin_files(recipe.plugins, source.path.parent, where))
     if files and not choice.allow_plugin_files:
         raise InputError.at(f"{where}: plugins", f"names {', '.join(recipe.plugins)}, and --no-plugin-files forbids it")
     if files not in catalogs:
         catalogs[files] = load_catalog(files)
     catalog = catalogs[files]
     named = {str(path) for path in files}
-    mistakes += [
-        Mistake(plugin.origin, f"cannot be loaded: {plugin.failure}")
-        for plugin in catalog.plugins
-        if plugin.failure and plugin.origin in named
-    ]
-    mistakes += check_parts(recipe, catalog, where)
+    broken = [plugin for plugin in catalog.plugins if plugin.failure and plugin.origin in named]
+    mistakes += [Mistake(f"{where}: plugins", f"{p.origin} cannot be loaded: {p.failure}") for p in broken]
+    mistakes += [] if broken else check_parts(recipe, catalog, where)
     if mistakes:
         raise InputError(mistakes)
     if choice.seeds is not None:
         recipe = recipe.model_copy(update={"seeds": tuple(choice.seeds)})
     written = resolved_tables(recipe, catalog)
     del written["seeds"]
-    return Job(source.path.stem, variant, recipe, written, catalog, files)
+    return Job(source.path.stem, variant, recipe, written, catalog, files, where)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, PydanticUserError, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
 from ercfw.errors import Mistake, did_you_mean
@@ -16,7 +16,17 @@ CORE_KEYS = {
 }  # fmt: skip
 """Keys of a part's table that the core reads itself; no part may name an option so."""
 
-_UNION_TAGS = {"bool", "int", "float", "str", "none"}
+_IN_TOML = {
+    "bool_type": "should be true or false",
+    "dict_type": "should be a table",
+    "list_type": "should be a list",
+    "model_type": "should be a table",
+    "too_long": "should be a list of at most {max_length}",
+    "too_short": "should be a list of at least {min_length}",
+    "tuple_type": "should be a list",
+}
+"""What pydantic calls an object or an array, in a recipe's words."""
+
 _CLASHES = {"model_config", "schema", "copy", "register", "construct", "dict", "json", "validate"}
 
 
@@ -31,9 +41,13 @@ def options_model(cls: Any) -> type[Strict]:
     """The options of a part as a pydantic model.
 
     Raises:
-        TypeError: an option has no type hint, or a name that the core or pydantic keeps for itself.
+        TypeError: an option has no type hint, one that cannot be read, or a name that the core or pydantic
+            keeps for itself.
     """
-    hints = get_type_hints(cls.__init__, include_extras=True)
+    try:
+        hints = get_type_hints(cls.__init__, include_extras=True)
+    except NameError as error:
+        raise TypeError(f"{cls.__qualname__}: a type hint cannot be read: {error}") from error
     fields: dict[str, Any] = {}
     for name, parameter in inspect.signature(cls).parameters.items():
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
@@ -44,7 +58,11 @@ def options_model(cls: Any) -> type[Strict]:
             raise TypeError(f"{cls.__qualname__}: option '{name}' has no type hint")
         default = ... if parameter.default is inspect.Parameter.empty else parameter.default
         fields[name] = (hints[name], default)
-    return create_model(cls.__qualname__, __base__=Strict, **fields)
+    try:
+        return create_model(cls.__qualname__, __base__=Strict, **fields)
+    except PydanticUserError as error:
+        reason = str(error).partition(".")[0]
+        raise TypeError(f"{cls.__qualname__}: an option has a type that no recipe can hold: {reason}") from error
 
 
 def read_options(cls: Any, options: Mapping[str, Any], where: str) -> tuple[dict[str, Any], list[Mistake]]:
@@ -57,7 +75,7 @@ def read_options(cls: Any, options: Mapping[str, Any], where: str) -> tuple[dict
         read = model.model_validate_json(as_json(options))
     except ValidationError as error:
         keys = list(model.model_fields)
-        return {}, mistakes_of(error, lambda loc: f"{where} {'.'.join(map(str, loc))}", lambda loc: keys)
+        return {}, mistakes_of(error, options, lambda loc: f"{where} {'.'.join(map(str, loc))}", lambda loc: keys)
     return {name: getattr(read, name) for name in model.model_fields}, []
 
 
@@ -70,24 +88,40 @@ Location = tuple[int | str, ...]
 
 
 def mistakes_of(
-    error: ValidationError, where: Callable[[Location], str], known: Callable[[Location], Iterable[str]]
+    error: ValidationError,
+    tables: Mapping[str, Any],
+    where: Callable[[Location], str],
+    known: Callable[[Location], Iterable[str]],
 ) -> list[Mistake]:
     """Pydantic's findings in our words: one mistake a place, since a union reports each of its members.
 
     Args:
         error: what pydantic raised.
+        tables: what was read.
         where: names a location.
         known: the keys of the table that a location is in, for a misspelt one.
     """
+    return [_mistake(where(loc), details, known(loc[:-1])) for loc, details in by_place(error, tables).items()]
+
+
+def by_place(error: ValidationError, tables: Mapping[str, Any]) -> dict[Location, list[ErrorDetails]]:
+    """Pydantic's findings by where they are in ``tables``; what is wrong inside a place stands for all of it."""
     found: dict[Location, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
-        found.setdefault(_place(detail["loc"]), []).append(detail)
-    return [_mistake(where(loc), details, known(loc[:-1])) for loc, details in found.items()]
+        place = _place(detail["loc"], tables, lacks_last=detail["type"] == "missing")
+        found.setdefault(place, []).append(detail)
+    outer = {loc[:depth] for loc in found for depth in range(len(loc))}
+    return {loc: details for loc, details in found.items() if loc not in outer}
 
 
-def _place(loc: Location) -> Location:
-    """A location without the members of a union that pydantic adds to it."""
-    return tuple(part for part in loc if isinstance(part, int) or not ("[" in part or part in _UNION_TAGS))
+def _place(loc: Location, tables: Any, lacks_last: bool) -> Location:
+    """A location without what pydantic adds to it, such as the members of a union."""
+    place: Location = ()
+    for part in loc[:-1] if lacks_last else loc:
+        keys = range(len(tables)) if isinstance(tables, list) else tables if isinstance(tables, Mapping) else ()
+        if part in keys:
+            place, tables = (*place, part), tables[part]
+    return (*place, loc[-1]) if lacks_last else place
 
 
 def _mistake(place: str, details: list[ErrorDetails], known: Iterable[str]) -> Mistake:
@@ -97,9 +131,13 @@ def _mistake(place: str, details: list[ErrorDetails], known: Iterable[str]) -> M
     if first["type"] == "missing":
         return Mistake(place, "is missing")
     messages = list(dict.fromkeys(_message(detail) for detail in details))
-    return Mistake(place, f"{' or '.join(messages)}, not {first['input']!r}")
+    choices = [messages[0], *(message.removeprefix("should be ") for message in messages[1:])]
+    given = str(first["input"]).lower() if isinstance(first["input"], bool) else repr(first["input"])
+    return Mistake(place, f"{' or '.join(choices)}, not {given}")
 
 
 def _message(detail: ErrorDetails) -> str:
+    if detail["type"] in _IN_TOML:
+        return _IN_TOML[detail["type"]].format_map(detail.get("ctx", {}))
     message = detail["msg"].removeprefix("Input ").removeprefix("Value error, ")
     return message[0].lower() + message[1:]

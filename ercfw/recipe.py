@@ -1,5 +1,6 @@
 """The typed recipe: every table and key of the core, and what must hold between them."""
 
+import copy
 import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
@@ -7,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from ercfw.errors import Mistake
-from ercfw.options import Location, Strict, as_json, mistakes_of
+from ercfw.options import Location, Strict, as_json, by_place, mistakes_of
 from ercfw.overrides import Tables
 
 BASE = "base"
@@ -34,7 +35,7 @@ class DataPart(Part):
 
 
 class FeaturePart(Strict, extra="allow"):
-    """``[features.MODALITY]``: an extractor, or a file and what it was fitted on."""
+    """``[features.MODALITY]``: an extractor, or a file; and what a file, or the dataset's own, was fitted on."""
 
     use: str | None = None
     file: str | None = None
@@ -111,6 +112,7 @@ class Recipe(Strict):
     variant: tuple[Variant, ...] = ()
 
 
+_TABLES = Recipe.model_fields.keys() - {"version", "title", "seeds", "plugins"}
 _KEYS: Mapping[tuple[str, ...], type[Strict]] = {
     (): Recipe,
     ("train",): Train,
@@ -120,13 +122,33 @@ _KEYS: Mapping[tuple[str, ...], type[Strict]] = {
 
 
 def parse_recipe(tables: Tables, path: str) -> tuple[Recipe | None, list[Mistake]]:
-    """The typed recipe, or all that is wrong with the tables."""
+    """The typed recipe and all that is wrong with the tables.
+
+    What is wrong is left out of the recipe, so that its parts can be checked too; None where that leaves
+    no recipe.
+    """
     tables = _name_losses(tables)
     try:
         recipe = Recipe.model_validate_json(as_json(tables))
     except ValidationError as error:
-        return None, mistakes_of(error, lambda loc: f"{path}: {place(loc)}", _keys_at)
+        mistakes = mistakes_of(error, tables, lambda loc: f"{path}: {place(loc)}", _keys_at)
+        return _without(tables, by_place(error, tables)), mistakes
     return recipe, _cross_mistakes(recipe, path)
+
+
+def _without(tables: Tables, places: Iterable[Location]) -> Recipe | None:
+    left = copy.deepcopy(tables)
+    for loc in places:
+        table: Any = left
+        for part in loc[:-1]:
+            table = table[part]
+        if loc[-1] == "plugins" or not isinstance(table, dict) or loc[-1] not in table:
+            return None
+        del table[loc[-1]]
+    try:
+        return Recipe.model_validate_json(as_json(left))
+    except ValidationError:
+        return None
 
 
 def _name_losses(tables: Tables) -> Tables:
@@ -152,7 +174,9 @@ def place(loc: Location) -> str:
         number = int(loc[1]) + 1 if len(loc) > 1 else ""
         return f"[[variant]] number {number} {'.'.join(map(str, loc[2:]))}".rstrip()
     keys = [str(part) for part in loc if isinstance(part, str)]
-    return f"[{'.'.join(keys[:-1])}] {keys[-1]}" if len(keys) > 1 else keys[0]
+    if len(keys) == 1:
+        return f"[{keys[0]}]" if keys[0] in _TABLES else keys[0]
+    return f"[{'.'.join(keys[:-1])}] {keys[-1]}"
 
 
 def _cross_mistakes(recipe: Recipe, path: str) -> list[Mistake]:
@@ -172,11 +196,13 @@ def _modality_mistakes(recipe: Recipe) -> Iterable[_Finding]:
         if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or name in ("default", "joint"):
             yield "[data] modalities", f"'{name}' cannot name a modality", "letters, digits, - and _"
     for name, part in recipe.features.items():
-        if (part.use is None) == (part.file is None):
-            yield f"[features.{name}]", "needs either 'use' (an extractor) or 'file'", ""
-        elif part.file is None and part.fitted_on is not None:
-            yield f"[features.{name}] fitted_on", "is said of a file; extractors say it themselves", ""
-        elif part.file is not None and part.options:
+        if part.use is not None and part.file is not None:
+            yield f"[features.{name}]", "names both an extractor ('use') and a 'file'", "one of them"
+        elif part.use is None and part.file is None and part.fitted_on is None:
+            yield f"[features.{name}]", "says nothing", "use (an extractor), file, or fitted_on"
+        elif part.use is not None and part.fitted_on is not None:
+            yield f"[features.{name}] fitted_on", "is said of files; extractors say it themselves", ""
+        elif part.use is None and part.options:
             yield f"[features.{name}] {min(part.options)}", "there is no such key", "file, fitted_on"
 
 

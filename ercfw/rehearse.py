@@ -1,15 +1,23 @@
 """One step on three made-up utterances, so that parts which do not fit are told before any data is read."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeVar
+
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ercfw.batch import Inputs, Outputs, Stream, map_tensors
-from ercfw.build import WeightedLosses
+from ercfw.build import JOINT, WeightedLosses
 from ercfw.collate import make_layout
-from ercfw.errors import InputError
+from ercfw.errors import ErcfwError, InputError, RunError, cause_of
 from ercfw.info import DataInfo, ModalitySpec
-from ercfw.interfaces import Loss, Model
+from ercfw.interfaces import Fused, Loss, Model
+from ercfw.model import ComposedModel
+
+T = TypeVar("T")
 
 
 def rehearse(model: Model, losses: WeightedLosses, info: DataInfo) -> list[str]:
@@ -17,21 +25,65 @@ def rehearse(model: Model, losses: WeightedLosses, info: DataInfo) -> list[str]:
 
     Raises:
         InputError: a loss asks for what the model does not give, or an output has not the promised shape.
+        RunError: the code of a part failed.
     """
     with torch.random.fork_rng(devices=[]):
         inputs = _made_up(info)
         training = model.training
-        with torch.no_grad():
-            outputs = model.eval()(inputs)
+        with torch.no_grad(), _checked_widths(model, rows=len(inputs.speakers)):
+            outputs = _tried("the model", partial(model.eval(), inputs))
         model.train(training)
-        _check_outputs(outputs, info, rows=len(inputs.speakers))
+        _check_outputs(outputs, info, rows=len(inputs.speakers), whole=not isinstance(model, ComposedModel))
         for name, loss in losses.losses.items():
             _check_needs(name, loss, outputs)
         return _idle_losses(losses, outputs, info)
 
 
-def _check_outputs(outputs: Outputs, info: DataInfo, rows: int) -> None:
+@contextmanager
+def _checked_widths(model: Model, rows: int) -> Iterator[None]:
+    """Looks at what each part gives, so that the part that does not keep its promise is the one named."""
+
+    def check(table: str, part: nn.Module, inputs: Any, given: Any) -> None:
+        x = given.joint if isinstance(given, Fused) else given
+        wanted = [rows, part.out_dim]
+        if not isinstance(x, Tensor) or list(x.shape) != wanted:
+            shown = f"shape {list(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
+            raise InputError.at(f"[{table}]", f"gives {shown}", f"[N, out_dim] = {wanted}")
+
+    hooks = [part.register_forward_hook(partial(check, table)) for table, part in _parts(model)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _parts(model: Model) -> Iterator[tuple[str, nn.Module]]:
+    if not isinstance(model, ComposedModel):
+        return
+    yield from ((f"encoder.{name}", part) for name, part in model.encoders.items())
+    yield from ((f"context.{name}", part) for name, part in model.contexts.items())
+    if model.fusion is not None:
+        yield "fusion", model.fusion
+    if model.joint_context is not None:
+        yield f"context.{JOINT}", model.joint_context
+
+
+def _tried(what: str, step: Callable[[], T]) -> T:
+    try:
+        return step()
+    except ErcfwError:
+        raise
+    except Exception as error:
+        raise RunError(f"{what} fails on three made-up utterances: {cause_of(error)}") from error
+
+
+def _check_outputs(outputs: Outputs, info: DataInfo, rows: int, whole: bool) -> None:
+    if not isinstance(outputs, Outputs):
+        raise InputError.at("[model]", f"gives {type(outputs).__name__}", "Outputs are needed")
     for target, spec in info.targets.items():
+        if whole and target not in outputs.heads:
+            raise InputError.at("[model]", f"gives no head for target '{target}'", ", ".join(outputs.heads))
         shape = tuple(outputs.heads[target].logits.shape) if target in outputs.heads else None
         wanted = (rows, len(spec.classes))
         if shape is not None and shape != wanted:
@@ -43,7 +95,7 @@ def _check_outputs(outputs: Outputs, info: DataInfo, rows: int) -> None:
             raise InputError.at(name, f"has {len(tensor)} rows", f"a row an utterance: {rows}")
 
 
-def _check_needs(name: str, loss: torch.nn.Module, outputs: Outputs) -> None:
+def _check_needs(name: str, loss: nn.Module, outputs: Outputs) -> None:
     assert isinstance(loss, Loss)
     offered = {*outputs.extras, *(["views"] if outputs.views else []), "embedding"}
     missing = [needed for needed in loss.requires if needed not in offered]
@@ -64,7 +116,12 @@ def _idle_losses(losses: WeightedLosses, outputs: Outputs, info: DataInfo) -> li
     outputs = map_tensors(outputs, leaf)
     labels = {target: torch.tensor([0, 0, len(spec.classes) - 1]) for target, spec in info.targets.items()}
     idle = []
-    for name, value in losses(outputs, labels).items():
+    for name, loss in losses.losses.items():
+        value = _tried(f"[loss.{name}]", partial(loss, outputs, labels))
+        if not isinstance(value, Tensor) or value.shape:
+            given = f"shape {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+            raise InputError.at(f"[loss.{name}]", f"gives {given}", "a tensor of one number, of shape []")
+        value = losses.weights[name] * value
         gradients = torch.autograd.grad(value, leaves, allow_unused=True) if value.requires_grad else []
         if not any(gradient is not None and gradient.any() for gradient in gradients):
             idle.append(f"[loss.{name}] teaches nothing here: its gradient is zero")

@@ -31,7 +31,7 @@ class Talk:
 
     def banner(self, title: str, text: str) -> None:
         """Something that nobody may miss."""
-        self.console.print(Panel(text, title=title, border_style="bold red", style="bold"))
+        self.console.print(Panel(text, title=title, border_style="bold red", style="bold"), soft_wrap=False)
 
     @contextmanager
     def progress(self) -> Iterator["Bars"]:

@@ -89,19 +89,8 @@ class Training:
 
 
 def start(accelerator: Accelerator, model: nn.Module, losses: WeightedLosses, plan: Plan) -> Training:
-    """A training at its beginning.
-
-    Raises:
-        InputError: accumulation is asked for with a loss that couples a batch.
-    """
+    """A training at its beginning."""
     settings = plan.settings
-    if settings.accumulate > 1 and losses.couples_batch:
-        names = [name for name, loss in losses.losses.items() if loss.couples_batch]
-        raise InputError.at(
-            "[train] accumulate",
-            f"loss {', '.join(names)} couples the utterances of a batch, so parts of it are not the whole",
-            "accumulate = 1 and a smaller data.batch_size",
-        )
     losses.to(accelerator.device)
     optimizer = make_optimizer(settings, nn.ModuleList([model, losses]))
     steps = math.ceil(math.ceil(len(plan.watched.train) / plan.batch_size) / settings.accumulate)
@@ -120,7 +109,7 @@ def fit(training: Training, plan: Plan, told: Callable[[Epoch], None], advanced:
         advanced: called after every batch.
 
     Raises:
-        RunError: a loss is not a number.
+        RunError: a loss, or the metric that chooses the epoch, is not a number.
     """
     while len(training.history) < plan.settings.epochs and not _given_up(training, plan.settings):
         began = time.perf_counter()
@@ -128,6 +117,8 @@ def fit(training: Training, plan: Plan, told: Callable[[Epoch], None], advanced:
         line: Epoch = {"epoch": epoch, "lr": training.optimizer.param_groups[-1]["lr"]}
         line["train_loss"] = _train_epoch(training, plan, epoch, advanced)
         line |= _watch(training, plan)
+        if not math.isfinite(line["selected"]):
+            raise RunError(f"epoch {epoch}: {plan.select}, which chooses the epoch, is {line['selected']}")
         line["seconds"] = round(time.perf_counter() - began, 3)
         _keep_best(training, line, plan.watched.later_wins)
         training.history.append(line)
@@ -172,32 +163,36 @@ def _train_epoch(training: Training, plan: Plan, epoch: int, advanced: Callable[
     for first in range(0, len(parts), accumulate):
         group = parts[first : first + accumulate]
         shares = [take_share(part, accelerator.process_index, accelerator.num_processes) for part in group]
-        rows = [_labelled_rows(share) for share in shares]
-        for number, (share, count) in enumerate(zip(shares, rows, strict=True), 1):
+        for number, (share, scales) in enumerate(zip(shares, _scales(training.losses, shares), strict=True), 1):
             where = f"epoch {epoch}, batch {first + number}"
-            for name, value in _backward(training, share, count / max(1, sum(rows)), where).items():
+            for name, value in _backward(training, share, scales, where).items():
                 totals[name] += value / len(parts)
             advanced()
         if plan.settings.clip is not None:
-            accelerator.clip_grad_norm_(training.model.parameters(), plan.settings.clip)
+            parameters = [*training.model.parameters(), *training.losses.parameters()]
+            accelerator.clip_grad_norm_(parameters, plan.settings.clip)
         training.optimizer.step()
         training.optimizer.zero_grad()
         training.schedule.step()
     return totals
 
 
-def _labelled_rows(share: Share) -> int:
-    return max(int((labels != UNLABELLED).sum()) for labels in share.whole.targets.values())
+def _scales(losses: WeightedLosses, shares: Sequence[Share]) -> list[dict[str, float]]:
+    """What each loss of each accumulated batch counts for: its part of the labelled rows of the whole."""
+    rows = [{target: int((y != UNLABELLED).sum()) for target, y in s.whole.targets.items()} for s in shares]
+    total = {target: sum(counts[target] for counts in rows) for target in rows[0]}
+    targets = {name: str(loss.target) for name, loss in losses.losses.items()}
+    return [{name: counts[t] / total[t] if total[t] else 1.0 for name, t in targets.items()} for counts in rows]
 
 
-def _backward(training: Training, share: Share, scale: float, where: str) -> dict[str, float]:
+def _backward(training: Training, share: Share, scales: Mapping[str, float], where: str) -> dict[str, float]:
     """Add a batch's gradients; its losses are read in one go, the only wait for the device."""
     accelerator = training.accelerator
     outputs = training.model(share.own.to(accelerator.device, non_blocking=True).inputs)
     outputs = gather_outputs(outputs, share, accelerator.process_index)
     targets = {name: labels.to(accelerator.device) for name, labels in share.whole.targets.items()}
     parts = training.losses(outputs, targets)
-    accelerator.backward(scale * torch.stack(list(parts.values())).sum())
+    accelerator.backward(torch.stack([scales[name] * value for name, value in parts.items()]).sum())
     values = dict(zip(parts, torch.stack(list(parts.values())).detach().tolist(), strict=True))
     for name, value in values.items():
         if not np.isfinite(value):
@@ -206,7 +201,9 @@ def _backward(training: Training, share: Share, scale: float, where: str) -> dic
 
 
 def _state(training: Training) -> dict[str, Any]:
+    scaler = training.accelerator.scaler
     return {
+        "scaler": scaler.state_dict() if scaler is not None else {},
         "model": training.accelerator.unwrap_model(training.model).state_dict(),
         "losses": training.losses.state_dict(),
         "optimizer": training.optimizer.state_dict(),
@@ -229,6 +226,8 @@ def resume(training: Training, state: Path) -> None:
         training.losses.load_state_dict(saved["losses"])
         training.optimizer.load_state_dict(saved["optimizer"])
         training.schedule.load_state_dict(saved["schedule"])
+        if training.accelerator.scaler is not None:
+            training.accelerator.scaler.load_state_dict(saved["scaler"])
     except (KeyError, RuntimeError, ValueError) as error:
         raise InputError.at(state, f"does not fit this recipe: {error}", "--force starts anew") from error
     training.best, training.best_epoch = saved["best"], saved["best_epoch"]

@@ -1,18 +1,22 @@
 """Checks of a recipe that need no training and, if need be, no data."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+
+from torch import nn
 
 from ercfw.build import build_losses, build_model
 from ercfw.catalog import Catalog
 from ercfw.collate import describe
-from ercfw.data import feature_part, make_dataset, make_extractor
-from ercfw.errors import InputError, Mistake
+from ercfw.data import check_tables, feature_part, make_dataset, make_extractor
+from ercfw.errors import InputError, Mistake, in_recipe
 from ercfw.info import DataInfo, ModalitySpec, TargetSpec
-from ercfw.jobs import Job
-from ercfw.recipe import Recipe
+from ercfw.jobs import Job, with_new
+from ercfw.optimise import optimizer_arguments
+from ercfw.recipe import BASE, Recipe
 from ercfw.rehearse import rehearse
 
+STREAMS = "the streams' files and values"
 STAND_IN_WIDTH = 8
 STAND_IN_CLASSES = ("a", "b", "c")
 
@@ -35,38 +39,54 @@ def check_jobs(jobs: Sequence[Job]) -> Findings:
     unchecked: dict[str, None] = {}
     mistakes: list[Mistake] = []
     for job in jobs:
-        of = "" if job.variant == "base" else f"variant '{job.variant}': "
+        of = "" if job.variant == BASE else f"variant '{job.variant}': "
         try:
-            info, missing = _info(job.recipe, job.catalog)
-            unchecked.update(dict.fromkeys(missing))
-            model = build_model(job.recipe, job.catalog, info)
-            notes = rehearse(model, build_losses(job.recipe, job.catalog, info), info)
-            warnings.update(dict.fromkeys(of + note for note in notes))
+            with in_recipe(job.where):
+                found = _check(job.recipe, job.catalog)
         except InputError as error:
-            mistakes += [replace(m, where=of + m.where) for m in error.mistakes]
+            mistakes = with_new(mistakes, error.mistakes)
+            continue
+        warnings.update(dict.fromkeys(of + note for note in found.warnings))
+        unchecked.update(dict.fromkeys(found.unchecked))
     if mistakes:
         raise InputError(mistakes)
     return Findings(tuple(warnings), tuple(unchecked))
 
 
-def _info(recipe: Recipe, catalog: Catalog) -> tuple[DataInfo, list[str]]:
-    """What a model would be told, streams by their promised widths; stand-ins for what is not at hand."""
-    unchecked = ["the streams' files and values"]
-    modalities = {}
-    for name in recipe.data.modalities:
-        part = feature_part(recipe, name)
-        extracted = part is not None and part.use is not None
-        width = make_extractor(recipe, catalog, name).dim if extracted else STAND_IN_WIDTH
-        modalities[name] = ModalitySpec("vector", width, 1, (0.0,) * width, (1.0,) * width)
+def _check(recipe: Recipe, catalog: Catalog) -> Findings:
+    streams = _promised_streams(recipe, catalog)
     try:
         dataset = make_dataset(recipe, catalog)
         info = describe([replace(c, streams={}) for c in dataset.split("train")], dataset.targets)
     except InputError as error:
-        unchecked += [f"the data: {error}"]
-        spec = TargetSpec(STAND_IN_CLASSES, (1,) * len(STAND_IN_CLASSES))
-        info = DataInfo(dict.fromkeys(recipe.head or ("emotion",), spec), {}, 2)
-    else:
-        missing = [name for name in recipe.head if name not in info.targets]
-        if missing:
-            raise InputError.at(f"[head.{missing[0]}]", "the data has no such target", ", ".join(info.targets))
-    return replace(info, modalities=modalities), unchecked
+        return _check_without_data(recipe, catalog, streams, str(error))
+    check_tables(recipe, dataset)
+    return Findings(_build(recipe, catalog, replace(info, modalities=streams)), (STREAMS,))
+
+
+def _check_without_data(recipe: Recipe, catalog: Catalog, streams: Mapping[str, ModalitySpec], reason: str) -> Findings:
+    """What does not fit the stand-ins may fit the data, so it is said and is no mistake."""
+    spec = TargetSpec(STAND_IN_CLASSES, (1,) * len(STAND_IN_CLASSES))
+    info = DataInfo(dict.fromkeys(recipe.head or ("emotion",), spec), streams, 2)
+    unchecked = (STREAMS, f"the data: {reason}")
+    try:
+        return Findings(_build(recipe, catalog, info), unchecked)
+    except InputError as error:
+        return Findings((), (*unchecked, f"with stand-ins for the data: {error}"))
+
+
+def _build(recipe: Recipe, catalog: Catalog, info: DataInfo) -> tuple[str, ...]:
+    model, losses = build_model(recipe, catalog, info), build_losses(recipe, catalog, info)
+    optimizer_arguments(recipe.train, nn.ModuleList([model, losses]))
+    return tuple(rehearse(model, losses, info))
+
+
+def _promised_streams(recipe: Recipe, catalog: Catalog) -> dict[str, ModalitySpec]:
+    """Streams of the width that their extractor promises, or of a stand-in's."""
+    streams = {}
+    for name in recipe.data.modalities:
+        part = feature_part(recipe, name)
+        extracted = part is not None and part.use is not None
+        width = make_extractor(recipe, catalog, name).dim if extracted else STAND_IN_WIDTH
+        streams[name] = ModalitySpec("vector", width, 1, (0.0,) * width, (1.0,) * width)
+    return streams

@@ -31,7 +31,8 @@ class Source:
     def variants(self) -> list[str]:
         """Every variant's name, the base first."""
         listed = self.tables.get("variant", [])
-        return [BASE] + [v["name"] for v in listed if isinstance(v, dict) and isinstance(v.get("name"), str)]
+        named = [v.get("name") for v in listed if isinstance(v, dict)] if isinstance(listed, list) else []
+        return [BASE, *(name for name in named if isinstance(name, str))]
 
 
 def read_toml(path: Path) -> Source:
@@ -41,10 +42,14 @@ def read_toml(path: Path) -> Source:
         InputError: it is missing, or no TOML.
     """
     try:
-        return Source(path, tomllib.loads(path.read_text(encoding="utf-8")))
+        content = path.read_bytes()
+        return Source(path, tomllib.loads(content.decode("utf-8-sig")))
     except OSError as error:
         raise InputError.at(path, f"cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError.at(f"{path}, line {line}", "is not UTF-8", "save the file as UTF-8") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError.at(path, f"is not TOML: {error}") from error
 
 
@@ -63,7 +68,8 @@ def resolve_variant(
     if variant != BASE:
         chosen = _variant(source, variant)
         tables = drop(merge(tables, chosen.set), chosen.drop, f"{source.path}: variant '{variant}'")
-    return drop(merge(tables, overrides or {}), dropped, "--drop")
+    where = "--drop" if variant == BASE else f"--drop, variant '{variant}'"
+    return drop(merge(tables, overrides or {}), dropped, where)
 
 
 def _variant(source: Source, name: str) -> Variant:
@@ -79,7 +85,7 @@ def _read_variant(table: Tables, where: str) -> Variant:
     except ValidationError as error:
         known = list(Variant.model_fields)
         raise InputError(
-            mistakes_of(error, lambda loc: f"{where} {'.'.join(map(str, loc))}", lambda loc: known)
+            mistakes_of(error, table, lambda loc: f"{where} {'.'.join(map(str, loc))}".rstrip(), lambda loc: known)
         ) from error
 
 
@@ -88,8 +94,21 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
-def check_variant_names(source: Source) -> list[Mistake]:
-    """Variants whose folders would be the same, or that have no name."""
+def check_variants(source: Source) -> list[Mistake]:
+    """Tables that are no variants, and variants whose folders would be the same, or that have no name."""
+    tables = source.tables.get("variant", [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        return [Mistake(f"{source.path}: variant", "is not a list of tables", "[[variant]], in double brackets")]
+    mistakes: list[Mistake] = []
+    for number, table in enumerate(tables, 1):
+        try:
+            _read_variant(table, f"{source.path}: [[variant]] number {number}")
+        except InputError as error:
+            mistakes += error.mistakes
+    return mistakes + _name_mistakes(source)
+
+
+def _name_mistakes(source: Source) -> list[Mistake]:
     mistakes, seen = [], {BASE: BASE}
     for name in source.variants[1:]:
         if not slug(name):

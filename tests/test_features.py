@@ -135,13 +135,11 @@ def test_an_array_has_a_row_for_each_utterance(suffix, tmp_path):
     assert made.fitted_on == "unknown"
     assert made.values.dtype == np.float32
     np.testing.assert_array_equal(made.values, values)
-    assert read_features(path, IDS, frozenset()).fitted_on == frozenset()
 
 
 def test_what_the_recipe_says_of_a_store_counts(tmp_path):
     table("vectors").save(tmp_path / "a.safetensors")
     assert read_features(tmp_path / "a.safetensors", IDS).fitted_on == "nothing"
-    assert read_features(tmp_path / "a.safetensors", IDS, frozenset(IDS)).fitted_on == frozenset(IDS)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,16 @@ import tomlkit
 
 from ercfw.errors import InputError, RunError
 from ercfw.files import replacing, write_text
+from ercfw.interfaces import Provenance
 from ercfw.jobs import Job
 from ercfw.variants import slug
 
 SHORT = 8
+LEFT = (
+    *("metrics.json", "state.safetensors", "model.safetensors", "history.jsonl", "predictions.csv", "report.md"),
+    *("learning_curve.png", "confusion_*.png", ".*.tmp"),
+)
+"""What a run leaves; what makes it a finished one first."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +48,7 @@ class RunFolder:
 
     def metrics(self) -> dict[str, Any]:
         """What the finished run scored."""
-        read: dict[str, Any] = json.loads((self.path / "metrics.json").read_text(encoding="utf-8"))
-        return read
+        return _read_json(self.path / "metrics.json")
 
     def check_unfinished(self, resume: bool, force: bool) -> None:
         """A run that was stopped is neither lost nor mixed up with a new one.
@@ -54,8 +59,21 @@ class RunFolder:
         if self.state.is_file() and not (resume or force):
             raise InputError.at(self.path, "holds a run that was stopped", "--resume goes on, --force starts anew")
 
-    def begin(self, job: Job, seed: int, environment: Mapping[str, Any], stamps: Sequence[str]) -> None:
-        """Write what is known before training: the resolved recipe, the plugin files, the environment."""
+    def check_same_data(self, now: Provenance) -> None:
+        """What was left here must have been made from the data that is there now.
+
+        Raises:
+            InputError: its source or a file of it is another one.
+        """
+        path = self.path / "environment.json"
+        before = _read_json(path)["data"] if path.is_file() else asdict(now)
+        changed = [name for name, digest in now.files.items() if before["files"].get(name, digest) != digest]
+        if (before["source"], before["simulated"]) != (now.source, now.simulated) or changed:
+            what = f"{changed[0]} has changed" if changed else f"{before['source']}; now it is {now.source}"
+            raise InputError.at(self.path, f"was run on other data: {what}", "--force starts anew, --out elsewhere")
+
+    def begin(self, job: Job, seed: int, stamps: Sequence[str]) -> None:
+        """Write what is known before training: the resolved recipe and the plugin files."""
         self._clear()
         document = tomlkit.document()
         for stamp in stamps:
@@ -65,15 +83,14 @@ class RunFolder:
             if value != []:
                 document[key] = value
         write_text(self.path / "recipe.toml", tomlkit.dumps(document))
-        self.write_json("environment.json", environment)
         write_text(self.path / "key.txt", self.key + "\n")
 
     def _clear(self) -> None:
         """A run that begins leaves nothing of the one before; its metrics go first, so it is not taken for done."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            for name in ("metrics.json", "state.safetensors", "history.jsonl", "predictions.csv", "report.md"):
-                (self.path / name).unlink(missing_ok=True)
+            for path in [path for pattern in LEFT for path in self.path.glob(pattern)]:
+                path.unlink(missing_ok=True)
         except OSError as error:
             raise RunError(f"{self.path}: cannot be written: {error.strerror or error}") from error
 
@@ -99,7 +116,16 @@ class RunFolder:
     def finish(self, metrics: Mapping[str, Any]) -> None:
         """Write what the run scored, which makes it a finished one, and drop what only a resume needs."""
         self.write_json("metrics.json", metrics)
-        self.state.unlink(missing_ok=True)
+        for path in [self.state, *self.path.glob(".*.tmp")]:  # a run that was killed leaves a half-written file
+            path.unlink(missing_ok=True)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return read
+    except (OSError, ValueError) as error:
+        raise InputError.at(path, f"cannot be read: {error}", "--force starts the run anew") from error
 
 
 def open_folder(out: Path, job: Job, seed: int) -> RunFolder:

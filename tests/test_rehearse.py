@@ -1,0 +1,132 @@
+"""The rehearsal finds parts that do not fit, and losses that teach nothing, before any data is read."""
+
+import pytest
+import torch
+
+from ercfw.build import build_losses, build_model
+from ercfw.errors import InputError, RunError
+from ercfw.info import DataInfo, ModalitySpec, TargetSpec
+from ercfw.jobs import Choice, plan_jobs
+from ercfw.overrides import parse_overrides
+from ercfw.rehearse import rehearse
+from ercfw.variants import read_toml
+
+INFO = DataInfo(
+    {"emotion": TargetSpec(("a", "b", "c"), (3, 1, 1))},
+    {name: ModalitySpec("vector", 4, 1, (0.0,) * 4, (1.0,) * 4) for name in ("text", "audio")},
+    2,
+)
+PLUGIN = """\
+import torch
+from ercfw import FusionBlock, Loss, hookimpl
+
+class MyFusion(FusionBlock):
+    def __init__(self, dims, info) -> None:
+        super().__init__(dims, info)
+        self.out_dim = sum(dims.values())
+
+    def forward(self, xs, inputs):
+        x = torch.cat(list(xs.values()), -1)
+        return {fused}
+
+class MyLoss(Loss):
+    requires = {requires}
+
+    def forward(self, outputs, targets):
+        return {loss}
+
+@hookimpl
+def provide_fusions():
+    return {{"mine": MyFusion}}
+
+@hookimpl
+def provide_losses():
+    return {{"mine": MyLoss}}
+"""
+
+
+@pytest.fixture
+def parts() -> list:
+    """The model and losses of each rehearsal."""
+    return []
+
+
+@pytest.fixture
+def rehearsed(tiny_recipe, plugin_file, parts):
+    """Rehearses the tiny recipe with this fusion's and this loss' last line."""
+
+    def go(*words: str, fused: str = "x", loss: str = "outputs.heads['emotion'].logits.sum()", requires: str = "()"):
+        plugin_file(PLUGIN.format(fused=fused, loss=loss, requires=requires))
+        settings = parse_overrides(["plugins=['./mine.py']", "fusion.use=mine", "loss.mine={}", *words])
+        (job,) = plan_jobs(read_toml(tiny_recipe()), Choice(overrides=settings))
+        model = build_model(job.recipe, job.catalog, INFO)
+        parts.append((model, build_losses(job.recipe, job.catalog, INFO)))
+        return rehearse(*parts[-1], INFO)
+
+    return go
+
+
+def test_what_fits_is_quiet_and_leaves_the_generator_alone(rehearsed, parts):
+    assert rehearsed() == []
+    ((model, losses),) = parts
+    model.train()
+    before = torch.get_rng_state()
+    assert rehearse(model, losses, INFO) == []
+    assert torch.equal(torch.get_rng_state(), before)
+    assert model.training
+
+
+@pytest.mark.parametrize(
+    ("fused", "message"),
+    [
+        ("x[:, :3]", "[fusion]: gives shape [3, 3] ([N, out_dim] = [3, 16])"),
+        ("x[:1]", "[fusion]: gives shape [1, 16]"),
+        ("None", "[fusion]: gives NoneType"),
+        ("list(xs)", "[fusion]: gives list"),
+    ],
+)
+def test_a_part_that_gives_another_shape_is_the_one_that_is_named(fused, message, rehearsed):
+    with pytest.raises(InputError) as raised:
+        rehearsed(fused=fused)
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        ("outputs.heads['emotion'].logits", "[loss.mine]: gives shape [3, 3]"),
+        ("0.5", "[loss.mine]: gives float"),
+        ("None", "[loss.mine]: gives NoneType"),
+    ],
+)
+def test_a_loss_that_is_no_scalar(loss, message, rehearsed):
+    with pytest.raises(InputError) as raised:
+        rehearsed(loss=loss)
+    assert message in str(raised.value)
+
+
+def test_code_that_raises_is_told_with_its_line(rehearsed):
+    with pytest.raises(RunError, match=r"the model fails .*ZeroDivisionError: division by zero \(mine.py, line 11\)"):
+        rehearsed(fused="1 / 0")
+    with pytest.raises(
+        RunError, match=r"\[loss.mine\] fails .*ZeroDivisionError: division by zero \(mine.py, line 17\)"
+    ):
+        rehearsed(loss="1 / 0")
+
+
+def test_a_loss_that_needs_what_is_not_given(rehearsed):
+    assert rehearsed(requires='("views", "embedding")') == []
+    with pytest.raises(InputError, match=r"\[loss.mine\]: needs 'teacher', which this model does not give"):
+        rehearsed(requires='("teacher",)')
+
+
+@pytest.mark.parametrize(
+    ("words", "loss"),
+    [
+        ([], "torch.tensor(1.0)"),
+        ([], "0 * outputs.heads['emotion'].logits.sum()"),
+        (["loss.mine.weight=0"], "outputs.heads['emotion'].logits.sum()"),
+    ],
+)
+def test_a_loss_without_a_gradient_is_told(words, loss, rehearsed):
+    assert rehearsed(*words, loss=loss) == ["[loss.mine] teaches nothing here: its gradient is zero"]

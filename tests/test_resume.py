@@ -1,0 +1,191 @@
+"""Runs that are stopped: killed, interrupted, gone on with, refused, started anew, done before, on other data."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from ercfw.checkpoint import load_state
+
+STOPS = '''
+import os, signal
+from ercfw import hookimpl
+
+
+@hookimpl
+def epoch_finished(folder, epoch):
+    if str(epoch["epoch"]) == os.environ.get("STOP_AFTER"):
+        os.kill(os.getpid(), getattr(signal, os.environ["STOP_WITH"]))
+
+
+class Stops:
+    """A metric that stops the process in the middle of an epoch, when dev is scored."""
+
+    calls = 0
+
+    def __call__(self, true, probabilities, classes):
+        Stops.calls += 1
+        if str(Stops.calls) == os.environ.get("STOP_IN"):
+            os.kill(os.getpid(), getattr(signal, os.environ["STOP_WITH"]))
+        return 0.5
+
+
+@hookimpl
+def provide_metrics():
+    return {"stops": Stops()}
+'''
+MORE = 'epochs = 5\nschedule = "plateau"\nplateau_patience = 0\nwarmup = 1.5\nweight_decay = 0.1'
+
+
+@pytest.fixture
+def recipe(tiny_recipe, plugin_file, monkeypatch):
+    """A recipe whose plugin stops the run where the environment says; with dropout, so that random numbers matter."""
+    monkeypatch.setattr("ercfw.experiment.draw_run", lambda *_: [])
+    plugin_file(STOPS, "stops")
+    path = tiny_recipe(MORE.replace("epochs = 5\n", ""), top='plugins = ["./stops.py"]\n')
+    path.write_text(
+        path.read_text().replace("epochs = 1", "epochs = 5").replace("width = 8\n\n", "width = 8\ndropout = 0.3\n\n")
+    )
+    return path
+
+
+def left(folder):
+    """All that must be the same, bit for bit."""
+    metrics = json.loads((folder / "metrics.json").read_text())
+    for changing in ("seconds", "folder"):
+        del metrics[changing]
+    history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    for line in history:
+        del line["seconds"]
+    files = {name: (folder / name).read_bytes() for name in ("model.safetensors", "predictions.csv", "recipe.toml")}
+    return metrics, history, files
+
+
+@pytest.fixture
+def whole(cli, recipe, tmp_path):
+    ended = cli("run", recipe, "--out", "whole")
+    assert ended.code == 0, ended.err
+    return left(tmp_path / "whole/tiny/base/seed-0")
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_is_the_same_as_never_stopped(cli, recipe, whole, tmp_path):
+    folder = tmp_path / "runs/tiny/base/seed-0"
+    environment = {**os.environ, "STOP_AFTER": "2", "STOP_WITH": "SIGKILL", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "ercfw", "run", str(recipe)]
+    killed = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert "epoch 1/5" in killed.stderr
+    assert len(load_state(folder / "state.safetensors")["history"]) == 2
+    assert not (folder / "metrics.json").exists()
+
+    refused = cli("run", recipe)
+    assert refused.code == 2
+    assert "--resume goes on, --force starts anew" in refused.err
+
+    (folder / ".state.safetensors.1.tmp").write_bytes(b"half a file of the killed run")
+    resumed = cli("run", recipe, "--resume")
+    assert resumed.code == 0, resumed.err
+    assert "going on after epoch 2" in resumed.err
+    assert "epoch 2/5" not in resumed.err
+    assert left(folder) == whole
+    assert not (folder / "state.safetensors").exists()
+    assert not list(folder.glob(".*"))
+
+
+@pytest.fixture
+def interrupt(monkeypatch):
+    """Ctrl-C from inside the run, also where the tests themselves run with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setenv("STOP_WITH", "SIGINT")
+    yield monkeypatch
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_in_one_message_and_nothing_is_lost(cli, recipe, whole, interrupt, tmp_path):
+    interrupt.setenv("STOP_IN", "4")  # as the fourth epoch is scored: Stops.calls begins anew with the plugin
+    stopped = cli("run", recipe)
+    assert stopped.code == 1
+    assert "Traceback" not in stopped.err
+    (message,) = [line for line in stopped.err.splitlines() if "stopped" in line]
+    assert "--resume goes on" in message
+    folder = tmp_path / "runs/tiny/base/seed-0"
+    assert len(load_state(folder / "state.safetensors")["history"]) == 3
+    interrupt.delenv("STOP_IN")
+    assert cli("run", recipe, "--resume").code == 0
+    assert left(folder) == whole
+
+
+def test_stopped_before_the_first_epoch_simply_begins(cli, recipe, whole, interrupt, tmp_path):
+    interrupt.setenv("STOP_IN", "1")
+    assert cli("run", recipe).code == 1
+    assert not (tmp_path / "runs/tiny/base/seed-0/state.safetensors").exists()
+    interrupt.delenv("STOP_IN")
+    assert cli("run", recipe).code == 0
+    assert left(tmp_path / "runs/tiny/base/seed-0") == whole
+
+
+def test_force_starts_anew(cli, recipe, whole, interrupt, tmp_path):
+    interrupt.setenv("STOP_AFTER", "2")
+    assert cli("run", recipe).code == 1
+    interrupt.delenv("STOP_AFTER")
+    forced = cli("run", recipe, "--force")
+    assert forced.code == 0
+    assert "epoch 1/5" in forced.err
+    assert left(tmp_path / "runs/tiny/base/seed-0") == whole
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", None])
+def test_a_damaged_state_is_one_message(cli, recipe, interrupt, tmp_path, damage):
+    interrupt.setenv("STOP_AFTER", "1")
+    assert cli("run", recipe).code == 1
+    interrupt.delenv("STOP_AFTER")
+    state = tmp_path / "runs/tiny/base/seed-0/state.safetensors"
+    state.write_bytes(state.read_bytes()[:-100] if damage is None else damage)
+    ended = cli("run", recipe, "--resume")
+    assert ended.code == 2
+    assert "state.safetensors: cannot be read" in ended.err
+
+
+def test_a_finished_run_is_said_to_be_done_and_left_alone(cli, tiny_recipe, tmp_path):
+    recipe, folder = tiny_recipe(), tmp_path / "runs/tiny/base/seed-0"
+    first = cli("run", recipe, "--json")
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+    second = cli("run", recipe, "--json")
+    assert second.code == 0
+    assert "done before; --force runs it again" in second.err
+    assert json.loads(second.out) == json.loads(first.out)
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()} == before
+    forced = cli("run", recipe, "--force")
+    assert "epoch 1/1" in forced.err
+    assert (folder / "metrics.json").stat().st_mtime_ns > before[folder / "metrics.json"][1]
+
+
+def test_another_recipe_of_the_same_name_has_a_folder_of_its_own(cli, tiny_recipe, tmp_path):
+    recipe = tiny_recipe()
+    assert cli("run", recipe).code == 0
+    assert cli("run", recipe, "train.lr=0.5").code == 0
+    assert cli("run", recipe, "train.lr=0.5", "--seeds", "3,").code == 0
+    assert cli("run", recipe, "--seeds", "3,").code == 0
+    found = sorted(str(path.parent.relative_to(tmp_path / "runs/tiny")) for path in tmp_path.rglob("metrics.json"))
+    (other,) = {name.split("/")[0] for name in found} - {"base"}
+    assert found == [f"{other}/seed-0", f"{other}/seed-3", "base/seed-0", "base/seed-3"]
+    key = (tmp_path / "runs/tiny" / other / "seed-0/key.txt").read_text().strip()
+    assert other == f"base-{key[:8]}"
+
+
+def test_a_run_on_other_data_is_not_taken_for_this_one(cli, tiny_recipe, tmp_path):
+    """As when a corpus is put where its simulated stand-in was used before, or a file of it is changed."""
+    recipe, folder = tiny_recipe(), tmp_path / "runs/tiny/base/seed-0"
+    assert cli("run", recipe).code == 0
+    environment = json.loads((folder / "environment.json").read_text())
+    environment["data"]["source"] = "MELD, 13708 utterances"
+    (folder / "environment.json").write_text(json.dumps(environment))
+    for words in ((), ("--resume",)):
+        ended = cli("run", recipe, *words)
+        assert ended.code == 2
+        assert "was run on other data: MELD, 13708 utterances; now it is simulated" in ended.err
+    assert cli("run", recipe, "--force").code == 0

@@ -1,0 +1,228 @@
+"""The loop: gradients over several batches, clipping, patience, ties, what is read when, and starting weights."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ercfw import evaluate
+from ercfw.build import build_losses, build_model
+from ercfw.checkpoint import load_model, seed_everything
+from ercfw.data import load_data, make_dataset
+from ercfw.errors import InputError, RunError
+from ercfw.experiment import make_accelerator
+from ercfw.interfaces import Loss
+from ercfw.jobs import Choice, plan_jobs
+from ercfw.overrides import parse_overrides
+from ercfw.train import Plan, Watched, fit, start
+from ercfw.variants import read_toml
+
+SGD = ("train.optimizer=sgd", "train.lr=1.0")
+
+
+@pytest.fixture
+def training(tiny_recipe, tmp_path):
+    """A training of the tiny recipe that stands at its beginning, its plan, and the conversations."""
+
+    def begin(*words, metrics=None, change=lambda c: c, later_wins=False, loss=None):
+        (job,) = plan_jobs(read_toml(tiny_recipe()), Choice(overrides=parse_overrides(words)))
+        data = load_data(job.recipe, job.catalog, make_dataset(job.recipe, job.catalog), lambda *_: None)
+        train = [change(c) for c in data.splits["train"]]
+        seed_everything(0)
+        model = build_model(job.recipe, job.catalog, data.info)
+        losses = build_losses(job.recipe, job.catalog, data.info)
+        if loss is not None:
+            losses.losses["cross-entropy"] = loss
+        plan = Plan(
+            settings=job.recipe.train,
+            watched=Watched(train, data.splits["dev"], data.splits["dev"], later_wins),
+            batch_size=job.recipe.data.batch_size,
+            select="emotion.mine",
+            metrics={"mine": metrics or (lambda *_: 0.5)},
+            info=data.info,
+            seed=0,
+            state=tmp_path / "state.safetensors",
+        )
+        return start(make_accelerator([job.recipe]), model, losses, plan), plan
+
+    return begin
+
+
+def go(training, plan):
+    lines = []
+    fit(training, plan, lines.append, lambda: None)
+    return lines
+
+
+def weights(training):
+    return torch.cat([p.detach().flatten() for p in training.model.parameters()])
+
+
+def unlabel_unevenly(conversation):
+    """No label at all in some conversations, some labels in others."""
+    number = int(conversation.id.split("/")[1])
+    labels = conversation.labels["emotion"].copy()
+    labels[number % 3 :: 2 if number % 4 else 1] = -100
+    return replace(conversation, labels={"emotion": labels})
+
+
+@pytest.mark.parametrize("change", [lambda c: c, unlabel_unevenly], ids=["labelled", "unlabelled rows"])
+def test_accumulation_is_the_whole_batch(training, change):
+    parts, plan = training(*SGD, "data.batch_size=4", "train.accumulate=3", change=change)
+    before = weights(parts)
+    go(parts, plan)
+    whole, plan = training(*SGD, "data.batch_size=12", change=change)
+    go(whole, plan)
+    assert (weights(whole) - before).norm() > 0.01
+    torch.testing.assert_close(weights(parts), weights(whole), rtol=0, atol=1e-6)
+
+
+def test_a_last_group_that_is_not_full_is_a_step_of_its_own(training):
+    parts, plan = training(*SGD, "data.batch_size=4", "train.accumulate=2")
+    go(parts, plan)
+    order = np.random.default_rng([0, 1]).permutation(12)
+    two, plan = training(*SGD, "data.batch_size=8")
+    assert list(order) != sorted(order)
+    go(two, plan)
+    torch.testing.assert_close(weights(parts), weights(two), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("words", [("loss.supcon.use=supcon",), ("loss.cross-entropy.class_weights=balanced",)])
+def test_accumulation_is_refused_where_a_batch_hangs_together(training, words):
+    training(*words)
+    with pytest.raises(InputError, match=r"\[train\] accumulate: loss .* couples"):
+        training("train.accumulate=2", *words)
+
+
+def test_clipping_bounds_the_step(training):
+    free, plan = training(*SGD, "data.batch_size=12")
+    before = weights(free)
+    go(free, plan)
+    assert (weights(free) - before).norm() > 0.05
+    clipped, plan = training(*SGD, "data.batch_size=12", "train.clip=0.01")
+    go(clipped, plan)
+    assert float((weights(clipped) - before).norm()) == pytest.approx(0.01, rel=1e-3)
+
+
+def by_epoch(*values):
+    left = iter(values)
+    return lambda *_: next(left)
+
+
+@pytest.mark.parametrize(("later_wins", "best"), [(False, 2), (True, 4)])
+def test_of_equal_epochs(training, later_wins, best):
+    begun, plan = training("train.epochs=5", metrics=by_epoch(0.1, 0.3, 0.2, 0.3, 0.0), later_wins=later_wins)
+    kept = {}
+    fit(begun, plan, lambda line: kept.update({line["epoch"]: weights(begun)}), lambda: None)
+    assert begun.best_epoch == best
+    best_weights = torch.cat([begun.best[name].flatten() for name, _ in begun.model.named_parameters()])
+    assert torch.equal(best_weights, kept[best])
+    assert not torch.equal(best_weights, kept[5])
+
+
+def test_patience_ends_a_training_that_no_longer_gains(training):
+    scores = by_epoch(0.1, 0.2, 0.15, 0.2, 0.9)
+    begun, plan = training("train.epochs=5", "train.patience=2", metrics=scores)
+    assert [line["epoch"] for line in go(begun, plan)] == [1, 2, 3, 4]
+    assert begun.best_epoch == 2
+
+
+def test_plateau_reads_the_watched_loss(training):
+    begun, plan = training("train.epochs=3", "train.schedule=plateau", "train.plateau_patience=0",
+                           "train.plateau_factor=0.5", "train.plateau_threshold=0.9", "train.lr=0.5")  # fmt: skip
+    assert [line["lr"] for line in go(begun, plan)] == [0.5, 0.5, 0.25]
+
+
+def test_a_training_learns(training):
+    begun, plan = training("train.epochs=12")
+    losses = [line["train_loss"]["cross-entropy"] for line in go(begun, plan)]
+    assert losses[-1] < 0.75 * losses[0]
+
+
+class NotANumber(Loss):
+    couples_batch = False
+
+    def forward(self, outputs, targets):
+        return outputs.heads["emotion"].logits.sum() * float("nan")
+
+
+def test_what_is_not_a_number_ends_a_training_by_name(training):
+    begun, plan = training(loss=NotANumber("emotion", None))
+    with pytest.raises(RunError, match=r"epoch 1, batch 1: loss 'cross-entropy' is nan"):
+        go(begun, plan)
+    begun, plan = training(metrics=lambda *_: float("nan"))
+    with pytest.raises(RunError, match=r"epoch 1: emotion.mine, which chooses the epoch, is nan"):
+        go(begun, plan)
+
+
+def test_test_is_read_once_and_last(cli, tiny_recipe, monkeypatch):
+    """Every batch that a model sees is put together by ``take_share``: under "dev" none holds test until the end."""
+    from ercfw import train
+
+    seen = []
+
+    def spy(conversations, *place):
+        seen.extend((c.split, c.id) for c in conversations)
+        return share(conversations, *place)
+
+    share = train.take_share
+    monkeypatch.setattr(train, "take_share", spy)
+    monkeypatch.setattr(evaluate, "take_share", spy)
+    assert cli("run", tiny_recipe(), "train.epochs=3", "train.schedule=plateau").code == 0
+    splits = [split for split, _ in seen]
+    first = splits.index("test")
+    assert splits.count("train") == 3 * 12
+    assert set(splits[first:]) == {"test"}
+    assert len(seen[first:]) == len(set(seen[first:])) > 1
+
+
+def test_init_from_starts_with_a_runs_weights(cli, tiny_recipe, tmp_path):
+    assert cli("run", tiny_recipe(), "train.epochs=3").code == 0
+    folder = tmp_path / "runs/tiny/base/seed-0"
+    still = ["train.lr=1e-30", "train.optimizer=sgd", f"train.init_from={folder}"]
+    ended = cli("run", tiny_recipe(name="again"), *still, "--json")
+    assert ended.code == 0, ended.err
+    (again,) = json.loads(ended.out)
+    first = json.loads((folder / "metrics.json").read_text())
+    assert again["scores"] == first["scores"]
+    tensors, _, _ = load_model(folder / "model.safetensors")
+    after, _, _ = load_model(tmp_path / again["folder"] / "model.safetensors")
+    assert all(torch.equal(tensors[name], after[name]) for name in tensors)
+    ended = cli("run", tiny_recipe(name="third"), "train.init_from=nowhere")
+    assert ended.code == 2
+    assert "[train] init_from" in ended.err
+    assert "nowhere" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_release_merges_dev_and_holds_a_twentieth_out(training, tiny_recipe):
+    from ercfw.experiment import watched_splits
+
+    (job,) = plan_jobs(read_toml(tiny_recipe()), Choice(overrides=parse_overrides(["data.conversations=90"])))
+    data = load_data(job.recipe, job.catalog, make_dataset(job.recipe, job.catalog), lambda *_: None)
+    watched = watched_splits("release", data.splits, "emotion", seed=1)
+    merged = {c.id for split in ("train", "dev") for c in data.splits[split]}
+    held_out, learnt = {c.id for c in watched.schedule}, {c.id for c in watched.train}
+    assert held_out | learnt == merged
+    assert not held_out & learnt
+    assert len(held_out) == round(0.05 * len(merged)) == 5
+    assert watched.select is data.splits["test"]
+    assert watched.later_wins
+    assert held_out != {c.id for c in watched_splits("release", data.splits, "emotion", seed=2).schedule}
+    honest = watched_splits("dev", data.splits, "emotion", seed=1)
+    assert [c.id for c in honest.train] == [c.id for c in data.splits["train"]]
+    assert honest.select is honest.schedule is data.splits["dev"]
+    assert not honest.later_wins
+
+
+@pytest.mark.parametrize(("protocol", "split"), [("dev", "dev"), ("release", "test")])
+def test_the_split_that_chooses_needs_labels(training, tiny_recipe, protocol, split):
+    from ercfw.experiment import watched_splits
+
+    (job,) = plan_jobs(read_toml(tiny_recipe()), Choice())
+    data = load_data(job.recipe, job.catalog, make_dataset(job.recipe, job.catalog), lambda *_: None)
+    bare = [replace(c, labels={"emotion": np.full(len(c), -100)}) for c in data.splits[split]]
+    with pytest.raises(InputError, match=f"on {split}, which has no label of 'emotion'"):
+        watched_splits(protocol, {**data.splits, split: bare}, "emotion", seed=0)

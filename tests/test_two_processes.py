@@ -1,0 +1,137 @@
+"""Two processes train what one does; half precision in a process of its own (Accelerate's state is one a process)."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from ercfw.checkpoint import load_model
+
+RECIPE = """
+schema = 1
+title = "Shared"
+[data]
+use = "simulated"
+conversations = 11  # in fives: the last batch is one conversation, and so is all of dev
+modalities = ["text", "audio"]
+widths = { text = 8, audio = 6, visual = 4 }
+batch_size = 5
+[encoder.default]
+use = "linear"
+width = 8
+[context.default]
+use = "dialogue-rnn"
+width = 8
+[fusion]
+use = "multiattn"
+layers = 1
+heads = 2
+ffn = 8
+[head.emotion]
+use = "multiemo"
+width = 8
+hidden = 8
+[loss.swfc]
+weight = 0.2
+[loss.soft-hgr]
+weight = 0.2
+[loss.supcon]
+weight = 0.1
+[loss.cross-entropy]
+weight = "rest"
+[train]
+epochs = 3
+lr = 1e-2
+clip = 1.0
+weight_decay = 1e-3
+schedule = "plateau"
+plateau_patience = 0
+device = "cpu"
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "shared.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+def command(*words):
+    ended = subprocess.run(
+        [sys.executable, *map(str, words)], env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, timeout=180,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    return ended
+
+
+def read(folder):
+    history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    with (folder / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        predictions = list(csv.DictReader(file))
+    environment = json.loads((folder / "environment.json").read_text())
+    return history, predictions, environment, json.loads((folder / "metrics.json").read_text())
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_does(cli, recipe, tmp_path):
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "ercfw"]
+    ended = command(*torchrun, "run", recipe, "--out", "two", "--json")
+    printed = [line for line in ended.stdout.splitlines() if line.startswith("[")]
+    assert len(printed) == 1, "only the first process prints results"
+    assert ended.stderr.count("epoch 1/3") == 1
+    alone = cli("run", recipe, "--out", "one")
+    assert alone.code == 0, alone.err
+    history, predictions, environment, metrics = read(tmp_path / "one/shared/base/seed-0")
+    shared_history, shared_predictions, shared_environment, shared_metrics = read(tmp_path / "two/shared/base/seed-0")
+
+    assert (environment["processes"], shared_environment["processes"]) == (1, 2)
+    for ours, theirs in zip(history, shared_history, strict=True):
+        for kind in ("train_loss", "watched_loss"):
+            assert theirs[kind] == pytest.approx(ours[kind], abs=1e-5)
+        assert theirs["lr"] == ours["lr"]
+    assert history[0]["train_loss"].keys() == {"swfc", "soft-hgr", "supcon", "cross-entropy"}
+    assert all(value != 0 for value in history[0]["train_loss"].values())
+
+    names = [tuple(row[key] for key in ("split", "conversation", "utterance")) for row in shared_predictions]
+    assert len(names) == len(set(names)) == sum(metrics["sizes"][split]["utterances"] for split in ("dev", "test"))
+    for ours, theirs in zip(predictions, shared_predictions, strict=True):
+        for key, value in ours.items():
+            if ".p." in key:
+                assert float(theirs[key]) == pytest.approx(float(value), abs=1e-4)
+            else:
+                assert theirs[key] == value
+    assert shared_metrics["scores"] == metrics["scores"]
+    assert shared_metrics["best_epoch"] == metrics["best_epoch"]
+
+
+@pytest.mark.slow
+def test_bf16_trains_in_float32_weights_and_finite_numbers(cli, recipe, tmp_path):
+    command("-m", "ercfw", "run", recipe, "train.precision=bf16", "--out", "half")
+    assert cli("run", recipe, "--out", "full").code == 0
+    half, predictions, _, metrics = read(tmp_path / "half/shared/base/seed-0")
+    full, *_ = read(tmp_path / "full/shared/base/seed-0")
+    assert metrics["epochs"] == 3
+    first, other = full[0]["train_loss"], half[0]["train_loss"]
+    assert other != first, "autocast was on"
+    assert other == pytest.approx(first, rel=0.05, abs=0.02)
+    assert all(0 <= float(row["emotion.p.joy"]) <= 1 for row in predictions)
+    weights, *_ = load_model(tmp_path / "half/shared/base/seed-0/model.safetensors")
+    assert {tensor.dtype for tensor in weights.values()} == {torch.float32}
+    assert all(torch.isfinite(tensor).all() for tensor in weights.values())
+
+
+def test_fp16_needs_a_gpu_and_precisions_do_not_mix(cli, recipe, monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    ended = cli("run", recipe, "train.precision=fp16")
+    assert ended.code == 2
+    assert "[train] precision: 'fp16' needs a GPU" in ended.err
+    recipe.write_text(RECIPE + '[[variant]]\nname = "half"\nset = { train = { precision = "bf16" } }\n')
+    ended = cli("run", recipe, "--variant", "all")
+    assert ended.code == 2
+    assert "precision must be the same" in ended.err

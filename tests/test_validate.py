@@ -1,0 +1,69 @@
+"""Checks without training: with the data's classes where it is at hand, with stand-ins where it is not."""
+
+import pytest
+
+from ercfw.errors import InputError
+from ercfw.jobs import Choice, plan_jobs
+from ercfw.overrides import parse_overrides
+from ercfw.validate import STREAMS, check_jobs
+from ercfw.variants import read_toml
+
+NOT_HERE = "data={use='table',root='nowhere',modalities=['text','audio']}"
+
+
+@pytest.fixture
+def found(tiny_recipe):
+    def check(*words: str, more: str = "", variants=("base",)):
+        choice = Choice(overrides=parse_overrides(words), variants=variants)
+        return check_jobs(plan_jobs(read_toml(tiny_recipe(more)), choice))
+
+    return check
+
+
+def test_streams_are_never_read(found):
+    assert found() == found("features.text={file='not-there.npy',fitted_on='nothing'}")
+    assert found().unchecked == (STREAMS,)
+
+
+def test_without_data_that_is_said_and_the_rest_is_checked(found):
+    unchecked = found(NOT_HERE).unchecked
+    assert unchecked[0] == STREAMS
+    assert "nowhere" in unchecked[1]
+    with pytest.raises(InputError, match="there is no fusion named 'x'"):
+        found(NOT_HERE, "fusion.use=x")
+
+
+def test_what_does_not_fit_a_stand_in_is_no_mistake(found):
+    seven = "loss.cross-entropy.class_weights=[1,1,1,1,1,1,1]"
+    assert "holds 7 numbers for 3 classes" in found(NOT_HERE, seven).unchecked[-1]
+    assert found(seven).unchecked == (STREAMS,)
+    with pytest.raises(InputError, match=r"\[loss.cross-entropy\] class_weights: holds 2 numbers for 7 classes"):
+        found("loss.cross-entropy.class_weights=[1,1]")
+
+
+def test_an_extractor_promises_its_width(found):
+    assert found("features.text.use=minilm").warnings == ()
+
+
+def test_every_variant_is_checked_and_all_mistakes_are_told_with_their_variant(found):
+    more = "".join(
+        f'[[variant]]\nname = "{name}"\nset = {{ {setting} }}\n'
+        for name, setting in (
+            ("a", 'fusion = { use = "multiattn", heads = 3 }'),
+            ("b", "train = { momentum = 0.5 }"),
+            ("c", 'head = { mood = { use = "linear" } }, loss = { cross-entropy = { target = "emotion" } }'),
+        )
+    )
+    with pytest.raises(InputError) as raised:
+        found(more=more, variants=("base", "a", "b", "c"))
+    told = str(raised.value).splitlines()
+    tables = {"a": "[fusion] heads", "b": "[train] momentum", "c": "[head.mood]"}
+    for line, (variant, table) in zip(told, tables.items(), strict=True):
+        assert f"(variant '{variant}'): {table}" in line
+
+
+def test_an_idle_loss_is_told_with_its_variant(found):
+    more = '[loss.soft-hgr]\nweight = 0.1\n[[variant]]\nname = "text"\nset = { data = { modalities = ["text"] } }\n'
+    assert found(more=more).warnings == ()
+    told = found(more=more, variants=("base", "text")).warnings
+    assert told == ("variant 'text': [loss.soft-hgr] teaches nothing here: its gradient is zero",)

@@ -1,0 +1,87 @@
+"""Variants: settings over a recipe, what they drop, and the names of their folders."""
+
+import pytest
+
+from ercfw.errors import InputError
+from ercfw.variants import Source, check_variants, read_toml, resolve_variant, slug
+
+RECIPE = """\
+seeds = [1]
+[fusion]
+use = "multiattn"
+layers = 2
+[loss.swfc]
+weight = 0.3
+[loss.cross-entropy]
+weight = "rest"
+[[variant]]
+name = "w/o SWFC"
+drop = ["loss.swfc"]
+[[variant]]
+name = "concat"
+set = { fusion = { use = "concat" }, train = { lr = 0.1 } }
+"""
+
+
+@pytest.fixture
+def source(tmp_path) -> Source:
+    path = tmp_path / "mine.toml"
+    path.write_text(RECIPE)
+    return read_toml(path)
+
+
+def test_the_base_comes_first_and_knows_nothing_of_variants(source):
+    assert source.variants == ["base", "w/o SWFC", "concat"]
+    assert resolve_variant(source) == {key: value for key, value in source.tables.items() if key != "variant"}
+
+
+def test_a_variant_drops_and_sets(source):
+    assert resolve_variant(source, "w/o SWFC")["loss"] == {"cross-entropy": {"weight": "rest"}}
+    concat = resolve_variant(source, "concat")
+    assert concat["fusion"] == {"use": "concat"}
+    assert concat["train"] == {"lr": 0.1}
+
+
+def test_the_command_line_has_the_last_word(source):
+    tables = resolve_variant(source, "concat", {"train": {"lr": 1.0}, "loss": {"swfc": {"use": "focal"}}}, ["seeds"])
+    assert tables["train"] == {"lr": 1.0}
+    assert tables["loss"]["swfc"] == {"use": "focal", "weight": 0.3}
+    assert "seeds" not in tables
+
+
+def test_what_a_variant_dropped_can_not_be_dropped_again(source):
+    with pytest.raises(InputError, match=r"--drop, variant 'w/o SWFC': there is no 'loss.swfc' to drop"):
+        resolve_variant(source, "w/o SWFC", {}, ["loss.swfc"])
+
+
+def test_an_unknown_variant_is_guessed(source):
+    with pytest.raises(InputError, match="did you mean 'w/o SWFC'"):
+        resolve_variant(source, "w/o SWCF")
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [("w/o SWFC", "w-o-swfc"), ("Text + Audio", "text-audio"), ("--a--", "a"), ("A_b.c", "a-b-c"), ("!", "")],
+)
+def test_slugs(name, folder):
+    assert slug(name) == folder
+
+
+@pytest.mark.parametrize(
+    ("variants", "expected"),
+    [
+        ([{"name": "a b"}, {"name": "A-B"}], ["share the folder 'a-b'"]),
+        ([{"name": "Base"}], ["share the folder 'base'"]),
+        ([{"name": "?"}], ["no letter or digit"]),
+        ([{"name": ""}], ["name"]),
+        ([{}, {"name": "x", "drop": "loss"}], ["number 1 name: is missing", "number 2 drop: should be a list"]),
+        ({"name": "x"}, ["is not a list of tables"]),
+        (["x"], ["is not a list of tables"]),
+        ([{"name": "a"}, {"name": "b"}], []),
+    ],
+)
+def test_broken_variants_are_all_told(variants, expected, tmp_path):
+    told = [str(mistake) for mistake in check_variants(Source(tmp_path / "r.toml", {"variant": variants}))]
+    assert len(told) >= len(expected)
+    assert bool(told) == bool(expected)
+    assert all(any(text in line for line in told) for text in expected)
