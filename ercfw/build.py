@@ -166,11 +166,6 @@ class WeightedLosses(nn.Module):
         self.losses = nn.ModuleDict(dict(losses))
         self.weights = dict(weights)
 
-    @property
-    def couples_batch(self) -> bool:
-        """Whether any loss couples the utterances of a batch."""
-        return any(loss.couples_batch for loss in self.losses.values())
-
     def forward(self, outputs: Outputs, targets: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Each loss, weighted; their sum is what training minimises."""
         return {name: self.weights[name] * loss(outputs, targets) for name, loss in self.losses.items()}

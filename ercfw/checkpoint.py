@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as serialise
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ercfw.errors import InputError
@@ -73,8 +73,8 @@ def start_from(model: nn.Module, folder: Path) -> str:
 def _save(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
     plain = {name: x.detach().to("cpu", copy=True).contiguous() for name, x in tensors.items()}
     with replacing(path) as temporary:
-        # One key, sorted: safetensors writes several in random order. Its own save_file lets nobody else read the file.
-        temporary.write_bytes(serialise(plain, metadata={"ercfw": json.dumps(about, sort_keys=True)}))
+        # One key, sorted: safetensors writes several in random order.
+        save_file(plain, temporary, metadata={"ercfw": json.dumps(about, sort_keys=True)})
 
 
 def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from ercfw.errors import ErcfwError, InputError
+from ercfw.errors import ErcfwError, InputError, RunError
 
 if TYPE_CHECKING:
     from ercfw.jobs import Job
@@ -54,6 +54,8 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Train a recipe, score it, and leave a report."""
+    if resume and force:
+        raise InputError.at("--resume and --force", "one goes on with a run, the other starts it anew", "one of them")
     jobs = _jobs(recipe, overrides, variant, drop, seeds, no_plugin_files)
     _check_out(out)
     from ercfw.experiment import Manner, run_jobs
@@ -62,8 +64,6 @@ def run(
 
     first = os.environ.get("RANK", "0") == "0"
     talk = Talk(quiet=quiet, silent=not first)
-    for path in {path for job in jobs for path in job.plugin_files}:
-        talk.say(f"running plugin file {path}")
     try:
         results = run_jobs(jobs, Manner(out, resume, force), talk)
     except KeyboardInterrupt:
@@ -196,7 +196,10 @@ def _jobs(
         dropped=dropped or [],
         allow_plugin_files=not no_plugin_files,
     )
-    return plan_jobs(source, choice)
+    jobs = plan_jobs(source, choice)
+    for path in sorted({path for job in jobs for path in job.plugin_files}):
+        print(f"ran plugin file {path}", file=sys.stderr)
+    return jobs
 
 
 def _check_out(out: Path) -> None:
@@ -236,10 +239,14 @@ def _add_plugin_commands(words: list[str]) -> None:
 
 def main() -> None:
     """Run the command line; a user's mistake ends in one message."""
+    # Threads that spin while they wait are many times slower as soon as anything else wants the cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         _add_plugin_commands(sys.argv[1:])
         app()
     except ErcfwError as error:
-        for line in str(error).splitlines():
+        # Every process finds the same mistakes; one of them tells.
+        told = isinstance(error, RunError) or os.environ.get("RANK", "0") == "0"
+        for line in str(error).splitlines() if told else []:
             print(f"error: {line}", file=sys.stderr)
         sys.exit(error.exit_code)

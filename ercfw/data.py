@@ -14,7 +14,6 @@ from ercfw.extract import Progress, extract
 from ercfw.features import FeatureTable, FittedOn, read_features
 from ercfw.files import sha256
 from ercfw.fitted import check_fitted
-from ercfw.info import DataInfo
 from ercfw.interfaces import Dataset, Extractor, Provenance, Split
 from ercfw.recipe import FeaturePart, Recipe
 
@@ -28,7 +27,7 @@ class Data:
 
     Attributes:
         splits: conversations with their streams.
-        info: what a model is told.
+        targets: the class names of each target.
         provenance: where the conversations came from.
         streams: where each modality came from and what it was fitted on, for reports.
         stamps: words that must stand on everything a run leaves behind.
@@ -36,7 +35,7 @@ class Data:
     """
 
     splits: Mapping[str, Sequence[Conversation]]
-    info: DataInfo
+    targets: Mapping[str, tuple[str, ...]]
     provenance: Provenance
     streams: Mapping[str, Mapping[str, Any]]
     stamps: tuple[str, ...] = ()
@@ -76,16 +75,12 @@ def load_data(recipe: Recipe, catalog: Catalog, dataset: Dataset, progress: Prog
     if dataset.provenance.simulated:
         unread = [name for name, part in recipe.features.items() if part.file is not None]
         warnings += [f"[features.{name}] file is not read: the conversations are simulated" for name in unread]
-    info = describe(with_streams["train"], dataset.targets)
-    warnings += [
-        f"class '{name}' of '{target}' has no utterance in train"
-        for target, spec in info.targets.items()
-        for name, count in zip(spec.classes, spec.counts, strict=True)
-        if not count
-    ]
+    for target, spec in describe(splits["train"], dataset.targets).targets.items():
+        absent = [name for name, count in zip(spec.classes, spec.counts, strict=True) if not count]
+        warnings += [f"class '{name}' of '{target}' has no utterance in train" for name in absent]
     streams = {name: {"made_by": t.made_by, "fitted_on": _said(t.fitted_on)} for name, t in tables.items()}
     provenance = replace(dataset.provenance, files={**dataset.provenance.files, **_feature_files(recipe, dataset)})
-    return Data(with_streams, info, provenance, streams, tuple(stamps), tuple(warnings))
+    return Data(with_streams, dataset.targets, provenance, streams, tuple(stamps), tuple(warnings))
 
 
 def feature_part(recipe: Recipe, modality: str) -> FeaturePart | None:

@@ -79,13 +79,10 @@ def test_a_loss_is_of_the_only_head_unless_it_says_another(job):
     assert build_losses(both.recipe, both.catalog, INFO).losses["cross-entropy"].target == "mood"
 
 
-def test_losses_are_weighted_and_know_whether_they_couple_a_batch(job):
+def test_losses_are_weighted(job):
     planned = job("loss.focal.weight=0.25", "loss.cross-entropy.weight=rest")
     losses = build_losses(planned.recipe, planned.catalog, INFO)
     assert losses.weights == {"cross-entropy": 0.75, "focal": 0.25}
-    assert not losses.couples_batch
-    coupled = job("loss.supcon={}")
-    assert build_losses(coupled.recipe, coupled.catalog, INFO).couples_batch
 
 
 def test_what_chooses_the_epoch(job):

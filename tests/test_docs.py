@@ -114,7 +114,7 @@ def test_no_block_is_overlooked(page):
 @pytest.mark.parametrize("block", [b for b in ALL if b.kind == "bash"], ids=str)
 def test_commands_run(block, folders, cli, request, monkeypatch):
     monkeypatch.chdir(folders[block.page])
-    monkeypatch.setattr("ercfw.experiment.draw_run", lambda *_: [])  # half the time; drawn below, once
+    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])  # half the time; drawn below, once
     for line in block.text.splitlines():
         words = shlex.split(line, comments=True)
         wanted = re.search(r"# exit code (\d)$", line)

@@ -12,11 +12,12 @@ import torch
 
 from ercfw.build import build_losses, build_model
 from ercfw.checkpoint import seed_everything
-from ercfw.collate import collate
+from ercfw.collate import collate, describe
 from ercfw.conversations import Conversation, ConversationStream
 from ercfw.data import load_data, make_dataset
-from ercfw.experiment import make_accelerator, watched_splits
+from ercfw.experiment import make_accelerator
 from ercfw.jobs import Choice, plan_jobs
+from ercfw.protocol import watched_splits
 from ercfw.rehearse import rehearse
 from ercfw.train import Plan, fit, start
 from ercfw.variants import read_toml
@@ -75,9 +76,9 @@ def first_of(conversation, size):
 def test_a_variant_trains_an_epoch_with_all_its_losses(path, variant, tmp_path):
     job, data = small_job(path, variant, tmp_path)
     seed_everything(0)
-    model = build_model(job.recipe, job.catalog, data.info)
-    losses = build_losses(job.recipe, job.catalog, data.info)
-    notes = rehearse(model, losses, data.info)
+    model = build_model(job.recipe, job.catalog, describe(data.splits["train"], data.targets))
+    losses = build_losses(job.recipe, job.catalog, describe(data.splits["train"], data.targets))
+    notes = rehearse(model, losses, describe(data.splits["train"], data.targets))
     watched = watched_splits(job.recipe.train.protocol, data.splits, "emotion", 0)
     train = [*watched.train, first_of(watched.train[0], 1)]
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
@@ -87,7 +88,7 @@ def test_a_variant_trains_an_epoch_with_all_its_losses(path, variant, tmp_path):
         batch_size=1,
         select="emotion.accuracy",
         metrics={"accuracy": lambda true, p, classes: float((p.argmax(1) == true).mean())},
-        info=data.info,
+        info=describe(data.splits["train"], data.targets),
         seed=0,
         state=tmp_path / "state",
     )
@@ -140,7 +141,7 @@ def rebuilt(conversation):
 def test_an_utterances_logits_do_not_hang_on_its_batch(path, tmp_path):
     job, data = small_job(path, "base", tmp_path)
     seed_everything(1)
-    model = build_model(job.recipe, job.catalog, data.info).eval()
+    model = build_model(job.recipe, job.catalog, describe(data.splits["train"], data.targets)).eval()
     conversations = [without_some(c, n) for n, c in enumerate(data.splits["train"])]
     conversations.append(replace(first_of(conversations[0], 1), id="one utterance"))
     together = logits(model, conversations)
@@ -156,7 +157,7 @@ def test_an_utterances_logits_do_not_hang_on_its_batch(path, tmp_path):
 
 
 def test_variants_and_seeds_are_run_in_order_and_each_is_left(cli, tiny_recipe, tmp_path, monkeypatch):
-    monkeypatch.setattr("ercfw.experiment.draw_run", lambda *_: [])
+    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
     path = tiny_recipe('[[variant]]\nname = "only text"\nset = { data = { modalities = ["text"] } }')
     ended = cli("run", path, "--variant", "base", "--variant", "only text", "--seeds", "2", "--json")
     assert ended.code == 0, ended.err
@@ -175,7 +176,7 @@ def test_variants_and_seeds_are_run_in_order_and_each_is_left(cli, tiny_recipe, 
 
 def test_a_run_can_be_run_again_from_what_it_left(cli, tiny_recipe, plugin_file, tmp_path, monkeypatch):
     """``report.md`` names the command: the resolved recipe, with a copy of its plugin files, gives the same numbers."""
-    monkeypatch.setattr("ercfw.experiment.draw_run", lambda *_: [])
+    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
     plugin = plugin_file(
         "from ercfw import hookimpl\n@hookimpl\ndef provide_metrics():\n    return {'half': lambda *_: 0.5}\n"
     )

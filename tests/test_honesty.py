@@ -82,7 +82,7 @@ def blank(labels):
 
 @pytest.mark.slow
 def test_labels_of_test_move_neither_weights_nor_dev(cli, meld, monkeypatch):
-    monkeypatch.setattr("ercfw.experiment.draw_run", lambda *_: [])
+    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
     found = {}
     original = (meld / "meld/test_sent_emo.csv").read_bytes()
     for name, change in (("real", None), ("shuffled", shuffled), ("blank", blank)):
@@ -113,7 +113,7 @@ def test_labels_of_test_move_neither_weights_nor_dev(cli, meld, monkeypatch):
 
 def test_labels_of_train_do_move_them(cli, meld, monkeypatch):
     """The comparison above can tell: what may move the weights does."""
-    monkeypatch.setattr("ercfw.experiment.draw_run", lambda *_: [])
+    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
     assert cli("run", "marks.toml", "--out", "real").code == 0
     relabel(meld, "train", shuffled)
     assert cli("run", "marks.toml", "--out", "other").code == 0
@@ -148,7 +148,7 @@ select = "emotion.accuracy"
 
 
 def test_shuffled_labels_of_train_teach_nothing(cli, tmp_path, monkeypatch):
-    monkeypatch.setattr("ercfw.experiment.draw_run", lambda *_: [])
+    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
     rng = np.random.default_rng(0)
     split = np.repeat(["train", "dev", "test"], [1500, 500, 1500])
     classes = rng.choice(3, len(split), p=[0.6, 0.25, 0.15])

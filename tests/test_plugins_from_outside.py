@@ -81,7 +81,7 @@ def test_a_fusion_in_one_file_and_its_run_again_from_its_own_recipe(cli, tiny_re
     recipe = tiny_recipe(top='plugins = ["./gated_sum.py"]\n')
     ended = cli("run", recipe, "fusion.use=my-gated-sum", "fusion.width=5", "--json")
     first = scores(ended)
-    assert f"running plugin file {path}" in ended.err
+    assert f"ran plugin file {path}" in ended.err
     folder = tmp_path / "runs/tiny/base/seed-0"
     path.unlink()  # the run keeps a copy
     assert scores(cli("run", folder / "recipe.toml", "--json", "--out", "again")) == first

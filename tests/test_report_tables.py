@@ -59,9 +59,9 @@ def test_several_seeds_give_mean_and_deviation():
     text = printed(summary_table([*results, metrics("other")]))
     base, other = rows(text)["base [CHOSEN ON TEST]"], rows(text)["other"]
     values = [50 + 100 * shift for shift in shifts]
-    assert base[0] == "3"
-    assert base[1] == f"{mean(values):.2f} +- {stdev(values):.2f}"
-    assert other[:2] == ["1", "50.00"]
+    assert base[:2] == ["3", "dev emotion"]
+    assert base[2] == f"{mean(values):.2f} +- {stdev(values):.2f}"
+    assert other[:3] == ["1", "dev emotion", "50.00"]
 
 
 @pytest.mark.parametrize("split", ["dev", "test"])

@@ -43,7 +43,7 @@ MORE = 'epochs = 5\nschedule = "plateau"\nplateau_patience = 0\nwarmup = 1.5\nwe
 @pytest.fixture
 def recipe(tiny_recipe, plugin_file, monkeypatch):
     """A recipe whose plugin stops the run where the environment says; with dropout, so that random numbers matter."""
-    monkeypatch.setattr("ercfw.experiment.draw_run", lambda *_: [])
+    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
     plugin_file(STOPS, "stops")
     path = tiny_recipe(MORE.replace("epochs = 5\n", ""), top='plugins = ["./stops.py"]\n')
     path.write_text(

@@ -10,6 +10,7 @@ import torch
 from ercfw import evaluate
 from ercfw.build import build_losses, build_model
 from ercfw.checkpoint import load_model, seed_everything
+from ercfw.collate import describe
 from ercfw.data import load_data, make_dataset
 from ercfw.errors import InputError, RunError
 from ercfw.experiment import make_accelerator
@@ -31,8 +32,8 @@ def training(tiny_recipe, tmp_path):
         data = load_data(job.recipe, job.catalog, make_dataset(job.recipe, job.catalog), lambda *_: None)
         train = [change(c) for c in data.splits["train"]]
         seed_everything(0)
-        model = build_model(job.recipe, job.catalog, data.info)
-        losses = build_losses(job.recipe, job.catalog, data.info)
+        model = build_model(job.recipe, job.catalog, describe(data.splits["train"], data.targets))
+        losses = build_losses(job.recipe, job.catalog, describe(data.splits["train"], data.targets))
         if loss is not None:
             losses.losses["cross-entropy"] = loss
         plan = Plan(
@@ -41,7 +42,7 @@ def training(tiny_recipe, tmp_path):
             batch_size=job.recipe.data.batch_size,
             select="emotion.mine",
             metrics={"mine": metrics or (lambda *_: 0.5)},
-            info=data.info,
+            info=describe(data.splits["train"], data.targets),
             seed=0,
             state=tmp_path / "state.safetensors",
         )
@@ -198,7 +199,7 @@ def test_init_from_starts_with_a_runs_weights(cli, tiny_recipe, tmp_path):
 
 
 def test_release_merges_dev_and_holds_a_twentieth_out(training, tiny_recipe):
-    from ercfw.experiment import watched_splits
+    from ercfw.protocol import watched_splits
 
     (job,) = plan_jobs(read_toml(tiny_recipe()), Choice(overrides=parse_overrides(["data.conversations=90"])))
     data = load_data(job.recipe, job.catalog, make_dataset(job.recipe, job.catalog), lambda *_: None)
@@ -219,7 +220,7 @@ def test_release_merges_dev_and_holds_a_twentieth_out(training, tiny_recipe):
 
 @pytest.mark.parametrize(("protocol", "split"), [("dev", "dev"), ("release", "test")])
 def test_the_split_that_chooses_needs_labels(training, tiny_recipe, protocol, split):
-    from ercfw.experiment import watched_splits
+    from ercfw.protocol import watched_splits
 
     (job,) = plan_jobs(read_toml(tiny_recipe()), Choice())
     data = load_data(job.recipe, job.catalog, make_dataset(job.recipe, job.catalog), lambda *_: None)

@@ -79,29 +79,33 @@ def headline(metrics: Mapping[str, Any]) -> str:
 
 
 def summary_table(results: Sequence[Mapping[str, Any]]) -> Table:
-    """Several runs: mean and deviation over the seeds of each variant."""
+    """Several runs: mean and deviation over the seeds of each variant, a row a split and target."""
     table = Table(title=f"{results[0]['title']}: mean and deviation over seeds", box=box.SIMPLE_HEAD)
-    names = _summary_names(results)
-    table.add_column("variant")
-    table.add_column("seeds", justify="right")
-    for name in names:
-        table.add_column(" ".join(name), justify="right")
+    metrics = _plain_metrics(results)
+    for name in ("variant", "seeds", "split"):
+        table.add_column(name)
+    for metric in metrics:
+        table.add_column(metric, justify="right")
     for variant, runs in _by_variant(results):
         stamps = "".join(f" [{stamp}]" for stamp in runs[0]["stamps"])
-        cells = [_spread([_value(run, name) for run in runs]) for name in names]
-        table.add_row(f"{variant}{stamps}", str(len(runs)), *cells)
+        for number, (split, target) in enumerate(_scored(runs)):
+            scores = [run["scores"].get(split, {}).get(target, {}) for run in runs]
+            cells = [_spread([100 * s[metric] for s in scores if metric in s]) for metric in metrics]
+            of = f"{split} {target}" if len(_scored(runs)) > len(runs[0]["scores"]) else split
+            table.add_row(*((variant + stamps, str(len(runs))) if number == 0 else ("", "")), of, *cells)
     return table
 
 
-def _summary_names(results: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    names: dict[tuple[str, ...], None] = {}
-    for run in results:
-        for split, scores in run["scores"].items():
-            for target, of_target in scores.items():
-                plain = [metric for metric, value in of_target.items() if not isinstance(value, dict)]
-                many = (target,) if len(scores) > 1 else ()
-                names.update(dict.fromkeys((split, *many, metric) for metric in plain))
-    return list(names)
+def _plain_metrics(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The metrics that are one number, the one that chooses first."""
+    scores = [of_target for run in results for split in run["scores"].values() for of_target in split.values()]
+    names = dict.fromkeys(name for each in scores for name, value in each.items() if not isinstance(value, dict))
+    chosen = results[0]["select"].partition(".")[2]
+    return sorted(names, key=lambda name: name != chosen)
+
+
+def _scored(runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys((split, target) for run in runs for split, of in run["scores"].items() for target in of))
 
 
 def _by_variant(results: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
@@ -109,15 +113,7 @@ def _by_variant(results: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, lis
         yield variant, [run for run in results if run["variant"] == variant]
 
 
-def _value(run: Mapping[str, Any], name: tuple[str, ...]) -> float | None:
-    scores = run["scores"].get(name[0], {})
-    target = name[1] if len(name) == 3 else next(iter(scores), "")
-    value = scores.get(target, {}).get(name[-1])
-    return None if value is None else 100 * float(value)
-
-
-def _spread(values: Sequence[float | None]) -> str:
-    there = [value for value in values if value is not None]
-    if not there:
+def _spread(values: Sequence[float]) -> str:
+    if not values:
         return "-"
-    return f"{mean(there):.2f}" + (f" +- {stdev(there):.2f}" if len(there) > 1 else "")
+    return f"{mean(values):.2f}" + (f" +- {stdev(values):.2f}" if len(values) > 1 else "")

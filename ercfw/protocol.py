@@ -1,0 +1,47 @@
+"""The protocols: the only place that decides which split is watched, and which is scored."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ercfw.conversations import UNLABELLED, Conversation
+from ercfw.errors import InputError
+from ercfw.train import Watched
+
+CHOSEN_ON = {"dev": "dev", "release": "test"}
+"""The split that chooses the epoch under each protocol."""
+
+SCORED = {"dev": ("dev", "test"), "release": ("test",)}
+"""The splits that are scored once, at the end."""
+
+STAMPS: Mapping[str, tuple[str, ...]] = {"dev": (), "release": ("CHOSEN ON TEST",)}
+"""What must stand on everything that a run under the protocol leaves behind."""
+
+RELEASE_HELD_OUT = 0.05
+NOTES: Mapping[str, tuple[str, ...]] = {
+    "dev": (),
+    "release": (
+        "protocol release: dev is merged into train, a random 5 % of the conversations feeds the plateau schedule, "
+        "and the best test epoch is reported (ties: the later)",
+        "unlike the release, padded places are neither attended to nor computed",
+    ),
+}
+
+
+def watched_splits(protocol: str, splits: Mapping[str, Sequence[Conversation]], target: str, seed: int) -> Watched:
+    """What training may see: train and dev; under the release's protocol train with dev, and test.
+
+    Raises:
+        InputError: the split that chooses the epoch has no label of the target.
+    """
+    chosen_on = CHOSEN_ON[protocol]
+    if not any((c.labels[target] != UNLABELLED).any() for c in splits[chosen_on] if target in c.labels):
+        what = f"'{protocol}' chooses the epoch on {chosen_on}, which has no label of '{target}'"
+        raise InputError.at("[train] protocol", what)
+    if protocol == "dev":
+        return Watched(splits["train"], splits["dev"], splits["dev"])
+    merged = [*splits["train"], *splits["dev"]]
+    order = np.random.default_rng(seed).permutation(len(merged))
+    held_out = max(1, round(RELEASE_HELD_OUT * len(merged)))
+    conversations = [merged[number] for number in order]
+    return Watched(conversations[held_out:], conversations[:held_out], splits["test"], later_wins=True)

@@ -1,0 +1,200 @@
+"""One run: a variant and a seed, trained, scored and reported."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+
+from ercfw.build import build_losses, build_model, selected_metric
+from ercfw.checkpoint import save_model, seed_everything, start_from
+from ercfw.collate import describe
+from ercfw.conversations import UNLABELLED, Conversation
+from ercfw.data import Data
+from ercfw.evaluate import Predictions, predict, score
+from ercfw.files import write_text
+from ercfw.info import DataInfo
+from ercfw.jobs import Job
+from ercfw.protocol import CHOSEN_ON, NOTES, SCORED, STAMPS, watched_splits
+from ercfw.recipe import Recipe
+from ercfw.rehearse import rehearse
+from ercfw.report.environment import describe_environment
+from ercfw.report.folder import RunFolder
+from ercfw.report.page import page
+from ercfw.report.pictures import draw_run
+from ercfw.report.predictions import write_predictions
+from ercfw.talk import Bars, Talk
+from ercfw.train import Epoch, Plan, Training, fit, resume, start
+
+
+@dataclass
+class Run:
+    """One seed of one variant: trained, scored and reported.
+
+    Attributes:
+        accelerator: device and processes.
+        job: the variant.
+        seed: of the weights, the order of conversations and dropout.
+        data: its conversations.
+        folder: where it is left.
+        talk: what is said meanwhile.
+        notes: what a reader of the report should know.
+    """
+
+    accelerator: Accelerator
+    job: Job
+    seed: int
+    data: Data
+    folder: RunFolder
+    talk: Talk
+    notes: list[str] = field(default_factory=list)
+
+    def finish(self, resuming: bool) -> dict[str, Any]:
+        """Train, score and report."""
+        began = time.perf_counter()
+        training, plan = self._prepare(resuming)
+        with self.talk.progress() as bars:
+            training = self._train(training, plan, bars)
+        model = self.accelerator.unwrap_model(training.model)
+        model.load_state_dict(training.best)
+        predictions = {
+            split: predict(self.accelerator, training.model, training.losses, self.data.splits[split], plan.batch_size)
+            for split in SCORED[self.protocol]
+            if self.data.splits[split]
+        }
+        metrics = self._metrics(training, plan, predictions, time.perf_counter() - began)
+        if self.accelerator.is_main_process:
+            self._report(training, plan.info, predictions, metrics)
+            failures = self.job.catalog.call("run_finished", folder=self.folder.path, metrics=metrics)
+            for failure in failures:
+                self.talk.warn(failure)
+        self.accelerator.wait_for_everyone()
+        return metrics
+
+    @property
+    def recipe(self) -> Recipe:
+        """The variant's recipe."""
+        return self.job.recipe
+
+    @property
+    def protocol(self) -> str:
+        """The name of its protocol."""
+        return self.recipe.train.protocol
+
+    @property
+    def stamps(self) -> list[str]:
+        """What must stand on everything that is left."""
+        return [*self.data.stamps, *STAMPS[self.protocol]]
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """What the run runs on, and the data that it reads."""
+        device, processes = self.accelerator.device, self.accelerator.num_processes
+        data = {"data": asdict(self.data.provenance), "streams": dict(self.data.streams), "stamps": self.stamps}
+        return {**describe_environment(self.job.catalog.plugins, device, processes), **data}
+
+    def _prepare(self, resuming: bool) -> tuple[Training, Plan]:
+        recipe, select = self.recipe, selected_metric(self.recipe)
+        watched = watched_splits(self.protocol, self.data.splits, select.split(".")[0], self.seed)
+        info = describe(watched.train, self.data.targets)
+        seed_everything(self.seed)
+        model = build_model(recipe, self.job.catalog, info)
+        losses = build_losses(recipe, self.job.catalog, info)
+        for note in rehearse(model, losses, info):
+            self.talk.warn(note)
+            self.notes.append(note)
+        if recipe.train.init_from is not None:
+            self.talk.say(start_from(model, Path(recipe.train.init_from)))
+        metrics = {component.name: component.made_by for component in self.job.catalog.components("metric")}
+        plan = Plan(
+            settings=recipe.train,
+            watched=watched,
+            batch_size=recipe.data.batch_size,
+            select=select,
+            metrics=metrics,
+            info=info,
+            seed=self.seed,
+            state=self.folder.state,
+        )
+        training = start(self.accelerator, model, losses, plan)
+        if resuming and self.folder.state.is_file():
+            resume(training, self.folder.state)
+            self.talk.say(f"{self.folder.path}: going on after epoch {len(training.history)}")
+        elif self.accelerator.is_main_process:
+            self.folder.begin(self.job, self.seed, self.stamps)
+        if self.accelerator.is_main_process:
+            self.folder.write_json("environment.json", self.environment)
+        self.accelerator.wait_for_everyone()
+        return training, plan
+
+    def _train(self, training: Training, plan: Plan, bars: Bars) -> Training:
+        per_epoch = -(-len(plan.watched.train) // plan.batch_size)
+        name = f"{self.job.variant}, seed {self.seed}"
+        steps = len(training.history) * per_epoch
+
+        def advanced() -> None:
+            nonlocal steps
+            steps += 1
+            bars(name, steps, plan.settings.epochs * per_epoch)
+
+        def told(line: Epoch) -> None:
+            if self.accelerator.is_main_process:
+                self.folder.write_history(training.history, self.stamps)
+                for failure in self.job.catalog.call("epoch_finished", folder=self.folder.path, epoch=line):
+                    self.talk.warn(failure)
+            loss = sum(line["train_loss"].values())
+            self.talk.say(
+                f"{name}: epoch {line['epoch']}/{plan.settings.epochs}  loss {loss:.4f}  "
+                f"{plan.select} on {CHOSEN_ON[self.protocol]} {100 * line['selected']:.2f}  "
+                f"{line['seconds']:.1f} s"
+            )
+
+        return fit(training, plan, told, advanced)
+
+    def _metrics(
+        self, training: Training, plan: Plan, predictions: Mapping[str, Predictions], seconds: float
+    ) -> dict[str, Any]:
+        scores = {split: score(predicted, plan.metrics, plan.info) for split, predicted in predictions.items()}
+        unscored = [split for split, found in scores.items() if not found]
+        notes = [f"{split} has no labels: predicted, not scored" for split in unscored]
+        return {
+            "recipe": self.job.name,
+            "title": self.recipe.title,
+            "variant": self.job.variant,
+            "seed": self.seed,
+            "protocol": self.protocol,
+            "select": plan.select,
+            "chosen_on": CHOSEN_ON[self.protocol],
+            "best_epoch": training.best_epoch,
+            "epochs": len(training.history),
+            "scores": {split: found for split, found in scores.items() if found},
+            "losses": {split: dict(predicted.losses) for split, predicted in predictions.items()},
+            "stamps": self.stamps,
+            "notes": [*self.notes, *notes, *NOTES[self.protocol]],
+            "warnings": list(self.data.warnings),
+            "data": asdict(self.data.provenance),
+            "sizes": {split: _size(conversations) for split, conversations in self.data.splits.items()},
+            "streams": dict(self.data.streams),
+            "parameters": sum(p.numel() for p in training.model.parameters() if p.requires_grad),
+            "seconds": round(seconds, 2),
+            "folder": str(self.folder.path),
+            "pictures": [],
+        }
+
+    def _report(
+        self, training: Training, info: DataInfo, predictions: Mapping[str, Predictions], metrics: dict[str, Any]
+    ) -> None:
+        path = self.folder.path
+        about = {"recipe": self.job.tables, "stamps": self.stamps, "streams": metrics["streams"]}
+        save_model(path / "model.safetensors", training.best, info, about)
+        write_predictions(path / "predictions.csv", self.data.splits, predictions, info, self.stamps)
+        metrics["pictures"] = draw_run(path, training.history, predictions, info, metrics)
+        write_text(path / "report.md", page(metrics, self.job.tables, self.environment, info))
+        self.folder.finish(metrics)
+
+
+def _size(conversations: Sequence[Conversation]) -> dict[str, int]:
+    labelled = sum(int((y != UNLABELLED).sum()) for c in conversations for y in c.labels.values())
+    return {"conversations": len(conversations), "utterances": sum(map(len, conversations)), "labels": labelled}
