@@ -126,4 +126,4 @@ def test_an_unknown_verb(cli):
 
 
 def test_going_on_and_starting_anew_at_once_is_refused(cli, tiny_recipe):
-    cli("run", tiny_recipe(), "--resume", "--force").check(2, "--resume and --force", "one of them")
+    cli("run", tiny_recipe(), "--resume", "--force").check(2, "--resume and --force..one of them")
