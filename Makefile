@@ -8,9 +8,6 @@ SET ?=
 CANDIDATES := $(PYTHON) python3.13 python3.12 python3.11 python3
 SOURCES := pyproject.toml constraints.txt
 
-# torch's threads spin while they wait, which is many times slower as soon as anything else wants the cores.
-export OMP_WAIT_POLICY ?= PASSIVE
-
 .PHONY: run test lint clean help
 
 help:
