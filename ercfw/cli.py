@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MOST_SEEDS = 100
 
+PIPE_WIDTH = 120
+
 app = typer.Typer(
     name="ercfw",
     help="Train and compare models for multimodal emotion recognition in conversations.",
@@ -74,7 +76,7 @@ def run(
     if as_json:
         print(json.dumps(results, ensure_ascii=False))
         return
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
     for metrics in results:
         console.print(run_table(metrics))
     if len(results) > 1:

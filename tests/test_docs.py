@@ -29,6 +29,7 @@ PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *sorted(f"docs/{p.name}
 COUNTS = {
     "README.md": {"bash": 7, "toml": 2, "python": 1, "text": 1, "bibtex": 1},
     "CONTRIBUTING.md": {"bash": 2},
+    "docs/architecture.md": {"text": 1},
     "docs/plugin_author.md": {"python": 4, "toml": 3, "bash": 3},
     "docs/user_guide.md": {"bash": 10, "toml": 3, "python": 1, "csv": 1},
 }
@@ -270,6 +271,12 @@ def test_hooks_and_kinds_are_the_code_s():
     assert {names_in(row[0])[0]: names_in(row[1]) for row in contract} == {
         kind: [base.__name__] if base else [] for kind, (_, base) in KINDS.items()
     }
+
+
+def test_the_map_has_a_line_for_each_file():
+    core = CHECKOUT / "ercfw"
+    files = {path.name for path in core.glob("*.py") if not path.name.startswith("__")} | {"report/"}
+    assert {names_in(row[0])[0] for row in table_under("docs/architecture.md", "The files of `ercfw/`")} == files
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -61,7 +61,7 @@ def test_several_seeds_give_mean_and_deviation():
     base, other = rows(text)["base [CHOSEN ON TEST]"], rows(text)["other"]
     values = [50 + 100 * shift for shift in shifts]
     assert base[:2] == ["3", "dev emotion"]
-    assert base[2] == f"{mean(values):.2f} +- {stdev(values):.2f}"
+    assert base[2] == f"{mean(values):.2f} ± {stdev(values):.2f}"
     assert other[:3] == ["1", "dev emotion", "50.00"]
 
 

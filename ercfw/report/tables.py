@@ -85,7 +85,7 @@ def summary_table(results: Sequence[Mapping[str, Any]]) -> Table:
     for name in ("variant", "seeds", "split"):
         table.add_column(name)
     for metric in metrics:
-        table.add_column(metric, justify="right")
+        table.add_column(metric, justify="right", no_wrap=True)
     for variant, runs in _by_variant(results):
         stamps = "".join(f" [{stamp}]" for stamp in runs[0]["stamps"])
         for number, (split, target) in enumerate(_scored(runs)):
@@ -116,4 +116,4 @@ def _by_variant(results: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, lis
 def _spread(values: Sequence[float]) -> str:
     if not values:
         return "-"
-    return f"{mean(values):.2f}" + (f" +- {stdev(values):.2f}" if len(values) > 1 else "")
+    return f"{mean(values):.2f}" + (f" ± {stdev(values):.2f}" if len(values) > 1 else "")
