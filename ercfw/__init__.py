@@ -1,6 +1,6 @@
 """ercfw: a plugin framework for multimodal emotion recognition in conversations.
 
-The names here are all that a plugin needs. They are loaded when first used, so that the command line
+The names here are what a plugin is made of. They are loaded when first used, so that the command line
 starts without torch.
 """
 

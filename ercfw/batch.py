@@ -50,6 +50,7 @@ class Layout(TensorGroup):
         previous_same_speaker: ``[N]`` int64, likewise by this speaker.
         mask: ``[B, U]`` bool, True = real.
         sizes: the lengths on the host, so that nothing waits for the device.
+        speakers: most speakers of a conversation of this batch, on the host too.
     """
 
     lengths: Tensor
@@ -60,6 +61,7 @@ class Layout(TensorGroup):
     previous_same_speaker: Tensor
     mask: Tensor
     sizes: tuple[int, ...]
+    speakers: int
 
     def pad(self, x: Tensor) -> Tensor:
         """``[N, ...] -> [B, U, ...]``, zero where there is no utterance."""

@@ -1,5 +1,6 @@
 """The one place where a recipe becomes objects."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,7 @@ from ercfw.options import read_options
 from ercfw.overrides import Tables
 from ercfw.recipe import FeaturePart, Part, Recipe, loss_weights
 
+NAME = re.compile(r"[A-Za-z0-9_-]+")
 JOINT, DEFAULT = "joint", "default"
 
 
@@ -46,10 +48,16 @@ def check_parts(recipe: Recipe, catalog: Catalog, where: str) -> list[Mistake]:
             continue
         mistakes += read_options(component.made_by, part.options, f"{where}: [{table}]")[1]
     mistakes += _select_mistakes(recipe, catalog, f"{where}: [train] select")
-    for name in recipe.data.modalities:
-        if hasattr(nn.ModuleDict, name):
-            mistakes.append(Mistake(f"{where}: [data] modalities", f"'{name}' cannot name a modality"))
-    return mistakes
+    return mistakes + [
+        Mistake(f"{where}: {place}", f"'{name}' cannot be used as a name", "letters, digits, - and _")
+        for place, names in (
+            ("[data] modalities", recipe.data.modalities),
+            ("[loss]", recipe.loss),
+            ("[head]", recipe.head),
+        )
+        for name in names
+        if not NAME.fullmatch(name) or hasattr(nn.ModuleDict(), name)
+    ]
 
 
 def _select_mistakes(recipe: Recipe, catalog: Catalog, where: str) -> Iterable[Mistake]:

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ercfw.errors import InputError
-from ercfw.files import replacing
+from ercfw.files import replacing, sha256
 from ercfw.info import DataInfo
 
 FORMAT = 1
@@ -49,25 +49,30 @@ def load_state(path: Path) -> dict[str, Any]:
         InputError: it is damaged.
     """
     tensors, about = _load(path)
+    if about.get("format") != FORMAT or "state" not in about:
+        raise InputError.at(path, "is not the state of a run", "--force starts the run anew")
     state: dict[str, Any] = _unflatten(about["state"], tensors)
     return state
 
 
-def start_from(model: nn.Module, folder: Path) -> str:
-    """Take over every weight of a run's model that has the same name and shape here; says how many.
+def start_from(model: nn.Module, folder: Path) -> tuple[str, dict[str, Any]]:
+    """Take over every weight of a run's model that has the same name and shape here.
+
+    Says how many, and gives what stands beside the weights.
 
     Raises:
         InputError: there is no such model, or nothing in it fits.
     """
     if not (folder / "model.safetensors").is_file():
         raise InputError.at("[train] init_from", f"there is no model in {folder}", "the folder of a finished run")
-    tensors, _, _ = load_model(folder / "model.safetensors")
+    tensors, _, about = load_model(folder / "model.safetensors")
     own = model.state_dict()
     fitting = {name: x for name, x in tensors.items() if name in own and own[name].shape == x.shape}
     if not fitting:
         raise InputError.at("[train] init_from", f"no weight of {folder} fits this model")
     model.load_state_dict({**own, **fitting})
-    return f"{len(fitting)} of {len(own)} tensors taken from {folder}"
+    digest = sha256(folder / "model.safetensors")
+    return f"{len(fitting)} of {len(own)} tensors taken from {folder} (sha256 {digest[:12]})", about
 
 
 def _save(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:

@@ -82,7 +82,7 @@ def run(
     if len(results) > 1:
         console.print(summary_table(results))
     for metrics in results:
-        console.print(f"report: {metrics['folder']}/report.md", soft_wrap=True, highlight=False)
+        console.print(f"report: {metrics['folder']}/report.md", soft_wrap=True, highlight=False, markup=False)
 
 
 @app.command(epilog="ercfw validate recipes/multiemo_meld.toml  |  ercfw validate mine.toml fusion.use=concat")

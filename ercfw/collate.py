@@ -47,6 +47,7 @@ def make_layout(sizes: Sequence[int], speakers: Sequence[NDArray[np.int64]]) -> 
         previous_same_speaker=torch.from_numpy(_previous_of_same(conversation, speaker)),
         mask=torch.from_numpy(np.arange(longest) < lengths[:, None]),  # [B, U]
         sizes=tuple(int(size) for size in lengths),
+        speakers=int(speaker.max()) + 1,
     )
 
 

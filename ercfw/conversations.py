@@ -1,5 +1,7 @@
 """A conversation as a dataset gives it: on the host, unbatched, named as in its source."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -70,3 +72,9 @@ class Conversation:
     def with_streams(self, streams: Mapping[str, ConversationStream]) -> "Conversation":
         """The same conversation with these streams in place of its own."""
         return replace(self, streams=dict(streams))
+
+
+def fingerprint(conversation: Conversation) -> str:
+    """A short hash of a conversation's name and text, by which runs know what they were trained on."""
+    said = json.dumps([conversation.id, conversation.utterances, conversation.texts])
+    return hashlib.sha256(said.encode()).hexdigest()[:16]

@@ -57,6 +57,7 @@ def load_data(recipe: Recipe, catalog: Catalog, dataset: Dataset, progress: Prog
     splits: dict[str, Sequence[Conversation]] = {name: list(dataset.split(name)) for name in SPLITS}
     _check_splits(splits)
     check_tables(recipe, dataset)
+    _check_no_real_files(recipe, dataset)
     tables = {
         name: table
         for name in recipe.data.modalities
@@ -72,9 +73,6 @@ def load_data(recipe: Recipe, catalog: Catalog, dataset: Dataset, progress: Prog
         found = check_fitted(name, table.fitted_on, with_streams, dataset.source_train, allow)
         stamps += [stamp for stamp in found.stamps if stamp not in stamps]
         warnings += found.warnings
-    if dataset.provenance.simulated:
-        unread = [name for name, part in recipe.features.items() if part.file is not None]
-        warnings += [f"[features.{name}] file is not read: the conversations are simulated" for name in unread]
     for target, spec in describe(splits["train"], dataset.targets).targets.items():
         absent = [name for name, count in zip(spec.classes, spec.counts, strict=True) if not count]
         warnings += [f"class '{name}' of '{target}' has no utterance in train" for name in absent]
@@ -140,6 +138,14 @@ def _attach(conversation: Conversation, recipe: Recipe, tables: Mapping[str, Fea
             for name in recipe.data.modalities
         }
     )
+
+
+def _check_no_real_files(recipe: Recipe, dataset: Dataset) -> None:
+    """Simulated conversations have no real streams."""
+    files = [name for name, part in recipe.features.items() if part.file is not None]
+    if files and dataset.provenance.simulated:
+        where = f"[features.{files[0]}] file"
+        raise InputError.at(where, f"is given, but the data is {dataset.provenance.source}", "set data.root")
 
 
 def _check_splits(splits: Mapping[str, Sequence[Conversation]]) -> None:

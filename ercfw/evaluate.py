@@ -95,7 +95,9 @@ def score(predictions: Predictions, metrics: Mapping[str, Metric], info: DataInf
             continue
         true, probabilities = labels[real], predictions.probabilities[target][real]
         if not np.isfinite(probabilities).all():
-            raise RunError(f"head '{target}' gave a probability that is not a number")
+            raise RunError(
+                f"head '{target}' gave a probability that is not a number; try a lower train.lr, or train.clip"
+            )
         classes = info.targets[target].classes
         scores[target] = {
             name: _measure(name, metric, true, probabilities, classes) for name, metric in metrics.items()

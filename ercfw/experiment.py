@@ -1,7 +1,9 @@
 """Variants times seeds: every run of a command, one after another."""
 
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +40,8 @@ def run_jobs(jobs: Sequence[Job], manner: Manner, talk: Talk) -> list[dict[str, 
     for job, seed in [(each, seed) for each in jobs for seed in each.recipe.seeds]:
         with in_recipe(job.where):
             if job.shared_data not in datasets:
-                datasets = {job.shared_data: make_dataset(job.recipe, job.catalog)}
+                with _told(talk):
+                    datasets = {job.shared_data: make_dataset(job.recipe, job.catalog)}
             dataset = datasets[job.shared_data]
             folder = open_folder(manner.out, job, seed)
             done = folder.is_done and not manner.force
@@ -52,6 +55,8 @@ def run_jobs(jobs: Sequence[Job], manner: Manner, talk: Talk) -> list[dict[str, 
             folder.check_unfinished(manner.resume, manner.force)
             if job.shared_data not in loaded:
                 loaded = {job.shared_data: _load(accelerator, job, dataset, talk)}
+            if not manner.force:
+                folder.check_same_data(loaded[job.shared_data].provenance)
             run = Run(accelerator, job, seed, loaded[job.shared_data], folder, talk)
             try:
                 results.append(run.finish(manner.resume))
@@ -61,6 +66,16 @@ def run_jobs(jobs: Sequence[Job], manner: Manner, talk: Talk) -> list[dict[str, 
                 raise RunError(f"{folder.path}: {error}") from error
     accelerator.end_training()
     return results
+
+
+@contextmanager
+def _told(talk: Talk) -> Iterator[None]:
+    """What a dataset warns of, such as lines in another encoding, is said as plainly as the rest."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for warning in caught:
+        talk.warn(str(warning.message))
 
 
 def make_accelerator(recipes: Sequence[Recipe]) -> Accelerator:

@@ -114,6 +114,9 @@ def _table(
 ) -> FeatureTable:
     present = np.array([array is not None for array in arrays])
     first = next((array for array in arrays if array is not None), np.zeros(extractor.dim, np.float32))
+    kinds = {(array.ndim, array.dtype.kind) for array in arrays if array is not None}
+    if len(kinds) > 1:
+        raise RunError(f"extractor '{name}' gave vectors, frames or tokens in turn; a stream is one of them")
     about: dict[str, Any] = {
         "made_by": {"extractor": name, "fingerprint": extractor.fingerprint},
         "fitted_on": "nothing",

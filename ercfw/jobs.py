@@ -60,6 +60,9 @@ class Job:
     def key(self) -> str:
         """A hash of all that decides the result but the seed and the data."""
         files = [sha256(path) for path in self.plugin_files]
+        if self.recipe.train.init_from is not None:
+            start = Path(self.recipe.train.init_from) / "model.safetensors"
+            files += [sha256(start)] if start.is_file() else []
         text = json.dumps([self.tables, files], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

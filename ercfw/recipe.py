@@ -1,7 +1,6 @@
 """The typed recipe: every table and key of the core, and what must hold between them."""
 
 import copy
-import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -193,8 +192,8 @@ def _modality_mistakes(recipe: Recipe) -> Iterable[_Finding]:
     if len(set(modalities)) < len(modalities):
         yield "[data] modalities", "names a modality twice", ""
     for name in modalities:
-        if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or name in ("default", "joint"):
-            yield "[data] modalities", f"'{name}' cannot name a modality", "letters, digits, - and _"
+        if name in ("default", "joint"):
+            yield "[data] modalities", f"'{name}' cannot name a modality", "it stands for tables of the core"
     for name, part in recipe.features.items():
         if part.use is not None and part.file is not None:
             yield f"[features.{name}]", "names both an extractor ('use') and a 'file'", "one of them"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from functools import partial
 from typing import Any, TypeVar
 
@@ -27,12 +28,12 @@ def rehearse(model: Model, losses: WeightedLosses, info: DataInfo) -> list[str]:
         InputError: a loss asks for what the model does not give, or an output has not the promised shape.
         RunError: the code of a part failed.
     """
+    # Copies, since a part may keep what it sees: a memory bank, a running mean.
+    model, losses = deepcopy(model), deepcopy(losses)
     with torch.random.fork_rng(devices=[]):
         inputs = _made_up(info)
-        training = model.training
         with torch.no_grad(), _checked_widths(model, rows=len(inputs.speakers)):
             outputs = _tried("the model", partial(model.eval(), inputs))
-        model.train(training)
         _check_outputs(outputs, info, rows=len(inputs.speakers), whole=not isinstance(model, ComposedModel))
         for name, loss in losses.losses.items():
             _check_needs(name, loss, outputs)

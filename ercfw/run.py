@@ -11,11 +11,12 @@ from accelerate import Accelerator
 from ercfw.build import build_losses, build_model, selected_metric
 from ercfw.checkpoint import save_model, seed_everything, start_from
 from ercfw.collate import describe
-from ercfw.conversations import UNLABELLED, Conversation
+from ercfw.conversations import UNLABELLED, Conversation, fingerprint
 from ercfw.data import Data
+from ercfw.errors import InputError
 from ercfw.evaluate import Predictions, predict, score
 from ercfw.files import write_text
-from ercfw.info import DataInfo
+from ercfw.interfaces import Model
 from ercfw.jobs import Job
 from ercfw.protocol import CHOSEN_ON, NOTES, SCORED, STAMPS, watched_splits
 from ercfw.recipe import Recipe
@@ -26,7 +27,7 @@ from ercfw.report.page import page
 from ercfw.report.pictures import draw_run
 from ercfw.report.predictions import write_predictions
 from ercfw.talk import Bars, Talk
-from ercfw.train import Epoch, Plan, Training, fit, resume, start
+from ercfw.train import Epoch, Plan, Training, at, fit, resume, start
 
 
 @dataclass
@@ -41,6 +42,7 @@ class Run:
         folder: where it is left.
         talk: what is said meanwhile.
         notes: what a reader of the report should know.
+        inherited: the stamps of the run whose weights are the start.
     """
 
     accelerator: Accelerator
@@ -50,6 +52,7 @@ class Run:
     folder: RunFolder
     talk: Talk
     notes: list[str] = field(default_factory=list)
+    inherited: list[str] = field(default_factory=list)
 
     def finish(self, resuming: bool) -> dict[str, Any]:
         """Train, score and report."""
@@ -59,14 +62,15 @@ class Run:
             training = self._train(training, plan, bars)
         model = self.accelerator.unwrap_model(training.model)
         model.load_state_dict(training.best)
-        predictions = {
-            split: predict(self.accelerator, training.model, training.losses, self.data.splits[split], plan.batch_size)
-            for split in SCORED[self.protocol]
-            if self.data.splits[split]
-        }
+        with at("scoring the best epoch"):
+            predictions = {
+                split: predict(self.accelerator, training.model, training.losses, conversations, plan.batch_size)
+                for split, conversations in self.data.splits.items()
+                if split in SCORED[self.protocol] and conversations
+            }
         metrics = self._metrics(training, plan, predictions, time.perf_counter() - began)
         if self.accelerator.is_main_process:
-            self._report(training, plan.info, predictions, metrics)
+            self._report(training, plan, predictions, metrics)
             failures = self.job.catalog.call("run_finished", folder=self.folder.path, metrics=metrics)
             for failure in failures:
                 self.talk.warn(failure)
@@ -86,7 +90,7 @@ class Run:
     @property
     def stamps(self) -> list[str]:
         """What must stand on everything that is left."""
-        return [*self.data.stamps, *STAMPS[self.protocol]]
+        return list(dict.fromkeys([*self.data.stamps, *STAMPS[self.protocol], *self.inherited]))
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -106,7 +110,7 @@ class Run:
             self.talk.warn(note)
             self.notes.append(note)
         if recipe.train.init_from is not None:
-            self.talk.say(start_from(model, Path(recipe.train.init_from)))
+            self._start_from(model, Path(recipe.train.init_from))
         metrics = {component.name: component.made_by for component in self.job.catalog.components("metric")}
         plan = Plan(
             settings=recipe.train,
@@ -128,6 +132,19 @@ class Run:
             self.folder.write_json("environment.json", self.environment)
         self.accelerator.wait_for_everyone()
         return training, plan
+
+    def _start_from(self, model: Model, source: Path) -> None:
+        """Weights of another run, with its stamps; it must not have learnt what this run is judged by."""
+        told, about = start_from(model, source)
+        learnt = set(about.get("trained_on", ()))
+        for split in ("dev", "test"):
+            met = sum(fingerprint(c) in learnt for c in self.data.splits[split])
+            if met:
+                what = f"{source} was trained on {met} conversations of this run's {split}"
+                raise InputError.at("[train] init_from", what, "weights that never saw what they are judged by")
+        self.inherited += about.get("stamps", [])
+        self.notes.append(told)
+        self.talk.say(told)
 
     def _train(self, training: Training, plan: Plan, bars: Bars) -> Training:
         per_epoch = -(-len(plan.watched.train) // plan.batch_size)
@@ -184,10 +201,15 @@ class Run:
         }
 
     def _report(
-        self, training: Training, info: DataInfo, predictions: Mapping[str, Predictions], metrics: dict[str, Any]
+        self, training: Training, plan: Plan, predictions: Mapping[str, Predictions], metrics: dict[str, Any]
     ) -> None:
-        path = self.folder.path
-        about = {"recipe": self.job.tables, "stamps": self.stamps, "streams": metrics["streams"]}
+        path, info = self.folder.path, plan.info
+        about = {
+            "recipe": self.job.tables,
+            "stamps": self.stamps,
+            "streams": metrics["streams"],
+            "trained_on": sorted(fingerprint(conversation) for conversation in plan.watched.train),
+        }
         save_model(path / "model.safetensors", training.best, info, about)
         write_predictions(path / "predictions.csv", self.data.splits, predictions, info, self.stamps)
         metrics["pictures"] = draw_run(path, training.history, predictions, info, metrics)

@@ -37,7 +37,7 @@ class Talk:
     def progress(self) -> Iterator["Bars"]:
         """Progress bars with an estimate, for as long as the block runs."""
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),

@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from ercfw.build import WeightedLosses
 from ercfw.checkpoint import load_state, save_state, seed_everything, to_host
 from ercfw.conversations import UNLABELLED, Conversation
 from ercfw.distributed import Share, gather_outputs, take_share
-from ercfw.errors import InputError, RunError
+from ercfw.errors import ErcfwError, InputError, RunError, cause_of
 from ercfw.evaluate import batches, predict, score, selected
 from ercfw.info import DataInfo
 from ercfw.interfaces import Metric
@@ -24,6 +25,23 @@ from ercfw.optimise import Schedule, make_optimizer, make_schedule
 from ercfw.recipe import Train
 
 Epoch = dict[str, Any]
+
+
+@contextmanager
+def at(where: str) -> Iterator[None]:
+    """Names the place where a run failed, in a part's own code too.
+
+    Raises:
+        RunError: instead of what was raised, but for a lack of memory.
+    """
+    try:
+        yield
+    except RunError as error:
+        raise RunError(f"{where}: {error}") from error
+    except (ErcfwError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        raise RunError(f"{where}: {cause_of(error)}") from error
 
 
 @dataclass(frozen=True)
@@ -116,7 +134,8 @@ def fit(training: Training, plan: Plan, told: Callable[[Epoch], None], advanced:
         epoch = len(training.history) + 1
         line: Epoch = {"epoch": epoch, "lr": training.optimizer.param_groups[-1]["lr"]}
         line["train_loss"] = _train_epoch(training, plan, epoch, advanced)
-        line |= _watch(training, plan)
+        with at(f"epoch {epoch}, scoring"):
+            line |= _watch(training, plan)
         if not math.isfinite(line["selected"]):
             raise RunError(f"epoch {epoch}: {plan.select}, which chooses the epoch, is {line['selected']}")
         line["seconds"] = round(time.perf_counter() - began, 3)
@@ -164,9 +183,9 @@ def _train_epoch(training: Training, plan: Plan, epoch: int, advanced: Callable[
         group = parts[first : first + accumulate]
         shares = [take_share(part, accelerator.process_index, accelerator.num_processes) for part in group]
         for number, (share, scales) in enumerate(zip(shares, _scales(training.losses, shares), strict=True), 1):
-            where = f"epoch {epoch}, batch {first + number}"
-            for name, value in _backward(training, share, scales, where).items():
-                totals[name] += value / len(parts)
+            with at(f"epoch {epoch}, batch {first + number}"):
+                for name, value in _backward(training, share, scales).items():
+                    totals[name] += value / len(parts)
             advanced()
         if plan.settings.clip is not None:
             parameters = [*training.model.parameters(), *training.losses.parameters()]
@@ -185,7 +204,7 @@ def _scales(losses: WeightedLosses, shares: Sequence[Share]) -> list[dict[str, f
     return [{name: counts[t] / total[t] if total[t] else 1.0 for name, t in targets.items()} for counts in rows]
 
 
-def _backward(training: Training, share: Share, scales: Mapping[str, float], where: str) -> dict[str, float]:
+def _backward(training: Training, share: Share, scales: Mapping[str, float]) -> dict[str, float]:
     """Add a batch's gradients; its losses are read in one go, the only wait for the device."""
     accelerator = training.accelerator
     outputs = training.model(share.own.to(accelerator.device, non_blocking=True).inputs)
@@ -196,7 +215,7 @@ def _backward(training: Training, share: Share, scales: Mapping[str, float], whe
     values = dict(zip(parts, torch.stack(list(parts.values())).detach().tolist(), strict=True))
     for name, value in values.items():
         if not np.isfinite(value):
-            raise RunError(f"{where}: loss '{name}' is {value}; try a lower train.lr, or train.clip")
+            raise RunError(f"loss '{name}' is {value}; try a lower train.lr, or train.clip")
     return values
 
 

@@ -1,6 +1,6 @@
 """Checks of a recipe that need no training and, if need be, no data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from torch import nn
@@ -17,8 +17,8 @@ from ercfw.recipe import BASE, Recipe
 from ercfw.rehearse import rehearse
 
 STREAMS = "the streams' files and values"
-STAND_IN_WIDTH = 8
-STAND_IN_CLASSES = ("a", "b", "c")
+STAND_IN_WIDTHS = (8, 12)
+STAND_IN_CLASSES = (("a", "b", "c"), ("a", "b", "c", "d", "e"))
 
 
 @dataclass(frozen=True)
@@ -54,25 +54,35 @@ def check_jobs(jobs: Sequence[Job]) -> Findings:
 
 
 def _check(recipe: Recipe, catalog: Catalog) -> Findings:
-    streams = _promised_streams(recipe, catalog)
     try:
         dataset = make_dataset(recipe, catalog)
         info = describe([replace(c, streams={}) for c in dataset.split("train")], dataset.targets)
     except InputError as error:
-        return _check_without_data(recipe, catalog, streams, str(error))
+        return _check_without_data(recipe, catalog, str(error))
+    streams = _promised_streams(recipe, catalog, STAND_IN_WIDTHS[0])
     check_tables(recipe, dataset)
     return Findings(_build(recipe, catalog, replace(info, modalities=streams)), (STREAMS,))
 
 
-def _check_without_data(recipe: Recipe, catalog: Catalog, streams: Mapping[str, ModalitySpec], reason: str) -> Findings:
-    """What does not fit the stand-ins may fit the data, so it is said and is no mistake."""
-    spec = TargetSpec(STAND_IN_CLASSES, (1,) * len(STAND_IN_CLASSES))
-    info = DataInfo(dict.fromkeys(recipe.head or ("emotion",), spec), streams, 2)
+def _check_without_data(recipe: Recipe, catalog: Catalog, reason: str) -> Findings:
+    """Two stand-ins for the data: what fits neither is a mistake, what fits one of them may fit the data.
+
+    Raises:
+        InputError: what fits neither.
+    """
     unchecked = (STREAMS, f"the data: {reason}")
-    try:
-        return Findings(_build(recipe, catalog, info), unchecked)
-    except InputError as error:
-        return Findings((), (*unchecked, f"with stand-ins for the data: {error}"))
+    failed: list[InputError] = []
+    for width, classes in zip(STAND_IN_WIDTHS, STAND_IN_CLASSES, strict=True):
+        spec = TargetSpec(classes, (1,) * len(classes))
+        targets = dict.fromkeys(recipe.head or ("emotion",), spec)
+        try:
+            info = DataInfo(targets, _promised_streams(recipe, catalog, width), 2)
+            return Findings(_build(recipe, catalog, info), unchecked)
+        except InputError as error:
+            failed.append(error)
+    if failed[0].mistakes == failed[1].mistakes:
+        raise failed[0]
+    return Findings((), (*unchecked, f"with stand-ins for the data: {failed[0]}"))
 
 
 def _build(recipe: Recipe, catalog: Catalog, info: DataInfo) -> tuple[str, ...]:
@@ -81,12 +91,12 @@ def _build(recipe: Recipe, catalog: Catalog, info: DataInfo) -> tuple[str, ...]:
     return tuple(rehearse(model, losses, info))
 
 
-def _promised_streams(recipe: Recipe, catalog: Catalog) -> dict[str, ModalitySpec]:
+def _promised_streams(recipe: Recipe, catalog: Catalog, stand_in: int) -> dict[str, ModalitySpec]:
     """Streams of the width that their extractor promises, or of a stand-in's."""
     streams = {}
     for name in recipe.data.modalities:
         part = feature_part(recipe, name)
         extracted = part is not None and part.use is not None
-        width = make_extractor(recipe, catalog, name).dim if extracted else STAND_IN_WIDTH
+        width = make_extractor(recipe, catalog, name).dim if extracted else stand_in
         streams[name] = ModalitySpec("vector", width, 1, (0.0,) * width, (1.0,) * width)
     return streams

@@ -61,15 +61,18 @@ def resolve_variant(
 ) -> Tables:
     """The tables of one variant: the recipe's, the variant's over them, the overrides over both.
 
+    What the variant or the command line drops stays away, whatever is laid over it.
+
     Raises:
         InputError: there is no such variant, or what is to be dropped is not there.
     """
     tables = {key: value for key, value in source.tables.items() if key != "variant"}
-    if variant != BASE:
-        chosen = _variant(source, variant)
-        tables = drop(merge(tables, chosen.set), chosen.drop, f"{source.path}: variant '{variant}'")
-    where = "--drop" if variant == BASE else f"--drop, variant '{variant}'"
-    return drop(merge(tables, overrides or {}), dropped, where)
+    if variant == BASE:
+        return drop(merge(tables, overrides or {}), dropped, "--drop")
+    chosen = _variant(source, variant)
+    merged = merge(merge(tables, chosen.set), overrides or {})
+    kept = drop(merged, chosen.drop, f"{source.path}: variant '{variant}'")
+    return drop(kept, dropped, f"--drop, variant '{variant}'")
 
 
 def _variant(source: Source, name: str) -> Variant:

@@ -129,3 +129,35 @@ def test_missing_files_and_folders(cli, table):
 
 def test_an_utterance_alone_in_its_batch_is_fine(cli, table):
     assert cli("run", table(), "data.batch_size=1", "loss.swfc={}", "loss.supcon={}").code == 0
+
+
+@pytest.mark.parametrize("words", [(), ("features.audio.file=own/audio.npy",)], ids=["dataset", "features"])
+def test_a_finished_run_is_not_taken_for_one_on_changed_features(words, cli, table):
+    recipe = table()
+    assert cli("run", recipe, *words).code == 0
+    assert cli("run", recipe, *words).code == 0
+    np.save("own/audio.npy", -values_of(ROWS))
+    cli("run", recipe, *words).check(2, "was run on other data..own/audio.npy has changed")
+    assert cli("run", recipe, *words, "--force").code == 0
+
+
+def test_a_class_that_only_test_has_is_none(cli, table):
+    recipe = table()
+    path = Path("own/utterances.csv")
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:-1], lines[-1].replace(lines[-1].split(",")[4], "zzz")]) + "\n")
+    ended = cli("run", recipe)
+    assert ended.code == 2
+    assert "zzz" in ended.err
+    assert cli("run", recipe, "data.classes=['anger','joy','zzz']").code == 0
+
+
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_weights_that_saw_what_they_are_judged_by_are_refused(split, cli, table):
+    recipe = table()
+    assert cli("run", recipe, "--out", "first").code == 0
+    path = Path("own/utterances.csv")
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(line[: -len("train")] + split if line.startswith("train0") else line for line in lines))
+    ended = cli("run", recipe, "train.init_from=first/own/base/seed-0", "--out", "second")
+    ended.check(2, f"[train] init_from: first/own/base/seed-0 was trained on 1 conversations of this run's {split}")

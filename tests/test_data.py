@@ -229,3 +229,8 @@ def test_the_stand_in_can_be_forbidden(cli, tiny_recipe, monkeypatch):
     ended = cli("run", recipe, *words)
     assert ended.code == 2
     assert "ERCFW_REQUIRE_REAL forbids simulated data" in ended.err
+
+
+def test_simulated_conversations_take_no_real_file(load):
+    with pytest.raises(InputError, match=r"\[features.text\] file: is given, but the data is simulated.*data.root"):
+        load("features.text.file=text.npy")

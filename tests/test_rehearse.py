@@ -32,6 +32,14 @@ class MyFusion(FusionBlock):
 class MyLoss(Loss):
     requires = {requires}
 
+    def __init__(self, target, info) -> None:
+        super().__init__(target, info)
+        self.seen = []
+
+    def remember(self, x):
+        self.seen.append(x)
+        return x
+
     def forward(self, outputs, targets):
         return {loss}
 
@@ -109,7 +117,7 @@ def test_code_that_raises_is_told_with_its_line(rehearsed):
     with pytest.raises(RunError, match=r"the model fails .*ZeroDivisionError: division by zero \(mine.py, line 11\)"):
         rehearsed(fused="1 / 0")
     with pytest.raises(
-        RunError, match=r"\[loss.mine\] fails .*ZeroDivisionError: division by zero \(mine.py, line 17\)"
+        RunError, match=r"\[loss.mine\] fails .*ZeroDivisionError: division by zero \(mine.py, line 25\)"
     ):
         rehearsed(loss="1 / 0")
 
@@ -130,3 +138,9 @@ def test_a_loss_that_needs_what_is_not_given(rehearsed):
 )
 def test_a_loss_without_a_gradient_is_told(words, loss, rehearsed):
     assert rehearsed(*words, loss=loss) == ["[loss.mine] teaches nothing here: its gradient is zero"]
+
+
+def test_a_loss_that_remembers_what_it_sees_is_not_touched(rehearsed, parts):
+    rehearsed(loss="self.remember(outputs.heads['emotion'].logits).sum()")
+    ((_, losses),) = parts
+    assert not losses.losses["mine"].seen

@@ -94,3 +94,10 @@ def test_a_report_says_what_a_reader_asks(cli, tiny_recipe, tmp_path):
         assert said in report, said
     assert all(f"]({picture})" in report and (folder / picture).is_file() for picture in metrics["pictures"])
     assert len(metrics["pictures"]) == 3
+
+
+@pytest.mark.parametrize(("name", "needed"), [("metrics.json", "scores"), ("environment.json", "data")])
+def test_a_file_of_somebody_else_s_is_told(name, needed, cli, tiny_recipe, tmp_path):
+    assert cli("run", tiny_recipe()).code == 0
+    (tmp_path / "runs/tiny/base/seed-0" / name).write_text("{}")
+    cli("run", tiny_recipe()).check(2, f"{name}: lacks '{needed}'..--force")

@@ -82,3 +82,11 @@ def test_terminal_report_and_json_agree(cli, tiny_recipe, tmp_path, split):
         assert in_terminal[name][place] == in_report[name][place] == f"{100 * value:.2f}"
     for name, value in scores["f1"].items():
         assert in_terminal[f"f1 {name}"][place] == in_report[name][1 + place] == f"{100 * value:.2f}"
+
+
+def test_what_a_user_named_is_printed_as_it_is():
+    odd = metrics("[b]bold[/b] [/x]", stamps=["SIMULATED"])
+    odd["scores"]["dev"]["emotion"]["f1"] = {"[/x]": 0.5, "a [red]": 0.25}
+    one, several = printed(run_table(odd)), printed(summary_table([odd, odd]))
+    assert all(name in one for name in ("[/x]", "a [red]", "[b]bold[/b] [/x]", "[SIMULATED]"))
+    assert "[b]bold[/b] [/x]" in several

@@ -227,3 +227,43 @@ def test_the_split_that_chooses_needs_labels(training, tiny_recipe, protocol, sp
     bare = [replace(c, labels={"emotion": np.full(len(c), -100)}) for c in data.splits[split]]
     with pytest.raises(InputError, match=f"on {split}, which has no label of 'emotion'"):
         watched_splits(protocol, {**data.splits, split: bare}, "emotion", seed=0)
+
+
+def test_weights_bring_the_stamps_of_their_run_along(cli, tiny_recipe, tmp_path):
+    recipe = tiny_recipe()
+    assert cli("run", recipe, "data.like=iemocap", "train.protocol=release", "--out", "chosen").code == 0
+    source = tmp_path / "chosen/tiny/base/seed-0"
+    ended = cli("run", recipe, f"train.init_from={source}", "--json")
+    assert ended.code == 0, ended.err
+    (metrics,) = json.loads(ended.out)
+    assert metrics["stamps"] == ["SIMULATED", "CHOSEN ON TEST"]
+    assert any(str(source) in note for note in metrics["notes"])
+
+
+FAILING = """
+import torch
+from ercfw import Loss, hookimpl
+
+class Failing(Loss):
+    def forward(self, outputs, targets):
+        if len(targets[self.target]) > 3:
+            raise ValueError("no more than three")
+        return outputs.heads[self.target].logits.sum()
+
+@hookimpl
+def provide_losses():
+    return {"failing": Failing}
+"""
+
+
+def test_a_part_that_fails_on_a_real_batch_is_named_with_the_place(cli, tiny_recipe, plugin_file):
+    plugin_file(FAILING)
+    ended = cli("run", tiny_recipe(top='plugins = ["./mine.py"]\n'), "loss.failing={}")
+    ended.check(1, "epoch 1, batch 1: ValueError: no more than three (mine.py, line 8)")
+
+
+def test_a_nan_met_in_scoring_names_the_epoch(cli, tiny_recipe):
+    ended = cli("run", tiny_recipe(), "train.lr=1e30", "train.optimizer=sgd", "data.batch_size=100")
+    assert ended.code == 1
+    assert "seed-0: epoch 1, " in ended.err
+    assert "Traceback" not in ended.err

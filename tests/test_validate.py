@@ -67,3 +67,13 @@ def test_an_idle_loss_is_told_with_its_variant(found):
     assert found(more=more).warnings == ()
     told = found(more=more, variants=("base", "text")).warnings
     assert told == ("variant 'text': [loss.soft-hgr] teaches nothing here: its gradient is zero",)
+
+
+def test_without_data_a_mistake_that_no_data_mends_is_one(cli, tiny_recipe):
+    recipe = tiny_recipe()
+    text = recipe.read_text().replace('use = "simulated"\nconversations = 12', 'use = "table"\nroot = "nowhere"')
+    recipe.write_text(text.replace("widths = { text = 8, audio = 6, visual = 4 }\n", ""))
+    ended = cli("validate", recipe)
+    assert ended.code == 0
+    assert "not checked: the data" in ended.out
+    cli("validate", recipe, "fusion.use=multiattn", "fusion.heads=3").check(2, "[fusion] heads..3")

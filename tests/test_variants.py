@@ -85,3 +85,8 @@ def test_broken_variants_are_all_told(variants, expected, tmp_path):
     assert len(told) >= len(expected)
     assert bool(told) == bool(expected)
     assert all(any(text in line for line in told) for text in expected)
+
+
+def test_what_a_variant_drops_stays_away_whatever_is_laid_over_it(source):
+    tables = resolve_variant(source, "w/o SWFC", {"loss": {"swfc": {"temperature": 0.5}}})
+    assert tables["loss"] == {"cross-entropy": {"weight": "rest"}}

@@ -11,7 +11,7 @@ from typing import Any
 import tomlkit
 
 from ercfw.errors import InputError, RunError
-from ercfw.files import replacing, write_text
+from ercfw.files import replacing, sha256, write_text
 from ercfw.interfaces import Provenance
 from ercfw.jobs import Job
 from ercfw.variants import slug
@@ -48,7 +48,7 @@ class RunFolder:
 
     def metrics(self) -> dict[str, Any]:
         """What the finished run scored."""
-        return _read_json(self.path / "metrics.json")
+        return _read_json(self.path / "metrics.json", needs="scores")
 
     def check_unfinished(self, resume: bool, force: bool) -> None:
         """A run that was stopped is neither lost nor mixed up with a new one.
@@ -66,8 +66,8 @@ class RunFolder:
             InputError: its source or a file of it is another one.
         """
         path = self.path / "environment.json"
-        before = _read_json(path)["data"] if path.is_file() else asdict(now)
-        changed = [name for name, digest in now.files.items() if before["files"].get(name, digest) != digest]
+        before = _read_json(path, needs="data")["data"] if path.is_file() else asdict(now)
+        changed = [name for name, digest in before["files"].items() if _digest(name, now) not in (digest, None)]
         if (before["source"], before["simulated"]) != (now.source, now.simulated) or changed:
             what = f"{changed[0]} has changed" if changed else f"{before['source']}; now it is {now.source}"
             raise InputError.at(self.path, f"was run on other data: {what}", "--force starts anew, --out elsewhere")
@@ -120,12 +120,14 @@ class RunFolder:
             path.unlink(missing_ok=True)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path, needs: str) -> dict[str, Any]:
     try:
         read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return read
     except (OSError, ValueError) as error:
         raise InputError.at(path, f"cannot be read: {error}", "--force starts the run anew") from error
+    if not isinstance(read, dict) or needs not in read:
+        raise InputError.at(path, f"lacks '{needs}', so no run of ercfw left it", "--force starts the run anew")
+    return read
 
 
 def open_folder(out: Path, job: Job, seed: int) -> RunFolder:
@@ -135,3 +137,10 @@ def open_folder(out: Path, job: Job, seed: int) -> RunFolder:
     if any(path.read_text().strip() != job.key for path in parent.glob("seed-*/key.txt")):
         parent = out / job.name / f"{variant}-{job.key[:SHORT]}"
     return RunFolder(parent / f"seed-{seed}", job.key)
+
+
+def _digest(name: str, now: Provenance) -> str | None:
+    """The hash of a file that a run read, as it is now; None when it is not there to be compared."""
+    if name in now.files:
+        return now.files[name]
+    return sha256(Path(name)) if Path(name).is_file() else None

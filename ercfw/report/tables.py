@@ -6,6 +6,7 @@ from typing import Any
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 Row = tuple[str, list[str]]
 Name = tuple[str, ...]
@@ -59,16 +60,16 @@ def _point(scores: Mapping[str, Any], name: tuple[str, ...]) -> str:
 def run_table(metrics: Mapping[str, Any]) -> Table:
     """One run: per-class and other scores of every scored split."""
     splits, rows = score_rows(metrics)
-    table = Table(title=headline(metrics), box=box.SIMPLE_HEAD, title_style="bold")
+    table = Table(title=Text(headline(metrics)), box=box.SIMPLE_HEAD, title_style="bold")
     table.add_column("score")
     for split in splits:
-        table.add_column(split, justify="right")
+        table.add_column(Text(split), justify="right")
     for (target, metric), by_class in class_rows(metrics).items():
         for name, values in by_class:
-            table.add_row(" ".join([target, metric, name][target == _first(metrics) :]), *values)
+            table.add_row(Text(" ".join([target, metric, name][target == _first(metrics) :])), *values)
     table.add_section()
     for name, values in rows:
-        table.add_row(name, *values)
+        table.add_row(Text(name), *values)
     return table
 
 
@@ -80,7 +81,7 @@ def headline(metrics: Mapping[str, Any]) -> str:
 
 def summary_table(results: Sequence[Mapping[str, Any]]) -> Table:
     """Several runs: mean and deviation over the seeds of each variant, a row a split and target."""
-    table = Table(title=f"{results[0]['title']}: mean and deviation over seeds", box=box.SIMPLE_HEAD)
+    table = Table(title=Text(f"{results[0]['title']}: mean and deviation over seeds"), box=box.SIMPLE_HEAD)
     metrics = _plain_metrics(results)
     for name in ("variant", "seeds", "split"):
         table.add_column(name)
@@ -92,7 +93,8 @@ def summary_table(results: Sequence[Mapping[str, Any]]) -> Table:
             scores = [run["scores"].get(split, {}).get(target, {}) for run in runs]
             cells = [_spread([100 * s[metric] for s in scores if metric in s]) for metric in metrics]
             of = f"{split} {target}" if len(_scored(runs)) > len(runs[0]["scores"]) else split
-            table.add_row(*((variant + stamps, str(len(runs))) if number == 0 else ("", "")), of, *cells)
+            named = (Text(variant + stamps), str(len(runs))) if number == 0 else ("", "")
+            table.add_row(*named, Text(of), *cells)
     return table
 
 

@@ -2,6 +2,7 @@
 
 from ercfw import Context, Encoder, FusionBlock, Head, Loss, Metric, hookimpl
 from ercfw_basics import metrics
+from ercfw_basics.attention import ConversationAttention, FeedForward
 from ercfw_basics.cross_entropy import CrossEntropy, Focal
 from ercfw_basics.cross_modal import CrossModalTransformer
 from ercfw_basics.dialogue_rnn import DialogueRNN
@@ -12,6 +13,9 @@ from ercfw_basics.identity import NoContext
 from ercfw_basics.recurrent import GRUContext, LSTMContext
 from ercfw_basics.supcon import SupCon
 from ercfw_basics.transformer import TransformerContext
+
+__all__ = ["ConversationAttention", "FeedForward"]
+"""What other plugins may build on; the parts themselves are had by name."""
 
 
 @hookimpl

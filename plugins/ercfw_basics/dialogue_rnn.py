@@ -17,7 +17,6 @@ class _Kind(NamedTuple):
 
     dim: int
     width: int
-    parties: int
     attention: Literal["simple", "general"]
     listener: bool
     dropout: float
@@ -41,7 +40,7 @@ class DialogueRNN(Context):
         width: D of every state.
         attention: score_j is ``w . g_j`` (simple) or ``g_j . W x_i`` (general).
         bidirectional: a second network reads each conversation from its end; the results are concatenated.
-        listener: the others' states change too. Speakers beyond ``info.speakers`` share one state.
+        listener: the others' states change too.
         project: ReLU of e; bidirectional: of a linear map of both e, back to ``width``.
         dropout: rate on the states as they are carried on.
     """
@@ -60,7 +59,7 @@ class DialogueRNN(Context):
     ) -> None:
         super().__init__(dim, info)
         self.causal = not bidirectional
-        self.kind = _Kind(dim, width, info.speakers + 1, attention, listener, dropout, bidirectional)
+        self.kind = _Kind(dim, width, attention, listener, dropout, bidirectional)
         self.directions = nn.ModuleList(_Direction(self.kind) for _ in range(1 + bidirectional))
         both = width * len(self.directions)
         self.out_dim = width if project else both
@@ -81,9 +80,10 @@ class DialogueRNN(Context):
         kind = blocks[0].kind
         orders = [_time_major(inputs.layout, reverse) for reverse in (False, True)[: 1 + kind.bidirectional]]
         x = torch.stack([x.index_select(0, order) for x in xs for order in orders])  # [K, N, dim]
-        party = inputs.speakers.clamp(max=kind.parties - 1)  # [N]
-        party = torch.stack([party.index_select(0, order) for order in orders] * len(blocks))  # [K, N]
-        networks = _Networks(kind, [cast(_Direction, d) for block in blocks for d in block.directions])
+        party = torch.stack([inputs.speakers.index_select(0, order) for order in orders] * len(blocks))  # [K, N]
+        networks = _Networks(
+            kind, inputs.layout.speakers, [cast(_Direction, d) for block in blocks for d in block.directions]
+        )
         with torch.autocast(x.device.type, enabled=False):
             x = x.to(torch.promote_types(x.dtype, torch.float32))  # states that are carried on need it
             emotion = networks.run(x, party, _active(inputs.layout), blocks[0].training)  # [K, N, D]
@@ -213,8 +213,9 @@ class _Networks:
     Rows are time-major: a step's are those of the R conversations that are still going on.
     """
 
-    def __init__(self, kind: _Kind, networks: Sequence[_Direction]) -> None:
+    def __init__(self, kind: _Kind, parties: int, networks: Sequence[_Direction]) -> None:
         self.kind = kind
+        self.parties = parties
         self.to_global = _Cells.of([n.to_global for n in networks], kind.dim)
         self.to_party = _Cells.of([n.to_party for n in networks], kind.dim)
         self.to_emotion = _Cells.of([n.to_emotion for n in networks], kind.width)
@@ -235,7 +236,7 @@ class _Networks:
     def _speakers(self, x: Tensor, party: Tensor, active: list[int], training: bool) -> Iterator[Tensor]:
         """The speaker's state ``[K, R, D]`` after each step."""
         state = x.new_zeros(len(x), active[0], self.kind.width)  # [K, R, D], global
-        parties = state.unsqueeze(2).repeat(1, 1, self.kind.parties, 1)  # [K, R, parties, D]
+        parties = state.unsqueeze(2).repeat(1, 1, self.parties, 1)  # [K, R, parties, D]
         memory: _Memory
         if self.kind.attention == "simple":
             memory, query = _RunningMean(self.attention, state), x[..., :0]
@@ -266,7 +267,7 @@ class _Networks:
         if self.to_listener is None:
             return parties
         given = torch.baddbmm(given, heard, self.to_listener.inner)  # [K, R, 3D]
-        given = given.repeat_interleave(self.kind.parties, 1)  # [K, R * parties, 3D]
+        given = given.repeat_interleave(self.parties, 1)  # [K, R * parties, 3D]
         states = self.to_listener.step(given, parties.flatten(1, 2))  # [K, R * parties, D]
         return self._drop(states, training).view_as(parties)  # [K, R, parties, D]
 

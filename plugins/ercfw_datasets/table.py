@@ -35,7 +35,7 @@ class Table(Corpus):
         columns: your name of a column, by ours; a column keeps our name otherwise.
         labels: a class for a label of the file, to rename or merge (``happy = "happiness"``), or ``""``
             to leave such utterances out of their conversations. Other labels stay as they are.
-        classes: the classes in order; by default all there are, sorted.
+        classes: the classes in order; by default all that train and dev have, sorted.
         dev: conversations of the dev split, whatever the split column says.
         test: likewise of the test split.
         fold: split by conversation into ``folds`` parts instead: this one is test, the next one dev. The
@@ -70,7 +70,8 @@ class Table(Corpus):
             raise InputError.at("[data] fold", "splits the conversations, and so do dev and test", "set one")
         else:
             splits = by_fold(order, fold, folds)
-        classes = classes or _classes(records, path, names["label"])
+        learnt = [record for record in records if splits[record.id[0]] != "test"]
+        classes = classes or _classes(learnt, path, names["label"])
         has_column = names["split"] in rows[0].fields
         trained = {c for c in order if (listed[c] == "train" if has_column else splits[c] != "test")}
         annotations = Annotations(

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ercfw import DataInfo, Fused, FusionBlock, InputError, Inputs
-from ercfw_basics.attention import ConversationAttention, FeedForward
+from ercfw_basics import ConversationAttention, FeedForward
 
 ASKING_ORDER = ("text", "audio", "visual")
 

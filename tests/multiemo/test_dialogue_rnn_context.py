@@ -213,10 +213,15 @@ def test_both_directions_read_the_whole_conversation():
     assert torch.equal(gradient.any(1), inputs.layout.conversation == 0)
 
 
-def test_more_speakers_than_training_had_share_the_last_state():
-    torch.manual_seed(0)
-    block = DialogueRNN(DIM, DataInfo({}, {}, 1), width=WIDTH)
-    torch.testing.assert_close(made(block, [talk("x", "abcdb", 1)]), made(block, [talk("x", "abbbb", 1)]))
+@pytest.mark.parametrize("listener", [False, True])
+def test_more_speakers_than_training_had_keep_states_of_their_own(listener):
+    blocks = []
+    for speakers in (1, 9):
+        torch.manual_seed(0)
+        blocks.append(DialogueRNN(DIM, DataInfo({}, {}, speakers), width=WIDTH, listener=listener))
+    few, many = (made(block, [talk("x", "abcdb", 1)]) for block in blocks)
+    torch.testing.assert_close(few, many)
+    assert not torch.allclose(few, made(blocks[0], [talk("x", "abbbb", 1)]))
 
 
 def test_dropout_acts_in_training_only_and_on_what_is_carried_on():
