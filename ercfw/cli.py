@@ -3,8 +3,11 @@
 import json
 import os
 import re
+import signal
 import sys
+import time
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 MOST_SEEDS = 100
 
 PIPE_WIDTH = 120
+PATIENCE = 2.0  # seconds
 
 app = typer.Typer(
     name="ercfw",
@@ -68,8 +72,8 @@ def run(
     talk = Talk(quiet=quiet, silent=not first)
     try:
         results = run_jobs(jobs, Manner(out, resume, force), talk)
-    except KeyboardInterrupt:
-        talk.say(f"stopped; finished epochs are kept in {out}, the same command with --resume goes on")
+    except (KeyboardInterrupt, Stopped):
+        talk.say("stopped; finished epochs and extracted features are kept: the same command with --resume goes on")
         raise typer.Exit(1) from None
     if not first:
         return
@@ -102,7 +106,7 @@ def validate(
         variants = [job.variant for job in jobs]
         print(json.dumps({"variants": variants, "warnings": found.warnings, "unchecked": found.unchecked}))
         return
-    print(f"{recipe}: valid, with {len(jobs) - 1} variants")
+    print(f"{recipe}: valid (variants: {len(jobs) - 1})")
     for kind, notes in (("warning", found.warnings), ("not checked", found.unchecked)):
         for note in notes:
             print(f"{kind}: {note}")
@@ -239,10 +243,33 @@ def _add_plugin_commands(words: list[str]) -> None:
             print(f"warning: {failure}", file=sys.stderr)
 
 
+class Stopped(BaseException):
+    """Ctrl-C, or a scheduler's SIGTERM: no handler of ordinary errors may swallow it."""
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise Stopped
+
+
 def main() -> None:
     """Run the command line; a user's mistake ends in one message."""
+    before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        _main()
+    except Stopped:
+        print("stopped", file=sys.stderr)
+        sys.exit(1)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _main() -> None:
     # Threads that spin while they wait are many times slower as soon as anything else wants the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if "WORLD_SIZE" in os.environ:
+        # Every process would warn that a search for unused parameters found none, at every start.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     try:
         _add_plugin_commands(sys.argv[1:])
         app()
@@ -251,4 +278,6 @@ def main() -> None:
         told = isinstance(error, RunError) or os.environ.get("RANK", "0") == "0"
         for line in str(error).splitlines() if told else []:
             print(f"error: {line}", file=sys.stderr)
+        if not told:
+            time.sleep(PATIENCE)  # torchrun ends all processes with the first, and the message would be lost
         sys.exit(error.exit_code)

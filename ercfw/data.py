@@ -1,6 +1,6 @@
 """A recipe's conversations: the dataset's splits, each with the streams that the recipe asks for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -73,12 +73,49 @@ def load_data(recipe: Recipe, catalog: Catalog, dataset: Dataset, progress: Prog
         found = check_fitted(name, table.fitted_on, with_streams, dataset.source_train, allow)
         stamps += [stamp for stamp in found.stamps if stamp not in stamps]
         warnings += found.warnings
-    for target, spec in describe(splits["train"], dataset.targets).targets.items():
-        absent = [name for name, count in zip(spec.classes, spec.counts, strict=True) if not count]
-        warnings += [f"class '{name}' of '{target}' has no utterance in train" for name in absent]
-    streams = {name: {"made_by": t.made_by, "fitted_on": _said(t.fitted_on)} for name, t in tables.items()}
+    present = {name: _present(with_streams, name) for name in recipe.data.modalities}
+    warnings += [*_class_warnings(splits["train"], dataset.targets), *_stream_warnings(present)]
+    streams = {
+        name: {"made_by": table.made_by, "fitted_on": _said(table.fitted_on), "present": present[name]}
+        for name, table in tables.items()
+    }
     provenance = replace(dataset.provenance, files={**dataset.provenance.files, **_feature_files(recipe, dataset)})
     return Data(with_streams, dataset.targets, provenance, streams, tuple(stamps), tuple(warnings))
+
+
+def _class_warnings(train: Sequence[Conversation], targets: Mapping[str, tuple[str, ...]]) -> Iterable[str]:
+    for target, spec in describe(train, targets).targets.items():
+        for name, count in zip(spec.classes, spec.counts, strict=True):
+            if not count:
+                yield f"class '{name}' of '{target}' has no utterance in train"
+            if name.lower() in {other.lower() for other in spec.classes if other != name}:
+                yield f"class '{name}' of '{target}' differs from another one in capital letters only"
+        if len(spec.classes) == 1:
+            yield f"'{target}' has a single class, so every prediction is right"
+
+
+def _present(splits: Mapping[str, Sequence[Conversation]], modality: str) -> dict[str, str]:
+    """In how many utterances of each split a modality is present."""
+    streams = {split: [c.streams[modality] for c in conversations] for split, conversations in splits.items()}
+    return {
+        split: f"{sum(int(s.present.sum()) for s in found)} of {sum(len(s.present) for s in found)}"
+        for split, found in streams.items()
+    }
+
+
+def _stream_warnings(present: Mapping[str, Mapping[str, str]]) -> Iterable[str]:
+    """Streams that most utterances lack.
+
+    Raises:
+        InputError: no utterance of train has one.
+    """
+    for name, in_split in present.items():
+        for split, counts in in_split.items():
+            there, utterances = map(int, counts.split(" of "))
+            if split == "train" and not there:
+                raise InputError.at(f"[data] modalities: {name}", "no utterance of train has it")
+            if utterances and there < utterances / 2:
+                yield f"stream '{name}' is present in only {counts} utterances of {split}"
 
 
 def feature_part(recipe: Recipe, modality: str) -> FeaturePart | None:

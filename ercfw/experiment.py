@@ -2,9 +2,8 @@
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +39,10 @@ def run_jobs(jobs: Sequence[Job], manner: Manner, talk: Talk) -> list[dict[str, 
     for job, seed in [(each, seed) for each in jobs for seed in each.recipe.seeds]:
         with in_recipe(job.where):
             if job.shared_data not in datasets:
-                with _told(talk):
+                with warnings.catch_warnings(record=True) as caught:
+                    warnings.simplefilter("always", UserWarning)
                     datasets = {job.shared_data: make_dataset(job.recipe, job.catalog)}
+                doubts = tuple(str(warning.message) for warning in caught)
             dataset = datasets[job.shared_data]
             folder = open_folder(manner.out, job, seed)
             done = folder.is_done and not manner.force
@@ -54,7 +55,7 @@ def run_jobs(jobs: Sequence[Job], manner: Manner, talk: Talk) -> list[dict[str, 
                 continue
             folder.check_unfinished(manner.resume, manner.force)
             if job.shared_data not in loaded:
-                loaded = {job.shared_data: _load(accelerator, job, dataset, talk)}
+                loaded = {job.shared_data: _load(accelerator, job, dataset, doubts, talk)}
             if not manner.force:
                 folder.check_same_data(loaded[job.shared_data].provenance)
             run = Run(accelerator, job, seed, loaded[job.shared_data], folder, talk)
@@ -66,16 +67,6 @@ def run_jobs(jobs: Sequence[Job], manner: Manner, talk: Talk) -> list[dict[str, 
                 raise RunError(f"{folder.path}: {error}") from error
     accelerator.end_training()
     return results
-
-
-@contextmanager
-def _told(talk: Talk) -> Iterator[None]:
-    """What a dataset warns of, such as lines in another encoding, is said as plainly as the rest."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        yield
-    for warning in caught:
-        talk.warn(str(warning.message))
 
 
 def make_accelerator(recipes: Sequence[Recipe]) -> Accelerator:
@@ -100,9 +91,11 @@ def make_accelerator(recipes: Sequence[Recipe]) -> Accelerator:
     return accelerator
 
 
-def _load(accelerator: Accelerator, job: Job, dataset: Dataset, talk: Talk) -> Data:
+def _load(accelerator: Accelerator, job: Job, dataset: Dataset, doubts: tuple[str, ...], talk: Talk) -> Data:
+    """A job's data; ``doubts`` is what the dataset warned of while it was read."""
     with accelerator.main_process_first(), talk.progress() as bars:
-        data = load_data(job.recipe, job.catalog, dataset, bars)
+        data = load_data(job.recipe, job.catalog, dataset, bars.or_lines)
+    data = replace(data, warnings=(*doubts, *data.warnings))
     if SIMULATED in data.stamps:
         talk.banner(SIMULATED, f"No real data: {data.provenance.source}. The numbers say nothing about any corpus.")
     for warning in data.warnings:

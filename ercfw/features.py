@@ -58,7 +58,7 @@ class FeatureTable:
             )
         if self.values.dtype.kind == "f" and not np.isfinite(self.values).all():
             row = self._row_of(np.argwhere(~np.isfinite(self.values))[0][0])
-            raise InputError.at(self.where, f"utterance {'/'.join(self.ids[row])} holds NaN or infinity")
+            raise InputError.at(self.where, f"utterance {'/'.join(self.ids[row])} holds NaN or infinity (as float32)")
         if len(self._row) != len(self.ids):
             double = next(id for i, id in enumerate(self.ids) if self._row[id] != i)
             raise InputError.at(self.where, f"utterance {'/'.join(double)} has more than one row")
@@ -174,11 +174,16 @@ def read_features(path: Path, rows: Sequence[UtteranceId]) -> FeatureTable:
         raise InputError.at(path, f"has {len(values)} rows, but the source has {len(rows)} utterances")
     return FeatureTable(
         ids=tuple(rows),
-        values=values.astype(np.float32),
+        values=_as_float32(values),
         present=np.ones(len(values), dtype=bool),
         made_by={"file": path.name, "sha256": sha256(path)},
         where=str(path),
     )
+
+
+def _as_float32(values: NDArray[Any]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as such
+        return values.astype(np.float32)
 
 
 def _read_array(path: Path) -> NDArray[Any]:

@@ -50,6 +50,8 @@ def _checked_widths(model: Model, rows: int) -> Iterator[None]:
         if not isinstance(x, Tensor) or list(x.shape) != wanted:
             shown = f"shape {list(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
             raise InputError.at(f"[{table}]", f"gives {shown}", f"[N, out_dim] = {wanted}")
+        if not x.isfinite().all():
+            raise InputError.at(f"[{table}]", "gives NaN or infinity", "finite numbers, for ordinary inputs")
 
     hooks = [part.register_forward_hook(partial(check, table)) for table, part in _parts(model)]
     try:
@@ -138,8 +140,9 @@ def _made_up(info: DataInfo) -> Inputs:
 
 def _stream(spec: ModalitySpec) -> Stream:
     present, frames = torch.ones(3, dtype=torch.bool), torch.ones(3, 2, dtype=torch.bool)
+    if spec.kind == "tokens":
+        return Stream(torch.randint(spec.dim, (3, 2)), present, frames)
+    mean, deviation = torch.tensor(spec.mean), torch.tensor(spec.deviation)  # [D]
     if spec.kind == "vector":
-        return Stream(torch.randn(3, spec.dim), present)
-    if spec.kind == "frames":
-        return Stream(torch.randn(3, 2, spec.dim), present, frames)
-    return Stream(torch.randint(spec.dim, (3, 2)), present, frames)
+        return Stream(mean + deviation * torch.randn(3, spec.dim), present)
+    return Stream(mean + deviation * torch.randn(3, 2, spec.dim), present, frames)

@@ -1,11 +1,14 @@
 """What is said to the person who waits: on stderr, and only by the first of several processes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+LINES = 4
+"""About how many lines tell of one long step where there is no bar."""
 
 
 class Talk:
@@ -45,14 +48,15 @@ class Talk:
         )
         hidden = self._quiet or not self.console.is_terminal
         with Progress(*columns, console=self.console, disable=hidden, transient=True) as progress:
-            yield Bars(progress)
+            yield Bars(progress, self.say)
 
 
 class Bars:
     """One bar a name, made when it is first told of."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, say: Callable[[str], None]) -> None:
         self._progress = progress
+        self._say = say
         self._tasks = {task.description: task.id for task in progress.tasks}
 
     def __call__(self, name: str, done: int, total: int) -> None:
@@ -60,3 +64,10 @@ class Bars:
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, total=total)
         self._progress.update(self._tasks[name], completed=done, total=total)
+
+    def or_lines(self, name: str, done: int, total: int) -> None:
+        """A bar on a terminal; elsewhere a line now and then, for what would else be long and silent."""
+        if not self._progress.disable:
+            self(name, done, total)
+        elif done == total or done % max(1, total // LINES) == 0:
+            self._say(f"{name}: {done} of {total} conversations")

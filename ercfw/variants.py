@@ -114,7 +114,9 @@ def check_variants(source: Source) -> list[Mistake]:
 def _name_mistakes(source: Source) -> list[Mistake]:
     mistakes, seen = [], {BASE: BASE}
     for name in source.variants[1:]:
-        if not slug(name):
+        if name == "all":
+            mistakes.append(Mistake(f"{source.path}: [[variant]]", "'all' stands for every variant", "another name"))
+        elif not slug(name):
             mistakes.append(Mistake(f"{source.path}: [[variant]]", f"'{name}' has no letter or digit"))
         elif slug(name) in seen:
             both = f"'{name}' and '{seen[slug(name)]}' would share the folder '{slug(name)}'"

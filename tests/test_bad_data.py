@@ -161,3 +161,30 @@ def test_weights_that_saw_what_they_are_judged_by_are_refused(split, cli, table)
     path.write_text("\n".join(line[: -len("train")] + split if line.startswith("train0") else line for line in lines))
     ended = cli("run", recipe, "train.init_from=first/own/base/seed-0", "--out", "second")
     ended.check(2, f"[train] init_from: first/own/base/seed-0 was trained on 1 conversations of this run's {split}")
+
+
+def store(present: list[bool]) -> None:
+    rows = Path("own/utterances.csv").read_text().splitlines()[1:]
+    ids = tuple(tuple(row.split(",")[:2]) for row in rows)
+    Path("own/audio.npy").unlink(missing_ok=True)
+    FeatureTable(ids, values_of(ROWS), np.array(present)).save(Path("own/audio.safetensors"))
+
+
+def test_a_modality_that_train_never_has_is_refused(cli, table):
+    recipe = table()
+    store([False] * ROWS)
+    cli("run", recipe).check(2, "[data] modalities: audio: no utterance of train has it")
+
+
+def test_a_modality_that_most_utterances_lack_is_warned_of_and_counted(cli, table):
+    recipe = table()
+    store([True, True] + [False] * (ROWS - 3) + [True])
+    ended = cli("run", recipe)
+    assert ended.code == 0, ended.err
+    assert "warning: stream 'audio' is present in only 2 of 6 utterances of train" in ended.err
+    assert "train = 2 of 6" in Path("runs/own/base/seed-0/report.md").read_text()
+
+
+def test_labels_that_differ_in_capitals_only_and_a_single_class_are_warned_of(cli, table):
+    assert "differs from another one in capital letters only" in cli("run", table(label="Anger")).err
+    assert "has a single class" in cli("run", table(label="anger"), "--force").err

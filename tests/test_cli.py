@@ -83,7 +83,7 @@ def test_validate_tells_variants_warnings_and_what_it_could_not_check(cli, tiny_
     recipe = tiny_recipe(VARIANT + "[loss.soft-hgr]\nweight = 0.1\n")
     ended = cli("validate", recipe)
     assert ended.code == 0
-    assert ended.out.splitlines()[0] == f"{recipe}: valid, with 1 variants"
+    assert ended.out.splitlines()[0] == f"{recipe}: valid (variants: 1)"
     assert "warning: variant 'w/o audio': [loss.soft-hgr] teaches nothing here: its gradient is zero" in ended.out
     assert "not checked: the streams' files and values" in ended.out
     found = json.loads(cli("validate", recipe, "--json").out)

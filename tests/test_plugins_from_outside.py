@@ -2,11 +2,15 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
 
 GATED_SUM = '''\
 """Gated sum: each utterance weighs its own modalities."""
@@ -100,6 +104,17 @@ def test_a_fusion_in_an_installed_package(tiny_recipe, tmp_path):
     assert ended.returncode == 0, ended.stderr
     about = json.loads((tmp_path / "runs/tiny/base/seed-0/environment.json").read_text())
     assert about["plugins"]["gated"] == "0.3"
+
+
+def test_the_tutorial_s_package_installs(tmp_path):
+    page = (CHECKOUT / "docs/plugin_author.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r'^```toml title="pyproject.toml"\n(.*?)^```$', page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "pyproject.toml").write_text(block)
+    (tmp_path / "weighted.py").write_text(GATED_SUM)
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*pip, "--wheel-dir", "built", "."], check=True, capture_output=True, cwd=tmp_path)
+    with zipfile.ZipFile(next((tmp_path / "built").glob("*.whl"))) as wheel:
+        assert "weighted.py" in wheel.namelist()
 
 
 def test_a_whole_model_in_ten_lines(cli, tiny_recipe, plugin_file):

@@ -144,3 +144,8 @@ def test_a_loss_that_remembers_what_it_sees_is_not_touched(rehearsed, parts):
     rehearsed(loss="self.remember(outputs.heads['emotion'].logits).sum()")
     ((_, losses),) = parts
     assert not losses.losses["mine"].seen
+
+
+def test_a_part_that_gives_nan_is_named(rehearsed):
+    with pytest.raises(InputError, match=r"\[fusion\]: gives NaN or infinity"):
+        rehearsed(fused="x * float('nan')")

@@ -62,7 +62,7 @@ def test_unlabelled_splits_have_no_confusion(tmp_path):
 
 
 def test_the_curve_shows_each_epoch_and_the_best_one():
-    figure = learning_curve(history(6), 3, "emotion.weighted-f1 on dev")
+    figure = learning_curve(history(6), 3, "emotion.weighted-f1", "dev")
     left, right = figure.axes
     train, watched = left.lines
     assert train.get_ydata() == pytest.approx([1 / n + 0.5 for n in range(1, 7)])

@@ -96,13 +96,11 @@ def test_killed_and_resumed_is_the_same_as_never_stopped(cli, recipe, whole, tmp
     assert not list(folder.glob(".*"))
 
 
-@pytest.fixture
-def interrupt(monkeypatch):
-    """Ctrl-C from inside the run, also where the tests themselves run with it ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    monkeypatch.setenv("STOP_WITH", "SIGINT")
-    yield monkeypatch
-    signal.signal(signal.SIGINT, before)
+@pytest.fixture(params=["SIGINT", "SIGTERM"])
+def interrupt(monkeypatch, request):
+    """The signals of Ctrl-C and of a scheduler."""
+    monkeypatch.setenv("STOP_WITH", request.param)
+    return monkeypatch
 
 
 def test_ctrl_c_ends_in_one_message_and_nothing_is_lost(cli, recipe, whole, interrupt, tmp_path):

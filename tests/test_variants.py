@@ -90,3 +90,10 @@ def test_broken_variants_are_all_told(variants, expected, tmp_path):
 def test_what_a_variant_drops_stays_away_whatever_is_laid_over_it(source):
     tables = resolve_variant(source, "w/o SWFC", {"loss": {"swfc": {"temperature": 0.5}}})
     assert tables["loss"] == {"cross-entropy": {"weight": "rest"}}
+
+
+def test_a_variant_may_not_be_called_all(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('[[variant]]\nname = "all"\n')
+    (mistake,) = check_variants(read_toml(path))
+    assert "'all' stands for every variant" in mistake.what

@@ -72,8 +72,11 @@ def _data(metrics: Mapping[str, Any]) -> list[str]:
     sizes = metrics["sizes"]
     lines += _table(["split", *next(iter(sizes.values()))], ([s, *map(str, n.values())] for s, n in sizes.items()))
     if metrics["streams"]:
-        rows = ([name, _in_words(s["made_by"]), s["fitted_on"]] for name, s in metrics["streams"].items())
-        lines += ["", *_table(["stream", "made by", "fitted on"], rows)]
+        rows = (
+            [name, _in_words(s["made_by"]), s["fitted_on"], _in_words(s["present"])]
+            for name, s in metrics["streams"].items()
+        )
+        lines += ["", *_table(["stream", "made by", "fitted on", "utterances that have it"], rows)]
     if data["files"]:
         lines += ["", *_table(["file", "sha256"], ([name, f"`{digest}`"] for name, digest in data["files"].items()))]
     return lines

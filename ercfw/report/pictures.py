@@ -27,7 +27,7 @@ def draw_run(
 ) -> list[str]:
     """Write all pictures of a run (``metrics`` as in ``metrics.json``); their names."""
     names = ["learning_curve.png"]
-    curve = learning_curve(history, metrics["best_epoch"], f"{metrics['select']} on {metrics['chosen_on']}")
+    curve = learning_curve(history, metrics["best_epoch"], metrics["select"], metrics["chosen_on"])
     _save(folder / names[0], curve, headline(metrics), metrics["stamps"])
     for split, predicted in predictions.items():
         for target in predicted.labels:
@@ -40,12 +40,12 @@ def draw_run(
     return names
 
 
-def learning_curve(history: Sequence[Mapping[str, Any]], best_epoch: int, score: str) -> Figure:
-    """Losses of train and of the watched split by epoch, and the score that chooses the epoch."""
+def learning_curve(history: Sequence[Mapping[str, Any]], best_epoch: int, select: str, chosen_on: str) -> Figure:
+    """Losses of train and of the split that chooses the epoch, and the score that it chooses by."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     epochs = [line["epoch"] for line in history]
-    for label, key in (("train", "train_loss"), ("watched", "watched_loss")):
+    for label, key in (("train", "train_loss"), (chosen_on, "watched_loss")):
         left.plot(epochs, [sum(line[key].values()) for line in history], label=label, marker=".")
     left.set(xlabel="epoch", ylabel="weighted sum of losses")
     left.legend(frameon=False)
@@ -54,7 +54,7 @@ def learning_curve(history: Sequence[Mapping[str, Any]], best_epoch: int, score:
     best = chosen[best_epoch - 1]
     right.plot([best_epoch], [best], marker="o", color="C2")
     right.annotate(f"{best:.1f}", (best_epoch, best), textcoords="offset points", xytext=(0, 6), ha="center")
-    right.set(xlabel="epoch", ylabel=score)
+    right.set(xlabel="epoch", ylabel=f"{select} on {chosen_on}")
     right.margins(y=0.15)
     for axes in (left, right):
         axes.set_xlim(0.5, len(epochs) + 0.5)

@@ -85,5 +85,5 @@ def _decode(path: Path) -> str:
         except UnicodeDecodeError:
             lines.append(line.decode("cp1252", errors="replace"))
             damaged += 1
-    warnings.warn(f"{path}: {damaged} lines are not UTF-8 and were read as cp1252", stacklevel=2)
+    warnings.warn(f"{path}: read as cp1252 where it is not UTF-8 (lines: {damaged})", stacklevel=2)
     return "\n".join(lines)

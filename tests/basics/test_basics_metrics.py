@@ -39,14 +39,18 @@ def test_scores_by_hand(name, expected) -> None:
     assert given == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("name", ["weighted-f1", "accuracy", "unweighted-accuracy"])
+@pytest.mark.parametrize("name", ["weighted-f1", "macro-f1", "accuracy", "unweighted-accuracy"])
 def test_all_right_is_one_although_classes_are_absent(name) -> None:
     assert score(name, TRUE, TRUE) == 1.0
 
 
 def test_classes_that_do_not_occur_keep_their_place() -> None:
     np.testing.assert_allclose(score("f1", np.array([3, 3]), np.array([3, 3])), [0, 0, 0, 1])
-    assert score("macro-f1", np.array([3, 3]), np.array([3, 3])) == 0.25
+
+
+def test_macro_f1_is_over_the_classes_that_are_true_or_predicted() -> None:
+    # Class 0: precision 1, recall 1/2. Class 1: 1. Class 2 is predicted and never true: 0. Class 3 is neither.
+    assert score("macro-f1", np.array([0, 0, 1]), np.array([0, 2, 1])) == pytest.approx((2 / 3 + 1 + 0) / 3)
 
 
 def test_a_constant_answer_gives_no_warning(recwarn) -> None:
