@@ -84,6 +84,8 @@ def make_accelerator(recipes: Sequence[Recipe]) -> Accelerator:
         raise InputError.at("[train] precision", "'fp16' needs a GPU", "bf16, which a CPU can do, or no")
     # DDP must look for unused parameters: a part may leave some of its own out of a step.
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)
+    # A vector's gradient may lie otherwise in memory than DDP's bucket; the copy costs nothing here.
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
     accelerator = Accelerator(cpu=on_cpu, mixed_precision=precision, kwargs_handlers=[unused])
     if accelerator.device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
