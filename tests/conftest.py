@@ -76,12 +76,16 @@ def clean_place(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkey
 
 
 @pytest.fixture(scope="session")
-def real_data() -> Path:
-    """The folder of real corpora; skips where it is absent."""
-    folder = Path(os.environ.get("ERCFW_TEST_DATA", CHECKOUT.parent / "shared" / "data"))
-    if not folder.is_dir():
-        pytest.skip(f"no real data at {folder}")
-    return folder
+def real_data() -> Callable[[str], Path]:
+    """``real_data("meld")``: the folder of a real corpus; skips where it is absent."""
+
+    def corpus(name: str) -> Path:
+        folder = Path(os.environ.get("ERCFW_TEST_DATA", CHECKOUT.parent / "shared" / "data")) / name
+        if not folder.is_dir():
+            pytest.skip(f"no real data at {folder}")
+        return folder
+
+    return corpus
 
 
 @pytest.fixture

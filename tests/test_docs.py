@@ -78,7 +78,7 @@ def folders(tmp_path_factory):
 def meld(tmp_path_factory, real_data):
     """The real MELD, cut to the first dialogues of each split."""
     folder = tmp_path_factory.mktemp("meld")
-    for path in (real_data / "meld").glob("*_sent_emo.csv"):
+    for path in real_data("meld").glob("*_sent_emo.csv"):
         copy_rows(path, folder / path.name, lambda row: int(row["Dialogue_ID"]) < FIRST)
     return folder
 
@@ -87,7 +87,7 @@ def meld(tmp_path_factory, real_data):
 def mosi(tmp_path_factory, real_data):
     """The real MOSI, cut to the first utterances of each video."""
     folder = tmp_path_factory.mktemp("mosi")
-    source = real_data / "mosi"
+    source = real_data("mosi")
     kept = copy_rows(source / "utterances.csv", folder / "utterances.csv", lambda row: int(row["utterance"]) <= FIRST)
     np.save(folder / "audio.npy", np.load(source / "audio.npy")[kept])
     return folder

@@ -216,9 +216,7 @@ epochs = 1
 def test_real_arrays_that_were_fitted_on_labels_are_told_and_clean_ones_are_not(
     cli, real_data, tmp_path, modality, accused
 ):
-    root = real_data / "mosi"
-    if not (root / "utterances.csv").is_file():
-        pytest.skip(f"no MOSI in {real_data}")
+    root = real_data("mosi")
     with (root / "utterances.csv").open(encoding="utf-8") as file:
         train = sorted({row["conversation"] for row in csv.DictReader(file) if row["split"] == "train"})
     path = tmp_path / "mosi.toml"

@@ -38,9 +38,7 @@ lr = 1e-2
 @pytest.fixture
 def meld(real_data, tmp_path):
     """The first conversations of real MELD, and a stream of the marks in each text."""
-    source = real_data / "meld"
-    if not (source / "test_sent_emo.csv").is_file():
-        pytest.skip(f"no MELD in {real_data}")
+    source = real_data("meld")
     (tmp_path / "meld").mkdir()
     texts = []
     for split, most in CUT.items():

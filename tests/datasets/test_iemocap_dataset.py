@@ -9,8 +9,8 @@ HEADER = "conversation,utterance,speaker,text,label"
 
 
 @pytest.fixture
-def root(bare):
-    place = bare / "data" / "iemocap"
+def root(tmp_path):
+    place = tmp_path / "data" / "iemocap"
     place.mkdir(parents=True)
     return place
 
@@ -64,7 +64,7 @@ def test_mistakes(root):
         Iemocap()
 
 
-def test_simulated_in_its_shape_when_nothing_is_there(bare):
+def test_simulated_in_its_shape_when_nothing_is_there():
     dataset = Iemocap()
     assert dataset.provenance.simulated
     assert "IEMOCAP" in dataset.provenance.source
