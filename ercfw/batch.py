@@ -1,6 +1,6 @@
 """What models, losses and metrics are handed: packed tensors, a row an utterance."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Self
 
@@ -12,13 +12,20 @@ from ercfw.conversations import UNLABELLED, UtteranceId
 
 def map_tensors(value: Any, fn: Callable[[Tensor], Tensor]) -> Any:
     """``fn`` applied to every tensor in nested dataclasses and dicts; the rest is left as it is."""
-    if isinstance(value, Tensor):
-        return fn(value)
-    if isinstance(value, dict):
-        return {key: map_tensors(item, fn) for key, item in value.items()}
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{f.name: map_tensors(getattr(value, f.name), fn) for f in fields(value)})
-    return value
+    return zip_tensors([value], fn)
+
+
+def zip_tensors(values: Sequence[Any], fn: Callable[..., Tensor]) -> Any:
+    """``fn`` applied to the tensors that stand at the same place of several alike values; the rest is the first's."""
+    first = values[0]
+    if isinstance(first, Tensor):
+        return fn(*values)
+    if isinstance(first, dict):
+        return {key: zip_tensors([value[key] for value in values], fn) for key in first}
+    if is_dataclass(first) and not isinstance(first, type):
+        names = [f.name for f in fields(first)]
+        return replace(first, **{name: zip_tensors([getattr(value, name) for value in values], fn) for name in names})
+    return first
 
 
 class TensorGroup:
@@ -39,7 +46,10 @@ class TensorGroup:
 
 @dataclass(frozen=True)
 class Layout(TensorGroup):
-    """Which conversation each row belongs to, and the way to and from the padded form.
+    """Which conversation each row belongs to, and the ways to and from forms that hold empty places.
+
+    ``pad`` gives every conversation as many places as the longest has. ``to_bins`` puts whole conversations
+    into bins of rows, short ones several to a bin, so that few places are empty however lengths differ.
 
     Attributes:
         lengths: ``[B]`` int64, utterances of each conversation.
@@ -49,8 +59,10 @@ class Layout(TensorGroup):
         previous: ``[N]`` int64, row of the previous utterance of this conversation, -1 = first.
         previous_same_speaker: ``[N]`` int64, likewise by this speaker.
         mask: ``[B, U]`` bool, True = real.
+        slot: ``[N]`` int64, row -> place in the bins.
         sizes: the lengths on the host, so that nothing waits for the device.
         speakers: most speakers of a conversation of this batch, on the host too.
+        bins: how many bins of what width, group by group, on the host too.
     """
 
     lengths: Tensor
@@ -60,18 +72,32 @@ class Layout(TensorGroup):
     previous: Tensor
     previous_same_speaker: Tensor
     mask: Tensor
+    slot: Tensor
     sizes: tuple[int, ...]
     speakers: int
+    bins: tuple[tuple[int, int], ...]
 
     def pad(self, x: Tensor) -> Tensor:
         """``[N, ...] -> [B, U, ...]``, zero where there is no utterance."""
         batch, longest = self.mask.shape
         padded = x.new_zeros(batch * longest, *x.shape[1:])
-        return padded.index_copy(0, self.index, x).view(batch, longest, *x.shape[1:])  # [B, U, ...]
+        return padded.index_copy_(0, self.index, x).view(batch, longest, *x.shape[1:])  # [B, U, ...]
 
     def pack(self, y: Tensor) -> Tensor:
         """``[B, U, ...] -> [N, ...]``, the inverse of ``pad``."""
         return y.flatten(0, 1).index_select(0, self.index)  # [N, ...]
+
+    def to_bins(self, x: Tensor) -> list[Tensor]:
+        """``[N, ...]`` -> for each group of b bins of width W ``[b, W, ...]``, zero where there is no utterance."""
+        slots = [count * width for count, width in self.bins]
+        filled = x.new_zeros(sum(slots), *x.shape[1:]).index_copy_(0, self.slot, x)
+        parts = torch.split(filled, slots)
+        return [part.view(*shape, *x.shape[1:]) for part, shape in zip(parts, self.bins, strict=True)]
+
+    def from_bins(self, ys: Sequence[Tensor]) -> Tensor:
+        """The inverse of ``to_bins``: ``[b, W, ...]`` of each group -> ``[N, ...]``."""
+        flat = [y.flatten(0, 1) for y in ys]
+        return (flat[0] if len(flat) == 1 else torch.cat(flat)).index_select(0, self.slot)  # [N, ...]
 
 
 @dataclass(frozen=True)

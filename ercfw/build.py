@@ -15,8 +15,8 @@ from ercfw.info import DataInfo
 from ercfw.interfaces import Context, FusionBlock, Loss, Model
 from ercfw.model import ComposedModel
 from ercfw.options import read_options
-from ercfw.overrides import Tables
 from ercfw.recipe import FeaturePart, Part, Recipe, loss_weights
+from ercfw.toml import Tables
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 JOINT, DEFAULT = "joint", "default"
@@ -183,7 +183,7 @@ def build_losses(recipe: Recipe, catalog: Catalog, info: DataInfo) -> WeightedLo
     """The losses of a recipe; one that names no target is of the first head.
 
     Raises:
-        InputError: an option is wrong, or a loss that couples a batch is to be accumulated over several.
+        InputError: an option is wrong.
         RunError: a loss' own code failed.
     """
     first = next(iter(recipe.head or info.targets))
@@ -191,11 +191,4 @@ def build_losses(recipe: Recipe, catalog: Catalog, info: DataInfo) -> WeightedLo
         name: make_part(catalog, "loss", f"loss.{name}", part, part.target or first, info)
         for name, part in recipe.loss.items()
     }
-    coupling = [name for name, loss in losses.items() if loss.couples_batch]
-    if coupling and recipe.train.accumulate > 1:
-        raise InputError.at(
-            "[train] accumulate",
-            f"loss {', '.join(coupling)} couples the utterances of a batch, so parts of it are not the whole",
-            "accumulate = 1 and a smaller data.batch_size",
-        )
     return WeightedLosses(losses, loss_weights(recipe))

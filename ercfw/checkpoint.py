@@ -1,5 +1,6 @@
 """Safetensors weights, and all that a resume needs, in files written whole or not at all."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -36,10 +37,15 @@ def load_model(path: Path) -> tuple[dict[str, Tensor], DataInfo, dict[str, Any]]
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Write nested dicts and lists of tensors and plain values."""
+    """Write nested dicts and lists of tensors and plain values; what was there before is kept beside it."""
     tensors: dict[str, Tensor] = {}
     skeleton = _flatten(state, "", tensors)
-    _save(path, tensors, {"format": FORMAT, "state": skeleton})
+    _save(path, tensors, {"format": FORMAT, "state": skeleton}, keep=previous_of(path))
+
+
+def previous_of(path: Path) -> Path:
+    """Where ``save_state`` keeps the state before the last."""
+    return path.with_stem(f"{path.stem}.previous")
 
 
 def load_state(path: Path) -> dict[str, Any]:
@@ -75,20 +81,36 @@ def start_from(model: nn.Module, folder: Path) -> tuple[str, dict[str, Any]]:
     return f"{len(fitting)} of {len(own)} tensors taken from {folder} (sha256 {digest[:12]})", about
 
 
-def _save(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+def _save(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any], keep: Path | None = None) -> None:
     plain = {name: x.detach().to("cpu", copy=True).contiguous() for name, x in tensors.items()}
+    about = json.loads(json.dumps(about))  # as it will be read: the hash must be the same
+    # Sorted, and one key beside the hash: safetensors writes several in random order.
+    text = json.dumps({**about, "sha256": _hash(about, plain)}, sort_keys=True)
     with replacing(path) as temporary:
-        # One key, sorted: safetensors writes several in random order.
-        save_file(plain, temporary, metadata={"ercfw": json.dumps(about, sort_keys=True)})
+        save_file(plain, temporary, metadata={"ercfw": text})
+        if keep is not None and path.is_file():
+            path.replace(keep)
 
 
 def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {}).get("ercfw", "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
-    except (OSError, SafetensorError, ValueError) as error:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError, TypeError, RecursionError) as error:
         raise InputError.at(path, f"cannot be read: {error}") from error
+    if not isinstance(about, dict) or about.pop("sha256", None) != _hash(about, tensors):
+        raise InputError.at(path, "cannot be trusted: its content does not have the hash that it was written with")
+    return tensors, about
+
+
+def _hash(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    """sha256 of all that a file says, so that a single flipped bit is found."""
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name, x in sorted(tensors.items()):
+        digest.update(f"{name} {x.dtype} {list(x.shape)}".encode())
+        digest.update(x.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:

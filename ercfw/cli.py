@@ -3,17 +3,17 @@
 import json
 import os
 import re
-import signal
 import sys
 import time
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from ercfw.errors import ErcfwError, InputError, RunError
+from ercfw.launch import MANY, launch
+from ercfw.stopping import Stopped, at_once
 
 if TYPE_CHECKING:
     from ercfw.jobs import Job
@@ -55,6 +55,7 @@ def run(
     out: Annotated[Path, typer.Option(help="Where runs are left.")] = Path("runs"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on with runs that were stopped.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Run again what is done or was stopped.")] = False,
+    processes: Annotated[int | None, typer.Option(min=1, max=MANY, help="Processes that share each batch.")] = None,
     no_plugin_files: NoPluginFiles = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say only warnings, errors and results.")] = False,
     as_json: AsJson = False,
@@ -62,20 +63,22 @@ def run(
     """Train a recipe, score it, and leave a report."""
     if resume and force:
         raise InputError.at("--resume and --force", "one goes on with a run, the other starts it anew", "one of them")
+    if processes is not None and processes > 1:
+        launch(processes, _without_processes(sys.argv[1:]))
+        return
     jobs = _jobs(recipe, overrides, variant, drop, seeds, no_plugin_files)
     _check_out(out)
     from ercfw.experiment import Manner, run_jobs
     from ercfw.report.tables import run_table, summary_table
     from ercfw.talk import Talk
 
-    first = os.environ.get("RANK", "0") == "0"
-    talk = Talk(quiet=quiet, silent=not first)
+    talk = Talk(quiet=quiet, silent=not _first_process())
     try:
         results = run_jobs(jobs, Manner(out, resume, force), talk)
     except (KeyboardInterrupt, Stopped):
-        talk.say("stopped; finished epochs and extracted features are kept: the same command with --resume goes on")
+        talk.say("stopped; the steps done and extracted features are kept: the same command with --resume goes on")
         raise typer.Exit(1) from None
-    if not first:
+    if not _first_process():
         return
     if as_json:
         print(json.dumps(results, ensure_ascii=False))
@@ -203,9 +206,18 @@ def _jobs(
         allow_plugin_files=not no_plugin_files,
     )
     jobs = plan_jobs(source, choice)
-    for path in sorted({path for job in jobs for path in job.plugin_files}):
+    for path in sorted({path for job in jobs for path in job.plugin_files}) if _first_process() else ():
         print(f"ran plugin file {path}", file=sys.stderr)
     return jobs
+
+
+def _without_processes(words: list[str]) -> list[str]:
+    """The same command, for each of the processes."""
+    return [
+        word
+        for before, word in zip(["", *words], words, strict=False)
+        if "--processes" not in (before, word) and not word.startswith("--processes=")
+    ]
 
 
 def _check_out(out: Path) -> None:
@@ -243,30 +255,24 @@ def _add_plugin_commands(words: list[str]) -> None:
             print(f"warning: {failure}", file=sys.stderr)
 
 
-class Stopped(BaseException):
-    """Ctrl-C, or a scheduler's SIGTERM: no handler of ordinary errors may swallow it."""
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise Stopped
-
-
 def main() -> None:
     """Run the command line; a user's mistake ends in one message."""
-    before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        _main()
+        with at_once():
+            _main()
     except Stopped:
-        print("stopped", file=sys.stderr)
+        if _first_process():
+            print("stopped", file=sys.stderr)
         sys.exit(1)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+
+
+def _first_process() -> bool:
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _main() -> None:
-    # Threads that spin while they wait are many times slower as soon as anything else wants the cores.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Threads that spin for long while they wait are many times slower as soon as anything else wants the cores.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     if "WORLD_SIZE" in os.environ:
         # Every process would warn that a search for unused parameters found none, at every start.
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
@@ -275,7 +281,7 @@ def _main() -> None:
         app()
     except ErcfwError as error:
         # Every process finds the same mistakes; one of them tells.
-        told = isinstance(error, RunError) or os.environ.get("RANK", "0") == "0"
+        told = isinstance(error, RunError) or _first_process()
         for line in str(error).splitlines() if told else []:
             print(f"error: {line}", file=sys.stderr)
         if not told:

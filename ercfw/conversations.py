@@ -4,6 +4,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +42,7 @@ class Conversation:
         speakers: U names.
         texts: U texts, empty where there is none.
         labels: a target's classes ``[U]`` int64, ``UNLABELLED`` where there is no label.
-        streams: a modality's values.
+        streams: a modality's values; read from where they are stored when they are asked for, perhaps.
         times: start and end of each utterance in seconds; empty when unknown.
         media: the clip of each utterance, or None; empty when there are no clips.
     """
@@ -61,9 +63,9 @@ class Conversation:
     @property
     def ids(self) -> tuple[UtteranceId, ...]:
         """The name of each utterance."""
-        return tuple((self.id, utterance) for utterance in self.utterances)
+        return tuple(zip(repeat(self.id), self.utterances, strict=False))
 
-    @property
+    @cached_property
     def speaker_numbers(self) -> NDArray[np.int64]:
         """``[U]`` speakers numbered by first appearance in this conversation."""
         numbers: dict[str, int] = {}
@@ -71,7 +73,7 @@ class Conversation:
 
     def with_streams(self, streams: Mapping[str, ConversationStream]) -> "Conversation":
         """The same conversation with these streams in place of its own."""
-        return replace(self, streams=dict(streams))
+        return replace(self, streams=streams)
 
 
 def fingerprint(conversation: Conversation) -> str:

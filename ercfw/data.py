@@ -3,19 +3,20 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ercfw.build import DEFAULT, make_part, selected_metric
 from ercfw.catalog import Catalog
-from ercfw.collate import describe
+from ercfw.collate import count_classes
+from ercfw.collector import collector_paused
 from ercfw.conversations import UNLABELLED, Conversation
 from ercfw.errors import InputError, Mistake, did_you_mean
 from ercfw.extract import Progress, extract
 from ercfw.features import FeatureTable, FittedOn, read_features
-from ercfw.files import sha256
 from ercfw.fitted import check_fitted
 from ercfw.interfaces import Dataset, Extractor, Provenance, Split
 from ercfw.recipe import FeaturePart, Recipe
+from ercfw.streams import StoredStreams, presence
 
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 SIMULATED = "SIMULATED"
@@ -42,6 +43,7 @@ class Data:
     warnings: tuple[str, ...] = field(default=())
 
 
+@collector_paused()
 def make_dataset(recipe: Recipe, catalog: Catalog) -> Dataset:
     """The dataset of a recipe."""
     dataset: Dataset = make_part(catalog, "dataset", "data", recipe.data)
@@ -63,28 +65,26 @@ def load_data(recipe: Recipe, catalog: Catalog, dataset: Dataset, progress: Prog
         for name in recipe.data.modalities
         if (table := _table(recipe, catalog, dataset, splits, name, progress)) is not None
     }
-    with_streams: dict[str, Sequence[Conversation]] = {
-        split: [_attach(c, recipe, tables) for c in splits[split]] for split in SPLITS
-    }
+    with_streams = _attach(splits, recipe.data.modalities, tables)
+    fitted_on = {name: _fitted_on(recipe, dataset, name, table) for name, table in tables.items()}
     stamps = [SIMULATED] if dataset.provenance.simulated else []
     warnings: list[str] = []
-    for name, table in tables.items():
-        allow = recipe.data.allow_fitted_dev
-        found = check_fitted(name, table.fitted_on, with_streams, dataset.source_train, allow)
+    for name, known in fitted_on.items():
+        found = check_fitted(name, known, with_streams, dataset.source_train, recipe.data.allow_fitted_dev)
         stamps += [stamp for stamp in found.stamps if stamp not in stamps]
         warnings += found.warnings
     present = {name: _present(with_streams, name) for name in recipe.data.modalities}
     warnings += [*_class_warnings(splits["train"], dataset.targets), *_stream_warnings(present)]
     streams = {
-        name: {"made_by": table.made_by, "fitted_on": _said(table.fitted_on), "present": present[name]}
+        name: {"made_by": table.made_by, "fitted_on": _said(fitted_on[name]), "present": present[name]}
         for name, table in tables.items()
     }
-    provenance = replace(dataset.provenance, files={**dataset.provenance.files, **_feature_files(recipe, dataset)})
+    provenance = replace(dataset.provenance, files={**dataset.provenance.files, **_feature_files(recipe, tables)})
     return Data(with_streams, dataset.targets, provenance, streams, tuple(stamps), tuple(warnings))
 
 
 def _class_warnings(train: Sequence[Conversation], targets: Mapping[str, tuple[str, ...]]) -> Iterable[str]:
-    for target, spec in describe(train, targets).targets.items():
+    for target, spec in count_classes(train, targets).items():
         for name, count in zip(spec.classes, spec.counts, strict=True):
             if not count:
                 yield f"class '{name}' of '{target}' has no utterance in train"
@@ -96,11 +96,8 @@ def _class_warnings(train: Sequence[Conversation], targets: Mapping[str, tuple[s
 
 def _present(splits: Mapping[str, Sequence[Conversation]], modality: str) -> dict[str, str]:
     """In how many utterances of each split a modality is present."""
-    streams = {split: [c.streams[modality] for c in conversations] for split, conversations in splits.items()}
-    return {
-        split: f"{sum(int(s.present.sum()) for s in found)} of {sum(len(s.present) for s in found)}"
-        for split, found in streams.items()
-    }
+    found = {split: presence(conversations, modality) for split, conversations in splits.items()}
+    return {split: f"{int(present.sum())} of {len(present)}" for split, present in found.items()}
 
 
 def _stream_warnings(present: Mapping[str, Mapping[str, str]]) -> Iterable[str]:
@@ -147,34 +144,42 @@ def _table(
         if dataset.provenance.simulated:
             return dataset.draw(modality, extractor.dim)
         return extract(extractor, part.use, [c for split in SPLITS for c in splits[split]], progress)
+    if part is not None and part.file is not None:
+        return read_features(Path(part.file), dataset.rows)
     if all(modality in c.streams for split in SPLITS for c in splits[split]):
         return None
-    if dataset.provenance.simulated or part is None:
-        return dataset.features(modality)
-    table = dataset.features(modality) if part.file is None else read_features(Path(part.file), dataset.rows)
-    return table if part.fitted_on is None else replace(table, fitted_on=_fitted(part.fitted_on, dataset))
+    return dataset.features(modality)
 
 
-def _feature_files(recipe: Recipe, dataset: Dataset) -> dict[str, str]:
+def _feature_files(recipe: Recipe, tables: Mapping[str, FeatureTable]) -> dict[str, str]:
     """sha256 of each file that the recipe itself names and that was read."""
-    if dataset.provenance.simulated:
-        return {}
-    parts = [feature_part(recipe, modality) for modality in recipe.data.modalities]
-    return {part.file: sha256(Path(part.file)) for part in parts if part is not None and part.file is not None}
+    parts = {name: feature_part(recipe, name) for name in tables}
+    return {p.file: tables[name].made_by["sha256"] for name, p in parts.items() if p is not None and p.file is not None}
 
 
-def _fitted(said: Literal["nothing", "train", "unknown"], dataset: Dataset) -> FittedOn:
-    """What a recipe says of a file; ``train`` is what the makers of the corpus call so."""
-    return dataset.source_train if said == "train" else said
+def _fitted_on(recipe: Recipe, dataset: Dataset, modality: str, table: FeatureTable) -> FittedOn:
+    """What a table was fitted on: what it says itself, unless the recipe speaks of real values."""
+    part = feature_part(recipe, modality)
+    if part is None or part.fitted_on is None or dataset.provenance.simulated:
+        return table.fitted_on
+    return dataset.source_train if part.fitted_on == "train" else part.fitted_on
 
 
-def _attach(conversation: Conversation, recipe: Recipe, tables: Mapping[str, FeatureTable]) -> Conversation:
-    return conversation.with_streams(
-        {
-            name: tables[name].stream(conversation.ids) if name in tables else conversation.streams[name]
-            for name in recipe.data.modalities
-        }
-    )
+@collector_paused()
+def _attach(
+    splits: Mapping[str, Sequence[Conversation]], modalities: Sequence[str], tables: Mapping[str, FeatureTable]
+) -> Mapping[str, Sequence[Conversation]]:
+    """The conversations with these modalities, read from their tables when they are asked for."""
+    ids = [id for conversations in splits.values() for c in conversations for id in c.ids]
+    stored = {name: tables[name].select(ids) if name in tables else None for name in modalities}
+    attached: dict[str, list[Conversation]] = {split: [] for split in splits}
+    row = 0
+    for split, conversations in splits.items():
+        for conversation in conversations:
+            rows = range(row, row := row + len(conversation))
+            streams = StoredStreams(stored, rows, conversation.streams)
+            attached[split].append(conversation.with_streams(streams))
+    return attached
 
 
 def _check_no_real_files(recipe: Recipe, dataset: Dataset) -> None:

@@ -1,11 +1,12 @@
 """Conversations shared out over processes, outputs gathered with their gradients.
 
 Every process works out the same sharing of a batch's conversations, runs its own share, and then holds the
-outputs of the whole batch in the batch's own order: a loss never knows how many processes there are.
+outputs of the whole batch in the batch's own order: a loss never knows how many processes there are, nor in
+how many parts each of them ran its share.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from ercfw.batch import Batch, Outputs, Rows, map_tensors
+from ercfw.batch import Batch, Outputs, Rows, zip_tensors
 from ercfw.collate import collate
 from ercfw.conversations import Conversation
 
@@ -23,16 +24,30 @@ class Share:
     """One process' part of a batch.
 
     Attributes:
-        own: the conversations that this process runs.
-        whole: the batch.
+        parts: the conversations that this process runs, in as many pieces as it runs them in.
+        rows: how many rows of each piece count: all of them, or none where a process had no conversation
+            left and borrowed one.
+        whole: the batch; without streams where it is not run as it is.
         counts: rows that each process contributes.
         order: ``[N]`` row of the batch -> row of the gathered outputs.
     """
 
-    own: Batch
+    parts: tuple[Batch, ...]
+    rows: tuple[int, ...]
     whole: Batch
     counts: tuple[int, ...]
     order: Tensor
+
+    @property
+    def undivided(self) -> bool:
+        """Whether one process runs the batch in one piece."""
+        return len(self.parts) == len(self.counts) == 1
+
+    def pin_memory(self) -> "Share":
+        """The same share in page-locked memory, from which copies to a device need not be waited for."""
+        whole = self.whole.pin_memory()
+        parts = (whole,) if self.undivided else tuple(part.pin_memory() for part in self.parts)
+        return replace(self, parts=parts, whole=whole, order=self.order.pin_memory())
 
 
 def share_out(sizes: Sequence[int], processes: int) -> list[list[int]]:
@@ -49,38 +64,48 @@ def share_out(sizes: Sequence[int], processes: int) -> list[list[int]]:
     return [sorted(share) for share in shares]
 
 
-def take_share(conversations: Sequence[Conversation], rank: int, processes: int) -> Share:
-    """One process' share of a batch; with no conversation left for it, it borrows one and gives no rows."""
-    whole = collate(conversations)
-    if processes == 1:
-        return Share(whole, whole, (len(whole.ids),), torch.arange(len(whole.ids)))
+def take_share(conversations: Sequence[Conversation], rank: int, processes: int, parts: int = 1) -> Share:
+    """One process' share of a batch, in so many parts; a part with no conversation left borrows one."""
+    if processes == parts == 1:
+        whole = collate(conversations)
+        rows = len(whole.ids)
+        return Share((whole,), (rows,), whole, (rows,), torch.arange(rows))
     sizes = [len(conversation) for conversation in conversations]
-    shares = share_out(sizes, processes)
+    pieces = [
+        [[share[n] for n in part] for part in share_out([sizes[n] for n in share], parts)]
+        for share in share_out(sizes, processes)
+    ]  # conversation numbers of each part of each process
     starts = np.cumsum([0, *sizes])
-    gathered = [np.arange(starts[n], starts[n + 1]) for share in shares for n in share]
-    order = np.argsort(np.concatenate(gathered))
-    own = collate([conversations[n] for n in shares[rank] or [0]])
-    counts = tuple(sum(sizes[n] for n in share) for share in shares)
-    return Share(own, whole, counts, torch.from_numpy(order))
+    gathered = [np.arange(starts[n], starts[n + 1]) for share in pieces for part in share for n in part]
+    return Share(
+        parts=tuple(collate([conversations[n] for n in part or [0]]) for part in pieces[rank]),
+        rows=tuple(sum(sizes[n] for n in part) for part in pieces[rank]),
+        whole=collate([conversation.with_streams({}) for conversation in conversations]),
+        counts=tuple(sum(sizes[n] for part in share for n in part) for share in pieces),
+        order=torch.from_numpy(np.argsort(np.concatenate(gathered))),
+    )
 
 
-def gather_outputs(outputs: Outputs, share: Share, rank: int) -> Outputs:
-    """The outputs of the whole batch, in float32 and in its order; gradients flow back to each process' own."""
-    outputs = outputs.map(lambda x: x.float() if x.is_floating_point() else x)
-    if len(share.counts) == 1:
-        return outputs
-    order = share.order.to(share.own.inputs.speakers.device)
+def gather_outputs(parts: Sequence[Outputs], share: Share, rank: int) -> Outputs:
+    """The outputs of the whole batch, in float32 and in its order; gradients flow back to each part's own."""
+    parts = [part.map(lambda x: x.float() if x.is_floating_point() else x) for part in parts]
+    if share.undivided:
+        return parts[0]
+    first = parts[0]
+    order = share.order.to(first.rows.speaker.device, non_blocking=True)
 
-    def gather(x: Tensor) -> Tensor:
-        rows: Tensor = _GatherRows.apply(x[: share.counts[rank]], share.counts, rank)  # type: ignore[no-untyped-call]
-        return rows.index_select(0, order)  # [N, ...]
+    def gather(*own: Tensor) -> Tensor:
+        x = torch.cat([x[:count] for x, count in zip(own, share.rows, strict=True)])
+        if len(share.counts) > 1:
+            x = _GatherRows.apply(x, share.counts, rank)  # type: ignore[no-untyped-call]
+        return x.index_select(0, order)  # [N, ...]
 
     return Outputs(
-        heads=map_tensors(outputs.heads, gather),
-        rows=Rows.of(share.whole.inputs).to(order.device),
-        views=map_tensors(outputs.views, gather),
-        present=map_tensors(outputs.present, gather),
-        extras=map_tensors(outputs.extras, gather),
+        heads=zip_tensors([part.heads for part in parts], gather),
+        rows=Rows.of(share.whole.inputs).to(order.device, non_blocking=True),
+        views=zip_tensors([part.views for part in parts], gather),
+        present=zip_tensors([part.present for part in parts], gather),
+        extras=zip_tensors([part.extras for part in parts], gather),
     )
 
 

@@ -1,5 +1,6 @@
 """The errors a user can meet: each says what is wrong, where, and what would be right."""
 
+import re
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -7,6 +8,13 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from sysconfig import get_paths
+
+MOST_TOLD = 50
+"""Mistakes that one message tells; a reader mends some, and is told of the others then."""
+LONGEST = 500
+"""Characters of each piece of a message: what is wrong may be of any size."""
+MOST_NAMES, LONGEST_HINT = 100, 2000
+"""Names that a hint lists, and its characters."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,8 @@ class Mistake:
     mend: str = ""
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}" + (f" ({self.mend})" if self.mend else "")
+        mend = f" ({shown(self.mend, LONGEST_HINT)})" if self.mend else ""
+        return f"{shown(self.where)}: {shown(self.what)}{mend}"
 
 
 class ErcfwError(Exception):
@@ -40,7 +49,9 @@ class InputError(ErcfwError):
 
     def __init__(self, mistakes: Sequence[Mistake]) -> None:
         self.mistakes = tuple(mistakes)
-        super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
+        more = len(self.mistakes) - MOST_TOLD
+        told = [*map(str, self.mistakes[:MOST_TOLD]), *([f"and {more} more mistakes"] if more > 0 else [])]
+        super().__init__("\n".join(told))
 
     @classmethod
     def at(cls, where: object, what: str, mend: str = "") -> "InputError":
@@ -50,6 +61,19 @@ class InputError(ErcfwError):
 
 class RunError(ErcfwError):
     """The input was right, but the run failed: a loss that is not a number, a full disk."""
+
+
+def shown(text: str, longest: int = LONGEST) -> str:
+    """A text as a message can hold it: in one line, shortened in its middle, control characters written out.
+
+    What a file says may be of any length, and must not steer the terminal that shows it.
+    """
+    if len(text) > longest:
+        text = f"{text[: longest * 3 // 4]} ... {text[-longest // 4 :]}"
+    if text.isprintable():
+        return text
+    text = re.sub(r"\s+", " ", text)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 @contextmanager
@@ -65,7 +89,7 @@ def in_recipe(place: str) -> Iterator[None]:
 def cause_of(error: BaseException) -> str:
     """What a plugin's code raised, in one line: the error, and the last line of that code it came through."""
     said = str(error).strip().splitlines()
-    text = f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
+    text = f"{type(error).__name__}: {shown(said[0])}" if said else type(error).__name__
     places = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     theirs = [(path.name, line) for path, line in places if _is_plugins(path)]
     return f"{text} ({theirs[-1][0]}, line {theirs[-1][1]})" if theirs else text
@@ -78,11 +102,12 @@ def _is_plugins(path: Path) -> bool:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint for an unknown name: the closest known one, and all there are."""
+    """A hint for an unknown name: the closest known one, and all there are, or the first of very many."""
     known = sorted(known)
-    close = get_close_matches(name, known, n=1)
+    close = get_close_matches(shown(name), known, n=1)
     guess = f"did you mean '{close[0]}'? " if close else ""
-    return f"{guess}there is: {', '.join(known) or 'nothing'}"
+    more = f" and {len(known) - MOST_NAMES} more" if len(known) > MOST_NAMES else ""
+    return f"{guess}there is: {', '.join(known[:MOST_NAMES]) or 'nothing'}{more}"
 
 
 def missing_library(library: str, extra: str) -> InputError:

@@ -2,20 +2,21 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
+from ercfw.ahead import ahead
 from ercfw.build import WeightedLosses
 from ercfw.conversations import UNLABELLED, Conversation, UtteranceId
 from ercfw.distributed import gather_outputs, take_share
 from ercfw.errors import RunError, cause_of
 from ercfw.info import DataInfo
 from ercfw.interfaces import Metric
+from ercfw.step import forward, whole_losses
 
 Scores = dict[str, float | dict[str, float]]
 
@@ -49,36 +50,35 @@ def predict(
     losses: WeightedLosses,
     conversations: Sequence[Conversation],
     batch_size: int,
+    parts: int = 1,
 ) -> Predictions:
-    """Run a model over a split; every utterance once, however many processes share the work."""
+    """Run a model over a split; every utterance once, however many processes and parts share the work."""
+    rank, processes = accelerator.process_index, accelerator.num_processes
     model.eval()
     losses.eval()
     ids: list[UtteranceId] = []
-    labels: dict[str, list[Any]] = {}
-    probabilities: dict[str, list[Any]] = {}
-    totals: dict[str, float] = dict.fromkeys(losses.weights, 0.0)
+    labels: dict[str, list[Tensor]] = {}
+    logits: dict[str, list[Tensor]] = {}
+    totals = torch.zeros(len(losses.weights), device=accelerator.device)  # [L]
     weight = 0
-    for part in batches(conversations, batch_size):
-        share = take_share(part, accelerator.process_index, accelerator.num_processes)
-        outputs = model(share.own.to(accelerator.device).inputs)
-        outputs = gather_outputs(outputs, share, accelerator.process_index)
-        targets = {name: y.to(accelerator.device) for name, y in share.whole.targets.items()}
+    for share in ahead(lambda part: take_share(part, rank, processes, parts), batches(conversations, batch_size)):
+        answers = [forward(accelerator, model, share, number) for number in range(len(share.parts))]
+        outputs = gather_outputs(answers, share, rank)
         rows = max(int((y != UNLABELLED).sum()) for y in share.whole.targets.values())
         if rows:
-            for name, value in losses(outputs, targets).items():
-                totals[name] += rows * float(value)
-            weight += rows
+            totals += rows * whole_losses(accelerator, losses, outputs, share)
+        weight += rows
         ids += share.whole.ids
         for name, head in outputs.heads.items():
-            labels.setdefault(name, []).append(share.whole.targets[name].numpy())
-            probabilities.setdefault(name, []).append(head.logits.softmax(-1).cpu().numpy())
+            labels.setdefault(name, []).append(share.whole.targets[name])
+            logits.setdefault(name, []).append(head.logits)
     model.train()
     losses.train()
     return Predictions(
         tuple(ids),
-        {name: np.concatenate(parts) for name, parts in labels.items()},
-        {name: np.concatenate(parts) for name, parts in probabilities.items()},
-        {name: total / weight if weight else 0.0 for name, total in totals.items()},
+        {name: torch.cat(found).numpy() for name, found in labels.items()},
+        {name: torch.cat(found).softmax(-1).cpu().numpy() for name, found in logits.items()},
+        dict(zip(losses.weights, (totals / max(weight, 1)).tolist(), strict=True)),
     )
 
 

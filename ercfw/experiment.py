@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ercfw.data import SIMULATED, Data, load_data, make_dataset
 from ercfw.errors import InputError, RunError, in_recipe
 from ercfw.interfaces import Dataset
 from ercfw.jobs import Job
+from ercfw.products import use_quick_products
 from ercfw.recipe import Recipe
 from ercfw.report.folder import open_folder
 from ercfw.run import Run
@@ -53,18 +55,18 @@ def run_jobs(jobs: Sequence[Job], manner: Manner, talk: Talk) -> list[dict[str, 
                 talk.say(f"{folder.path}: done before; --force runs it again")
                 results.append(folder.metrics())
                 continue
-            folder.check_unfinished(manner.resume, manner.force)
-            if job.shared_data not in loaded:
-                loaded = {job.shared_data: _load(accelerator, job, dataset, doubts, talk)}
-            if not manner.force:
-                folder.check_same_data(loaded[job.shared_data].provenance)
-            run = Run(accelerator, job, seed, loaded[job.shared_data], folder, talk)
-            try:
-                results.append(run.finish(manner.resume))
-            except torch.OutOfMemoryError as error:
-                raise RunError(f"{folder.path}: the device is out of memory; try a smaller data.batch_size") from error
-            except RunError as error:
-                raise RunError(f"{folder.path}: {error}") from error
+            with folder.reserved() if accelerator.is_main_process else nullcontext():
+                folder.check_unfinished(manner.resume, manner.force)
+                accelerator.wait_for_everyone()
+                if job.shared_data not in loaded:
+                    loaded = {job.shared_data: _load(accelerator, job, dataset, doubts, talk)}
+                if not manner.force:
+                    folder.check_same_data(loaded[job.shared_data].provenance)
+                run = Run(accelerator, job, seed, loaded[job.shared_data], folder, talk)
+                try:
+                    results.append(run.finish(manner.resume))
+                except RunError as error:
+                    raise RunError(f"{folder.path}: {error}") from error
     accelerator.end_training()
     return results
 
@@ -90,6 +92,8 @@ def make_accelerator(recipes: Sequence[Recipe]) -> Accelerator:
     if accelerator.device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
+    elif accelerator.device.type == "cpu":
+        use_quick_products()
     return accelerator
 
 

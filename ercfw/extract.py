@@ -2,18 +2,21 @@
 
 import hashlib
 import json
+import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from ercfw.conversations import Conversation
-from ercfw.errors import ErcfwError, RunError, cause_of
+from ercfw.conversations import Conversation, UtteranceId
+from ercfw.errors import ErcfwError, InputError, RunError, cause_of
 from ercfw.features import FeatureTable
 from ercfw.files import replacing, sha256
 from ercfw.interfaces import Extractor
@@ -34,23 +37,29 @@ def extract(extractor: Extractor, name: str, conversations: Sequence[Conversatio
     """A modality of all these conversations.
 
     What was made before, from the same content by the same extractor, is read from the cache; each
-    conversation is written whole when it is made, so a killed extraction goes on where it was.
+    conversation is written whole when it is made, so a killed extraction goes on where it was. The values
+    are mapped from a file, since they may be more than memory holds.
 
     Raises:
         RunError: the extractor failed, did not give what it promised, or the cache cannot be written.
     """
     folder = cache_folder() / "features" / f"{name}-{extractor.fingerprint[:16]}"
-    arrays: list[Array | None] = []
-    for number, conversation in enumerate(conversations):
+    ids = tuple(id for conversation in conversations for id in conversation.ids)
+    return _table(ids, _arrays(extractor, name, conversations, folder, progress), extractor, name, folder)
+
+
+def _arrays(
+    extractor: Extractor, name: str, conversations: Sequence[Conversation], folder: Path, progress: Progress
+) -> Iterator[Array | None]:
+    """One of each utterance, from the cache, or made and written there."""
+    for number, conversation in enumerate(conversations, 1):
         path = folder / f"{_content(extractor.reads, conversation)}.safetensors"
         found = _read(path, len(conversation))
         if found is None:
             found = _run(extractor, name, conversation)
             _write(path, found)
-        arrays += found
-        progress(f"extracting {name}", number + 1, len(conversations))
-    ids = tuple(id for conversation in conversations for id in conversation.ids)
-    return _table(ids, arrays, extractor, name)
+        yield from found
+        progress(f"extracting {name}", number, len(conversations))
 
 
 def _content(reads: str, conversation: Conversation) -> str:
@@ -58,10 +67,11 @@ def _content(reads: str, conversation: Conversation) -> str:
     said: Iterable[Any] = zip(conversation.speakers, conversation.texts, strict=True)
     if reads != "text":
         clips = conversation.media or (None,) * len(conversation)
-        said = [
-            (speaker, sha256(clip) if clip else None)
-            for speaker, clip in zip(conversation.speakers, clips, strict=True)
-        ]
+        try:
+            hashes = [sha256(clip) if clip else None for clip in clips]
+        except OSError as error:
+            raise InputError.at(str(error.filename), f"cannot be read: {error.strerror}") from error
+        said = zip(conversation.speakers, hashes, strict=True)
     return hashlib.sha256(json.dumps(list(said)).encode()).hexdigest()
 
 
@@ -110,22 +120,48 @@ def _is_promised(array: Any, dim: int) -> bool:
 
 
 def _table(
-    ids: tuple[tuple[str, str], ...], arrays: list[Array | None], extractor: Extractor, name: str
+    ids: tuple[UtteranceId, ...], arrays: Iterable[Array | None], extractor: Extractor, name: str, folder: Path
 ) -> FeatureTable:
-    present = np.array([array is not None for array in arrays])
-    first = next((array for array in arrays if array is not None), np.zeros(extractor.dim, np.float32))
-    kinds = {(array.ndim, array.dtype.kind) for array in arrays if array is not None}
+    """The arrays after one another, in a file without a name that lasts as long as the table."""
+    like: Array = np.zeros(extractor.dim, np.float32)  # a vector, unless another array comes
+    kinds: set[tuple[int, str]] = set()
+    present: list[bool] = []
+    lengths: list[int] = []
+    with _unnamed_file(folder) as file:
+        for row, array in enumerate(arrays):
+            present.append(array is not None)
+            lengths.append(0 if array is None else len(array))
+            if array is not None:
+                like = array
+                kinds.add((array.ndim, array.dtype.kind))
+                if _is_vector(array):
+                    file.seek(row * array.nbytes)  # past those that are absent: they are zeros
+                file.write(np.ascontiguousarray(array).data)
+        shape = (len(present), *like.shape) if _is_vector(like) else (sum(lengths), *like.shape[1:])
+        file.truncate(max(1, math.prod(shape) * like.itemsize))  # nothing at all cannot be mapped
+        values = np.memmap(file, like.dtype, "r", shape=shape).view(np.ndarray)
     if len(kinds) > 1:
         raise RunError(f"extractor '{name}' gave vectors, frames or tokens in turn; a stream is one of them")
-    about: dict[str, Any] = {
-        "made_by": {"extractor": name, "fingerprint": extractor.fingerprint},
-        "fitted_on": "nothing",
-        "where": f"extractor '{name}'",
-    }
-    if first.ndim == 1 and first.dtype.kind == "f":
-        rows = [np.zeros_like(first) if array is None else array for array in arrays]
-        return FeatureTable(ids, np.stack(rows), present, **about)
-    empty = first[:0]
-    parts = [empty if array is None else array for array in arrays]
-    lengths = np.array([len(part) for part in parts], dtype=np.int64)
-    return FeatureTable(ids, np.concatenate(parts), present, lengths, **about)
+    return FeatureTable(
+        ids=ids,
+        values=values,
+        present=np.array(present, dtype=bool),
+        lengths=None if _is_vector(like) else np.array(lengths, dtype=np.int64),
+        made_by={"extractor": name, "fingerprint": extractor.fingerprint},
+        fitted_on="nothing",
+        where=f"extractor '{name}'",
+    )
+
+
+def _is_vector(array: Array) -> bool:
+    return array.ndim == 1 and array.dtype.kind == "f"
+
+
+@contextmanager
+def _unnamed_file(folder: Path) -> Iterator[IO[bytes]]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder if os.access(folder, os.W_OK) else None) as file:
+            yield file
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written: {error.strerror or error}") from error

@@ -1,9 +1,9 @@
 """The feature store: a modality's values, the utterances they belong to, what made them and from what."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from zipfile import BadZipFile
@@ -13,14 +13,22 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from ercfw.conversations import ConversationStream, UtteranceId
+from ercfw.collector import collector_paused
+from ercfw.conversations import UtteranceId
 from ercfw.errors import InputError
 from ercfw.files import replacing, sha256
+from ercfw.streams import StoredModality
 
 FittedOn = Literal["nothing", "unknown"] | frozenset[UtteranceId]
 """The utterances whose labels the maker of a stream had seen."""
 
 FORMAT = 1
+BLOCK = 1024
+"""Rows that are looked at together."""
+TYPES = {
+    "F16": "<f2", "F32": "<f4", "F64": "<f8", "I8": "<i1", "I16": "<i2", "I32": "<i4", "I64": "<i8", "U8": "<u1",
+}  # fmt: skip
+"""numpy's name of a safetensors type."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +37,8 @@ class FeatureTable:
 
     Attributes:
         ids: R utterances.
-        values: ``[R, D]`` float32 vectors; or, with ``lengths``, the frames ``[F, D]`` float32 or tokens
-            ``[F]`` int64 of all rows after one another.
+        values: ``[R, D]`` vectors; or, with ``lengths``, the frames ``[F, D]`` or tokens ``[F]`` of all rows
+            after one another. Numbers of any type (read as float32, tokens as int64); may be a memory map.
         present: ``[R]`` bool, False where the utterance lacks the modality.
         lengths: ``[R]`` int64 frames or tokens of each row; None for vectors.
         made_by: what made the values: extractor, settings, versions.
@@ -47,33 +55,35 @@ class FeatureTable:
     where: str = "features"
 
     def __post_init__(self) -> None:
-        if self.values.ndim != 2 and (self.values.ndim != 1 or self.lengths is None):
+        self._check_shapes()
+        place = _first_unfit(self.values)
+        if place is not None:
+            row = int(np.searchsorted(self._starts, place, side="right")) - 1
+            raise InputError.at(self.where, f"utterance {'/'.join(self.ids[row])} holds NaN or infinity (as float32)")
+        if len(set(self.ids)) != len(self.ids):
+            double = next(id for id, times in Counter(self.ids).items() if times > 1)
+            raise InputError.at(self.where, f"utterance {'/'.join(double)} has more than one row")
+
+    def _check_shapes(self) -> None:
+        tokens = self.values.ndim == 1 and self.values.dtype.kind in "iu" and self.lengths is not None
+        if self.values.ndim != 2 and not tokens:
             raise InputError.at(self.where, f"holds values of shape {list(self.values.shape)}", "[rows, D] are needed")
         rows = len(self.values) if self.lengths is None else len(self.lengths)
         if not len(self.ids) == len(self.present) == rows:
             raise InputError.at(self.where, f"{rows} rows of values, but {len(self.ids)} utterance ids")
-        if self.lengths is not None and int(self.lengths.sum()) != len(self.values):
+        if self.lengths is None:
+            return
+        if self.lengths.dtype.kind not in "iu" or (self.lengths < 0).any():
+            raise InputError.at(self.where, "holds lengths that are not whole numbers from 0")
+        if int(self.lengths.sum()) != len(self.values):
             raise InputError.at(
                 self.where, f"{len(self.values)} frames, but the lengths add up to {int(self.lengths.sum())}"
             )
-        if self.values.dtype.kind == "f" and not np.isfinite(self.values).all():
-            row = self._row_of(np.argwhere(~np.isfinite(self.values))[0][0])
-            raise InputError.at(self.where, f"utterance {'/'.join(self.ids[row])} holds NaN or infinity (as float32)")
-        if len(self._row) != len(self.ids):
-            double = next(id for i, id in enumerate(self.ids) if self._row[id] != i)
-            raise InputError.at(self.where, f"utterance {'/'.join(double)} has more than one row")
 
-    @cached_property
-    def _row(self) -> dict[UtteranceId, int]:
-        return {id: row for row, id in enumerate(self.ids)}
-
-    @cached_property
-    def _start(self) -> NDArray[np.int64]:
-        assert self.lengths is not None
-        return np.concatenate([[0], np.cumsum(self.lengths)])
-
-    def _row_of(self, place: int) -> int:
-        return place if self.lengths is None else int(np.searchsorted(self._start, place, side="right") - 1)
+    @property
+    def _starts(self) -> NDArray[np.int64]:
+        """``[R]`` where each row begins in ``values``."""
+        return np.arange(len(self.ids)) if self.lengths is None else np.cumsum(self.lengths) - self.lengths
 
     @property
     def dim(self) -> int:
@@ -82,29 +92,25 @@ class FeatureTable:
             return int(self.values.max(initial=0)) + 1
         return int(self.values.shape[1])
 
-    def stream(self, ids: Sequence[UtteranceId]) -> ConversationStream:
-        """The rows of these utterances, as a conversation carries them.
+    def select(self, ids: Sequence[UtteranceId]) -> StoredModality:
+        """The rows of these utterances, in this order; the values stay where they are.
 
         Raises:
             InputError: an utterance has no row.
         """
-        missing = [id for id in ids if id not in self._row]
-        if missing:
+        row_of = {id: row for row, id in enumerate(self.ids)}
+        rows = np.fromiter((row_of.get(id, -1) for id in ids), dtype=np.int64, count=len(ids))  # [R]
+        missing = np.flatnonzero(rows < 0)
+        if len(missing):
             raise InputError.at(
                 self.where,
-                f"has no row for utterance {'/'.join(missing[0])} ({len(missing)} of this conversation)",
-                "every utterance needs a row; mark it absent if it lacks the modality",
+                f"has no row for {len(missing)} utterances, '{'/'.join(ids[missing[0]])}' first",
+                "ids are pairs (conversation, utterance) as the dataset names them; mark a row absent "
+                "where the modality is missing",
             )
-        rows = np.array([self._row[id] for id in ids], dtype=np.int64)
-        if self.lengths is None:
-            values = np.where(self.present[rows, None], self.values[rows], 0).astype(np.float32)
-            return ConversationStream(values, self.present[rows])
-        lengths = np.where(self.present[rows], self.lengths[rows], 0)
-        shape = (len(rows), max(1, int(lengths.max(initial=0))), *self.values.shape[1:])
-        padded = np.zeros(shape, dtype=np.int64 if self.values.ndim == 1 else np.float32)
-        for place, (row, length) in enumerate(zip(rows, lengths, strict=True)):
-            padded[place, :length] = self.values[self._start[row] : self._start[row] + length]
-        return ConversationStream(padded, self.present[rows], lengths)
+        present = self.present[rows]
+        lengths = None if self.lengths is None else np.where(present, self.lengths[rows], 0)
+        return StoredModality(self.values, self._starts[rows], present, lengths)
 
     def save(self, path: Path) -> None:
         """Write a safetensors file, whole or not at all."""
@@ -117,8 +123,13 @@ class FeatureTable:
             save_file(tensors, temporary, metadata={"ercfw": json.dumps(about, sort_keys=True)})
 
     @classmethod
-    def load(cls, path: Path) -> "FeatureTable":
-        """Read what ``save`` wrote.
+    @collector_paused()
+    def load(cls, path: Path, made_by: Mapping[str, Any] | None = None) -> "FeatureTable":
+        """Read what ``save`` wrote; the values are mapped, not loaded.
+
+        Args:
+            path: the file.
+            made_by: what joins that which the file says of its making.
 
         Raises:
             InputError: no such file, not a feature store, or one of another format.
@@ -126,15 +137,15 @@ class FeatureTable:
         try:
             with safe_open(path, framework="numpy") as file:
                 about = json.loads((file.metadata() or {}).get("ercfw", "{}"))
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                small = {name: file.get_tensor(name) for name in file.keys() if name != "values"}  # noqa: SIM118
             if about.get("format") != FORMAT:
                 raise ValueError(f"it says nothing of format {FORMAT} in its metadata")
             return cls(
                 ids=tuple((conversation, utterance) for conversation, utterance in about["ids"]),
-                values=tensors["values"],
-                present=tensors["present"].astype(bool),
-                lengths=tensors.get("lengths"),
-                made_by=about["made_by"],
+                values=_map_tensor(path, "values"),
+                present=small["present"].astype(bool),
+                lengths=small.get("lengths"),
+                made_by={**about["made_by"], **(made_by or {})},
                 fitted_on=_fitted_on(about["fitted_on"]),
                 where=str(path),
             )
@@ -153,7 +164,8 @@ def read_features(path: Path, rows: Sequence[UtteranceId]) -> FeatureTable:
 
     A ``.safetensors`` feature store names its utterances; a ``.npy`` array (or the only array of a
     ``.npz``) has a row for each of ``rows``, every utterance of the source in its order, and it is unknown
-    what it was fitted on. The file's hash joins what made the values.
+    what it was fitted on. The file's hash joins what made the values. All but ``.npz`` are mapped into
+    memory, so that they may be larger than it; each is read through once, for its hash and for NaN.
 
     Raises:
         InputError: the file is missing, unreadable, of a wrong shape or type, or holds NaN.
@@ -161,8 +173,7 @@ def read_features(path: Path, rows: Sequence[UtteranceId]) -> FeatureTable:
     if not path.is_file():
         raise InputError.at(path, "there is no such feature file")
     if path.suffix == ".safetensors":
-        table = FeatureTable.load(path)
-        return replace(table, made_by={**table.made_by, "file": path.name, "sha256": sha256(path)})
+        return FeatureTable.load(path, {"file": path.name, "sha256": sha256(path)})
     values = _read_array(path)
     if values.ndim != 2 or not values.shape[1] or values.dtype.kind not in "fiu":
         raise InputError.at(
@@ -174,28 +185,54 @@ def read_features(path: Path, rows: Sequence[UtteranceId]) -> FeatureTable:
         raise InputError.at(path, f"has {len(values)} rows, but the source has {len(rows)} utterances")
     return FeatureTable(
         ids=tuple(rows),
-        values=_as_float32(values),
+        values=values,
         present=np.ones(len(values), dtype=bool),
         made_by={"file": path.name, "sha256": sha256(path)},
         where=str(path),
     )
 
 
-def _as_float32(values: NDArray[Any]) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as such
-        return values.astype(np.float32)
-
-
 def _read_array(path: Path) -> NDArray[Any]:
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
+        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
+        if isinstance(loaded, np.memmap):
+            if loaded.offset + loaded.nbytes != path.stat().st_size:
+                raise ValueError(f"its header promises {loaded.nbytes} bytes, but it holds another number")
+            return loaded.view(np.ndarray)  # the rows of a memmap are slow to make
         with loaded:
             if len(loaded.files) != 1:
                 raise InputError.at(path, f"holds {len(loaded.files)} arrays", "one is needed")
             array: NDArray[Any] = loaded[loaded.files[0]]
             return array
     except (OSError, ValueError, EOFError, BadZipFile) as error:
-        reason = "it is, or holds, a pickle, which is not opened" if "pickle" in str(error) else error
+        holds_objects = "pickle" in str(error) or "Python objects" in str(error)
+        reason = "it is, or holds, a pickle, which is not opened" if holds_objects else error
         raise InputError.at(path, f"cannot be read as a numpy array: {reason}") from error
+
+
+def _map_tensor(path: Path, name: str) -> NDArray[Any]:
+    """A tensor of a safetensors file that is known to be whole.
+
+    The library's own map (``framework="pt"``) is a private, writable one, which Linux refuses for a file
+    larger than memory.
+    """
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        about = json.loads(file.read(size))[name]
+    if about["dtype"] not in TYPES:
+        raise ValueError(f"'{name}' is of type {about['dtype']}")
+    start = 8 + size + about["data_offsets"][0]
+    return np.memmap(path, TYPES[about["dtype"]], "r", start, tuple(about["shape"])).view(np.ndarray)
+
+
+def _first_unfit(values: NDArray[Any]) -> int | None:
+    """Where the first vector or frame stands that is not finite as float32; looked for block by block."""
+    if values.dtype.kind != "f":
+        return None
+    for start in range(0, len(values), BLOCK):
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as such
+            block = values[start : start + BLOCK].astype(np.float32, copy=False)
+        finite = np.isfinite(block)
+        if not finite.all():
+            return start + int(np.argwhere(~finite)[0, 0])
+    return None

@@ -41,6 +41,16 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
+def still_there(folder: Path) -> None:
+    """A folder that this process has made and writes to must not have gone meanwhile.
+
+    Raises:
+        RunError: somebody has removed it.
+    """
+    if not folder.is_dir():
+        raise RunError(f"{folder}: was removed while the run was going on")
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
     with replacing(path) as temporary:

@@ -181,17 +181,15 @@ class Model(nn.Module):
 class Loss(nn.Module):
     """A scalar over a whole batch; made with ``(target, info, *, options)``.
 
-    Rows at -100 are skipped (``ercfw.batch.labelled`` gives the mask). With nothing to read a loss is
-    0 with gradients of zero, never NaN.
+    It sees all rows of the batch, in however many processes and parts the model ran them. Rows at -100 are
+    skipped (``ercfw.batch.labelled`` gives the mask). With nothing to read a loss is 0 with gradients of
+    zero, never NaN.
 
     Attributes:
         requires: ``views``, ``embedding`` or the name of an extra that must be there.
-        couples_batch: True when the loss of a batch is not the mean of its labelled rows' losses, so
-            that it may not be accumulated over several batches.
     """
 
     requires: tuple[str, ...] = ()
-    couples_batch: bool = True
 
     def __init__(self, target: str, info: DataInfo) -> None:
         super().__init__()

@@ -12,9 +12,12 @@ from ercfw.build import check_parts, resolved_tables
 from ercfw.catalog import Catalog, load_catalog, plugin_files
 from ercfw.errors import InputError, Mistake
 from ercfw.files import sha256
-from ercfw.overrides import Tables
 from ercfw.recipe import Recipe, parse_recipe
+from ercfw.toml import Tables
 from ercfw.variants import Source, check_variants, resolve_variant
+
+HARMLESS = ("on_out_of_memory", "save_seconds")
+"""Keys of ``[train]`` that decide nothing of a result, so that a run may be gone on with under another value."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,12 @@ class Job:
     @property
     def key(self) -> str:
         """A hash of all that decides the result but the seed and the data."""
+        train = {key: value for key, value in self.tables["train"].items() if key not in HARMLESS}
         files = [sha256(path) for path in self.plugin_files]
         if self.recipe.train.init_from is not None:
             start = Path(self.recipe.train.init_from) / "model.safetensors"
             files += [sha256(start)] if start.is_file() else []
-        text = json.dumps([self.tables, files], sort_keys=True)
+        text = json.dumps([{**self.tables, "train": train}, files], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property

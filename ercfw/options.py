@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, ConfigDict, PydanticUserError, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
-from ercfw.errors import Mistake, did_you_mean
+from ercfw.errors import MOST_TOLD, Mistake, did_you_mean, shown
 
 CORE_KEYS = {
     "use", "weight", "target", "modalities", "batch_size", "allow_fitted_dev", "file", "fitted_on",
@@ -101,7 +101,9 @@ def mistakes_of(
         where: names a location.
         known: the keys of the table that a location is in, for a misspelt one.
     """
-    return [_mistake(where(loc), details, known(loc[:-1])) for loc, details in by_place(error, tables).items()]
+    found = list(by_place(error, tables).items())
+    told = [_mistake(where(loc), details, known(loc[:-1])) for loc, details in found[:MOST_TOLD]]
+    return told + [Mistake(shown(where(loc)), "is wrong too") for loc, _ in found[MOST_TOLD:]]
 
 
 def by_place(error: ValidationError, tables: Mapping[str, Any]) -> dict[Location, list[ErrorDetails]]:

@@ -1,14 +1,12 @@
 """Settings laid over a recipe's tables: variants, and ``key=value`` of the command line."""
 
 import copy
-import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ercfw.errors import InputError
 from ercfw.options import CORE_KEYS
-
-Tables = dict[str, Any]
+from ercfw.toml import DEEPEST, Tables, check_values, parse_toml
 
 
 def parse_overrides(words: Iterable[str]) -> Tables:
@@ -17,7 +15,7 @@ def parse_overrides(words: Iterable[str]) -> Tables:
     The right side is TOML, else a plain string.
 
     Raises:
-        InputError: a word has no ``=``, or a key stands both for a value and for a table.
+        InputError: a word has no ``=``, a key stands both for a value and for a table, or no setting can be so.
     """
     tree: Tables = {}
     for word in words:
@@ -25,6 +23,8 @@ def parse_overrides(words: Iterable[str]) -> Tables:
         if not equals or not all(path.split(".")):
             raise InputError.at(f"override '{word}'", "is not of the form table.key=value", "train.lr=3e-4")
         *tables, key = path.strip().split(".")
+        if len(tables) >= DEEPEST:
+            raise InputError.at(f"override '{word}'", f"is nested more than {DEEPEST} deep")
         table = tree
         for name in tables:
             table = table.setdefault(name, {})
@@ -33,14 +33,16 @@ def parse_overrides(words: Iterable[str]) -> Tables:
         if isinstance(table.get(key), dict):
             raise InputError.at(f"override '{word}'", f"settings inside '{path}' are given elsewhere")
         table[key] = _value(value.strip())
+    check_values(tree, "override")
     return tree
 
 
 def _value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        read = parse_toml(f"value = {text}", "")
+    except InputError:
         return text
+    return read["value"] if len(read) == 1 else text
 
 
 def merge(base: Mapping[str, Any], incoming: Mapping[str, Any]) -> Tables:

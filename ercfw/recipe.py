@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError
 
 from ercfw.errors import Mistake
 from ercfw.options import Location, Strict, as_json, by_place, mistakes_of
-from ercfw.overrides import Tables
+from ercfw.toml import Tables
 
 BASE = "base"
 Count = Annotated[int, Field(ge=1)]
@@ -75,6 +75,8 @@ class Train(Strict):
     plateau_threshold: Annotated[float, Field(ge=0)] = 1e-6
     clip: Annotated[float, Field(gt=0)] | None = None
     accumulate: Count = 1
+    on_out_of_memory: Literal["stop", "halve"] = "stop"
+    save_seconds: Annotated[float, Field(ge=0)] = 30.0
     precision: Literal["no", "bf16", "fp16"] = "no"
     device: Literal["auto", "cpu"] = "auto"
     patience: Count | None = None

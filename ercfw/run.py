@@ -14,7 +14,7 @@ from ercfw.collate import describe
 from ercfw.conversations import UNLABELLED, Conversation, fingerprint
 from ercfw.data import Data
 from ercfw.errors import InputError
-from ercfw.evaluate import Predictions, predict, score
+from ercfw.evaluate import Predictions, score
 from ercfw.files import write_text
 from ercfw.interfaces import Model
 from ercfw.jobs import Job
@@ -26,8 +26,10 @@ from ercfw.report.folder import RunFolder
 from ercfw.report.page import page
 from ercfw.report.pictures import draw_run
 from ercfw.report.predictions import write_predictions
+from ercfw.resume import can_resume, resume
 from ercfw.talk import Bars, Talk
-from ercfw.train import Epoch, Plan, Training, at, fit, resume, start
+from ercfw.train import answer, at, fit
+from ercfw.training import Epoch, Plan, Told, Training, start
 
 
 @dataclass
@@ -64,7 +66,7 @@ class Run:
         model.load_state_dict(training.best)
         with at("scoring the best epoch"):
             predictions = {
-                split: predict(self.accelerator, training.model, training.losses, conversations, plan.batch_size)
+                split: answer(training, plan, conversations, Told(warning=self._note))
                 for split, conversations in self.data.splits.items()
                 if split in SCORED[self.protocol] and conversations
             }
@@ -107,8 +109,7 @@ class Run:
         model = build_model(recipe, self.job.catalog, info)
         losses = build_losses(recipe, self.job.catalog, info)
         for note in rehearse(model, losses, info):
-            self.talk.warn(note)
-            self.notes.append(note)
+            self._note(note)
         if recipe.train.init_from is not None:
             self._start_from(model, Path(recipe.train.init_from))
         metrics = {component.name: component.made_by for component in self.job.catalog.components("metric")}
@@ -123,15 +124,25 @@ class Run:
             state=self.folder.state,
         )
         training = start(self.accelerator, model, losses, plan)
-        if resuming and self.folder.state.is_file():
-            resume(training, self.folder.state)
-            self.talk.say(f"{self.folder.path}: going on after epoch {len(training.history)}")
+        if resuming and can_resume(self.folder.state):
+            resume(training, self.folder.state, Told(warning=self.talk.warn))
+            self._say_where(training)
         elif self.accelerator.is_main_process:
             self.folder.begin(self.job, self.seed, self.stamps)
         if self.accelerator.is_main_process:
             self.folder.write_json("environment.json", self.environment)
         self.accelerator.wait_for_everyone()
         return training, plan
+
+    def _note(self, note: str) -> None:
+        self.talk.warn(note)
+        self.notes.append(note)
+
+    def _say_where(self, training: Training) -> None:
+        step = f", step {training.underway['steps']} of the next" if training.underway else ""
+        self.talk.say(f"{self.folder.path}: going on after epoch {len(training.history)}{step}")
+        if self.accelerator.is_main_process:
+            self.folder.write_history(training.history, self.stamps)
 
     def _start_from(self, model: Model, source: Path) -> None:
         """Weights of another run, with its stamps; it must not have learnt what this run is judged by."""
@@ -147,16 +158,14 @@ class Run:
         self.talk.say(told)
 
     def _train(self, training: Training, plan: Plan, bars: Bars) -> Training:
-        per_epoch = -(-len(plan.watched.train) // plan.batch_size)
+        per_epoch = -(-len(plan.watched.train) // plan.step_size)
         name = f"{self.job.variant}, seed {self.seed}"
-        steps = len(training.history) * per_epoch
 
-        def advanced() -> None:
-            nonlocal steps
-            steps += 1
-            bars(name, steps, plan.settings.epochs * per_epoch)
+        def step() -> None:
+            done = len(training.history) * per_epoch + training.underway["steps"]
+            bars(name, done, plan.settings.epochs * per_epoch)
 
-        def told(line: Epoch) -> None:
+        def epoch(line: Epoch) -> None:
             if self.accelerator.is_main_process:
                 self.folder.write_history(training.history, self.stamps)
                 for failure in self.job.catalog.call("epoch_finished", folder=self.folder.path, epoch=line):
@@ -168,7 +177,7 @@ class Run:
                 f"{line['seconds']:.1f} s"
             )
 
-        return fit(training, plan, told, advanced)
+        return fit(training, plan, Told(epoch, step, self._note))
 
     def _metrics(
         self, training: Training, plan: Plan, predictions: Mapping[str, Predictions], seconds: float

@@ -2,29 +2,25 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import Tensor
+from torch import distributed as dist
 
-from ercfw.build import WeightedLosses
-from ercfw.checkpoint import load_state, save_state, seed_everything, to_host
-from ercfw.conversations import UNLABELLED, Conversation
-from ercfw.distributed import Share, gather_outputs, take_share
-from ercfw.errors import ErcfwError, InputError, RunError, cause_of
-from ercfw.evaluate import batches, predict, score, selected
-from ercfw.info import DataInfo
-from ercfw.interfaces import Metric
-from ercfw.optimise import Schedule, make_optimizer, make_schedule
+from ercfw.ahead import ahead
+from ercfw.checkpoint import to_host
+from ercfw.conversations import Conversation
+from ercfw.distributed import Share, take_share
+from ercfw.errors import ErcfwError, RunError, cause_of
+from ercfw.evaluate import Predictions, batches, predict, score, selected
 from ercfw.recipe import Train
-
-Epoch = dict[str, Any]
+from ercfw.resume import save
+from ercfw.step import backward
+from ercfw.stopping import Stopped, Wish, when_saved
+from ercfw.training import Epoch, Plan, Told, Training
 
 
 @contextmanager
@@ -32,132 +28,136 @@ def at(where: str) -> Iterator[None]:
     """Names the place where a run failed, in a part's own code too.
 
     Raises:
-        RunError: instead of what was raised, but for a lack of memory.
+        RunError: instead of what was raised.
     """
     try:
         yield
     except RunError as error:
         raise RunError(f"{where}: {error}") from error
-    except (ErcfwError, MemoryError, torch.OutOfMemoryError):
+    except ErcfwError:
         raise
     except Exception as error:
         raise RunError(f"{where}: {cause_of(error)}") from error
 
 
-@dataclass(frozen=True)
-class Watched:
-    """The splits that training may see.
+def fit(training: Training, plan: Plan, told: Told) -> Training:
+    """Train from where ``training`` stands to the last epoch.
 
-    Attributes:
-        train: what it learns from.
-        schedule: whose loss the plateau schedule reads.
-        select: whose metric chooses the epoch.
-        later_wins: which of two equal epochs is the better one.
-    """
-
-    train: Sequence[Conversation]
-    schedule: Sequence[Conversation]
-    select: Sequence[Conversation]
-    later_wins: bool = False
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is trained on, and how.
-
-    Attributes:
-        settings: the recipe's ``[train]``.
-        watched: the splits.
-        batch_size: conversations of a batch.
-        select: what the best epoch is chosen by, as ``target.metric``.
-        metrics: what the watched split is scored by.
-        info: the classes.
-        seed: of the order of conversations and of dropout.
-        state: the file that a resume reads.
-    """
-
-    settings: Train
-    watched: Watched
-    batch_size: int
-    select: str
-    metrics: Mapping[str, Metric]
-    info: DataInfo
-    seed: int
-    state: Path
-
-
-@dataclass
-class Training:
-    """A training in progress: what one epoch hands to the next.
-
-    Attributes:
-        model: as Accelerate prepared it.
-        best: the weights of the best epoch so far.
-        history: a line an epoch.
-    """
-
-    accelerator: Accelerator
-    model: nn.Module
-    losses: WeightedLosses
-    optimizer: torch.optim.Optimizer
-    schedule: Schedule
-    best: dict[str, Tensor] = field(default_factory=dict)
-    best_epoch: int = 0
-    history: list[Epoch] = field(default_factory=list)
-
-
-def start(accelerator: Accelerator, model: nn.Module, losses: WeightedLosses, plan: Plan) -> Training:
-    """A training at its beginning."""
-    settings = plan.settings
-    losses.to(accelerator.device)
-    optimizer = make_optimizer(settings, nn.ModuleList([model, losses]))
-    steps = math.ceil(math.ceil(len(plan.watched.train) / plan.batch_size) / settings.accumulate)
-    schedule = make_schedule(settings, optimizer, steps)
-    prepared, optimizer = accelerator.prepare(model, optimizer)
-    return Training(accelerator, prepared, losses, optimizer, schedule)
-
-
-def fit(training: Training, plan: Plan, told: Callable[[Epoch], None], advanced: Callable[[], None]) -> Training:
-    """Train from where ``training`` stands to the last epoch; its state is saved after each.
-
-    Args:
-        training: as ``start`` or ``resume`` left it.
-        plan: what is trained on, and how.
-        told: handed each epoch's line of the history.
-        advanced: called after every batch.
+    Its state is saved every ``train.save_seconds``, between two steps, and at the end. The first signal to stop
+    is heeded after the step that is going on.
 
     Raises:
-        RunError: a loss, or the metric that chooses the epoch, is not a number.
+        RunError: a loss, or the metric that chooses the epoch, is not a number; the state cannot be written; the
+            memory does not suffice.
+        Stopped: somebody asked for it, and the state is saved.
     """
-    while len(training.history) < plan.settings.epochs and not _given_up(training, plan.settings):
-        began = time.perf_counter()
-        epoch = len(training.history) + 1
-        line: Epoch = {"epoch": epoch, "lr": training.optimizer.param_groups[-1]["lr"]}
-        line["train_loss"] = _train_epoch(training, plan, epoch, advanced)
-        with at(f"epoch {epoch}, scoring"):
-            line |= _watch(training, plan)
-        if not math.isfinite(line["selected"]):
-            raise RunError(f"epoch {epoch}: {plan.select}, which chooses the epoch, is {line['selected']}")
-        line["seconds"] = round(time.perf_counter() - began, 3)
-        _keep_best(training, line, plan.watched.later_wins)
-        training.history.append(line)
+    training.saved_at = time.monotonic()
+    with when_saved() as wish:
+        while len(training.history) < plan.settings.epochs and not _given_up(training, plan.settings):
+            began = time.perf_counter()
+            before = training.underway.get("seconds", 0.0)
+            _train_epoch(training, plan, told, wish)
+            line = _watch(training, plan, told)
+            line["seconds"] = round(before + time.perf_counter() - began, 3)
+            _keep_best(training, line, plan.watched.later_wins)
+            training.history.append(line)
+            training.underway = {}
+            _save_when_due(training, plan)
+            told.epoch(line)
         if training.accelerator.is_main_process:
-            save_state(plan.state, _state(training))
+            save(training, plan.state)
         training.accelerator.wait_for_everyone()
-        told(line)
+    if wish.asked:
+        raise Stopped
     return training
 
 
-def _watch(training: Training, plan: Plan) -> Epoch:
-    """The scores of the split that chooses, and one step of the plateau schedule."""
-    watched = plan.watched
-    chosen = predict(training.accelerator, training.model, training.losses, watched.select, plan.batch_size)
-    scheduled = chosen
-    if watched.schedule is not watched.select:
-        scheduled = predict(training.accelerator, training.model, training.losses, watched.schedule, plan.batch_size)
-    training.schedule.epoch(sum(scheduled.losses.values()))
-    scores = score(chosen, plan.metrics, plan.info)
-    return {"watched_loss": dict(chosen.losses), "watched": scores, "selected": selected(scores, plan.select)}
+def _train_epoch(training: Training, plan: Plan, told: Told, wish: Wish) -> None:
+    """What is left of one pass, in an order that only the seed and the epoch decide."""
+    began = time.perf_counter()
+    if not training.underway:
+        learning_rate = training.optimizer.param_groups[-1]["lr"]
+        begun = {"epoch": len(training.history) + 1, "lr": learning_rate, "steps": 0, "seconds": 0.0}
+        training.underway = {**begun, "totals": dict.fromkeys(training.losses.weights, 0.0)}
+    underway, before = training.underway, training.underway["seconds"]
+    order = np.random.default_rng([plan.seed, underway["epoch"]]).permutation(len(plan.watched.train))
+    steps = list(batches([plan.watched.train[number] for number in order], plan.step_size))
+    for conversations, share in ahead(lambda step: (step, _share(training, step)), steps[underway["steps"] :]):
+        with at(f"epoch {underway['epoch']}, batch {underway['steps'] + 1}"):
+            asked = _step(training, plan, (conversations, share), told, wish)
+        underway["seconds"] = before + time.perf_counter() - began
+        _save_when_due(training, plan, at_once=asked)
+        told.step()
+        if asked:
+            raise Stopped
+
+
+def _share(training: Training, conversations: Sequence[Conversation]) -> Share:
+    accelerator = training.accelerator
+    share = take_share(conversations, accelerator.process_index, accelerator.num_processes, training.memory.parts)
+    return share.pin_memory() if accelerator.device.type == "cuda" else share
+
+
+def _step(training: Training, plan: Plan, batch: tuple[Sequence[Conversation], Share], told: Told, wish: Wish) -> bool:
+    """One step of the optimiser; whether somebody asked to stop."""
+    accelerator, underway = training.accelerator, training.underway
+    conversations, prepared = batch
+
+    def gradients() -> Tensor:
+        training.optimizer.zero_grad()
+        fits = len(prepared.parts) == training.memory.parts
+        share = prepared if fits else _share(training, conversations)
+        entropy = (plan.seed, underway["epoch"], underway["steps"])
+        return backward(accelerator, training.model, training.losses, share, entropy)
+
+    values, asked = _read(training, training.memory.enough(gradients, told.warning), wish)
+    for name, value in zip(training.losses.weights, values, strict=True):
+        if not math.isfinite(value):
+            raise RunError(f"loss '{name}' is {value}; try a lower train.lr, or train.clip")
+        underway["totals"][name] += value
+    if plan.settings.clip is not None:
+        parameters = [*training.model.parameters(), *training.losses.parameters()]
+        accelerator.clip_grad_norm_(parameters, plan.settings.clip)
+    training.optimizer.step()
+    training.schedule.step()
+    underway["steps"] += 1
+    return asked
+
+
+def _read(training: Training, losses: Tensor, wish: Wish) -> tuple[list[float], bool]:
+    """The losses ``[L]``, and whether any process was asked to stop: read in one go, the only wait for the device."""
+    asked = losses.new_full((1,), float(wish.asked))
+    if training.accelerator.num_processes > 1:
+        dist.all_reduce(asked, dist.ReduceOp.MAX)
+    *values, stop = torch.cat([losses, asked]).tolist()
+    return values, bool(stop)
+
+
+def _watch(training: Training, plan: Plan, told: Told) -> Epoch:
+    """The epoch's line of the history: what the split that chooses scores; one step of the plateau schedule."""
+    underway, watched = training.underway, plan.watched
+    with at(f"epoch {underway['epoch']}, scoring"):
+        chosen = answer(training, plan, watched.select, told)
+        same = watched.schedule is watched.select
+        scheduled = chosen if same else answer(training, plan, watched.schedule, told)
+        training.schedule.epoch(sum(scheduled.losses.values()))
+        scores = score(chosen, plan.metrics, plan.info)
+    line: Epoch = {key: underway[key] for key in ("epoch", "lr")}
+    line["train_loss"] = {name: total / underway["steps"] for name, total in underway["totals"].items()}
+    line |= {"watched_loss": dict(chosen.losses), "watched": scores, "selected": selected(scores, plan.select)}
+    if not math.isfinite(line["selected"]):
+        raise RunError(f"epoch {line['epoch']}: {plan.select}, which chooses the epoch, is {line['selected']}")
+    return line
+
+
+def answer(training: Training, plan: Plan, conversations: Sequence[Conversation], told: Told) -> Predictions:
+    """The predictions of the model as it is, in as many parts as its memory asks for."""
+    accelerator, model, losses, memory = training.accelerator, training.model, training.losses, training.memory
+
+    def attempt() -> Predictions:
+        return predict(accelerator, model, losses, conversations, plan.step_size, memory.parts)
+
+    return memory.enough(attempt, told.warning)
 
 
 def _given_up(training: Training, settings: Train) -> bool:
@@ -172,82 +172,9 @@ def _keep_best(training: Training, line: Epoch, later_wins: bool) -> None:
         training.best = to_host(training.accelerator.unwrap_model(training.model).state_dict())
 
 
-def _train_epoch(training: Training, plan: Plan, epoch: int, advanced: Callable[[], None]) -> dict[str, float]:
-    """One pass in a new order; the mean of each weighted loss over its batches."""
-    accelerator, accumulate = training.accelerator, plan.settings.accumulate
-    order = np.random.default_rng([plan.seed, epoch]).permutation(len(plan.watched.train))
-    seed_everything(plan.seed, epoch, accelerator.process_index)
-    parts = list(batches([plan.watched.train[number] for number in order], plan.batch_size))
-    totals: dict[str, float] = dict.fromkeys(training.losses.weights, 0.0)
-    for first in range(0, len(parts), accumulate):
-        group = parts[first : first + accumulate]
-        shares = [take_share(part, accelerator.process_index, accelerator.num_processes) for part in group]
-        for number, (share, scales) in enumerate(zip(shares, _scales(training.losses, shares), strict=True), 1):
-            with at(f"epoch {epoch}, batch {first + number}"):
-                for name, value in _backward(training, share, scales).items():
-                    totals[name] += value / len(parts)
-            advanced()
-        if plan.settings.clip is not None:
-            parameters = [*training.model.parameters(), *training.losses.parameters()]
-            accelerator.clip_grad_norm_(parameters, plan.settings.clip)
-        training.optimizer.step()
-        training.optimizer.zero_grad()
-        training.schedule.step()
-    return totals
-
-
-def _scales(losses: WeightedLosses, shares: Sequence[Share]) -> list[dict[str, float]]:
-    """What each loss of each accumulated batch counts for: its part of the labelled rows of the whole."""
-    rows = [{target: int((y != UNLABELLED).sum()) for target, y in s.whole.targets.items()} for s in shares]
-    total = {target: sum(counts[target] for counts in rows) for target in rows[0]}
-    targets = {name: str(loss.target) for name, loss in losses.losses.items()}
-    return [{name: counts[t] / total[t] if total[t] else 1.0 for name, t in targets.items()} for counts in rows]
-
-
-def _backward(training: Training, share: Share, scales: Mapping[str, float]) -> dict[str, float]:
-    """Add a batch's gradients; its losses are read in one go, the only wait for the device."""
-    accelerator = training.accelerator
-    outputs = training.model(share.own.to(accelerator.device, non_blocking=True).inputs)
-    outputs = gather_outputs(outputs, share, accelerator.process_index)
-    targets = {name: labels.to(accelerator.device) for name, labels in share.whole.targets.items()}
-    parts = training.losses(outputs, targets)
-    accelerator.backward(torch.stack([scales[name] * value for name, value in parts.items()]).sum())
-    values = dict(zip(parts, torch.stack(list(parts.values())).detach().tolist(), strict=True))
-    for name, value in values.items():
-        if not np.isfinite(value):
-            raise RunError(f"loss '{name}' is {value}; try a lower train.lr, or train.clip")
-    return values
-
-
-def _state(training: Training) -> dict[str, Any]:
-    scaler = training.accelerator.scaler
-    return {
-        "scaler": scaler.state_dict() if scaler is not None else {},
-        "model": training.accelerator.unwrap_model(training.model).state_dict(),
-        "losses": training.losses.state_dict(),
-        "optimizer": training.optimizer.state_dict(),
-        "schedule": training.schedule.state_dict(),
-        "best": training.best,
-        "best_epoch": training.best_epoch,
-        "history": training.history,
-    }
-
-
-def resume(training: Training, state: Path) -> None:
-    """Put a training where a saved state stood.
-
-    Raises:
-        InputError: the state is damaged, or of another model.
-    """
-    saved = load_state(state)
-    try:
-        training.accelerator.unwrap_model(training.model).load_state_dict(saved["model"])
-        training.losses.load_state_dict(saved["losses"])
-        training.optimizer.load_state_dict(saved["optimizer"])
-        training.schedule.load_state_dict(saved["schedule"])
-        if training.accelerator.scaler is not None:
-            training.accelerator.scaler.load_state_dict(saved["scaler"])
-    except (KeyError, RuntimeError, ValueError) as error:
-        raise InputError.at(state, f"does not fit this recipe: {error}", "--force starts anew") from error
-    training.best, training.best_epoch = saved["best"], saved["best_epoch"]
-    training.history = saved["history"]
+def _save_when_due(training: Training, plan: Plan, at_once: bool = False) -> None:
+    """Every process is at the same step, and holds the same: the first one writes, and none waits for it."""
+    if at_once or time.monotonic() - training.saved_at >= plan.settings.save_seconds:
+        if training.accelerator.is_main_process:
+            save(training, plan.state)
+        training.saved_at = time.monotonic()

@@ -1,7 +1,6 @@
 """A recipe's file: reading it, and laying variants and overrides over its tables."""
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,9 @@ from pydantic import ValidationError
 
 from ercfw.errors import InputError, Mistake, did_you_mean
 from ercfw.options import as_json, mistakes_of
-from ercfw.overrides import Tables, drop, merge
+from ercfw.overrides import drop, merge
 from ercfw.recipe import BASE, Variant
+from ercfw.toml import Tables, parse_toml
 
 
 @dataclass(frozen=True)
@@ -39,18 +39,16 @@ def read_toml(path: Path) -> Source:
     """Read a recipe's file.
 
     Raises:
-        InputError: it is missing, or no TOML.
+        InputError: it is missing, no TOML, or holds what no setting can be.
     """
     try:
         content = path.read_bytes()
-        return Source(path, tomllib.loads(content.decode("utf-8-sig")))
+        return Source(path, parse_toml(content.decode("utf-8-sig"), str(path)))
     except OSError as error:
         raise InputError.at(path, f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise InputError.at(f"{path}, line {line}", "is not UTF-8", "save the file as UTF-8") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError.at(path, f"is not TOML: {error}") from error
 
 
 def resolve_variant(

@@ -79,7 +79,6 @@ OVERRIDES = {
     "class weights": (["loss.cross-entropy.class_weights=[1,2]"], "tiny.toml: [loss.cross-entropy] class_weights: "),
     "momentum": (["train.momentum=0.9"], "tiny.toml: [train] momentum: 'adam' takes none"),
     "group": (["train.groups.txt.lr=1.0"], "tiny.toml: [train.groups.txt]: no part names such a group"),
-    "accumulate": (["loss.swfc={}", "train.accumulate=2"], "tiny.toml: [train] accumulate: loss swfc couples"),
     "init_from": (["train.init_from=nowhere"], "tiny.toml: [train] init_from: there is no model in nowhere"),
     "heads": (["fusion={use='multiattn',heads=3}"], "tiny.toml: [fusion] heads"),
 }  # fmt: skip

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ercfw.collate import collate, describe, make_layout
+from ercfw.collate import BLOCK, collate, describe, make_layout
 from ercfw.conversations import UNLABELLED, Conversation, ConversationStream
 
 
@@ -112,6 +112,19 @@ def test_a_constant_column_has_deviation_one():
     column = np.full((1037, 2), 0.1, dtype=np.float32)
     info = describe([conversation("a", "X" * 1037, t=vectors(column))], {"emotion": ("joy",)})
     assert info.modalities["t"].deviation == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_means_and_deviations_of_many_conversations_in_one_go(offset):
+    rng = np.random.default_rng(0)
+    train = [
+        conversation(str(n), "X" * size, t=vectors(offset * (n % 7) + rng.normal(size=(size, 3)), [n % 5 > 0] * size))
+        for n, size in enumerate(rng.integers(1, 9, 5 * BLOCK + 3))
+    ]
+    values = np.concatenate([c.streams["t"].values for n, c in enumerate(train) if n % 5]).astype(np.float64)
+    spec = describe(train, {"emotion": ("joy",)}).modalities["t"]
+    np.testing.assert_allclose(spec.mean, values.mean(0), rtol=1e-13, atol=1e-13)
+    np.testing.assert_allclose(spec.deviation, values.std(0), rtol=1e-13)
 
 
 def test_describe_frames_and_tokens():

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ercfw.collate import describe
-from ercfw.conversations import UNLABELLED
+from ercfw.collate import collate, describe
+from ercfw.conversations import UNLABELLED, ConversationStream
 from ercfw.data import load_data, make_dataset
 from ercfw.errors import InputError
 from ercfw.jobs import Choice, plan_jobs
@@ -211,6 +211,42 @@ def test_real_data_is_hashed_and_bears_no_stamp(cli, table, monkeypatch):
     assert "SIMULATED" not in ended.err
     report = (table / metrics["folder"] / "report.md").read_text()
     assert all(digest in report for digest in expected.values())
+
+
+def carrying(given, *modalities):
+    """A dataset's ``split``, whose conversations carry ones ``[U, 2]``."""
+
+    def ones(size):
+        return ConversationStream(np.ones((size, 2), np.float32), np.ones(size, bool))
+
+    def split(name):
+        return [c.with_streams({modality: ones(len(c)) for modality in modalities}) for c in given(name)]
+
+    return split
+
+
+@pytest.mark.parametrize("modalities", [("own", "text"), ("text", "own")])
+def test_streams_of_a_file_and_of_the_conversations_stand_in_the_order_of_the_recipe(table, modalities):
+    words = parse_overrides(
+        [f"data.modalities={json.dumps(modalities)}", "encoder.own.use=linear", "fusion.use=concat"]
+    )
+    (job,) = plan_jobs(read_toml(table / "real.toml"), Choice(overrides=words))
+    dataset = make_dataset(job.recipe, job.catalog)
+    dataset.split, dataset.modalities = carrying(dataset.split, "own"), modalities
+    data = load_data(job.recipe, job.catalog, dataset, lambda *_: None)
+    assert tuple(info(data).modalities) == modalities
+    streams = collate(data.splits["dev"]).inputs.streams
+    assert streams["own"].values.tolist() == [[1, 1]] * 10
+    np.testing.assert_array_equal(streams["text"].values, np.load(table / "elsewhere.npy")[10:20])
+
+
+def test_a_file_that_the_recipe_names_goes_before_what_the_conversations_carry(table):
+    (job,) = plan_jobs(read_toml(table / "real.toml"), Choice())
+    dataset = make_dataset(job.recipe, job.catalog)
+    dataset.split = carrying(dataset.split, "text")
+    data = load_data(job.recipe, job.catalog, dataset, lambda *_: None)
+    values = collate(data.splits["test"]).inputs.streams["text"].values
+    np.testing.assert_array_equal(values, np.load(table / "elsewhere.npy")[20:])
 
 
 def test_a_changed_file_is_not_taken_for_the_one_that_was_run(cli, table):

@@ -32,16 +32,18 @@ def conversation(name, size):
     return Conversation(name, "train", ids, ("x",) * size, ("",) * size, {"emotion": np.zeros(size, np.int64)})
 
 
-@given(SIZES, st.integers(1, 4))
-def test_the_shares_after_one_another_are_the_batch_in_another_order(sizes, processes):
+@given(SIZES, st.integers(1, 4), st.integers(1, 5))
+def test_the_shares_after_one_another_are_the_batch_in_another_order(sizes, processes, parts):
     conversations = [conversation(f"c{n}", size) for n, size in enumerate(sizes)]
     gathered = []
     for rank in range(processes):
-        share = take_share(conversations, rank, processes)
-        gathered += share.own.ids[: share.counts[rank]]
-        assert len(share.own.ids) > 0
-        if share.counts[rank]:
-            assert len(share.own.ids) == share.counts[rank]
+        share = take_share(conversations, rank, processes, parts)
+        assert len(share.parts) == len(share.rows) == parts
+        assert sum(share.rows) == share.counts[rank]
+        for part, rows in zip(share.parts, share.rows, strict=True):
+            assert rows in (0, len(part.ids))
+            assert len(part.ids) > 0
+            gathered += part.ids[:rows]
     assert tuple(gathered[row] for row in share.order) == share.whole.ids
     assert len(gathered) == sum(sizes)
 
@@ -70,13 +72,14 @@ def answer(rows):
     here = torch.arange(rows) % 2 == 0
     return values, here
 
-for sizes in ([3, 1, 4, 2, 2], [5], [1, 1], [2, 7, 1]):
+cases = [([3, 1, 4, 2, 2], 1), ([3, 1, 4, 2, 2], 2), ([5], 1), ([5], 3), ([1, 1], 1), ([2, 7, 1], 1), ([2, 7, 1], 2)]
+for sizes, parts in cases:
     torch.manual_seed(len(sizes))
     conversations = [made(n, size) for n, size in enumerate(sizes)]
-    share = take_share(conversations, rank, 2)
+    share = take_share(conversations, rank, 2, parts)
     values, here = answer(sum(sizes))
     row = {id: n for n, id in enumerate(share.whole.ids)}
-    own_rows = torch.tensor([row[id] for id in share.own.ids])
+    own_rows = [torch.tensor([row[id] for id in part.ids]) for part in share.parts]
 
     def outputs(x, rows, present):
         return Outputs({"emotion": HeadOutput(x, 2 * x)}, rows, {"text": x.sin()}, {"text": present},
@@ -85,18 +88,22 @@ for sizes in ([3, 1, 4, 2, 2], [5], [1, 1], [2, 7, 1]):
     whole = values.clone().requires_grad_()
     expected = coupled(outputs(whole, Rows.of(share.whole.inputs), here))
     expected.backward()
-    own = values[own_rows].clone().requires_grad_()
-    gathered = gather_outputs(outputs(own, Rows.of(share.own.inputs), here[own_rows]), share, rank)
+    own = [values[rows].clone().requires_grad_() for rows in own_rows]
+
+    def given(xs):
+        return [outputs(x, Rows.of(p.inputs), here[r]) for x, p, r in zip(xs, share.parts, own_rows, strict=True)]
+
+    gathered = gather_outputs(given(own), share, rank)
     loss = coupled(gathered)
     loss.backward()
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(gathered.heads["emotion"].embedding, 2 * values)
     assert torch.equal(gathered.present["text"], here)
     assert torch.equal(gathered.rows.previous, share.whole.inputs.layout.previous)
-    count = share.counts[rank]
-    torch.testing.assert_close(own.grad[:count], 2 * whole.grad[own_rows][:count])  # DDP will halve it
-    assert not own.grad[count:].any()
-    half = gather_outputs(outputs(own.bfloat16(), Rows.of(share.own.inputs), here[own_rows]), share, rank)
+    for x, rows, count in zip(own, own_rows, share.rows, strict=True):
+        torch.testing.assert_close(x.grad[:count], 2 * whole.grad[rows][:count])  # DDP will halve it
+        assert not x.grad[count:].any()
+    half = gather_outputs(given([x.bfloat16() for x in own]), share, rank)
     assert half.heads["emotion"].logits.dtype == torch.float32
 dist.barrier()
 dist.destroy_process_group()
@@ -126,5 +133,6 @@ def test_the_gather_and_its_gradient_are_exact_in_two_processes(tmp_path):
 
 def test_one_process_has_the_whole_batch_as_it_is():
     share = take_share([conversation("c", 2)], 0, 1)
-    assert share.own is share.whole
+    assert share.parts == (share.whole,)
+    assert share.undivided
     assert torch.equal(share.order, torch.arange(2))

@@ -7,9 +7,11 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +33,7 @@ COUNTS = {
     "CONTRIBUTING.md": {"bash": 2},
     "docs/architecture.md": {"text": 1},
     "docs/plugin_author.md": {"python": 4, "toml": 3, "bash": 3},
+    "docs/reliability.md": {"bash": 3},
     "docs/user_guide.md": {"bash": 10, "toml": 3, "python": 1, "csv": 1},
 }
 SMALL = ["data.use=simulated", "data.conversations=12"]
@@ -118,11 +121,15 @@ def test_commands_run(block, folders, cli, request, monkeypatch):
     monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])  # half the time; drawn below, once
     for line in block.text.splitlines():
         words = shlex.split(line, comments=True)
+        if not words:
+            continue
         wanted = re.search(r"# exit code (\d)$", line)
         run_command(words, int(wanted[1]) if wanted else 0, cli, request)
 
 
 def run_command(words, wanted, cli, request):
+    if words[0] == "srun":
+        words = words[1:]
     if words[0] == "make":
         targets = re.findall(r"^(\w+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE)
         assert words[1] in targets
@@ -131,7 +138,7 @@ def run_command(words, wanted, cli, request):
         assert ended.code == wanted, ended.err
     elif words[0] == "torchrun":
         at = words.index("ercfw") + 1
-        run_apart(["torch.distributed.run", *words[1:at], *shortened(words[at:], request)])
+        run_nodes(["torch.distributed.run", *words[1:at], *shortened(words[at:], request)])
     elif words[:3] == ["python", "-m", "pytest"]:
         assert " passed" in run_apart(words[2:])
     elif words[0].startswith(".venv/bin/"):
@@ -154,6 +161,18 @@ def shortened(words, request):
         real = [f"data.root={request.getfixturevalue(corpus)}"] if corpus else []
         return [*words, *SHORT, *real]
     return [*words, *SHORT, *([] if any(word.startswith("data.use=") for word in words) else SMALL)]
+
+
+def run_nodes(words):
+    """Each node's torchrun, all of them on this machine and with one process each."""
+    nodes = int(words[words.index("--nnodes") + 1]) if "--nnodes" in words else 1
+    if nodes > 1:
+        words[words.index("--nproc_per_node") + 1] = "1"
+        with socket.socket() as free:
+            free.bind(("localhost", 0))
+            words[words.index("--rdzv_endpoint") + 1] = f"localhost:{free.getsockname()[1]}"
+    with ThreadPoolExecutor(nodes) as pool:
+        list(pool.map(run_apart, [words] * nodes))
 
 
 def run_apart(words):

@@ -112,7 +112,7 @@ def test_a_metric_that_fails_is_named(metric):
 def test_predicting_leaves_no_gradient_and_the_model_in_training(conversations):
     model = nn.Sequential()
     model.forward = Fixed().forward
-    losses = WeightedLosses({}, {})
+    losses = WeightedLosses({"nll": NegativeLogLikelihood("emotion", INFO)}, {"nll": 0.5})
     predict(Accelerator(cpu=True), model, losses, conversations, 2)
     assert model.training
     assert not torch.is_inference_mode_enabled()

@@ -19,7 +19,8 @@ from ercfw.experiment import make_accelerator
 from ercfw.jobs import Choice, plan_jobs
 from ercfw.protocol import watched_splits
 from ercfw.rehearse import rehearse
-from ercfw.train import Plan, fit, start
+from ercfw.train import fit
+from ercfw.training import Plan, Told, start
 from ercfw.variants import read_toml
 
 RECIPES = sorted((Path(__file__).resolve().parents[1] / "recipes").glob("*.toml"))
@@ -93,7 +94,7 @@ def test_a_variant_trains_an_epoch_with_all_its_losses(path, variant, tmp_path):
         state=tmp_path / "state",
     )
     lines = []
-    fit(start(make_accelerator([job.recipe]), model, losses, plan), plan, lines.append, lambda: None)
+    fit(start(make_accelerator([job.recipe]), model, losses, plan), plan, Told(epoch=lines.append))
     (line,) = lines
     assert line["train_loss"].keys() == job.recipe.loss.keys()
     for name, value in line["train_loss"].items():
@@ -194,14 +195,3 @@ def test_a_run_can_be_run_again_from_what_it_left(cli, tiny_recipe, plugin_file,
     assert (found["scores"], found["seed"]) == (first["scores"], 4)
     weights = (folder / "model.safetensors", tmp_path / found["folder"] / "model.safetensors")
     assert weights[0].read_bytes()[-500:] == weights[1].read_bytes()[-500:]
-
-
-def test_out_of_memory_is_one_message(cli, tiny_recipe, monkeypatch):
-    def full(*_):
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
-    monkeypatch.setattr("ercfw.train._backward", full)
-    ended = cli("run", tiny_recipe())
-    assert ended.code == 1
-    assert "out of memory; try a smaller data.batch_size" in ended.err
-    assert "Traceback" not in ended.err

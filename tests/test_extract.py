@@ -1,5 +1,6 @@
 """The cache of extracted features: kept by content, whole, and made again where it is damaged."""
 
+import mmap
 from dataclasses import replace
 from pathlib import Path
 
@@ -178,6 +179,33 @@ def test_frames_and_tokens_have_lengths():
     assert tokens.present.tolist() == [True, False, True, True, True]
 
 
+@pytest.mark.parametrize("texts", [("", "Hi", ""), ("", "", "Hi!", "", "Ho"), ("",)])
+def test_absent_vectors_are_zeros_wherever_they_stand(texts):
+    table = extract(Letters(), "letters", [conversation("c", *texts)], quiet)
+    letters = Letters()
+    assert table.values.tolist() == [[0, 0, 0] if not text else letters.one(text).tolist() for text in texts]
+    assert table.present.tolist() == [bool(text) for text in texts]
+
+
+def test_values_are_mapped_and_their_file_has_no_name():
+    table = extract(Letters(), "letters", CONVERSATIONS, quiet)
+    base = table.values
+    while isinstance(base, np.ndarray):
+        base = base.base
+    assert isinstance(base, mmap.mmap)
+    assert {path.suffix for path in (cache_folder() / "features").rglob("*") if path.is_file()} == {".safetensors"}
+
+
+class Wavers(Letters):
+    def one(self, text):
+        return np.ones((2, 3) if "!" in text else 3, np.float32)
+
+
+def test_vectors_and_frames_in_turn_are_told():
+    with pytest.raises(RunError, match="extractor 'wavers' gave vectors, frames or tokens in turn"):
+        extract(Wavers(), "wavers", CONVERSATIONS, quiet)
+
+
 class Clips(Letters):
     reads = "audio"
 
@@ -193,3 +221,8 @@ def test_sound_is_known_by_its_clip_and_not_by_its_text(tmp_path):
     clip.write_bytes(b"two")
     extract(other, "clips", [spoken], quiet)
     assert other.asked == ["c"]
+
+
+def test_a_clip_that_is_not_there_is_told():
+    with pytest.raises(InputError, match=r"gone\.wav: cannot be read: No such file"):
+        extract(Clips(), "clips", [replace(conversation("c", "Hi"), media=(Path("gone.wav"),))], quiet)

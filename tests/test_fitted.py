@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from ercfw import fitted
 from ercfw.conversations import Conversation, ConversationStream
 from ercfw.errors import InputError
 from ercfw.extract import cache_folder
@@ -89,6 +90,14 @@ def test_scores_are_cached_by_content():
     assert linear_scores("text", data["train"], data["dev"])[:2] == (1.5, 2.5)
     linear_scores("text", data["train"], data["dev"][1:])
     assert len(list((cache_folder() / "fitted").iterdir())) == 2
+
+
+def test_of_a_large_split_some_conversations_stand_for_all(monkeypatch):
+    data = splits(2, 1)
+    expected = linear_scores("text", data["train"][::2], data["dev"])
+    monkeypatch.setattr(fitted, "SAMPLE", 100)  # of 200 utterances of train, and 100 of dev
+    assert linear_scores("text", data["train"], data["dev"]) == expected
+    assert len(list((cache_folder() / "fitted").iterdir())) == 1
 
 
 def test_absent_and_unlabelled_rows_are_not_read():

@@ -29,7 +29,8 @@ class Stops:
     def __call__(self, true, probabilities, classes):
         Stops.calls += 1
         if str(Stops.calls) == os.environ.get("STOP_IN"):
-            os.kill(os.getpid(), getattr(signal, os.environ["STOP_WITH"]))
+            for _ in range(int(os.environ.get("STOP_TIMES", 1))):
+                os.kill(os.getpid(), getattr(signal, os.environ["STOP_WITH"]))
         return 0.5
 
 
@@ -37,7 +38,7 @@ class Stops:
 def provide_metrics():
     return {"stops": Stops()}
 '''
-MORE = 'epochs = 5\nschedule = "plateau"\nplateau_patience = 0\nwarmup = 1.5\nweight_decay = 0.1'
+MORE = 'save_seconds = 0\nepochs = 5\nschedule = "plateau"\nplateau_patience = 0\nwarmup = 1.5\nweight_decay = 0.1'
 
 
 @pytest.fixture
@@ -103,23 +104,34 @@ def interrupt(monkeypatch, request):
     return monkeypatch
 
 
-def test_ctrl_c_ends_in_one_message_and_nothing_is_lost(cli, recipe, whole, interrupt, tmp_path):
-    interrupt.setenv("STOP_IN", "4")  # as the fourth epoch is scored: Stops.calls begins anew with the plugin
-    stopped = cli("run", recipe)
+SELDOM = "train.save_seconds=1000"
+
+
+def test_ctrl_c_ends_in_one_message_and_nothing_is_lost(cli, recipe, interrupt, tmp_path):
+    """The signal comes while the fourth epoch is scored; it is heeded after the first step of the fifth."""
+    interrupt.setenv("STOP_IN", "4")  # Stops.calls begins anew with the plugin
+    stopped = cli("run", recipe, SELDOM)
     assert stopped.code == 1
     assert "Traceback" not in stopped.err
     (message,) = [line for line in stopped.err.splitlines() if "stopped" in line]
     assert "--resume goes on" in message
     folder = tmp_path / "runs/tiny/base/seed-0"
-    assert len(load_state(folder / "state.safetensors")["history"]) == 3
+    state = load_state(folder / "state.safetensors")
+    assert len(state["history"]) == 4
+    assert state["underway"]["steps"] == 1
     interrupt.delenv("STOP_IN")
-    assert cli("run", recipe, "--resume").code == 0
-    assert left(folder) == whole
+    resumed = cli("run", recipe, SELDOM, "--resume")
+    assert resumed.code == 0
+    assert "going on after epoch 4, step 1 of the next" in resumed.err
+    assert cli("run", recipe, SELDOM, "--out", "whole").code == 0
+    assert left(folder) == left(tmp_path / "whole/tiny/base/seed-0")
 
 
-def test_stopped_before_the_first_epoch_simply_begins(cli, recipe, whole, interrupt, tmp_path):
+def test_a_second_signal_does_not_wait(cli, recipe, whole, interrupt, tmp_path):
+    """Before anything was saved, the run simply begins again."""
     interrupt.setenv("STOP_IN", "1")
-    assert cli("run", recipe).code == 1
+    interrupt.setenv("STOP_TIMES", "2")
+    assert cli("run", recipe, SELDOM).code == 1
     assert not (tmp_path / "runs/tiny/base/seed-0/state.safetensors").exists()
     interrupt.delenv("STOP_IN")
     assert cli("run", recipe).code == 0
@@ -136,16 +148,41 @@ def test_force_starts_anew(cli, recipe, whole, interrupt, tmp_path):
     assert left(tmp_path / "runs/tiny/base/seed-0") == whole
 
 
-@pytest.mark.parametrize("damage", [b"", b"{}", None])
-def test_a_damaged_state_is_one_message(cli, recipe, interrupt, tmp_path, damage):
+def cut(state):
+    state.write_bytes(state.read_bytes()[:-100])
+
+
+def flip(state):
+    content = bytearray(state.read_bytes())
+    content[-20] ^= 4
+    state.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [cut, flip, lambda state: state.write_bytes(b"")], ids=["cut", "flipped", "empty"])
+def test_a_damaged_state_is_told_and_the_one_before_is_used(cli, recipe, whole, interrupt, tmp_path, damage):
+    interrupt.setenv("STOP_AFTER", "2")
+    assert cli("run", recipe).code == 1
+    interrupt.delenv("STOP_AFTER")
+    folder = tmp_path / "runs/tiny/base/seed-0"
+    damage(folder / "state.safetensors")
+    resumed = cli("run", recipe, "--resume")
+    assert resumed.code == 0, resumed.err
+    assert "warning: " in resumed.err
+    assert "state.safetensors: cannot be" in resumed.err
+    assert "going on from the state before it" in resumed.err
+    assert "going on after epoch 2\n" in resumed.err
+    assert left(folder) == whole
+
+
+def test_two_damaged_states_are_one_message(cli, recipe, interrupt, tmp_path):
     interrupt.setenv("STOP_AFTER", "1")
     assert cli("run", recipe).code == 1
     interrupt.delenv("STOP_AFTER")
-    state = tmp_path / "runs/tiny/base/seed-0/state.safetensors"
-    state.write_bytes(state.read_bytes()[:-100] if damage is None else damage)
+    for name in ("state", "state.previous"):
+        flip(tmp_path / f"runs/tiny/base/seed-0/{name}.safetensors")
+    mend = "cannot be trusted: ..hash that it was written with (--force starts anew)"
     ended = cli("run", recipe, "--resume")
-    assert ended.code == 2
-    assert "state.safetensors: cannot be read" in ended.err
+    ended.check(2, f"/state.safetensors: {mend}", f"state.previous.safetensors: {mend}")
 
 
 def test_a_finished_run_is_said_to_be_done_and_left_alone(cli, tiny_recipe, tmp_path):

@@ -17,7 +17,8 @@ from ercfw.experiment import make_accelerator
 from ercfw.interfaces import Loss
 from ercfw.jobs import Choice, plan_jobs
 from ercfw.overrides import parse_overrides
-from ercfw.train import Plan, Watched, fit, start
+from ercfw.train import fit
+from ercfw.training import Plan, Told, Watched, start
 from ercfw.variants import read_toml
 
 SGD = ("train.optimizer=sgd", "train.lr=1.0")
@@ -53,7 +54,7 @@ def training(tiny_recipe, tmp_path):
 
 def go(training, plan):
     lines = []
-    fit(training, plan, lines.append, lambda: None)
+    fit(training, plan, Told(epoch=lines.append))
     return lines
 
 
@@ -69,13 +70,20 @@ def unlabel_unevenly(conversation):
     return replace(conversation, labels={"emotion": labels})
 
 
+COUPLED = ("loss.supcon={}", "loss.swfc={}", "loss.cross-entropy.class_weights=balanced")
+
+
+@pytest.mark.parametrize("words", [(), COUPLED], ids=["rows apart", "coupled"])
 @pytest.mark.parametrize("change", [lambda c: c, unlabel_unevenly], ids=["labelled", "unlabelled rows"])
-def test_accumulation_is_the_whole_batch(training, change):
-    parts, plan = training(*SGD, "data.batch_size=4", "train.accumulate=3", change=change)
+@pytest.mark.parametrize("accumulate", [3, 5])
+def test_accumulation_is_the_whole_batch(training, change, words, accumulate):
+    """Losses that couple the batch too; five times three conversations, of twelve, leave parts without any."""
+    size = 12 // accumulate + 1
+    parts, plan = training(*SGD, f"data.batch_size={size}", f"train.accumulate={accumulate}", *words, change=change)
     before = weights(parts)
-    go(parts, plan)
-    whole, plan = training(*SGD, "data.batch_size=12", change=change)
-    go(whole, plan)
+    lines = go(parts, plan)
+    whole, plan = training(*SGD, f"data.batch_size={size * accumulate}", *words, change=change)
+    assert go(whole, plan)[0]["train_loss"] == pytest.approx(lines[0]["train_loss"], abs=1e-6)
     assert (weights(whole) - before).norm() > 0.01
     torch.testing.assert_close(weights(parts), weights(whole), rtol=0, atol=1e-6)
 
@@ -88,13 +96,6 @@ def test_a_last_group_that_is_not_full_is_a_step_of_its_own(training):
     assert list(order) != sorted(order)
     go(two, plan)
     torch.testing.assert_close(weights(parts), weights(two), rtol=0, atol=1e-6)
-
-
-@pytest.mark.parametrize("words", [("loss.supcon.use=supcon",), ("loss.cross-entropy.class_weights=balanced",)])
-def test_accumulation_is_refused_where_a_batch_hangs_together(training, words):
-    training(*words)
-    with pytest.raises(InputError, match=r"\[train\] accumulate: loss .* couples"):
-        training("train.accumulate=2", *words)
 
 
 def test_clipping_bounds_the_step(training):
@@ -116,7 +117,7 @@ def by_epoch(*values):
 def test_of_equal_epochs(training, later_wins, best):
     begun, plan = training("train.epochs=5", metrics=by_epoch(0.1, 0.3, 0.2, 0.3, 0.0), later_wins=later_wins)
     kept = {}
-    fit(begun, plan, lambda line: kept.update({line["epoch"]: weights(begun)}), lambda: None)
+    fit(begun, plan, Told(epoch=lambda line: kept.update({line["epoch"]: weights(begun)})))
     assert begun.best_epoch == best
     best_weights = torch.cat([begun.best[name].flatten() for name, _ in begun.model.named_parameters()])
     assert torch.equal(best_weights, kept[best])
@@ -143,8 +144,6 @@ def test_a_training_learns(training):
 
 
 class NotANumber(Loss):
-    couples_batch = False
-
     def forward(self, outputs, targets):
         return outputs.heads["emotion"].logits.sum() * float("nan")
 

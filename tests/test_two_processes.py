@@ -54,6 +54,9 @@ device = "cpu"
 """
 
 
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "ercfw")
+
+
 @pytest.fixture
 def recipe(tmp_path):
     path = tmp_path / "shared.toml"
@@ -79,9 +82,18 @@ def read(folder):
 
 
 @pytest.mark.slow
-def test_two_processes_train_what_one_does(cli, recipe, tmp_path):
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "ercfw"]
-    ended = command(*torchrun, "run", recipe, "--out", "two", "--json")
+@pytest.mark.parametrize(
+    "words",
+    [
+        (*TORCHRUN, "run", "shared.toml", "--out", "two", "--json"),
+        ("-m", "ercfw", "run", "shared.toml", "--processes", "2", "--out", "two", "--json"),
+        (*TORCHRUN, "run", "shared.toml", "--out", "two", "--json", "data.batch_size=1", "train.accumulate=5"),
+    ],
+    ids=["torchrun", "processes", "in parts"],
+)
+def test_two_processes_train_what_one_does(cli, recipe, tmp_path, words):
+    """Also with a fifth of each batch at a time, where most parts of a process have a conversation or none."""
+    ended = command(*words)
     printed = [line for line in ended.stdout.splitlines() if line.startswith("[")]
     assert len(printed) == 1, "only the first process prints results"
     assert ended.stderr.count("epoch 1/3") == 1

@@ -3,23 +3,27 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import tomlkit
+from filelock import FileLock, Timeout
 
+from ercfw.checkpoint import previous_of
 from ercfw.errors import InputError, RunError
-from ercfw.files import replacing, sha256, write_text
+from ercfw.files import replacing, sha256, still_there, write_text
 from ercfw.interfaces import Provenance
 from ercfw.jobs import Job
+from ercfw.resume import can_resume
 from ercfw.variants import slug
 
 SHORT = 8
 LEFT = (
-    *("metrics.json", "state.safetensors", "model.safetensors", "history.jsonl", "predictions.csv", "report.md"),
-    *("learning_curve.png", "confusion_*.png", ".*.tmp"),
+    *("metrics.json", "state.safetensors", "state.previous.safetensors", "model.safetensors", "history.jsonl"),
+    *("predictions.csv", "report.md", "learning_curve.png", "confusion_*.png", ".*.tmp"),
 )
 """What a run leaves; what makes it a finished one first."""
 
@@ -50,13 +54,40 @@ class RunFolder:
         """What the finished run scored."""
         return _read_json(self.path / "metrics.json", needs="scores")
 
+    @contextmanager
+    def reserved(self) -> Iterator[None]:
+        """Keeps other processes out for as long as the block runs; one that dies leaves nothing shut.
+
+        Raises:
+            InputError: another process is running in this folder.
+            RunError: the folder cannot be written to.
+        """
+        lock = FileLock(self.path / ".lock")
+        new = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock.acquire(blocking=False)
+        except Timeout as error:
+            where = "wait for it, or choose another --out"
+            raise InputError.at(self.path, "another process is running in this folder", where) from error
+        except OSError as error:
+            raise RunError(f"{self.path}: cannot be written: {error.strerror or error}") from error
+        try:
+            yield
+        finally:
+            (self.path / ".lock").unlink(missing_ok=True)  # while it is held: the library minds a lock that is gone
+            lock.release()
+            with suppress(OSError):  # of what a refused run has left empty
+                for folder in new:
+                    folder.rmdir()
+
     def check_unfinished(self, resume: bool, force: bool) -> None:
         """A run that was stopped is neither lost nor mixed up with a new one.
 
         Raises:
             InputError: it was stopped half-way, and neither way to go on was chosen.
         """
-        if self.state.is_file() and not (resume or force):
+        if can_resume(self.state) and not (resume or force):
             raise InputError.at(self.path, "holds a run that was stopped", "--resume goes on, --force starts anew")
 
     def check_same_data(self, now: Provenance) -> None:
@@ -106,6 +137,7 @@ class RunFolder:
 
     def write_history(self, history: Sequence[Mapping[str, Any]], stamps: Sequence[str]) -> None:
         """A line an epoch, each with the stamps."""
+        still_there(self.path)
         mark = {"stamps": list(stamps)} if stamps else {}
         write_text(self.path / "history.jsonl", "".join(json.dumps({**line, **mark}) + "\n" for line in history))
 
@@ -116,7 +148,8 @@ class RunFolder:
     def finish(self, metrics: Mapping[str, Any]) -> None:
         """Write what the run scored, which makes it a finished one, and drop what only a resume needs."""
         self.write_json("metrics.json", metrics)
-        for path in [self.state, *self.path.glob(".*.tmp")]:  # a run that was killed leaves a half-written file
+        half_written = self.path.glob(".*.tmp")  # of a run that was killed
+        for path in [self.state, previous_of(self.state), *half_written]:
             path.unlink(missing_ok=True)
 
 

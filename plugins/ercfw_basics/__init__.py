@@ -3,6 +3,8 @@
 from ercfw import Context, Encoder, FusionBlock, Head, Loss, Metric, hookimpl
 from ercfw_basics import metrics
 from ercfw_basics.attention import ConversationAttention, FeedForward
+from ercfw_basics.attention_mask import AttentionMask
+from ercfw_basics.contrastive import contrast
 from ercfw_basics.cross_entropy import CrossEntropy, Focal
 from ercfw_basics.cross_modal import CrossModalTransformer
 from ercfw_basics.dialogue_rnn import DialogueRNN
@@ -14,7 +16,7 @@ from ercfw_basics.recurrent import GRUContext, LSTMContext
 from ercfw_basics.supcon import SupCon
 from ercfw_basics.transformer import TransformerContext
 
-__all__ = ["ConversationAttention", "FeedForward"]
+__all__ = ["AttentionMask", "ConversationAttention", "FeedForward", "contrast"]
 """What other plugins may build on; the parts themselves are had by name."""
 
 

@@ -3,16 +3,19 @@
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from ercfw import InputError, Layout
+from ercfw_basics.attention_mask import BLOCK, AttentionMask, BinMask
 
 
 class ConversationAttention(nn.Module):
     """Multi-head attention: every utterance asks the utterances of its own conversation.
 
     Softmax(Q K^T / sqrt(D / H)) V, with linear maps to Q, K and V and from the heads' outputs. Absent keys
-    are never used, and where no key is left the result is exactly zero. The linear maps run on packed rows;
-    the attention in at least float32, autocast or not: its backward on CPUs is many times slower in bfloat16.
+    are never used, and where no key is left the result is exactly zero. The linear maps run on packed rows,
+    the attention in bins of them, in memory that grows with U, not with its square; and in at least float32,
+    autocast or not: its backward on CPUs is many times slower in bfloat16.
 
     Args:
         width: D of queries, keys and results.
@@ -34,64 +37,70 @@ class ConversationAttention(nn.Module):
         self.value = nn.Linear(width, width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, query: Tensor, key: Tensor, layout: Layout, present: Tensor, causal: bool = False) -> Tensor:
+    def forward(self, query: Tensor, key: Tensor, mask: AttentionMask) -> Tensor:
         """What each query finds: ``query`` ``[N, D]``, ``key`` ``[N, D]`` -> ``[N, D]``.
 
         Args:
             query: a row an utterance.
             key: likewise; the values are made of it too.
-            layout: the order of the rows.
-            present: ``[N]`` bool, False = this key is not to be used.
-            causal: a query sees only keys up to its own place.
+            mask: whom each may read.
         """
-        q = self._split(self.query(query), layout)  # [B, H, U, D/H]
-        k = self._split(self.key(key), layout)  # [B, H, U, D/H]
-        v = self._split(self.value(key), layout)  # [B, H, U, D/H]
-        visible = self._visible(layout, present, causal)  # [B, 1, 1 or U, U]
-        answered = visible.any(-1, keepdim=True)  # [B, 1, 1 or U, 1]
-        with torch.autocast(q.device.type, enabled=False):
-            # A query without keys sees all of them, for a softmax over nothing is NaN; it is zeroed below.
-            heads = F.scaled_dot_product_attention(
-                q, k, v, attn_mask=visible | ~answered, dropout_p=self.dropout if self.training else 0.0
-            )  # [B, H, U, D/H]
-        found: Tensor = self.out(layout.pack(heads.transpose(1, 2)).flatten(1))  # [N, D]
-        return found.masked_fill(~self._rows(answered, layout), 0.0)  # [N, D]
+        maps = ((self.query, query), (self.key, key), (self.value, key))
+        bins = zip(*(self._split(map(x), mask.layout) for map, x in maps), mask.bins, strict=True)
+        dropout = self.dropout if self.training else 0.0
+        with torch.autocast(query.device.type, enabled=False):
+            heads = [_attend(q, k, v, seen, dropout) for q, k, v, seen in bins]  # [b, W, H, D/H] each
+        found = self.out(mask.layout.from_bins(heads).flatten(1))  # [N, D]
+        return torch.where(mask.answered, found, 0.0)  # [N, D]
 
-    def weights(self, query: Tensor, key: Tensor, layout: Layout, present: Tensor, causal: bool = False) -> Tensor:
+    def weights(self, query: Tensor, key: Tensor, mask: AttentionMask) -> Tensor:
         """The attention weights ``[N, H, U]`` of ``forward``: how much each query reads of each place of its
         conversation; zero at places that it does not see.
         """
-        q = self._split(self.query(query), layout)  # [B, H, U, D/H]
-        k = self._split(self.key(key), layout)  # [B, H, U, D/H]
-        visible = self._visible(layout, present, causal)  # [B, 1, 1 or U, U]
-        scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5  # [B, H, U, U]
-        floor = torch.finfo(scores.dtype).min
-        shares = scores.masked_fill(~visible, floor).softmax(-1).masked_fill(~visible, 0.0)  # [B, H, U, U]
-        return layout.pack(shares.transpose(1, 2))  # [N, H, U]
+        sizes = list(mask.layout.sizes)
+        rows = (self._heads(self.query(query)), self._heads(self.key(key)), mask.present)
+        parts = zip(*(torch.split(part, sizes) for part in rows), strict=True)
+        with torch.autocast(query.device.type, enabled=False):
+            shares = [_shares(q, k, present, mask.causal) for q, k, present in parts]  # [L, H, L] each
+        return torch.cat([F.pad(share, (0, max(sizes) - len(share))) for share in shares])  # [N, H, U]
 
-    def _split(self, x: Tensor, layout: Layout) -> Tensor:
-        """``[N, D] -> [B, H, U, D/H]``, in at least float32."""
-        padded = layout.pad(x.to(torch.promote_types(x.dtype, torch.float32)))  # [B, U, D]
-        return padded.view(*padded.shape[:2], self.heads, -1).transpose(1, 2)  # [B, H, U, D/H]
+    def _split(self, x: Tensor, layout: Layout) -> list[Tensor]:
+        """``[N, D]`` -> ``[b, H, W, D/H]`` of each group of bins."""
+        return [part.transpose(1, 2) for part in layout.to_bins(self._heads(x))]
 
-    @staticmethod
-    def _visible(layout: Layout, present: Tensor, causal: bool) -> Tensor:
-        """Which keys a query may use: ``[B, 1, 1, U]`` bool, or ``[B, 1, U, U]`` where order matters."""
-        visible = layout.pad(present)[:, None, None]  # [B, 1, 1, U]
-        if not causal:
-            return visible
-        length = visible.shape[-1]
-        return visible & visible.new_ones(length, length).tril()  # [B, 1, U, U]
+    def _heads(self, x: Tensor) -> Tensor:
+        """``[N, D] -> [N, H, D/H]``, in at least float32."""
+        return x.to(torch.promote_types(x.dtype, torch.float32)).view(len(x), self.heads, -1)
 
-    @staticmethod
-    def _rows(answered: Tensor, layout: Layout) -> Tensor:
-        """``[B, 1, 1 or U, 1] -> [N, 1]``."""
-        batch, longest = layout.mask.shape
-        return layout.pack(answered[:, 0].expand(batch, longest, 1))  # [N, 1]
+
+def _attend(q: Tensor, k: Tensor, v: Tensor, mask: BinMask, dropout: float) -> Tensor:
+    """``[b, H, W, D/H]`` each -> ``[b, W, H, D/H]``; no ``[W, W]`` of a long bin is kept."""
+    if not mask.is_long or not (mask.causal or dropout):
+        return F.scaled_dot_product_attention(q, k, v, mask.whole, dropout).transpose(1, 2)
+    starts = range(0, q.shape[2], BLOCK)
+    found = [checkpoint(_attend_block, q, k, v, mask, dropout, start, use_reentrant=False) for start in starts]
+    return torch.cat(found, 1)
+
+
+def _attend_block(q: Tensor, k: Tensor, v: Tensor, mask: BinMask, dropout: float, start: int) -> Tensor:
+    """What the queries from ``start`` on find, ``[b, BLOCK, H, D/H]``."""
+    q = q[:, :, start : start + BLOCK]  # [b, H, BLOCK, D/H]
+    visible = mask.of(start, start + q.shape[2])  # [b, 1, BLOCK, W or less]
+    k, v = (x[:, :, : visible.shape[-1]] for x in (k, v))  # [b, H, W or less, D/H] each
+    return F.scaled_dot_product_attention(q, k, v, visible, dropout).transpose(1, 2)
+
+
+def _shares(q: Tensor, k: Tensor, present: Tensor, causal: bool) -> Tensor:
+    """The weights in one conversation of L utterances: ``[L, H, D/H]`` each -> ``[L, H, L]``."""
+    visible = present.expand(len(q), len(q))  # [L, L]
+    visible = (visible.tril() if causal else visible).unsqueeze(1)  # [L, 1, L]
+    scores: Tensor = torch.einsum("qhd,khd->qhk", q, k) / q.shape[-1] ** 0.5  # [L, H, L]
+    floor = torch.finfo(scores.dtype).min
+    return scores.masked_fill(~visible, floor).softmax(-1).masked_fill(~visible, 0.0)  # [L, H, L]
 
 
 class FeedForward(nn.Sequential):
     """Two linear maps with a ReLU between them, ``[N, D] -> [N, D]``."""
 
     def __init__(self, width: int, hidden: int, *, dropout: float = 0.0) -> None:
-        super().__init__(nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, width))
+        super().__init__(nn.Linear(width, hidden), nn.ReLU(inplace=True), nn.Dropout(dropout), nn.Linear(hidden, width))

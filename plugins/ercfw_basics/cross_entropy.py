@@ -19,7 +19,6 @@ class WeighedLoss(Loss):
     def __init__(self, target: str, info: DataInfo, option: ClassWeights) -> None:
         super().__init__(target, info)
         self.register_buffer("weights", class_weights(option, info.targets[target]))
-        self.couples_batch = self.weights is not None
 
     def row_weights(self, targets: dict[str, Tensor]) -> Tensor:
         """``[N]`` float32: 0 where there is no label, else the weight of the class."""

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ercfw import DataInfo, Fused, FusionBlock, Inputs
+from ercfw_basics.attention_mask import AttentionMask
 from ercfw_basics.options import Rate, Size
 from ercfw_basics.transformer_layer import TransformerLayer, sinusoids
 
@@ -16,10 +17,10 @@ class CrossModalStack(nn.Module):
         self.layers = nn.ModuleList(TransformerLayer(width, heads, ffn, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, x: Tensor, source: Tensor, inputs: Inputs, present: Tensor) -> Tensor:
-        """``x`` ``[N, D]`` reads ``source`` ``[N, D]`` where ``present`` ``[N]`` -> ``[N, D]``."""
+    def forward(self, x: Tensor, source: Tensor, mask: AttentionMask) -> Tensor:
+        """``x`` ``[N, D]`` reads ``source`` ``[N, D]`` as ``mask`` allows -> ``[N, D]``."""
         for layer in self.layers:
-            x = layer(x, source, inputs.layout, present)  # [N, D]
+            x = layer(x, source, mask)  # [N, D]
         x = self.norm(x)
         return x
 
@@ -76,15 +77,14 @@ class CrossModalTransformer(FusionBlock):
         if self.positions:
             places = sinusoids(inputs.layout.position, self.width)  # [N, width]
             ys = {m: y + places for m, y in ys.items()}
-        views = {m: self._view(m, ys, inputs) for m in ys}
+        masks = {m: AttentionMask(inputs.layout, inputs.streams[m].present) for m in ys}
+        views = {m: self._view(m, ys, masks) for m in ys}  # [N, width * sources] each
         return Fused(torch.cat(list(views.values()), -1), views)
 
-    def _view(self, modality: str, ys: dict[str, Tensor], inputs: Inputs) -> Tensor:
+    def _view(self, modality: str, ys: dict[str, Tensor], masks: dict[str, AttentionMask]) -> Tensor:
         stacks = self.stacks[modality]
         assert isinstance(stacks, nn.ModuleDict)
         found = [
-            stacks[source](ys[modality], ys[source], inputs, inputs.streams[source].present)
-            for source in self.sources[modality]
+            stacks[source](ys[modality], ys[source], masks[source]) for source in self.sources[modality]
         ]  # [N, width] each
-        absent = ~inputs.streams[modality].present  # [N]
-        return torch.cat(found, -1).masked_fill(absent.unsqueeze(-1), 0.0)  # [N, width * sources]
+        return torch.where(masks[modality].present.unsqueeze(-1), torch.cat(found, -1), 0.0)  # [N, width * sources]

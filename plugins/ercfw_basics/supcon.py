@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ercfw import DataInfo, Loss, Outputs, labelled
+from ercfw_basics.contrastive import Block, contrast
 
 
 def directions(z: Tensor) -> Tensor:
@@ -24,25 +25,27 @@ class SupCon(Loss):
 
     Options:
         temperature: divides the similarities.
+        block: rows whose pairs are held at once; bounds the memory, changes no value.
     """
 
     requires = ("embedding",)
 
-    def __init__(self, target: str, info: DataInfo, *, temperature: Annotated[float, Field(ge=1e-3)] = 0.1) -> None:
+    def __init__(
+        self,
+        target: str,
+        info: DataInfo,
+        *,
+        temperature: Annotated[float, Field(ge=1e-3)] = 0.1,
+        block: Block = 512,
+    ) -> None:
         super().__init__(target, info)
         self.temperature = temperature
+        self.block = block
 
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
         """``[]``."""
-        label, known = targets[self.target], labelled(targets, self.target)  # [N] each
-        z = directions(outputs.heads[self.target].embedding.float())  # [N, E]
-        with torch.autocast(z.device.type, enabled=False):
-            similar = z @ z.T / self.temperature  # [N, N]
-        itself = torch.eye(len(z), dtype=torch.bool, device=z.device)  # [N, N]
-        others = known.unsqueeze(0) & known.unsqueeze(1) & ~itself  # [N, N]
-        positive = others & (label.unsqueeze(0) == label.unsqueeze(1))  # [N, N]
-        # The least number, not -inf: a softmax over nothing would be NaN.
-        log_share = similar.masked_fill(~others, torch.finfo(z.dtype).min).log_softmax(-1)  # [N, N]
-        drawn = torch.where(positive, log_share, 0.0).sum(-1)  # [N]
-        losses = -drawn / positive.sum(-1).clamp_min(1)  # [N]
-        return losses.sum() / known.sum().clamp_min(1)  # []
+        z = outputs.heads[self.target].embedding  # [N, E]
+        z = directions(z.to(torch.promote_types(z.dtype, torch.float32)))  # [N, E]
+        known = labelled(targets, self.target)  # [N]
+        mean = known.to(z.dtype) / known.sum().clamp(min=1)  # [N]
+        return contrast(z, targets[self.target], mean, temperature=self.temperature, block=self.block)

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from ercfw import Context, DataInfo, Inputs
+from ercfw_basics.attention_mask import AttentionMask
 from ercfw_basics.options import Rate, Size
 from ercfw_basics.transformer_layer import TransformerLayer, sinusoids
 
@@ -71,7 +72,7 @@ class TransformerContext(Context):
 
     def forward(self, x: Tensor, inputs: Inputs) -> Tensor:
         """``[N, D] -> [N, width]``."""
-        present = x.ne(0).any(-1)  # [N]
+        mask = AttentionMask(inputs.layout, x.ne(0).any(-1), self.causal)
         y: Tensor = self.project(x)  # [N, width]
         if self.positions:
             y = y + sinusoids(inputs.layout.position, self.out_dim)  # [N, width]
@@ -79,6 +80,6 @@ class TransformerContext(Context):
             y = y + self.speaker(inputs.speakers)  # [N, width]
         y = self.dropout(y)
         for layer in self.layers:
-            y = layer(y, y, inputs.layout, present, self.causal)  # [N, width]
+            y = layer(y, y, mask)  # [N, width]
         y = self.norm(y)
         return y

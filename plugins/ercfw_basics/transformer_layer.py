@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ercfw import Layout
 from ercfw_basics.attention import ConversationAttention, FeedForward
+from ercfw_basics.attention_mask import AttentionMask
 
 
 def sinusoids(position: Tensor, width: int) -> Tensor:
@@ -40,18 +40,10 @@ class TransformerLayer(nn.Module):
         self.ffn = FeedForward(width, ffn, dropout=dropout)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, source: Tensor, layout: Layout, present: Tensor, causal: bool = False) -> Tensor:
-        """``x`` ``[N, D]`` reads ``source`` ``[N, D]`` (itself, for self-attention) -> ``[N, D]``.
-
-        Args:
-            x: the rows that ask.
-            source: the rows that are read.
-            layout: the order of the rows.
-            present: ``[N]`` bool, False = this row of ``source`` is not to be read.
-            causal: rows read only up to their own place.
-        """
+    def forward(self, x: Tensor, source: Tensor, mask: AttentionMask) -> Tensor:
+        """``x`` ``[N, D]`` reads ``source`` ``[N, D]`` (perhaps itself) as ``mask`` allows -> ``[N, D]``."""
         query = self.attention_norm(x)  # [N, D]
         key = query if source is x else self.attention_norm(source)  # [N, D]
-        x = x + self.dropout(self.attention(query, key, layout, present, causal))  # [N, D]
+        x = x + self.dropout(self.attention(query, key, mask))  # [N, D]
         x = x + self.dropout(self.ffn(self.ffn_norm(x)))  # [N, D]
         return x

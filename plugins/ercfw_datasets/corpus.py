@@ -9,7 +9,6 @@ from typing import Protocol
 from ercfw.conversations import Conversation, UtteranceId
 from ercfw.errors import InputError
 from ercfw.features import FeatureTable, read_features
-from ercfw.files import sha256
 from ercfw.interfaces import Dataset, Split
 from ercfw_datasets.annotations import TARGET, Annotations
 
@@ -76,7 +75,7 @@ class FeatureFiles:
                 f"put one there (.safetensors, .npy, .npz), or say where it comes from: [features.{modality}]",
             )
         table = read_features(paths[0], self._rows)
-        self.files = {**self.files, str(paths[0]): sha256(paths[0])}
+        self.files = {**self.files, str(paths[0]): table.made_by["sha256"]}
         return table
 
     def draw(self, modality: str, width: int) -> FeatureTable:
@@ -115,21 +114,12 @@ class Corpus(Dataset):
         return self._annotations.source_train
 
     def features(self, modality: str) -> FeatureTable:
-        """The values of a modality, with a row for each utterance of the conversations.
+        """The values of a modality.
 
         Raises:
-            InputError: the file is missing, unreadable, or lacks an utterance.
+            InputError: the file is missing or unreadable.
         """
         table = self._streams.features(modality)
-        known = set(table.ids)
-        missing = [id for c in self._annotations.conversations for id in c.ids if id not in known]
-        if missing:
-            raise InputError.at(
-                table.where,
-                f"has no row for {len(missing)} utterances, '{'/'.join(missing[0])}' first",
-                "ids are pairs (conversation, utterance) as this dataset names them; mark a row absent "
-                "where the modality is missing",
-            )
         self.provenance = replace(self.provenance, files={**self._annotations.provenance.files, **self._streams.files})
         return table
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from ercfw.errors import InputError, did_you_mean
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CsvRow:
     """One record: where it stands (``file, line 7``), and its fields by column name."""
 
@@ -18,8 +18,8 @@ class CsvRow:
     fields: Mapping[str, str]
 
 
-def read_csv(path: Path, columns: Mapping[str, str]) -> list[CsvRow]:
-    """The records of a CSV file whose first line names its columns.
+def read_csv(path: Path, columns: Mapping[str, str]) -> Iterator[CsvRow]:
+    """The records of a CSV file whose first line names its columns, one at a time.
 
     Args:
         path: the file; UTF-8, a byte-order mark is fine.
@@ -29,15 +29,15 @@ def read_csv(path: Path, columns: Mapping[str, str]) -> list[CsvRow]:
         InputError: no such file, nothing in it, a column missing or named twice, or a record that is not
             one: too few or too many fields, quotes that do not close.
     """
-    records = _records(path, _decode(path))
-    where, header = next(records, ("", []))
+    records = _records(path)
+    _, header = next(records, ("", []))
     if not header:
         raise InputError.at(path, "is empty", "the first line names the columns")
     for column, setting in columns.items():
         if header.count(column) != 1:
             what = "names this column twice" if column in header else "there is no such column"
             raise InputError.at(f"{path}: {column}", f"{what} ({setting})", did_you_mean(column, header))
-    rows = []
+    empty = True
     for where, fields in records:
         if not fields:
             continue
@@ -47,14 +47,14 @@ def read_csv(path: Path, columns: Mapping[str, str]) -> list[CsvRow]:
                 f"has {len(fields)} fields",
                 f"the header names {len(header)}; quote fields with commas",
             )
-        rows.append(CsvRow(where, dict(zip(header, fields, strict=True))))
-    if not rows:
+        empty = False
+        yield CsvRow(where, dict(zip(header, fields, strict=True)))
+    if empty:
         raise InputError.at(path, "holds no utterance", "a line an utterance, after the header")
-    return rows
 
 
-def _records(path: Path, text: str) -> Iterator[tuple[str, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+def _records(path: Path) -> Iterator[tuple[str, list[str]]]:
+    reader = csv.reader(io.TextIOWrapper(io.BytesIO(_utf8(path)), "utf-8-sig", newline=""), strict=True)
     while True:
         where = f"{path}, line {reader.line_num + 1}"
         try:
@@ -66,8 +66,8 @@ def _records(path: Path, text: str) -> Iterator[tuple[str, list[str]]]:
         yield where, fields
 
 
-def _decode(path: Path) -> str:
-    """UTF-8; a line that is not is read as cp1252, since a damaged letter must not cost an utterance."""
+def _utf8(path: Path) -> bytes:
+    """As UTF-8; a line that is not is read as cp1252, since a damaged letter must not cost an utterance."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -75,15 +75,16 @@ def _decode(path: Path) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError.at(path, "is UTF-16", "save it as UTF-8")
     try:
-        return data.decode("utf-8-sig")
+        data.decode()
+        return data
     except UnicodeDecodeError:
         pass
     lines, damaged = [], 0
     for line in data.removeprefix(b"\xef\xbb\xbf").split(b"\n"):
         try:
-            lines.append(line.decode("utf-8"))
+            lines.append(line.decode())
         except UnicodeDecodeError:
             lines.append(line.decode("cp1252", errors="replace"))
             damaged += 1
     warnings.warn(f"{path}: read as cp1252 where it is not UTF-8 (lines: {damaged})", stacklevel=2)
-    return "\n".join(lines)
+    return "\n".join(lines).encode()

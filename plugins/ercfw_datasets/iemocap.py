@@ -83,8 +83,8 @@ def read_iemocap(root: Path, test_session: int, dev: Dev) -> Annotations:
         InputError: it is missing or damaged, or a conversation's name does not tell its session.
     """
     path = root / "utterances.csv"
-    rows = read_csv(path, dict.fromkeys(COLUMNS, "a column of IEMOCAP's table"))
-    records = [_record(row.where, row.fields) for row in rows]
+    needed = dict.fromkeys(COLUMNS, "a column of IEMOCAP's table")
+    records = [_record(row.where, row.fields) for row in read_csv(path, needed)]
     splits = _splits(records, test_session, dev)
     return Annotations(
         conversations=to_conversations(records, splits, IEMOCAP.classes),

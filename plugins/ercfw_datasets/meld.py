@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from sys import intern
 
 from ercfw.files import sha256
 from ercfw.interfaces import Provenance
@@ -15,6 +16,7 @@ from ercfw_datasets.simulated import Seed, Width, simulate
 
 DEFAULT_ROOT = Path("data/meld")
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID", "StartTime", "EndTime")
+TIME = re.compile(r"(\d+):(\d+):(\d+)[,.](\d{1,3})")
 
 
 class Meld(Corpus):
@@ -63,16 +65,16 @@ def read_meld(root: Path) -> Annotations:
 
 
 def _records(split: str, path: Path) -> list[Record]:
-    rows = read_csv(path, dict.fromkeys(COLUMNS, "a column of MELD's annotations"))
-    return [_record(split, row.where, row.fields) for row in rows]
+    needed = dict.fromkeys(COLUMNS, "a column of MELD's annotations")
+    return [_record(split, row.where, row.fields) for row in read_csv(path, needed)]
 
 
 def _record(split: str, where: str, fields: Mapping[str, str]) -> Record:
     start, end = _seconds(fields["StartTime"]), _seconds(fields["EndTime"])
     return Record(
         where=where,
-        id=(f"{split}/{fields['Dialogue_ID'].strip()}", fields["Utterance_ID"].strip()),
-        speaker=fields["Speaker"].strip(),
+        id=(intern(f"{split}/{fields['Dialogue_ID'].strip()}"), intern(fields["Utterance_ID"].strip())),
+        speaker=intern(fields["Speaker"].strip()),
         text=fields["Utterance"],
         label=fields["Emotion"].strip(),
         time=None if start is None or end is None else (start, end),
@@ -81,8 +83,8 @@ def _record(split: str, where: str, fields: Mapping[str, str]) -> Record:
 
 def _seconds(time: str) -> float | None:
     """``00:16:16,059`` in seconds; None for what is not a time, which must not cost the utterance."""
-    parts = re.fullmatch(r"(\d+):(\d+):(\d+)[,.](\d{1,3})", time.strip())
+    parts = TIME.fullmatch(time.strip())
     if not parts:
         return None
-    hours, minutes, seconds = (int(part) for part in parts.groups()[:3])
-    return hours * 3600 + minutes * 60 + seconds + int(parts[4].ljust(3, "0")) / 1000
+    hours, minutes, seconds, thousandths = parts.groups()
+    return int(hours) * 3600 + int(minutes) * 60 + int(seconds) + int(thousandths.ljust(3, "0")) / 1000

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from sys import intern
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field
@@ -95,7 +96,7 @@ def to_records(rows: Sequence[CsvRow], names: Mapping[Column, str], labels: Mapp
         Record(
             where=row.where,
             id=(_id(row, names["conversation"]), _id(row, names["utterance"])),
-            speaker=row.fields.get(names["speaker"], ONE_SPEAKER),
+            speaker=intern(row.fields.get(names["speaker"], ONE_SPEAKER)),
             text=row.fields.get(names["text"], ""),
             label=_map(row.fields.get(names["label"], "").strip(), labels),
         )
@@ -108,14 +109,14 @@ def _read(
 ) -> list[CsvRow]:
     needed = {*NEEDED, *columns} | (set() if classes else {"label"})
     mends = {"label": "set [data] columns, or classes if nothing is labelled"}
-    return read_csv(path, {names[c]: mends.get(c, f"[data] columns: {c}") for c in COLUMNS if c in needed})
+    return list(read_csv(path, {names[c]: mends.get(c, f"[data] columns: {c}") for c in COLUMNS if c in needed}))
 
 
 def _id(row: CsvRow, column: str) -> str:
     value = row.fields[column].strip()
     if not value:
         raise InputError.at(f"{row.where}: {column}", "is empty", "every utterance needs its ids")
-    return value
+    return intern(value)
 
 
 def _map(label: str, labels: Mapping[str, str]) -> str | None:

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ercfw import DataInfo, Fused, FusionBlock, InputError, Inputs
-from ercfw_basics import ConversationAttention, FeedForward
+from ercfw_basics import AttentionMask, ConversationAttention, FeedForward
 
 ASKING_ORDER = ("text", "audio", "visual")
 
@@ -62,24 +62,26 @@ class MultiAttn(FusionBlock):
 
     def forward(self, xs: dict[str, Tensor], inputs: Inputs) -> Fused:
         """``{m: [N, D]}`` -> joint ``[N, M*D]`` and views ``[N, D]``, in the order of ``xs``."""
+        masks = _masks(xs, inputs)
         views = {}
         for name, view in xs.items():
             for layer in self._layers(name):
                 for other in layer.others:
-                    view = layer.ask(other, view, xs, inputs)  # [N, D]
+                    view = layer.ask(other, view, xs[other], masks[other])  # [N, D]
                 view = layer.digest(view)  # [N, D]
-            views[name] = view.masked_fill(~inputs.streams[name].present.unsqueeze(-1), 0.0)  # [N, D]
+            views[name] = torch.where(inputs.streams[name].present.unsqueeze(1), view, 0.0)  # [N, D]
         return Fused(torch.cat(list(views.values()), -1), views)  # [N, M*D]
 
     @torch.no_grad()
     def explain(self, xs: dict[str, Tensor], inputs: Inputs) -> dict[str, Tensor]:
         """The attention weights ``[N, H, U]`` of ``layer-1.text.audio`` (text asks audio) and all others."""
+        masks = _masks(xs, inputs)
         weights = {}
         for name, view in xs.items():
             for number, layer in enumerate(self._layers(name), 1):
                 for other in layer.others:
-                    weights[f"layer-{number}.{name}.{other}"] = layer.weights(other, view, xs, inputs)
-                    view = layer.ask(other, view, xs, inputs)  # [N, D]
+                    weights[f"layer-{number}.{name}.{other}"] = layer.weights(other, view, xs[other], masks[other])
+                    view = layer.ask(other, view, xs[other], masks[other])  # [N, D]
                 view = layer.digest(view)  # [N, D]
         return weights
 
@@ -100,20 +102,21 @@ class _Layer(nn.Module):
         self.ffn = FeedForward(width, ffn, dropout=dropout)
         self.last_norm = nn.LayerNorm(width)
 
-    def ask(self, other: str, x: Tensor, xs: dict[str, Tensor], inputs: Inputs) -> Tensor:
-        """``x`` ``[N, D]`` and what it finds in another modality, equations 2-5 or 6-9."""
-        present = inputs.streams[other].present  # [N]
-        found = self.attention[other](x, xs[other], inputs.layout, present)  # [N, D]
-        return self.norms[other](x + found)  # type: ignore[no-any-return]  # [N, D]
+    def ask(self, other: str, x: Tensor, theirs: Tensor, mask: AttentionMask) -> Tensor:
+        """``x`` ``[N, D]`` and what it finds in ``theirs`` ``[N, D]``, another modality: equations 2-5 or 6-9."""
+        return self.norms[other](x + self.attention[other](x, theirs, mask))  # type: ignore[no-any-return]  # [N, D]
 
-    def weights(self, other: str, x: Tensor, xs: dict[str, Tensor], inputs: Inputs) -> Tensor:
+    def weights(self, other: str, x: Tensor, theirs: Tensor, mask: AttentionMask) -> Tensor:
         """The weights ``[N, H, U]`` with which ``ask`` reads."""
-        attention = cast(ConversationAttention, self.attention[other])
-        return attention.weights(x, xs[other], inputs.layout, inputs.streams[other].present)
+        return cast(ConversationAttention, self.attention[other]).weights(x, theirs, mask)
 
     def digest(self, x: Tensor) -> Tensor:
         """The feed-forward block ``[N, D] -> [N, D]``, equations 10-12."""
         return self.last_norm(x + self.ffn(x))  # type: ignore[no-any-return]  # [N, D]
+
+
+def _masks(xs: dict[str, Tensor], inputs: Inputs) -> dict[str, AttentionMask]:
+    return {m: AttentionMask(inputs.layout, inputs.streams[m].present) for m in xs}
 
 
 def _others(name: str, modalities: Collection[str]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Soft-HGR (Wang et al., AAAI 2019) over the fused views, as MultiEMO uses it: equation 20 and its 1/N."""
 
 from itertools import combinations
-from typing import Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
@@ -67,11 +67,9 @@ def soft_hgr(q: Tensor, v: Tensor, real: Tensor) -> Tensor:
     ``real`` ``[N, 1]`` bool marks the utterances that count; the others' rows are zero.
     """
     count = real.sum()
-    q = (q - q.sum(0) / count.clamp(min=1)) * real  # [N, D]
-    v = (v - v.sum(0) / count.clamp(min=1)) * real  # [N, D]
-    spare = (count - 1).clamp(min=1)
+    q, v = _centred(q, real), _centred(v, real)  # [N, D] each
     # tr(A B) of symmetric A, B is the sum of their elementwise product.
-    trace = ((q.T @ q / spare) * (v.T @ v / spare)).sum()
+    trace = (_products(q) * _products(v)).sum() / (count - 1).clamp(min=1) ** 2
     return (q * v).sum() / count.clamp(min=1) - trace / 2
 
 
@@ -87,3 +85,29 @@ def released_agreement(q: Tensor, v: Tensor, real: Tensor) -> Tensor:
     # tr(q q^T v v^T) = |q^T v|^2: the [N, N] matrices are not needed.
     trace = (q.T @ v).square().sum() / max(q.shape[1] - 1, 1) ** 2
     return (products - trace / 2) / count
+
+
+def _centred(x: Tensor, real: Tensor) -> Tensor:
+    """``x`` ``[N, D]`` less its mean over the ``real`` rows ``[N, 1]``; the others stay zero."""
+    rows = real.to(x.dtype)  # [N, 1]
+    mean = x.sum(0, keepdim=True) / rows.sum().clamp(min=1)  # [1, D]
+    return torch.addmm(x, rows, mean, alpha=-1)  # [N, D]
+
+
+def _products(x: Tensor) -> Tensor:
+    """``x^T x``: ``[N, D] -> [D, D]``."""
+    return cast(Tensor, _Products.apply(x))  # type: ignore[no-untyped-call]
+
+
+class _Products(torch.autograd.Function):
+    """``x^T x`` whose gradient is one matrix product; of ``x.T @ x`` it is two."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.T @ x
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return cast(Tensor, x @ (upstream + upstream.T))

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ercfw import DataInfo, Loss, Outputs, labelled
+from ercfw_basics import contrast
 
 
 class SWFC(Loss):
@@ -29,6 +30,7 @@ class SWFC(Loss):
             to length 1 and the weights to sum 1.
         normalise: scale z, whatever the form.
         weight_norm: scale the weights, whatever the form.
+        block: rows whose pairs are held at once; bounds the memory, changes no value.
     """
 
     requires = ("embedding",)
@@ -46,10 +48,12 @@ class SWFC(Loss):
         form: Literal["paper", "release"] = "release",
         normalise: bool | None = None,
         weight_norm: bool | None = None,
+        block: Annotated[int, Field(ge=1)] = 512,
     ) -> None:
         super().__init__(target, info)
         self.temperature = temperature
         self.focus = focus
+        self.block = block
         released = form == "release"
         self.normalise = released if normalise is None else normalise
         counts = torch.tensor(info.targets[target].counts, dtype=torch.float64)  # [C]
@@ -60,25 +64,10 @@ class SWFC(Loss):
 
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
         """``[]``; 0 with gradients of zero when fewer than two utterances are labelled."""
-        rows = labelled(targets, self.target)  # [N]
-        y = targets[self.target][rows]  # [n]
-        z = outputs.heads[self.target].embedding[rows]  # [n, E]
-        z = z.to(torch.promote_types(z.dtype, torch.float32))  # [n, E]
-        if len(y) < 2:
-            return outputs.heads[self.target].embedding.sum() * 0.0
-        with torch.autocast(z.device.type, enabled=False):
-            pairs = self._pairs(F.normalize(z, eps=1e-6) if self.normalise else z)  # [n, n]
-        itself = torch.eye(len(y), dtype=torch.bool, device=y.device)  # [n, n]
-        alike = (y[:, None] == y) & ~itself  # [n, n]
-        hardness = (pairs * alike).sum(1) / alike.sum(1).clamp(min=1)  # [n]
-        return (self.class_weights[y] * hardness).mean()
-
-    def _pairs(self, z: Tensor) -> Tensor:
-        """``-(1 - s_ij)^focus log s_ij`` ``[n, n]``, zero on the diagonal; finite for any z."""
-        itself = torch.eye(len(z), dtype=torch.bool, device=z.device)  # [n, n]
-        scores = (z @ z.T / self.temperature).masked_fill(itself, -torch.inf)  # [n, n]
-        # A place filled before it is used gives no NaN backwards: -inf times zero would.
-        log_s = scores.log_softmax(1).masked_fill(itself, 0.0)  # [n, n]
-        # A power below 1 has an infinite slope at 0; clamping also stops the gradient there.
-        rest = (-torch.expm1(log_s)).clamp(min=torch.finfo(log_s.dtype).tiny)  # [n, n], 1 - s
-        return -(rest**self.focus) * log_s
+        y, known = targets[self.target], labelled(targets, self.target)  # [N] each
+        z = outputs.heads[self.target].embedding  # [N, E]
+        z = z.to(torch.promote_types(z.dtype, torch.float32))  # [N, E]
+        if self.normalise:
+            z = F.normalize(z, eps=1e-6)  # [N, E]
+        weight = self.class_weights[y.clamp(min=0)].to(z.dtype) / known.sum().clamp(min=1)  # [N]
+        return contrast(z, y, weight, temperature=self.temperature, focus=self.focus, block=self.block)

@@ -47,7 +47,6 @@ def same(loss, reference, answer, x: torch.Tensor, label: torch.Tensor, embeddin
 def test_cross_entropy_is_torchs(smoothing, weights, answer) -> None:
     numbers = {"none": None, "balanced": BALANCED}.get(weights, weights) if isinstance(weights, str) else weights
     loss = CrossEntropy("emotion", INFO, class_weights=weights, smoothing=smoothing)
-    assert loss.couples_batch is (weights != "none")
 
     def reference(logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         weight = None if numbers is None else torch.tensor(numbers, dtype=torch.float64)
@@ -60,7 +59,6 @@ def test_cross_entropy_is_torchs(smoothing, weights, answer) -> None:
 @pytest.mark.parametrize("weights", ["none", "balanced"])
 def test_focal_row_by_row(gamma, weights, answer) -> None:
     loss = Focal("emotion", INFO, gamma=gamma, class_weights=weights)
-    assert loss.couples_batch is (weights != "none")
 
     def reference(logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         total, count = torch.zeros((), dtype=torch.float64), 0.0
@@ -76,8 +74,9 @@ def test_focal_row_by_row(gamma, weights, answer) -> None:
     same(loss, reference, answer, *example())
 
 
+@pytest.mark.parametrize("block", [1, 5, 512])
 @pytest.mark.parametrize("temperature", [0.07, 0.1, 1.0])
-def test_supcon_pair_by_pair(temperature, answer) -> None:
+def test_supcon_pair_by_pair(temperature, block, answer) -> None:
     def reference(z: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         rows = [(row / row.norm(), name) for row, name in zip(z, label.tolist(), strict=True) if name != -100]
         total = torch.zeros((), dtype=torch.float64)
@@ -93,7 +92,13 @@ def test_supcon_pair_by_pair(temperature, answer) -> None:
 
     x, label = example(rows=16, width=6)
     label[3], label[4:][label[4:] == 3] = 3, 2  # one row of a class of its own
-    same(SupCon("emotion", INFO, temperature=temperature), reference, answer, x, label, embedding=True)
+    loss = SupCon("emotion", INFO, temperature=temperature, block=block)
+    same(loss, reference, answer, x, label, embedding=True)
+    x.requires_grad_()
+    given, expected = loss(answer(torch.zeros(16, 4), x), {"emotion": label}), reference(x, label)
+    torch.testing.assert_close(given, expected, rtol=1e-12, atol=1e-13)
+    (mine,), (theirs,) = torch.autograd.grad(given, x), torch.autograd.grad(expected, x)
+    torch.testing.assert_close(mine, theirs, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("make", LOSSES)
@@ -156,14 +161,3 @@ def test_losses_are_computed_in_float32_under_autocast(make, answer) -> None:
         given = make()(answer(x), {"emotion": label})
     assert given.dtype == torch.float32
     assert given.item() == pytest.approx(make()(answer(x.float()), {"emotion": label}).item(), rel=1e-6)
-
-
-def test_a_mean_over_rows_may_be_accumulated(answer) -> None:
-    x, label = example()
-    label = label.clamp_min(0)
-    for loss in (CrossEntropy("emotion", INFO, smoothing=0.1), Focal("emotion", INFO)):
-        whole = loss(answer(x), {"emotion": label})
-        halves = [loss(answer(x[rows]), {"emotion": label[rows]}) for rows in (slice(0, 10), slice(10, 40))]
-        assert not loss.couples_batch
-        assert whole.item() == pytest.approx((10 * halves[0] + 30 * halves[1]).item() / 40, rel=1e-6)
-    assert SupCon("emotion", INFO).couples_batch

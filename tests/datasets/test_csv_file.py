@@ -17,7 +17,7 @@ def path(tmp_path):
 
 def test_quotes_commas_line_breaks_bom_and_blank_lines(path):
     path.write_bytes('\ufeffid,text\r\n1,"a, ""b""\nc"\r\n\r\n2,d\r\n'.encode())
-    rows = read_csv(path, NEEDED)
+    rows = list(read_csv(path, NEEDED))
     assert [dict(row.fields) for row in rows] == [{"id": "1", "text": 'a, "b"\nc'}, {"id": "2", "text": "d"}]
     assert [row.where for row in rows] == [f"{path}, line 2", f"{path}, line 5"]
 
@@ -39,19 +39,19 @@ def test_quotes_commas_line_breaks_bom_and_blank_lines(path):
 def test_bad_files(path, content, message):
     path.write_bytes(content)
     with pytest.raises(InputError, match=f"^{re.escape(str(path))}.*{message}") as caught:
-        read_csv(path, NEEDED)
+        list(read_csv(path, NEEDED))
     assert len(caught.value.mistakes) == 1
 
 
 def test_a_missing_file_and_a_folder(path):
     for wrong in (path, path.parent):
         with pytest.raises(InputError, match="cannot be read"):
-            read_csv(wrong, NEEDED)
+            list(read_csv(wrong, NEEDED))
 
 
 def test_lines_that_are_not_utf8_are_read_as_cp1252_and_said(path):
     path.write_bytes("id,text\n1,it’s\n".encode() + "2,it’s\n3,é\n".encode("cp1252") + b"4,\x81\n")
     with pytest.warns(UserWarning, match="not UTF-8 .lines: 3") as caught:
-        rows = read_csv(path, NEEDED)
+        rows = list(read_csv(path, NEEDED))
     assert len(caught) == 1
     assert [row.fields["text"] for row in rows] == ["it’s", "it’s", "é", "\ufffd"]

@@ -64,7 +64,7 @@ def matrix(dataset, split, streams, neighbours):
     """The streams of each utterance, and with ``neighbours`` those before, after and last by the speaker."""
     xs, ys = [], []
     for c in dataset.split(split):
-        x = np.concatenate([table.stream(c.ids).values for table in streams], 1)
+        x = np.concatenate([table.select(c.ids).read(np.arange(len(c))).values for table in streams], 1)
         if neighbours:
             own, last = np.zeros_like(x), {}
             for place, speaker in enumerate(c.speakers):

@@ -64,7 +64,7 @@ def test_labels_are_renamed_merged_and_dropped_but_rows_stay(root):
     again = Table(root=root, labels={"other": ""})
     assert again.modalities == ("audio",)
     table = again.features("audio")
-    assert table.stream(first.ids).values.ravel().tolist() == [0, 3]
+    assert table.select(first.ids).read(np.arange(2)).values.ravel().tolist() == [0, 3]
 
 
 def test_a_conversation_that_loses_all_its_utterances_is_gone(root):
@@ -178,7 +178,8 @@ def test_real_mosi(real_data):
     place = {id: row for row, id in enumerate(dataset.rows)}
     table = dataset.features("audio")
     for c in dataset.split("test")[:5]:
-        np.testing.assert_array_equal(table.stream(c.ids).values, source[[place[id] for id in c.ids]])
+        read = table.select(c.ids).read(np.arange(len(c)))
+        np.testing.assert_array_equal(read.values, source[[place[id] for id in c.ids]])
     closest = train[0][:-1] + "?"
     with pytest.raises(InputError, match=f"did you mean '{train[0]}'"):
         Table(root=root, dev=(closest,))

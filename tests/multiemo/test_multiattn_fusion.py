@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses import FakeTensorMode
 
 from ercfw import Conversation, ConversationStream, DataInfo, InputError, Inputs
 from ercfw.collate import collate
-from ercfw_basics.attention import ConversationAttention
+from ercfw_basics import AttentionMask, ConversationAttention
 from ercfw_multiemo.multiattn import MultiAttn
 
 INFO = DataInfo({}, {}, 2)
@@ -139,9 +140,10 @@ def test_attention_and_its_weights_are_those_of_the_equations(causal):
     attention = ConversationAttention(WIDTH, HEADS).double()
     present = inputs.streams["audio"].present
     plain, weights = attention_loops(attention, xs["text"], xs["audio"], inputs, present, causal)
-    mine = attention(xs["text"], xs["audio"], inputs.layout, present, causal)
+    mask = AttentionMask(inputs.layout, present, causal)
+    mine = attention(xs["text"], xs["audio"], mask)
     torch.testing.assert_close(mine, plain, rtol=1e-6, atol=1e-6)
-    theirs = attention.weights(xs["text"], xs["audio"], inputs.layout, present, causal)
+    theirs = attention.weights(xs["text"], xs["audio"], mask)
     torch.testing.assert_close(theirs, weights, rtol=1e-6, atol=1e-6)
 
 
@@ -150,7 +152,7 @@ def test_without_a_key_the_result_is_exactly_zero_and_so_is_its_gradient():
     inputs = collate(talks(("text",))).inputs
     x = contexts(inputs)["text"].requires_grad_()
     attention = ConversationAttention(WIDTH, HEADS)
-    found = attention(x, x, inputs.layout, inputs.layout.conversation != 2)
+    found = attention(x, x, AttentionMask(inputs.layout, inputs.layout.conversation != 2))
     alone = inputs.layout.conversation == 2
     assert not found[alone].any()
     assert found[~alone].all()
@@ -240,3 +242,15 @@ def test_unequal_widths_and_heads_that_do_not_divide_are_refused():
         MultiAttn({"text": 8, "audio": 6}, INFO)
     with pytest.raises(InputError, match="3 do not divide a width of 8"):
         MultiAttn({"text": 8, "audio": 8}, INFO, heads=3)
+
+
+def test_nothing_waits_for_the_device():
+    """Fake tensors have no values: reading one, or a shape that depends on one, raises."""
+    modalities = ("text", "audio", "visual")
+    inputs = collate(talks(modalities, 0.3)).inputs
+    with FakeTensorMode() as fake:
+        block = MultiAttn(dict.fromkeys(modalities, WIDTH), INFO, heads=HEADS, ffn=12)
+        faked = inputs.map(fake.from_tensor)
+        xs = {m: x.requires_grad_() for m, x in contexts(faked).items()}
+        block(xs, faked).joint.sum().backward()
+    assert all(x.grad is not None for x in xs.values())

@@ -4,6 +4,8 @@ import math
 
 import pytest
 import torch
+from torch._subclasses import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ercfw import UNLABELLED, DataInfo, HeadOutput, Outputs, Rows
 from ercfw.info import TargetSpec
@@ -19,11 +21,13 @@ def outputs_of(z: torch.Tensor) -> Outputs:
     return Outputs({"emotion": HeadOutput(logits, z)}, Rows(rows, rows, rows, rows))
 
 
-def swfc_loops(z, y, tau, gamma, alpha, normalise, weight_norm, counts=COUNTS):
-    """Equations 18 and 19, term by term, over the labelled rows."""
+def class_weights(counts, alpha, weight_norm) -> torch.Tensor:
     weights = [(sum(counts) / n) ** alpha if n else 0.0 for n in counts]
-    if weight_norm:
-        weights = [w / sum(weights) for w in weights]
+    return torch.tensor([w / sum(weights) if weight_norm else w for w in weights], dtype=torch.float64)
+
+
+def swfc_loops(z, y, weights, tau, gamma, normalise):
+    """Equations 18 and 19, term by term, over the labelled rows."""
     rows = [i for i, label in enumerate(y.tolist()) if label != UNLABELLED]
     unit = {i: z[i] / z[i].norm() if normalise else z[i] for i in rows}
     total = z.sum() * 0
@@ -36,10 +40,11 @@ def swfc_loops(z, y, tau, gamma, alpha, normalise, weight_norm, counts=COUNTS):
         log_total = scores.logsumexp(0)
         for j in alike:
             log_s = unit[i] @ unit[j] / tau - log_total
-            total = total - weights[int(y[i])] / len(alike) * (1 - log_s.exp()) ** gamma * log_s
+            total = total - weights[y[i]] / len(alike) * (1 - log_s.exp()) ** gamma * log_s
     return total / len(rows)
 
 
+@pytest.mark.parametrize("block", [1, 5, 14, 512])
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
 @pytest.mark.parametrize(
     ("options", "normalise", "weight_norm"),
@@ -51,18 +56,23 @@ def swfc_loops(z, y, tau, gamma, alpha, normalise, weight_norm, counts=COUNTS):
         ({"form": "release", "weight_norm": False}, True, False),
     ],
 )
-def test_value_and_gradient_are_those_of_the_equations(gamma, options, normalise, weight_norm):
+def test_value_and_gradient_are_those_of_the_equations(block, gamma, options, normalise, weight_norm):
     torch.manual_seed(0)
     z = torch.randn(14, 5, dtype=torch.float64, requires_grad=True)
     y = torch.tensor([0, 1, 0, 2, UNLABELLED, 1, 0, 0, 3, 1, 2, UNLABELLED, 0, 1])
-    loss = SWFC("emotion", INFO, temperature=0.8, focus=gamma, balance=1.1, **options).double()
+    loss = SWFC("emotion", INFO, temperature=0.8, focus=gamma, balance=1.1, block=block, **options).double()
+    exact = class_weights(COUNTS, 1.1, weight_norm)
+    torch.testing.assert_close(loss.class_weights, exact, rtol=1e-7, atol=0)
+    loss.class_weights = exact  # the loss keeps them in float32
     mine = loss(outputs_of(z), {"emotion": y})
-    plain = swfc_loops(z, y, 0.8, gamma, 1.1, normalise, weight_norm)
-    torch.testing.assert_close(mine, plain, rtol=1e-6, atol=1e-6)
-    (a,), (b,) = torch.autograd.grad(mine, z), torch.autograd.grad(plain, z)
-    torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-6)
+    plain = swfc_loops(z, y, exact, 0.8, gamma, normalise)
+    torch.testing.assert_close(mine, plain, rtol=1e-12, atol=1e-13)
+    (a,), (b,) = torch.autograd.grad(3 * mine, z), torch.autograd.grad(3 * plain, z)
+    torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-13)
     assert a.abs().max() > 1e-4
     assert not a[y == UNLABELLED].any()
+    with torch.no_grad():
+        assert torch.equal(loss(outputs_of(z), {"emotion": y}), mine)
 
 
 def test_a_hand_worked_batch():
@@ -90,13 +100,14 @@ EXTREMES = {
 }
 
 
+@pytest.mark.parametrize("block", [2, 512])
 @pytest.mark.parametrize("form", ["paper", "release"])
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
 @pytest.mark.parametrize("case", EXTREMES)
-def test_values_and_gradients_stay_finite(case, gamma, form):
+def test_values_and_gradients_stay_finite(case, gamma, form, block):
     values, y = EXTREMES[case]
     z = values.clone().requires_grad_()
-    loss = SWFC("emotion", INFO, focus=gamma, form=form)(outputs_of(z), {"emotion": torch.tensor(y)})
+    loss = SWFC("emotion", INFO, focus=gamma, form=form, block=block)(outputs_of(z), {"emotion": torch.tensor(y)})
     loss.backward()
     assert loss.isfinite()
     assert z.grad is not None
@@ -135,3 +146,31 @@ def test_bfloat16_is_computed_in_float32_under_autocast():
     with torch.autocast("cpu", torch.bfloat16):
         half = loss(outputs_of(z), {"emotion": y})
     torch.testing.assert_close(half, loss(outputs_of(z.float()), {"emotion": y}), rtol=1e-6, atol=1e-6)
+
+
+class Largest(TorchDispatchMode):
+    """The most numbers that one tensor held."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        if isinstance(made, torch.Tensor):
+            self.numbers = max(self.numbers, made.untyped_storage().size() // made.element_size())
+        return made
+
+
+@pytest.mark.parametrize(("block", "most"), [(4, 4 * 96), (96, 96 * 96)])
+def test_the_block_bounds_the_memory(block, most):
+    z, y = torch.randn(96, 3, requires_grad=True), torch.arange(96) % 4
+    with Largest() as largest:
+        SWFC("emotion", INFO, block=block)(outputs_of(z), {"emotion": y}).backward()
+    assert largest.numbers == most
+
+
+def test_nothing_waits_for_the_device():
+    """Fake tensors have no values: reading one, or a shape that depends on one, raises."""
+    with FakeTensorMode():
+        z, y = torch.randn(20, 3, requires_grad=True), torch.randint(-1, 4, (20,))
+        SWFC("emotion", INFO)(outputs_of(z), {"emotion": y}).backward()
+    assert z.grad is not None

@@ -1,0 +1,64 @@
+"""Several processes on this machine, as torchrun would start them."""
+
+import logging
+import os
+import signal
+import sys
+import uuid
+from collections.abc import Sequence
+
+from ercfw.errors import ErcfwError, InputError, RunError
+
+MANY = 64
+
+
+def launch(processes: int, words: Sequence[str]) -> None:
+    """Run ``ercfw WORDS`` in so many processes that share each batch; what they print is theirs.
+
+    Raises:
+        InputError: there are fewer GPUs, or torchrun has started this process already.
+        ErcfwError: a process failed and has said why; the exit code is its own.
+        RunError: a process was killed.
+    """
+    import torch
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    if "WORLD_SIZE" in os.environ:
+        what = "torchrun has started this process, and says itself how many there are"
+        raise InputError.at("--processes", what, "one of the two")
+    devices = torch.accelerator.device_count()
+    if 0 < devices < processes:
+        raise InputError.at("--processes", f"{processes} are asked for, but there are {devices} GPUs")
+    # It tells of every process that ends, at length; what matters is told here or by the process itself.
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=processes,
+        run_id=uuid.uuid4().hex,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
+        monitor_interval=0.1,
+    )
+    try:
+        elastic_launch(config, sys.executable)("-m", "ercfw", *words)
+    except ChildFailedError as error:
+        rank, failure = error.get_first_failure()
+        if failure.exitcode < 0:
+            name = signal.Signals(-failure.exitcode).name
+            raise RunError(f"process {rank} was ended by {name}; the same command with --resume goes on") from None
+        raise ProcessFailedError(failure.exitcode) from None
+    except SignalException:
+        raise ProcessFailedError(1) from None
+
+
+class ProcessFailedError(ErcfwError):
+    """A process failed, and has said so itself."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__("")
+        self.exit_code = exit_code

@@ -1,0 +1,108 @@
+"""Streams that stay where they lie, in memory or in a file, until a batch asks for their rows."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ercfw.conversations import Conversation, ConversationStream
+
+
+@dataclass(frozen=True)
+class StoredModality:
+    """One modality of all utterances of a corpus, a row each; its values may be a file larger than memory.
+
+    Attributes:
+        values: vectors or frames ``[any, D]`` of any number type, tokens ``[any]``.
+        starts: ``[R]`` int64, where each row begins in ``values``.
+        present: ``[R]`` bool.
+        lengths: ``[R]`` int64 frames or tokens of each row, 0 where it is absent; None for vectors.
+    """
+
+    values: NDArray[Any]
+    starts: NDArray[np.int64]
+    present: NDArray[np.bool_]
+    lengths: NDArray[np.int64] | None = None
+
+    def read(self, rows: NDArray[np.int64]) -> ConversationStream:
+        """``[N]`` rows as conversations carry them: a copy, the only one on the way to a batch."""
+        present, starts = self.present[rows], self.starts[rows]  # [N], [N]
+        if self.lengths is None:
+            values = self.values.take(starts, axis=0).astype(np.float32, copy=False)  # [N, D]
+            values[~present] = 0
+            return ConversationStream(values, present)
+        lengths = self.lengths[rows]  # [N]
+        shape = (len(rows), max(1, int(lengths.max(initial=0))), *self.values.shape[1:])
+        padded = np.zeros(shape, dtype=np.int64 if self.values.ndim == 1 else np.float32)  # [N, T, ...]
+        for row, start, length in zip(padded, starts.tolist(), lengths.tolist(), strict=True):
+            row[:length] = self.values[start : start + length]
+        return ConversationStream(padded, present, lengths)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredStreams(Mapping[str, ConversationStream]):
+    """The streams of one conversation, each read when it is asked for.
+
+    Attributes:
+        stored: the modalities in order, shared by all conversations; None for one that they carry themselves.
+        rows: the conversation's rows in them.
+        carried: what it carries itself.
+    """
+
+    stored: Mapping[str, StoredModality | None]
+    rows: range
+    carried: Mapping[str, ConversationStream]
+
+    def __getitem__(self, modality: str) -> ConversationStream:
+        store = self.stored[modality]
+        return self.carried[modality] if store is None else store.read(np.arange(self.rows.start, self.rows.stop))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.stored)
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+
+def gather(conversations: Sequence[Conversation], modalities: Iterable[str]) -> dict[str, ConversationStream]:
+    """Modalities of several conversations, after one another; each value is copied once."""
+    stored, rows = _shared(conversations)
+    return {
+        modality: store.read(rows)
+        if (store := stored.get(modality)) is not None
+        else _join([conversation.streams[modality] for conversation in conversations])
+        for modality in modalities
+    }
+
+
+def presence(conversations: Sequence[Conversation], modality: str) -> NDArray[np.bool_]:
+    """``[N]`` which of their utterances have a modality; no value is read for it."""
+    stored, rows = _shared(conversations)
+    if (store := stored.get(modality)) is not None:
+        return store.present[rows]
+    return np.concatenate([np.zeros(0, bool), *(c.streams[modality].present for c in conversations)])
+
+
+def _shared(conversations: Sequence[Conversation]) -> tuple[Mapping[str, StoredModality | None], NDArray[np.int64]]:
+    """What all of them read from, and their rows ``[N]`` in it; nothing if it is not the same for all."""
+    streams = [c.streams for c in conversations if isinstance(c.streams, StoredStreams)]
+    if not streams or len(streams) < len(conversations) or any(s.stored is not streams[0].stored for s in streams):
+        return {}, np.zeros(0, np.int64)
+    return streams[0].stored, np.fromiter(chain.from_iterable(s.rows for s in streams), np.int64)
+
+
+def _join(parts: Sequence[ConversationStream]) -> ConversationStream:
+    present = np.concatenate([part.present for part in parts])  # [N]
+    if parts[0].lengths is None:
+        return ConversationStream(np.concatenate([part.values for part in parts]), present)
+    lengths = np.concatenate([part.lengths for part in parts if part.lengths is not None])  # [N]
+    longest = max(part.values.shape[1] for part in parts)
+    values = np.zeros((len(present), longest, *parts[0].values.shape[2:]), parts[0].values.dtype)  # [N, T, ...]
+    row = 0
+    for part in parts:
+        values[row : row + len(part.values), : part.values.shape[1]] = part.values
+        row += len(part.values)
+    return ConversationStream(values, present, lengths)

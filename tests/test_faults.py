@@ -1,0 +1,213 @@
+"""What goes wrong around a run: a full disk, a folder that goes, two runs in one place, too little memory."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import weakref
+from pathlib import Path
+
+import pytest
+
+from ercfw.memory import Memory
+
+AFTER_AN_EPOCH = """
+import os, shutil, time
+from pathlib import Path
+from ercfw import hookimpl
+
+@hookimpl
+def epoch_finished(folder, epoch):
+    if epoch["epoch"] == 2:
+        {what}
+"""
+PLUGIN = 'plugins = ["./mine.py"]\n'
+
+
+def start(*words, **options):
+    """The command line in a process of its own."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "ercfw", *map(str, words)]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )
+
+
+def test_a_folder_that_is_removed_is_said_and_not_half_made_anew(cli, tiny_recipe, plugin_file, tmp_path):
+    plugin_file(AFTER_AN_EPOCH.format(what="shutil.rmtree(folder)"))
+    ended = cli("run", tiny_recipe(top=PLUGIN), "train.epochs=3")
+    ended.check(1, "seed-0: ..was removed while the run was going on")
+    assert not (tmp_path / "runs/tiny/base/seed-0").exists()
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_said_and_the_state_before_it_serves(cli, tiny_recipe, plugin_file, tmp_path):
+    """A limit on the size of files stands for the disk: from the second epoch on nothing more is written whole."""
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))"
+    plugin_file(AFTER_AN_EPOCH.format(what=limit))
+    recipe = tiny_recipe("save_seconds = 0", top=PLUGIN)
+    full = start("run", recipe, "train.epochs=4")
+    _, said = full.communicate(timeout=120)
+    assert full.returncode == 1
+    (error,) = [line for line in said.splitlines() if line.startswith("error: ")]
+    assert "cannot be written: " in error
+    assert "Traceback" not in said
+    plugin_file(AFTER_AN_EPOCH.format(what="pass"))
+    ended = cli("run", recipe, "train.epochs=4", "--resume", "--out", "runs")
+    assert ended.code == 0
+
+
+def test_two_runs_in_one_folder(cli, tiny_recipe, plugin_file, tmp_path):
+    """The first one waits for a file after its second epoch; a run in another folder is free to go."""
+    plugin_file(AFTER_AN_EPOCH.format(what='[time.sleep(0.05) for _ in range(2000) if not Path("go").exists()]'))
+    recipe = tiny_recipe(top=PLUGIN)
+    words = ("run", recipe, "train.epochs=3")
+    first = start(*words)
+    history = tmp_path / "runs/tiny/base/seed-0/history.jsonl"
+    while not history.exists() or len(history.read_text().splitlines()) < 2:
+        assert first.poll() is None, first.communicate()
+        time.sleep(0.05)
+    for manner in ((), ("--resume",), ("--force",)):
+        cli(*words, *manner).check(2, "seed-0: another process is running in this folder (wait for it..--out")
+    Path("go").touch()
+    assert first.wait(timeout=60) == 0
+    assert cli(*words).err.count("done before") == 1
+    assert not list((tmp_path / "runs/tiny/base/seed-0").glob(".*"))
+
+
+def test_who_is_killed_leaves_nothing_shut(cli, tiny_recipe, plugin_file):
+    plugin_file(AFTER_AN_EPOCH.format(what="import signal; os.kill(os.getpid(), signal.SIGKILL)"))
+    recipe = tiny_recipe("save_seconds = 0", top=PLUGIN)
+    killed = start("run", recipe, "train.epochs=3")
+    assert killed.wait(timeout=60) == -signal.SIGKILL
+    plugin_file(AFTER_AN_EPOCH.format(what="pass"))
+    assert cli("run", recipe, "train.epochs=3", "--force").code == 0
+
+
+HUNGRY = """
+import torch
+from ercfw import Context, hookimpl
+
+class Hungry(Context):
+    def __init__(self, dim, info):
+        super().__init__(dim, info)
+        self.out_dim = dim
+
+    def forward(self, x, inputs):
+        if torch.is_grad_enabled() and len(inputs.layout.sizes) > {most}:
+            {what}
+        return x
+
+@hookimpl
+def provide_contexts():
+    return {{"hungry": Hungry}}
+"""
+COUPLED = ("train.epochs=2", "data.batch_size=8", "loss.supcon={}", "loss.swfc={}", "context.joint.use=hungry")
+NO_MORE = 'raise torch.OutOfMemoryError("CUDA out of memory.")'
+
+
+def read(folder):
+    history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    return history, json.loads((folder / "metrics.json").read_text())
+
+
+def test_out_of_memory_is_one_message(cli, tiny_recipe, plugin_file):
+    plugin_file(HUNGRY.format(most=4, what=NO_MORE))
+    ended = cli("run", tiny_recipe(top=PLUGIN), *COUPLED)
+    ended.check(1, "seed-0: epoch 1, batch 1: out of memory; train.on_out_of_memory = ..data.batch_size")
+
+
+def test_halved_batches_give_the_whole_ones_result(cli, tiny_recipe, plugin_file, tmp_path):
+    recipe = tiny_recipe(top=PLUGIN)
+    plugin_file(HUNGRY.format(most=3, what=NO_MORE))
+    halved = cli("run", recipe, *COUPLED, "train.on_out_of_memory=halve", "--out", "halved")
+    assert halved.code == 0, halved.err
+    assert halved.err.count("out of memory: from here on a batch is run in 2 parts") == 1
+    assert halved.err.count("out of memory: from here on a batch is run in 4 parts") == 1
+    plugin_file(HUNGRY.format(most=99, what=NO_MORE))
+    assert cli("run", recipe, *COUPLED, "--out", "whole").code == 0
+    ours, metrics = read(tmp_path / "halved/tiny/base/seed-0")
+    theirs, _ = read(tmp_path / "whole/tiny/base/seed-0")
+    assert any("4 parts" in note for note in metrics["notes"])
+    for mine, other in zip(ours, theirs, strict=True):
+        for kind in ("train_loss", "watched_loss"):
+            assert mine[kind] == pytest.approx(other[kind], abs=1e-5)
+
+
+def test_one_conversation_that_does_not_fit_ends_it(cli, tiny_recipe, plugin_file):
+    plugin_file(HUNGRY.format(most=0, what=NO_MORE))
+    ended = cli("run", tiny_recipe(top=PLUGIN), *COUPLED, "train.on_out_of_memory=halve")
+    ended.check(1, "out of memory, though every conversation is run alone")
+
+
+REALLY = """
+import resource, torch
+from ercfw import Context, hookimpl
+
+def may_take(more):
+    used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    if resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_AS, (used + more, used + more))
+
+class Hungry(Context):
+    def __init__(self, dim, info):
+        super().__init__(dim, info)
+        self.out_dim = dim
+
+    def forward(self, x, inputs):
+        if torch.is_grad_enabled():
+            may_take(1500 * 2**20)
+            return x + 0 * torch.empty(len(inputs.layout.sizes), 2**26).numel()  # 256 MiB a conversation
+        return x
+
+@hookimpl
+def provide_contexts():
+    return {"hungry": Hungry}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads its memory where Linux tells it")
+def test_a_host_that_is_really_out_of_memory(tiny_recipe, plugin_file):
+    """The process may take 1.5 GiB more than it has: eight conversations ask for 2, four of them for 1."""
+    plugin_file(REALLY)
+    words = ("run", tiny_recipe(top=PLUGIN), *COUPLED[:2], COUPLED[-1])
+    for manner, code, expected in (
+        ("stop", 1, "batch 1: out of memory; train.on_out_of_memory"),
+        ("halve", 0, "a batch is run in 2 parts"),
+    ):
+        process = start(*words, f"train.on_out_of_memory={manner}")
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == code, said
+        assert expected in said
+        assert "Traceback" not in said
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory():
+    def fails():
+        raise RuntimeError("shapes do not match")
+
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        Memory(1, 8, halve=True).enough(fails, print)
+
+
+class Big:
+    """Stands for what an attempt had made."""
+
+
+def test_a_failed_attempt_holds_nothing_when_the_next_one_begins():
+    made = []
+
+    def attempt():
+        assert not [big for big in made if big() is not None]
+        big = Big()
+        made.append(weakref.ref(big))
+        if len(made) < 3:
+            raise MemoryError
+        return "done"
+
+    told = []
+    assert Memory(1, 8, halve=True).enough(attempt, told.append) == "done"
+    assert [text.split()[-6] for text in told] == ["2", "4"]

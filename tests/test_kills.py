@@ -1,0 +1,97 @@
+"""Killed at random moments and gone on with, a run ends in the bits of one that nobody disturbed."""
+
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import socket
+import sys
+import time
+
+import pytest
+
+MORE = 'save_seconds = 0\nschedule = "plateau"\nplateau_patience = 0\nclip = 1.0'
+KILLS = 20
+
+
+def command(words, environment):
+    """What a process of its own does: the command line, once."""
+    os.environ.update(environment)
+    sys.argv = ["ercfw", *words]
+    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
+    from ercfw import run
+    from ercfw.cli import main
+
+    run.draw_run = lambda *_: []  # most of a small run's time, and no part of its result
+    main()
+
+
+PRELOADED = ["torch._dynamo", "ercfw.experiment", "ercfw_basics", "ercfw_datasets", "ercfw_multiemo"]
+
+
+def start(processes, words):
+    """The command in real processes, each forked from one that has imported everything and done nothing else."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    world = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    places = [{**world, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(processes)]
+    running = [context.Process(target=command, args=(words, place if processes > 1 else {})) for place in places]
+    for process in running:
+        process.start()
+    return running
+
+
+def kill(victim, others):
+    """As torchrun: the others are told to end, and killed where they wait for the victim without hearing it."""
+    victim.kill()
+    for process in others:
+        process.terminate()
+        process.join(timeout=3)
+        process.kill()
+
+
+def left(folder):
+    lines = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    metrics = json.loads((folder / "metrics.json").read_text())
+    for changing in (*lines, metrics):
+        changing.pop("seconds")
+    metrics.pop("folder")
+    files = {name: (folder / name).read_bytes() for name in ("model.safetensors", "predictions.csv", "recipe.toml")}
+    return lines, metrics, files
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_killed_at_twenty_random_moments(tiny_recipe, tmp_path, processes):
+    """A run that ends before it has been killed often enough is compared too, and begun again."""
+    recipe = tiny_recipe(MORE)
+    recipe.write_text(recipe.read_text().replace("width = 8\n\n", "width = 8\ndropout = 0.3\n\n"))
+    words = ["run", str(recipe), "train.epochs=8", "--resume", "--out"]
+    for out in ("whole", "again"):  # the first time includes the server's imports
+        began = time.monotonic()
+        running = start(processes, [*words, out])
+        for process in running:
+            process.join(timeout=60)
+        assert [process.exitcode for process in running] == [0] * processes
+        lasted = time.monotonic() - began
+    whole, folder = left(tmp_path / "whole/tiny/base/seed-0"), tmp_path / "killed/tiny/base/seed-0"
+
+    moments, kills, in_training = random.Random(0), 0, 0
+    while kills < KILLS or folder.exists():
+        running = start(processes, [*words, "killed"])
+        if kills < KILLS:
+            time.sleep(moments.uniform(0, lasted))
+            victim = moments.choice(running)
+            kills += victim.is_alive()
+            kill(victim, [process for process in running if process is not victim])
+        for process in running:
+            process.join(timeout=60)
+        in_training += (folder / "state.safetensors").exists()
+        if (folder / "metrics.json").exists():
+            assert left(folder) == whole
+            shutil.rmtree(folder)
+    assert in_training >= KILLS // 4

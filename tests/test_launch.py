@@ -1,0 +1,99 @@
+"""Processes that ``--processes`` starts: killed, stopped, refused."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from ercfw.checkpoint import load_state
+
+PLUGIN = """
+import os, signal
+from ercfw import hookimpl
+
+class Kills:
+    calls = 0
+
+    def __call__(self, true, probabilities, classes):
+        Kills.calls += 1
+        if Kills.calls == 2 and os.environ.get("RANK") == os.environ.get("KILL_RANK", "nobody's"):
+            os.kill(os.getpid(), getattr(signal, os.environ["KILL_WITH"]))
+        return 0.5
+
+@hookimpl
+def provide_metrics():
+    return {"kills": Kills()}
+"""
+
+
+@pytest.fixture
+def recipe(tiny_recipe, plugin_file):
+    plugin_file(PLUGIN)
+    path = tiny_recipe("save_seconds = 0", top='plugins = ["./mine.py"]\n')
+    path.write_text(path.read_text().replace("epochs = 1", "epochs = 4"))
+    return path
+
+
+def two(recipe, *words, **environment):
+    """The command in two processes, to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "ercfw", "run", str(recipe), "--processes", "2", *words],
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment}, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_is_named_and_the_run_goes_on(recipe, tmp_path):
+    killed = two(recipe, KILL_RANK="1", KILL_WITH="SIGKILL")
+    assert killed.returncode == 1
+    errors = [line for line in killed.stderr.splitlines() if line.startswith("error: ")]
+    assert errors[-1] == "error: process 1 was ended by SIGKILL; the same command with --resume goes on"
+    assert "Traceback" not in killed.stderr
+    resumed = two(recipe, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "going on after epoch" in resumed.stderr
+    assert len((tmp_path / "runs/tiny/base/seed-0/history.jsonl").read_text().splitlines()) == 4
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_process_stops_both_at_the_same_step(recipe, tmp_path):
+    stopped = two(recipe, "train.save_seconds=1000", KILL_RANK="1", KILL_WITH="SIGTERM")
+    assert stopped.returncode == 1
+    assert stopped.stderr.count("stopped") == 1
+    state = load_state(tmp_path / "runs/tiny/base/seed-0/state.safetensors")
+    assert len(state["history"]) == 2
+    assert state["underway"]["steps"] == 1
+
+
+@pytest.mark.slow
+def test_a_mistake_is_told_once_and_keeps_its_exit_code(recipe):
+    ended = two(recipe, "train.epocs=3")
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert "tiny.toml: [train] epocs: there is no such key" in line
+
+
+def test_more_processes_than_gpus(cli, recipe, monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
+    cli("run", recipe, "--processes", "3").check(2, "--processes: 3 are asked for, but there are 2 GPUs")
+
+
+def test_torchrun_has_said_how_many(cli, recipe, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
+    cli("run", recipe, "--processes", "2").check(2, "--processes: torchrun has started this process")
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "65", "two"])
+def test_a_number_of_processes_is_a_small_one(cli, recipe, number):
+    ended = cli("run", recipe, f"--processes={number}")
+    assert ended.code == 2
+    assert "--processes" in ended.err
+
+
+def test_one_process_is_no_launch(cli, recipe):
+    assert cli("run", recipe, "--processes", "1").code == 0
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
