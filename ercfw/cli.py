@@ -272,7 +272,7 @@ def _first_process() -> bool:
 
 def _main() -> None:
     # Threads that spin for long while they wait are many times slower as soon as anything else wants the cores.
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     if "WORLD_SIZE" in os.environ:
         # Every process would warn that a search for unused parameters found none, at every start.
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")

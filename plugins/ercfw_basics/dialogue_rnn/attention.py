@@ -1,0 +1,162 @@
+"""Attention over the global states so far, with its backward by hand."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Attention(Protocol):
+    """Where a scan reads its contexts, step after step, for K networks.
+
+    Attributes:
+        contexts: ``[P, K, D]`` what was read at each place; zero at the first step.
+    """
+
+    contexts: Tensor
+
+    def read(self, step: int) -> Tensor:
+        """The context ``[R, K, D]`` of a step after the first."""
+
+    def add(self, step: int, state: Tensor) -> None:
+        """The global state ``[R, K, D]`` after a step."""
+
+    def backward(self) -> "AttentionBackward":
+        """The way back from the last step."""
+
+
+class AttentionBackward(Protocol):
+    """The way back: a step is added before it is read."""
+
+    def add(self, step: int, change: Tensor) -> None:
+        """Add the gradient that comes from later contexts to that of the step's global state ``[R, K, D]``."""
+
+    def read(self, step: int, change: Tensor) -> None:
+        """Take in the gradient ``[R, K, D]`` of the step's context."""
+
+    def query(self) -> Tensor:
+        """The gradient of the query, after the first step."""
+
+
+class RunningMean:
+    """Simple attention. The scores never change, so the weighted mean is kept up to date in constant time.
+
+    Args:
+        query: ``[1, K, D]``, the weight of the scores.
+        states: ``[P, K, D]``, what is added, to be read on the way back.
+        sizes: places of each step.
+    """
+
+    def __init__(self, query: Tensor, states: Tensor, sizes: Sequence[int]) -> None:
+        self.query, self.states, self.sizes = query, states, list(sizes)
+        self.contexts = torch.zeros_like(states)  # [P, K, D]
+        self.shares = states.new_empty(*states.shape[:2], 1)  # [P, K, 1], of each state in the mean that it joins
+        self.steps = list(
+            zip(torch.split(self.contexts, self.sizes), torch.split(self.shares, self.sizes), strict=True)
+        )
+        self.log_total = states.new_full((self.sizes[0], states.shape[1], 1), -torch.inf)  # [R, K, 1]
+
+    def read(self, step: int) -> Tensor:
+        """The context of a step after the first."""
+        return self.steps[step][0]
+
+    def add(self, step: int, state: Tensor) -> None:
+        """Take in the state after a step."""
+        context, share = self.steps[step]
+        score = (state * self.query).sum(-1, keepdim=True)  # [R, K, 1]
+        self.log_total = torch.logaddexp(self.log_total[: len(score)], score)  # [R, K, 1]
+        torch.exp(score.sub_(self.log_total), out=share)
+        for following, _ in self.steps[step + 1 : step + 2]:
+            rows = slice(len(following))
+            torch.lerp(context[rows], state[rows], share[rows], out=following)
+
+    def backward(self) -> "_RunningMeanBackward":
+        """The way back from the last step."""
+        return _RunningMeanBackward(self)
+
+
+class _RunningMeanBackward:
+    def __init__(self, forward: RunningMean) -> None:
+        self.forward = forward
+        self.mean = torch.zeros_like(forward.states[: forward.sizes[0]])  # [R, K, D], of the mean after the step
+        self.log_total = torch.zeros_like(self.mean[..., :1])  # [R, K, 1], likewise
+        self.score = torch.empty_like(forward.shares)  # [P, K, 1]
+        columns = (forward.states - forward.contexts, forward.shares, self.score)
+        self.steps = list(zip(*(torch.split(column, forward.sizes) for column in columns), strict=True))
+
+    def add(self, step: int, change: Tensor) -> None:
+        towards, share, score = self.steps[step]
+        mean, log_total = self.mean[: len(change)], self.log_total[: len(change)]
+        by_share = (mean * towards).sum(-1, keepdim=True).mul_(share)  # [R, K, 1], times the share
+        torch.addcmul(by_share, log_total - by_share, share, out=score)
+        log_total.sub_(score)
+        change.addcmul_(mean, share).addcmul_(score, self.forward.query)
+        mean.addcmul_(mean, share, value=-1)
+
+    def read(self, step: int, change: Tensor) -> None:
+        self.mean[: len(change)] += change
+
+    def query(self) -> Tensor:
+        return (self.score * self.forward.states).sum(0, keepdim=True)  # [1, K, D]
+
+
+class History:
+    """General attention. The scores change with the utterance, so all states are looked at again.
+
+    Args:
+        query: ``[P, K, D]``, what a state is compared with.
+        states: ``[P, K, D]``, of the form of what is added.
+        sizes: places of each step.
+    """
+
+    def __init__(self, query: Tensor, states: Tensor, sizes: Sequence[int]) -> None:
+        self.sizes = list(sizes)
+        self.queries = torch.split(query.flatten(0, 1).unsqueeze(-1), [size * states.shape[1] for size in sizes])
+        self.past = states.new_empty(sizes[0], states.shape[1], len(sizes), states.shape[2])  # [R, K, U, D]
+        self.contexts = torch.zeros_like(states)  # [P, K, D]
+        self.steps = torch.split(self.contexts, self.sizes)
+
+    def until(self, step: int) -> Tensor:
+        """The states before a step ``[R * K, step, D]``, of the conversations that still go on."""
+        return self.past[: self.sizes[step]].flatten(0, 1)[:, :step]
+
+    def shares(self, step: int) -> Tensor:
+        """``[R * K, step, 1]``."""
+        return (self.until(step) @ self.queries[step]).softmax(1)
+
+    def read(self, step: int) -> Tensor:
+        """The context of a step after the first."""
+        mean = self.shares(step).transpose(1, 2) @ self.until(step)  # [R * K, 1, D]
+        return self.steps[step].copy_(mean.view_as(self.steps[step]))
+
+    def add(self, step: int, state: Tensor) -> None:
+        """Take in the state after a step."""
+        self.past[: len(state), :, step] = state
+
+    def backward(self) -> "_HistoryBackward":
+        """The way back from the last step."""
+        return _HistoryBackward(self)
+
+
+class _HistoryBackward:
+    def __init__(self, forward: History) -> None:
+        self.forward = forward
+        self.past = torch.zeros_like(forward.past)  # [R, K, U, D]
+        self.by_query = torch.zeros_like(forward.contexts)  # [P, K, D]
+        self.steps = torch.split(self.by_query, forward.sizes)
+
+    def add(self, step: int, change: Tensor) -> None:
+        change += self.past[: len(change), :, step]
+
+    def read(self, step: int, change: Tensor) -> None:
+        past, shares, query = self.forward.until(step), self.forward.shares(step), self.forward.queries[step]
+        context = change.flatten(0, 1).unsqueeze(-1)  # [R * K, D, 1]
+        by_share = past @ context  # [R * K, step, 1]
+        score = shares * (by_share - (shares * by_share).sum(1, keepdim=True))  # [R * K, step, 1]
+        before = self.past[: len(change)].flatten(0, 1)[:, :step]  # [R * K, step, D]
+        before.baddbmm_(torch.cat([shares, score], -1), torch.cat([context, query], -1).transpose(1, 2))
+        self.steps[step].copy_((score.transpose(1, 2) @ past).view_as(change))
+
+    def query(self) -> Tensor:
+        return self.by_query

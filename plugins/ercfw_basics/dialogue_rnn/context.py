@@ -1,0 +1,86 @@
+"""DialogueRNN (Majumder et al., AAAI 2019): a global, a party's and an emotion state for each utterance."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, cast
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from ercfw import Context, DataInfo, Inputs
+from ercfw_basics.dialogue_rnn import plain, side_by_side
+from ercfw_basics.dialogue_rnn.network import Kind, Network
+from ercfw_basics.dialogue_rnn.order import Order
+
+
+class DialogueRNN(Context):
+    """A conversation read utterance by utterance, with a state for each of its speakers.
+
+    For utterance i, by speaker s, all states zero at first::
+
+        g_i   = GRU_G([x_i; q_s], g_{i-1})                       global
+        c_i   = sum_j softmax_j(score_j) g_j  over j < i         context, zero for the first
+        q_s   = GRU_P([x_i; c_i], q_s)                           the speaker's
+        q_p   = GRU_L([x_i; q_s], q_p)        for p != s         the others', with ``listener`` only
+        e_i   = GRU_E(q_s, e_{i-1})                              emotion
+
+    and e is the result. All states have one width. An utterance without the modality is read as zeros.
+
+    Options:
+        width: D of every state.
+        attention: score_j is ``w . g_j`` (simple) or ``g_j . W x_i`` (general).
+        bidirectional: a second network reads each conversation from its end; the results are concatenated.
+        listener: the others' states change too.
+        project: ReLU of e; bidirectional: of a linear map of both e, back to ``width``.
+        dropout: rate on the states as they are carried on.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        info: DataInfo,
+        *,
+        width: Annotated[int, Field(ge=1)] = 256,
+        attention: Literal["simple", "general"] = "simple",
+        bidirectional: bool = False,
+        listener: bool = False,
+        project: bool = False,
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+    ) -> None:
+        super().__init__(dim, info)
+        self.causal = not bidirectional
+        self.kind = Kind(dim, width, attention, listener, dropout, bidirectional)
+        self.directions = nn.ModuleList(Network(self.kind) for _ in range(1 + bidirectional))
+        both = width * len(self.directions)
+        self.out_dim = width if project else both
+        self.project = _projection(both, width) if project else nn.Identity()
+
+    def forward(self, x: Tensor, inputs: Inputs) -> Tensor:
+        """``[N, dim] -> [N, out_dim]``."""
+        return self.together([self], [x], inputs)[0]
+
+    @staticmethod
+    def together(blocks: Sequence["DialogueRNN"], xs: Sequence[Tensor], inputs: Inputs) -> list[Tensor]:
+        """Several modalities' blocks in one loop over time: ``[N, dim]`` each -> ``[N, out_dim]`` each.
+
+        Blocks of unlike options run one after another.
+        """
+        if len({block.kind for block in blocks}) > 1:
+            return [block(x, inputs) for block, x in zip(blocks, xs, strict=True)]
+        kind, layout = blocks[0].kind, inputs.layout
+        ways = (False, True)[: 1 + kind.bidirectional]
+        networks = [cast(Network, network) for block in blocks for network in block.directions]
+        dropout = kind.dropout if blocks[0].training else 0.0
+        x = torch.stack([x for x in xs for _ in ways], 1)  # [N, K, dim]
+        x = x.to(torch.promote_types(x.dtype, torch.float32))  # states that are carried on need it
+        if kind.listener:
+            reverse = [way for _ in blocks for way in ways]
+            emotion = plain.run_all(networks, x, inputs, reverse, dropout)  # [N, K, D]
+        else:
+            emotion = side_by_side.run(networks, x, Order.of(layout, ways * len(blocks)), dropout)  # [N, K, D]
+        joined = [part.flatten(1) for part in torch.split(emotion, len(ways), 1)]  # [N, D * ways] each
+        return [block.project(e) for block, e in zip(blocks, joined, strict=True)]  # [N, out_dim] each
+
+
+def _projection(both: int, width: int) -> nn.Module:
+    return nn.ReLU() if both == width else nn.Sequential(nn.Linear(both, width), nn.ReLU())

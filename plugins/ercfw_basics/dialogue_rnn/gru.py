@@ -1,0 +1,83 @@
+"""GRU cells by hand: J cells of K networks side by side.
+
+A cell has four parts of width D, ``[U h | reset | update | W x]``: what the state says to the candidate, the gates, and
+what the input says to the candidate. So a state is multiplied into the first three, an input into the last three.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+_tanh_slope = torch.ops.aten.tanh_backward.grad_input
+_sigmoid_slope = torch.ops.aten.sigmoid_backward.grad_input
+
+
+class Weights(NamedTuple):
+    """One cell of K networks; its rows in the order of the parts that they are multiplied into."""
+
+    bias: Tensor  # [K, 4D]
+    state: Tensor  # [K, 3D, D]
+    inputs: Tensor  # [K, 3D, dim]
+
+    @classmethod
+    def of(cls, cells: Sequence[nn.GRUCell], dtype: torch.dtype) -> Self:
+        """Of torch's cells (reset, update, candidate); ``dtype`` is that of products."""
+        width = cells[0].hidden_size
+        gates, candidate = torch.split(torch.stack([cell.bias_hh for cell in cells]), [2 * width, width], -1)
+        inputs = torch.stack([cell.bias_ih for cell in cells]) + F.pad(gates, (0, width))  # [K, 3D]
+        return cls(
+            bias=torch.cat([candidate, inputs], -1),
+            state=torch.stack([cell.weight_hh for cell in cells]).to(dtype).roll(width, 1),
+            inputs=torch.stack([cell.weight_ih for cell in cells]).to(dtype),
+        )
+
+
+def multiply_into(target: Tensor, x: Tensor, weight: Tensor) -> None:
+    """Add ``x`` ``[R, K, I]`` times ``weight`` ``[K, I, O]`` to ``target`` ``[R, K, O]``, in the weight's dtype."""
+    target, x = target.transpose(0, 1), x.transpose(0, 1)
+    if target.dtype == weight.dtype:
+        target.baddbmm_(x, weight)
+    else:
+        target += x.to(weight.dtype) @ weight
+
+
+def advance(parts: Tensor, before: Tensor, after: Tensor) -> None:
+    """One step from the states ``before`` to those ``after``, ``[R, K, J, D]``.
+
+    In ``parts`` ``[R, K, J, 4D]`` the gates and the candidate take the place of the sums they are made from.
+    """
+    width = before.shape[-1]
+    recurrent, gates, candidate = torch.split(parts, [width, 2 * width, width], -1)
+    reset, update = gates.sigmoid_().chunk(2, -1)  # [R, K, J, D] each
+    candidate.addcmul_(reset, recurrent)
+    if parts.device.type == "cpu":  # torch's tanh takes five times as long there as its sigmoid
+        candidate.mul_(2).sigmoid_().mul_(2).sub_(1)
+    else:
+        candidate.tanh_()
+    torch.lerp(candidate, before, update, out=after)
+
+
+def slopes(parts: Tensor, before: Tensor) -> Tensor:
+    """The derivative of the states by each of the sums, from the parts after ``advance``; both ``[P, K, J, 4, D]``."""
+    recurrent, reset, update, candidate = parts.unbind(-2)  # [P, K, J, D] each
+    result = torch.empty_like(parts)
+    by_recurrent, by_reset, by_update, by_candidate = result.unbind(-2)
+    torch.sub(update.new_ones(()), update, out=by_candidate)
+    _tanh_slope(by_candidate, candidate, grad_input=by_candidate)
+    torch.mul(by_candidate, reset, out=by_recurrent)
+    torch.mul(by_candidate, recurrent, out=by_reset)
+    _sigmoid_slope(by_reset, reset, grad_input=by_reset)
+    torch.sub(before, candidate, out=by_update)
+    _sigmoid_slope(by_update, update, grad_input=by_update)
+    return result
+
+
+def weight_gradient(change: Tensor, x: Tensor) -> Tensor:
+    """Of a weight ``[K, O, I]`` that multiplies ``x`` ``[P, K, I]`` into sums of gradient ``change`` ``[P, K, O]``."""
+    gradient = change.new_empty(*change.shape[1:], x.shape[-1])
+    for k, (of_one, read) in enumerate(zip(change.unbind(1), x.to(change.dtype).unbind(1), strict=True)):
+        torch.mm(of_one.t(), read, out=gradient[k])  # one batched product would copy the transposed operand
+    return gradient

@@ -1,0 +1,158 @@
+"""GRU cells that go through a batch step after step, with a backward by hand.
+
+Autograd keeps a node for every call of every step and adds up the gradients of weights step by step. Here a step is a
+few calls on slices of buffers for all steps, and its backward finds no more than the gradient of the sums before the
+gates. The gradients of weights, biases and inputs are then one product each over all steps.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import Function, once_differentiable
+
+from ercfw_basics.dialogue_rnn.attention import AttentionBackward, History, RunningMean
+from ercfw_basics.dialogue_rnn.gru import advance, multiply_into, slopes, weight_gradient
+from ercfw_basics.dialogue_rnn.order import Order
+from ercfw_basics.dialogue_rnn.states import States
+
+
+class Wiring(NamedTuple):
+    """Which of J cells' ``4D * J`` parts are sums of what; the weights of a scan come in the same order."""
+
+    inputs: tuple[slice, ...]
+    states: tuple[slice, ...]
+    """Of each cell's state before."""
+    contexts: tuple[slice, ...] = ()
+    """Of what attention over the first cell's states gives."""
+    attention: type[RunningMean] | type[History] = RunningMean
+
+
+def scan(
+    wiring: Wiring,
+    order: Order,
+    kept: Tensor | None,
+    x: Tensor,
+    bias: Tensor,
+    query: Tensor | None,
+    *weights: Tensor,
+) -> Tensor:
+    """J cells of K networks through all steps; gives the states ``[P, K, D]`` of the last cell.
+
+    Args:
+        wiring: what is read by which cell.
+        order: the steps.
+        kept: ``[P, K, J, D]`` what dropout multiplies the states by; None = nothing is dropped.
+        x: ``[P, K, dim]``, in the dtype of the weights.
+        bias: ``[K, 4D * J]``, in the dtype of the states.
+        query: what the attention asks, if there is one.
+        weights: ``[K, O, I]`` each.
+    """
+    return _Scan.apply(wiring, order, kept, x, bias, query, *weights)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class _Scan(Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        wiring: Wiring,
+        order: Order,
+        kept: Tensor | None,
+        x: Tensor,
+        bias: Tensor,
+        query: Tensor | None,
+        *weights: Tensor,
+    ) -> Tensor:
+        cells, sizes = len(wiring.states), order.sizes
+        of_inputs, of_steps = _split(weights, wiring)
+        parts = bias.expand(len(x), -1, -1).clone()  # [P, K, 4D * J]
+        for column, weight in zip(wiring.inputs, of_inputs, strict=True):
+            multiply_into(parts[..., column], x, weight.transpose(1, 2))
+        states = States(order.earlier[..., :cells], sizes, bias.shape[-1] // (4 * cells), parts)
+        memories = [] if query is None else [wiring.attention(query, states.table[:, :, 0], sizes)]
+        sums = [torch.split(parts[..., column], sizes) for column in wiring.states + wiring.contexts]
+        masks = None if kept is None else torch.split(kept, sizes)
+        for step, own in enumerate(torch.split(torch.unflatten(parts, -1, (cells, -1)), sizes)):
+            before, after = states.before(step), states.steps[step]
+            if step:  # all that is read at the first is zero
+                reads = [*before.unbind(2), *(memory.read(step) for memory in memories)]
+                for into, read, weight in zip(sums, reads, of_steps, strict=True):
+                    multiply_into(into[step], read, weight.transpose(1, 2))
+            advance(own, before, after)
+            if masks is not None:
+                after *= masks[step]
+            for memory in memories:
+                memory.add(step, after[:, :, 0])
+        ctx.save_for_backward(kept, x, parts, *weights)
+        ctx.wiring, ctx.order, ctx.states, ctx.memories = wiring, order, states, memories
+        return states.table[:, :, -1]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        kept, x, parts, *weights = ctx.saved_tensors
+        wiring: Wiring = ctx.wiring
+        of_inputs, of_steps = _split(weights, wiring)
+        before = ctx.states.all_before()  # [P, K, J, D]
+        memories = [memory.backward() for memory in ctx.memories]
+        changes = _back_through_steps(ctx, gradient, before, memories, kept, parts, of_steps).flatten(
+            2
+        )  # [P, K, 4D * J]
+        by_x = torch.zeros_like(x)
+        for column, weight in zip(wiring.inputs, of_inputs, strict=True):
+            multiply_into(by_x, changes[..., column], weight)
+        second = slice(ctx.order.sizes[0], None)  # all that is read at the first step is zero
+        reads = [*before.unbind(2), *(memory.contexts for memory in ctx.memories)]
+        by_weights = [
+            *(weight_gradient(changes[..., column], x) for column in wiring.inputs),
+            *(
+                weight_gradient(changes[second, :, column], read[second])
+                for column, read in zip(wiring.states + wiring.contexts, reads, strict=True)
+            ),
+        ]
+        by_query = memories[0].query() if memories else None
+        return None, None, None, by_x, changes.sum(0), by_query, *by_weights
+
+
+def _back_through_steps(
+    ctx: Any,
+    gradient: Tensor,
+    before: Tensor,
+    memories: Sequence[AttentionBackward],
+    kept: Tensor | None,
+    parts: Tensor,
+    weights: Sequence[Tensor],
+) -> Tensor:
+    """The gradient ``[P, K, J, 4, D]`` of the parts' sums, in the dtype of the weights."""
+    sizes, wiring, (cells, width) = ctx.order.sizes, ctx.wiring, before.shape[2:]
+    parts = torch.unflatten(parts, -1, (cells, 4, width))  # [P, K, J, 4, D]
+    slope = slopes(parts, before)  # [P, K, J, 4, D]
+    dtype = weights[0].dtype
+    changes = slope if slope.dtype == dtype else torch.empty_like(slope, dtype=dtype)  # [P, K, J, 4, D]
+    carried = States(ctx.order.later[..., :cells], sizes, width, slope)
+    sums = [torch.split(changes.flatten(2)[..., column], sizes) for column in wiring.states + wiring.contexts]
+    updates = torch.split(parts[..., 2, :], sizes)  # [R, K, J, D] each
+    masks = None if kept is None else torch.split(kept, sizes)
+    steps = list(zip(torch.split(gradient, sizes), torch.split(slope, sizes), torch.split(changes, sizes), strict=True))
+    for step, (of_last, sloping, changing) in reversed(list(enumerate(steps))):
+        change = carried.before(step)  # [R, K, J, D], of the states after the step
+        change[:, :, -1] += of_last
+        for memory in memories:
+            memory.add(step, change[:, :, 0])
+        if masks is not None:
+            change *= masks[step]
+        torch.mul(sloping, change.unsqueeze(3), out=changing)
+        if step:
+            earlier = torch.mul(change, updates[step], out=carried.steps[step])  # [R, K, J, D], of those before
+            for cell, (own, weight) in enumerate(zip(sums[:cells], weights[:cells], strict=True)):
+                multiply_into(earlier[:, :, cell], own[step], weight)
+            for memory in memories:
+                memory.read(step, (sums[-1][step].transpose(0, 1) @ weights[-1]).transpose(0, 1))
+    return changes
+
+
+def _split(weights: Sequence[Tensor], wiring: Wiring) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+    """Those that the input is multiplied by, and those that what is found at each step is."""
+    inputs = len(wiring.inputs)
+    return weights[:inputs], weights[inputs:]

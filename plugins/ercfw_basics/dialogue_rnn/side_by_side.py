@@ -1,0 +1,84 @@
+"""K networks without listeners in one loop over time, by two scans: of the speakers' states and of the emotions."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import Function, once_differentiable
+from torch.nn import functional as F
+
+from ercfw_basics.dialogue_rnn.attention import History, RunningMean
+from ercfw_basics.dialogue_rnn.gru import Weights
+from ercfw_basics.dialogue_rnn.network import Kind, Network
+from ercfw_basics.dialogue_rnn.order import Order
+from ercfw_basics.dialogue_rnn.scan import Wiring, scan
+
+
+def run(networks: Sequence[Network], x: Tensor, order: Order, dropout: float) -> Tensor:
+    """The emotion states of networks of one kind: ``[N, K, dim] -> [N, K, D]``.
+
+    Under autocast the products are in its dtype; the states that are carried on are not.
+    """
+    kind, device = networks[0].kind, x.device.type
+    query = torch.stack([network.attention.weight for network in networks])  # [K, 1, D] or [K, D, dim]
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else query.dtype
+    with torch.autocast(device, enabled=False):
+        to_global, to_party, to_emotion = (
+            Weights.of([getattr(network, cell) for network in networks], dtype)
+            for cell in ("to_global", "to_party", "to_emotion")
+        )
+        x = _reorder(x.to(dtype), order.rows, order.places)  # [P, K, dim]
+        if kind.attention == "general":
+            query = (x.transpose(0, 1) @ query.to(dtype).transpose(1, 2)).to(query.dtype)  # [K, P, D]
+        query = query.transpose(0, 1).contiguous()  # [1 or P, K, D]
+        kept = F.dropout(query.new_ones(*x.shape[:2], 3, kind.width), dropout) if dropout else None  # [P, K, 3, D]
+        of_speakers, of_emotions = (None, None) if kept is None else torch.split(kept, [2, 1], 2)
+        parties = _speakers(kind, to_global, to_party, order, of_speakers, x, query)  # [P, K, D]
+        wiring = Wiring((slice(kind.width, 4 * kind.width),), (slice(3 * kind.width),))
+        weights = (to_emotion.inputs, to_emotion.state)
+        emotions = scan(wiring, order, of_emotions, parties.to(dtype), to_emotion.bias, None, *weights)
+    return _reorder(emotions, order.places, order.rows)
+
+
+def _speakers(
+    kind: Kind, to_global: Weights, to_party: Weights, order: Order, kept: Tensor | None, x: Tensor, query: Tensor
+) -> Tensor:
+    """The speakers' states ``[P, K, D]``. What reads a party's state in both cells is one product."""
+    dim, width = kind.dim, kind.width
+    x_to_global, party_to_global = torch.split(to_global.inputs, [dim, width], 2)  # [K, 3D, dim], [K, 3D, D]
+    x_to_party, context_to_party = torch.split(to_party.inputs, [dim, width], 2)  # [K, 3D, dim], [K, 3D, D]
+    party_to_both = torch.cat([party_to_global, to_party.state], 1)  # [K, 6D, D]
+    wiring = Wiring(
+        inputs=(slice(width, 4 * width), slice(5 * width, 8 * width)),
+        states=(slice(3 * width), slice(width, 7 * width)),
+        contexts=(slice(5 * width, 8 * width),),
+        attention=RunningMean if kind.attention == "simple" else History,
+    )
+    bias = torch.cat([to_global.bias, to_party.bias], -1)  # [K, 8D]
+    weights = (x_to_global, x_to_party, to_global.state, party_to_both, context_to_party)
+    return scan(wiring, order, kept, x, bias, query, *(weight.contiguous() for weight in weights))
+
+
+class _Reordered(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, there: Tensor, back: Tensor) -> Tensor:
+        ctx.save_for_backward(back)
+        return _take(x, there)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return _take(gradient, *ctx.saved_tensors), None, None
+
+
+def _reorder(x: Tensor, there: Tensor, back: Tensor) -> Tensor:
+    """Rows of K tables ``[R, K, D]`` by ``there`` ``[P, K]``, 1 + a row, or 0 = zeros; ``back`` ``[R, K]`` likewise."""
+    return _Reordered.apply(x, there, back)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def _take(x: Tensor, index: Tensor) -> Tensor:
+    networks = x.shape[1]
+    table = torch.cat([x.new_zeros(1, *x.shape[1:]), x]).flatten(0, 1)  # [(1 + A) * K, D]
+    flat = index * networks + torch.arange(networks, device=x.device)
+    return table.index_select(0, flat.flatten()).view(len(index), networks, -1)
