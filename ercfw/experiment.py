@@ -92,7 +92,7 @@ def make_accelerator(recipes: Sequence[Recipe]) -> Accelerator:
     if accelerator.device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
-    elif accelerator.device.type == "cpu":
+    elif precision == "no":
         use_quick_products()
     return accelerator
 
