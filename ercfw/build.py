@@ -18,7 +18,7 @@ from ercfw.options import read_options
 from ercfw.recipe import FeaturePart, Part, Recipe, loss_weights
 from ercfw.toml import Tables
 
-NAME = re.compile(r"[A-Za-z0-9_-]+")
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 JOINT, DEFAULT = "joint", "default"
 
 
@@ -49,7 +49,7 @@ def check_parts(recipe: Recipe, catalog: Catalog, where: str) -> list[Mistake]:
         mistakes += read_options(component.made_by, part.options, f"{where}: [{table}]")[1]
     mistakes += _select_mistakes(recipe, catalog, f"{where}: [train] select")
     return mistakes + [
-        Mistake(f"{where}: {place}", f"'{name}' cannot be used as a name", "letters, digits, - and _")
+        Mistake(f"{where}: {place}", f"'{name}' cannot be used as a name", "at most 64 letters, digits, - and _")
         for place, names in (
             ("[data] modalities", recipe.data.modalities),
             ("[loss]", recipe.loss),

@@ -1,6 +1,5 @@
 """Finds plugins, keeps broken ones apart, and looks names up."""
 
-import hashlib
 import importlib.metadata
 import importlib.util
 import inspect
@@ -15,6 +14,7 @@ import pluggy
 
 from ercfw import hooks, interfaces
 from ercfw.errors import InputError, Mistake, cause_of, did_you_mean
+from ercfw.files import is_file, sha256
 from ercfw.options import options_model
 
 GROUP = "ercfw"
@@ -122,15 +122,15 @@ def plugin_files(paths: Iterable[str], beside: Path, where: str) -> list[Path]:
     Raises:
         InputError: one is missing, or is no Python file; every one of them is named.
     """
-    files = {path: (beside / path).resolve() for path in paths}
+    files = {path: beside / path for path in paths}
     mistakes = [
-        Mistake(f"{where}: plugins", f"'{path}' is no Python file" if file.is_file() else f"there is no file {file}")
+        Mistake(f"{where}: plugins", f"'{path}' is no Python file" if is_file(file) else f"there is no file {file}")
         for path, file in files.items()
-        if file.suffix != ".py" or not file.is_file()
+        if file.suffix != ".py" or not is_file(file)
     ]
     if mistakes:
         raise InputError(mistakes)
-    return list(dict.fromkeys(files.values()))
+    return list(dict.fromkeys(file.resolve() for file in files.values()))
 
 
 def _entry_points() -> Iterable[importlib.metadata.EntryPoint]:
@@ -144,7 +144,10 @@ def _load_entry_point(entry: importlib.metadata.EntryPoint) -> Plugin:
 
 
 def _load_file(path: Path) -> Plugin:
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    try:
+        digest = sha256(path)[:12]
+    except OSError as error:
+        return Plugin(path.stem, "", str(path), failure=cause_of(error))
     return _register(Plugin(path.stem, digest, str(path)), lambda: _run_file(path, digest))
 
 

@@ -2,21 +2,34 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ercfw.errors import InputError
-from ercfw.files import replacing, sha256
+from ercfw.files import is_file, replacing, sha256
 from ercfw.info import DataInfo
 
 FORMAT = 1
+
+
+class About(BaseModel):
+    """What stands beside the weights of a model, as far as it is read again."""
+
+    model_config = ConfigDict(strict=True)
+
+    format: Literal[1]
+    info: DataInfo
+    stamps: list[str] = []
+    trained_on: list[str] = []
 
 
 def save_model(path: Path, weights: Mapping[str, Tensor], info: DataInfo, about: Mapping[str, Any]) -> None:
@@ -31,9 +44,11 @@ def load_model(path: Path) -> tuple[dict[str, Tensor], DataInfo, dict[str, Any]]
         InputError: there is no such file, or it is damaged.
     """
     tensors, about = _load(path)
-    if about.get("format") != FORMAT or "info" not in about:
-        raise InputError.at(path, "is not a model of ercfw")
-    return tensors, DataInfo.from_json(about["info"]), about
+    try:
+        read = About.model_validate_json(json.dumps(about))
+    except ValidationError as error:
+        raise InputError.at(path, "is not a model of ercfw") from error
+    return tensors, read.info, about
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
@@ -55,10 +70,13 @@ def load_state(path: Path) -> dict[str, Any]:
         InputError: it is damaged.
     """
     tensors, about = _load(path)
-    if about.get("format") != FORMAT or "state" not in about:
-        raise InputError.at(path, "is not the state of a run", "--force starts the run anew")
-    state: dict[str, Any] = _unflatten(about["state"], tensors)
-    return state
+    try:
+        if about["format"] != FORMAT:
+            raise ValueError(about["format"])
+        state: dict[str, Any] = dict(_unflatten(about["state"], tensors))
+        return state
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError.at(path, "is not the state of a run", "--force starts the run anew") from error
 
 
 def start_from(model: nn.Module, folder: Path) -> tuple[str, dict[str, Any]]:
@@ -69,7 +87,7 @@ def start_from(model: nn.Module, folder: Path) -> tuple[str, dict[str, Any]]:
     Raises:
         InputError: there is no such model, or nothing in it fits.
     """
-    if not (folder / "model.safetensors").is_file():
+    if not is_file(folder / "model.safetensors"):
         raise InputError.at("[train] init_from", f"there is no model in {folder}", "the folder of a finished run")
     tensors, _, about = load_model(folder / "model.safetensors")
     own = model.state_dict()
@@ -88,6 +106,8 @@ def _save(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any], k
     text = json.dumps({**about, "sha256": _hash(about, plain)}, sort_keys=True)
     with replacing(path) as temporary:
         save_file(plain, temporary, metadata={"ercfw": text})
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
         if keep is not None and path.is_file():
             path.replace(keep)
 
@@ -97,9 +117,10 @@ def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {}).get("ercfw", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, ValueError, TypeError, RecursionError) as error:
+        trusted = isinstance(about, dict) and about.pop("sha256", None) == _hash(about, tensors)
+    except (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError) as error:
         raise InputError.at(path, f"cannot be read: {error}") from error
-    if not isinstance(about, dict) or about.pop("sha256", None) != _hash(about, tensors):
+    if not trusted:
         raise InputError.at(path, "cannot be trusted: its content does not have the hash that it was written with")
     return tensors, about
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from ercfw.errors import ErcfwError, InputError, RunError
+from ercfw.errors import ErcfwError, InputError, PeerGoneError, RunError
 from ercfw.launch import MANY, launch
 from ercfw.stopping import Stopped, at_once
 
@@ -280,10 +280,17 @@ def _main() -> None:
         _add_plugin_commands(sys.argv[1:])
         app()
     except ErcfwError as error:
-        # Every process finds the same mistakes; one of them tells.
-        told = isinstance(error, RunError) or _first_process()
+        # What all processes meet is told by the first; the others wait, for it ends them with itself.
+        if not _first_process():
+            time.sleep(PATIENCE)
+        told = _first_process() or (isinstance(error, RunError) and not isinstance(error, PeerGoneError))
         for line in str(error).splitlines() if told else []:
             print(f"error: {line}", file=sys.stderr)
-        if not told:
-            time.sleep(PATIENCE)  # torchrun ends all processes with the first, and the message would be lost
         sys.exit(error.exit_code)
+    except RuntimeError as error:
+        from ercfw.distributed import is_of_another_process
+
+        if not is_of_another_process(error):
+            raise
+        time.sleep(PATIENCE)  # who has ended tells why
+        sys.exit(1)

@@ -50,6 +50,12 @@ class Share:
         return replace(self, parts=parts, whole=whole, order=self.order.pin_memory())
 
 
+def is_of_another_process(error: BaseException) -> bool:
+    """Whether this process failed only because one that it was waiting for has gone."""
+    gone = isinstance(error, RuntimeError) and any(word in str(error) for word in ("gloo", "Connection closed", "NCCL"))
+    return dist.is_initialized() and (gone or isinstance(error, dist.DistError))
+
+
 def share_out(sizes: Sequence[int], processes: int) -> list[list[int]]:
     """Conversation numbers for each process, so that all have about as many utterances.
 

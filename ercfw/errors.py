@@ -76,6 +76,13 @@ def shown(text: str, longest: int = LONGEST) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+class PeerGoneError(RunError):
+    """Another process that shares the work has ended; it, or whoever started both, knows why."""
+
+    def __init__(self) -> None:
+        super().__init__("another process has ended")
+
+
 @contextmanager
 def in_recipe(place: str) -> Iterator[None]:
     """Puts the recipe's file before mistakes that name only a table of it, such as ``[fusion] heads``."""

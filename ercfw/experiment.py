@@ -13,10 +13,9 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 
 from ercfw.data import SIMULATED, Data, load_data, make_dataset
-from ercfw.errors import InputError, RunError, in_recipe
+from ercfw.errors import InputError, PeerGoneError, RunError, in_recipe
 from ercfw.interfaces import Dataset
 from ercfw.jobs import Job
-from ercfw.products import use_quick_products
 from ercfw.recipe import Recipe
 from ercfw.report.folder import open_folder
 from ercfw.run import Run
@@ -65,8 +64,12 @@ def run_jobs(jobs: Sequence[Job], manner: Manner, talk: Talk) -> list[dict[str, 
                 run = Run(accelerator, job, seed, loaded[job.shared_data], folder, talk)
                 try:
                     results.append(run.finish(manner.resume))
+                except PeerGoneError:
+                    raise
                 except RunError as error:
-                    raise RunError(f"{folder.path}: {error}") from error
+                    named = str(error).startswith(f"{folder.path}")
+                    raise error if named else RunError(f"{folder.path}: {error}") from error
+                accelerator.free_memory()  # it holds on to every network that it has prepared
     accelerator.end_training()
     return results
 
@@ -84,6 +87,10 @@ def make_accelerator(recipes: Sequence[Recipe]) -> Accelerator:
     on_cpu = device == "cpu" or not torch.accelerator.is_available()
     if precision == "fp16" and on_cpu:
         raise InputError.at("[train] precision", "'fp16' needs a GPU", "bf16, which a CPU can do, or no")
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if not on_cpu and processes > torch.accelerator.device_count():
+        what = f"{processes} are asked for, but there are {torch.accelerator.device_count()} GPUs"
+        raise InputError.at("--processes", what, "fewer, or train.device=cpu")
     # DDP must look for unused parameters: a part may leave some of its own out of a step.
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)
     # A vector's gradient may lie otherwise in memory than DDP's bucket; the copy costs nothing here.
@@ -92,8 +99,6 @@ def make_accelerator(recipes: Sequence[Recipe]) -> Accelerator:
     if accelerator.device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
-    elif precision == "no":
-        use_quick_products()
     return accelerator
 
 

@@ -1,22 +1,25 @@
 """The feature store: a modality's values, the utterances they belong to, what made them and from what."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-from zipfile import BadZipFile
+from typing import IO, Annotated, Any, Literal
+from zipfile import ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, FailFast
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from ercfw.collector import collector_paused
 from ercfw.conversations import UtteranceId
 from ercfw.errors import InputError
-from ercfw.files import replacing, sha256
+from ercfw.files import is_file, replacing, sha256
+from ercfw.options import in_short
 from ercfw.streams import StoredModality
 
 FittedOn = Literal["nothing", "unknown"] | frozenset[UtteranceId]
@@ -29,6 +32,18 @@ TYPES = {
     "F16": "<f2", "F32": "<f4", "F64": "<f8", "I8": "<i1", "I16": "<i2", "I32": "<i4", "I64": "<i8", "U8": "<u1",
 }  # fmt: skip
 """numpy's name of a safetensors type."""
+HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+class About(BaseModel):
+    """What a feature store says of itself, in its metadata."""
+
+    model_config = ConfigDict(strict=True)
+
+    format: Literal[1]
+    ids: Annotated[tuple[UtteranceId, ...], FailFast()]
+    made_by: dict[str, Any]
+    fitted_on: FittedOn
 
 
 @dataclass(frozen=True)
@@ -66,15 +81,19 @@ class FeatureTable:
 
     def _check_shapes(self) -> None:
         tokens = self.values.ndim == 1 and self.values.dtype.kind in "iu" and self.lengths is not None
-        if self.values.ndim != 2 and not tokens:
+        if not tokens and (self.values.ndim != 2 or not self.values.shape[1]):
             raise InputError.at(self.where, f"holds values of shape {list(self.values.shape)}", "[rows, D] are needed")
         rows = len(self.values) if self.lengths is None else len(self.lengths)
-        if not len(self.ids) == len(self.present) == rows:
+        if not len(self.ids) == self.present.size == rows or self.present.ndim != 1:
             raise InputError.at(self.where, f"{rows} rows of values, but {len(self.ids)} utterance ids")
+        if tokens and (self.values < 0).any():
+            raise InputError.at(self.where, "holds tokens below 0")
         if self.lengths is None:
             return
-        if self.lengths.dtype.kind not in "iu" or (self.lengths < 0).any():
+        if self.lengths.ndim != 1 or self.lengths.dtype.kind not in "iu" or (self.lengths < 0).any():
             raise InputError.at(self.where, "holds lengths that are not whole numbers from 0")
+        if (self.lengths > len(self.values)).any():  # before they are added up: a sum can overflow
+            raise InputError.at(self.where, f"{len(self.values)} frames, but the lengths add up to more")
         if int(self.lengths.sum()) != len(self.values):
             raise InputError.at(
                 self.where, f"{len(self.values)} frames, but the lengths add up to {int(self.lengths.sum())}"
@@ -136,27 +155,22 @@ class FeatureTable:
         """
         try:
             with safe_open(path, framework="numpy") as file:
-                about = json.loads((file.metadata() or {}).get("ercfw", "{}"))
-                small = {name: file.get_tensor(name) for name in file.keys() if name != "values"}  # noqa: SIM118
-            if about.get("format") != FORMAT:
-                raise ValueError(f"it says nothing of format {FORMAT} in its metadata")
+                about = About.model_validate_json((file.metadata() or {}).get("ercfw", "{}"))
+                small = {name: file.get_tensor(name) for name in file.keys() if name in ("present", "lengths")}  # noqa: SIM118
+            lengths = small.get("lengths")
             return cls(
-                ids=tuple((conversation, utterance) for conversation, utterance in about["ids"]),
+                ids=about.ids,
                 values=_map_tensor(path, "values"),
                 present=small["present"].astype(bool),
-                lengths=small.get("lengths"),
-                made_by={**about["made_by"], **(made_by or {})},
-                fitted_on=_fitted_on(about["fitted_on"]),
+                lengths=lengths if lengths is None or lengths.dtype.kind != "u" else lengths.astype(np.int64),
+                made_by={**about.made_by, **(made_by or {})},
+                fitted_on=about.fitted_on,
                 where=str(path),
             )
-        except (OSError, SafetensorError, ValueError, TypeError, AttributeError, KeyError) as error:
-            raise InputError.at(path, f"is not a feature store: {error}", "FeatureTable.save writes one") from error
-
-
-def _fitted_on(said: Any) -> FittedOn:
-    if said == "nothing" or said == "unknown":
-        return "nothing" if said == "nothing" else "unknown"
-    return frozenset((conversation, utterance) for conversation, utterance in said)
+        except (OSError, SafetensorError, ValueError, TypeError, KeyError) as error:
+            raise InputError.at(
+                path, f"is not a feature store: {in_short(error)}", "FeatureTable.save writes one"
+            ) from error
 
 
 def read_features(path: Path, rows: Sequence[UtteranceId]) -> FeatureTable:
@@ -170,44 +184,74 @@ def read_features(path: Path, rows: Sequence[UtteranceId]) -> FeatureTable:
     Raises:
         InputError: the file is missing, unreadable, of a wrong shape or type, or holds NaN.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise InputError.at(path, "there is no such feature file")
+    try:
+        made_by = {"file": path.name, "sha256": sha256(path)}
+    except OSError as error:
+        raise InputError.at(path, f"cannot be read: {error.strerror}") from error
     if path.suffix == ".safetensors":
-        return FeatureTable.load(path, {"file": path.name, "sha256": sha256(path)})
+        return FeatureTable.load(path, made_by)
     values = _read_array(path)
-    if values.ndim != 2 or not values.shape[1] or values.dtype.kind not in "fiu":
-        raise InputError.at(
-            path,
-            f"holds {values.dtype} of shape {list(values.shape)}",
-            "numbers of shape [rows, D] are needed",
-        )
     if len(values) != len(rows):
         raise InputError.at(path, f"has {len(values)} rows, but the source has {len(rows)} utterances")
     return FeatureTable(
         ids=tuple(rows),
         values=values,
         present=np.ones(len(values), dtype=bool),
-        made_by={"file": path.name, "sha256": sha256(path)},
+        made_by=made_by,
         where=str(path),
     )
 
 
 def _read_array(path: Path) -> NDArray[Any]:
     try:
-        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-        if isinstance(loaded, np.memmap):
-            if loaded.offset + loaded.nbytes != path.stat().st_size:
-                raise ValueError(f"its header promises {loaded.nbytes} bytes, but it holds another number")
-            return loaded.view(np.ndarray)  # the rows of a memmap are slow to make
-        with loaded:
-            if len(loaded.files) != 1:
-                raise InputError.at(path, f"holds {len(loaded.files)} arrays", "one is needed")
-            array: NDArray[Any] = loaded[loaded.files[0]]
+        return _unzip(path) if path.suffix == ".npz" else _map_array(path)
+    except InputError:
+        raise
+    except Exception as error:  # there is hardly one that numpy and zipfile do not raise for a damaged file
+        raise InputError.at(path, f"cannot be read as a numpy array: {error}") from error
+
+
+def _map_array(path: Path) -> NDArray[Any]:
+    with path.open("rb") as file:
+        shape, order, dtype = _header(file, path, path.stat().st_size)
+        # The rows of a memmap are slow to make.
+        return np.memmap(path, dtype, "r", file.tell(), shape, order).view(np.ndarray)
+
+
+def _unzip(path: Path) -> NDArray[Any]:
+    """The only array of an ``.npz`` file."""
+    with ZipFile(path) as archive:
+        members = archive.infolist()
+        if len(members) != 1:
+            raise InputError.at(path, f"holds {len(members)} arrays", "one is needed")
+        with archive.open(members[0]) as file:
+            _header(file, path, members[0].file_size)
+        with archive.open(members[0]) as file:
+            array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
             return array
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        holds_objects = "pickle" in str(error) or "Python objects" in str(error)
-        reason = "it is, or holds, a pickle, which is not opened" if holds_objects else error
-        raise InputError.at(path, f"cannot be read as a numpy array: {reason}") from error
+
+
+def _header(file: IO[bytes], path: Path, size: int) -> tuple[tuple[int, int], Literal["C", "F"], np.dtype[Any]]:
+    """Shape, order and type of an array in a file of ``size`` bytes, which is read up to its values.
+
+    Nothing is mapped, nor memory taken, before this has found that it is there: numpy itself takes what a
+    header promises, and dies of types without a size.
+
+    Raises:
+        InputError: it is no array of numbers, or not a whole one.
+    """
+    shape, fortran, dtype = HEADERS[np.lib.format.read_magic(file)](file)
+    if dtype.hasobject:
+        raise ValueError("it is, or holds, a pickle, which is not opened")
+    if len(shape) != 2 or min(shape) < 1 or dtype.kind not in "fiu":
+        what = f"holds {dtype} of shape {list(shape)}"
+        raise InputError.at(path, what, "numbers of shape [rows, D] are needed")
+    promised = math.prod(shape) * dtype.itemsize
+    if promised != size - file.tell():
+        raise ValueError(f"its header promises {promised} bytes, but it holds {size - file.tell()}")
+    return shape, "F" if fortran else "C", dtype
 
 
 def _map_tensor(path: Path, name: str) -> NDArray[Any]:

@@ -51,6 +51,14 @@ def still_there(folder: Path) -> None:
         raise RunError(f"{folder}: was removed while the run was going on")
 
 
+def is_file(path: Path) -> bool:
+    """Whether such a file can be looked at; False too for names that no file can have."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
     with replacing(path) as temporary:

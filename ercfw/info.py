@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 StreamKind = Literal["vector", "frames", "tokens"]
 
@@ -47,15 +47,3 @@ class DataInfo:
     targets: Mapping[str, TargetSpec]
     modalities: Mapping[str, ModalitySpec]
     speakers: int
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "DataInfo":
-        """The inverse of ``dataclasses.asdict``."""
-        return cls(
-            targets={name: TargetSpec(tuple(t["classes"]), tuple(t["counts"])) for name, t in data["targets"].items()},
-            modalities={
-                name: ModalitySpec(m["kind"], m["dim"], m["frames"], tuple(m["mean"]), tuple(m["deviation"]))
-                for name, m in data["modalities"].items()
-            },
-            speakers=data["speakers"],
-        )

@@ -11,7 +11,7 @@ from typing import Any
 from ercfw.build import check_parts, resolved_tables
 from ercfw.catalog import Catalog, load_catalog, plugin_files
 from ercfw.errors import InputError, Mistake
-from ercfw.files import sha256
+from ercfw.files import is_file, sha256
 from ercfw.recipe import Recipe, parse_recipe
 from ercfw.toml import Tables
 from ercfw.variants import Source, check_variants, resolve_variant
@@ -66,7 +66,7 @@ class Job:
         files = [sha256(path) for path in self.plugin_files]
         if self.recipe.train.init_from is not None:
             start = Path(self.recipe.train.init_from) / "model.safetensors"
-            files += [sha256(start)] if start.is_file() else []
+            files += [sha256(start)] if is_file(start) else []
         text = json.dumps([{**self.tables, "train": train}, files], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -16,11 +16,10 @@ def launch(processes: int, words: Sequence[str]) -> None:
     """Run ``ercfw WORDS`` in so many processes that share each batch; what they print is theirs.
 
     Raises:
-        InputError: there are fewer GPUs, or torchrun has started this process already.
+        InputError: torchrun has started this process already.
         ErcfwError: a process failed and has said why; the exit code is its own.
         RunError: a process was killed.
     """
-    import torch
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
@@ -28,12 +27,9 @@ def launch(processes: int, words: Sequence[str]) -> None:
     if "WORLD_SIZE" in os.environ:
         what = "torchrun has started this process, and says itself how many there are"
         raise InputError.at("--processes", what, "one of the two")
-    devices = torch.accelerator.device_count()
-    if 0 < devices < processes:
-        raise InputError.at("--processes", f"{processes} are asked for, but there are {devices} GPUs")
     # It tells of every process that ends, at length; what matters is told here or by the process itself.
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, _cores() // processes)))
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -43,9 +39,10 @@ def launch(processes: int, words: Sequence[str]) -> None:
         rdzv_endpoint="localhost:0",
         max_restarts=0,
         monitor_interval=0.1,
+        local_addr="127.0.0.1",
     )
     try:
-        elastic_launch(config, sys.executable)("-m", "ercfw", *words)
+        elastic_launch(config, sys.executable)("-P", "-m", "ercfw", *words)
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         if failure.exitcode < 0:
@@ -54,6 +51,11 @@ def launch(processes: int, words: Sequence[str]) -> None:
         raise ProcessFailedError(failure.exitcode) from None
     except SignalException:
         raise ProcessFailedError(1) from None
+
+
+def _cores() -> int:
+    """Those that this process may use: a scheduler often gives a part of the machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class ProcessFailedError(ErcfwError):

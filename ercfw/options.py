@@ -126,6 +126,17 @@ def _place(loc: Location, tables: Any, lacks_last: bool) -> Location:
     return (*place, loc[-1]) if lacks_last else place
 
 
+def in_short(error: Exception) -> str:
+    """What was raised; of pydantic's findings the first, in one line."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    if first["type"] == "missing":
+        return f"lacks '{place}'"
+    return f"{place}: {_message(first)}" if place else _message(first)
+
+
 def _mistake(place: str, details: list[ErrorDetails], known: Iterable[str]) -> Mistake:
     first = details[0]
     if first["type"] == "extra_forbidden":

@@ -69,7 +69,7 @@ class Train(Strict):
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
     schedule: Literal["constant", "cosine", "plateau"] = "constant"
-    warmup: Annotated[float, Field(ge=0)] = 0.0
+    warmup: Annotated[float, Field(ge=0, le=1e6)] = 0.0
     plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.95
     plateau_patience: Annotated[int, Field(ge=0)] = 10
     plateau_threshold: Annotated[float, Field(ge=0)] = 1e-6

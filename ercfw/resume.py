@@ -1,13 +1,63 @@
 """A training's state, saved between two steps and taken up again."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
 
 from ercfw.checkpoint import load_state, previous_of, save_state
 from ercfw.errors import InputError, Mistake
 from ercfw.files import still_there
+from ercfw.options import in_short
 from ercfw.training import Told, Training
+
+STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
+
+
+class Line(BaseModel):
+    """A line of the history, as far as a training reads it again."""
+
+    model_config = STRICT
+
+    epoch: int
+    lr: float
+    seconds: float
+    selected: float
+    train_loss: dict[str, float]
+    watched_loss: dict[str, float]
+
+
+class Underway(BaseModel):
+    """The epoch that has begun."""
+
+    model_config = STRICT
+
+    epoch: int
+    lr: float
+    steps: Annotated[int, Field(ge=0)]
+    seconds: float
+    totals: dict[str, float]
+
+
+class State(BaseModel):
+    """All that decides what comes next."""
+
+    model_config = STRICT
+
+    scaler: dict[str, Any]
+    model: dict[str, Tensor]
+    losses: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    schedule: dict[str, Any]
+    parts: Annotated[int, Field(ge=1)]
+    best: dict[str, Tensor]
+    best_losses: dict[str, Tensor]
+    best_epoch: int
+    history: list[Line]
+    underway: Underway | Annotated[dict[str, Any], Field(max_length=0)]
 
 
 def save(training: Training, path: Path) -> None:
@@ -28,6 +78,7 @@ def save(training: Training, path: Path) -> None:
         "schedule": training.schedule.state_dict(),
         "parts": training.memory.parts,
         "best": training.best,
+        "best_losses": training.best_losses,
         "best_epoch": training.best_epoch,
         "history": training.history,
         "underway": training.underway,
@@ -48,17 +99,53 @@ def resume(training: Training, path: Path, told: Told) -> None:
     """
     saved = _intact(path, told)
     try:
+        _check(State.model_validate(saved), training)
         training.accelerator.unwrap_model(training.model).load_state_dict(saved["model"])
         training.losses.load_state_dict(saved["losses"])
         training.optimizer.load_state_dict(saved["optimizer"])
         training.schedule.load_state_dict(saved["schedule"])
         if training.accelerator.scaler is not None:
             training.accelerator.scaler.load_state_dict(saved["scaler"])
-        training.memory.parts = saved["parts"]
-        training.best, training.best_epoch = saved["best"], saved["best_epoch"]
-        training.history, training.underway = saved["history"], saved["underway"]
-    except (KeyError, RuntimeError, ValueError) as error:
-        raise InputError.at(path, f"does not fit this recipe: {error}", "--force starts anew") from error
+    except Exception as error:  # there is hardly one that torch does not raise for a state that is not its own
+        raise InputError.at(path, f"does not fit this recipe: {in_short(error)}", "--force starts anew") from error
+    training.memory.parts = saved["parts"]
+    training.best, training.best_losses = saved["best"], saved["best_losses"]
+    training.best_epoch = saved["best_epoch"]
+    training.history, training.underway = saved["history"], saved["underway"]
+
+
+def _check(saved: State, training: Training) -> None:
+    """What torch does not check, and what training relies on.
+
+    Raises:
+        ValueError: it does not fit.
+    """
+    own = training.accelerator.unwrap_model(training.model).state_dict()
+    best = {name: x.shape for name, x in saved.best.items()}
+    if best != ({name: x.shape for name, x in own.items()} if saved.history else {}):
+        raise ValueError("its best weights are of another model")
+    if [line.epoch for line in saved.history] != [number + 1 for number in range(len(saved.history))]:
+        raise ValueError("its epochs do not follow one another")
+    if not bool(saved.history) <= saved.best_epoch <= len(saved.history):
+        raise ValueError(f"it says that epoch {saved.best_epoch} of {len(saved.history)} was the best")
+    if isinstance(saved.underway, Underway) and {*saved.underway.totals} != {*training.losses.weights}:
+        raise ValueError("its losses are others")
+    if isinstance(saved.underway, Underway) and saved.underway.epoch != len(saved.history) + 1:
+        raise ValueError("its epochs do not follow one another")
+    if saved.parts > training.memory.most:
+        raise ValueError(f"it ran {saved.parts} parts of a batch of {training.memory.most}")
+    groups = training.optimizer.state_dict()["param_groups"], saved.optimizer["param_groups"]
+    if any(_kinds(mine) != _kinds(theirs) for mine, theirs in zip(*groups, strict=True)):
+        raise ValueError("its optimiser has other settings")
+
+
+def _kinds(group: Mapping[str, Any]) -> dict[str, str]:
+    """Of what kind each setting of an optimiser is; numbers and sequences of any type are the same."""
+    kinds = ((bool, "bool"), (int | float, "number"), (list | tuple, "sequence"))
+    return {
+        key: next((name for kind, name in kinds if isinstance(value, kind)), type(value).__name__)
+        for key, value in group.items()
+    }
 
 
 def _intact(path: Path, told: Told) -> dict[str, Any]:
@@ -74,5 +161,6 @@ def _intact(path: Path, told: Told) -> dict[str, Any]:
             continue
         for mistake in damaged:
             told.warning(f"{mistake}; going on from the state before it")
+            path.unlink(missing_ok=True)  # or the next save would keep it in place of the good one
         return saved
     raise InputError([replace(mistake, mend="--force starts anew") for mistake in damaged])

@@ -64,6 +64,7 @@ class Run:
             training = self._train(training, plan, bars)
         model = self.accelerator.unwrap_model(training.model)
         model.load_state_dict(training.best)
+        training.losses.load_state_dict(training.best_losses)
         with at("scoring the best epoch"):
             predictions = {
                 split: answer(training, plan, conversations, Told(warning=self._note))
@@ -128,6 +129,8 @@ class Run:
             resume(training, self.folder.state, Told(warning=self.talk.warn))
             self._say_where(training)
         elif self.accelerator.is_main_process:
+            if resuming:
+                self.talk.say(f"{self.folder.path}: nothing to go on with; it begins")
             self.folder.begin(self.job, self.seed, self.stamps)
         if self.accelerator.is_main_process:
             self.folder.write_json("environment.json", self.environment)
@@ -139,6 +142,8 @@ class Run:
         self.notes.append(note)
 
     def _say_where(self, training: Training) -> None:
+        if training.memory.parts > self.recipe.train.accumulate:
+            self._note(f"a batch is run in {training.memory.parts} parts, as before")
         step = f", step {training.underway['steps']} of the next" if training.underway else ""
         self.talk.say(f"{self.folder.path}: going on after epoch {len(training.history)}{step}")
         if self.accelerator.is_main_process:

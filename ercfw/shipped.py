@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ercfw.errors import InputError, did_you_mean
+from ercfw.files import is_file
 
 _PACKAGE = Path(__file__).parent
 
@@ -26,7 +27,7 @@ def find_recipe(name: str) -> Path:
         InputError: there is neither.
     """
     path, shipped = Path(name), shipped_recipes()
-    if path.is_file():
+    if is_file(path):
         return path
     if path.suffix or name not in shipped:
         raise InputError.at(name, "there is no such recipe", did_you_mean(path.stem, shipped))

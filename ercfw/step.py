@@ -33,12 +33,15 @@ def backward(
         values = whole_losses(accelerator, losses, outputs, share, entropy)
         accelerator.backward(values.sum())
         return values.detach()
+    buffers = {buffer: buffer.clone() for buffer in model.buffers()}
     with torch.no_grad():
         cached = [forward(accelerator, model, share, number, entropy) for number in range(len(share.parts))]
     leaves = [outputs.map(_leaf) for outputs in cached]
     outputs = gather_outputs(leaves, share, accelerator.process_index)
     values = whole_losses(accelerator, losses, outputs, share, entropy)
     accelerator.backward(values.sum())
+    for buffer, before in buffers.items():  # so that the second pass is the first one again
+        buffer.data.copy_(before)
     for number, part in enumerate(leaves):
         last = number == len(leaves) - 1
         with nullcontext() if last else accelerator.no_sync(model):

@@ -33,14 +33,16 @@ def at_once() -> Iterator[None]:
 
 @contextmanager
 def when_saved() -> Iterator[Wish]:
-    """The first signal inside the block only sets ``asked``; whoever is impatient sends a second one.
+    """A signal inside the block only sets ``asked``; a second Ctrl-C is heeded at once.
+
+    A scheduler's SIGTERM often comes twice, once to the process and once through the one that started it.
 
     In a thread other than the main one, which cannot handle signals, nothing changes.
     """
     wish = Wish()
 
     def stop(number: int, frame: FrameType | None) -> None:
-        if wish.asked:
+        if wish.asked and number == signal.SIGINT:
             raise Stopped
         wish.asked = True
 

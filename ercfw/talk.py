@@ -7,8 +7,12 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from ercfw.errors import shown
+
 LINES = 4
 """About how many lines tell of one long step where there is no bar."""
+LONGEST = 2000
+"""Characters of a message; names that it holds may be of any length."""
 
 
 class Talk:
@@ -26,11 +30,11 @@ class Talk:
     def say(self, text: str) -> None:
         """A plain line."""
         if not self._quiet:
-            self.console.print(text, markup=False)
+            self.console.print(shown(text, LONGEST), markup=False)
 
     def warn(self, text: str) -> None:
         """Something that a reader of the results should know."""
-        self.console.print(f"warning: {text}", style="yellow", markup=False)
+        self.console.print(f"warning: {shown(text, LONGEST)}", style="yellow", markup=False)
 
     def banner(self, title: str, text: str) -> None:
         """Something that nobody may miss."""

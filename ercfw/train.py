@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,8 +14,8 @@ from torch import distributed as dist
 from ercfw.ahead import ahead
 from ercfw.checkpoint import to_host
 from ercfw.conversations import Conversation
-from ercfw.distributed import Share, take_share
-from ercfw.errors import ErcfwError, RunError, cause_of
+from ercfw.distributed import Share, is_of_another_process, take_share
+from ercfw.errors import ErcfwError, PeerGoneError, RunError, cause_of
 from ercfw.evaluate import Predictions, batches, predict, score, selected
 from ercfw.recipe import Train
 from ercfw.resume import save
@@ -32,11 +33,15 @@ def at(where: str) -> Iterator[None]:
     """
     try:
         yield
+    except PeerGoneError:
+        raise
     except RunError as error:
         raise RunError(f"{where}: {error}") from error
     except ErcfwError:
         raise
     except Exception as error:
+        if is_of_another_process(error):
+            raise PeerGoneError from error
         raise RunError(f"{where}: {cause_of(error)}") from error
 
 
@@ -67,7 +72,8 @@ def fit(training: Training, plan: Plan, told: Told) -> Training:
         if training.accelerator.is_main_process:
             save(training, plan.state)
         training.accelerator.wait_for_everyone()
-    if wish.asked:
+        asked = _read(training, torch.zeros(0, device=training.accelerator.device), wish)[1]
+    if asked:
         raise Stopped
     return training
 
@@ -82,9 +88,10 @@ def _train_epoch(training: Training, plan: Plan, told: Told, wish: Wish) -> None
     underway, before = training.underway, training.underway["seconds"]
     order = np.random.default_rng([plan.seed, underway["epoch"]]).permutation(len(plan.watched.train))
     steps = list(batches([plan.watched.train[number] for number in order], plan.step_size))
-    for conversations, share in ahead(lambda step: (step, _share(training, step)), steps[underway["steps"] :]):
+    left = steps[underway["steps"] :]
+    for conversations, share in zip(left, ahead(partial(_share_or_none, training), left), strict=True):
         with at(f"epoch {underway['epoch']}, batch {underway['steps'] + 1}"):
-            asked = _step(training, plan, (conversations, share), told, wish)
+            asked = _step(training, plan, conversations, share, told, wish)
         underway["seconds"] = before + time.perf_counter() - began
         _save_when_due(training, plan, at_once=asked)
         told.step()
@@ -98,15 +105,30 @@ def _share(training: Training, conversations: Sequence[Conversation]) -> Share:
     return share.pin_memory() if accelerator.device.type == "cuda" else share
 
 
-def _step(training: Training, plan: Plan, batch: tuple[Sequence[Conversation], Share], told: Told, wish: Wish) -> bool:
+def _share_or_none(training: Training, conversations: Sequence[Conversation]) -> Share | None:
+    """None where it fails: the step tries again, and can say where it was, or take less memory."""
+    try:
+        return _share(training, conversations)
+    except Exception:
+        return None
+
+
+def _step(
+    training: Training,
+    plan: Plan,
+    conversations: Sequence[Conversation],
+    prepared: Share | None,
+    told: Told,
+    wish: Wish,
+) -> bool:
     """One step of the optimiser; whether somebody asked to stop."""
     accelerator, underway = training.accelerator, training.underway
-    conversations, prepared = batch
 
     def gradients() -> Tensor:
         training.optimizer.zero_grad()
-        fits = len(prepared.parts) == training.memory.parts
-        share = prepared if fits else _share(training, conversations)
+        share = prepared
+        if share is None or len(share.parts) != training.memory.parts:
+            share = _share(training, conversations)
         entropy = (plan.seed, underway["epoch"], underway["steps"])
         return backward(accelerator, training.model, training.losses, share, entropy)
 
@@ -119,7 +141,8 @@ def _step(training: Training, plan: Plan, batch: tuple[Sequence[Conversation], S
         parameters = [*training.model.parameters(), *training.losses.parameters()]
         accelerator.clip_grad_norm_(parameters, plan.settings.clip)
     training.optimizer.step()
-    training.schedule.step()
+    if not accelerator.optimizer_step_was_skipped:
+        training.schedule.step()
     underway["steps"] += 1
     return asked
 
@@ -170,6 +193,7 @@ def _keep_best(training: Training, line: Epoch, later_wins: bool) -> None:
     if line["selected"] > best or (later_wins and line["selected"] == best):
         training.best_epoch = line["epoch"]
         training.best = to_host(training.accelerator.unwrap_model(training.model).state_dict())
+        training.best_losses = to_host(training.losses.state_dict())
 
 
 def _save_when_due(training: Training, plan: Plan, at_once: bool = False) -> None:

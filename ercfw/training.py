@@ -87,6 +87,7 @@ class Training:
         model: as Accelerate prepared it.
         memory: in how many parts a batch is run.
         best: the weights of the best epoch so far.
+        best_losses: what the losses had learnt by then.
         history: a line an epoch.
         underway: of the epoch that has begun: its number and learning rate, steps done, their losses added up,
             seconds; empty between epochs.
@@ -100,6 +101,7 @@ class Training:
     schedule: Schedule
     memory: Memory
     best: dict[str, Tensor] = field(default_factory=dict)
+    best_losses: dict[str, Tensor] = field(default_factory=dict)
     best_epoch: int = 0
     history: list[Epoch] = field(default_factory=list)
     underway: dict[str, Any] = field(default_factory=dict)

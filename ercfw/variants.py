@@ -14,6 +14,9 @@ from ercfw.overrides import drop, merge
 from ercfw.recipe import BASE, Variant
 from ercfw.toml import Tables, parse_toml
 
+LONGEST_NAME = 200
+"""Characters of a folder's name, so that a hash can be put behind it."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -96,7 +99,7 @@ def slug(name: str) -> str:
 
 
 def check_variants(source: Source) -> list[Mistake]:
-    """Tables that are no variants, and variants whose folders would be the same, or that have no name."""
+    """Tables that are no variants, and variants whose folders would be the same, or could not be."""
     tables = source.tables.get("variant", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         return [Mistake(f"{source.path}: variant", "is not a list of tables", "[[variant]], in double brackets")]
@@ -116,6 +119,8 @@ def _name_mistakes(source: Source) -> list[Mistake]:
             mistakes.append(Mistake(f"{source.path}: [[variant]]", "'all' stands for every variant", "another name"))
         elif not slug(name):
             mistakes.append(Mistake(f"{source.path}: [[variant]]", f"'{name}' has no letter or digit"))
+        elif len(slug(name)) > LONGEST_NAME:
+            mistakes.append(Mistake(f"{source.path}: [[variant]]", f"'{name}' is too long to name a folder"))
         elif slug(name) in seen:
             both = f"'{name}' and '{seen[slug(name)]}' would share the folder '{slug(name)}'"
             mistakes.append(Mistake(f"{source.path}: [[variant]]", both))

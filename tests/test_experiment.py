@@ -195,3 +195,40 @@ def test_a_run_can_be_run_again_from_what_it_left(cli, tiny_recipe, plugin_file,
     assert (found["scores"], found["seed"]) == (first["scores"], 4)
     weights = (folder / "model.safetensors", tmp_path / found["folder"] / "model.safetensors")
     assert weights[0].read_bytes()[-500:] == weights[1].read_bytes()[-500:]
+
+
+NETWORKS = """
+import weakref
+from ercfw import Context, hookimpl
+
+class Counted(Context):
+    alive = weakref.WeakSet()
+
+    def __init__(self, dim, info):
+        super().__init__(dim, info)
+        self.out_dim = dim
+        Counted.alive.add(self)
+
+    def forward(self, x, inputs):
+        return x
+
+@hookimpl
+def run_finished(folder, metrics):
+    import gc
+    gc.collect()
+    print("alive:", len(Counted.alive))
+
+@hookimpl
+def provide_contexts():
+    return {"counted": Counted}
+"""
+
+
+def test_a_run_leaves_no_network_behind(cli, tiny_recipe, plugin_file):
+    plugin_file(NETWORKS)
+    recipe = tiny_recipe(top='plugins = ["./mine.py"]\n')
+    ended = cli("run", recipe, "context.joint.use=counted", "--seeds", "4", "--quiet")
+    assert ended.code == 0
+    alive = [int(line.split()[1]) for line in ended.out.splitlines() if line.startswith("alive: ")]
+    assert len(alive) == 4
+    assert alive[-1] == alive[0]

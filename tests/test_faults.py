@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ercfw.checkpoint import load_model
 from ercfw.memory import Memory
 
 AFTER_AN_EPOCH = """
@@ -134,6 +135,51 @@ def test_halved_batches_give_the_whole_ones_result(cli, tiny_recipe, plugin_file
     for mine, other in zip(ours, theirs, strict=True):
         for kind in ("train_loss", "watched_loss"):
             assert mine[kind] == pytest.approx(other[kind], abs=1e-5)
+
+
+COUNTING = """
+import torch
+from ercfw import Context, hookimpl
+
+class Counting(Context):
+    def __init__(self, dim, info):
+        super().__init__(dim, info)
+        self.out_dim = dim
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, x, inputs):
+        if self.training:
+            self.seen += 1
+        return x * (1 + self.seen)
+
+@hookimpl
+def provide_contexts():
+    return {"counting": Counting}
+"""
+
+
+def test_a_part_with_a_state_of_its_own_meets_it_the_same_in_both_passes(cli, tiny_recipe, plugin_file, tmp_path):
+    """Its state moves on once a part: after two epochs of two steps in two parts it has counted eight."""
+    plugin_file(COUNTING)
+    words = ("train.epochs=2", "data.batch_size=4", "train.accumulate=2", "context.joint.use=counting")
+    assert cli("run", tiny_recipe(top=PLUGIN), *words).code == 0
+    weights, *_ = load_model(tmp_path / "runs/tiny/base/seed-0/model.safetensors")
+    _, metrics = read(tmp_path / "runs/tiny/base/seed-0")
+    assert weights["joint_context.seen"].item() == 4 * metrics["best_epoch"]
+
+
+def test_memory_that_runs_out_while_a_batch_is_made(cli, tiny_recipe, monkeypatch):
+    from ercfw import train
+
+    def full(conversations, rank, processes, parts):
+        if parts < 2:
+            raise MemoryError
+        return share(conversations, rank, processes, parts)
+
+    share = train.take_share
+    monkeypatch.setattr(train, "take_share", full)
+    cli("run", tiny_recipe()).check(1, "epoch 1, batch 1: out of memory; ..on_out_of_memory")
+    assert cli("run", tiny_recipe(), "train.on_out_of_memory=halve").code == 0
 
 
 def test_one_conversation_that_does_not_fit_ends_it(cli, tiny_recipe, plugin_file):

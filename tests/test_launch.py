@@ -21,6 +21,8 @@ class Kills:
         Kills.calls += 1
         if Kills.calls == 2 and os.environ.get("RANK") == os.environ.get("KILL_RANK", "nobody's"):
             os.kill(os.getpid(), getattr(signal, os.environ["KILL_WITH"]))
+            if "KILL_PARENT" in os.environ:
+                os.kill(os.getppid(), signal.SIGTERM)
         return 0.5
 
 @hookimpl
@@ -63,6 +65,8 @@ def test_a_signal_to_one_process_stops_both_at_the_same_step(recipe, tmp_path):
     stopped = two(recipe, "train.save_seconds=1000", KILL_RANK="1", KILL_WITH="SIGTERM")
     assert stopped.returncode == 1
     assert stopped.stderr.count("stopped") == 1
+    assert "Traceback" not in stopped.stderr
+    assert "error: " not in stopped.stderr
     state = load_state(tmp_path / "runs/tiny/base/seed-0/state.safetensors")
     assert len(state["history"]) == 2
     assert state["underway"]["steps"] == 1
@@ -77,8 +81,21 @@ def test_a_mistake_is_told_once_and_keeps_its_exit_code(recipe):
 
 
 def test_more_processes_than_gpus(cli, recipe, monkeypatch):
+    """As each of the three meets it; a recipe for the CPU does not mind."""
     monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
-    cli("run", recipe, "--processes", "3").check(2, "--processes: 3 are asked for, but there are 2 GPUs")
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
+    cli("run", recipe, "train.device=auto").check(2, "--processes: 3 are asked for, but there are 2 GPUs")
+    assert cli("run", recipe).code == 0
+
+
+@pytest.mark.slow
+def test_slurm_signals_the_launcher_and_its_processes(recipe, tmp_path):
+    """So each process hears of it twice: by itself, and through the launcher."""
+    ended = two(recipe, "train.save_seconds=1000", KILL_RANK="1", KILL_WITH="SIGTERM", KILL_PARENT="yes")
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert (tmp_path / "runs/tiny/base/seed-0/state.safetensors").is_file()
 
 
 def test_torchrun_has_said_how_many(cli, recipe, monkeypatch):

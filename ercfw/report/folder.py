@@ -11,12 +11,14 @@ from typing import Any
 
 import tomlkit
 from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ercfw.checkpoint import previous_of
 from ercfw.errors import InputError, RunError
-from ercfw.files import replacing, sha256, still_there, write_text
+from ercfw.files import is_file, replacing, sha256, still_there, write_text
 from ercfw.interfaces import Provenance
 from ercfw.jobs import Job
+from ercfw.options import in_short
 from ercfw.resume import can_resume
 from ercfw.variants import slug
 
@@ -26,6 +28,29 @@ LEFT = (
     *("predictions.csv", "report.md", "learning_curve.png", "confusion_*.png", ".*.tmp"),
 )
 """What a run leaves; what makes it a finished one first."""
+
+
+class Metrics(BaseModel):
+    """What a finished run scored, as far as it is shown again."""
+
+    model_config = ConfigDict(strict=True)
+
+    scores: dict[str, dict[str, dict[str, float | dict[str, float]]]]
+    title: str
+    variant: str
+    seed: int
+    protocol: str
+    select: str
+    stamps: list[str]
+    folder: str
+
+
+class Environment(BaseModel):
+    """What a run ran on, as far as it is compared."""
+
+    model_config = ConfigDict(strict=True)
+
+    data: Provenance
 
 
 @dataclass(frozen=True)
@@ -52,7 +77,7 @@ class RunFolder:
 
     def metrics(self) -> dict[str, Any]:
         """What the finished run scored."""
-        return _read_json(self.path / "metrics.json", needs="scores")
+        return _read_json(self.path / "metrics.json", Metrics)
 
     @contextmanager
     def reserved(self) -> Iterator[None]:
@@ -97,7 +122,7 @@ class RunFolder:
             InputError: its source or a file of it is another one.
         """
         path = self.path / "environment.json"
-        before = _read_json(path, needs="data")["data"] if path.is_file() else asdict(now)
+        before = _read_json(path, Environment)["data"] if path.is_file() else asdict(now)
         changed = [name for name, digest in before["files"].items() if _digest(name, now) not in (digest, None)]
         if (before["source"], before["simulated"]) != (now.source, now.simulated) or changed:
             what = f"{changed[0]} has changed" if changed else f"{before['source']}; now it is {now.source}"
@@ -153,21 +178,24 @@ class RunFolder:
             path.unlink(missing_ok=True)
 
 
-def _read_json(path: Path, needs: str) -> dict[str, Any]:
+def _read_json(path: Path, holds: type[BaseModel]) -> dict[str, Any]:
     try:
-        read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = path.read_bytes()
+        read: dict[str, Any] = json.loads(content)
+        holds.model_validate_json(content)
+        return read
+    except ValidationError as error:
+        what = f"{in_short(error)}, so no run of ercfw left it"
+        raise InputError.at(path, what, "--force starts the run anew") from error
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError.at(path, f"cannot be read: {error}", "--force starts the run anew") from error
-    if not isinstance(read, dict) or needs not in read:
-        raise InputError.at(path, f"lacks '{needs}', so no run of ercfw left it", "--force starts the run anew")
-    return read
 
 
 def open_folder(out: Path, job: Job, seed: int) -> RunFolder:
     """The folder of a run: that of the same resolved recipe, or a new one beside another's."""
     variant = slug(job.variant)
     parent = out / job.name / variant
-    if any(path.read_text().strip() != job.key for path in parent.glob("seed-*/key.txt")):
+    if any(path.read_bytes().strip() != job.key.encode() for path in parent.glob("seed-*/key.txt") if is_file(path)):
         parent = out / job.name / f"{variant}-{job.key[:SHORT]}"
     return RunFolder(parent / f"seed-{seed}", job.key)
 
@@ -176,4 +204,4 @@ def _digest(name: str, now: Provenance) -> str | None:
     """The hash of a file that a run read, as it is now; None when it is not there to be compared."""
     if name in now.files:
         return now.files[name]
-    return sha256(Path(name)) if Path(name).is_file() else None
+    return sha256(Path(name)) if is_file(Path(name)) else None

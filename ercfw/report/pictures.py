@@ -12,10 +12,14 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ercfw.conversations import UNLABELLED
+from ercfw.errors import shown
 from ercfw.evaluate import Predictions
 from ercfw.files import replacing
 from ercfw.info import DataInfo
 from ercfw.report.tables import headline
+
+MOST_CLASSES, LONGEST_CLASS = 60, 40
+"""Classes that a picture can show, and characters of a class's name."""
 
 
 def draw_run(
@@ -25,14 +29,14 @@ def draw_run(
     info: DataInfo,
     metrics: Mapping[str, Any],
 ) -> list[str]:
-    """Write all pictures of a run (``metrics`` as in ``metrics.json``); their names."""
+    """Write the pictures of a run (``metrics`` as in ``metrics.json``); their names."""
     names = ["learning_curve.png"]
     curve = learning_curve(history, metrics["best_epoch"], metrics["select"], metrics["chosen_on"])
     _save(folder / names[0], curve, headline(metrics), metrics["stamps"])
     for split, predicted in predictions.items():
         for target in predicted.labels:
             counts = confusion_counts(predicted, target)
-            if not counts.any():
+            if not counts.any() or len(counts) > MOST_CLASSES:
                 continue
             names.append(f"confusion_{split}_{target}.png")
             figure = confusion(counts, info.targets[target].classes)
@@ -73,13 +77,14 @@ def confusion_counts(predicted: Predictions, target: str) -> NDArray[np.int64]:
 
 def confusion(counts: NDArray[np.int64], classes: Sequence[str]) -> Figure:
     """Counts in cells, shaded by the share of the true class."""
+    classes = [shown(name, LONGEST_CLASS) for name in classes]
     size = 3.2 + 0.4 * len(classes) + 0.07 * max(map(len, classes))
     figure = Figure(figsize=(size, size * 0.9), layout="constrained")
     axes = figure.subplots()
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
-    axes.set_yticks(range(len(classes)), classes)
+    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", parse_math=False)
+    axes.set_yticks(range(len(classes)), classes, parse_math=False)
     axes.set(xlabel="predicted", ylabel="true")
     for true in range(len(classes)):
         for answer in range(len(classes)):
@@ -91,7 +96,7 @@ def confusion(counts: NDArray[np.int64], classes: Sequence[str]) -> Figure:
 
 def _save(path: Path, figure: Figure, title: str, stamps: Sequence[str]) -> None:
     """Write a picture; its stamps stand in its title, under it, and in the file's metadata."""
-    figure.suptitle(fill(title, width=int(11 * figure.get_figwidth())), fontsize=10)
+    figure.suptitle(fill(title, width=int(11 * figure.get_figwidth())), fontsize=10, parse_math=False)
     if stamps:
         figure.supxlabel(", ".join(stamps), color="red", weight="bold", fontsize=13)
     FigureCanvasAgg(figure)

@@ -8,6 +8,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from ercfw.errors import shown
+
 Row = tuple[str, list[str]]
 Name = tuple[str, ...]
 """(target, metric), or (target, metric, class)."""
@@ -66,7 +68,7 @@ def run_table(metrics: Mapping[str, Any]) -> Table:
         table.add_column(Text(split), justify="right")
     for (target, metric), by_class in class_rows(metrics).items():
         for name, values in by_class:
-            table.add_row(Text(" ".join([target, metric, name][target == _first(metrics) :])), *values)
+            table.add_row(Text(shown(" ".join([target, metric, name][target == _first(metrics) :]))), *values)
     table.add_section()
     for name, values in rows:
         table.add_row(Text(name), *values)
@@ -76,12 +78,13 @@ def run_table(metrics: Mapping[str, Any]) -> Table:
 def headline(metrics: Mapping[str, Any]) -> str:
     """What the numbers are: title, variant, seed, protocol, stamps."""
     stamps = "".join(f" [{stamp}]" for stamp in metrics["stamps"])
-    return f"{metrics['title']}: {metrics['variant']}, seed {metrics['seed']}, protocol {metrics['protocol']}{stamps}"
+    title, variant = shown(metrics["title"]), shown(metrics["variant"])
+    return f"{title}: {variant}, seed {metrics['seed']}, protocol {metrics['protocol']}{stamps}"
 
 
 def summary_table(results: Sequence[Mapping[str, Any]]) -> Table:
     """Several runs: mean and deviation over the seeds of each variant, a row a split and target."""
-    table = Table(title=Text(f"{results[0]['title']}: mean and deviation over seeds"), box=box.SIMPLE_HEAD)
+    table = Table(title=Text(f"{shown(results[0]['title'])}: mean and deviation over seeds"), box=box.SIMPLE_HEAD)
     metrics = _plain_metrics(results)
     for name in ("variant", "seeds", "split"):
         table.add_column(name)

@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint
 
 from ercfw import InputError, Layout
@@ -76,9 +75,6 @@ class ConversationAttention(nn.Module):
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, mask: BinMask, dropout: float) -> Tensor:
     """``[b, H, W, D/H]`` each -> ``[b, W, H, D/H]``; no ``[W, W]`` of a long bin is kept."""
-    if not mask.is_long and q.device.type == "cpu":
-        with sdpa_kernel(SDPBackend.MATH):  # the other kernel's many small products are slow where oneDNN does them
-            return F.scaled_dot_product_attention(q, k, v, mask.whole, dropout).transpose(1, 2)
     if not mask.is_long or not (mask.causal or dropout):
         return F.scaled_dot_product_attention(q, k, v, mask.whole, dropout).transpose(1, 2)
     starts = range(0, q.shape[2], BLOCK)

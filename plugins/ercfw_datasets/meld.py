@@ -16,7 +16,7 @@ from ercfw_datasets.simulated import Seed, Width, simulate
 
 DEFAULT_ROOT = Path("data/meld")
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID", "StartTime", "EndTime")
-TIME = re.compile(r"(\d+):(\d+):(\d+)[,.](\d{1,3})")
+TIME = re.compile(r"(\d{1,4}):(\d{1,4}):(\d{1,4})[,.](\d{1,3})")
 
 
 class Meld(Corpus):

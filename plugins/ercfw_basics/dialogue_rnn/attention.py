@@ -104,6 +104,8 @@ class _RunningMeanBackward:
 class History:
     """General attention. The scores change with the utterance, so all states are looked at again.
 
+    Its sums are no matrix products: each would be of a size of its own, and oneDNN gets ready for every size.
+
     Args:
         query: ``[P, K, D]``, what a state is compared with.
         states: ``[P, K, D]``, of the form of what is added.
@@ -112,27 +114,24 @@ class History:
 
     def __init__(self, query: Tensor, states: Tensor, sizes: Sequence[int]) -> None:
         self.sizes = list(sizes)
-        self.queries = torch.split(query.flatten(0, 1).unsqueeze(-1), [size * states.shape[1] for size in sizes])
-        self.past = states.new_empty(sizes[0], states.shape[1], len(sizes), states.shape[2])  # [R, K, U, D]
+        self.past = states.new_empty(sizes[0], len(sizes), *states.shape[1:])  # [R, U, K, D]
         self.contexts = torch.zeros_like(states)  # [P, K, D]
+        self.queries = torch.split(query.unsqueeze(1), self.sizes)  # [R, 1, K, D] each
         self.steps = torch.split(self.contexts, self.sizes)
 
-    def until(self, step: int) -> Tensor:
-        """The states before a step ``[R * K, step, D]``, of the conversations that still go on."""
-        return self.past[: self.sizes[step]].flatten(0, 1)[:, :step]
-
-    def shares(self, step: int) -> Tensor:
-        """``[R * K, step, 1]``."""
-        return (self.until(step) @ self.queries[step]).softmax(1)
+    def look_back(self, step: int) -> tuple[Tensor, Tensor]:
+        """The states before a step ``[R, step, K, D]``, and their shares in its context ``[R, step, K, 1]``."""
+        past = self.past[: self.sizes[step], :step]
+        return past, (past * self.queries[step]).sum(-1, keepdim=True).softmax(1)
 
     def read(self, step: int) -> Tensor:
         """The context of a step after the first."""
-        mean = self.shares(step).transpose(1, 2) @ self.until(step)  # [R * K, 1, D]
-        return self.steps[step].copy_(mean.view_as(self.steps[step]))
+        past, shares = self.look_back(step)
+        return torch.sum(past * shares, 1, out=self.steps[step])
 
     def add(self, step: int, state: Tensor) -> None:
         """Take in the state after a step."""
-        self.past[: len(state), :, step] = state
+        self.past[: len(state), step] = state
 
     def backward(self) -> "_HistoryBackward":
         """The way back from the last step."""
@@ -142,21 +141,20 @@ class History:
 class _HistoryBackward:
     def __init__(self, forward: History) -> None:
         self.forward = forward
-        self.past = torch.zeros_like(forward.past)  # [R, K, U, D]
+        self.past = torch.zeros_like(forward.past)  # [R, U, K, D]
         self.by_query = torch.zeros_like(forward.contexts)  # [P, K, D]
         self.steps = torch.split(self.by_query, forward.sizes)
 
     def add(self, step: int, change: Tensor) -> None:
-        change += self.past[: len(change), :, step]
+        change += self.past[: len(change), step]
 
     def read(self, step: int, change: Tensor) -> None:
-        past, shares, query = self.forward.until(step), self.forward.shares(step), self.forward.queries[step]
-        context = change.flatten(0, 1).unsqueeze(-1)  # [R * K, D, 1]
-        by_share = past @ context  # [R * K, step, 1]
-        score = shares * (by_share - (shares * by_share).sum(1, keepdim=True))  # [R * K, step, 1]
-        before = self.past[: len(change)].flatten(0, 1)[:, :step]  # [R * K, step, D]
-        before.baddbmm_(torch.cat([shares, score], -1), torch.cat([context, query], -1).transpose(1, 2))
-        self.steps[step].copy_((score.transpose(1, 2) @ past).view_as(change))
+        past, shares = self.forward.look_back(step)
+        change = change.unsqueeze(1)  # [R, 1, K, D]
+        by_share = (past * change).sum(-1, keepdim=True)  # [R, step, K, 1]
+        score = shares * (by_share - (shares * by_share).sum(1, keepdim=True))  # [R, step, K, 1]
+        self.past[: len(change), :step].addcmul_(shares, change).addcmul_(score, self.forward.queries[step])
+        torch.sum(past * score, 1, out=self.steps[step])
 
     def query(self) -> Tensor:
         return self.by_query

@@ -96,9 +96,8 @@ class _Scan(Function):
         of_inputs, of_steps = _split(weights, wiring)
         before = ctx.states.all_before()  # [P, K, J, D]
         memories = [memory.backward() for memory in ctx.memories]
-        changes = _back_through_steps(ctx, gradient, before, memories, kept, parts, of_steps).flatten(
-            2
-        )  # [P, K, 4D * J]
+        by_sums = _back_through_steps(ctx, gradient, before, memories, kept, parts, of_steps)  # [P, K, J, 4, D]
+        changes = by_sums.flatten(2)  # [P, K, 4D * J]
         by_x = torch.zeros_like(x)
         for column, weight in zip(wiring.inputs, of_inputs, strict=True):
             multiply_into(by_x, changes[..., column], weight)

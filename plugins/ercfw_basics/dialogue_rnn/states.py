@@ -1,4 +1,4 @@
-"""A table of states, filled step after step, each of which goes on from a place that an index names."""
+"""A table of states, each of which goes on from another that an index names."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class States:
-    """A table of states, zero at first.
+    """A table of states, to be filled step after step.
 
     Args:
         index: ``[P, K, J]`` int64, 1 + the place that each state goes on from; 0 = from zero.
@@ -22,7 +22,8 @@ class States:
 
     def __init__(self, index: Tensor, sizes: Sequence[int], width: int, like: Tensor) -> None:
         places, networks, cells = index.shape
-        with_zero = like.new_zeros(1 + places, networks, cells, width)
+        with_zero = like.new_empty(1 + places, networks, cells, width)
+        with_zero[0] = 0
         self.table = with_zero[1:]
         self.steps = torch.split(self.table, list(sizes))
         column = torch.arange(networks * cells, device=index.device).view(networks, cells)

@@ -1,0 +1,136 @@
+"""What all benchmarks share: threads, medians of interleaved measurements, the machine and its rate.
+
+Import it before torch: an OpenMP that is already loaded does not read its settings again.
+"""
+
+import argparse
+import os
+import platform
+import re
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the command line does
+
+import torch
+
+Clock = Callable[[], float]
+"""Does some work and gives the seconds that it took."""
+
+LEAST = 0.05
+"""Seconds: shorter work is repeated until that much has passed."""
+
+SHAPES = ((960, 768, 768), (960, 256, 1024), (960, 1024, 256), (1024, 1024, 1024), (2048, 2048, 2048))
+"""Products ``[n, k] x [k, m]`` as (n, k, m): those of a batch at MELD's size, and square ones."""
+
+AT_ONCE = 4_000_000_000
+"""Multiply-adds that a device is given at once, so that handing them over does not count."""
+
+
+def parser(about: str, rounds: int | None) -> argparse.ArgumentParser:
+    """A command line with what every benchmark takes; ``rounds`` of them by default, None where nothing is timed."""
+    made = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--quick", action="store_true", help="small sizes, only to see that it runs")
+    if rounds is not None:
+        made.add_argument("--rounds", type=int, default=rounds, help=f"measurements, the first not counted ({rounds})")
+    made.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    return made
+
+
+def begin(made: argparse.ArgumentParser) -> argparse.Namespace:
+    """The command line as it was given; prints the machine."""
+    said = made.parse_intermixed_args()
+    if said.quick:
+        said.rounds = 1
+    print(f"machine: {machine(said.device)}")
+    return said
+
+
+def machine(device: str) -> str:
+    """Processor, cores, threads, the GPU if it is used, versions."""
+    about = Path("/proc/cpuinfo")
+    named = re.search(r"^model name\s*: (.+)$", about.read_text() if about.exists() else "", re.MULTILINE)
+    processor = named[1] if named else platform.processor() or platform.machine()
+    gpu = [torch.cuda.get_device_name()] if device == "cuda" else []
+    threads = f"{torch.get_num_threads()} threads"
+    return ", ".join([processor, f"{os.cpu_count()} cores", threads, *gpu, f"torch {torch.__version__}"])
+
+
+def timed(work: Callable[[], object], device: str = "cpu") -> Clock:
+    """A clock of ``work``."""
+
+    def clock() -> float:
+        times, passed = 0, 0.0
+        synchronise(device)
+        began = time.perf_counter()
+        while passed < LEAST:
+            work()
+            synchronise(device)
+            times, passed = times + 1, time.perf_counter() - began
+        return passed / times
+
+    return clock
+
+
+def synchronise(device: str) -> None:
+    """Wait until the device has done what it was given."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def medians(clocks: Mapping[str, Clock], rounds: int) -> dict[str, float]:
+    """The median of each clock over rounds.
+
+    A round reads all of them, so that what disturbs one disturbs all. The first one only warms up, unless it is
+    the only one.
+    """
+    seconds = [{name: clock() for name, clock in clocks.items()} for _ in range(rounds)]
+    return {name: statistics.median(each[name] for each in seconds[1:] or seconds) for name in clocks}
+
+
+def product_clocks(device: str, dtype: torch.dtype = torch.float32) -> dict[str, Clock]:
+    """A clock of one multiply-add for each of several matrix products."""
+    return {_name(dtype, shape): _product_clock(device, dtype, shape) for shape in SHAPES}
+
+
+def _name(dtype: torch.dtype, shape: tuple[int, int, int]) -> str:
+    n, k, m = shape
+    return f"{str(dtype).removeprefix('torch.')} [{n}, {k}] x [{k}, {m}]"
+
+
+def _product_clock(device: str, dtype: torch.dtype, shape: tuple[int, int, int]) -> Clock:
+    n, k, m = shape
+    a, b = torch.randn(n, k, device=device).to(dtype), torch.randn(k, m, device=device).to(dtype)
+    times = max(1, AT_ONCE // (n * k * m))
+    clock = timed(lambda: [a @ b for _ in range(times)], device)
+    return lambda: clock() / (times * n * k * m)
+
+
+def multiply_add(seconds: Mapping[str, float], dtype: torch.dtype = torch.float32) -> float:
+    """Seconds of a multiply-add in the fastest of the products, of which it tells."""
+    best = min((_name(dtype, shape) for shape in SHAPES), key=lambda name: seconds[name])
+    print(f"matrix products: {1e-9 / seconds[best]:.0f} G multiply-adds a second at best, {best}")
+    return seconds[best]
+
+
+def has_fast_bf16(device: str) -> bool:
+    """Whether matrix products in bfloat16 are faster than in float32 here."""
+    products = {dtype: _product_clock(device, dtype, SHAPES[0]) for dtype in (torch.float32, torch.bfloat16)}
+    seconds = medians({str(dtype): clock for dtype, clock in products.items()}, 3)
+    return seconds[str(torch.bfloat16)] < 0.8 * seconds[str(torch.float32)]
+
+
+def print_seconds(seconds: Mapping[str, float], *names: str) -> None:
+    """A line for each of these."""
+    for name in names:
+        value = seconds[name]
+        scale, unit = (1, "s") if value >= 1 else (1e3, "ms") if value >= 1e-3 else (1e6, "us")
+        print(f"  {name:<32}{value * scale:9.2f} {unit}")
+
+
+def print_ratio(seconds: Mapping[str, float], one: str, other: str, aim: str = "") -> None:
+    """How many times as long ``one`` takes as ``other``, and what was hoped for."""
+    hoped = f"   (aim: {aim})" if aim else ""
+    print(f"  ratio {one + ' / ' + other:<26}{seconds[one] / seconds[other]:9.2f}{hoped}")

@@ -1,0 +1,40 @@
+"""A data epoch: the conversations of MELD's train split made into batches, against copying the same bytes once.
+
+    python benchmarks/data.py
+
+And against plain PyTorch, a ``DataLoader`` that pads. The three streams have 2280 numbers an utterance.
+"""
+
+from collections import deque
+
+import bench
+import plain
+import product
+import torch
+
+from ercfw.collate import collate, describe
+from ercfw.evaluate import batches
+
+
+def main() -> None:
+    said = bench.begin(bench.parser(__doc__, rounds=10))
+    job = product.multiemo("cpu", said.quick)
+    data = product.data_of(job)
+    train, size = data.splits["train"], job.recipe.data.batch_size
+    padded = plain.load(train, describe(train, data.targets).speakers, size, shuffle=False)
+    values = [torch.cat([s.values for s in collate(part).inputs.streams.values()], 1) for part in batches(train, size)]
+    megabytes = 1e-6 * sum(x.numel() * x.element_size() for x in values)
+    print(f"{len(train)} conversations, {sum(map(len, train))} utterances, {megabytes:.0f} MB, batches of {size}")
+    clocks = {
+        "ercfw": bench.timed(lambda: deque(map(collate, batches(train, size)), maxlen=0)),
+        "plain": bench.timed(lambda: deque(padded, maxlen=0)),
+        "copy": bench.timed(lambda: deque(map(torch.clone, values), maxlen=0)),
+    }
+    seconds = bench.medians(clocks, said.rounds)
+    bench.print_seconds(seconds, *clocks)
+    bench.print_ratio(seconds, "ercfw", "copy")
+    bench.print_ratio(seconds, "plain", "ercfw")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Inference: MultiEMO's answers for conversations of the number of MELD's dev and test splits.
+
+    python benchmarks/inference.py
+
+ercfw's ``predict``, plain PyTorch with the same weights, and the machine's floor; making the batches and the loss
+are part of it.
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import bench
+import floor
+import plain
+import product
+import torch
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+
+from ercfw.build import WeightedLosses
+from ercfw.evaluate import predict
+
+
+def main() -> None:
+    said = bench.begin(bench.parser(__doc__, rounds=6))
+    job = product.multiemo(said.device, said.quick)
+    data = product.data_of(job)
+    with TemporaryDirectory() as folder:
+        training, plan = product.begin(job, data, Path(folder))
+    conversations = [*data.splits["dev"], *data.splits["test"]]
+    lengths = [len(c) for c in conversations]
+    transcription = plain.transcribe(training.model, plan.info)
+    apart = product.difference(training.model, transcription, conversations)
+    print(f"{len(lengths)} conversations, {sum(lengths)} utterances; largest difference of the logits {apart:.1e}")
+    # Cross-entropy alone: SWFC in plain PyTorch would take longer than the network.
+    losses = WeightedLosses({"cross-entropy": training.losses.losses["cross-entropy"]}, {"cross-entropy": 1.0})
+    padded = plain.load(conversations, plan.info.speakers, plan.batch_size, shuffle=False)
+    work = {
+        "ercfw": lambda: predict(training.accelerator, training.model, losses, conversations, plan.batch_size),
+        "plain": lambda: plain_predict(transcription, padded, said.device),
+    }
+    clocks = {name: bench.timed(each, said.device) for name, each in work.items()}
+    seconds = bench.medians({**bench.product_clocks(said.device), **clocks}, said.rounds)
+    seconds["floor"] = floor.inference(transcription, lengths) * bench.multiply_add(seconds)
+    bench.print_seconds(seconds, "ercfw", "plain", "floor")
+    print(f"  ercfw: {sum(lengths) / seconds['ercfw']:.0f} utterances a second")
+    bench.print_ratio(seconds, "ercfw", "floor")
+    bench.print_ratio(seconds, "plain", "ercfw")
+
+
+@torch.no_grad()
+def plain_predict(model: plain.MultiEMO, batches: DataLoader, device: str) -> tuple[torch.Tensor, float]:
+    """Probabilities ``[N, C]`` and the summed loss."""
+    model.eval()
+    probabilities, total = [], 0.0
+    for batch in batches:
+        logits, _, _ = model(batch.to(device))
+        total += F.cross_entropy(logits, batch.labels[batch.real].to(device), reduction="sum").item()
+        probabilities.append(logits.softmax(-1).cpu())
+    return torch.cat(probabilities), total
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""Do bfloat16 and float32 reach the same F1? A recipe trained in both with a few seeds, scored on test.
+
+python benchmarks/precision.py
+python benchmarks/precision.py meld_text --seeds 5 data.root=data/meld
+"""
+
+import statistics
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import bench
+import product
+from accelerate.state import AcceleratorState
+
+from ercfw.experiment import Manner, run_jobs
+from ercfw.talk import Talk
+
+PRECISIONS = {"float32": "no", "bfloat16": "bf16"}
+
+
+def main() -> None:
+    made = bench.parser(__doc__, rounds=None)
+    made.add_argument("recipe", nargs="?", default="multiemo_meld", help="a recipe's file or name (multiemo_meld)")
+    made.add_argument("settings", nargs="*", help="such as train.epochs=5")
+    made.add_argument("--seeds", type=int, default=5, help="how many (5)")
+    said = bench.begin(made)
+    small = ["data.use=simulated", f"data.conversations={product.QUICK}", "train.epochs=1"] if said.quick else []
+    where = ["train.device=cpu"] if said.device == "cpu" else []
+    means = {}
+    for name, precision in PRECISIONS.items():
+        scores = f1(said.recipe, [*small, *where, f"train.precision={precision}", *said.settings], said.seeds)
+        means[name] = statistics.mean(scores)
+        deviation = f" ± {statistics.stdev(scores):.2f}" if len(scores) > 1 else ""
+        print(f"  {name:<12}{means[name]:6.2f}{deviation}   {' '.join(f'{score:.2f}' for score in scores)}")
+    bench.print_ratio(means, "bfloat16", "float32")
+
+
+def f1(recipe: str, settings: list[str], seeds: int) -> list[float]:
+    """Weighted F1 on test in percent, a seed each."""
+    AcceleratorState._reset_state(reset_partial_state=True)  # else a second precision would be refused
+    job = product.job_of(recipe, settings, seeds=range(seeds))
+    with TemporaryDirectory() as folder:
+        results = run_jobs([job], Manner(Path(folder)), Talk(quiet=True, silent=True))
+    return [100 * result["scores"]["test"]["emotion"]["weighted-f1"] for result in results]
+
+
+if __name__ == "__main__":
+    main()

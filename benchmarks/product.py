@@ -1,0 +1,98 @@
+"""ercfw's own training of a recipe within this process, through what it offers everybody."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import bench
+import plain
+import torch
+from accelerate.state import AcceleratorState
+from torch import nn
+
+from ercfw import Conversation
+from ercfw.build import build_losses, build_model, selected_metric
+from ercfw.checkpoint import seed_everything
+from ercfw.collate import collate, describe
+from ercfw.data import Data, load_data, make_dataset
+from ercfw.experiment import make_accelerator
+from ercfw.jobs import Choice, Job, plan_jobs
+from ercfw.overrides import parse_overrides
+from ercfw.shipped import find_recipe
+from ercfw.train import fit
+from ercfw.training import Plan, Told, Training, Watched, start
+from ercfw.variants import read_toml
+
+QUICK = 12
+"""Conversations, where a command is only to show that it runs."""
+
+
+def job_of(
+    recipe: str, settings: Sequence[str], *, dropped: Sequence[str] = (), seeds: Sequence[int] | None = None
+) -> Job:
+    """A recipe with settings such as ``train.precision=bf16``, and without the tables that are dropped."""
+    choice = Choice(seeds=seeds, overrides=parse_overrides(list(settings)), dropped=dropped)
+    (job,) = plan_jobs(read_toml(find_recipe(recipe)), choice)
+    return job
+
+
+def multiemo(device: str, quick: bool, *settings: str) -> Job:
+    """MultiEMO on simulated conversations of MELD's number and lengths."""
+    size = [f"data.conversations={QUICK}"] if quick else []
+    where = ["train.device=cpu"] if device == "cpu" else []
+    return job_of("multiemo_meld", ["data.use=simulated", *size, *where, *settings])
+
+
+def data_of(job: Job) -> Data:
+    """Its conversations."""
+    return load_data(job.recipe, job.catalog, make_dataset(job.recipe, job.catalog), lambda *_: None)
+
+
+def begin(job: Job, data: Data, folder: Path) -> tuple[Training, Plan]:
+    """A training at its start. It watches one conversation, for it is training that is measured."""
+    AcceleratorState._reset_state(reset_partial_state=True)  # else a second precision would be refused
+    train, one = data.splits["train"], data.splits["dev"][:1]
+    info = describe(train, data.targets)
+    seed_everything(job.recipe.seeds[0])
+    model, losses = build_model(job.recipe, job.catalog, info), build_losses(job.recipe, job.catalog, info)
+    plan = Plan(
+        settings=job.recipe.train,
+        watched=Watched(train, one, one),
+        batch_size=job.recipe.data.batch_size,
+        select=selected_metric(job.recipe),
+        metrics={c.name: c.made_by for c in job.catalog.components("metric")},
+        info=info,
+        seed=job.recipe.seeds[0],
+        state=folder / f"{job.recipe.train.precision}.safetensors",
+    )
+    return start(make_accelerator([job.recipe]), model, losses, plan), plan
+
+
+def tell(training: Training, plan: Plan, transcription: plain.MultiEMO) -> None:
+    """Print what is measured, and how far the answers of the two models lie apart."""
+    train, model = plan.watched.train, training.model
+    sizes = [sum(p.numel() for p in each.parameters()) / 1e6 for each in (model, transcription)]
+    print(f"{len(train)} conversations, {sum(map(len, train))} utterances, {plan.batch_size} conversations a batch")
+    print(f"parameters: ercfw {sizes[0]:.2f} M, plain {sizes[1]:.2f} M")
+    print(f"largest difference of their logits: {difference(model, transcription, train[: plan.batch_size]):.1e}")
+
+
+def difference(model: nn.Module, transcription: plain.MultiEMO, conversations: Sequence[Conversation]) -> float:
+    """Between the logits of the two on a batch."""
+    device = next(model.parameters()).device
+    inputs = collate(conversations).inputs
+    (padded,) = plain.load(conversations, inputs.layout.speakers, len(conversations), shuffle=False)
+    with torch.no_grad():
+        mine = model(inputs.to(device)).heads["emotion"].logits
+        return float((mine - transcription(padded.to(device))[0]).abs().max())
+
+
+def epoch_clock(training: Training, plan: Plan) -> bench.Clock:
+    """Trains one epoch more, and gives its seconds as ercfw's own history has them."""
+
+    def clock() -> float:
+        epochs = len(training.history) + 1
+        fit(training, replace(plan, settings=plan.settings.model_copy(update={"epochs": epochs})), Told())
+        return float(training.history[-1]["seconds"])
+
+    return clock
