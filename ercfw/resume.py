@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor
+from torch import Size, Tensor
 
 from ercfw.checkpoint import load_state, previous_of, save_state
 from ercfw.errors import InputError, Mistake
@@ -120,10 +120,10 @@ def _check(saved: State, training: Training) -> None:
     Raises:
         ValueError: it does not fit.
     """
-    own = training.accelerator.unwrap_model(training.model).state_dict()
-    best = {name: x.shape for name, x in saved.best.items()}
-    if best != ({name: x.shape for name, x in own.items()} if saved.history else {}):
-        raise ValueError("its best weights are of another model")
+    own = training.accelerator.unwrap_model(training.model).state_dict(), training.losses.state_dict()
+    for best, now in zip((saved.best, saved.best_losses), own, strict=True):
+        if _shapes(best) != (_shapes(now) if saved.history else {}):
+            raise ValueError("its best weights are of another model")
     if [line.epoch for line in saved.history] != [number + 1 for number in range(len(saved.history))]:
         raise ValueError("its epochs do not follow one another")
     if not bool(saved.history) <= saved.best_epoch <= len(saved.history):
@@ -137,6 +137,10 @@ def _check(saved: State, training: Training) -> None:
     groups = training.optimizer.state_dict()["param_groups"], saved.optimizer["param_groups"]
     if any(_kinds(mine) != _kinds(theirs) for mine, theirs in zip(*groups, strict=True)):
         raise ValueError("its optimiser has other settings")
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, Size]:
+    return {name: x.shape for name, x in tensors.items()}
 
 
 def _kinds(group: Mapping[str, Any]) -> dict[str, str]:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from ercfw.errors import InputError
+from ercfw.files import is_folder
 
 
 def real_root(root: Path | None, default: Path, corpus: str) -> Path | None:
@@ -16,7 +17,7 @@ def real_root(root: Path | None, default: Path, corpus: str) -> Path | None:
         InputError: the environment says ``ERCFW_REQUIRE_REAL=1``, and there is nothing real.
     """
     if root is not None:
-        if not root.is_dir():
+        if not is_folder(root):
             raise InputError.at("[data] root", f"there is no folder {root}", f"the folder of {corpus}'s files")
         return root
     if default.is_dir() and any(not path.name.startswith(".") for path in default.iterdir()):

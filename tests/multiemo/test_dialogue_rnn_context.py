@@ -14,6 +14,7 @@ from ercfw_basics.dialogue_rnn import DialogueRNN
 INFO = DataInfo({}, {}, 3)
 SPEAKERS = ("abac", "b", "ababcab", "aa", "cbabb")
 DIM, WIDTH = 5, 4
+GRU = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 def talk(name: str, speakers: str, seed: int) -> Conversation:
@@ -103,13 +104,13 @@ def test_values_and_gradients_are_those_of_the_equations(options):
     mine = block(x, inputs)
     plain = dialogue_rnn_loops(block, x, TALKS, **options)
     assert mine.shape == (len(x), block.out_dim)
-    torch.testing.assert_close(mine, plain, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(mine, plain, rtol=1e-12, atol=1e-13)
     leaves = [x, *block.parameters()]
     weight = torch.randn_like(mine)
     a = torch.autograd.grad((mine * weight).sum(), leaves)
     b = torch.autograd.grad((plain * weight).sum(), leaves)
     for one, other in zip(a, b, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-13)
 
 
 def test_every_weight_is_learnt_from():
@@ -251,3 +252,10 @@ def test_weights_begin_within_a_grus_range():
     for name, weight in block.named_parameters():
         if "attention" not in name:
             assert 0.2 < weight.abs().max() <= 0.25
+
+
+def test_the_names_of_its_weights_are_those_of_earlier_checkpoints():
+    block = DialogueRNN(DIM, INFO, width=WIDTH, bidirectional=True, listener=True, project=True)
+    cells = [f"to_{cell}.{name}" for cell in ("global", "party", "listener", "emotion") for name in GRU]
+    expected = {f"directions.{way}.{name}" for way in (0, 1) for name in (*cells, "attention.weight")}
+    assert set(block.state_dict()) == expected | {"project.0.weight", "project.0.bias"}

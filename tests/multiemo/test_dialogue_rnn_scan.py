@@ -1,5 +1,8 @@
 """The scan's backward by hand, against the plain loop that autograd differentiates, and against finite differences."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +14,7 @@ from ercfw_basics.dialogue_rnn import plain, side_by_side
 from ercfw_basics.dialogue_rnn.network import Kind, Network
 from ercfw_basics.dialogue_rnn.order import Order
 
+STATM = Path("/proc/self/statm")
 SIZES = {"alone": [5], "unlike": [1, 6, 3, 3, 1], "ones": [1, 1], "many": [4] * 11}
 
 
@@ -33,10 +37,11 @@ def test_values_and_every_gradient_are_the_plain_loops(attention, sizes):
     kind = Kind(dim=5, width=4, attention=attention, listener=False, dropout=0.0, bidirectional=True)
     networks, x, inputs, reverse = made(kind, sizes)
     leaves = [x, *networks.parameters()]
-    expected = plain.run_all(list(networks), x, inputs, reverse, 0.0)
+    order = Order.of(inputs.layout, reverse)
+    expected = plain.run_all(list(networks), x, inputs, order, 0.0)
     weight = torch.randn_like(expected)
     wanted = torch.autograd.grad((expected * weight).sum(), leaves, allow_unused=True, materialize_grads=True)
-    given = side_by_side.run(list(networks), x, Order.of(inputs.layout, reverse), 0.0)
+    given = side_by_side.run(list(networks), x, order, 0.0)
     torch.testing.assert_close(given, expected, rtol=0, atol=1e-14)
     found = torch.autograd.grad((given * weight).sum(), leaves, allow_unused=True, materialize_grads=True)
     for one, other in zip(found, wanted, strict=True):
@@ -83,11 +88,69 @@ def test_an_evaluation_without_gradients_is_the_same():
     assert torch.equal(quiet, side_by_side.run(list(networks), x, order, 0.0))
 
 
-def test_every_row_has_a_place_and_empty_places_are_few():
-    sizes = list(range(1, 34)) * 3
-    layout = make_layout(sizes, [np.zeros(size, np.int64) for size in sizes])
+def test_an_order_visits_every_row_once_and_goes_on_from_the_same_speaker():
+    layout = make_layout([3, 1, 4], [np.array(who) for who in ([0, 1, 0], [0], [0, 1, 1, 0])])
     order = Order.of(layout, [False, True])
-    rows = order.rows[order.rows > 0]
-    assert sorted(rows.tolist()) == sorted(2 * list(range(1, sum(sizes) + 1)))
-    assert sum(order.sizes) < 1.13 * sum(sizes)
-    assert order.sizes == sorted(order.sizes, reverse=True)
+    assert order.sizes == [3, 2, 2, 1]
+    assert order.rows.T.tolist() == [[4, 0, 3, 5, 1, 6, 2, 7], [7, 2, 3, 6, 1, 5, 0, 4]]
+    assert order.places.gather(0, order.rows).T.tolist() == [list(range(8))] * 2
+    of_conversation, of_speaker = order.earlier[:, 0].T.tolist()
+    assert of_conversation == [0, 0, 0, 1, 2, 4, 5, 6]
+    assert of_speaker == [0, 0, 0, 0, 0, 4, 2, 1]
+
+
+def test_a_second_backward_gives_the_same():
+    for attention in ("simple", "general"):
+        kind = Kind(dim=4, width=4, attention=attention, listener=False, dropout=0.0, bidirectional=True)
+        networks, x, inputs, reverse = made(kind, [2, 5, 3])
+        result = side_by_side.run(list(networks), x, Order.of(inputs.layout, reverse), 0.0).square().sum()
+        leaves = [x, *networks.parameters()]
+        once = torch.autograd.grad(result, leaves, retain_graph=True, materialize_grads=True)
+        twice = torch.autograd.grad(result, leaves, materialize_grads=True)
+        assert all(torch.equal(one, other) for one, other in zip(once, twice, strict=True))
+
+
+def test_weights_learn_where_the_input_wants_no_gradient():
+    kind = Kind(dim=4, width=4, attention="simple", listener=False, dropout=0.0, bidirectional=True)
+    networks, x, inputs, reverse = made(kind, [2, 5, 3])
+    order = Order.of(inputs.layout, reverse)
+    weights = list(networks.parameters())
+    wanted = torch.autograd.grad(side_by_side.run(list(networks), x, order, 0.0).square().sum(), weights)
+    given = side_by_side.run(list(networks), x.detach(), order, 0.0).square().sum()
+    assert all(map(torch.equal, torch.autograd.grad(given, weights), wanted))
+
+
+@pytest.mark.parametrize("attention", ["simple", "general"])
+def test_gradients_under_autocast_are_near(attention):
+    kind = Kind(dim=32, width=32, attention=attention, listener=False, dropout=0.0, bidirectional=True)
+    networks, x, inputs, reverse = made(kind, [9, 4, 12, 1])
+    networks, x = networks.float(), x.detach().float().requires_grad_()
+    leaves, order = [x, *networks.parameters()], Order.of(inputs.layout, reverse)
+    weight = torch.randn(*x.shape[:2], kind.width)
+    exact = side_by_side.run(list(networks), x, order, 0.0)
+    with torch.autocast("cpu", torch.bfloat16):
+        near = side_by_side.run(list(networks), x, order, 0.0)
+    assert near.dtype == torch.float32  # the states
+    torch.testing.assert_close(near, exact, rtol=0, atol=0.02)
+    wanted = torch.autograd.grad((exact * weight).sum(), leaves)
+    for one, other in zip(torch.autograd.grad((near * weight).sum(), leaves), wanted, strict=True):
+        assert one.dtype == other.dtype
+        assert (one - other).norm() < 0.03 * other.norm()
+
+
+@pytest.mark.skipif(not STATM.exists(), reason="how much memory is held is read from Linux")
+@pytest.mark.parametrize("attention", ["simple", "general"])
+def test_memory_grows_with_the_length_of_a_conversation_and_not_its_square(attention):
+    length, width = 2000, 64
+    kind = Kind(dim=4, width=width, attention=attention, listener=False, dropout=0.0, bidirectional=False)
+    networks, x, inputs, _ = made(kind, [length])
+    before = held()
+    result = side_by_side.run(list(networks)[:1], x[:, :1], Order.of(inputs.layout, [False]), 0.0)
+    assert held() - before < length * length * width * x.element_size() / 8
+    result.sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in networks[0].parameters())
+
+
+def held():
+    """Bytes that the process has in memory now."""
+    return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

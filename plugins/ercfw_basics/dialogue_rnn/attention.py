@@ -11,7 +11,7 @@ class Attention(Protocol):
     """Where a scan reads its contexts, step after step, for K networks.
 
     Attributes:
-        contexts: ``[P, K, D]`` what was read at each place; zero at the first step.
+        contexts: ``[N, K, D]`` what was read at each place; zero at the first step.
     """
 
     contexts: Tensor
@@ -44,14 +44,14 @@ class RunningMean:
 
     Args:
         query: ``[1, K, D]``, the weight of the scores.
-        states: ``[P, K, D]``, what is added, to be read on the way back.
+        states: ``[N, K, D]``, what is added, to be read on the way back.
         sizes: places of each step.
     """
 
     def __init__(self, query: Tensor, states: Tensor, sizes: Sequence[int]) -> None:
         self.query, self.states, self.sizes = query, states, list(sizes)
-        self.contexts = torch.zeros_like(states)  # [P, K, D]
-        self.shares = states.new_empty(*states.shape[:2], 1)  # [P, K, 1], of each state in the mean that it joins
+        self.contexts = torch.zeros_like(states)  # [N, K, D]
+        self.shares = states.new_empty(*states.shape[:2], 1)  # [N, K, 1], of each state in the mean that it joins
         self.steps = list(
             zip(torch.split(self.contexts, self.sizes), torch.split(self.shares, self.sizes), strict=True)
         )
@@ -81,7 +81,7 @@ class _RunningMeanBackward:
         self.forward = forward
         self.mean = torch.zeros_like(forward.states[: forward.sizes[0]])  # [R, K, D], of the mean after the step
         self.log_total = torch.zeros_like(self.mean[..., :1])  # [R, K, 1], likewise
-        self.score = torch.empty_like(forward.shares)  # [P, K, 1]
+        self.score = torch.empty_like(forward.shares)  # [N, K, 1]
         columns = (forward.states - forward.contexts, forward.shares, self.score)
         self.steps = list(zip(*(torch.split(column, forward.sizes) for column in columns), strict=True))
 
@@ -104,18 +104,16 @@ class _RunningMeanBackward:
 class History:
     """General attention. The scores change with the utterance, so all states are looked at again.
 
-    Its sums are no matrix products: each would be of a size of its own, and oneDNN gets ready for every size.
-
     Args:
-        query: ``[P, K, D]``, what a state is compared with.
-        states: ``[P, K, D]``, of the form of what is added.
+        query: ``[N, K, D]``, what a state is compared with.
+        states: ``[N, K, D]``, of the form of what is added.
         sizes: places of each step.
     """
 
     def __init__(self, query: Tensor, states: Tensor, sizes: Sequence[int]) -> None:
         self.sizes = list(sizes)
         self.past = states.new_empty(sizes[0], len(sizes), *states.shape[1:])  # [R, U, K, D]
-        self.contexts = torch.zeros_like(states)  # [P, K, D]
+        self.contexts = torch.zeros_like(states)  # [N, K, D]
         self.queries = torch.split(query.unsqueeze(1), self.sizes)  # [R, 1, K, D] each
         self.steps = torch.split(self.contexts, self.sizes)
 
@@ -142,7 +140,7 @@ class _HistoryBackward:
     def __init__(self, forward: History) -> None:
         self.forward = forward
         self.past = torch.zeros_like(forward.past)  # [R, U, K, D]
-        self.by_query = torch.zeros_like(forward.contexts)  # [P, K, D]
+        self.by_query = torch.zeros_like(forward.contexts)  # [N, K, D]
         self.steps = torch.split(self.by_query, forward.sizes)
 
     def add(self, step: int, change: Tensor) -> None:

@@ -67,17 +67,17 @@ class DialogueRNN(Context):
         """
         if len({block.kind for block in blocks}) > 1:
             return [block(x, inputs) for block, x in zip(blocks, xs, strict=True)]
-        kind, layout = blocks[0].kind, inputs.layout
+        kind = blocks[0].kind
         ways = (False, True)[: 1 + kind.bidirectional]
         networks = [cast(Network, network) for block in blocks for network in block.directions]
+        order = Order.of(inputs.layout, ways * len(blocks))
         dropout = kind.dropout if blocks[0].training else 0.0
         x = torch.stack([x for x in xs for _ in ways], 1)  # [N, K, dim]
         x = x.to(torch.promote_types(x.dtype, torch.float32))  # states that are carried on need it
         if kind.listener:
-            reverse = [way for _ in blocks for way in ways]
-            emotion = plain.run_all(networks, x, inputs, reverse, dropout)  # [N, K, D]
+            emotion = plain.run_all(networks, x, inputs, order, dropout)  # [N, K, D]
         else:
-            emotion = side_by_side.run(networks, x, Order.of(layout, ways * len(blocks)), dropout)  # [N, K, D]
+            emotion = side_by_side.run(networks, x, order, dropout)  # [N, K, D]
         joined = [part.flatten(1) for part in torch.split(emotion, len(ways), 1)]  # [N, D * ways] each
         return [block.project(e) for block, e in zip(blocks, joined, strict=True)]  # [N, out_dim] each
 

@@ -61,8 +61,8 @@ def advance(parts: Tensor, before: Tensor, after: Tensor) -> None:
 
 
 def slopes(parts: Tensor, before: Tensor) -> Tensor:
-    """The derivative of the states by each of the sums, from the parts after ``advance``; both ``[P, K, J, 4, D]``."""
-    recurrent, reset, update, candidate = parts.unbind(-2)  # [P, K, J, D] each
+    """The derivative of the states by each of the sums, from the parts after ``advance``; both ``[N, K, J, 4, D]``."""
+    recurrent, reset, update, candidate = parts.unbind(-2)  # [N, K, J, D] each
     result = torch.empty_like(parts)
     by_recurrent, by_reset, by_update, by_candidate = result.unbind(-2)
     torch.sub(update.new_ones(()), update, out=by_candidate)
@@ -76,7 +76,7 @@ def slopes(parts: Tensor, before: Tensor) -> Tensor:
 
 
 def weight_gradient(change: Tensor, x: Tensor) -> Tensor:
-    """Of a weight ``[K, O, I]`` that multiplies ``x`` ``[P, K, I]`` into sums of gradient ``change`` ``[P, K, O]``."""
+    """Of a weight ``[K, O, I]`` that multiplies ``x`` ``[N, K, I]`` into sums of gradient ``change`` ``[N, K, O]``."""
     gradient = change.new_empty(*change.shape[1:], x.shape[-1])
     for k, (of_one, read) in enumerate(zip(change.unbind(1), x.to(change.dtype).unbind(1), strict=True)):
         torch.mm(of_one.t(), read, out=gradient[k])  # one batched product would copy the transposed operand

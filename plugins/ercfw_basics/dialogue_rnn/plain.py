@@ -9,46 +9,38 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ercfw import Inputs, Layout
+from ercfw import Inputs
 from ercfw_basics.dialogue_rnn.network import Network
+from ercfw_basics.dialogue_rnn.order import Order
 
 
-def run_all(networks: Sequence[Network], x: Tensor, inputs: Inputs, reverse: Sequence[bool], dropout: float) -> Tensor:
-    """Networks one after another, in at least float32: ``[N, K, dim] -> [N, K, D]``."""
-    layout = inputs.layout
-    active = [sum(size > step for size in layout.sizes) for step in range(max(layout.sizes))]
+def run_all(networks: Sequence[Network], x: Tensor, inputs: Inputs, order: Order, dropout: float) -> Tensor:
+    """The emotion states of K networks, one after another, in at least float32: ``[N, K, dim] -> [N, K, D]``."""
     emotions = []
     with torch.autocast(x.device.type, enabled=False):
-        for network, own, backwards in zip(networks, x.unbind(1), reverse, strict=True):
-            order = _time_major(layout, backwards)  # [N]
-            emotion = run(network, own[order], inputs.speakers[order], active, layout.speakers, dropout)  # [N, D]
-            emotions.append(emotion[order.argsort()])
-    return torch.stack(emotions, 1)  # [N, K, D]
+        for k, network in enumerate(networks):
+            rows = order.rows[:, k]  # [N]
+            own, speakers = x[rows, k], inputs.speakers[rows]  # [N, dim], [N]
+            emotion = run(network, own, speakers, order.sizes, inputs.layout.speakers, dropout)  # [N, D]
+            emotions.append(emotion[order.places[:, k]])
+    return torch.stack(emotions, 1)
 
 
-def _time_major(layout: Layout, reverse: bool) -> Tensor:
-    """``[N]`` rows step after step, the longest conversation first; reversed within its true length."""
-    rank = layout.lengths.argsort(descending=True, stable=True).argsort()  # [B]
-    last = layout.lengths[layout.conversation] - 1  # [N]
-    step = last - layout.position if reverse else layout.position  # [N]
-    return (step * len(layout.sizes) + rank[layout.conversation]).argsort()  # [N]
-
-
-def run(network: Network, x: Tensor, speakers: Tensor, active: Sequence[int], parties: int, dropout: float) -> Tensor:
+def run(network: Network, x: Tensor, speakers: Tensor, sizes: Sequence[int], parties: int, dropout: float) -> Tensor:
     """The emotion states ``[N, D]`` of one network.
 
     Args:
         network: its weights.
         x: ``[N, dim]``, step after step, in a step the longest conversation first.
         speakers: ``[N]`` int64, in the same order.
-        active: the R conversations that are still going on at each step.
+        sizes: R, the conversations that are still going on at each step.
         parties: P, most speakers of a conversation.
         dropout: rate on the states as they are carried on.
     """
-    world = x.new_zeros(active[0], network.kind.width)  # [R, D], the global states
+    world = x.new_zeros(sizes[0], network.kind.width)  # [R, D], the global states
     everyone = world.unsqueeze(1).repeat(1, parties, 1)  # [R, P, D]
     emotion, past, emotions = world, world.unsqueeze(1)[:, :0], []  # past [R, steps, D]
-    for now, speaker in zip(torch.split(x, list(active)), torch.split(speakers, list(active)), strict=True):
+    for now, speaker in zip(torch.split(x, list(sizes)), torch.split(speakers, list(sizes)), strict=True):
         world, everyone, emotion, past = (state[: len(now)] for state in (world, everyone, emotion, past))
         own = speaker.view(-1, 1, 1).expand(-1, 1, world.shape[-1])  # [R, 1, D]
         before = everyone.gather(1, own).squeeze(1)  # [R, D]

@@ -38,13 +38,13 @@ def scan(
     query: Tensor | None,
     *weights: Tensor,
 ) -> Tensor:
-    """J cells of K networks through all steps; gives the states ``[P, K, D]`` of the last cell.
+    """J cells of K networks through all steps; gives the states ``[N, K, D]`` of the last cell.
 
     Args:
         wiring: what is read by which cell.
         order: the steps.
-        kept: ``[P, K, J, D]`` what dropout multiplies the states by; None = nothing is dropped.
-        x: ``[P, K, dim]``, in the dtype of the weights.
+        kept: ``[N, K, J, D]`` what dropout multiplies the states by; None = nothing is dropped.
+        x: ``[N, K, dim]``, in the dtype of the weights.
         bias: ``[K, 4D * J]``, in the dtype of the states.
         query: what the attention asks, if there is one.
         weights: ``[K, O, I]`` each.
@@ -66,7 +66,7 @@ class _Scan(Function):
     ) -> Tensor:
         cells, sizes = len(wiring.states), order.sizes
         of_inputs, of_steps = _split(weights, wiring)
-        parts = bias.expand(len(x), -1, -1).clone()  # [P, K, 4D * J]
+        parts = bias.expand(len(x), -1, -1).clone()  # [N, K, 4D * J]
         for column, weight in zip(wiring.inputs, of_inputs, strict=True):
             multiply_into(parts[..., column], x, weight.transpose(1, 2))
         states = States(order.earlier[..., :cells], sizes, bias.shape[-1] // (4 * cells), parts)
@@ -94,13 +94,14 @@ class _Scan(Function):
         kept, x, parts, *weights = ctx.saved_tensors
         wiring: Wiring = ctx.wiring
         of_inputs, of_steps = _split(weights, wiring)
-        before = ctx.states.all_before()  # [P, K, J, D]
+        before = ctx.states.all_before()  # [N, K, J, D]
         memories = [memory.backward() for memory in ctx.memories]
-        by_sums = _back_through_steps(ctx, gradient, before, memories, kept, parts, of_steps)  # [P, K, J, 4, D]
-        changes = by_sums.flatten(2)  # [P, K, 4D * J]
-        by_x = torch.zeros_like(x)
-        for column, weight in zip(wiring.inputs, of_inputs, strict=True):
-            multiply_into(by_x, changes[..., column], weight)
+        by_sums = _back_through_steps(ctx, gradient, before, memories, kept, parts, of_steps)  # [N, K, J, 4, D]
+        changes = by_sums.flatten(2)  # [N, K, 4D * J]
+        by_x = torch.zeros_like(x) if ctx.needs_input_grad[3] else None
+        if by_x is not None:
+            for column, weight in zip(wiring.inputs, of_inputs, strict=True):
+                multiply_into(by_x, changes[..., column], weight)
         second = slice(ctx.order.sizes[0], None)  # all that is read at the first step is zero
         reads = [*before.unbind(2), *(memory.contexts for memory in ctx.memories)]
         by_weights = [
@@ -123,12 +124,12 @@ def _back_through_steps(
     parts: Tensor,
     weights: Sequence[Tensor],
 ) -> Tensor:
-    """The gradient ``[P, K, J, 4, D]`` of the parts' sums, in the dtype of the weights."""
+    """The gradient ``[N, K, J, 4, D]`` of the parts' sums, in the dtype of the weights."""
     sizes, wiring, (cells, width) = ctx.order.sizes, ctx.wiring, before.shape[2:]
-    parts = torch.unflatten(parts, -1, (cells, 4, width))  # [P, K, J, 4, D]
-    slope = slopes(parts, before)  # [P, K, J, 4, D]
+    parts = torch.unflatten(parts, -1, (cells, 4, width))  # [N, K, J, 4, D]
+    slope = slopes(parts, before)  # [N, K, J, 4, D]
     dtype = weights[0].dtype
-    changes = slope if slope.dtype == dtype else torch.empty_like(slope, dtype=dtype)  # [P, K, J, 4, D]
+    changes = slope if slope.dtype == dtype else torch.empty_like(slope, dtype=dtype)  # [N, K, J, 4, D]
     carried = States(ctx.order.later[..., :cells], sizes, width, slope)
     sums = [torch.split(changes.flatten(2)[..., column], sizes) for column in wiring.states + wiring.contexts]
     updates = torch.split(parts[..., 2, :], sizes)  # [R, K, J, D] each

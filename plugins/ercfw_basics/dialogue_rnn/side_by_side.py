@@ -28,13 +28,13 @@ def run(networks: Sequence[Network], x: Tensor, order: Order, dropout: float) ->
             Weights.of([getattr(network, cell) for network in networks], dtype)
             for cell in ("to_global", "to_party", "to_emotion")
         )
-        x = _reorder(x.to(dtype), order.rows, order.places)  # [P, K, dim]
+        x = _reorder(x.to(dtype), order.rows, order.places)  # [N, K, dim]
         if kind.attention == "general":
-            query = (x.transpose(0, 1) @ query.to(dtype).transpose(1, 2)).to(query.dtype)  # [K, P, D]
-        query = query.transpose(0, 1).contiguous()  # [1 or P, K, D]
-        kept = F.dropout(query.new_ones(*x.shape[:2], 3, kind.width), dropout) if dropout else None  # [P, K, 3, D]
+            query = (x.transpose(0, 1) @ query.to(dtype).transpose(1, 2)).to(query.dtype)  # [K, N, D]
+        query = query.transpose(0, 1).contiguous()  # [1 or N, K, D]
+        kept = F.dropout(query.new_ones(*x.shape[:2], 3, kind.width), dropout) if dropout else None  # [N, K, 3, D]
         of_speakers, of_emotions = (None, None) if kept is None else torch.split(kept, [2, 1], 2)
-        parties = _speakers(kind, to_global, to_party, order, of_speakers, x, query)  # [P, K, D]
+        parties = _speakers(kind, to_global, to_party, order, of_speakers, x, query)  # [N, K, D]
         wiring = Wiring((slice(kind.width, 4 * kind.width),), (slice(3 * kind.width),))
         weights = (to_emotion.inputs, to_emotion.state)
         emotions = scan(wiring, order, of_emotions, parties.to(dtype), to_emotion.bias, None, *weights)
@@ -44,7 +44,7 @@ def run(networks: Sequence[Network], x: Tensor, order: Order, dropout: float) ->
 def _speakers(
     kind: Kind, to_global: Weights, to_party: Weights, order: Order, kept: Tensor | None, x: Tensor, query: Tensor
 ) -> Tensor:
-    """The speakers' states ``[P, K, D]``. What reads a party's state in both cells is one product."""
+    """The speakers' states ``[N, K, D]``. What reads a party's state in both cells is one product."""
     dim, width = kind.dim, kind.width
     x_to_global, party_to_global = torch.split(to_global.inputs, [dim, width], 2)  # [K, 3D, dim], [K, 3D, D]
     x_to_party, context_to_party = torch.split(to_party.inputs, [dim, width], 2)  # [K, 3D, dim], [K, 3D, D]
@@ -73,12 +73,11 @@ class _Reordered(Function):
 
 
 def _reorder(x: Tensor, there: Tensor, back: Tensor) -> Tensor:
-    """Rows of K tables ``[R, K, D]`` by ``there`` ``[P, K]``, 1 + a row, or 0 = zeros; ``back`` ``[R, K]`` likewise."""
+    """Rows of K tables ``[N, K, D]`` in another order, ``there`` ``[N, K]``; ``back`` undoes it, as gradients need."""
     return _Reordered.apply(x, there, back)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def _take(x: Tensor, index: Tensor) -> Tensor:
-    networks = x.shape[1]
-    table = torch.cat([x.new_zeros(1, *x.shape[1:]), x]).flatten(0, 1)  # [(1 + A) * K, D]
-    flat = index * networks + torch.arange(networks, device=x.device)
-    return table.index_select(0, flat.flatten()).view(len(index), networks, -1)
+    places, networks, _ = x.shape
+    flat = index * networks + torch.arange(networks, device=x.device)  # [N, K]
+    return x.flatten(0, 1).index_select(0, flat.flatten()).view(places, networks, -1)

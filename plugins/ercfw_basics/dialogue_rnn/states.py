@@ -10,13 +10,13 @@ class States:
     """A table of states, to be filled step after step.
 
     Args:
-        index: ``[P, K, J]`` int64, 1 + the place that each state goes on from; 0 = from zero.
+        index: ``[N, K, J]`` int64, 1 + the place that each state goes on from; 0 = from zero.
         sizes: places of each step.
         width: D.
         like: a tensor of the states' dtype and device.
 
     Attributes:
-        table: ``[P, K, J, D]``.
+        table: ``[N, K, J, D]``.
         steps: its places of each step ``[R, K, J, D]``.
     """
 
@@ -27,8 +27,8 @@ class States:
         self.table = with_zero[1:]
         self.steps = torch.split(self.table, list(sizes))
         column = torch.arange(networks * cells, device=index.device).view(networks, cells)
-        self._flat = with_zero.flatten(0, 2)  # [(1 + P) * K * J, D]
-        self._index = (index * column.numel() + column).flatten(1)  # [P, K * J]
+        self._flat = with_zero.flatten(0, 2)  # [(1 + N) * K * J, D]
+        self._index = (index * column.numel() + column).flatten(1)  # [N, K * J]
         self._index_of_steps = [part.flatten() for part in torch.split(self._index, list(sizes))]
 
     def before(self, step: int) -> Tensor:
@@ -36,5 +36,5 @@ class States:
         return self._flat.index_select(0, self._index_of_steps[step]).view_as(self.steps[step])
 
     def all_before(self) -> Tensor:
-        """What all states went on from ``[P, K, J, D]``."""
+        """What all states went on from ``[N, K, J, D]``."""
         return self._flat.index_select(0, self._index.flatten()).view_as(self.table)
