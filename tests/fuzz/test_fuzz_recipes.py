@@ -165,7 +165,8 @@ for tables in TABLES.values():
     del tables["variant"][2:]  # places are drawn evenly, and half of them would be variants
 KNOWN = sorted({key for tables in TABLES.values() for key, table in tables.items() if isinstance(table, dict)})
 MORE = ["use", "weight", "target", "file", "fitted_on", "root", "groups", "lr", "text", "default", "emotion", "name",
-        "set", "drop", "width", "select", "seeds", "plugins", "variant", "__class__", "k" * 300, "k" * 90_000]  # fmt: skip
+        "set", "drop", "width", "select", "seeds", "plugins", "variant", "__class__",
+        "k" * 300, "k" * 90_000]  # fmt: skip
 ODD = ["\0", "/", "..", "./harmless.py", "x" * 300, "x" * 5000, "~", "a\nb", "\x1b[2J", "o\N{COMBINING TILDE}", ""]
 PARTS = [
     "linear",

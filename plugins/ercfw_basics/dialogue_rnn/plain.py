@@ -6,7 +6,7 @@ It runs the kinds that the scan leaves out, those with listeners: there every pa
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ercfw import Inputs
@@ -48,13 +48,24 @@ def run(network: Network, x: Tensor, speakers: Tensor, sizes: Sequence[int], par
         world = F.dropout(network.to_global(torch.cat([now, before], -1), world), dropout)  # [R, D]
         party = F.dropout(network.to_party(torch.cat([now, context], -1), before), dropout)  # [R, D]
         if network.to_listener is not None:
-            heard = torch.cat([now, party], -1).repeat_interleave(parties, 0)  # [R * P, dim + D]
-            everyone = F.dropout(network.to_listener(heard, everyone.flatten(0, 1)), dropout).view_as(everyone)
+            heard = torch.cat([now, party], -1)  # [R, dim + D]
+            everyone = F.dropout(_listen(network.to_listener, heard, everyone), dropout)  # [R, P, D]
         everyone = everyone.scatter(1, own, party.unsqueeze(1))  # [R, P, D]
         emotion = F.dropout(network.to_emotion(party, emotion), dropout)  # [R, D]
         past = torch.cat([past, world.unsqueeze(1)], 1)  # [R, steps, D]
         emotions.append(emotion)
     return torch.cat(emotions)  # [N, D]
+
+
+def _listen(cell: nn.GRUCell, heard: Tensor, states: Tensor) -> Tensor:
+    """``cell`` of each of the states ``[R, P, D]``; all hear the same ``[R, dim + D]``, which is multiplied once."""
+    of_input = F.linear(heard, cell.weight_ih, cell.bias_ih).unsqueeze(1)  # [R, 1, 3D]
+    of_states = F.linear(states, cell.weight_hh, cell.bias_hh)  # [R, P, 3D]
+    width = states.shape[-1]
+    given, recurrent = (torch.split(x, [2 * width, width], -1) for x in (of_input, of_states))
+    reset, update = (given[0] + recurrent[0]).sigmoid().chunk(2, -1)  # [R, P, D] each
+    candidate = (given[1] + reset * recurrent[1]).tanh()  # [R, P, D]
+    return torch.lerp(candidate, states, update)
 
 
 def _attend(network: Network, now: Tensor, past: Tensor) -> Tensor:
