@@ -12,9 +12,11 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the command line does
+from ercfw.machine import use_well
 
-import torch
+use_well()  # as the command line does; before torch
+
+import torch  # noqa: E402
 
 Clock = Callable[[], float]
 """Does some work and gives the seconds that it took."""

@@ -91,7 +91,7 @@ class Layout(TensorGroup):
         """``[N, ...]`` -> for each group of b bins of width W ``[b, W, ...]``, zero where there is no utterance."""
         slots = [count * width for count, width in self.bins]
         filled = x.new_zeros(sum(slots), *x.shape[1:]).index_copy_(0, self.slot, x)
-        parts = torch.split(filled, slots)
+        parts = torch.split(filled, slots) if len(slots) > 1 else (filled,)  # the way back from a split copies
         return [part.view(*shape, *x.shape[1:]) for part, shape in zip(parts, self.bins, strict=True)]
 
     def from_bins(self, ys: Sequence[Tensor]) -> Tensor:

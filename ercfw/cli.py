@@ -13,6 +13,7 @@ from rich.console import Console
 
 from ercfw.errors import ErcfwError, InputError, PeerGoneError, RunError
 from ercfw.launch import MANY, launch
+from ercfw.machine import use_well
 from ercfw.stopping import Stopped, at_once
 
 if TYPE_CHECKING:
@@ -271,8 +272,7 @@ def _first_process() -> bool:
 
 
 def _main() -> None:
-    # Threads that spin for long while they wait are many times slower as soon as anything else wants the cores.
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    use_well()
     if "WORLD_SIZE" in os.environ:
         # Every process would warn that a search for unused parameters found none, at every start.
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")

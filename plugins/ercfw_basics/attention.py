@@ -51,7 +51,7 @@ class ConversationAttention(nn.Module):
         with torch.autocast(query.device.type, enabled=False):
             heads = [_attend(q, k, v, seen, dropout) for q, k, v, seen in bins]  # [b, W, H, D/H] each
         found = self.out(mask.layout.from_bins(heads).flatten(1))  # [N, D]
-        return torch.where(mask.answered, found, 0.0)  # [N, D]
+        return found * mask.answered.to(found.dtype)  # type: ignore[no-any-return]  # [N, D]
 
     def weights(self, query: Tensor, key: Tensor, mask: AttentionMask) -> Tensor:
         """The attention weights ``[N, H, U]`` of ``forward``: how much each query reads of each place of its

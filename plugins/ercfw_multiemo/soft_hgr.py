@@ -5,6 +5,7 @@ from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from ercfw import DataInfo, InputError, Loss, Outputs
 
@@ -56,58 +57,60 @@ class SoftHGR(Loss):
         for (name, q), (other, v) in combinations(views.items(), 2):
             both = (outputs.present[name] & outputs.present[other]).unsqueeze(1)  # [N, 1]
             with torch.autocast(q.device.type, enabled=False):
-                agreement = self.agreement(q.masked_fill(~both, 0.0), v.masked_fill(~both, 0.0), both)
+                agreement = self.agreement(q, v, both)
             total = total - self.times * torch.where(both.sum() > 1, agreement, 0.0) / len(q)
         return total
 
 
 def soft_hgr(q: Tensor, v: Tensor, real: Tensor) -> Tensor:
-    """``E[q . v] - 1/2 tr(cov(q) cov(v))`` ``[]`` of ``q`` and ``v`` ``[N, D]`` after centring.
+    """``E[q . v] - 1/2 tr(cov(q) cov(v))`` ``[]`` of ``q`` and ``v`` ``[N, D]``, centred.
 
-    ``real`` ``[N, 1]`` bool marks the utterances that count; the others' rows are zero.
+    ``real`` ``[N, 1]`` bool marks the utterances that count.
     """
-    count = real.sum()
-    q, v = _centred(q, real), _centred(v, real)  # [N, D] each
-    # tr(A B) of symmetric A, B is the sum of their elementwise product.
-    trace = (_products(q) * _products(v)).sum() / (count - 1).clamp(min=1) ** 2
-    return (q * v).sum() / count.clamp(min=1) - trace / 2
+    return cast(Tensor, _SoftHGR.apply(q, v, real))  # type: ignore[no-untyped-call]
+
+
+class _SoftHGR(torch.autograd.Function):
+    """One number, so its gradient is made along with it.
+
+    By centred q it is ``v / n - q cov(v) / (n - 1)``: centred too, so centring has nothing to add on the way back.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, v: Tensor, real: Tensor) -> Tensor:
+        count = real.sum()
+        n, freedom = count.clamp(min=1), (count - 1).clamp(min=1)
+        q, v = _centred(q, real, n), _centred(v, real, n)  # [N, D] each
+        of_q, of_v = q.T @ q / freedom, v.T @ v / freedom  # [D, D] each
+        if any(ctx.needs_input_grad):
+            by_q = torch.addmm(v / n, q, of_v / freedom, alpha=-1)  # [N, D]
+            by_v = torch.addmm(q / n, v, of_q / freedom, alpha=-1)  # [N, D]
+            ctx.save_for_backward(by_q, by_v)
+        # tr(A B) of symmetric A, B is the sum of their elementwise product.
+        return (q * v).sum() / n - (of_q * of_v).sum() / 2
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None]:
+        by_q, by_v = ctx.saved_tensors
+        return upstream * by_q, upstream * by_v, None
+
+
+def _centred(x: Tensor, real: Tensor, n: Tensor) -> Tensor:
+    """``x`` ``[N, D]`` less its mean over the n ``real`` rows ``[N, 1]``; the others are zero."""
+    x = x.masked_fill(~real, 0.0)  # [N, D]
+    return x.addmm_(real.to(x.dtype), x.sum(0, keepdim=True) / n, alpha=-1)  # [N, D]
 
 
 def released_agreement(q: Tensor, v: Tensor, real: Tensor) -> Tensor:
     """``1/n sum q . v - 1/(2n) tr(cov'(q) cov'(v))`` ``[]`` with cov' ``[n, n]`` over the features.
 
-    ``real`` ``[N, 1]`` bool marks the n utterances that count; the others' rows are zero.
+    ``real`` ``[N, 1]`` bool marks the n utterances that count.
     """
-    count = real.sum().clamp(min=1)
+    q, v = q.masked_fill(~real, 0.0), v.masked_fill(~real, 0.0)  # [N, D] each
     products = (q * v).sum()
     q = q - q.mean(1, keepdim=True)  # [N, D]
     v = v - v.mean(1, keepdim=True)  # [N, D]
     # tr(q q^T v v^T) = |q^T v|^2: the [N, N] matrices are not needed.
     trace = (q.T @ v).square().sum() / max(q.shape[1] - 1, 1) ** 2
-    return (products - trace / 2) / count
-
-
-def _centred(x: Tensor, real: Tensor) -> Tensor:
-    """``x`` ``[N, D]`` less its mean over the ``real`` rows ``[N, 1]``; the others stay zero."""
-    rows = real.to(x.dtype)  # [N, 1]
-    mean = x.sum(0, keepdim=True) / rows.sum().clamp(min=1)  # [1, D]
-    return torch.addmm(x, rows, mean, alpha=-1)  # [N, D]
-
-
-def _products(x: Tensor) -> Tensor:
-    """``x^T x``: ``[N, D] -> [D, D]``."""
-    return cast(Tensor, _Products.apply(x))  # type: ignore[no-untyped-call]
-
-
-class _Products(torch.autograd.Function):
-    """``x^T x`` whose gradient is one matrix product; of ``x.T @ x`` it is two."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
-        return x.T @ x
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
-        return cast(Tensor, x @ (upstream + upstream.T))
+    return (products - trace / 2) / real.sum().clamp(min=1)

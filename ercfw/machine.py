@@ -1,0 +1,23 @@
+"""How a process uses its threads and its memory; set before torch is loaded."""
+
+import ctypes
+import os
+import sys
+
+KEPT = 1 << 30
+"""Bytes: so much of what is freed at a time stays with the process."""
+
+M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1
+"""What glibc's ``mallopt`` calls them."""
+
+
+def use_well() -> None:
+    """Threads that wait a little before they sleep, and memory that is not given back between two steps.
+
+    Threads that spin for long are many times slower as soon as anything else wants the cores, and those that sleep at
+    once are always slower. Memory that is given back is taken again page by page, each of which the system must clear.
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
+        mallopt(M_MMAP_THRESHOLD, KEPT)
+        mallopt(M_TRIM_THRESHOLD, KEPT)
