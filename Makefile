@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RECIPE ?= recipes/multiemo_meld.toml
 SET ?=
+WORKERS ?= 3
 CANDIDATES := $(PYTHON) python3.13 python3.12 python3.11 python3
 SOURCES := pyproject.toml constraints.txt
 
@@ -12,7 +13,7 @@ SOURCES := pyproject.toml constraints.txt
 
 help:
 	@echo "make run    install into $(VENV) and train $(RECIPE)  (RECIPE=file SET='key=value ...')"
-	@echo "make test   install with the test tools and run the tests"
+	@echo "make test   install with the test tools and run the tests  (WORKERS=3 at a time)"
 	@echo "make lint   ruff check, ruff format --check, mypy"
 	@echo "make clean  remove $(VENV) and the tools' caches"
 
@@ -20,7 +21,7 @@ run: $(VENV)/run.stamp
 	$(BIN)/ercfw run $(RECIPE) $(SET)
 
 test: $(VENV)/test.stamp
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .

@@ -4,8 +4,11 @@ import ctypes
 import os
 import sys
 
+LARGE = 32 << 20
+"""Bytes: what is larger is given back as soon as it is freed; it would leave gaps."""
+
 KEPT = 1 << 30
-"""Bytes: so much of what is freed at a time stays with the process."""
+"""Bytes: so much of the rest stays with the process."""
 
 M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1
 """What glibc's ``mallopt`` calls them."""
@@ -19,5 +22,5 @@ def use_well() -> None:
     """
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
-        mallopt(M_MMAP_THRESHOLD, KEPT)
+        mallopt(M_MMAP_THRESHOLD, LARGE)
         mallopt(M_TRIM_THRESHOLD, KEPT)
