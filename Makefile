@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RECIPE ?= recipes/multiemo_meld.toml
 SET ?=
-WORKERS ?= 3
+WORKERS ?= 2
 CANDIDATES := $(PYTHON) python3.13 python3.12 python3.11 python3
 SOURCES := pyproject.toml constraints.txt
 
@@ -13,7 +13,7 @@ SOURCES := pyproject.toml constraints.txt
 
 help:
 	@echo "make run    install into $(VENV) and train $(RECIPE)  (RECIPE=file SET='key=value ...')"
-	@echo "make test   install with the test tools and run the tests  (WORKERS=3 at a time)"
+	@echo "make test   install with the test tools and run the tests  (WORKERS=2 at a time)"
 	@echo "make lint   ruff check, ruff format --check, mypy"
 	@echo "make clean  remove $(VENV) and the tools' caches"
 

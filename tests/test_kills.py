@@ -50,7 +50,7 @@ def kill(victim, others):
     victim.kill()
     for process in others:
         process.terminate()
-        process.join(timeout=3)
+        process.join(timeout=0.5)
         process.kill()
 
 
