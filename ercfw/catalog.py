@@ -63,10 +63,16 @@ class Plugin:
 
 
 class Catalog:
-    """What all working plugins offer, by kind and name."""
+    """What all working plugins offer, by kind and name.
 
-    def __init__(self, plugins: Iterable[Plugin]) -> None:
+    Attributes:
+        plugins: those that were found, broken ones too.
+        files: those that are plugin files.
+    """
+
+    def __init__(self, plugins: Iterable[Plugin], files: Iterable[Path] = ()) -> None:
         self.plugins = list(plugins)
+        self.files = tuple(files)
         self._owners: dict[tuple[str, str], list[Component]] = {}
         for component in (component for plugin in self.plugins for component in plugin.components):
             self._owners.setdefault((component.kind, component.name), []).append(component)
@@ -113,7 +119,8 @@ class Catalog:
 def load_catalog(files: Iterable[Path] = ()) -> Catalog:
     """All installed plugins and these plugin files."""
     plugins = [_load_entry_point(entry) for entry in sorted(_entry_points(), key=lambda entry: entry.name)]
-    return Catalog(plugins + [_load_file(path) for path in files])
+    files = tuple(files)
+    return Catalog(plugins + [_load_file(path) for path in files], files)
 
 
 def plugin_files(paths: Iterable[str], beside: Path, where: str) -> list[Path]:

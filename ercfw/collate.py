@@ -11,7 +11,7 @@ from ercfw import bins
 from ercfw.batch import Batch, Inputs, Layout, Stream
 from ercfw.conversations import Conversation, ConversationStream
 from ercfw.info import DataInfo, ModalitySpec, StreamKind, TargetSpec
-from ercfw.streams import gather
+from ercfw.streams import gather, vocabulary
 
 BLOCK = 16
 """Conversations that are measured together: few, so that their float64 copy stays in the processor's cache."""
@@ -103,7 +103,7 @@ def _describe_modality(train: Sequence[Conversation], modality: str) -> Modality
         else:
             moments.add(_real_rows(block).astype(np.float64))
     if kind == "tokens":
-        return ModalitySpec(kind, largest + 1, longest)
+        return ModalitySpec(kind, max(largest + 1, vocabulary(train, modality)), longest)
     if not moments.count:
         return ModalitySpec(kind, dim, longest, (0.0,) * dim, (1.0,) * dim)
     deviation = np.sqrt(moments.spread / moments.count)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import repeat
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,23 @@ from numpy.typing import NDArray
 UNLABELLED = -100
 UtteranceId = tuple[str, str]
 """(conversation, utterance id of the source): sources have gaps, so never a position."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video or sound file, or a stretch of one.
+
+    Attributes:
+        path: the file.
+        start: in seconds from its beginning.
+        end: likewise; None = to its end.
+        half: the half of the picture that shows who speaks; None = the whole picture.
+    """
+
+    path: Path
+    start: float = 0.0
+    end: float | None = None
+    half: Literal["left", "right"] | None = None
 
 
 @dataclass(frozen=True)
@@ -43,8 +61,8 @@ class Conversation:
         texts: U texts, empty where there is none.
         labels: a target's classes ``[U]`` int64, ``UNLABELLED`` where there is no label.
         streams: a modality's values; read from where they are stored when they are asked for, perhaps.
-        times: start and end of each utterance in seconds; empty when unknown.
-        media: the clip of each utterance, or None; empty when there are no clips.
+        times: start and end of each utterance in seconds, as the source tells them; empty when unknown.
+        clips: the clip of each utterance, or None; empty when there are no clips.
     """
 
     id: str
@@ -55,7 +73,7 @@ class Conversation:
     labels: Mapping[str, NDArray[np.int64]]
     streams: Mapping[str, ConversationStream] = field(default_factory=dict)
     times: tuple[tuple[float, float] | None, ...] = ()
-    media: tuple[Path | None, ...] = ()
+    clips: tuple[Clip | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -70,6 +88,23 @@ class Conversation:
         """``[U]`` speakers numbered by first appearance in this conversation."""
         numbers: dict[str, int] = {}
         return np.array([numbers.setdefault(name, len(numbers)) for name in self.speakers], dtype=np.int64)
+
+    def only(self, rows: slice) -> "Conversation":
+        """The same conversation with these utterances alone, without streams."""
+
+        def cut(values: Any) -> Any:
+            return values[rows]
+
+        return replace(
+            self,
+            utterances=cut(self.utterances),
+            speakers=cut(self.speakers),
+            texts=cut(self.texts),
+            labels={target: cut(labels) for target, labels in self.labels.items()},
+            streams={},
+            times=cut(self.times),
+            clips=cut(self.clips),
+        )
 
     def with_streams(self, streams: Mapping[str, ConversationStream]) -> "Conversation":
         """The same conversation with these streams in place of its own."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from ercfw.build import DEFAULT, make_part, selected_metric
@@ -11,11 +10,12 @@ from ercfw.collate import count_classes
 from ercfw.collector import collector_paused
 from ercfw.conversations import UNLABELLED, Conversation
 from ercfw.errors import InputError, Mistake, did_you_mean
-from ercfw.extract import Progress, extract
-from ercfw.features import FeatureTable, FittedOn, read_features
+from ercfw.extract import Progress
+from ercfw.features import FeatureTable, FittedOn
 from ercfw.fitted import check_fitted
-from ercfw.interfaces import Dataset, Extractor, Provenance, Split
-from ercfw.recipe import FeaturePart, Recipe
+from ercfw.interfaces import Dataset, Provenance, Split
+from ercfw.recipe import Recipe
+from ercfw.sources import Source, brings, feature_part, find_source
 from ercfw.streams import StoredStreams, presence
 
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
@@ -50,8 +50,15 @@ def make_dataset(recipe: Recipe, catalog: Catalog) -> Dataset:
     return dataset
 
 
-def load_data(recipe: Recipe, catalog: Catalog, dataset: Dataset, progress: Progress) -> Data:
+def load_data(recipe: Recipe, catalog: Catalog, dataset: Dataset, progress: Progress, processes: int = 1) -> Data:
     """Splits, streams and what is to be said of them.
+
+    Args:
+        recipe: what is asked for.
+        catalog: the plugins that make it.
+        dataset: the recipe's.
+        progress: told of what is extracted.
+        processes: how many may extract features side by side.
 
     Raises:
         InputError: the conversations or a stream are not fit for the recipe.
@@ -60,27 +67,29 @@ def load_data(recipe: Recipe, catalog: Catalog, dataset: Dataset, progress: Prog
     _check_splits(splits)
     check_tables(recipe, dataset)
     _check_no_real_files(recipe, dataset)
-    tables = {
-        name: table
+    sources = {
+        name: source
         for name in recipe.data.modalities
-        if (table := _table(recipe, catalog, dataset, splits, name, progress)) is not None
+        if (source := find_source(recipe, catalog, dataset, splits, name, progress, processes)) is not None
     }
-    with_streams = _attach(splits, recipe.data.modalities, tables)
-    fitted_on = {name: _fitted_on(recipe, dataset, name, table) for name, table in tables.items()}
+    tables = {name: source.table for name, source in sources.items()}
+    with_streams = attach(splits, recipe.data.modalities, tables)
     stamps = [SIMULATED] if dataset.provenance.simulated else []
     warnings: list[str] = []
-    for name, known in fitted_on.items():
-        found = check_fitted(name, known, with_streams, dataset.source_train, recipe.data.allow_fitted_dev)
-        stamps += [stamp for stamp in found.stamps if stamp not in stamps]
-        warnings += found.warnings
+    for name, source in sources.items():
+        found = check_fitted(name, source.fitted_on, with_streams, dataset.source_train, recipe.data.allow_fitted_dev)
+        stamps += [stamp for stamp in (*source.stamps, *found.stamps) if stamp not in stamps]
+        warnings += [*source.warnings(name), *found.warnings]
     present = {name: _present(with_streams, name) for name in recipe.data.modalities}
     warnings += [*_class_warnings(splits["train"], dataset.targets), *_stream_warnings(present)]
-    streams = {
-        name: {"made_by": table.made_by, "fitted_on": _said(fitted_on[name]), "present": present[name]}
-        for name, table in tables.items()
-    }
+    streams = {name: _about(source, present[name]) for name, source in sources.items()}
     provenance = replace(dataset.provenance, files={**dataset.provenance.files, **_feature_files(recipe, tables)})
     return Data(with_streams, dataset.targets, provenance, streams, tuple(stamps), tuple(warnings))
+
+
+def _about(source: Source, present: Mapping[str, str]) -> dict[str, Any]:
+    """What reports say of a stream."""
+    return {"made_by": source.table.made_by, "fitted_on": _said(source.fitted_on), "present": present}
 
 
 def _class_warnings(train: Sequence[Conversation], targets: Mapping[str, tuple[str, ...]]) -> Iterable[str]:
@@ -115,58 +124,14 @@ def _stream_warnings(present: Mapping[str, Mapping[str, str]]) -> Iterable[str]:
                 yield f"stream '{name}' is present in only {counts} utterances of {split}"
 
 
-def feature_part(recipe: Recipe, modality: str) -> FeaturePart | None:
-    """What the recipe says of where a modality comes from."""
-    return recipe.features.get(modality, recipe.features.get(DEFAULT))
-
-
-def make_extractor(recipe: Recipe, catalog: Catalog, modality: str) -> Extractor:
-    """The extractor that the recipe names for a modality."""
-    part = feature_part(recipe, modality)
-    assert part is not None
-    key = modality if modality in recipe.features else DEFAULT
-    extractor: Extractor = make_part(catalog, "extractor", f"features.{key}", part)
-    return extractor
-
-
-def _table(
-    recipe: Recipe,
-    catalog: Catalog,
-    dataset: Dataset,
-    splits: Mapping[str, Sequence[Conversation]],
-    modality: str,
-    progress: Progress,
-) -> FeatureTable | None:
-    """The values of a modality; None when the conversations carry them."""
-    part = feature_part(recipe, modality)
-    if part is not None and part.use is not None:
-        extractor = make_extractor(recipe, catalog, modality)
-        if dataset.provenance.simulated:
-            return dataset.draw(modality, extractor.dim)
-        return extract(extractor, part.use, [c for split in SPLITS for c in splits[split]], progress)
-    if part is not None and part.file is not None:
-        return read_features(Path(part.file), dataset.rows)
-    if all(modality in c.streams for split in SPLITS for c in splits[split]):
-        return None
-    return dataset.features(modality)
-
-
 def _feature_files(recipe: Recipe, tables: Mapping[str, FeatureTable]) -> dict[str, str]:
     """sha256 of each file that the recipe itself names and that was read."""
     parts = {name: feature_part(recipe, name) for name in tables}
     return {p.file: tables[name].made_by["sha256"] for name, p in parts.items() if p is not None and p.file is not None}
 
 
-def _fitted_on(recipe: Recipe, dataset: Dataset, modality: str, table: FeatureTable) -> FittedOn:
-    """What a table was fitted on: what it says itself, unless the recipe speaks of real values."""
-    part = feature_part(recipe, modality)
-    if part is None or part.fitted_on is None or dataset.provenance.simulated:
-        return table.fitted_on
-    return dataset.source_train if part.fitted_on == "train" else part.fitted_on
-
-
 @collector_paused()
-def _attach(
+def attach(
     splits: Mapping[str, Sequence[Conversation]], modalities: Sequence[str], tables: Mapping[str, FeatureTable]
 ) -> Mapping[str, Sequence[Conversation]]:
     """The conversations with these modalities, read from their tables when they are asked for."""
@@ -234,7 +199,7 @@ def check_tables(recipe: Recipe, dataset: Dataset) -> None:
             did_you_mean(name, dataset.modalities),
         )
         for name in recipe.data.modalities
-        if name not in dataset.modalities and not _brings(feature_part(recipe, name))
+        if name not in dataset.modalities and not brings(feature_part(recipe, name))
     ]
     targets = [(f"[head.{name}]", name) for name in recipe.head]
     if recipe.model is not None:
@@ -247,10 +212,6 @@ def check_tables(recipe: Recipe, dataset: Dataset) -> None:
     ]
     if mistakes:
         raise InputError(mistakes)
-
-
-def _brings(part: FeaturePart | None) -> bool:
-    return part is not None and (part.use is not None or part.file is not None)
 
 
 def _said(fitted_on: FittedOn) -> str:

@@ -53,6 +53,10 @@ class InputError(ErcfwError):
         told = [*map(str, self.mistakes[:MOST_TOLD]), *([f"and {more} more mistakes"] if more > 0 else [])]
         super().__init__("\n".join(told))
 
+    def __reduce__(self) -> tuple[type["InputError"], tuple[tuple[Mistake, ...]]]:
+        """As another process is to make it again."""
+        return type(self), (self.mistakes,)
+
     @classmethod
     def at(cls, where: object, what: str, mend: str = "") -> "InputError":
         """The error of a single mistake."""
@@ -61,6 +65,10 @@ class InputError(ErcfwError):
 
 class RunError(ErcfwError):
     """The input was right, but the run failed: a loss that is not a number, a full disk."""
+
+
+class BrokenClipError(ErcfwError):
+    """A clip cannot be read: its utterance is left out, is told of, and the work goes on."""
 
 
 def shown(text: str, longest: int = LONGEST) -> str:

@@ -12,6 +12,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 
+from ercfw.crew import usual_processes
 from ercfw.data import SIMULATED, Data, load_data, make_dataset
 from ercfw.errors import InputError, PeerGoneError, RunError, in_recipe
 from ercfw.interfaces import Dataset
@@ -105,7 +106,7 @@ def make_accelerator(recipes: Sequence[Recipe]) -> Accelerator:
 def _load(accelerator: Accelerator, job: Job, dataset: Dataset, doubts: tuple[str, ...], talk: Talk) -> Data:
     """A job's data; ``doubts`` is what the dataset warned of while it was read."""
     with accelerator.main_process_first(), talk.progress() as bars:
-        data = load_data(job.recipe, job.catalog, dataset, bars.or_lines)
+        data = load_data(job.recipe, job.catalog, dataset, bars.or_lines, usual_processes())
     data = replace(data, warnings=(*doubts, *data.warnings))
     if SIMULATED in data.stamps:
         talk.banner(SIMULATED, f"No real data: {data.provenance.source}. The numbers say nothing about any corpus.")

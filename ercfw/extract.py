@@ -1,95 +1,133 @@
-"""Features from raw utterances: made once, cached on disk by the content they were made from."""
+"""Features from raw utterances: made once, by one process or several, and kept by what they were made from."""
 
-import hashlib
-import json
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 
 from ercfw.conversations import Conversation, UtteranceId
-from ercfw.errors import ErcfwError, InputError, RunError, cause_of
+from ercfw.crew import Crew, share_out
+from ercfw.errors import ErcfwError, RunError, cause_of
+from ercfw.feature_cache import Array, Made, cache_folder, content, content_of_clip, read, without_unreadable, write
 from ercfw.features import FeatureTable
-from ercfw.files import replacing, sha256
-from ercfw.interfaces import Extractor
+from ercfw.interfaces import Broken, ClipExtractor, Extractor
 
 Progress = Callable[[str, int, int], None]
 """Told what is done, how much of it, and of how much."""
 
-Array = NDArray[Any]
+
+@dataclass(frozen=True)
+class Extraction:
+    """A modality of some conversations.
+
+    Attributes:
+        table: its values.
+        broken: the utterances whose clip could not be read, and why; they are absent in the table.
+    """
+
+    table: FeatureTable
+    broken: Mapping[UtteranceId, str]
 
 
-def cache_folder() -> Path:
-    """``ERCFW_CACHE``, else ``ercfw`` in the user's cache folder."""
-    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("ERCFW_CACHE") or user / "ercfw")
+@dataclass(frozen=True)
+class Piece:
+    """What is made and kept together: a conversation, or one utterance of it for extractors that read clips alone.
+
+    Attributes:
+        conversation: without the clips that cannot be opened.
+        unreadable: why, by their place in it.
+        path: where it is kept.
+    """
+
+    conversation: Conversation
+    unreadable: Mapping[int, Broken]
+    path: Path
 
 
-def extract(extractor: Extractor, name: str, conversations: Sequence[Conversation], progress: Progress) -> FeatureTable:
+def extract(
+    extractor: Extractor,
+    name: str,
+    conversations: Sequence[Conversation],
+    progress: Progress,
+    crew: Crew | None = None,
+) -> Extraction:
     """A modality of all these conversations.
 
-    What was made before, from the same content by the same extractor, is read from the cache; each
-    conversation is written whole when it is made, so a killed extraction goes on where it was. The values
-    are mapped from a file, since they may be more than memory holds.
+    What was made before, from the same content by the same extractor, is read from the cache; each piece is
+    written whole when it is made, so a killed extraction goes on where it was. The values are mapped from
+    a file, since they may be more than memory holds.
+
+    Args:
+        extractor: what makes them.
+        name: as recipes and messages call it.
+        conversations: in the order of the table's rows.
+        progress: told of each piece that is made.
+        crew: further processes to make them in; None = this one makes all.
 
     Raises:
         RunError: the extractor failed, did not give what it promised, or the cache cannot be written.
     """
     folder = cache_folder() / "features" / f"{name}-{extractor.fingerprint[:16]}"
-    ids = tuple(id for conversation in conversations for id in conversation.ids)
-    return _table(ids, _arrays(extractor, name, conversations, folder, progress), extractor, name, folder)
+    pieces = [piece for conversation in conversations for piece in _pieces(extractor, conversation, folder)]
+    missing = list({piece.path: piece for piece in pieces if not piece.path.is_file()}.values())
+    for done, _ in enumerate(share_out(crew, extractor, name, missing, make), 1):
+        progress(f"extracting {name}", done, len(missing))
+    broken: dict[UtteranceId, str] = {}
+    arrays = _arrays(extractor, name, pieces, broken)
+    return Extraction(_table(conversations, arrays, extractor, name, folder), broken)
+
+
+def make(extractor: Extractor, name: str, piece: Piece) -> None:
+    """Make a piece and keep it.
+
+    Raises:
+        RunError: the extractor failed, did not give what it promised, or the cache cannot be written.
+    """
+    write(piece.path, _run(extractor, name, piece.conversation))
+
+
+def _pieces(extractor: Extractor, conversation: Conversation, folder: Path) -> Iterator[Piece]:
+    if isinstance(extractor, ClipExtractor):
+        for place in range(len(conversation)):
+            one, unreadable = without_unreadable(conversation.only(slice(place, place + 1)))
+            yield Piece(one, unreadable, folder / f"{content_of_clip(one.clips[0])}.safetensors")
+        return
+    unreadable = {}
+    if extractor.reads != "text":
+        conversation, unreadable = without_unreadable(conversation)
+    yield Piece(conversation, unreadable, folder / f"{content(extractor.reads, conversation)}.safetensors")
 
 
 def _arrays(
-    extractor: Extractor, name: str, conversations: Sequence[Conversation], folder: Path, progress: Progress
+    extractor: Extractor, name: str, pieces: Iterable[Piece], broken: dict[UtteranceId, str]
 ) -> Iterator[Array | None]:
-    """One of each utterance, from the cache, or made and written there."""
-    for number, conversation in enumerate(conversations, 1):
-        path = folder / f"{_content(extractor.reads, conversation)}.safetensors"
-        found = _read(path, len(conversation))
+    """One of each utterance, from the cache; what is damaged there is made again. Fills ``broken``."""
+    for piece in pieces:
+        found = read(piece.path, len(piece.conversation))
+        if found is None or not _fits(found, extractor):
+            make(extractor, name, piece)
+            found = read(piece.path, len(piece.conversation))
         if found is None:
-            found = _run(extractor, name, conversation)
-            _write(path, found)
-        yield from found
-        progress(f"extracting {name}", number, len(conversations))
+            raise RunError(f"{piece.path}: cannot be read though it was just written")
+        for place, (id, array) in enumerate(zip(piece.conversation.ids, found, strict=True)):
+            array = piece.unreadable.get(place, array)
+            if isinstance(array, Broken):
+                broken[id] = array.why
+                array = None
+            yield array
 
 
-def _content(reads: str, conversation: Conversation) -> str:
-    """A hash of all that an extractor may read of a conversation."""
-    said: Iterable[Any] = zip(conversation.speakers, conversation.texts, strict=True)
-    if reads != "text":
-        clips = conversation.media or (None,) * len(conversation)
-        try:
-            hashes = [sha256(clip) if clip else None for clip in clips]
-        except OSError as error:
-            raise InputError.at(str(error.filename), f"cannot be read: {error.strerror}") from error
-        said = zip(conversation.speakers, hashes, strict=True)
-    return hashlib.sha256(json.dumps(list(said)).encode()).hexdigest()
+def _fits(made: Made, extractor: Extractor) -> bool:
+    return all(_is_promised(array, extractor) for array in made if isinstance(array, np.ndarray))
 
 
-def _read(path: Path, utterances: int) -> list[Array | None] | None:
-    try:
-        tensors = load_file(path)
-    except (OSError, SafetensorError):
-        return None
-    return [tensors.get(str(number)) for number in range(utterances)]
-
-
-def _write(path: Path, arrays: Sequence[Array | None]) -> None:
-    there = {str(number): np.ascontiguousarray(array) for number, array in enumerate(arrays) if array is not None}
-    with replacing(path) as temporary:
-        save_file(there, temporary)
-
-
-def _run(extractor: Extractor, name: str, conversation: Conversation) -> list[Array | None]:
+def _run(extractor: Extractor, name: str, conversation: Conversation) -> Made:
     """The arrays of a conversation, checked before they are kept."""
     where = f"extractor '{name}', conversation {conversation.id}"
     try:
@@ -101,30 +139,40 @@ def _run(extractor: Extractor, name: str, conversation: Conversation) -> list[Ar
     if len(arrays) != len(conversation):
         raise RunError(f"{where}: gave {len(arrays)} arrays for {len(conversation)} utterances")
     for array, utterance in zip(arrays, conversation.utterances, strict=True):
-        if array is not None and not _is_promised(array, extractor.dim):
+        if array is not None and not isinstance(array, Broken) and not _is_promised(array, extractor):
             what = f"{array.dtype} of shape {list(array.shape)}" if isinstance(array, np.ndarray) else repr(array)
-            raise RunError(
-                f"{where}, utterance {utterance}: gave {what}, not finite float32 [{extractor.dim}] or "
-                f"[T, {extractor.dim}], or int64 [T]"
-            )
+            raise RunError(f"{where}, utterance {utterance}: gave {what}, not {_promise(extractor)}")
     return arrays
 
 
-def _is_promised(array: Any, dim: int) -> bool:
+def _promise(extractor: Extractor) -> str:
+    """In words, what ``kind`` and ``dim`` say."""
+    if extractor.kind == "tokens":
+        return f"int64 [T] from 0 to {extractor.dim - 1}"
+    return f"finite float32 [{'T, ' if extractor.kind == 'frames' else ''}{extractor.dim}]"
+
+
+def _is_promised(array: Any, extractor: Extractor) -> bool:
     if not isinstance(array, np.ndarray):
         return False
-    if array.dtype == np.int64:
-        return array.ndim == 1
-    fits = array.dtype == np.float32 and array.ndim in (1, 2) and array.shape[-1] == dim
-    return fits and bool(np.isfinite(array).all())
+    if extractor.kind == "tokens":
+        fits = array.dtype == np.int64 and array.ndim == 1
+        return fits and bool((array >= 0).all() and (array < extractor.dim).all())
+    fits = array.dtype == np.float32 and array.ndim == (1 if extractor.kind == "vector" else 2)
+    return fits and array.shape[-1] == extractor.dim and bool(np.isfinite(array).all())
 
 
 def _table(
-    ids: tuple[UtteranceId, ...], arrays: Iterable[Array | None], extractor: Extractor, name: str, folder: Path
+    conversations: Sequence[Conversation],
+    arrays: Iterable[Array | None],
+    extractor: Extractor,
+    name: str,
+    folder: Path,
 ) -> FeatureTable:
     """The arrays after one another, in a file without a name that lasts as long as the table."""
-    like: Array = np.zeros(extractor.dim, np.float32)  # a vector, unless another array comes
-    kinds: set[tuple[int, str]] = set()
+    vectors = extractor.kind == "vector"
+    dtype = np.dtype(np.int64 if extractor.kind == "tokens" else np.float32)
+    width: tuple[int, ...] = () if extractor.kind == "tokens" else (extractor.dim,)
     present: list[bool] = []
     lengths: list[int] = []
     with _unnamed_file(folder) as file:
@@ -132,29 +180,22 @@ def _table(
             present.append(array is not None)
             lengths.append(0 if array is None else len(array))
             if array is not None:
-                like = array
-                kinds.add((array.ndim, array.dtype.kind))
-                if _is_vector(array):
+                if vectors:
                     file.seek(row * array.nbytes)  # past those that are absent: they are zeros
                 file.write(np.ascontiguousarray(array).data)
-        shape = (len(present), *like.shape) if _is_vector(like) else (sum(lengths), *like.shape[1:])
-        file.truncate(max(1, math.prod(shape) * like.itemsize))  # nothing at all cannot be mapped
-        values = np.memmap(file, like.dtype, "r", shape=shape).view(np.ndarray)
-    if len(kinds) > 1:
-        raise RunError(f"extractor '{name}' gave vectors, frames or tokens in turn; a stream is one of them")
+        shape = (len(present) if vectors else sum(lengths), *width)
+        file.truncate(max(1, math.prod(shape) * dtype.itemsize))  # nothing at all cannot be mapped
+        values = np.memmap(file, dtype, "r", shape=shape).view(np.ndarray)
     return FeatureTable(
-        ids=ids,
+        ids=tuple(id for conversation in conversations for id in conversation.ids),
         values=values,
         present=np.array(present, dtype=bool),
-        lengths=None if _is_vector(like) else np.array(lengths, dtype=np.int64),
+        lengths=None if vectors else np.array(lengths, dtype=np.int64),
         made_by={"extractor": name, "fingerprint": extractor.fingerprint},
-        fitted_on="nothing",
+        fitted_on=extractor.fitted_on(conversations),
+        vocabulary=extractor.dim if extractor.kind == "tokens" else None,
         where=f"extractor '{name}'",
     )
-
-
-def _is_vector(array: Array) -> bool:
-    return array.ndim == 1 and array.dtype.kind == "f"
 
 
 @contextmanager

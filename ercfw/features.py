@@ -44,6 +44,7 @@ class About(BaseModel):
     ids: Annotated[tuple[UtteranceId, ...], FailFast()]
     made_by: dict[str, Any]
     fitted_on: FittedOn
+    vocabulary: int | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class FeatureTable:
         lengths: ``[R]`` int64 frames or tokens of each row; None for vectors.
         made_by: what made the values: extractor, settings, versions.
         fitted_on: the utterances whose labels were used to make them.
+        vocabulary: how many tokens there are; None = as many as the largest here needs.
         where: the file, for messages.
     """
 
@@ -67,6 +69,7 @@ class FeatureTable:
     lengths: NDArray[np.int64] | None = None
     made_by: Mapping[str, Any] = field(default_factory=dict)
     fitted_on: FittedOn = "unknown"
+    vocabulary: int | None = None
     where: str = "features"
 
     def __post_init__(self) -> None:
@@ -88,6 +91,8 @@ class FeatureTable:
             raise InputError.at(self.where, f"{rows} rows of values, but {len(self.ids)} utterance ids")
         if tokens and (self.values < 0).any():
             raise InputError.at(self.where, "holds tokens below 0")
+        if tokens and self.vocabulary is not None and int(self.values.max(initial=0)) >= self.vocabulary:
+            raise InputError.at(self.where, f"holds tokens beyond its vocabulary of {self.vocabulary}")
         if self.lengths is None:
             return
         if self.lengths.ndim != 1 or self.lengths.dtype.kind not in "iu" or (self.lengths < 0).any():
@@ -106,9 +111,9 @@ class FeatureTable:
 
     @property
     def dim(self) -> int:
-        """D; for tokens the size of the vocabulary (the largest id and one)."""
+        """D; for tokens the size of the vocabulary."""
         if self.values.ndim == 1:
-            return int(self.values.max(initial=0)) + 1
+            return self.vocabulary or int(self.values.max(initial=0)) + 1
         return int(self.values.shape[1])
 
     def select(self, ids: Sequence[UtteranceId]) -> StoredModality:
@@ -129,7 +134,7 @@ class FeatureTable:
             )
         present = self.present[rows]
         lengths = None if self.lengths is None else np.where(present, self.lengths[rows], 0)
-        return StoredModality(self.values, self._starts[rows], present, lengths)
+        return StoredModality(self.values, self._starts[rows], present, lengths, self.dim)
 
     def save(self, path: Path) -> None:
         """Write a safetensors file, whole or not at all."""
@@ -138,6 +143,8 @@ class FeatureTable:
             tensors["lengths"] = self.lengths
         fitted = self.fitted_on if isinstance(self.fitted_on, str) else sorted(self.fitted_on)
         about = {"format": FORMAT, "ids": self.ids, "made_by": self.made_by, "fitted_on": fitted}
+        if self.vocabulary is not None:
+            about["vocabulary"] = self.vocabulary
         with replacing(path) as temporary:
             save_file(tensors, temporary, metadata={"ercfw": json.dumps(about, sort_keys=True)})
 
@@ -165,6 +172,7 @@ class FeatureTable:
                 lengths=lengths if lengths is None or lengths.dtype.kind != "u" else lengths.astype(np.int64),
                 made_by={**about.made_by, **(made_by or {})},
                 fitted_on=about.fitted_on,
+                vocabulary=about.vocabulary,
                 where=str(path),
             )
         except (OSError, SafetensorError, ValueError, TypeError, KeyError) as error:

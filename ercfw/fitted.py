@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ercfw.conversations import Conversation, UtteranceId
 from ercfw.errors import InputError
-from ercfw.extract import cache_folder
+from ercfw.feature_cache import cache_folder
 from ercfw.features import FittedOn
 from ercfw.files import write_text
 from ercfw.streams import gather

@@ -8,17 +8,17 @@ T frames or tokens, D width, C classes, E width of an embedding.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ercfw.batch import HeadOutput, Inputs, Outputs, Stream
-from ercfw.conversations import Conversation, UtteranceId
-from ercfw.errors import InputError
-from ercfw.features import FeatureTable
-from ercfw.info import DataInfo, ModalitySpec
+from ercfw.conversations import Clip, Conversation, UtteranceId
+from ercfw.errors import BrokenClipError, InputError
+from ercfw.features import FeatureTable, FittedOn
+from ercfw.info import DataInfo, ModalitySpec, StreamKind
 
 Split = Literal["train", "dev", "test"]
 
@@ -78,16 +78,29 @@ class Dataset(ABC):
         raise InputError.at(f"[features.{modality}]", "this dataset draws no streams")
 
 
+@dataclass(frozen=True)
+class Broken:
+    """In place of an utterance's features: its clip could not be read, and why."""
+
+    why: str
+
+
 class Extractor(ABC):
     """Turns the raw utterances of a conversation into features; frozen.
 
     Attributes:
         reads: what it needs of an utterance.
-        dim: D of what it gives.
+        kind: what it gives an utterance: a vector, frames, or tokens.
+        dim: D of what it gives; the size of the vocabulary for tokens.
+        causal: it reads no later utterance of the conversation.
+        stamps: words that must stand on everything made from its features.
     """
 
-    reads: ClassVar[Literal["text", "audio", "visual"]]
+    reads: Literal["text", "audio", "visual"]
+    kind: StreamKind = "vector"
     dim: int
+    causal: bool = True
+    stamps: tuple[str, ...] = ()
 
     @property
     @abstractmethod
@@ -95,8 +108,34 @@ class Extractor(ABC):
         """A hash of everything but the conversation that decides the values: settings, weights."""
 
     @abstractmethod
-    def extract(self, conversation: Conversation) -> Sequence[NDArray[Any] | None]:
+    def extract(self, conversation: Conversation) -> Sequence[NDArray[Any] | Broken | None]:
         """U arrays, ``[D]`` or ``[T, D]`` float32 or ``[T]`` int64; None = absent."""
+
+    def fitted_on(self, conversations: Sequence[Conversation]) -> FittedOn:
+        """Which of these conversations' utterances its maker had seen with their labels."""
+        return "nothing"
+
+
+class ClipExtractor(Extractor):
+    """An extractor that reads every clip by itself; each is kept in the cache as soon as it is made."""
+
+    @abstractmethod
+    def extract_clip(self, clip: Clip) -> NDArray[Any] | None:
+        """One array as ``extract`` gives; None when there is nothing to read in the clip.
+
+        Raises:
+            BrokenClipError: the clip cannot be read.
+        """
+
+    def extract(self, conversation: Conversation) -> Sequence[NDArray[Any] | Broken | None]:
+        """U arrays, one a clip; an utterance without a clip is absent."""
+        return [self._try(clip) for clip in conversation.clips or (None,) * len(conversation)]
+
+    def _try(self, clip: Clip | None) -> NDArray[Any] | Broken | None:
+        try:
+            return None if clip is None else self.extract_clip(clip)
+        except BrokenClipError as error:
+            return Broken(str(error))
 
 
 class Encoder(nn.Module):

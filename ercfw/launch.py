@@ -29,7 +29,7 @@ def launch(processes: int, words: Sequence[str]) -> None:
         raise InputError.at("--processes", what, "one of the two")
     # It tells of every process that ends, at length; what matters is told here or by the process itself.
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, _cores() // processes)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // processes)))
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -53,7 +53,7 @@ def launch(processes: int, words: Sequence[str]) -> None:
         raise ProcessFailedError(1) from None
 
 
-def _cores() -> int:
+def cores() -> int:
     """Those that this process may use: a scheduler often gives a part of the machine's."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -20,12 +20,14 @@ class StoredModality:
         starts: ``[R]`` int64, where each row begins in ``values``.
         present: ``[R]`` bool.
         lengths: ``[R]`` int64 frames or tokens of each row, 0 where it is absent; None for vectors.
+        dim: D; for tokens the size of the vocabulary.
     """
 
     values: NDArray[Any]
     starts: NDArray[np.int64]
     present: NDArray[np.bool_]
-    lengths: NDArray[np.int64] | None = None
+    lengths: NDArray[np.int64] | None
+    dim: int
 
     def read(self, rows: NDArray[np.int64]) -> ConversationStream:
         """``[N]`` rows as conversations carry them: a copy, the only one on the way to a batch."""
@@ -76,6 +78,13 @@ def gather(conversations: Sequence[Conversation], modalities: Iterable[str]) -> 
         else _join([conversation.streams[modality] for conversation in conversations])
         for modality in modalities
     }
+
+
+def vocabulary(conversations: Sequence[Conversation], modality: str) -> int:
+    """How many tokens a modality may hold, as its store tells; 0 where the conversations carry it themselves."""
+    stored, _ = _shared(conversations)
+    store = stored.get(modality)
+    return 0 if store is None else store.dim
 
 
 def presence(conversations: Sequence[Conversation], modality: str) -> NDArray[np.bool_]:

@@ -8,13 +8,14 @@ from torch import nn
 from ercfw.build import build_losses, build_model
 from ercfw.catalog import Catalog
 from ercfw.collate import describe
-from ercfw.data import check_tables, feature_part, make_dataset, make_extractor
+from ercfw.data import check_tables, make_dataset
 from ercfw.errors import InputError, Mistake, in_recipe
-from ercfw.info import DataInfo, ModalitySpec, TargetSpec
+from ercfw.info import DataInfo, ModalitySpec, StreamKind, TargetSpec
 from ercfw.jobs import Job, with_new
 from ercfw.optimise import optimizer_arguments
 from ercfw.recipe import BASE, Recipe
 from ercfw.rehearse import rehearse
+from ercfw.sources import extracted, make_extractor
 
 STREAMS = "the streams' files and values"
 STAND_IN_WIDTHS = (8, 12)
@@ -93,10 +94,18 @@ def _build(recipe: Recipe, catalog: Catalog, info: DataInfo) -> tuple[str, ...]:
 
 def _promised_streams(recipe: Recipe, catalog: Catalog, stand_in: int) -> dict[str, ModalitySpec]:
     """Streams of the width that their extractor promises, or of a stand-in's."""
+    by_extractor = extracted(recipe)
     streams = {}
     for name in recipe.data.modalities:
-        part = feature_part(recipe, name)
-        extracted = part is not None and part.use is not None
-        width = make_extractor(recipe, catalog, name).dim if extracted else stand_in
-        streams[name] = ModalitySpec("vector", width, 1, (0.0,) * width, (1.0,) * width)
+        if name in by_extractor:
+            extractor = make_extractor(recipe, catalog, name)
+            streams[name] = _numbered(extractor.kind, extractor.dim)
+        else:
+            streams[name] = _numbered("vector", stand_in)
     return streams
+
+
+def _numbered(kind: StreamKind, dim: int) -> ModalitySpec:
+    if kind == "tokens":
+        return ModalitySpec(kind, dim)
+    return ModalitySpec(kind, dim, 1, (0.0,) * dim, (1.0,) * dim)

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ercfw.conversations import Conversation
-from ercfw.errors import InputError, RunError
-from ercfw.extract import cache_folder, extract
-from ercfw.interfaces import Extractor
+from ercfw.conversations import Clip, Conversation
+from ercfw.errors import BrokenClipError, InputError, RunError
+from ercfw.extract import extract
+from ercfw.feature_cache import cache_folder
+from ercfw.features import FeatureTable
+from ercfw.interfaces import ClipExtractor, Extractor
 
 
 class Letters(Extractor):
@@ -45,9 +47,13 @@ def quiet(*_):
     pass
 
 
+def table_of(extractor, name, conversations):
+    return extract(extractor, name, conversations, quiet).table
+
+
 def test_values_ids_and_absence():
     steps = []
-    table = extract(Letters(), "letters", CONVERSATIONS, lambda *step: steps.append(step))
+    table = extract(Letters(), "letters", CONVERSATIONS, lambda *step: steps.append(step)).table
     assert table.ids == (("c0", "0"), ("c0", "1"), ("c0", "2"), ("c1", "0"), ("c2", "0"))
     assert table.present.tolist() == [True, False, True, True, True]
     assert table.values.tolist() == [[3, 0, 1], [0, 0, 0], [11, 2, 0], [5, 0, 1], [3, 0, 0]]
@@ -58,9 +64,9 @@ def test_values_ids_and_absence():
 
 def test_the_same_content_is_read_from_the_cache_whatever_its_name():
     first, second = Letters(), Letters()
-    table = extract(first, "letters", CONVERSATIONS, quiet)
+    table = table_of(first, "letters", CONVERSATIONS)
     renamed = [replace(c, id=f"other/{c.id}") for c in reversed(CONVERSATIONS)]
-    again = extract(second, "letters", renamed, quiet)
+    again = table_of(second, "letters", renamed)
     assert first.asked == ["c0", "c1", "c2"]
     assert second.asked == []
     assert again.values.tolist() == table.values[[4, 3, 0, 1, 2]].tolist()
@@ -89,7 +95,7 @@ def test_what_was_stopped_goes_on_where_it_was():
     with pytest.raises(KeyboardInterrupt):
         extract(Dies(), "letters", CONVERSATIONS, quiet)
     after = Letters()
-    assert len(extract(after, "letters", CONVERSATIONS, quiet).ids) == 5
+    assert len(table_of(after, "letters", CONVERSATIONS).ids) == 5
     assert after.asked == ["c2"]
 
 
@@ -99,13 +105,13 @@ def cached():
 
 @pytest.mark.parametrize("damage", [b"", b"rubbish", None])
 def test_a_damaged_file_is_made_again(damage):
-    table = extract(Letters(), "letters", CONVERSATIONS, quiet)
+    table = table_of(Letters(), "letters", CONVERSATIONS)
     whole = {path: path.read_bytes() for path in cached()}
     assert len(whole) == 3
     victim = cached()[-1]
     victim.write_bytes(whole[victim][:-4] if damage is None else damage)
     after = Letters()
-    assert extract(after, "letters", CONVERSATIONS, quiet).values.tolist() == table.values.tolist()
+    assert table_of(after, "letters", CONVERSATIONS).values.tolist() == table.values.tolist()
     assert after.asked == ["c0"]
     assert {path: path.read_bytes() for path in cached()} == whole
 
@@ -157,11 +163,14 @@ def test_an_extractor_that_fails_is_named():
 
 
 class Frames(Letters):
+    kind = "frames"
+
     def one(self, text):
         return np.ones((len(text), 3), np.float32) if text else None
 
 
 class Tokens(Letters):
+    kind = "tokens"
     dim = 200
 
     def one(self, text):
@@ -169,10 +178,10 @@ class Tokens(Letters):
 
 
 def test_frames_and_tokens_have_lengths():
-    frames = extract(Frames(), "frames", CONVERSATIONS, quiet)
+    frames = table_of(Frames(), "frames", CONVERSATIONS)
     assert frames.lengths.tolist() == [3, 0, 11, 5, 3]
     assert frames.values.shape == (22, 3)
-    tokens = extract(Tokens(), "tokens", CONVERSATIONS, quiet)
+    tokens = table_of(Tokens(), "tokens", CONVERSATIONS)
     assert tokens.values.tolist() == [
         ord(c) for conversation in CONVERSATIONS for text in conversation.texts for c in text
     ]
@@ -181,14 +190,14 @@ def test_frames_and_tokens_have_lengths():
 
 @pytest.mark.parametrize("texts", [("", "Hi", ""), ("", "", "Hi!", "", "Ho"), ("",)])
 def test_absent_vectors_are_zeros_wherever_they_stand(texts):
-    table = extract(Letters(), "letters", [conversation("c", *texts)], quiet)
+    table = table_of(Letters(), "letters", [conversation("c", *texts)])
     letters = Letters()
     assert table.values.tolist() == [[0, 0, 0] if not text else letters.one(text).tolist() for text in texts]
     assert table.present.tolist() == [bool(text) for text in texts]
 
 
 def test_values_are_mapped_and_their_file_has_no_name():
-    table = extract(Letters(), "letters", CONVERSATIONS, quiet)
+    table = table_of(Letters(), "letters", CONVERSATIONS)
     base = table.values
     while isinstance(base, np.ndarray):
         base = base.base
@@ -196,33 +205,113 @@ def test_values_are_mapped_and_their_file_has_no_name():
     assert {path.suffix for path in (cache_folder() / "features").rglob("*") if path.is_file()} == {".safetensors"}
 
 
-class Wavers(Letters):
-    def one(self, text):
-        return np.ones((2, 3) if "!" in text else 3, np.float32)
+@pytest.mark.parametrize(
+    ("kind", "array", "promise"),
+    [
+        ("vector", np.ones((2, 3), np.float32), r"finite float32 \[3\]"),
+        ("frames", GOOD, r"finite float32 \[T, 3\]"),
+        ("tokens", GOOD, r"int64 \[T\] from 0 to 2"),
+        ("tokens", np.array([3]), r"int64 \[T\] from 0 to 2"),
+        ("tokens", np.array([-1]), r"int64 \[T\] from 0 to 2"),
+    ],
+)
+def test_what_is_not_of_the_promised_kind_is_told(kind, array, promise):
+    extractor = Says(array)
+    extractor.kind = kind
+    with pytest.raises(RunError, match=f"gave .*, not {promise}"):
+        extract(extractor, "mine", [conversation("c", "x")], quiet)
 
 
-def test_vectors_and_frames_in_turn_are_told():
-    with pytest.raises(RunError, match="extractor 'wavers' gave vectors, frames or tokens in turn"):
-        extract(Wavers(), "wavers", CONVERSATIONS, quiet)
+def test_tokens_keep_the_size_of_their_vocabulary(tmp_path):
+    table = table_of(Tokens(), "tokens", CONVERSATIONS)
+    assert table.dim == 200
+    table.save(tmp_path / "tokens.safetensors")
+    assert FeatureTable.load(tmp_path / "tokens.safetensors").dim == 200
 
 
-class Clips(Letters):
+class Sizes(ClipExtractor):
+    """The bytes of a clip, where it begins, and 1 for the left half; remembers which it was asked for."""
+
+    reads = "audio"
+    dim = 3
+    fingerprint = "f" * 64
+
+    def __init__(self):
+        self.asked = []
+
+    def extract_clip(self, clip):
+        self.asked.append(clip.path.name)
+        data = clip.path.read_bytes()
+        if data.startswith(b"bad"):
+            raise BrokenClipError("is cut off")
+        return np.array([len(data), clip.start, clip.half == "left"], np.float32) if data else None
+
+
+def clips(**content):
+    """A conversation of clips with this content; None = no such file."""
+    paths = {name: Path(f"{name}.wav") for name in content}
+    for name, data in content.items():
+        if data is not None:
+            paths[name].write_bytes(data)
+    return replace(conversation("c", *content), clips=tuple(map(Clip, paths.values())))
+
+
+def test_every_clip_is_kept_by_itself_and_by_its_content_alone():
+    first, same, other = Sizes(), Sizes(), Sizes()
+    spoken = clips(a=b"1", b=b"22", silent=b"")
+    table = table_of(first, "sizes", [spoken])
+    assert table.values[:, 0].tolist() == [1, 2, 0]
+    assert table.present.tolist() == [True, True, False]
+    renamed = replace(spoken, texts=("x", "y", "z"), speakers=("p", "q", "r"))
+    assert table_of(same, "sizes", [renamed]).values.tolist() == table.values.tolist()
+    assert same.asked == []
+    Path("b.wav").write_bytes(b"333")
+    assert table_of(other, "sizes", [spoken]).values[:, 0].tolist() == [1, 3, 0]
+    assert other.asked == ["b.wav"]
+
+
+def test_stretches_of_one_file_are_kept_apart():
+    path = Path("long.wav")
+    path.write_bytes(b"1234")
+    stretches = (Clip(path), Clip(path, 1.5, 2.0), Clip(path, 1.5, 2.5), Clip(path, 1.5, 2.0, "left"))
+    spoken = replace(conversation("c", *"abcd"), clips=stretches)
+    extractor = Sizes()
+    assert table_of(extractor, "sizes", [spoken]).values.tolist() == [[4, 0, 0], [4, 1.5, 0], [4, 1.5, 0], [4, 1.5, 1]]
+    assert len(extractor.asked) == 4
+
+
+def test_broken_clips_are_absent_and_told_each_time():
+    spoken = clips(good=b"1", gone=None, broken=b"bad", empty=b"")
+    for extractor in (Sizes(), Sizes()):
+        made = extract(extractor, "sizes", [spoken], quiet)
+        assert made.table.present.tolist() == [True, False, False, False]
+        assert made.broken == {("c", "1"): "cannot be opened: No such file or directory", ("c", "2"): "is cut off"}
+    assert extractor.asked == []
+
+
+class Listens(Letters):
+    """Reads the sound of a whole conversation."""
+
     reads = "audio"
 
+    def extract(self, conversation):
+        self.asked.append(conversation.id)
+        sizes = [clip.path.stat().st_size if clip else None for clip in conversation.clips]
+        return [None if size is None else np.array([size, sum(filter(None, sizes)), 0], np.float32) for size in sizes]
 
-def test_sound_is_known_by_its_clip_and_not_by_its_text(tmp_path):
-    clip = Path("a.wav")
-    clip.write_bytes(b"one")
-    spoken = replace(conversation("c", "Hi"), media=(clip,))
-    extract(Clips(), "clips", [spoken], quiet)
-    same, other = Clips(), Clips()
-    extract(same, "clips", [replace(spoken, texts=("Ho",))], quiet)
+
+def test_who_reads_whole_conversations_is_asked_for_them():
+    spoken = clips(a=b"1", gone=None, b=b"22")
+    first, same, other = Listens(), Listens(), Listens()
+    made = extract(first, "listens", [spoken], quiet)
+    assert made.table.values.tolist() == [[1, 3, 0], [0, 0, 0], [2, 3, 0]]
+    assert list(made.broken) == [("c", "1")]
+    assert table_of(same, "listens", [replace(spoken, texts=("x", "y", "z"))]).values[0].tolist() == [1, 3, 0]
     assert same.asked == []
-    clip.write_bytes(b"two")
-    extract(other, "clips", [spoken], quiet)
+    table_of(other, "listens", [replace(spoken, speakers=("a", "b", "a"))])
     assert other.asked == ["c"]
 
 
-def test_a_clip_that_is_not_there_is_told():
-    with pytest.raises(InputError, match=r"gone\.wav: cannot be read: No such file"):
-        extract(Clips(), "clips", [replace(conversation("c", "Hi"), media=(Path("gone.wav"),))], quiet)
+def test_a_conversation_without_clips_has_nothing_to_be_seen():
+    assert not table_of(Sizes(), "sizes", CONVERSATIONS).present.any()
+    assert not table_of(Sizes(), "sizes", [replace(CONVERSATIONS[0], clips=(None, None, None))]).present.any()

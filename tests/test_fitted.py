@@ -9,7 +9,7 @@ import pytest
 from ercfw import fitted
 from ercfw.conversations import Conversation, ConversationStream
 from ercfw.errors import InputError
-from ercfw.extract import cache_folder
+from ercfw.feature_cache import cache_folder
 from ercfw.features import FeatureTable
 from ercfw.fitted import DEV_CONTAMINATED, check_fitted, linear_scores
 

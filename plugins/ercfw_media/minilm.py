@@ -7,7 +7,7 @@ from functools import cached_property
 from hashlib import sha256 as hash_of
 from importlib import metadata, util
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -44,7 +44,7 @@ class MiniLm(Extractor):
             what a sentence is about; the lower ones keep more of how it is said.
     """
 
-    reads: ClassVar[Literal["text"]] = "text"
+    reads = "text"
 
     def __init__(self, *, layers: Annotated[tuple[Layer, ...], Field(min_length=1)] = (LAST_LAYER,)) -> None:
         if len(set(layers)) < len(layers):

@@ -1,0 +1,150 @@
+"""Where the values of each modality come from: an extractor, a file, or the dataset itself."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ercfw.build import DEFAULT, make_part
+from ercfw.catalog import Catalog, load_catalog
+from ercfw.conversations import Conversation
+from ercfw.crew import Crew
+from ercfw.errors import InputError
+from ercfw.extract import Extraction, Progress, extract
+from ercfw.features import FeatureTable, FittedOn, read_features
+from ercfw.interfaces import Dataset, Extractor
+from ercfw.recipe import FeaturePart, Recipe
+
+FIRST = 3
+"""Broken clips that a warning names."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where one modality came from.
+
+    Attributes:
+        table: its values.
+        fitted_on: what they were fitted on, by the table's word or the recipe's.
+        stamps: words that must stand on everything made from them.
+        broken: the utterances whose clip could not be read, and why.
+    """
+
+    table: FeatureTable
+    fitted_on: FittedOn
+    stamps: tuple[str, ...] = ()
+    broken: Mapping[tuple[str, str], str] | None = None
+
+    def warnings(self, modality: str) -> list[str]:
+        """What a reader should know."""
+        if not self.broken:
+            return []
+        first = [f"{conversation} {utterance}: {why}" for (conversation, utterance), why in self.broken.items()]
+        more = f", and {len(first) - FIRST} more" if len(first) > FIRST else ""
+        return [f"stream '{modality}': clips that could not be read: {len(first)} ({'; '.join(first[:FIRST])}{more})"]
+
+
+@dataclass(frozen=True)
+class Recruit:
+    """Makes a recipe's extractor of a modality in another process.
+
+    Attributes:
+        recipe: as JSON.
+        files: its plugin files.
+        modality: whose extractor it is.
+    """
+
+    recipe: str
+    files: tuple[Path, ...]
+    modality: str
+
+    def __call__(self) -> Extractor:
+        """The extractor."""
+        return make_extractor(Recipe.model_validate_json(self.recipe), load_catalog(self.files), self.modality)
+
+
+def feature_part(recipe: Recipe, modality: str) -> FeaturePart | None:
+    """What the recipe says of where a modality comes from."""
+    return recipe.features.get(modality, recipe.features.get(DEFAULT))
+
+
+def make_extractor(recipe: Recipe, catalog: Catalog, modality: str) -> Extractor:
+    """The extractor that the recipe names for a modality."""
+    part = feature_part(recipe, modality)
+    assert part is not None
+    key = modality if modality in recipe.features else DEFAULT
+    extractor: Extractor = make_part(catalog, "extractor", f"features.{key}", part)
+    return extractor
+
+
+def extracted(recipe: Recipe) -> list[str]:
+    """The modalities that an extractor makes."""
+    parts = {name: feature_part(recipe, name) for name in recipe.data.modalities}
+    return [name for name, part in parts.items() if part is not None and part.use is not None]
+
+
+def brings(part: FeaturePart | None) -> bool:
+    """Whether the recipe itself says where a modality comes from."""
+    return part is not None and (part.use is not None or part.file is not None)
+
+
+def run_extractor(
+    recipe: Recipe,
+    catalog: Catalog,
+    conversations: Sequence[Conversation],
+    modality: str,
+    progress: Progress,
+    processes: int = 1,
+) -> tuple[Extractor, Extraction]:
+    """A modality of these conversations by the recipe's extractor."""
+    part = feature_part(recipe, modality)
+    assert part is not None
+    assert part.use is not None
+    extractor = make_extractor(recipe, catalog, modality)
+    recruit = Recruit(recipe.model_dump_json(by_alias=True), catalog.files, modality)
+    crew = Crew(processes, recruit) if processes > 1 else None
+    return extractor, extract(extractor, part.use, conversations, progress, crew)
+
+
+def find_source(
+    recipe: Recipe,
+    catalog: Catalog,
+    dataset: Dataset,
+    splits: Mapping[str, Sequence[Conversation]],
+    modality: str,
+    progress: Progress,
+    processes: int = 1,
+) -> Source | None:
+    """Where a modality comes from; None when the conversations carry it.
+
+    Raises:
+        InputError: nothing brings it, or what brings it is not fit for the data.
+    """
+    part = feature_part(recipe, modality)
+    if part is not None and part.use is not None:
+        if dataset.provenance.simulated:
+            return _drawn(recipe, catalog, dataset, modality)
+        conversations = [c for in_split in splits.values() for c in in_split]
+        extractor, made = run_extractor(recipe, catalog, conversations, modality, progress, processes)
+        return Source(made.table, made.table.fitted_on, extractor.stamps, made.broken)
+    if part is not None and part.file is not None:
+        return _as_recipe_says(part, dataset, read_features(Path(part.file), dataset.rows))
+    if all(modality in c.streams for in_split in splits.values() for c in in_split):
+        return None
+    return _as_recipe_says(part, dataset, dataset.features(modality))
+
+
+def _drawn(recipe: Recipe, catalog: Catalog, dataset: Dataset, modality: str) -> Source:
+    """Simulated values of the width that the extractor promises."""
+    extractor = make_extractor(recipe, catalog, modality)
+    if extractor.kind == "tokens":
+        what = "gives tokens, but simulated conversations have no words"
+        raise InputError.at(f"[features.{modality}] use", what, "set data.root to real data")
+    table = dataset.draw(modality, extractor.dim)
+    return Source(table, table.fitted_on, extractor.stamps)
+
+
+def _as_recipe_says(part: FeaturePart | None, dataset: Dataset, table: FeatureTable) -> Source:
+    """What a table was fitted on: what it says itself, unless the recipe speaks of real values."""
+    if part is None or part.fitted_on is None or dataset.provenance.simulated:
+        return Source(table, table.fitted_on)
+    return Source(table, dataset.source_train if part.fitted_on == "train" else part.fitted_on)
