@@ -122,3 +122,19 @@ def _spread(values: Sequence[float]) -> str:
     if not values:
         return "-"
     return f"{mean(values):.2f}" + (f" ± {stdev(values):.2f}" if len(values) > 1 else "")
+
+
+def features_table(modalities: Sequence[Mapping[str, Any]]) -> Table:
+    """What each extractor of a recipe gave."""
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("modality")
+    table.add_column("extractor")
+    for heading in ("width", "utterances", "present", "broken", "seconds"):
+        table.add_column(heading, justify="right")
+    table.add_column("file or stamps", overflow="fold")
+    for found in modalities:
+        numbers = [found["dim"], found["utterances"], found["present"], len(found["broken"])]
+        where = ", ".join([*([found["file"]] if found["file"] else []), *found["stamps"]])
+        row = [found["modality"], found["extractor"], *map(str, numbers), f"{found['seconds']:.1f}", where]
+        table.add_row(*(Text(shown(cell)) for cell in row))
+    return table

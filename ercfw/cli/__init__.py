@@ -1,0 +1,66 @@
+"""The command line: a file a verb or two; torch and plugins are imported inside the functions."""
+
+import os
+import sys
+import time
+
+from ercfw.cli.app import app, first_process
+from ercfw.errors import ErcfwError, PeerGoneError, RunError
+from ercfw.machine import use_well
+from ercfw.stopping import Stopped, at_once
+
+# isort: off
+# In the order in which --help tells them.
+from ercfw.cli import run, extract, recipes, listings
+
+# isort: on
+
+__all__ = ["app", "extract", "listings", "main", "recipes", "run"]
+
+PATIENCE = 2.0  # seconds
+
+
+def _add_plugin_commands(words: list[str]) -> None:
+    """Load plugins for their verbs only when the verb is none of ours, so that ours start quickly."""
+    ours = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    if words and not words[0].startswith("-") and words[0] not in ours:
+        from ercfw.catalog import load_catalog
+
+        for failure in load_catalog().call("add_commands", app=app):
+            print(f"warning: {failure}", file=sys.stderr)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in one message."""
+    try:
+        with at_once():
+            _main()
+    except Stopped:
+        if first_process():
+            print("stopped", file=sys.stderr)
+        sys.exit(1)
+
+
+def _main() -> None:
+    use_well()
+    if "WORLD_SIZE" in os.environ:
+        # Every process would warn that a search for unused parameters found none, at every start.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    try:
+        _add_plugin_commands(sys.argv[1:])
+        app()
+    except ErcfwError as error:
+        # What all processes meet is told by the first; the others wait, for it ends them with itself.
+        if not first_process():
+            time.sleep(PATIENCE)
+        told = first_process() or (isinstance(error, RunError) and not isinstance(error, PeerGoneError))
+        for line in str(error).splitlines() if told else []:
+            print(f"error: {line}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except RuntimeError as error:
+        from ercfw.distributed import is_of_another_process
+
+        if not is_of_another_process(error):
+            raise
+        time.sleep(PATIENCE)  # who has ended tells why
+        sys.exit(1)

@@ -1,0 +1,61 @@
+"""``ercfw extract``."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ercfw.cli.app import (
+    AsJson,
+    Dropped,
+    NoPluginFiles,
+    Overrides,
+    RecipeName,
+    app,
+    check_folder,
+    plan,
+    results_console,
+)
+from ercfw.launch import MANY
+from ercfw.stopping import Stopped
+
+
+@app.command(epilog="ercfw extract mine.toml  |  ercfw extract mine.toml data.root=data/meld --to features")
+def extract(
+    recipe: RecipeName,
+    overrides: Overrides = None,
+    variant: Annotated[str, typer.Option(help="A variant's name.")] = "base",
+    drop: Dropped = None,
+    to: Annotated[Path | None, typer.Option(help="A folder for a feature file a modality.")] = None,
+    processes: Annotated[int | None, typer.Option(min=1, max=MANY, help="How many work side by side.")] = None,
+    no_plugin_files: NoPluginFiles = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say only warnings, errors and results.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make the features that a recipe's extractors give, and keep them for 'run'."""
+    (job,) = plan(recipe, overrides, [variant], drop, None, no_plugin_files)
+    if to is not None:
+        check_folder("--to", to)
+    from ercfw.crew import usual_processes
+    from ercfw.errors import in_recipe
+    from ercfw.make_features import make_features
+    from ercfw.report.tables import features_table
+    from ercfw.talk import Talk
+
+    talk = Talk(quiet=quiet)
+    try:
+        with in_recipe(job.where), talk.progress() as bars:
+            made = make_features(job, bars.or_lines, processes or usual_processes(), to)
+    except (KeyboardInterrupt, Stopped):
+        talk.say("stopped; what is done is kept: the same command goes on")
+        raise typer.Exit(1) from None
+    for doubt in made.doubts:
+        talk.warn(doubt)
+    if as_json:
+        print(json.dumps(made.modalities, ensure_ascii=False))
+        return
+    for modality in made.modalities:
+        for utterance, why in modality["broken"].items():
+            talk.warn(f"{modality['modality']}: {utterance}: {why}")
+    results_console().print(features_table(made.modalities))

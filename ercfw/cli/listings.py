@@ -1,0 +1,57 @@
+"""``ercfw ls`` and ``ercfw plugins``: what is there."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from ercfw.cli.app import AsJson, app
+from ercfw.errors import InputError
+
+
+@app.command("ls", epilog="ercfw ls  |  ercfw ls fusion  |  ercfw ls recipes --json")
+def list_(
+    what: Annotated[str | None, typer.Argument(help="'recipes', or a kind such as 'fusion'.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List shipped recipes and installed components."""
+    from ercfw.catalog import KINDS, load_catalog
+    from ercfw.errors import did_you_mean
+    from ercfw.shipped import shipped_recipes
+
+    if what is not None and what not in {"recipes", *KINDS}:
+        raise InputError.at(f"ls {what}", "there is no such kind", did_you_mean(what, ["recipes", *KINDS]))
+    listed: dict[str, list[str]] = {}
+    if what in (None, "recipes"):
+        listed["recipes"] = list(shipped_recipes())
+    if what != "recipes":
+        catalog = load_catalog()
+        listed.update({kind: catalog.names(kind) for kind in KINDS if what in (None, kind)})
+    if as_json:
+        print(json.dumps(listed))
+        return
+    for kind, names in listed.items():
+        print(f"{kind}: {', '.join(names) or '-'}")
+
+
+@app.command(epilog="ercfw plugins  |  ercfw plugins --json")
+def plugins(as_json: AsJson = False) -> None:
+    """List plugins: version, where from, what they offer, and why one is broken."""
+    from ercfw.catalog import load_catalog
+
+    found = [
+        {
+            "name": plugin.name,
+            "version": plugin.version,
+            "origin": plugin.origin,
+            "offers": [f"{component.kind} {component.name}" for component in plugin.components],
+            "failure": plugin.failure,
+        }
+        for plugin in load_catalog().plugins
+    ]
+    if as_json:
+        print(json.dumps(found))
+        return
+    for plugin in found:
+        print(f"{plugin['name']} {plugin['version']} ({plugin['origin']})")
+        print(f"  BROKEN: {plugin['failure']}" if plugin["failure"] else f"  {', '.join(plugin['offers'] or [])}")

@@ -1,0 +1,82 @@
+"""``ercfw run``."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ercfw.cli.app import (
+    AsJson,
+    Dropped,
+    NoPluginFiles,
+    Overrides,
+    RecipeName,
+    Variants,
+    app,
+    check_folder,
+    first_process,
+    plan,
+    results_console,
+)
+from ercfw.errors import InputError
+from ercfw.launch import MANY, launch
+from ercfw.stopping import Stopped
+
+
+@app.command(epilog="ercfw run multiemo_meld  |  ercfw run mine.toml --variant all --seeds 5  |  "
+             "ercfw run meld_text data.root=data/meld train.lr=3e-4 --drop loss.swfc")  # fmt: skip
+def run(
+    recipe: RecipeName,
+    overrides: Overrides = None,
+    variant: Variants = None,
+    drop: Dropped = None,
+    seeds: Annotated[str | None, typer.Option(help="A number of seeds (5), or a list (1,7).")] = None,
+    out: Annotated[Path, typer.Option(help="Where runs are left.")] = Path("runs"),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with runs that were stopped.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Run again what is done or was stopped.")] = False,
+    processes: Annotated[int | None, typer.Option(min=1, max=MANY, help="Processes that share each batch.")] = None,
+    no_plugin_files: NoPluginFiles = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say only warnings, errors and results.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a recipe, score it, and leave a report."""
+    if resume and force:
+        raise InputError.at("--resume and --force", "one goes on with a run, the other starts it anew", "one of them")
+    if processes is not None and processes > 1:
+        launch(processes, _without_processes(sys.argv[1:]))
+        return
+    jobs = plan(recipe, overrides, variant, drop, seeds, no_plugin_files)
+    check_folder("--out", out)
+    from ercfw.experiment import Manner, run_jobs
+    from ercfw.report.tables import run_table, summary_table
+    from ercfw.talk import Talk
+
+    talk = Talk(quiet=quiet, silent=not first_process())
+    try:
+        results = run_jobs(jobs, Manner(out, resume, force), talk)
+    except (KeyboardInterrupt, Stopped):
+        talk.say("stopped; the steps done and extracted features are kept: the same command with --resume goes on")
+        raise typer.Exit(1) from None
+    if not first_process():
+        return
+    if as_json:
+        print(json.dumps(results, ensure_ascii=False))
+        return
+    console = results_console()
+    for metrics in results:
+        console.print(run_table(metrics))
+    if len(results) > 1:
+        console.print(summary_table(results))
+    for metrics in results:
+        console.print(f"report: {metrics['folder']}/report.md", soft_wrap=True, highlight=False, markup=False)
+
+
+def _without_processes(words: list[str]) -> list[str]:
+    """The same command, for each of the processes."""
+    return [
+        word
+        for before, word in zip(["", *words], words, strict=False)
+        if "--processes" not in (before, word) and not word.startswith("--processes=")
+    ]

@@ -1,0 +1,75 @@
+"""The features of a whole recipe, made ahead of its runs."""
+
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ercfw.conversations import Conversation
+from ercfw.data import SPLITS, make_dataset
+from ercfw.errors import InputError
+from ercfw.extract import Progress
+from ercfw.jobs import Job
+from ercfw.sources import extracted, feature_part, run_extractor
+
+
+@dataclass(frozen=True)
+class MadeFeatures:
+    """What was made.
+
+    Attributes:
+        modalities: what is to be said of each.
+        doubts: what the dataset told while it was read.
+    """
+
+    modalities: Sequence[dict[str, Any]]
+    doubts: Sequence[str]
+
+
+def make_features(job: Job, progress: Progress, processes: int, to: Path | None) -> MadeFeatures:
+    """Run every extractor of a recipe over its conversations; what was made before is taken from the cache.
+
+    Args:
+        job: the recipe.
+        progress: told of what is done.
+        processes: how many work side by side.
+        to: a folder for a feature file a modality; None = the cache alone.
+
+    Raises:
+        InputError: the recipe names no extractor, or its conversations are simulated.
+    """
+    names = extracted(job.recipe)
+    if not names:
+        raise InputError.at("[features]", "names no extractor", 'such as [features.text] use = "minilm"')
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        dataset = make_dataset(job.recipe, job.catalog)
+    if dataset.provenance.simulated:
+        raise InputError.at("[data]", f"is {dataset.provenance.source}: nothing to extract from", "set data.root")
+    conversations = [c for split in SPLITS for c in dataset.split(split)]
+    made = [_make(job, conversations, name, progress, processes, to) for name in names]
+    return MadeFeatures(made, [str(warning.message) for warning in caught])
+
+
+def _make(
+    job: Job, conversations: Sequence[Conversation], name: str, progress: Progress, processes: int, to: Path | None
+) -> dict[str, Any]:
+    began = time.perf_counter()
+    extractor, made = run_extractor(job.recipe, job.catalog, conversations, name, progress, processes)
+    file = None if to is None else to / f"{name}.safetensors"
+    if file is not None:
+        made.table.save(file)
+    part = feature_part(job.recipe, name)
+    return {
+        "modality": name,
+        "extractor": part.use if part is not None else None,
+        "dim": extractor.dim,
+        "utterances": len(made.table.ids),
+        "present": int(made.table.present.sum()),
+        "broken": {f"{conversation} {utterance}": why for (conversation, utterance), why in made.broken.items()},
+        "stamps": list(extractor.stamps),
+        "file": None if file is None else str(file),
+        "seconds": round(time.perf_counter() - began, 2),
+    }
