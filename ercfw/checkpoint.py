@@ -51,6 +51,21 @@ def load_model(path: Path) -> tuple[dict[str, Tensor], DataInfo, dict[str, Any]]
     return tensors, read.info, about
 
 
+def read_about(path: Path) -> dict[str, Any]:
+    """What stands beside the weights of a model, without reading them.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {}).get("ercfw", "{}"))
+        About.model_validate_json(json.dumps(about))
+    except (OSError, SafetensorError, ValueError) as error:
+        raise InputError.at(path, "is not a model of ercfw") from error
+    return dict(about)
+
+
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
     """Write nested dicts and lists of tensors and plain values; what was there before is kept beside it."""
     tensors: dict[str, Tensor] = {}

@@ -9,6 +9,7 @@ from ercfw.catalog import Catalog
 from ercfw.collate import count_classes
 from ercfw.collector import collector_paused
 from ercfw.conversations import UNLABELLED, Conversation
+from ercfw.cross_fit import without_part
 from ercfw.errors import InputError, Mistake, did_you_mean
 from ercfw.extract import Progress
 from ercfw.features import FeatureTable, FittedOn
@@ -65,6 +66,8 @@ def load_data(recipe: Recipe, catalog: Catalog, dataset: Dataset, progress: Prog
     """
     splits: dict[str, Sequence[Conversation]] = {name: list(dataset.split(name)) for name in SPLITS}
     _check_splits(splits)
+    if recipe.data.leave_out is not None:
+        splits["train"] = without_part(splits["train"], recipe.data.leave_out)
     check_tables(recipe, dataset)
     _check_no_real_files(recipe, dataset)
     sources = {

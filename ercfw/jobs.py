@@ -3,13 +3,14 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ercfw.build import check_parts, resolved_tables
 from ercfw.catalog import Catalog, load_catalog, plugin_files
+from ercfw.cross_fit import variant_name
 from ercfw.errors import InputError, Mistake
 from ercfw.files import is_file, sha256
 from ercfw.recipe import Recipe, parse_recipe
@@ -30,6 +31,7 @@ class Choice:
         overrides: tables laid over every variant.
         dropped: dotted paths taken away from every variant.
         allow_plugin_files: whether the recipe's plugin files may run.
+        cross_fit: parts of the training split; each variant is also run without each of them. 0 = none.
     """
 
     variants: Sequence[str] = ("base",)
@@ -37,6 +39,7 @@ class Choice:
     overrides: Mapping[str, Any] | None = None
     dropped: Sequence[str] = ()
     allow_plugin_files: bool = True
+    cross_fit: int = 0
 
 
 @dataclass(frozen=True)
@@ -89,11 +92,23 @@ def plan_jobs(source: Source, choice: Choice) -> list[Job]:
     for variant in choice.variants:
         try:
             jobs.append(_plan(source, variant, choice, catalogs))
+            jobs += _without_parts(source, variant, choice, catalogs)
         except InputError as error:
             mistakes = with_new(mistakes, error.mistakes)
     if mistakes:
         raise InputError(mistakes)
     return jobs
+
+
+def _without_parts(
+    source: Source, variant: str, choice: Choice, catalogs: dict[tuple[Path, ...], Catalog]
+) -> Iterator[Job]:
+    """The same variant, with each part of the training split left out in turn."""
+    for part in range(1, choice.cross_fit + 1):
+        data = {**(choice.overrides or {}).get("data", {}), "leave_out": f"{part}/{choice.cross_fit}"}
+        without = replace(choice, overrides={**(choice.overrides or {}), "data": data})
+        job = _plan(source, variant, without, catalogs)
+        yield replace(job, variant=variant_name(variant, part, choice.cross_fit))
 
 
 def with_new(mistakes: Sequence[Mistake], found: Sequence[Mistake]) -> list[Mistake]:

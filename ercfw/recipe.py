@@ -11,6 +11,8 @@ from ercfw.options import Location, Strict, as_json, by_place, mistakes_of
 from ercfw.toml import Tables
 
 BASE = "base"
+PART = r"([1-9]\d?)/([1-9]\d?)"
+"""A part of the training split: which, of how many."""
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -26,11 +28,15 @@ class Part(Strict, extra="allow"):
 
 
 class DataPart(Part):
-    """``[data]``: the dataset, the modalities read, and how many conversations make a batch."""
+    """``[data]``: the dataset, the modalities read, and how many conversations make a batch.
+
+    ``leave_out = "2/5"`` trains without the second fifth of the training conversations.
+    """
 
     modalities: Annotated[tuple[str, ...], Field(min_length=1)]
     batch_size: Count = 32
     allow_fitted_dev: bool = False
+    leave_out: Annotated[str, Field(pattern=f"^{PART}$")] | None = None
 
 
 class FeaturePart(Strict, extra="allow"):

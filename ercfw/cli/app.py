@@ -67,6 +67,7 @@ def plan(
     dropped: list[str] | None,
     seeds: str | None,
     no_plugin_files: bool,
+    cross_fit: int = 0,
 ) -> "list[Job]":
     """What the words of a command ask for, checked.
 
@@ -89,6 +90,7 @@ def plan(
         overrides=settings,
         dropped=dropped or [],
         allow_plugin_files=not no_plugin_files,
+        cross_fit=cross_fit,
     )
     jobs = plan_jobs(source, choice)
     for path in sorted({path for job in jobs for path in job.plugin_files}) if first_process() else ():

@@ -33,6 +33,10 @@ def run(
     variant: Variants = None,
     drop: Dropped = None,
     seeds: Annotated[str | None, typer.Option(help="A number of seeds (5), or a list (1,7).")] = None,
+    cross_fit: Annotated[
+        int | None,
+        typer.Option(min=2, max=99, help="Run each variant also without each of so many parts of train."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Where runs are left.")] = Path("runs"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on with runs that were stopped.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Run again what is done or was stopped.")] = False,
@@ -47,7 +51,7 @@ def run(
     if processes is not None and processes > 1:
         launch(processes, _without_processes(sys.argv[1:]))
         return
-    jobs = plan(recipe, overrides, variant, drop, seeds, no_plugin_files)
+    jobs = plan(recipe, overrides, variant, drop, seeds, no_plugin_files, cross_fit or 0)
     check_folder("--out", out)
     from ercfw.experiment import Manner, run_jobs
     from ercfw.report.tables import run_table, summary_table

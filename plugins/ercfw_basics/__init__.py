@@ -1,6 +1,6 @@
 """ercfw's own basics: the parts that most recipes begin with."""
 
-from ercfw import Context, Encoder, FusionBlock, Head, Loss, Metric, hookimpl
+from ercfw import Context, Encoder, Extractor, FusionBlock, Head, Loss, Metric, hookimpl
 from ercfw_basics import metrics
 from ercfw_basics.attention import ConversationAttention, FeedForward
 from ercfw_basics.attention_mask import AttentionMask
@@ -14,10 +14,17 @@ from ercfw_basics.heads import LinearHead, MLPHead
 from ercfw_basics.identity import NoContext
 from ercfw_basics.recurrent import GRUContext, LSTMContext
 from ercfw_basics.supcon import SupCon
+from ercfw_basics.trained_encoder import TrainedEncoder
 from ercfw_basics.transformer import TransformerContext
 
 __all__ = ["AttentionMask", "ConversationAttention", "FeedForward", "contrast"]
 """What other plugins may build on; the parts themselves are had by name."""
+
+
+@hookimpl
+def provide_extractors() -> dict[str, type[Extractor]]:
+    """What a finished run has learnt."""
+    return {"trained-encoder": TrainedEncoder}
 
 
 @hookimpl

@@ -1,11 +1,20 @@
-"""Extractors: raw text, sound and picture to features."""
+"""Raw text, sound and picture to features, and language models that are trained along."""
 
 from ercfw import hookimpl
-from ercfw.interfaces import Extractor
+from ercfw.interfaces import Encoder, Extractor
+from ercfw_media.language_model import LanguageModel
 from ercfw_media.minilm import MiniLm
+from ercfw_media.roberta import Roberta
+from ercfw_media.tokens import Tokens
 
 
 @hookimpl
 def provide_extractors() -> dict[str, type[Extractor]]:
     """The extractors by name."""
-    return {"minilm": MiniLm}
+    return {"minilm": MiniLm, "roberta": Roberta, "tokens": Tokens}
+
+
+@hookimpl
+def provide_encoders() -> dict[str, type[Encoder]]:
+    """The encoders by name."""
+    return {"language-model": LanguageModel}

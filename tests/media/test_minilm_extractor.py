@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import ercfw_media.minilm as minilm
+import ercfw_media.minilm_package as minilm_package
 from ercfw.conversations import Conversation
 from ercfw.errors import InputError
 from ercfw_media.minilm import MiniLm
@@ -68,25 +69,25 @@ def test_alone_in_company_and_in_chunks_are_the_same(extractor, monkeypatch):
 def test_against_sentence_transformers(extractor):
     library = pytest.importorskip("sentence_transformers", reason="the reference is not installed")
     spoken = [text for text in TEXTS if text.strip()]
-    reference = library.SentenceTransformer(str(minilm._model_folder()), device="cpu").encode(spoken)
+    reference = library.SentenceTransformer(str(minilm_package.minilm_folder()), device="cpu").encode(spoken)
     np.testing.assert_allclose(np.stack(extractor.extract(say(*spoken))), reference, atol=1e-5)
 
 
 @needs_model
 def test_other_weights_are_refused(monkeypatch):
-    monkeypatch.setattr(minilm, "WEIGHTS", "0" * 64)
+    monkeypatch.setattr(minilm_package, "WEIGHTS", "0" * 64)
     with pytest.raises(InputError, match=r"model\.safetensors: is not the all-MiniLM-L6-v2"):
         MiniLm().extract(say("Hm."))
 
 
 def test_a_missing_package_is_told_with_its_install_line(monkeypatch):
-    monkeypatch.setattr(minilm, "PACKAGE", "no-such-package")
+    monkeypatch.setattr(minilm_package, "PACKAGE", "no-such-package")
     with pytest.raises(InputError, match=r"no-such-package: .*pip install 'ercfw\[text\]'"):
         MiniLm().extract(say("Hm."))
 
 
 def test_nothing_said_needs_no_model(monkeypatch):
-    monkeypatch.setattr(minilm, "PACKAGE", "no-such-package")
+    monkeypatch.setattr(minilm_package, "PACKAGE", "no-such-package")
     assert MiniLm().extract(say("", " ")) == [None, None]
 
 

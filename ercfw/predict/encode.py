@@ -1,0 +1,62 @@
+"""What the encoder of a saved run makes of a conversation."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ercfw.collate import collate
+from ercfw.conversations import Conversation, ConversationStream
+from ercfw.errors import InputError
+from ercfw.info import ModalitySpec
+from ercfw.interfaces import Broken, Encoder
+from ercfw.model import ComposedModel
+from ercfw.predict.saved import SavedRun
+
+
+def encoder_of(run: SavedRun, modality: str) -> Encoder:
+    """The encoder of a modality.
+
+    Raises:
+        InputError: the run's model has no encoders.
+    """
+    if not isinstance(run.network, ComposedModel):
+        raise InputError.at("run", "its [model] is one network, without encoders")
+    encoder: Encoder = run.network.encoders[modality]  # type: ignore[assignment]
+    return encoder
+
+
+@torch.inference_mode()
+def encode(
+    run: SavedRun, modality: str, conversation: Conversation, raw: Sequence[NDArray[Any] | Broken | None]
+) -> NDArray[np.float32]:
+    """``[U, out_dim]``.
+
+    Args:
+        run: whose encoder.
+        modality: of which modality.
+        conversation: U utterances.
+        raw: what the run's extractor gives of them; what is no array is absent, and its row means nothing.
+    """
+    stream = _stream(raw, run.info.modalities[modality])
+    batch = collate([replace(conversation, labels={}, streams={modality: stream})])
+    inputs = batch.inputs.to(run.device)
+    vectors: NDArray[np.float32] = encoder_of(run, modality)(inputs.streams[modality], inputs).float().cpu().numpy()
+    return vectors
+
+
+def _stream(raw: Sequence[NDArray[Any] | Broken | None], spec: ModalitySpec) -> ConversationStream:
+    """Raw values as a conversation carries them."""
+    there = [array if isinstance(array, np.ndarray) else None for array in raw]
+    present = np.array([array is not None for array in there], dtype=bool)  # [U]
+    lengths = np.array([0 if array is None else len(array) for array in there], dtype=np.int64)  # [U]
+    frames = () if spec.kind == "vector" else (max(1, int(lengths.max(initial=0))),)
+    width = () if spec.kind == "tokens" else (spec.dim,)
+    values = np.zeros((len(there), *frames, *width), np.int64 if spec.kind == "tokens" else np.float32)  # [U, ...]
+    for row, array in zip(values, there, strict=True):
+        if array is not None:
+            row[: len(array)] = array
+    return ConversationStream(values, present, None if spec.kind == "vector" else lengths)

@@ -1,0 +1,96 @@
+"""What a finished run has left of its model, made whole again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ercfw.build import build_model
+from ercfw.catalog import Catalog, load_catalog, plugin_files
+from ercfw.checkpoint import load_model
+from ercfw.errors import InputError, in_recipe
+from ercfw.files import is_file, is_folder
+from ercfw.info import DataInfo
+from ercfw.interfaces import Model
+from ercfw.recipe import Recipe, parse_recipe
+from ercfw.variants import read_toml
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """A trained model and what it was trained by.
+
+    Attributes:
+        network: with its weights, in evaluation, on the device that it runs on.
+        recipe: as it was resolved for training.
+        catalog: the plugins of now, with the run's own copies of its plugin files.
+        info: what the model was told of its data.
+        stamps: words that must stand on everything made by it.
+        made_by: of each modality that did not come with the conversations, what made it.
+        trained_on: the fingerprint of each conversation that it learnt from.
+    """
+
+    network: Model
+    recipe: Recipe
+    catalog: Catalog
+    info: DataInfo
+    stamps: tuple[str, ...]
+    made_by: Mapping[str, Mapping[str, Any]]
+    trained_on: frozenset[str]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is; where it has no weights, the CPU."""
+        return next((x.device for x in self.network.parameters()), torch.device("cpu"))
+
+
+def read_run(path: Path, allow_plugin_files: bool) -> SavedRun:
+    """The model of a run.
+
+    Args:
+        path: the folder of a finished run, or the ``model.safetensors`` in it.
+        allow_plugin_files: whether the run's own copies of its plugin files may be run.
+
+    Raises:
+        InputError: there is no such model, it is damaged, or its parts are not what they were in training.
+        RunError: the code of a part failed.
+    """
+    weights = path / "model.safetensors" if is_folder(path) else path
+    if not is_file(weights):
+        raise InputError.at(path, "holds no trained model", "the folder of a finished run")
+    tensors, info, about = load_model(weights)
+    recipe, mistakes = parse_recipe(about.get("recipe", {}), str(weights))
+    if recipe is None or mistakes:
+        raise InputError(mistakes)
+    files = _plugin_files(weights.parent) if recipe.plugins else []
+    if files and not allow_plugin_files:
+        raise InputError.at(weights, f"needs plugin file {files[0]}, and --no-plugin-files forbids it")
+    catalog = load_catalog(files)
+    with in_recipe(str(weights)):
+        network = build_model(recipe, catalog, info)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        what = "its weights do not fit its parts, as they are now"
+        raise InputError.at(weights, what, "the versions that environment.json names") from error
+    return SavedRun(
+        network=network.eval().to("cuda" if torch.cuda.is_available() else "cpu"),
+        recipe=recipe,
+        catalog=catalog,
+        info=info,
+        stamps=tuple(about.get("stamps", ())),
+        made_by={name: stream["made_by"] for name, stream in about.get("streams", {}).items()},
+        trained_on=frozenset(about.get("trained_on", ())),
+    )
+
+
+def _plugin_files(folder: Path) -> list[Path]:
+    """The run's copies of its plugin files, as the recipe beside them names them.
+
+    Raises:
+        InputError: one is missing, or there is no such recipe.
+    """
+    place = folder / "recipe.toml"
+    return plugin_files(read_toml(place).tables.get("plugins", []), folder, str(place))

@@ -1,0 +1,79 @@
+"""A pretrained language model as an encoder that is trained along."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from ercfw import DataInfo, InputError, Inputs, ModalitySpec, Stream
+from ercfw.interfaces import Encoder
+from ercfw_media.pretrained import MINILM, load_network, model_folder
+from ercfw_media.run_tokens import Pooling, vectors_of
+
+
+class LanguageModel(Encoder):
+    """Fine-tunes a language model on token ids (``[features.X] use = "tokens"`` with the same ``model``).
+
+    The vector of an utterance is the mean of its tokens' vectors in the last layer, or the first token's, as
+    text features are made in MultiEMO and COSMIC (Ghosal et al., 2020): with cross-entropy on the training
+    split alone. Its parameters are the group ``language-model`` of ``[train.groups]``.
+
+    Options:
+        model: ``minilm``, the folder of a transformers model, or the id of one in the local hub cache.
+        pooling: how an utterance's tokens become one vector.
+        train_embeddings: whether the word embeddings are trained too; words that train does not show would
+            stay behind.
+        frozen_layers: the lowest layers that are left as they are.
+        dropout: rate on the result; inside the model its own rates hold.
+
+    Raises:
+        InputError: the stream is no tokens, or tokens of another model.
+    """
+
+    def __init__(
+        self,
+        spec: ModalitySpec,
+        info: DataInfo,
+        *,
+        model: str = MINILM,
+        pooling: Pooling = "mean",
+        train_embeddings: bool = False,
+        frozen_layers: Annotated[int, Field(ge=0)] = 0,
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+    ) -> None:
+        super().__init__(spec, info)
+        if spec.kind != "tokens":
+            raise InputError.at("use", f"reads token ids, but the modality is {spec.kind}s", 'features: use = "tokens"')
+        self.network = load_network(model_folder(model))
+        size = self.network.config.vocab_size
+        if spec.dim != size:
+            raise InputError.at(
+                "model", f"knows {size} tokens, but the stream has {spec.dim}", "the same model in both"
+            )
+        self.pooling = pooling
+        self.dropout = nn.Dropout(dropout)
+        self.out_dim = int(self.network.config.hidden_size)
+        _freeze(self.network, train_embeddings, frozen_layers)
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """The pretrained weights, which want a lower rate than the rest."""
+        return {"language-model": list(self.network.parameters())}
+
+    def forward(self, stream: Stream, inputs: Inputs) -> Tensor:
+        """``[N, out_dim]``; zeros for an utterance without tokens."""
+        assert stream.frames is not None
+        lengths = stream.frames.sum(1).tolist()
+        vectors: Tensor = self.dropout(vectors_of(self.network, stream.values, lengths, self.pooling))  # [N, D]
+        return vectors
+
+
+def _freeze(network: Any, train_embeddings: bool, frozen_layers: int) -> None:
+    layers = network.encoder.layer
+    if frozen_layers >= len(layers):
+        what = f"leaves none of the model's {len(layers)} layers to train"
+        raise InputError.at("frozen_layers", what, 'a frozen model is an extractor: use = "roberta" or "minilm"')
+    frozen = [*([] if train_embeddings else [network.embeddings]), *layers[:frozen_layers]]
+    for part in frozen:
+        part.requires_grad_(False)
+    if getattr(network, "pooler", None) is not None:
+        network.pooler.requires_grad_(False)  # its output is not read

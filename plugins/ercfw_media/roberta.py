@@ -1,0 +1,93 @@
+"""A frozen language model of transformers as an extractor."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch.nn.utils.rnn import pad_sequence
+
+from ercfw.conversations import Conversation
+from ercfw.errors import InputError
+from ercfw.interfaces import Extractor
+from ercfw_media.pretrained import (
+    check_length,
+    load_network,
+    load_tokenizer,
+    model_fingerprint,
+    model_folder,
+    model_sizes,
+)
+from ercfw_media.run_tokens import Pooling, vectors_of
+from ercfw_media.tokens import MostTokens, Neighbours
+from ercfw_media.transcript import Template, read_tokens
+
+DEFAULT_MODEL = "roberta-base"
+
+
+class Roberta(Extractor):
+    """RoBERTa (Liu et al., 2019), or any encoder that transformers can load, frozen; one vector an utterance.
+
+    The input is MultiEMO's: the utterance with its speaker's name, and the utterances before and after it.
+    An utterance without text is absent. Nothing is downloaded: a model is a folder, or was fetched before
+    (``hf download roberta-base``).
+
+    Options:
+        model: a folder, the id of a model in the local hub cache, or ``minilm``.
+        speakers: each utterance begins with its speaker's name and a colon.
+        before: utterances before it that are read with it.
+        after: utterances after it, likewise.
+        most_tokens: of the whole input; neighbours that do not fit are left out, a longer utterance is cut.
+        pooling: ``first`` takes the vector of the first token (``<s>``), ``mean`` averages all.
+        layers: whose vectors stand after one another; -1 = the last, 0 = the embeddings.
+    """
+
+    reads = "text"
+
+    def __init__(
+        self,
+        *,
+        model: str = DEFAULT_MODEL,
+        speakers: bool = True,
+        before: Neighbours = 0,
+        after: Neighbours = 0,
+        most_tokens: MostTokens = 256,
+        pooling: Pooling = "first",
+        layers: Annotated[tuple[int, ...], Field(min_length=1)] = (-1,),
+    ) -> None:
+        self._folder = model_folder(model)
+        self._template = Template(speakers, before, after, most_tokens)
+        self._pooling: Pooling = pooling
+        self._layers = layers
+        sizes = model_sizes(self._folder)
+        check_length(sizes, most_tokens)
+        if any(not -sizes.layers - 1 <= layer <= sizes.layers for layer in layers):
+            raise InputError.at("layers", f"the model has layers 0 to {sizes.layers}", "or -1, the last")
+        self.dim = sizes.width * len(layers)
+        self.causal = after == 0
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the model's files, the library that runs them, and the settings."""
+        about = [model_fingerprint(self._folder), vars(self._template), self._pooling, self._layers]
+        return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+    @torch.inference_mode()
+    def extract(self, conversation: Conversation) -> Sequence[NDArray[np.float32] | None]:
+        """U vectors ``[D]`` float32; None for an utterance without text."""
+        tokenizer, network, device = self._loaded
+        found = read_tokens(tokenizer, conversation, self._template)
+        lengths = [len(ids or ()) for ids in found]
+        tokens = pad_sequence([torch.tensor(ids or [0]) for ids in found], batch_first=True).to(device)  # [U, T]
+        vectors = vectors_of(network, tokens, lengths, self._pooling, self._layers).cpu().numpy()  # [U, D]
+        return [vector if length else None for vector, length in zip(vectors, lengths, strict=True)]
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any, torch.device]:
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return load_tokenizer(self._folder), load_network(self._folder).to(device), device

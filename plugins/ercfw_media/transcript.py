@@ -1,0 +1,91 @@
+"""An utterance as a language model reads it: with its speaker, and what was said before and after."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, zip_longest
+from typing import Any
+
+from ercfw.conversations import Conversation
+
+
+@dataclass(frozen=True)
+class Template:
+    """How much of a conversation stands around an utterance.
+
+    Attributes:
+        speakers: each utterance begins with its speaker's name and a colon.
+        before: utterances before it.
+        after: utterances after it.
+        most_tokens: of the whole input. The utterance itself is kept first, then its neighbours, the nearest
+            first, as long as whole ones fit.
+    """
+
+    speakers: bool
+    before: int
+    after: int
+    most_tokens: int
+
+
+def read_tokens(tokenizer: Any, conversation: Conversation, template: Template) -> list[list[int] | None]:
+    """U lists of token ids, ``<s> before </s> utterance </s> after </s>``; None for an utterance without text."""
+    said = _encode_all(tokenizer, conversation, template)
+    marks = _marks(tokenizer)
+    return [_around(marks, said, place, template) if ids else None for place, ids in enumerate(said)]
+
+
+@dataclass(frozen=True)
+class _Marks:
+    """What a model wants before, between and behind texts."""
+
+    start: list[int]
+    between: list[int]
+    end: list[int]
+
+
+def _marks(tokenizer: Any) -> _Marks:
+    """Found by looking at what the tokenizer makes of one letter, and of two texts of a letter."""
+    bare = tokenizer("a", add_special_tokens=False)["input_ids"]
+    one, two = tokenizer("a")["input_ids"], tokenizer("a", "a")["input_ids"]
+    place = next(n for n in range(len(one)) if one[n : n + len(bare)] == bare)
+    start, end = one[:place], one[place + len(bare) :]
+    return _Marks(start, two[place + len(bare) : len(two) - len(end) - len(bare)], end)
+
+
+def _encode_all(tokenizer: Any, conversation: Conversation, template: Template) -> list[list[int]]:
+    """The ids of every utterance, without the ones that a model wants around a text; empty = nothing said."""
+    spoken = [place for place, text in enumerate(conversation.texts) if text.strip()]
+    names = conversation.speakers
+    texts = [
+        f"{names[place]}: {conversation.texts[place]}" if template.speakers else conversation.texts[place]
+        for place in spoken
+    ]
+    found: list[list[int]] = [[] for _ in conversation.texts]
+    if texts:
+        encoded = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+        for place, ids in zip(spoken, encoded, strict=True):
+            found[place] = list(ids)
+    return found
+
+
+def _around(marks: _Marks, said: Sequence[list[int]], place: int, template: Template) -> list[int]:
+    room = template.most_tokens - len(marks.start) - len(marks.end)
+    own = said[place][:room]
+    room -= len(own) + 2 * len(marks.between)
+    first, last = place, place + 1
+    for neighbour in _nearest_first(len(said), place, template):
+        if len(said[neighbour]) > room:
+            break
+        room -= len(said[neighbour])
+        first, last = min(first, neighbour), max(last, neighbour + 1)
+    before = list(chain.from_iterable(said[first:place]))
+    after = list(chain.from_iterable(said[place + 1 : last]))
+    parts = [*([before] if before else []), own, *([after] if after else [])]
+    inner = [token for number, part in enumerate(parts) for token in [*(marks.between if number else []), *part]]
+    return [*marks.start, *inner, *marks.end]
+
+
+def _nearest_first(utterances: int, place: int, template: Template) -> Iterator[int]:
+    """The neighbours' places: the one before, the one after, the one before that."""
+    before = range(place - 1, max(-1, place - 1 - template.before), -1)
+    after = range(place + 1, min(utterances, place + 1 + template.after))
+    return (near for pair in zip_longest(before, after) for near in pair if near is not None)
