@@ -157,7 +157,8 @@ def test_only_what_is_asked_for_is_trained(encoder, tiny_roberta):
     assert any(name.startswith("embeddings.word") for name in all_of_it)
     assert {name.split(".")[2] for name in usual} == {"0", "1"}
     assert {name.split(".")[2] for name in upper} == {"1"}
-    group = {id(p) for p in (model := encoder()).parameter_groups()["language-model"]}
+    model = encoder()
+    group = {id(p) for p in model.parameter_groups()["language-model"]}
     assert group == {id(p) for p in model.parameters()}
 
 
