@@ -1,0 +1,156 @@
+"""Several processes make features side by side: the same as one makes, whoever ends when."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ercfw.conversations import Clip, Conversation
+from ercfw.crew import Crew
+from ercfw.errors import BrokenClipError, InputError, RunError
+from ercfw.extract import extract
+from ercfw.feature_cache import cache_folder
+from ercfw.interfaces import ClipExtractor
+
+
+class Bytes(ClipExtractor):
+    """The first bytes of a clip, and what it is told to do by them."""
+
+    reads = "audio"
+    dim = 2
+    fingerprint = "b" * 64
+
+    def extract_clip(self, clip):
+        data = clip.path.read_bytes()
+        if data.startswith(b"broken"):
+            raise BrokenClipError("is broken")
+        if data.startswith(b"wrong"):
+            raise InputError.at("weights", "are wrong", "others")
+        if data.startswith(b"kill"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        Path(f"{clip.path}.made-by").write_text(str(os.getpid()))
+        time.sleep(0.2 if data.startswith(b"slow") else 0)
+        return np.array([len(data), data[0]], np.float32)
+
+
+@dataclass(frozen=True)
+class Recruit:
+    def __call__(self):
+        return Bytes()
+
+
+CREW = Crew(2, Recruit())
+
+
+def quiet(*_):
+    pass
+
+
+def said(*contents):
+    clips = []
+    for number, data in enumerate(contents):
+        path = Path(f"{number}.wav").absolute()
+        path.write_bytes(data)
+        clips.append(Clip(path))
+    size = len(clips)
+    numbers = tuple(map(str, range(size)))
+    return Conversation("c", "train", numbers, ("A",) * size, ("",) * size, {}, clips=tuple(clips))
+
+
+def kept():
+    return {path.name: path.read_bytes() for path in (cache_folder() / "features").rglob("*.safetensors")}
+
+
+def test_a_crew_makes_what_one_process_makes(monkeypatch, tmp_path):
+    conversation = said(*(b"slow%d" % number for number in range(6)), b"broken", b"slow0")
+    steps = []
+    alone = extract(Bytes(), "bytes", [conversation], quiet)
+    by_one = kept()
+    monkeypatch.setenv("ERCFW_CACHE", str(tmp_path / "other"))
+    together = extract(Bytes(), "bytes", [conversation], lambda *step: steps.append(step), CREW)
+    assert kept() == by_one
+    assert together.table.values.tolist() == alone.table.values.tolist()
+    assert together.broken == alone.broken == {("c", "6"): "is broken"}
+    assert steps == [("extracting bytes", n, 7) for n in range(1, 8)]
+    makers = {path.read_text() for path in tmp_path.glob("*.made-by")}
+    assert len(makers) == 2
+    assert str(os.getpid()) not in makers
+
+
+def test_nothing_to_make_needs_no_crew():
+    conversation = said(b"one", b"two")
+    extract(Bytes(), "bytes", [conversation], quiet)
+    nobody = Crew(2, Recruit)  # would give no extractor
+    assert extract(Bytes(), "bytes", [conversation], quiet, nobody).table.present.all()
+
+
+def test_a_mistake_in_one_process_is_told_as_in_this_one():
+    with pytest.raises(InputError, match=r"weights: are wrong \(others\)") as caught:
+        extract(Bytes(), "bytes", [said(b"one", b"wrong", b"two")], quiet, CREW)
+    assert [m.mend for m in caught.value.mistakes] == ["others"]
+
+
+def test_a_process_that_is_killed_is_told_and_what_was_done_stays():
+    conversation = said(b"one", b"two", b"three", b"kill")
+    with pytest.raises(RunError, match="a process that was extracting features was killed; what is done is kept"):
+        extract(Bytes(), "bytes", [conversation], quiet, CREW)
+    mended = replace(conversation, clips=(*conversation.clips[:3], None))
+    assert extract(Bytes(), "bytes", [mended], quiet).table.present.tolist() == [True, True, True, False]
+
+
+PROGRAM = """
+    import sys
+    sys.path.insert(0, {tests!r})
+    from test_crew import CREW, Bytes, quiet, said
+    from ercfw.extract import extract
+    from ercfw.stopping import Stopped, at_once
+
+    if __name__ == "__main__":
+        conversation = said(*(b"slow%d" % n for n in range(40)))
+        try:
+            with at_once():
+                extract(Bytes(), "bytes", [conversation], quiet, CREW)
+        except Stopped:
+            sys.exit(7)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 7), (signal.SIGTERM, 7), (signal.SIGKILL, -9)])
+def test_the_crew_ends_with_its_parent_and_the_next_goes_on(tmp_path, number, code):
+    program = tmp_path / "program.py"
+    program.write_text(textwrap.dedent(PROGRAM).format(tests=str(Path(__file__).parent)))
+    process = subprocess.Popen([sys.executable, program], start_new_session=True)
+    _wait_for(lambda: len(kept()) >= 3)
+    os.kill(process.pid, number)
+    assert process.wait(30) == code
+    makers = {int(path.read_text()) for path in tmp_path.glob("*.made-by")}
+    _wait_for(lambda: not any(_lives(maker) for maker in makers))
+    before = kept()
+    assert 3 <= len(before) < 40
+    conversation = said(*(b"slow%d" % n for n in range(40)))
+    assert extract(Bytes(), "bytes", [conversation], quiet, CREW).table.present.all()
+    assert before.items() <= kept().items()
+    assert len(kept()) == 40
+    assert not list((cache_folder() / "features").rglob("*.tmp")) or number == signal.SIGKILL
+
+
+def _wait_for(happens):
+    until = time.monotonic() + 60
+    while not happens():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def _lives(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] != "Z"
+    except OSError:
+        return False
