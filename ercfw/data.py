@@ -1,5 +1,6 @@
 """A recipe's conversations: the dataset's splits, each with the streams that the recipe asks for."""
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -51,6 +52,14 @@ def make_dataset(recipe: Recipe, catalog: Catalog) -> Dataset:
     return dataset
 
 
+def read_dataset(recipe: Recipe, catalog: Catalog) -> tuple[Dataset, tuple[str, ...]]:
+    """The dataset of a recipe, and what it warned of while it was read."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        dataset = make_dataset(recipe, catalog)
+    return dataset, tuple(str(warning.message) for warning in caught)
+
+
 def load_data(recipe: Recipe, catalog: Catalog, dataset: Dataset, progress: Progress, processes: int = 1) -> Data:
     """Splits, streams and what is to be said of them.
 
@@ -78,16 +87,16 @@ def load_data(recipe: Recipe, catalog: Catalog, dataset: Dataset, progress: Prog
     tables = {name: source.table for name, source in sources.items()}
     with_streams = attach(splits, recipe.data.modalities, tables)
     stamps = [SIMULATED] if dataset.provenance.simulated else []
-    warnings: list[str] = []
+    doubts: list[str] = []
     for name, source in sources.items():
         found = check_fitted(name, source.fitted_on, with_streams, dataset.source_train, recipe.data.allow_fitted_dev)
         stamps += [stamp for stamp in (*source.stamps, *found.stamps) if stamp not in stamps]
-        warnings += [*source.warnings(name), *found.warnings]
+        doubts += [*source.warnings(name), *found.warnings]
     present = {name: _present(with_streams, name) for name in recipe.data.modalities}
-    warnings += [*_class_warnings(splits["train"], dataset.targets), *_stream_warnings(present)]
+    doubts += [*_class_warnings(splits["train"], dataset.targets), *_stream_warnings(present)]
     streams = {name: _about(source, present[name]) for name, source in sources.items()}
     provenance = replace(dataset.provenance, files={**dataset.provenance.files, **_feature_files(recipe, tables)})
-    return Data(with_streams, dataset.targets, provenance, streams, tuple(stamps), tuple(warnings))
+    return Data(with_streams, dataset.targets, provenance, streams, tuple(stamps), tuple(doubts))
 
 
 def _about(source: Source, present: Mapping[str, str]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 
 from ercfw.crew import usual_processes
-from ercfw.data import SIMULATED, Data, load_data, make_dataset
+from ercfw.data import SIMULATED, Data, load_data, read_dataset
 from ercfw.errors import InputError, PeerGoneError, RunError, in_recipe
 from ercfw.interfaces import Dataset
 from ercfw.jobs import Job
@@ -36,16 +36,13 @@ def run_jobs(jobs: Sequence[Job], manner: Manner, talk: Talk) -> list[dict[str, 
     """Run every seed of every job; the metrics of each, as its ``metrics.json`` has them."""
     accelerator = make_accelerator([job.recipe for job in jobs])
     results: list[dict[str, Any]] = []
-    datasets: dict[str, Dataset] = {}
+    datasets: dict[str, tuple[Dataset, tuple[str, ...]]] = {}
     loaded: dict[str, Data] = {}
     for job, seed in [(each, seed) for each in jobs for seed in each.recipe.seeds]:
         with in_recipe(job.where):
             if job.shared_data not in datasets:
-                with warnings.catch_warnings(record=True) as caught:
-                    warnings.simplefilter("always", UserWarning)
-                    datasets = {job.shared_data: make_dataset(job.recipe, job.catalog)}
-                doubts = tuple(str(warning.message) for warning in caught)
-            dataset = datasets[job.shared_data]
+                datasets = {job.shared_data: read_dataset(job.recipe, job.catalog)}
+            dataset, doubts = datasets[job.shared_data]
             folder = open_folder(manner.out, job, seed)
             done = folder.is_done and not manner.force
             accelerator.wait_for_everyone()

@@ -73,6 +73,10 @@ class Dataset(ABC):
         """
         raise InputError.at(f"[data] modalities: {modality}", "this dataset has no such stream")
 
+    def check_clips(self) -> list[str]:
+        """What is doubtful about the clips, found by opening every one of them."""
+        return []
+
     def draw(self, modality: str, width: int) -> FeatureTable:
         """Values of that width for a modality; asked only of data whose provenance says simulated."""
         raise InputError.at(f"[features.{modality}]", "this dataset draws no streams")

@@ -1,14 +1,13 @@
 """The features of a whole recipe, made ahead of its runs."""
 
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ercfw.conversations import Conversation
-from ercfw.data import SPLITS, make_dataset
+from ercfw.data import SPLITS, read_dataset
 from ercfw.errors import InputError
 from ercfw.extract import Progress
 from ercfw.jobs import Job
@@ -28,7 +27,9 @@ class MadeFeatures:
     doubts: Sequence[str]
 
 
-def make_features(job: Job, progress: Progress, processes: int, to: Path | None) -> MadeFeatures:
+def make_features(
+    job: Job, progress: Progress, processes: int, to: Path | None, check_clips: bool = False
+) -> MadeFeatures:
     """Run every extractor of a recipe over its conversations; what was made before is taken from the cache.
 
     Args:
@@ -36,6 +37,7 @@ def make_features(job: Job, progress: Progress, processes: int, to: Path | None)
         progress: told of what is done.
         processes: how many work side by side.
         to: a folder for a feature file a modality; None = the cache alone.
+        check_clips: whether every clip is opened first, for what is doubtful about it.
 
     Raises:
         InputError: the recipe names no extractor, or its conversations are simulated.
@@ -43,14 +45,12 @@ def make_features(job: Job, progress: Progress, processes: int, to: Path | None)
     names = extracted(job.recipe)
     if not names:
         raise InputError.at("[features]", "names no extractor", 'such as [features.text] use = "minilm"')
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        dataset = make_dataset(job.recipe, job.catalog)
+    dataset, doubts = read_dataset(job.recipe, job.catalog)
     if dataset.provenance.simulated:
         raise InputError.at("[data]", f"is {dataset.provenance.source}: nothing to extract from", "set data.root")
     conversations = [c for split in SPLITS for c in dataset.split(split)]
     made = [_make(job, conversations, name, progress, processes, to) for name in names]
-    return MadeFeatures(made, [str(warning.message) for warning in caught])
+    return MadeFeatures(made, [*doubts, *(dataset.check_clips() if check_clips else [])])
 
 
 def _make(

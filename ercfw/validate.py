@@ -8,7 +8,7 @@ from torch import nn
 from ercfw.build import build_losses, build_model
 from ercfw.catalog import Catalog
 from ercfw.collate import describe
-from ercfw.data import check_tables, make_dataset
+from ercfw.data import check_tables, read_dataset
 from ercfw.errors import InputError, Mistake, in_recipe
 from ercfw.info import DataInfo, ModalitySpec, StreamKind, TargetSpec
 from ercfw.jobs import Job, with_new
@@ -56,13 +56,14 @@ def check_jobs(jobs: Sequence[Job]) -> Findings:
 
 def _check(recipe: Recipe, catalog: Catalog) -> Findings:
     try:
-        dataset = make_dataset(recipe, catalog)
+        dataset, doubts = read_dataset(recipe, catalog)
         info = describe([replace(c, streams={}) for c in dataset.split("train")], dataset.targets)
     except InputError as error:
         return _check_without_data(recipe, catalog, str(error))
     streams = _promised_streams(recipe, catalog, STAND_IN_WIDTHS[0])
     check_tables(recipe, dataset)
-    return Findings(_build(recipe, catalog, replace(info, modalities=streams)), (STREAMS,))
+    notes = _build(recipe, catalog, replace(info, modalities=streams))
+    return Findings((*doubts, *notes), (STREAMS,))
 
 
 def _check_without_data(recipe: Recipe, catalog: Catalog, reason: str) -> Findings:

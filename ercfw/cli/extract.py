@@ -29,6 +29,7 @@ def extract(
     drop: Dropped = None,
     to: Annotated[Path | None, typer.Option(help="A folder for a feature file a modality.")] = None,
     processes: Annotated[int | None, typer.Option(min=1, max=MANY, help="How many work side by side.")] = None,
+    check_clips: Annotated[bool, typer.Option("--check-clips", help="First open every clip, and tell doubts.")] = False,
     no_plugin_files: NoPluginFiles = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say only warnings, errors and results.")] = False,
     as_json: AsJson = False,
@@ -46,7 +47,7 @@ def extract(
     talk = Talk(quiet=quiet)
     try:
         with in_recipe(job.where), talk.progress() as bars:
-            made = make_features(job, bars.or_lines, processes or usual_processes(), to)
+            made = make_features(job, bars.or_lines, processes or usual_processes(), to, check_clips)
     except (KeyboardInterrupt, Stopped):
         talk.say("stopped; what is done is kept: the same command goes on")
         raise typer.Exit(1) from None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ercfw.conversations import UNLABELLED, Conversation, UtteranceId
+from ercfw.conversations import UNLABELLED, Clip, Conversation, UtteranceId
 from ercfw.errors import InputError, did_you_mean
 from ercfw.interfaces import Provenance
 
@@ -23,6 +23,7 @@ class Annotations:
         rows: every utterance of the source, those that were dropped too.
         source_train: what the makers of the corpus call train.
         provenance: where it came from.
+        broken: utterances whose clips are known to be broken.
     """
 
     conversations: tuple[Conversation, ...]
@@ -30,6 +31,7 @@ class Annotations:
     rows: tuple[UtteranceId, ...]
     source_train: frozenset[UtteranceId]
     provenance: Provenance
+    broken: frozenset[UtteranceId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Record:
         text: may be empty.
         label: a class, empty = unlabelled, None = the utterance is left out of its conversation.
         time: start and end in seconds, if known.
+        clip: its clip, if there is one.
     """
 
     where: str
@@ -51,6 +54,7 @@ class Record:
     text: str
     label: str | None
     time: tuple[float, float] | None = None
+    clip: Clip | None = None
 
 
 def to_conversations(
@@ -82,6 +86,7 @@ def to_conversations(
             texts=tuple(record.text for record in group),
             labels={TARGET: np.array([number[record.label or ""] for record in group], dtype=np.int64)},
             times=tuple(record.time for record in group) if any(record.time for record in group) else (),
+            clips=tuple(record.clip for record in group) if any(record.clip for record in group) else (),
         )
         for name, group in grouped.items()
     )

@@ -11,6 +11,7 @@ from ercfw.errors import InputError
 from ercfw.features import FeatureTable, read_features
 from ercfw.interfaces import Dataset, Split
 from ercfw_datasets.annotations import TARGET, Annotations
+from ercfw_datasets.clips import doubtful
 
 SUFFIXES = (".safetensors", ".npy", ".npz")
 
@@ -112,6 +113,16 @@ class Corpus(Dataset):
     def source_train(self) -> frozenset[UtteranceId]:
         """What the makers of the corpus call train."""
         return self._annotations.source_train
+
+    def check_clips(self) -> list[str]:
+        """What is doubtful about the clips, one line a doubt: lengths and annotated times that do not agree.
+
+        Every file is opened, which takes minutes on a large corpus; so nothing but this asks for it.
+
+        Raises:
+            InputError: PyAV is not installed.
+        """
+        return doubtful(self._annotations.conversations, self._annotations.broken)
 
     def features(self, modality: str) -> FeatureTable:
         """The values of a modality.

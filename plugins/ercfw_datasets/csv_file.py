@@ -54,7 +54,7 @@ def read_csv(path: Path, columns: Mapping[str, str]) -> Iterator[CsvRow]:
 
 
 def _records(path: Path) -> Iterator[tuple[str, list[str]]]:
-    reader = csv.reader(io.TextIOWrapper(io.BytesIO(_utf8(path)), "utf-8-sig", newline=""), strict=True)
+    reader = csv.reader(io.TextIOWrapper(io.BytesIO(read_utf8(path)), "utf-8-sig", newline=""), strict=True)
     while True:
         where = f"{path}, line {reader.line_num + 1}"
         try:
@@ -66,8 +66,12 @@ def _records(path: Path) -> Iterator[tuple[str, list[str]]]:
         yield where, fields
 
 
-def _utf8(path: Path) -> bytes:
-    """As UTF-8; a line that is not is read as cp1252, since a damaged letter must not cost an utterance."""
+def read_utf8(path: Path) -> bytes:
+    """A text file as UTF-8; a line that is not is read as cp1252 and told of: it must not cost an utterance.
+
+    Raises:
+        InputError: it cannot be read, or is UTF-16.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:

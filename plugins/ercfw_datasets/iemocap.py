@@ -1,4 +1,4 @@
-"""IEMOCAP (Busso et al., 2008): a table of utterances, and one feature file a modality."""
+"""IEMOCAP (Busso et al., 2008): a table of utterances or the corpus itself, and one feature file a modality."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,21 +13,14 @@ from ercfw.interfaces import Provenance
 from ercfw_datasets.annotations import Annotations, Record, to_conversations
 from ercfw_datasets.corpus import Corpus, FeatureFiles
 from ercfw_datasets.csv_file import read_csv
+from ercfw_datasets.iemocap_labels import class_of
+from ercfw_datasets.iemocap_release import is_release, read_release
 from ercfw_datasets.real_or_simulated import real_root
 from ercfw_datasets.shapes import IEMOCAP, MODALITIES
 from ercfw_datasets.simulated import Seed, Width, simulate
 
 DEFAULT_ROOT = Path("data/iemocap")
 COLUMNS = ("conversation", "utterance", "speaker", "text", "label")
-
-CODES = {
-    "hap": "happiness", "sad": "sadness", "neu": "neutral", "ang": "anger", "exc": "excitement",
-    "fru": "frustration",
-}  # fmt: skip
-"""The corpus' own short names of the six classes."""
-
-OUTSIDE = {"fea", "fear", "sur", "surprise", "dis", "disgust", "oth", "other", "xxx"}
-"""What annotators said besides the six; the field leaves these utterances out."""
 
 TELME_DEV = frozenset({
     "Ses01M_impro01", "Ses01M_script03_1", "Ses02F_impro02", "Ses02F_impro07", "Ses02M_script01_2",
@@ -46,8 +39,14 @@ class Iemocap(Corpus):
     (``Ses01F_impro01_F000``), speaker, text and label (a class, or the corpus' code, such as ``hap``), and
     ``<root>/<modality>.safetensors`` (rows by utterance id), or ``.npy``, ``.npz`` (a row for each line).
     Utterances of other labels (surprise, ``xxx``, ...) are left out of their conversations, as the field
-    does; 7433 stay. There is no official dev split. With nothing at the default place and no ``root``,
-    conversations in IEMOCAP's shape are simulated.
+    does; 7433 stay of the public feature files. There is no official dev split. With nothing at the default
+    place and no ``root``, conversations in IEMOCAP's shape are simulated.
+
+    Without a table, ``<root>`` may be the corpus itself: ``Session1`` to ``Session5``, with their ``dialog`` and
+    ``sentences``. An utterance is then what was evaluated, in the order in which they begin; its clip is a
+    stretch of the dialog's video, that half of it which should show the speaker, or the sentence's sound where
+    the video is missing. This reader was made from the corpus' documentation, and was never run on the corpus;
+    by published counts 7380 utterances should stay (595 of happiness, where the feature files have 648).
 
     Options:
         root: the folder; ``data/iemocap`` if it is there.
@@ -77,14 +76,13 @@ class Iemocap(Corpus):
 
 
 def read_iemocap(root: Path, test_session: int, dev: Dev) -> Annotations:
-    """IEMOCAP's table.
+    """IEMOCAP's table, or the corpus itself where there are its sessions and no table.
 
     Raises:
         InputError: it is missing or damaged, or a conversation's name does not tell its session.
     """
-    path = root / "utterances.csv"
-    needed = dict.fromkeys(COLUMNS, "a column of IEMOCAP's table")
-    records = [_record(row.where, row.fields) for row in read_csv(path, needed)]
+    table = root / "utterances.csv"
+    records, paths = read_release(root) if is_release(root) and not table.exists() else _read_table(table)
     splits = _splits(records, test_session, dev)
     return Annotations(
         conversations=to_conversations(records, splits, IEMOCAP.classes),
@@ -93,9 +91,14 @@ def read_iemocap(root: Path, test_session: int, dev: Dev) -> Annotations:
         source_train=frozenset(r.id for r in records if splits[r.id[0]] != "test"),
         provenance=Provenance(
             f"IEMOCAP, {sum(record.label is not None for record in records)} utterances of the six classes",
-            files={str(path): sha256(path)},
+            files={str(path): sha256(path) for path in paths},
         ),
     )
+
+
+def _read_table(path: Path) -> tuple[list[Record], list[Path]]:
+    needed = dict.fromkeys(COLUMNS, "a column of IEMOCAP's table")
+    return [_record(row.where, row.fields) for row in read_csv(path, needed)], [path]
 
 
 def _check_sessions(test_session: int, dev: Dev) -> None:
@@ -110,13 +113,12 @@ def _check_sessions(test_session: int, dev: Dev) -> None:
 
 
 def _record(where: str, fields: Mapping[str, str]) -> Record:
-    label = fields["label"].strip()
     return Record(
         where=where,
         id=(fields["conversation"].strip(), fields["utterance"].strip()),
         speaker=fields["speaker"].strip(),
         text=fields["text"],
-        label=None if label in OUTSIDE else CODES.get(label, label),
+        label=class_of(fields["label"].strip()),
     )
 
 

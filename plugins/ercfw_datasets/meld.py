@@ -1,13 +1,17 @@
-"""MELD (Poria et al., 2019): three annotation files, and one feature file a modality."""
+"""MELD (Poria et al., 2019): three annotation files, one feature file a modality, and its clips."""
 
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from sys import intern
 
-from ercfw.files import sha256
+from ercfw.conversations import Clip
+from ercfw.errors import InputError
+from ercfw.files import is_folder, sha256
 from ercfw.interfaces import Provenance
 from ercfw_datasets.annotations import SPLITS, Annotations, Record, to_conversations
+from ercfw_datasets.clips import only_there
 from ercfw_datasets.corpus import Corpus, FeatureFiles
 from ercfw_datasets.csv_file import read_csv
 from ercfw_datasets.real_or_simulated import real_root
@@ -16,6 +20,14 @@ from ercfw_datasets.simulated import Seed, Width, simulate
 
 DEFAULT_ROOT = Path("data/meld")
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID", "StartTime", "EndTime")
+CLIPS = {"train": "train_splits", "dev": "dev_splits_complete", "test": "output_repeated_splits_test"}
+"""The folders of the unpacked MELD.Raw."""
+
+BROKEN = frozenset({
+    ("train/125", "3"), ("train/309", "0"), ("dev/110", "7"), ("test/38", "4"), ("test/155", "3"), ("test/220", "0"),
+})  # fmt: skip
+"""Utterances whose clips the field knows to be missing, damaged, or of another length than what is said in them."""
+
 TIME = re.compile(r"(\d{1,4}):(\d{1,4}):(\d{1,4})[,.](\d{1,3})")
 
 
@@ -27,30 +39,63 @@ class Meld(Corpus):
     conversations from 0, so they are named ``train/12``; utterance ids are those of the source, which have
     gaps. With nothing at the default place and no ``root``, conversations in MELD's shape are simulated.
 
+    Where ``train_splits``, ``dev_splits_complete`` or ``output_repeated_splits_test`` of MELD.Raw are unpacked,
+    an utterance has its clip there, ``dia12_utt3.mp4``; missing and empty ones are told of. Some clips of the
+    test folder are another utterance's under the same name, so lengths are worth a look (``check_clips``).
+
     Options:
         root: the folder; ``data/meld`` if it is there.
+        clips: the folder of the unpacked MELD.Raw, if it is another one than ``root``.
         widths: widths of simulated streams; real ones have their own.
         seed: of simulated conversations.
     """
 
-    def __init__(self, *, root: Path | None = None, widths: dict[str, Width] | None = None, seed: Seed = 0) -> None:
+    def __init__(
+        self,
+        *,
+        root: Path | None = None,
+        clips: Path | None = None,
+        widths: dict[str, Width] | None = None,
+        seed: Seed = 0,
+    ) -> None:
         place = real_root(root, DEFAULT_ROOT, "MELD")
         if place is None:
+            if clips is not None:
+                what = f"is given, but MELD's annotations are not at {DEFAULT_ROOT}"
+                raise InputError.at("[data] clips", what, "set root to their folder")
             super().__init__(*simulate(MELD, seed=seed, widths=widths, instead_of=f"nothing is at {DEFAULT_ROOT}"))
         else:
-            annotations = read_meld(place)
+            annotations = read_meld(place, find_clips(place, clips))
             super().__init__(annotations, FeatureFiles(place, annotations.rows, MODALITIES))
 
 
-def read_meld(root: Path) -> Annotations:
-    """MELD's annotation files.
+def find_clips(root: Path, clips: Path | None) -> dict[str, Path]:
+    """The folder of each split's clips; a split without one is told of where another has one.
 
     Raises:
-        InputError: one is missing or damaged.
+        InputError: ``clips`` names no folder of MELD.Raw.
+    """
+    if clips is not None and not is_folder(clips):
+        raise InputError.at("[data] clips", f"there is no folder {clips}", "the folder of the unpacked MELD.Raw")
+    place = root if clips is None else clips
+    found = {split: place / name for split, name in CLIPS.items() if is_folder(place / name)}
+    if clips is not None and not found:
+        raise InputError.at("[data] clips", f"{clips} holds none of {', '.join(CLIPS.values())}")
+    for split in CLIPS:
+        if found and split not in found:
+            warnings.warn(f"MELD: no clips for {split}: {place / CLIPS[split]} is not there", stacklevel=2)
+    return found
+
+
+def read_meld(root: Path, clips: Mapping[str, Path]) -> Annotations:
+    """MELD's annotation files, and the clips in these folders.
+
+    Raises:
+        InputError: an annotation file is missing or damaged.
     """
     paths = {split: root / f"{split}_sent_emo.csv" for split in SPLITS}
-    records = {split: _records(split, path) for split, path in paths.items()}
-    everything = [record for split in SPLITS for record in records[split]]
+    records = {split: _records(split, path, clips.get(split)) for split, path in paths.items()}
+    everything = only_there("MELD", [record for split in SPLITS for record in records[split]], BROKEN)
     return Annotations(
         conversations=to_conversations(
             everything, {record.id[0]: record.id[0].split("/")[0] for record in everything}, MELD.classes
@@ -61,23 +106,26 @@ def read_meld(root: Path) -> Annotations:
         provenance=Provenance(
             f"MELD, {len(everything)} utterances", files={str(path): sha256(path) for path in paths.values()}
         ),
+        broken=BROKEN,
     )
 
 
-def _records(split: str, path: Path) -> list[Record]:
+def _records(split: str, path: Path, clips: Path | None) -> list[Record]:
     needed = dict.fromkeys(COLUMNS, "a column of MELD's annotations")
-    return [_record(split, row.where, row.fields) for row in read_csv(path, needed)]
+    return [_record(split, row.where, row.fields, clips) for row in read_csv(path, needed)]
 
 
-def _record(split: str, where: str, fields: Mapping[str, str]) -> Record:
+def _record(split: str, where: str, fields: Mapping[str, str], clips: Path | None) -> Record:
     start, end = _seconds(fields["StartTime"]), _seconds(fields["EndTime"])
+    dialogue, utterance = fields["Dialogue_ID"].strip(), fields["Utterance_ID"].strip()
     return Record(
         where=where,
-        id=(intern(f"{split}/{fields['Dialogue_ID'].strip()}"), intern(fields["Utterance_ID"].strip())),
+        id=(intern(f"{split}/{dialogue}"), intern(utterance)),
         speaker=intern(fields["Speaker"].strip()),
         text=fields["Utterance"],
         label=fields["Emotion"].strip(),
         time=None if start is None or end is None else (start, end),
+        clip=None if clips is None else Clip(clips / f"dia{dialogue}_utt{utterance}.mp4"),
     )
 
 

@@ -1,4 +1,4 @@
-"""Anybody's corpus: one CSV file of utterances, and one file a modality."""
+"""Anybody's corpus: one CSV file of utterances, one file a modality, and clips."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,11 +11,13 @@ from ercfw.errors import InputError, did_you_mean
 from ercfw.files import sha256
 from ercfw.interfaces import Provenance
 from ercfw_datasets.annotations import Annotations, Record, to_conversations
+from ercfw_datasets.clip_columns import read_clip, read_time
+from ercfw_datasets.clips import only_there
 from ercfw_datasets.corpus import Corpus, FeatureFiles
 from ercfw_datasets.csv_file import CsvRow, read_csv
 from ercfw_datasets.splits import by_column, by_fold, by_lists
 
-Column = Literal["conversation", "utterance", "speaker", "text", "label", "split"]
+Column = Literal["conversation", "utterance", "speaker", "text", "label", "split", "clip", "start", "end"]
 
 COLUMNS: tuple[Column, ...] = get_args(Column)
 NEEDED: tuple[Column, ...] = ("conversation", "utterance")
@@ -23,12 +25,16 @@ ONE_SPEAKER = "speaker"
 
 
 class Table(Corpus):
-    """A CSV file with a line an utterance: conversation, utterance, and perhaps speaker, text, label, split.
+    """A CSV file with a line an utterance: conversation, utterance, and perhaps speaker, text, label, split, clip.
 
     Without a speaker column a conversation has one speaker. Conversations stand in the order of their
     first line; their utterances in the order of the lines. An empty label leaves the utterance
     unlabelled: models read it, losses and metrics do not. Feature files are
     ``<root>/<modality>.safetensors`` (rows by utterance id), or ``.npy``, ``.npz`` (a row for each line).
+
+    A ``clip`` is a video or sound file, its path relative to the CSV file's folder; one that is missing or
+    empty is told of, and its utterance has none. Columns ``start`` and ``end`` (seconds) say which stretch of
+    the clip it is; without a clip column they are the utterance's times, of which both must be there.
 
     Options:
         root: the folder.
@@ -62,7 +68,7 @@ class Table(Corpus):
         path = root / utterances
         names = {column: (columns or {}).get(column, column) for column in COLUMNS}
         rows = _read(path, names, columns or {}, classes)
-        records = to_records(rows, names, labels or {})
+        records = only_there(f"table {path}", to_records(rows, names, labels or {}, path.parent))
         order = tuple(dict.fromkeys(record.id[0] for record in records))
         listed = by_column(rows, names["conversation"], names["split"])
         if fold is None:
@@ -85,13 +91,23 @@ class Table(Corpus):
         super().__init__(annotations, FeatureFiles(root, annotations.rows))
 
 
-def to_records(rows: Sequence[CsvRow], names: Mapping[Column, str], labels: Mapping[str, str]) -> list[Record]:
+def to_records(
+    rows: Sequence[CsvRow], names: Mapping[Column, str], labels: Mapping[str, str], folder: Path
+) -> list[Record]:
     """Lines of a table as records, labels mapped; a label mapped to ``""`` becomes None.
 
+    Args:
+        rows: the lines.
+        names: the table's name of each column.
+        labels: a class for a label.
+        folder: what the clips' paths are relative to.
+
     Raises:
-        InputError: an id is empty, or ``labels`` names a label that the file lacks.
+        InputError: an id is empty, a time is none, or ``labels`` names a label that the file lacks.
     """
     _check_mapped(rows, names["label"], labels)
+    clip, start, end = names["clip"], names["start"], names["end"]
+    has_clips = clip in rows[0].fields
     return [
         Record(
             where=row.where,
@@ -99,6 +115,8 @@ def to_records(rows: Sequence[CsvRow], names: Mapping[Column, str], labels: Mapp
             speaker=intern(row.fields.get(names["speaker"], ONE_SPEAKER)),
             text=row.fields.get(names["text"], ""),
             label=_map(row.fields.get(names["label"], "").strip(), labels),
+            time=None if has_clips else read_time(row, start, end),
+            clip=read_clip(row, folder, clip, start, end) if has_clips else None,
         )
         for row in rows
     ]

@@ -9,11 +9,11 @@ from ercfw.options import read_options
 from ercfw_datasets import provide_datasets
 
 GOOD = {
-    "meld": {"root": "data/x", "widths": {"text": 5}, "seed": 1},
+    "meld": {"root": "data/x", "clips": "data/MELD.Raw", "widths": {"text": 5}, "seed": 1},
     "iemocap": {"root": "data/x", "test_session": 4, "dev": "session1"},
     "table": {
         "root": "data/x",
-        "columns": {"label": "Emotion"},
+        "columns": {"label": "Emotion", "clip": "video", "start": "from", "end": "to"},
         "labels": {"happy": "joy", "other": ""},
         "classes": ["joy"],
         "dev": ["a"],

@@ -1,0 +1,110 @@
+"""The clips of a corpus: which of them are there, and whether they are as long as the annotations say."""
+
+import warnings
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from stat import S_ISREG
+
+from ercfw.conversations import Clip, Conversation, UtteranceId
+from ercfw.errors import missing_library
+from ercfw_datasets.annotations import Record
+
+FIRST = 3
+"""Clips that a warning names."""
+TOLERANCE = 0.5
+"""Seconds that a clip may be longer or shorter than annotated; eleven real MELD clips are at most 0.03 off."""
+LONGEST = 60.0
+"""Seconds; an utterance annotated as longer has wrong times, or a clip that holds more than itself."""
+
+
+def fault_of(path: Path) -> str | None:
+    """What is wrong with a clip's file before it is opened: ``missing``, ``empty``, or nothing."""
+    try:
+        about = path.stat()
+    except (OSError, ValueError):  # ValueError: a name that no file can have
+        return "missing"
+    if not S_ISREG(about.st_mode):
+        return "missing"
+    return None if about.st_size else "empty"
+
+
+def only_there(corpus: str, records: Sequence[Record], known: Collection[UtteranceId] = ()) -> list[Record]:
+    """The records, without the clips whose file is missing or empty; a warning for each kind of fault counts them.
+
+    Args:
+        corpus: its name, for the warnings.
+        records: the utterances; those that are left out of their conversations are not told of.
+        known: utterances whose clips are known to be broken: they are counted apart.
+    """
+    fault = cache(fault_of)  # several utterances may be in one file
+    kept: list[Record] = []
+    faults: dict[str, list[UtteranceId]] = {}
+    for record in records:
+        wrong = None if record.clip is None else fault(record.clip.path)
+        kept.append(record if wrong is None else replace(record, clip=None))
+        if wrong is not None and record.label is not None:
+            faults.setdefault(f"{wrong}, as known" if record.id in known else wrong, []).append(record.id)
+    for wrong, ids in faults.items():
+        tell(corpus, f"clips that are {wrong}", [" ".join(id) for id in ids])
+    return kept
+
+
+def tell(corpus: str, what: str, names: Sequence[str]) -> None:
+    """Warn of these, by their count and the first names."""
+    more = f" and {len(names) - FIRST} more" if len(names) > FIRST else ""
+    warnings.warn(f"{corpus}: {what}: {len(names)} ({', '.join(names[:FIRST])}{more})", stacklevel=2)
+
+
+def doubtful(conversations: Iterable[Conversation], known: Collection[UtteranceId] = ()) -> list[str]:
+    """What is doubtful about the clips of these conversations, one line a doubt.
+
+    The length of every clip is read from the header of its file (some 6 ms each) and compared with the times
+    of the source; times of 0 s or less, and of over 60 s, are doubtful by themselves.
+
+    Args:
+        conversations: those with clips; others are passed over.
+        known: utterances whose clips are known to be broken: it is said of them.
+
+    Raises:
+        InputError: PyAV is not installed.
+    """
+    length = cache(_length)
+    return [
+        f"{' '.join(id)}: {doubt}{' (as known)' if id in known else ''}"
+        for conversation in conversations
+        for id, clip, time in zip(conversation.ids, conversation.clips, _times(conversation), strict=False)
+        if clip is not None
+        for doubt in _doubts(clip, time, length(clip.path))
+    ]
+
+
+def _times(conversation: Conversation) -> Sequence[tuple[float, float] | None]:
+    return conversation.times or (None,) * len(conversation)
+
+
+def _doubts(clip: Clip, time: tuple[float, float] | None, length: float | str) -> Iterable[str]:
+    annotated = None if time is None else time[1] - time[0]
+    if annotated is not None and not 0 < annotated <= LONGEST:
+        yield f"is annotated as {annotated:.1f} s long"
+    if isinstance(length, str):
+        yield f"{clip.path.name} {length}"
+    elif clip.end is not None or clip.start:
+        if max(clip.start, clip.end or 0) > length + TOLERANCE:
+            yield f"ends at {max(clip.start, clip.end or 0):.1f} s, but {clip.path.name} lasts {length:.1f} s"
+    elif annotated is not None and abs(length - annotated) > TOLERANCE:
+        yield f"{clip.path.name} lasts {length:.1f} s, but is annotated as {annotated:.1f} s"
+
+
+def _length(path: Path) -> float | str:
+    """Seconds by the file's header; words where it tells nothing."""
+    try:
+        import av
+    except ImportError as error:
+        raise missing_library("av", "sound") from error
+    try:
+        with av.open(str(path)) as container:
+            return "does not tell its length" if container.duration is None else container.duration / av.time_base
+    except (OSError, av.error.FFmpegError) as error:
+        return f"cannot be opened: {error.strerror}"
