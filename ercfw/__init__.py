@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ercfw.batch import Batch, HeadOutput, Inputs, Layout, Outputs, Rows, Stream, labelled
-    from ercfw.conversations import UNLABELLED, Conversation, ConversationStream
-    from ercfw.errors import ErcfwError, InputError, Mistake, RunError
+    from ercfw.conversations import UNLABELLED, Clip, Conversation, ConversationStream
+    from ercfw.errors import BrokenClipError, ErcfwError, InputError, Mistake, RunError
     from ercfw.features import FeatureTable
     from ercfw.hooks import hookimpl
     from ercfw.info import DataInfo, ModalitySpec, TargetSpec
     from ercfw.interfaces import (
+        Broken,
+        ClipExtractor,
         Context,
         Dataset,
         Encoder,
@@ -27,28 +29,31 @@ if TYPE_CHECKING:
         Model,
         Provenance,
     )
+    from ercfw.predict import TrainedModel, load
 
 __version__ = "0.1.0"
 
 _HOME = {
     "batch": ("Batch", "HeadOutput", "Inputs", "Layout", "Outputs", "Rows", "Stream", "labelled"),
-    "conversations": ("UNLABELLED", "Conversation", "ConversationStream"),
-    "errors": ("ErcfwError", "InputError", "Mistake", "RunError"),
+    "conversations": ("UNLABELLED", "Clip", "Conversation", "ConversationStream"),
+    "errors": ("BrokenClipError", "ErcfwError", "InputError", "Mistake", "RunError"),
     "features": ("FeatureTable",),
     "hooks": ("hookimpl",),
     "info": ("DataInfo", "ModalitySpec", "TargetSpec"),
     "interfaces": (
-        "Context", "Dataset", "Encoder", "Extractor", "Fused", "FusionBlock", "Head", "Loss", "Metric",
-        "Model", "Provenance",
+        "Broken", "ClipExtractor", "Context", "Dataset", "Encoder", "Extractor", "Fused", "FusionBlock", "Head",
+        "Loss", "Metric", "Model", "Provenance",
     ),
+    "predict": ("TrainedModel", "load"),
 }  # fmt: skip
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
-    "UNLABELLED", "Batch", "Context", "Conversation", "ConversationStream", "DataInfo", "Dataset", "Encoder",
-    "ErcfwError", "Extractor", "FeatureTable", "Fused", "FusionBlock", "Head", "HeadOutput", "InputError",
-    "Inputs", "Layout", "Loss", "Metric", "Mistake", "ModalitySpec", "Model", "Outputs", "Provenance", "Rows",
-    "RunError", "Stream", "TargetSpec", "hookimpl", "labelled",
+    "UNLABELLED", "Batch", "Broken", "BrokenClipError", "Clip", "ClipExtractor", "Context", "Conversation",
+    "ConversationStream", "DataInfo", "Dataset", "Encoder", "ErcfwError", "Extractor", "FeatureTable", "Fused",
+    "FusionBlock", "Head", "HeadOutput", "InputError", "Inputs", "Layout", "Loss", "Metric", "Mistake",
+    "ModalitySpec", "Model", "Outputs", "Provenance", "Rows", "RunError", "Stream", "TargetSpec", "TrainedModel",
+    "hookimpl", "labelled", "load",
 ]  # fmt: skip
 
 

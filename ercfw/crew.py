@@ -18,6 +18,8 @@ from ercfw.launch import cores
 T = TypeVar("T")
 MOST = 8
 """Processes that are used unless more are asked for: each holds the networks of an extractor."""
+WORTH = 2
+"""Pieces that a process must have, so that its start is worth its while."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def share_out(
     Raises:
         RunError: a process was killed.
     """
-    processes = min(crew.processes, len(pieces)) if crew is not None else 1
+    processes = min(crew.processes, len(pieces) // WORTH) if crew is not None else 1
     if crew is None or processes < 2:
         for piece in pieces:
             make(extractor, name, piece)

@@ -11,7 +11,7 @@ from ercfw.crew import Crew
 from ercfw.errors import InputError
 from ercfw.extract import Extraction, Progress, extract
 from ercfw.features import FeatureTable, FittedOn, read_features
-from ercfw.interfaces import Dataset, Extractor
+from ercfw.interfaces import ClipExtractor, Dataset, Extractor
 from ercfw.recipe import FeaturePart, Recipe
 
 FIRST = 3
@@ -95,13 +95,16 @@ def run_extractor(
     progress: Progress,
     processes: int = 1,
 ) -> tuple[Extractor, Extraction]:
-    """A modality of these conversations by the recipe's extractor."""
+    """A modality of these conversations by the recipe's extractor; several processes are for clips.
+
+    What reads words is a network that keeps all cores busy by itself.
+    """
     part = feature_part(recipe, modality)
     assert part is not None
     assert part.use is not None
     extractor = make_extractor(recipe, catalog, modality)
     recruit = Recruit(recipe.model_dump_json(by_alias=True), catalog.files, modality)
-    crew = Crew(processes, recruit) if processes > 1 else None
+    crew = Crew(processes, recruit) if processes > 1 and isinstance(extractor, ClipExtractor) else None
     return extractor, extract(extractor, part.use, conversations, progress, crew)
 
 

@@ -85,7 +85,7 @@ def test_a_crew_makes_what_one_process_makes(monkeypatch, tmp_path):
 
 
 def test_nothing_to_make_needs_no_crew():
-    conversation = said(b"one", b"two")
+    conversation = said(b"one", b"two", b"three", b"four")
     extract(Bytes(), "bytes", [conversation], quiet)
     nobody = Crew(2, Recruit)  # would give no extractor
     assert extract(Bytes(), "bytes", [conversation], quiet, nobody).table.present.all()
@@ -93,7 +93,7 @@ def test_nothing_to_make_needs_no_crew():
 
 def test_a_mistake_in_one_process_is_told_as_in_this_one():
     with pytest.raises(InputError, match=r"weights: are wrong \(others\)") as caught:
-        extract(Bytes(), "bytes", [said(b"one", b"wrong", b"two")], quiet, CREW)
+        extract(Bytes(), "bytes", [said(b"one", b"wrong", b"two", b"three")], quiet, CREW)
     assert [m.mend for m in caught.value.mistakes] == ["others"]
 
 

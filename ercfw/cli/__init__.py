@@ -11,11 +11,11 @@ from ercfw.stopping import Stopped, at_once
 
 # isort: off
 # In the order in which --help tells them.
-from ercfw.cli import run, extract, recipes, listings
+from ercfw.cli import run, extract, predict, recipes, listings
 
 # isort: on
 
-__all__ = ["app", "extract", "listings", "main", "recipes", "run"]
+__all__ = ["app", "extract", "listings", "main", "predict", "recipes", "run"]
 
 PATIENCE = 2.0  # seconds
 

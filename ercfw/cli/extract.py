@@ -28,7 +28,7 @@ def extract(
     variant: Annotated[str, typer.Option(help="A variant's name.")] = "base",
     drop: Dropped = None,
     to: Annotated[Path | None, typer.Option(help="A folder for a feature file a modality.")] = None,
-    processes: Annotated[int | None, typer.Option(min=1, max=MANY, help="How many work side by side.")] = None,
+    processes: Annotated[int | None, typer.Option(min=1, max=MANY, help="How many read clips side by side.")] = None,
     check_clips: Annotated[bool, typer.Option("--check-clips", help="First open every clip, and tell doubts.")] = False,
     no_plugin_files: NoPluginFiles = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say only warnings, errors and results.")] = False,

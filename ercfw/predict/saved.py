@@ -1,7 +1,7 @@
 """What a finished run has left of its model, made whole again."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,8 @@ def read_run(path: Path, allow_plugin_files: bool) -> SavedRun:
     recipe, mistakes = parse_recipe(about.get("recipe", {}), str(weights))
     if recipe is None or mistakes:
         raise InputError(mistakes)
+    # The file's metadata is sorted; a [model] may have put its modalities together in the order of training.
+    info = replace(info, modalities={name: info.modalities[name] for name in recipe.data.modalities})
     files = _plugin_files(weights.parent) if recipe.plugins else []
     if files and not allow_plugin_files:
         raise InputError.at(weights, f"needs plugin file {files[0]}, and --no-plugin-files forbids it")

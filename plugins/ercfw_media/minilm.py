@@ -16,7 +16,8 @@ from ercfw.conversations import Conversation
 from ercfw.errors import InputError
 from ercfw.interfaces import Extractor
 from ercfw_media.minilm_package import PACKAGE, WEIGHTS, minilm_folder
-from ercfw_media.pretrained import installed, load_network, load_tokenizer
+from ercfw_media.packaged import installed
+from ercfw_media.pretrained import load_network, load_tokenizer
 
 WIDTH = 384
 LAST_LAYER = 6

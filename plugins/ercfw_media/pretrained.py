@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import metadata, util
+from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 from ercfw.errors import InputError, cause_of, missing_library
 from ercfw.files import is_folder, sha256
 from ercfw_media.minilm_package import minilm_folder
+from ercfw_media.packaged import installed
 
 MINILM = "minilm"
 READ = ("*.safetensors", "*.json", "*.txt", "*.model")
@@ -57,14 +58,6 @@ def model_fingerprint(folder: Path) -> str:
     files = sorted({path for pattern in READ for path in folder.glob(pattern)})
     about = {path.name: sha256(path) for path in files}
     return hashlib.sha256(json.dumps([about, installed("transformers")]).encode()).hexdigest()
-
-
-def installed(package: str) -> str:
-    """The version of an installed package."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "not installed"
 
 
 def load_tokenizer(folder: Path) -> Any:

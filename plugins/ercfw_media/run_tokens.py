@@ -6,8 +6,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-SLACK = 1.25
-"""How much longer than its shortest the longest text of a group may be."""
+SLACK, FEW = 0.15, 128
+"""Padding that a group may hold: a share of its real tokens, and what costs less than a further group would."""
 MOST_TOKENS = 4096
 """Of a group with its padding, so that memory has a bound."""
 
@@ -59,11 +59,15 @@ def _pool(hidden: Tensor, real: Tensor, pooling: Pooling) -> Tensor:
 def _groups(lengths: Sequence[int]) -> list[list[int]]:
     """Rows of like length, shortest first; those of length 0 are in none."""
     groups: list[list[int]] = []
+    real = 0
     for row in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if not lengths[row]:
+        length = lengths[row]
+        if not length:
             continue
-        fits = groups and lengths[row] <= max(SLACK * lengths[groups[-1][0]], lengths[groups[-1][0]] + 2)
-        if not fits or (len(groups[-1]) + 1) * lengths[row] > MOST_TOKENS:
+        padded = (len(groups[-1]) + 1) * length if groups else 0
+        if not groups or padded > MOST_TOKENS or padded - real - length > max(SLACK * real, FEW):
             groups.append([])
+            real = 0
         groups[-1].append(row)
+        real += length
     return groups

@@ -1,13 +1,20 @@
-"""MultiEMO (Shi and Huang, ACL 2023): its fusion, classifier and losses.
+"""MultiEMO (Shi and Huang, ACL 2023): its visual features, fusion, classifier and losses.
 
 Its context, DialogueRNN, is ``dialogue-rnn`` of the basics, for the baseline of that name uses it too.
 """
 
-from ercfw import FusionBlock, Head, Loss, hookimpl
+from ercfw import Extractor, FusionBlock, Head, Loss, hookimpl
 from ercfw_multiemo.head import MultiEMOHead
 from ercfw_multiemo.multiattn import MultiAttn
 from ercfw_multiemo.soft_hgr import SoftHGR
 from ercfw_multiemo.swfc import SWFC
+from ercfw_multiemo.visextnet import VisExtNet
+
+
+@hookimpl
+def provide_extractors() -> dict[str, type[Extractor]]:
+    """VisExtNet, section 3.1."""
+    return {"visextnet": VisExtNet}
 
 
 @hookimpl

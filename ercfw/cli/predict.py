@@ -1,0 +1,101 @@
+"""``ercfw predict``."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from ercfw.cli.app import NoPluginFiles, app, check_folder, results_console
+from ercfw.errors import InputError
+from ercfw.launch import MANY
+from ercfw.stopping import Stopped
+
+Format = Literal["table", "csv", "json"]
+
+
+@app.command(epilog="ercfw predict runs/mine/base/seed-0 new.csv  |  ercfw predict RUN clips --transcript said.csv  |  "
+             "ercfw predict RUN film.mp4 --subtitles film.srt --out film.csv")  # fmt: skip
+def predict(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run, or its model.safetensors.", metavar="RUN")],
+    data: Annotated[
+        Path | None,
+        typer.Argument(help="A CSV table, a folder of clips, a video or sound file, or subtitles.", metavar="INPUT"),
+    ] = None,
+    transcript: Annotated[Path | None, typer.Option(help="A CSV table of what is said in the clips or file.")] = None,
+    subtitles: Annotated[Path | None, typer.Option(help="SubRip or WebVTT of the one file.")] = None,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(help="A feature file in place of an extractor; repeatable.", metavar="MODALITY=FILE"),
+    ] = None,
+    format_: Annotated[
+        Format | None, typer.Option("--format", help="By default the ending of --out, else a table.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="A .csv or .json file instead of the terminal.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over --out if it is there.")] = False,
+    processes: Annotated[int | None, typer.Option(min=1, max=MANY, help="How many read clips side by side.")] = None,
+    no_plugin_files: NoPluginFiles = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say only warnings, errors and results.")] = False,
+) -> None:
+    """Name the emotion of every utterance of new data, by the model of a finished run."""
+    kind = _format(format_, out)
+    files = _files(features or [])
+    if out is not None:
+        if out.exists() and not force:
+            raise InputError.at(f"--out {out}", "is there already", "--force writes over it")
+        check_folder("--out", out.parent)
+    from ercfw.crew import usual_processes
+    from ercfw.files import write_text
+    from ercfw.predict import load
+    from ercfw.predict.answers import answers_table, as_csv, as_json
+    from ercfw.talk import Talk
+
+    talk = Talk(quiet=quiet)
+    try:
+        model = load(run, allow_plugin_files=not no_plugin_files)
+        for path in model.plugin_files:
+            talk.say(f"ran plugin file {path}")
+        with talk.progress() as bars:
+            predicted = model.predict(
+                data,
+                transcript=transcript,
+                subtitles=subtitles,
+                features=files,
+                progress=bars.or_lines,
+                processes=processes or usual_processes(),
+            )
+    except (KeyboardInterrupt, Stopped):
+        talk.say("stopped; extracted features are kept: the same command goes on")
+        raise typer.Exit(1) from None
+    for warning in predicted.warnings:
+        talk.warn(warning)
+    if kind == "table":
+        results_console().print(answers_table(predicted))
+        return
+    text = as_csv(predicted) if kind == "csv" else as_json(predicted) + "\n"
+    if out is None:
+        sys.stdout.write(text)
+        return
+    write_text(out, text)
+    talk.say(f"{len(predicted.answers)} predictions: {out}")
+
+
+def _format(asked: Format | None, out: Path | None) -> Format:
+    """How the predictions are written."""
+    if out is None:
+        return asked or "table"
+    endings: dict[str, Format] = {".csv": "csv", ".json": "json"}
+    if asked == "table" or (asked is None and out.suffix.lower() not in endings):
+        raise InputError.at(f"--out {out}", "is neither CSV nor JSON", "an ending .csv or .json, or --format")
+    return asked or endings[out.suffix.lower()]
+
+
+def _files(words: list[str]) -> dict[str, Path]:
+    """``text=FILE`` of each modality."""
+    files: dict[str, Path] = {}
+    for word in words:
+        modality, equals, path = word.partition("=")
+        if not (modality and equals and path) or modality in files:
+            raise InputError.at(f"--features {word}", "is not one file of one modality", "--features text=FILE")
+        files[modality] = Path(path)
+    return files

@@ -1,0 +1,107 @@
+"""What a model says of new utterances: a row an utterance, as a table, CSV or JSON."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from ercfw.errors import shown
+
+DIGITS = 6
+LONGEST_CELL = 60
+"""Characters of a text that the table shows."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says of one utterance.
+
+    Attributes:
+        conversation: its id.
+        utterance: its id.
+        speaker: who speaks.
+        text: what is said.
+        start: in seconds, if known.
+        end: likewise.
+        predicted: the class of each target.
+        probabilities: of each target, one a class; they add up to 1.
+    """
+
+    conversation: str
+    utterance: str
+    speaker: str
+    text: str
+    start: float | None
+    end: float | None
+    predicted: Mapping[str, str]
+    probabilities: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """The answers of one call.
+
+    Attributes:
+        title: of the recipe that the model was trained by.
+        stamps: words that must stand on everything made by this model.
+        warnings: what a reader should know.
+        answers: in the order of the conversations.
+    """
+
+    title: str
+    stamps: tuple[str, ...]
+    warnings: tuple[str, ...]
+    answers: tuple[Answer, ...]
+
+
+def as_json(predicted: Predicted) -> str:
+    """One object: title, stamps, warnings, and a list of answers; probabilities with six digits."""
+    return json.dumps(asdict(predicted), ensure_ascii=False, indent=2)
+
+
+def as_csv(predicted: Predicted) -> str:
+    """A line an utterance, with the column names of a run's ``predictions.csv``; texts stand as they are."""
+    file = io.StringIO()
+    stamp = {"stamp": ", ".join(predicted.stamps)} if predicted.stamps else {}
+    rows = [{**_flat(answer), **stamp} for answer in predicted.answers]
+    writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+def _flat(answer: Answer) -> dict[str, Any]:
+    row = asdict(answer)
+    predicted, probabilities = row.pop("predicted"), row.pop("probabilities")
+    for target, name in predicted.items():
+        row[f"{target}.predicted"] = name
+        row |= {f"{target}.p.{c}": f"{p:.{DIGITS}f}" for c, p in probabilities[target].items()}
+    return row
+
+
+def answers_table(predicted: Predicted) -> Table:
+    """The same for a terminal: the class of each target and its probability in percent; long texts cut short."""
+    stamps = "".join(f" [{stamp}]" for stamp in predicted.stamps)
+    table = Table(title=Text(shown(predicted.title) + stamps), box=box.SIMPLE_HEAD, title_style="bold")
+    targets = list(predicted.answers[0].predicted)
+    for heading in ("conversation", "utterance", "speaker", "text"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("start", justify="right")
+    for target in targets:
+        table.add_column(target)
+        table.add_column("%", justify="right")
+    for answer in predicted.answers:
+        said = [answer.conversation, answer.utterance, answer.speaker, answer.text]
+        start = "" if answer.start is None else f"{answer.start:.1f}"
+        cells = [*(shown(cell, LONGEST_CELL) for cell in said), start]
+        for target in targets:
+            name = answer.predicted[target]
+            cells += [shown(name), f"{100 * answer.probabilities[target][name]:.0f}"]
+        table.add_row(*map(Text, cells))
+    return table

@@ -1,0 +1,161 @@
+"""A conversation whose utterances come one by one."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ercfw.conversations import Clip, Conversation
+from ercfw.data import attach
+from ercfw.errors import ErcfwError, InputError, Mistake, RunError, cause_of
+from ercfw.feature_cache import without_unreadable
+from ercfw.features import FeatureTable
+from ercfw.info import ModalitySpec
+from ercfw.interfaces import Broken, ClipExtractor, Extractor
+from ercfw.model import ComposedModel
+from ercfw.predict.answers import Answer
+from ercfw.predict.network import answer
+from ercfw.predict.saved import SavedRun
+from ercfw.predict.streams import check_known, other_maker
+from ercfw.sources import extracted, make_extractor
+
+Value = NDArray[Any]
+ONE_SPEAKER = "speaker"
+
+
+class Live:
+    """One conversation under way.
+
+    No part of the model reads what comes later, so an answer never changes. Each new utterance runs the network
+    over all that was said so far, and so does an extractor that reads more than clips.
+
+    Args:
+        run: the model.
+
+    Attributes:
+        warnings: what was told so far: broken clips, extractors that are not as they were in training.
+
+    Raises:
+        InputError: a part of the model reads later utterances; every such part is named.
+    """
+
+    def __init__(self, run: SavedRun) -> None:
+        self._run = run
+        names = extracted(run.recipe)
+        self._extractors: dict[str, Extractor] = {name: make_extractor(run.recipe, run.catalog, name) for name in names}
+        mistakes = list(_not_causal(run, self._extractors))
+        if mistakes:
+            raise InputError(mistakes)
+        self._said = Conversation("live", "test", (), (), (), {})
+        self._values: dict[str, list[Value | None]] = {name: [] for name in run.info.modalities}
+        self.warnings = [
+            doubt for name, made_by in self._extractors.items() for doubt in other_maker(run, name, made_by.fingerprint)
+        ]
+
+    def add(
+        self,
+        text: str = "",
+        speaker: str = ONE_SPEAKER,
+        clip: Clip | str | Path | None = None,
+        features: Mapping[str, Value] | None = None,
+    ) -> Answer:
+        """The next utterance, and what the model says of it.
+
+        Args:
+            text: what is said.
+            speaker: who says it.
+            clip: where it is heard and seen.
+            features: of a modality ``[D]``, frames ``[T, D]`` or tokens ``[T]``, in place of its extractor.
+
+        Raises:
+            InputError: features are not such as the model was trained on; the utterance is not added.
+            RunError: an extractor or the model failed; likewise.
+        """
+        features = features or {}
+        check_known(self._run, features)
+        clip = Clip(Path(clip)) if isinstance(clip, str | Path) else clip
+        said = _with(self._said, text, speaker, clip)
+        new = {name: features[name] if name in features else self._extract(name, said) for name in self._values}
+        values = {name: [*before, new[name]] for name, before in self._values.items()}
+        tables = {name: _table(said, values[name], spec, name) for name, spec in self._run.info.modalities.items()}
+        ready = attach({"test": [said]}, list(tables), tables)["test"]
+        answers = answer(self._run, ready, self.warnings.append)
+        self._said, self._values = said, values
+        return answers[-1]
+
+    def _extract(self, modality: str, said: Conversation) -> Value | None:
+        """The values of the last utterance."""
+        extractor = self._extractors.get(modality)
+        if extractor is None:
+            return None
+        if isinstance(extractor, ClipExtractor):
+            said = said.only(slice(-1, None))
+        said, unreadable = without_unreadable(said) if extractor.reads != "text" else (said, {})
+        try:
+            value = unreadable.get(len(said) - 1) or list(extractor.extract(said))[-1]
+        except ErcfwError:
+            raise
+        except Exception as error:
+            raise RunError(f"extractor of '{modality}': failed: {cause_of(error)}") from error
+        if isinstance(value, Broken):
+            self.warnings.append(f"{modality}: {said.utterances[-1]}: {value.why}")
+            return None
+        return value
+
+
+def _not_causal(run: SavedRun, extractors: Mapping[str, Extractor]) -> Iterator[Mistake]:
+    """The parts that read later utterances."""
+    parts: dict[str, Any] = {f"features.{name}": extractor for name, extractor in extractors.items()}
+    model = run.network
+    if isinstance(model, ComposedModel):
+        parts |= {f"context.{name}": part for name, part in model.contexts.items()}
+        parts |= {"fusion": model.fusion, "context.joint": model.joint_context}
+        parts |= {f"head.{name}": part for name, part in model.heads.items()}
+    else:
+        parts["model"] = model
+    for table, part in parts.items():
+        if part is not None and not part.causal:
+            what = f"{type(part).__name__} reads later utterances, so it cannot answer as they come"
+            yield Mistake(f"[{table}]", what, "predict the whole conversation, or train with a causal part")
+
+
+def _with(said: Conversation, text: str, speaker: str, clip: Clip | None) -> Conversation:
+    """The conversation with one more utterance."""
+    return replace(
+        said,
+        utterances=(*said.utterances, str(len(said) + 1)),
+        speakers=(*said.speakers, speaker),
+        texts=(*said.texts, text),
+        clips=(*said.clips, clip),
+    )
+
+
+def _table(said: Conversation, values: Sequence[Value | None], spec: ModalitySpec, modality: str) -> FeatureTable:
+    """A modality of all that was said so far.
+
+    Raises:
+        InputError: the values are not such as the model was trained on.
+    """
+    where = f"features {modality}"
+    arrays = [value if value is None else _fitting(np.asarray(value), spec, where) for value in values]
+    present = np.array([array is not None for array in arrays])  # [U]
+    tokens = spec.kind == "tokens"
+    nothing = np.zeros(0, np.int64) if tokens else np.zeros((0, spec.dim), np.float32)
+    if spec.kind == "vector":
+        rows = np.stack([np.zeros(spec.dim, np.float32) if array is None else array for array in arrays])  # [U, D]
+        return FeatureTable(said.ids, rows, present, where=where)
+    rows = np.concatenate([nothing, *(array for array in arrays if array is not None)])  # [F, D] or [F]
+    lengths = np.array([0 if array is None else len(array) for array in arrays], np.int64)  # [U]
+    return FeatureTable(said.ids, rows, present, lengths, vocabulary=spec.dim if tokens else None, where=where)
+
+
+def _fitting(array: Value, spec: ModalitySpec, where: str) -> Value:
+    tokens = spec.kind == "tokens"
+    fits = array.ndim == 1 + (spec.kind == "frames") and array.dtype.kind in ("iu" if tokens else "fiu")
+    if not fits or (not tokens and array.shape[-1] != spec.dim):
+        what = f"are {array.dtype} of shape {list(array.shape)}"
+        raise InputError.at(where, what, f"the model was trained on {spec.kind} {spec.dim} wide")
+    return array

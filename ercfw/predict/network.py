@@ -1,0 +1,79 @@
+"""Runs a saved run's network over conversations that have their streams."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ercfw.collate import collate
+from ercfw.conversations import Conversation
+from ercfw.errors import ErcfwError, RunError, cause_of
+from ercfw.evaluate import batches
+from ercfw.memory import Memory
+from ercfw.predict.answers import DIGITS, Answer
+from ercfw.predict.saved import SavedRun
+
+Probabilities = Mapping[str, NDArray[np.float32]]
+"""``[N, C]`` of each target."""
+
+
+def answer(run: SavedRun, conversations: Sequence[Conversation], warn: Callable[[str], None]) -> list[Answer]:
+    """What the model says of every utterance, in float32 and in batches of as many conversations as in training.
+
+    Raises:
+        RunError: the model's code failed, a probability is not a number, or memory does not even suffice for one
+            conversation.
+    """
+    size = run.recipe.data.batch_size
+    memory = Memory(parts=1, most=size, halve=True)
+    try:
+        probabilities = memory.enough(lambda: _probabilities(run, conversations, -(-size // memory.parts)), warn)
+    except ErcfwError:
+        raise
+    except Exception as error:
+        raise RunError(f"the model failed: {cause_of(error)}") from error
+    _check(conversations, probabilities)
+    return list(_answers(run, conversations, probabilities))
+
+
+@torch.inference_mode()
+def _probabilities(run: SavedRun, conversations: Sequence[Conversation], size: int) -> Probabilities:
+    parts: dict[str, list[NDArray[np.float32]]] = {}
+    for batch in batches(conversations, size):
+        outputs = run.network(collate(batch).inputs.to(run.device))
+        for target, head in outputs.heads.items():
+            parts.setdefault(target, []).append(head.logits.softmax(-1).cpu().numpy())
+    return {target: np.concatenate(found) for target, found in parts.items()}
+
+
+def _check(conversations: Sequence[Conversation], probabilities: Probabilities) -> None:
+    ids = [id for conversation in conversations for id in conversation.ids]
+    for target, values in probabilities.items():
+        unfit = np.flatnonzero(~np.isfinite(values).all(1))
+        if len(unfit):
+            first = " ".join(ids[unfit[0]])
+            raise RunError(f"head '{target}' gave a probability that is not a number, first of {first}")
+
+
+def _answers(run: SavedRun, conversations: Sequence[Conversation], probabilities: Probabilities) -> Iterator[Answer]:
+    row = 0
+    for conversation in conversations:
+        times = conversation.times or (None,) * len(conversation)
+        for place, utterance in enumerate(conversation.utterances):
+            start, end = times[place] or (None, None)
+            named = {
+                target: dict(zip(run.info.targets[target].classes, map(float, values[row]), strict=True))
+                for target, values in probabilities.items()
+            }
+            yield Answer(
+                conversation=conversation.id,
+                utterance=utterance,
+                speaker=conversation.speakers[place],
+                text=conversation.texts[place],
+                start=start,
+                end=end,
+                predicted={target: max(of, key=of.__getitem__) for target, of in named.items()},
+                probabilities={t: {name: round(p, DIGITS) for name, p in of.items()} for t, of in named.items()},
+            )
+            row += 1

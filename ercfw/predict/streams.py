@@ -1,0 +1,179 @@
+"""The streams of new conversations: given as features, extracted, or absent where there is neither."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ercfw.conversations import Conversation
+from ercfw.data import attach
+from ercfw.errors import InputError, Mistake, did_you_mean
+from ercfw.extract import Progress
+from ercfw.features import FeatureTable
+from ercfw.info import ModalitySpec, StreamKind
+from ercfw.predict.saved import SavedRun
+from ercfw.sources import extracted, make_extractor, run_extractor
+from ercfw.streams import presence
+
+NEEDS = {"text": "text", "audio": "sound", "visual": "picture"}
+
+
+def add_streams(
+    run: SavedRun,
+    conversations: Sequence[Conversation],
+    tables: Mapping[str, FeatureTable],
+    warnings: list[str],
+    progress: Progress,
+    processes: int,
+) -> Sequence[Conversation]:
+    """The conversations with every stream that the model reads; what they lack is absent, with a warning.
+
+    Raises:
+        InputError: a feature table is not such as the model was trained on, or nothing that it reads is there.
+        RunError: an extractor failed.
+    """
+    known = run.info.modalities
+    check_known(run, tables)
+    found: dict[str, FeatureTable] = {}
+    for name, spec in known.items():
+        if name in tables:
+            found[name] = _complete(tables[name], conversations)
+        elif all(name in conversation.streams for conversation in conversations):
+            continue
+        elif why := _lack(run, name, conversations):
+            warnings.append(f"'{name}' is absent: {why}")
+            found[name] = absent(spec, conversations)
+        else:
+            found[name] = _extract(run, name, conversations, warnings, progress, processes)
+        check_fits(found[name], spec, name)
+        warnings += _doubts(run, name, found[name])
+    attached = attach({"test": conversations}, list(known), found)["test"]
+    there = np.stack([presence(attached, name) for name in known])  # [M, N]
+    if not there.any():
+        nothing = Mistake("the input", "has nothing that the model reads", ", ".join(known))
+        raise InputError([nothing, *(Mistake("the input", warning) for warning in warnings)])
+    warnings += _presence_warnings(list(known), there)
+    return attached
+
+
+def check_known(run: SavedRun, modalities: Iterable[str]) -> None:
+    """Features must be of modalities that the model reads.
+
+    Raises:
+        InputError: one is not.
+    """
+    known = run.info.modalities
+    for name in modalities:
+        if name not in known:
+            raise InputError.at(f"features {name}", "the model reads no such modality", did_you_mean(name, known))
+
+
+def absent(spec: ModalitySpec, conversations: Sequence[Conversation]) -> FeatureTable:
+    """A table in which no utterance has the modality."""
+    ids = tuple(id for conversation in conversations for id in conversation.ids)
+    nobody = np.zeros(len(ids), dtype=bool)
+    if spec.kind == "vector":
+        return FeatureTable(ids, np.broadcast_to(np.float32(0), (len(ids), spec.dim)), nobody)
+    values = np.zeros(0, np.int64) if spec.kind == "tokens" else np.zeros((0, spec.dim), np.float32)
+    return FeatureTable(ids, values, nobody, np.zeros(len(ids), np.int64), vocabulary=spec.dim)
+
+
+def check_fits(table: FeatureTable, spec: ModalitySpec, modality: str) -> None:
+    """A table must be of the kind and width that the model was trained on.
+
+    Raises:
+        InputError: it is not.
+    """
+    kind = _kind(table)
+    fits = kind == spec.kind and (table.dim <= spec.dim if kind == "tokens" else table.dim == spec.dim)
+    if not fits:
+        what = (
+            f"holds {kind} {table.dim} wide, but the model was trained on '{modality}' of {spec.kind} {spec.dim} wide"
+        )
+        raise InputError.at(table.where, what)
+
+
+def _kind(table: FeatureTable) -> StreamKind:
+    return "vector" if table.lengths is None else "tokens" if table.values.ndim == 1 else "frames"
+
+
+def _complete(table: FeatureTable, conversations: Sequence[Conversation]) -> FeatureTable:
+    """The table with an absent row for each utterance that it does not know.
+
+    Raises:
+        InputError: it knows none of them.
+    """
+    ids = [id for conversation in conversations for id in conversation.ids]
+    known = frozenset(table.ids)
+    missing = tuple(id for id in ids if id not in known)
+    if len(missing) == len(ids):
+        theirs, ours = ("/".join(table.ids[0]) if table.ids else "nothing"), "/".join(ids[0])
+        what = f"has no row for any utterance: it names {theirs}, the input {ours}"
+        raise InputError.at(table.where, what, "ids are pairs (conversation, utterance)")
+    if not missing:
+        return table
+    nothing = np.zeros(len(missing), np.int64)
+    values = table.values
+    if table.lengths is None:
+        values = np.concatenate([values, np.zeros((len(missing), values.shape[1]), values.dtype)])  # [R, D]
+    return replace(
+        table,
+        ids=table.ids + missing,
+        values=values,
+        present=np.append(table.present, nothing.astype(bool)),  # [R]
+        lengths=None if table.lengths is None else np.append(table.lengths, nothing),  # [R]
+    )
+
+
+def _lack(run: SavedRun, modality: str, conversations: Sequence[Conversation]) -> str:
+    """Why the data does not have a modality; empty where it can be extracted."""
+    if modality not in extracted(run.recipe):
+        return f"no extractor makes it, and no features are given (--features {modality}=FILE)"
+    reads = make_extractor(run.recipe, run.catalog, modality).reads
+    there = (
+        any(text.strip() for c in conversations for text in c.texts) if reads == "text" else _has_clips(conversations)
+    )
+    return "" if there else f"the input has no {NEEDS[reads]}"
+
+
+def _has_clips(conversations: Sequence[Conversation]) -> bool:
+    return any(clip is not None for conversation in conversations for clip in conversation.clips)
+
+
+def _extract(
+    run: SavedRun,
+    modality: str,
+    conversations: Sequence[Conversation],
+    warnings: list[str],
+    progress: Progress,
+    processes: int,
+) -> FeatureTable:
+    _, made = run_extractor(run.recipe, run.catalog, conversations, modality, progress, processes)
+    warnings += [f"{modality}: {' '.join(id)}: {why}" for id, why in made.broken.items()]
+    return made.table
+
+
+def other_maker(run: SavedRun, modality: str, fingerprint: str | None) -> Iterator[str]:
+    """A warning where the features of a modality are not made as those were that the model learnt from."""
+    before = run.made_by.get(modality, {}).get("fingerprint")
+    if None not in (before, fingerprint) and before != fingerprint:
+        yield f"'{modality}' is made by another extractor, version or weights than in training: its values may differ"
+
+
+def _doubts(run: SavedRun, modality: str, table: FeatureTable) -> Iterator[str]:
+    """Why a stream may not be what the model was trained on, or may know what it is to predict."""
+    yield from other_maker(run, modality, table.made_by.get("fingerprint"))
+    met = 0 if isinstance(table.fitted_on, str) else len(table.fitted_on & set(table.ids))
+    if met:
+        yield f"'{modality}' was fitted on the labels of {met} of these utterances, so their predictions are too good"
+
+
+def _presence_warnings(modalities: Sequence[str], there: NDArray[np.bool_]) -> Iterator[str]:
+    """How many utterances lack what others have; ``there`` is ``[M, N]``."""
+    for name, present in zip(modalities, there, strict=True):
+        if present.any() and not present.all():
+            yield f"'{name}' is absent in {int((~present).sum())} of {len(present)} utterances"
+    nothing = int((~there.any(0)).sum())
+    if nothing:
+        yield f"utterances with nothing that the model reads: {nothing}; others alone speak for them"

@@ -1,0 +1,170 @@
+"""Pictures and sound out of clips: any file that FFmpeg reads, or a stretch of one.
+
+A clip is read whole or told to be broken. Broken is what cannot be opened, what ends before the stretch
+does although its header promises more (it was cut off), and what does not decode inside the stretch. A
+stretch that ends beyond a whole file's end is shortened to it; so is one of a format whose header promises
+nothing (MP3, Ogg, WAV), where nobody can tell that it was cut off.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, groupby
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ercfw.conversations import Clip
+from ercfw.errors import BrokenClipError
+from ercfw_media.media_file import MediaFile, lasts, opened
+
+if TYPE_CHECKING:
+    from av import AudioFrame, VideoFrame
+    from av.audio.stream import AudioStream
+    from av.video.stream import VideoStream
+
+Coded = TypeVar("Coded", "AudioStream", "VideoStream")
+
+SKIP = 2.0
+"""Seconds that are read through rather than sought over."""
+SAME = 5e-4
+"""Seconds within which times are the same: some formats round to thousandths."""
+
+
+def read_frames(clip: Clip, most: int, width: int | None = None) -> list[NDArray[np.uint8]]:
+    """At most ``most`` pictures, RGB ``[H, W, 3]``, evenly spread over those that begin in the clip.
+
+    They are the middles of ``most`` equal parts; of fewer pictures all are given, each once, and of a stretch
+    in which none begins, the one shown in it. Pictures are turned upright, cut to the clip's half, and made
+    smaller where they are wider than ``width`` then. A file without pictures gives none; the cover of a sound
+    file is no picture.
+
+    Raises:
+        BrokenClipError: the clip cannot be read.
+        InputError: PyAV is missing.
+    """
+    with opened(clip, "faces") as file:
+        stream = _pictures(file)
+        if stream is None:
+            return []
+        shown, keys = _contents(file, stream)
+    count = len(shown)
+    wanted = shown if count <= most else [shown[(2 * part + 1) * count // (2 * most)] for part in range(most)]
+    with opened(clip, "faces") as file:
+        frames = [_picture(frame, clip, width) for frame in _at(file, wanted, keys)]
+    if wanted and not frames:
+        raise BrokenClipError("none of its pictures can be decoded")
+    return frames
+
+
+def read_sound(clip: Clip, rate: int) -> NDArray[np.float32] | None:
+    """The clip's sound ``[S]`` at ``rate`` Hz, the average of the first track's channels; None where there is none.
+
+    Raises:
+        BrokenClipError: the clip cannot be read.
+        InputError: PyAV is missing.
+    """
+    with opened(clip, "sound") as file:
+        stream = next(iter(file.container.streams.audio), None)
+        if stream is None:
+            return None
+        file.seek(stream)
+        frames = _within(file, _known(stream))
+        first = next(frames, None)
+        if first is None:
+            return None
+        blocks = list(_resampled(chain([first], frames), rate))
+        begin = file.time(first.pts, stream)
+    last = None if clip.end is None else round((clip.end - begin) * rate)
+    sound: NDArray[np.float32] = np.concatenate(blocks)[max(0, round((clip.start - begin) * rate)) : last]  # [S]
+    if not np.isfinite(sound).all():
+        raise BrokenClipError("its sound has values that are not finite")
+    return sound if len(sound) else None
+
+
+def _known(stream: Coded) -> Coded:
+    if stream.codec_context is None:
+        raise BrokenClipError(f"its {stream.type} is coded in a way that is not known here")
+    return stream
+
+
+def _pictures(file: MediaFile) -> "VideoStream | None":
+    from av.stream import Disposition
+
+    moving = [s for s in file.container.streams.video if not s.disposition & Disposition.attached_pic]
+    return _known(moving[0]) if moving else None
+
+
+def _contents(file: MediaFile, stream: "VideoStream") -> tuple[list[int], list[tuple[int, int]]]:
+    """When the clip's pictures are shown, in order, and (shown, stored) of those coded by themselves; in ticks.
+
+    Packets tell it without being decoded.
+    """
+    file.seek(stream)
+    ticks: list[int] = []
+    before: list[int] = []
+    keys: list[tuple[int, int]] = []
+    for packet, shown, stored in file.packets(stream):
+        time = file.time(shown, stream)
+        if packet.is_keyframe:
+            keys.append((shown, stored))
+        if packet.is_discard or time >= file.end - SAME:
+            continue
+        if time >= file.clip.start - SAME:
+            ticks.append(shown)
+        elif time + lasts(packet) > file.clip.start:
+            before.append(shown)
+    return sorted(ticks) or before[-1:], sorted(keys)
+
+
+def _at(file: MediaFile, wanted: Sequence[int], keys: Sequence[tuple[int, int]]) -> "Iterator[VideoFrame]":
+    """The pictures shown at these ticks, read through, or sought where the next is far ahead."""
+    stream = _pictures(file)
+    if stream is None:
+        return
+    frames, here = file.frames(stream), 0.0
+    for ticks in wanted:
+        key = bisect_right(keys, (ticks, ticks)) - 1
+        if key >= 0 and file.time(keys[key][0], stream) > here + SKIP:
+            file.container.seek(keys[key][1], stream=stream)
+            frames = file.frames(stream)
+        frame = next((frame for frame in frames if frame.pts >= ticks), None)
+        if frame is None:
+            return
+        yield frame
+        here = file.time(ticks, stream)
+
+
+def _picture(frame: "VideoFrame", clip: Clip, width: int | None) -> NDArray[np.uint8]:
+    """``[H, W, 3]``."""
+    turns = round(frame.rotation / 90)
+    across = frame.height if turns % 2 else frame.width
+    if clip.half:
+        across = (across + 1) // 2
+    scale = 1.0 if width is None else min(1.0, width / across)
+    size = {side: max(1, round(getattr(frame, side) * scale)) for side in ("width", "height")}
+    rgb = np.rot90(frame.reformat(**size, format="rgb24", interpolation="AREA").to_ndarray(), turns)
+    middle = (rgb.shape[1] + 1) // 2
+    parts = {None: slice(None), "left": slice(middle), "right": slice(-middle, None)}
+    return np.ascontiguousarray(rgb[:, parts[clip.half]], dtype=np.uint8)
+
+
+def _within(file: MediaFile, stream: "AudioStream") -> Iterator[Any]:
+    """The blocks of sound that overlap with the clip."""
+    for frame in file.frames(stream):
+        begin = file.time(frame.pts, stream)
+        if begin >= file.end:
+            return
+        if begin + frame.samples / frame.sample_rate > file.clip.start:
+            yield frame
+
+
+def _resampled(frames: "Iterable[AudioFrame]", rate: int) -> Iterator[NDArray[np.float32]]:
+    """Mono blocks ``[S]``; a format that changes on the way begins anew."""
+    from av import AudioResampler
+
+    for _, alike in groupby(frames, lambda frame: (frame.format.name, frame.layout.name, frame.sample_rate)):
+        resampler = AudioResampler("fltp", rate=rate)
+        for frame in chain(alike, [None]):
+            for block in resampler.resample(frame):
+                yield block.to_ndarray().mean(0)  # [S]

@@ -1,0 +1,207 @@
+"""Weight files of a bottleneck ResNet, in whichever of the common layouts they are written."""
+
+import pickle
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ercfw import InputError
+from ercfw.files import is_file
+
+Style = Literal["torch", "caffe"]
+Layer = tuple[str, str]
+"""The names of a convolution and of the batch norm after it."""
+
+CONVOLUTION, NORM = ("weight",), ("weight", "bias", "running_mean", "running_var")
+NESTED = ("state_dict", "model")
+"""Under which a training's checkpoint keeps the weights."""
+FIRST = 3
+"""Names of each kind that a message tells."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a library names the layers.
+
+    Attributes:
+        style: what else those who write so do; see ``FaceResNet``.
+        stem: the first layer.
+        block: what stands before the layers of a block, to be filled with the numbers of its stage and itself.
+        first: the number of the first stage, and of the first block of a stage.
+        layers: of a block.
+        shortcut: beside a stage's first block.
+        classifier: the last, linear layer; a file may lack it.
+    """
+
+    style: Style
+    stem: Layer
+    block: str
+    first: tuple[int, int]
+    layers: tuple[Layer, Layer, Layer]
+    shortcut: Layer
+    classifier: str
+
+    def names(self, depths: Sequence[int]) -> Iterator[str]:
+        """All tensors but the last layer's, in the same order for every layout; ``depths``: blocks of each stage."""
+        for convolution, norm in self._layers(depths):
+            yield from (f"{convolution}.{name}" for name in CONVOLUTION)
+            yield from (f"{norm}.{name}" for name in NORM)
+
+    def _layers(self, depths: Sequence[int]) -> Iterator[Layer]:
+        yield self.stem
+        for stage, depth in enumerate(depths, self.first[0]):
+            for block in range(self.first[1], self.first[1] + depth):
+                here = self.block.format(stage, block)
+                shortcut = [self.shortcut] if block == self.first[1] else []
+                yield from ((here + convolution, here + norm) for convolution, norm in [*self.layers, *shortcut])
+
+
+TRANSFORMERS = Layout(
+    style="torch",
+    stem=("embedder.embedder.convolution", "embedder.embedder.normalization"),
+    block="encoder.stages.{}.layers.{}.",
+    first=(0, 0),
+    layers=(
+        ("layer.0.convolution", "layer.0.normalization"),
+        ("layer.1.convolution", "layer.1.normalization"),
+        ("layer.2.convolution", "layer.2.normalization"),
+    ),
+    shortcut=("shortcut.convolution", "shortcut.normalization"),
+    classifier="classifier.1",
+)
+LAYOUTS = {
+    "torchvision and timm": Layout(
+        style="torch",
+        stem=("conv1", "bn1"),
+        block="layer{}.{}.",
+        first=(1, 0),
+        layers=(("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3")),
+        shortcut=("downsample.0", "downsample.1"),
+        classifier="fc",
+    ),
+    "transformers": TRANSFORMERS,
+    "Caffe's VGGFace2 networks": Layout(
+        style="caffe",
+        stem=("conv1_7x7_s2", "conv1_7x7_s2_bn"),
+        block="conv{}_{}_",
+        first=(2, 1),
+        layers=(
+            ("1x1_reduce", "1x1_reduce_bn"),
+            ("3x3", "3x3_bn"),
+            ("1x1_increase", "1x1_increase_bn"),
+        ),
+        shortcut=("1x1_proj", "1x1_proj_bn"),
+        classifier="classifier",
+    ),
+}
+"""Layouts by who writes them."""
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """The tensors of a file, by the names they have in it, and the layout that these names follow."""
+
+    path: Path
+    tensors: Mapping[str, Tensor]
+    layout: Layout
+
+    def trunk(self, shapes: Mapping[str, torch.Size], depths: Sequence[int]) -> dict[str, Tensor]:
+        """All but the last layer, by the names that transformers' ResNetModel has for them, in float32.
+
+        Args:
+            shapes: what each must be.
+            depths: blocks of each stage.
+
+        Raises:
+            InputError: a tensor is missing, left over or of another shape, or has values that are not finite.
+        """
+        names = dict(zip(TRANSFORMERS.names(depths), self.layout.names(depths), strict=True))
+        # How many batches a batch norm was trained on is needed only to train it further.
+        there = {name for name in self.tensors if not name.endswith("num_batches_tracked")}
+        there -= {f"{self.layout.classifier}.{name}" for name in ("weight", "bias")}
+        missing = [name for name in names.values() if name not in there]
+        unlike = [
+            f"{name} {list(self.tensors[name].shape)} instead of {list(shapes[ours])}"
+            for ours, name in names.items()
+            if name in there and self.tensors[name].shape != shapes[ours]
+        ]
+        told = {"missing": missing, "left over": sorted(there - {*names.values()}), "of another shape": unlike}
+        if any(told.values()):
+            what = "; ".join(f"{len(names)} {how} ({_first(names)})" for how, names in told.items() if names)
+            raise InputError.at(self.path, f"is a weight file of another network: of its tensors {what}")
+        return {ours: self._finite(name) for ours, name in names.items()}
+
+    def classifier(self, wide: int, classes: int) -> tuple[Tensor, Tensor]:
+        """The last layer: weight ``[classes, wide]`` and bias ``[classes]``.
+
+        Raises:
+            InputError: there is none, or it gives another number of values.
+        """
+        names = [f"{self.layout.classifier}.{name}" for name in ("weight", "bias")]
+        mend = f"gives = {wide} takes what comes before the last layer"
+        if not all(name in self.tensors for name in names):
+            raise InputError.at(self.path, f"has no last layer, which would give {classes} numbers", mend)
+        weight, bias = (self._finite(name) for name in names)
+        weight = weight.flatten(1)  # [classes, wide]; converted from Caffe it is a convolution
+        if weight.shape != (classes, wide) or bias.shape != (classes,):
+            raise InputError.at(self.path, f"its last layer gives {len(weight)} numbers, not {classes}", mend)
+        return weight, bias
+
+    def _finite(self, name: str) -> Tensor:
+        tensor = self.tensors[name].float()
+        if not tensor.isfinite().all():
+            raise InputError.at(self.path, f"{name} has values that are not finite")
+        return tensor
+
+
+def read_weights(path: Path) -> WeightFile:
+    """Read safetensors, or the pickle of a state dict as torch.save writes it; no code of the file is run.
+
+    The weights may lie under ``state_dict`` or ``model``, and their names begin with ``module.``, as after
+    training on several devices, or ``resnet.``, as with a classifier of transformers.
+
+    Raises:
+        InputError: the file is not there, damaged, holds anything but tensors, or follows no known layout.
+    """
+    if not is_file(path):
+        raise InputError.at(path, "there is no such file")
+    read = _safetensors(path) if path.suffix == ".safetensors" else _pickle(path)
+    nested = next((read[key] for key in NESTED if isinstance(read, dict) and isinstance(read.get(key), dict)), read)
+    if not isinstance(nested, dict) or not nested or not all(isinstance(x, Tensor) for x in nested.values()):
+        raise InputError.at(path, "is not a file of weights", "a state dict: tensors by name")
+    tensors = {str(name).removeprefix("module.").removeprefix("resnet."): x for name, x in nested.items()}
+    layout = next((x for x in LAYOUTS.values() if f"{x.stem[0]}.weight" in tensors), None)
+    if layout is None:
+        what = f"is a weight file of another network: its tensors begin with {_first(tensors)}"
+        raise InputError.at(path, what, f"a ResNet as named by {', '.join(LAYOUTS)}")
+    return WeightFile(path, tensors, layout)
+
+
+def _safetensors(path: Path) -> Any:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError.at(path, f"is damaged, or is no safetensors file: {error}") from error
+
+
+def _pickle(path: Path) -> Any:
+    try:
+        with warnings.catch_warnings(action="ignore"):  # torch finds pickles unusual that it then refuses
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        what = "holds more than tensors, or is damaged; it was not opened further, since a pickle can run code"
+        raise InputError.at(path, what, "save its state dict as safetensors") from error
+    except Exception as error:  # of any kind: what damaged bytes make of the reader
+        raise InputError.at(path, "is damaged, or is no file that torch.save has written") from error
+
+
+def _first(names: Iterable[str]) -> str:
+    listed = list(names)
+    return ", ".join([*listed[:FIRST], *(["..."] if len(listed) > FIRST else [])])

@@ -1,0 +1,154 @@
+"""VisExtNet: MultiEMO's visual features, made of faces alone."""
+
+import hashlib
+import json
+from functools import cached_property
+from importlib import util
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ercfw.conversations import Clip
+from ercfw.errors import InputError, missing_library
+from ercfw.files import is_file, sha256
+from ercfw.interfaces import ClipExtractor
+from ercfw_media.faces import FaceDetector, Pool, Which, face_crops, pool
+from ercfw_media.packaged import installed
+from ercfw_multiemo.resnet import RESNET101, SEED, FaceResNet, Normalise, load_resnet, random_resnet
+from ercfw_multiemo.resnet_weights import Style
+
+SIDE = 224
+"""Pixels a side of what the network looks at."""
+AT_ONCE = 16
+"""Faces that the network looks at together, in some 0.3 GB beside its weights."""
+RANDOM = "random"
+WHERE = (
+    "no package carries them: bring a file of a ResNet-101 trained on VGGFace2, by the authors of that corpus or "
+    "by those who converted or trained such networks for PyTorch, or write weights = 'random' for a trial"
+)
+
+
+class VisExtNet(ClipExtractor):
+    """VisExtNet (Shi and Huang, ACL 2023, section 3.1): faces without the scene, one vector a clip.
+
+    MTCNN (Zhang et al., 2016) finds the faces of up to 20 frames evenly spread over the clip, a ResNet-101
+    trained on VGGFace2 (Cao et al., 2018) describes each, and the descriptions are averaged over the faces of
+    a frame, then over the frames that show one. A clip without a face is absent. It runs on the GPU if there
+    is one; 16 faces at most are in the network at once, in some 0.3 GB beside its weights.
+
+    The weights are a file of the user's: safetensors, or a state dict as torch.save writes it, which is read
+    without running anything in it. Known are the names of torchvision and timm, of transformers, and of the
+    ports of Caffe's VGGFace2 networks. With ``random`` nothing is learnt from faces, and all that is made
+    from it is stamped so.
+
+    Options:
+        weights: the file, or ``random``.
+        gives: 1000 numbers of the last layer, as in the paper, or the 2048 before it. A last layer that
+            tells VGGFace2's 8631 people apart is no feature: take 2048.
+        style: where the network has its strides, which a file does not tell: ``torch`` in the 3 x 3
+            convolutions, ``caffe`` in the 1 x 1 before them; ``auto`` goes by the names in the file.
+        normalise: what is done to pixels first: ``imagenet`` takes the mean from RGB and divides by the
+            deviation, ``vggface2`` takes the mean from BGR; ``auto``: imagenet for torch, vggface2 for caffe.
+        faces: ``all`` of a frame, or only those of the ``main`` person of the clip.
+        pool: ``frames`` as above, ``faces`` averages over all faces at once, as the authors' code does.
+        frames: the most frames to look at.
+        width: in pixels; wider pictures are made smaller before faces are looked for.
+        smallest: side in pixels of the smallest face that is looked for.
+        probability: the least by which a face is one; MTCNN's own 0.7 takes pots and flowers for faces.
+        margin: what is shown around a face on each side, as a share of its size; VGGFace2's authors make
+            its box larger by 0.3.
+
+    Raises:
+        InputError: there are no weights.
+    """
+
+    reads = "visual"
+
+    def __init__(
+        self,
+        *,
+        weights: str | None = None,
+        gives: Literal[1000, 2048] = 1000,
+        style: Literal["auto"] | Style = "auto",
+        normalise: Literal["auto"] | Normalise = "auto",
+        faces: Which = "all",
+        pool: Pool = "frames",
+        frames: Annotated[int, Field(ge=1)] = 20,
+        width: Annotated[int, Field(ge=32)] = 640,
+        smallest: Annotated[int, Field(ge=12)] = 20,
+        probability: Annotated[float, Field(gt=0, lt=1)] = 0.9,
+        margin: Annotated[float, Field(ge=0, le=1)] = 0.15,
+    ) -> None:
+        if weights is None:
+            raise InputError.at("weights", "is not set", WHERE)
+        if weights != RANDOM and not is_file(Path(weights)):
+            raise InputError.at("weights", f"there is no file {weights}", WHERE)
+        if weights == RANDOM and (style, normalise) != ("auto", "auto"):
+            raise InputError.at("weights", "are random, so there is no style and normalise to choose", "leave them out")
+        self.dim = gives
+        self.stamps = ("RANDOM VISEXTNET WEIGHTS",) if weights == RANDOM else ()
+        self._weights = weights
+        self._classes = gives if gives < RESNET101.widths[-1] else None
+        self._style: Style | None = None if style == "auto" else style
+        self._normalise: Normalise | None = None if normalise == "auto" else normalise
+        self._pool: Pool = pool
+        self._faces: Which = faces
+        self._frames, self._width, self._margin = frames, width, margin
+        self._detector = FaceDetector(smallest=smallest, thresholds=(0.6, 0.7, probability))
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the weights, the version of the code that runs them, the face detector and the settings."""
+        return hashlib.sha256(json.dumps(self._about, sort_keys=True).encode()).hexdigest()
+
+    @torch.inference_mode()
+    def extract_clip(self, clip: Clip) -> NDArray[np.float32] | None:
+        """``[D]`` float32; None when no face is seen.
+
+        Raises:
+            BrokenClipError: the clip cannot be read.
+            InputError: a library is missing, or the weights are of another network.
+        """
+        found = face_crops(
+            clip,
+            self._detector,
+            frames=self._frames,
+            width=self._width,
+            size=SIDE,
+            margin=self._margin,
+            faces=self._faces,
+        )
+        if not len(found.pixels):
+            return None
+        network, device = self._network
+        vectors = torch.cat(
+            [network(pixels.to(device)).cpu() for pixels in torch.split(found.pixels, AT_ONCE)]
+        )  # [K, D]
+        vector: NDArray[np.float32] = pool(vectors, found.frame, self._pool).numpy()
+        return vector
+
+    @cached_property
+    def _about(self) -> dict[str, object]:
+        if util.find_spec("transformers") is None:
+            raise missing_library("transformers", "faces")
+        return {
+            "name": "visextnet",
+            "weights": f"random {SEED}" if self._weights == RANDOM else sha256(Path(self._weights)),
+            "versions": [installed("av"), installed("transformers")],
+            "detector": self._detector.fingerprint,
+            "network": [self.dim, self._style, self._normalise, SIDE],
+            "faces": [self._faces, self._pool, self._frames, self._width, self._margin],
+        }
+
+    @cached_property
+    def _network(self) -> tuple[FaceResNet, torch.device]:
+        if self._weights == RANDOM:
+            network = random_resnet(self._classes)
+        else:
+            network = load_resnet(Path(self._weights), self._classes, self._style, self._normalise)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return network.to(device), device

@@ -1,0 +1,309 @@
+"""What people give to predict: tables, folders of clips, videos with subtitles; and what is wrong with them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ercfw.conversations import Clip
+from ercfw.errors import InputError
+from ercfw.predict.given import read_given
+from ercfw.predict.times import seconds_of
+
+
+def read(source=None, transcript=None, subtitles=None, **features):
+    return read_given(*(None if p is None else Path(p) for p in (source, transcript, subtitles)), features)
+
+
+def write(name, *lines, encoding="utf-8", newline="\n"):
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes((newline.join(lines) + newline).encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("12", 12), ("12.5", 12.5), ("0,25", 0.25), ("01:02", 62), ("00:01:02,500", 62.5), ("1:00:00.001", 3600.001),
+        (" 7 ", 7), ("100:00:00", 360000), ("", None), ("-1", None), ("nan", None), ("1e3", None), ("1:2:3:4", None),
+        ("inf", None), ("12 s", None), (":5", None), ("9" * 400, None),
+    ],
+)  # fmt: skip
+def test_times(text, seconds):
+    assert seconds_of(text) == seconds
+
+
+def test_a_table_of_texts_alone_is_one_conversation():
+    given = read(write("talk.csv", "text", "hello", '"one, two"', "", '"two', 'lines"'))
+    (only,) = given.conversations
+    assert (only.id, only.utterances, only.texts) == ("talk", ("1", "2", "3"), ("hello", "one, two", "two\nlines"))
+    assert only.speakers == ("speaker",) * 3
+    assert (only.clips, only.times, dict(only.labels)) == ((), (), {})
+    assert given.warnings == ("talk.csv: names no speakers, so a conversation is taken to have one",)
+
+
+def test_all_columns_in_any_order():
+    lines = ["speaker,end,clip,start,extra,text,utterance,conversation",
+             "Ann,2.5,a.wav,1,?,hi,7,two", "Bob,,sub/b.wav,,?,,x,one", "Ann,,,,?,ho,9,two"]  # fmt: skip
+    given = read(write("in/talk.csv", *lines))
+    two, one = given.conversations
+    assert (two.id, two.utterances, two.speakers, two.texts) == ("two", ("7", "9"), ("Ann", "Ann"), ("hi", "ho"))
+    assert two.clips == (Clip(Path("in/a.wav"), 1.0, 2.5), None)
+    assert two.times == ((1.0, 2.5), None)
+    assert (one.id, one.clips, one.times) == ("one", (Clip(Path("in/sub/b.wav")),), ())
+    assert given.warnings == ()
+
+
+def test_wrong_times_cost_the_clip_alone():
+    lines = ["text,speaker,clip,start,end", "a,x,c.wav,5,3", "b,x,c.wav,soon,9", "c,x,c.wav,,0", "d,x,c.wav,1,2"]
+    given = read(write("t.csv", *lines))
+    (only,) = given.conversations
+    assert only.texts == ("a", "b", "c", "d")
+    assert only.clips == (None, None, None, Clip(Path("c.wav"), 1.0, 2.0))
+    assert [w.split(":")[0] for w in given.warnings] == ["t.csv, line 2", "t.csv, line 3", "t.csv, line 4"]
+
+
+@pytest.mark.parametrize(("encoding", "warned"), [("utf-8", 0), ("utf-8-sig", 0), ("utf-16", 0), ("cp1252", 1)])
+def test_encodings(encoding, warned):
+    given = read(write("t.csv", "speaker,text", "Zoë,café", encoding=encoding, newline="\r\n"))
+    assert given.conversations[0].texts == ("café",)
+    assert given.conversations[0].speakers == ("Zoë",)
+    assert [w for w in given.warnings if "cp1252" in w] == ["t.csv: is not UTF-8, and was read as cp1252"] * warned
+
+
+def test_a_long_text_is_kept():
+    text = "word " * 10_000
+    assert read(write("t.csv", "text", text)).conversations[0].texts == (text,)
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ([""], "t.csv: is empty"),
+        (["text"], "t.csv: holds no utterance"),
+        (["Text", "a"], r"t.csv, line 1: names no column 'text' or 'clip' \(did you mean 'Text'"),
+        (["text,text", "a,b"], "line 1: text: names this column twice"),
+        (["text", "ok", "well, no"], r"t.csv, line 3: has 2 fields \(the header names 1; quote"),
+        (["text,utterance", "a,1", "b,1"], "line 3: utterance '1' of conversation 't' stands twice .first at .*line 2"),
+        (["text,utterance", "a, "], "line 2: has an empty conversation or utterance"),
+        (["text", '"open', "b"], "t.csv, line 2: is not a CSV record: .*quotes closed"),
+        (["text", "a\0b"], "t.csv: is not a text file"),
+    ],
+)
+def test_a_table_that_is_none_is_one_message(lines, says):
+    with pytest.raises(InputError, match=says) as error:
+        read(write("t.csv", *lines))
+    assert len(error.value.mistakes) == 1
+
+
+def test_every_bad_line_is_told_at_once():
+    with pytest.raises(InputError) as error:
+        read(write("t.csv", "text,utterance", "a", "b,1", "c,1", "d,2,3"))
+    assert [m.where for m in error.value.mistakes] == ["t.csv, line 2", "t.csv, line 5", "t.csv, line 4"]
+
+
+MELD = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime"
+
+
+@pytest.fixture
+def clips():
+    for name in ("dia3_utt0.mp4", "dia3_utt2.mp4", "dia3_utt10.mp4", "._dia3_utt0.mp4", "notes.txt"):
+        write(f"clips/{name}", "x")
+    return Path("clips")
+
+
+def test_a_folder_without_a_transcript_is_in_natural_order(clips):
+    given = read(clips)
+    (only,) = given.conversations
+    assert only.utterances == ("dia3_utt0.mp4", "dia3_utt2.mp4", "dia3_utt10.mp4")
+    assert [clip.path.name for clip in only.clips] == list(only.utterances)
+    assert only.id == "clips"
+    assert "has no transcript" in given.warnings[0]
+
+
+def test_melds_own_table_is_a_transcript(clips):
+    said = [f'{n},"Oh, {n}",Ann,joy,positive,{d},{u},1,1,"00:00:01,000","00:00:00,500"'
+            for n, (d, u) in enumerate([(3, 0), (3, 2), (3, 7), (3, 10), (4, 0)])]  # fmt: skip
+    given = read(clips, write("t.csv", MELD, *said))
+    (only,) = given.conversations
+    assert (only.id, only.utterances, only.texts) == ("3", ("0", "2", "10"), ("Oh, 0", "Oh, 1", "Oh, 3"))
+    assert list(only.clips) == [Clip(clips / f"dia3_utt{u}.mp4") for u in (0, 2, 10)]
+    assert given.warnings == ("t.csv: lines without a clip in clips, left out: 2 of 5 (3 7 first)",)
+
+
+@pytest.mark.parametrize(
+    ("column", "cells"),
+    [("clip", ("dia3_utt2.mp4", "dia3_utt0.mp4")), ("clip", ("dia3_utt2", "dia3_utt0")),
+     ("utterance", ("dia3_utt2", "dia3_utt0.mp4"))],
+)  # fmt: skip
+def test_clips_are_found_by_name_with_or_without_ending_or_by_id(clips, column, cells):
+    given = read(clips, write("t.csv", f"{column},speaker,text,start", f"{cells[0]},A,b,0.5", f"{cells[1]},A,a,"))
+    (only,) = given.conversations
+    assert only.clips == (Clip(clips / "dia3_utt2.mp4", 0.5), Clip(clips / "dia3_utt0.mp4"))
+    assert given.warnings == ("t.csv: clips that no line names, left out: 1 (dia3_utt10.mp4 first)",)
+
+
+def test_a_line_whose_cell_is_empty_is_kept_without_a_clip(clips):
+    given = read(clips, write("t.csv", "clip,speaker,text", "dia3_utt2,A,a", ",A,b"))
+    assert given.conversations[0].clips == (Clip(clips / "dia3_utt2.mp4"), None)
+
+
+SRT = ["1", "00:00:01,000 --> 00:00:02,500", "Hello", "there", "", "2", "00:00:03,000 --> 00:00:04,000", "Bye", ""]
+
+
+def test_subrip():
+    write("film.mp4", "x")
+    given = read("film.mp4", subtitles=write("film.srt", *SRT))
+    (only,) = given.conversations
+    assert (only.id, only.utterances, only.texts) == ("film", ("1", "2"), ("Hello there", "Bye"))
+    assert only.times == ((1.0, 2.5), (3.0, 4.0))
+    assert only.clips == (Clip(Path("film.mp4"), 1.0, 2.5), Clip(Path("film.mp4"), 3.0, 4.0))
+    assert given.warnings == ("film.srt: cues without a speaker's name, taken for one speaker: 2 of 2",)
+
+
+def test_subtitles_alone_have_no_clips():
+    (only,) = read(write("film.srt", *SRT, newline="\r\n")).conversations
+    assert only.clips == ()
+    assert only.times == ((1.0, 2.5), (3.0, 4.0))
+
+
+def srt(*cues):
+    return write("s.srt", *(f"{n}\n{start} --> {end}\n{text}\n" for n, (start, end, text) in enumerate(cues, 1)))
+
+
+def at(second):
+    return f"00:00:{second:02d},000"
+
+
+def subtitles(*cues):
+    given = read(srt(*((at(a), at(b), text) for a, b, text in cues)))
+    return given.conversations[0], [w.removeprefix("s.srt: ") for w in given.warnings]
+
+
+def test_cues_out_of_order_are_sorted_and_overlapping_ones_kept():
+    only, told = subtitles((4, 7, "c"), (1, 3, "a"), (2, 4, "b"))
+    assert only.texts == ("a", "b", "c")
+    assert only.utterances == ("2", "3", "1")
+    assert told[-2:] == [
+        "cues are out of order; they were sorted by their times",
+        "cues that begin before the one before them ends: 1; all are kept",
+    ]
+
+
+def test_cues_without_text_or_time_are_left_out():
+    only, told = subtitles((1, 2, "a"), (3, 3, "b"), (5, 4, "c"), (6, 7, "<i> </i>"), (8, 9, "d"))
+    assert only.texts == ("a", "d")
+    assert told[:3] == [
+        "cue 2 begins at 00:00:03.000 and ends at 00:00:03.000; it is left out",
+        "cue 3 begins at 00:00:05.000 and ends at 00:00:04.000; it is left out",
+        "cues without text, left out: 1",
+    ]
+
+
+def test_tags_and_entities_are_read():
+    only, _ = subtitles((1, 2, '<font color="red">Tom &amp;</font> {\\an8}<i>Jerry</i>'))
+    assert only.texts == ("Tom & Jerry",)
+
+
+def test_names_are_capitals_or_come_twice():
+    only, told = subtitles(
+        (1, 2, "ANN: one"), (3, 4, "Bob Lee: two"), (5, 6, "Remember: three"), (7, 8, "Bob Lee: four"),
+        (9, 10, "at 10:30: five"), (11, 12, "Zoë Oz: six"),
+    )  # fmt: skip
+    assert only.speakers == ("ANN", "Bob Lee", "speaker", "Bob Lee", "speaker", "speaker")
+    assert only.texts == ("one", "two", "Remember: three", "four", "at 10:30: five", "Zoë Oz: six")
+    assert told == ["cues without a speaker's name, taken for one speaker: 3 of 6"]
+
+
+def test_webvtt_with_voices():
+    path = write(
+        "film.vtt", "WEBVTT - a film", "", "STYLE", "::cue { color: red }", "", "NOTE nothing", "", "intro",
+        "00:01.000 --> 00:02.500 align:start", "<v.loud Ann Lee>Hi <i>you</i> &amp; me</v>", "",
+        "01:00:03.000 --> 01:00:04.000", "<v Bob>No.</v>", "<v Ann Lee>Yes.</v>", "", "NOTE two", "lines", "",
+        "01:00:05.000 --> 01:00:06.000", "- And I?", "- You.",
+    )  # fmt: skip
+    given = read(path)
+    (only,) = given.conversations
+    assert only.speakers == ("Ann Lee", "Bob", "speaker")
+    assert only.texts == ("Hi you & me", "No. Yes.", "- And I? - You.")
+    assert only.times == ((1.0, 2.5), (3603.0, 3604.0), (3605.0, 3606.0))
+    assert "film.vtt: cues in which two seem to speak, each taken as one utterance: 2" in given.warnings
+
+
+def test_cues_that_cannot_be_read_are_counted():
+    _, told = subtitles((1, 2, "a"), (3, 4, "b"))
+    path = write("s.srt", *SRT, "3", "rubbish --> 00:00:09,000", "lost")
+    assert any("cues that could not be read: 1" in w for w in read(path).warnings)
+    assert not any("could not be read" in w for w in told)
+
+
+@pytest.mark.parametrize(
+    "content", ["hello\n", "WEBVTT\n", "WEBVTT\n\n00:05.000 --> 00:04.000\nx\n", " \n", "\x00\x01\n"]
+)
+def test_subtitles_that_are_none_are_one_message(content):
+    Path("s.vtt").write_text(content)
+    with pytest.raises(InputError, match=r"s.vtt: (holds no|is empty|is not a text)"):
+        read("s.vtt")
+
+
+def test_a_missing_library_is_named(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "webvtt", None)
+    with pytest.raises(InputError, match=r"webvtt-py: is needed here .*ercfw\[predict\]"):
+        read(srt((at(1), at(2), "a")))
+
+
+def test_one_file_with_a_transcript_of_times():
+    write("film.mp4", "x")
+    given = read("film.mp4", write("t.csv", "speaker,text,start,end", "A,a,1,2", "A,b,,", "A,c,0:03,0:04.5"))
+    (only,) = given.conversations
+    film = Path("film.mp4")
+    assert only.clips == (Clip(film, 1.0, 2.0), None, Clip(film, 3.0, 4.5))
+    assert given.warnings == ("t.csv: lines without times, and so without a clip: 1 (t.csv, line 3)",)
+
+
+def test_one_file_alone_is_one_utterance():
+    given = read(write("film.MP4", "x"))
+    assert given.conversations[0].clips == (Clip(Path("film.MP4")),)
+    assert "all of it is one utterance" in given.warnings[0]
+
+
+@pytest.fixture
+def files(clips):
+    write("t.csv", "text", "a")
+    write("far.csv", "clip", "nowhere.mp4")
+    write("film.mp4", "x")
+    write("s.srt", *SRT)
+    Path("none").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("gone.csv",), "gone.csv: there is no such file or folder"),
+        (("clips", "gone.csv"), "gone.csv: there is no such file"),
+        (("film.mp4", None, "gone.srt"), "gone.srt: there is no such file"),
+        (("film.mp4", "t.csv", "s.srt"), "transcript and subtitles: both say what is spoken"),
+        (("clips", None, "s.srt"), "clips: has no subtitles"),
+        (("t.csv", None, "s.srt"), "t.csv: has no subtitles"),
+        (("t.csv", "t.csv"), "t.csv: has no transcript"),
+        (("film.mp4", "t.csv"), r"t.csv: does not say when in film.mp4 its lines are"),
+        (("none",), "none: holds no clip"),
+        (("clips", "far.csv"), "far.csv: none of its lines names a clip of clips"),
+        ((None, "t.csv"), "the input: is missing"),
+        ((), "the input: is missing"),
+        (("x" * 400,), "there is no such file or folder"),
+    ],
+)
+def test_what_does_not_go_together_is_one_message(files, words, says):
+    with pytest.raises(InputError, match=says) as error:
+        read(*words)
+    assert len(error.value.mistakes) == 1
+
+
+def test_features_without_ids_have_a_row_for_each_line(files):
+    np.save("v.npy", np.zeros((2, 3)))
+    path = write("two.csv", "text", "a", "b")
+    assert read(path, visual=Path("v.npy")).tables["visual"].ids == (("two", "1"), ("two", "2"))
+    with pytest.raises(InputError, match="has 2 rows, but the source has 1 utterances"):
+        read("t.csv", visual=Path("v.npy"))

@@ -1,0 +1,260 @@
+"""A trained run on new data: the run's own predictions again, what is absent, and what is told."""
+
+import csv
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import ercfw
+from ercfw.checkpoint import load_model, save_model
+from ercfw.conversations import Clip, Conversation
+from ercfw.errors import InputError, RunError
+from ercfw.features import FeatureTable
+
+from .conftest import write_csv
+
+
+def own_predictions(folder):
+    with (folder / "predictions.csv").open(newline="", encoding="utf-8") as file:
+        return {(row["conversation"], row["utterance"]): row for row in csv.DictReader(file)}
+
+
+def same(answers, expected):
+    """Emotions, and probabilities as the six digits of a run's predictions bear."""
+    for answer in answers:
+        row = expected[answer.conversation, answer.utterance]
+        assert answer.predicted["emotion"] == row["emotion.predicted"]
+        for name, p in answer.probabilities["emotion"].items():
+            assert p == pytest.approx(float(row[f"emotion.p.{name}"]), abs=1e-5)
+
+
+def table_of(shelf, *without, splits=("dev", "test")):
+    rows = [row for row in shelf.rows if row["split"] in splits]
+    return write_csv(shelf.root / f"{'-'.join(splits)}-without-{'-'.join(without)}.csv", rows, *without)
+
+
+@pytest.mark.parametrize("which", ["causal", "both_ways"])
+def test_the_runs_own_utterances_are_predicted_as_the_run_did(shelf, which):
+    folder = getattr(shelf, which)
+    model, expected = ercfw.load(folder), own_predictions(folder)
+    predicted = model.predict(table_of(shelf, "label", "split"), features={"visual": shelf.root / "visual.safetensors"})
+    assert [(a.conversation, a.utterance) for a in predicted.answers] == list(expected)
+    same(predicted.answers, expected)
+    assert predicted.warnings == ()
+    assert model.modalities == ("text", "audio", "visual"), "in the order of training"
+    assert model.classes == {"emotion": ("calm", "joy", "rage")}
+    assert all(sum(a.probabilities["emotion"].values()) == pytest.approx(1, abs=1e-5) for a in predicted.answers)
+
+
+def test_the_file_alone_and_conversations_of_a_program_do_too(shelf, tmp_path):
+    rows = [row for row in shelf.rows if row["split"] == "test"]
+    conversations = [
+        Conversation(
+            name, "test", *(tuple(row[key] for row in of) for key in ("utterance", "speaker", "text")),
+            {"emotion": np.zeros(len(of), np.int64)}, clips=tuple(Clip(shelf.root / row["clip"]) for row in of),
+        )
+        for name in dict.fromkeys(row["conversation"] for row in rows)
+        if (of := [row for row in rows if row["conversation"] == name])
+    ]  # fmt: skip
+    model = ercfw.load(str(shelf.causal / "model.safetensors"))
+    predicted = model.predict(conversations, features={"visual": shelf.root / "visual.safetensors"})
+    assert len(predicted.answers) == len(rows)
+    same(predicted.answers, own_predictions(shelf.causal))
+
+
+def test_what_the_data_lacks_is_absent_as_in_a_table_that_says_so(shelf, tmp_path):
+    model = ercfw.load(shelf.causal)
+    lacking = model.predict(table_of(shelf, "clip"))
+    assert [w.split(":")[0] for w in lacking.warnings] == ["'audio' is absent", "'visual' is absent"]
+    assert "--features visual=FILE" in lacking.warnings[1]
+    ids = tuple((a.conversation, a.utterance) for a in lacking.answers)
+    files = {}
+    for name, width in (("audio", 4), ("visual", 3)):
+        files[name] = tmp_path / f"{name}.safetensors"
+        nobody = np.zeros(len(ids), bool)
+        FeatureTable(ids, np.full((len(ids), width), 7, np.float32), nobody, fitted_on="nothing").save(files[name])
+    said = model.predict(table_of(shelf, "clip"), features=files)
+    assert said.answers == lacking.answers
+    whole = model.predict(table_of(shelf), features={"visual": shelf.root / "visual.safetensors"})
+    assert whole.answers != lacking.answers
+
+
+def test_an_utterance_that_a_feature_file_does_not_know_is_absent_there(shelf, tmp_path):
+    model, path = ercfw.load(shelf.causal), tmp_path / "some.safetensors"
+    whole = FeatureTable.load(shelf.root / "visual.safetensors")
+    gone = [id for id in whole.ids if id[0] in {"c6", "c7", "c8"}][1]
+    keep = [row for row, id in enumerate(whole.ids) if id != gone]
+    replace(whole, ids=tuple(whole.ids[r] for r in keep), values=whole.values[keep], present=whole.present[keep]).save(
+        path
+    )
+    predicted = model.predict(table_of(shelf), features={"visual": path})
+    total = len(predicted.answers)
+    assert predicted.warnings == (f"'visual' is absent in 1 of {total} utterances",)
+    marked = replace(whole, present=np.array([id != gone for id in whole.ids]))
+    marked.save(path)
+    assert model.predict(table_of(shelf), features={"visual": path}).answers == predicted.answers
+
+
+def test_features_alone_name_the_utterances(shelf):
+    predicted = ercfw.load(shelf.causal).predict(features={"visual": shelf.root / "visual.safetensors"})
+    assert len(predicted.answers) == len(shelf.rows)
+    assert predicted.answers[0].text == ""
+    assert "feature files name no speakers" in predicted.warnings[0]
+
+
+def test_a_conversation_that_was_learnt_is_told(shelf):
+    model = ercfw.load(shelf.causal)
+    told = model.predict(table_of(shelf, splits=("train", "test"))).warnings
+    learnt = len({row["conversation"] for row in shelf.rows if row["split"] == "train"})
+    assert any(f"was trained on {learnt} of these" in warning for warning in told)
+
+
+def test_so_is_one_whose_name_lacks_its_split(shelf, tmp_path):
+    run = _changed(shelf, tmp_path, lambda about: about.update(trained_on=[_named_train("x")]))
+    path = write_csv(tmp_path / "x.csv", [{"conversation": "x", "utterance": "1", "text": "oh"}])
+    assert any("was trained on 1 of these 1" in w for w in ercfw.load(run).predict(path).warnings)
+
+
+def _named_train(name):
+    from ercfw.conversations import fingerprint
+
+    return fingerprint(Conversation(f"train/{name}", "train", ("1",), ("a",), ("oh",), {}))
+
+
+def _changed(shelf, tmp_path, change):
+    """A copy of a run of which ``change`` has altered what stands beside its weights."""
+    run = tmp_path / "changed"
+    shutil.copytree(shelf.causal, run)
+    weights, info, about = load_model(run / "model.safetensors")
+    change(about)
+    save_model(
+        run / "model.safetensors", weights, info, {k: v for k, v in about.items() if k not in ("format", "info")}
+    )
+    return run
+
+
+def test_stamps_stand_on_everything(shelf, tmp_path, cli):
+    run = _changed(shelf, tmp_path, lambda about: about.update(stamps=["SIMULATED", "CHOSEN ON TEST"]))
+    words = ["predict", run, table_of(shelf), "--processes", "1"]
+    assert "[SIMULATED] [CHOSEN ON TEST]" in cli(*words).out
+    rows = list(csv.DictReader(cli(*words, "--format", "csv").out.splitlines()))
+    assert {row["stamp"] for row in rows} == {"SIMULATED, CHOSEN ON TEST"}
+    assert json.loads(cli(*words, "--format", "json").out)["stamps"] == ["SIMULATED", "CHOSEN ON TEST"]
+
+
+def test_another_extractor_than_in_training_is_told(shelf, tmp_path):
+    run = _changed(shelf, tmp_path, lambda about: about["streams"]["text"]["made_by"].update(fingerprint="old"))
+    model = ercfw.load(run)
+    told = "'text' is made by another extractor, version or weights"
+    assert any(told in warning for warning in model.predict(table_of(shelf)).warnings)
+    assert any(told in warning for warning in model.live().warnings)
+
+
+def test_a_stream_fitted_on_what_it_predicts_is_told(shelf, tmp_path):
+    whole, path = FeatureTable.load(shelf.root / "visual.safetensors"), tmp_path / "fitted.safetensors"
+    replace(whole, fitted_on=frozenset(whole.ids[:2])).save(path)
+    told = ercfw.load(shelf.causal).predict(features={"visual": path}).warnings
+    assert any("fitted on the labels of 2 of these utterances" in warning for warning in told)
+
+
+def test_weights_that_do_not_fit_are_one_message(shelf, tmp_path):
+    run = _changed(shelf, tmp_path, lambda about: about["recipe"]["head"]["emotion"].update(use="mlp"))
+    with pytest.raises(InputError, match="its weights do not fit its parts"):
+        ercfw.load(run)
+
+
+def test_a_broken_network_is_one_message(shelf, tmp_path):
+    run = _changed(shelf, tmp_path, lambda about: None)
+    weights, info, about = load_model(run / "model.safetensors")
+    weights = {name: torch.full_like(x, torch.nan) for name, x in weights.items()}
+    save_model(
+        run / "model.safetensors", weights, info, {k: v for k, v in about.items() if k not in ("format", "info")}
+    )
+    with pytest.raises(RunError, match="gave a probability that is not a number, first of c6 0"):
+        ercfw.load(run).predict(table_of(shelf))
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda run: shutil.rmtree(run), "holds no trained model"),
+        (lambda run: (run / "model.safetensors").unlink(), "holds no trained model"),
+        (lambda run: (run / "model.safetensors").write_bytes(b"junk"), "cannot be read"),
+        (lambda run: (run / "recipe.toml").unlink(), "recipe.toml: cannot be read"),
+        (lambda run: shutil.rmtree(run / "plugins"), "there is no file .*shelf_"),
+        (lambda run: next((run / "plugins").iterdir()).write_text("x ="), "there is no .* broken plugins: shelf_"),
+    ],
+)
+def test_a_run_that_is_not_whole_is_one_message(shelf, tmp_path, make, says):
+    run = tmp_path / "run"
+    shutil.copytree(shelf.causal, run)
+    make(run)
+    with pytest.raises(InputError, match=says):
+        ercfw.load(run).predict(table_of(shelf))
+
+
+def conversation(name="x", *texts):
+    size = len(texts)
+    return Conversation(name, "test", tuple(map(str, range(size))), ("a",) * size, texts, {})
+
+
+@pytest.mark.parametrize(
+    ("data", "words", "says"),
+    [
+        ([], {}, "the input: holds no conversation"),
+        ([conversation()], {}, "conversation x: has no utterances"),
+        ([conversation("x", "oh"), conversation("x", "no")], {}, "conversation x: stands twice"),
+        ([conversation("x", "oh")], {"transcript": "t.csv"}, "go with files"),
+        ([conversation("x", "", " ")], {}, "has nothing that the model reads"),
+        ([conversation("x", "oh")], {"features": {"smell": "f.safetensors"}}, "no such feature file"),
+        (None, {}, "the input: is missing"),
+    ],
+)
+def test_data_that_is_none_is_one_message(shelf, data, words, says):
+    with pytest.raises(InputError, match=says):
+        ercfw.load(shelf.causal).predict(data, **words)
+
+
+def save_features(path, values, **more):
+    ids = (("x", "0"), ("x", "1"))
+    FeatureTable(ids, values, np.ones(2, bool), fitted_on="nothing", **more).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "lengths", "says"),
+    [
+        ("smell", np.zeros((2, 3)), None, "features smell: the model reads no such modality .*audio, text, visual"),
+        ("visual", np.zeros((2, 5)), None, "holds vector 5 wide, but the model was trained on 'visual' of vector 3"),
+        ("visual", np.zeros((4, 3)), [1, 3], "holds frames 3 wide, but the model was trained on 'visual' of vector 3"),
+        ("visual", np.arange(4), [1, 3], "holds tokens 4 wide"),
+    ],
+)
+def test_features_that_do_not_fit_are_one_message(shelf, tmp_path, name, values, lengths, says):
+    lengths = None if lengths is None else np.array(lengths)
+    path = save_features(tmp_path / "f.safetensors", values, lengths=lengths)
+    with pytest.raises(InputError, match=says):
+        ercfw.load(shelf.causal).predict(features={name: path})
+
+
+def test_features_of_other_utterances_are_one_message(shelf, tmp_path):
+    path = save_features(tmp_path / "f.safetensors", np.zeros((2, 3)))
+    with pytest.raises(InputError, match="has no row for any utterance: it names x/0, the input y/0"):
+        ercfw.load(shelf.causal).predict([conversation("y", "oh")], features={"visual": path})
+
+
+def test_utterances_without_anything_are_counted(shelf):
+    told = ercfw.load(shelf.causal).predict([conversation("x", "oh", "", " ")]).warnings
+    assert "'text' is absent in 2 of 3 utterances" in told
+    assert "utterances with nothing that the model reads: 2; others alone speak for them" in told
+
+
+def test_labels_are_not_read(shelf):
+    some = replace(conversation("x", "oh"), labels={"other": np.zeros(1, np.int64)})
+    bare = [conversation("x", "oh"), conversation("y", "no")]
+    model = ercfw.load(shelf.causal)
+    assert model.predict([some, bare[1]]).answers == model.predict(bare).answers
