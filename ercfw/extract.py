@@ -42,12 +42,12 @@ class Piece:
     Attributes:
         conversation: without the clips that cannot be opened.
         unreadable: why, by their place in it.
-        path: where it is kept.
+        path: where it is kept; None = there is no clip to read, so nothing is made.
     """
 
     conversation: Conversation
     unreadable: Mapping[int, Broken]
-    path: Path
+    path: Path | None
 
 
 def extract(
@@ -75,8 +75,8 @@ def extract(
     """
     folder = cache_folder() / "features" / f"{name}-{extractor.fingerprint[:16]}"
     pieces = [piece for conversation in conversations for piece in _pieces(extractor, conversation, folder)]
-    missing = list({piece.path: piece for piece in pieces if not piece.path.is_file()}.values())
-    for done, _ in enumerate(share_out(crew, extractor, name, missing, make), 1):
+    missing = {piece.path: piece for piece in pieces if piece.path is not None and not piece.path.is_file()}
+    for done, _ in enumerate(share_out(crew, extractor, name, list(missing.values()), make), 1):
         progress(f"extracting {name}", done, len(missing))
     broken: dict[UtteranceId, str] = {}
     arrays = _arrays(extractor, name, pieces, broken)
@@ -89,14 +89,17 @@ def make(extractor: Extractor, name: str, piece: Piece) -> None:
     Raises:
         RunError: the extractor failed, did not give what it promised, or the cache cannot be written.
     """
-    write(piece.path, _run(extractor, name, piece.conversation))
+    if piece.path is not None:
+        write(piece.path, _run(extractor, name, piece.conversation))
 
 
 def _pieces(extractor: Extractor, conversation: Conversation, folder: Path) -> Iterator[Piece]:
     if isinstance(extractor, ClipExtractor):
         for place in range(len(conversation)):
             one, unreadable = without_unreadable(conversation.only(slice(place, place + 1)))
-            yield Piece(one, unreadable, folder / f"{content_of_clip(one.clips[0])}.safetensors")
+            clip = one.clips[0]
+            path = None if clip is None else folder / f"{content_of_clip(clip)}.safetensors"
+            yield Piece(one, unreadable, path)
         return
     unreadable = {}
     if extractor.reads != "text":
@@ -107,20 +110,26 @@ def _pieces(extractor: Extractor, conversation: Conversation, folder: Path) -> I
 def _arrays(
     extractor: Extractor, name: str, pieces: Iterable[Piece], broken: dict[UtteranceId, str]
 ) -> Iterator[Array | None]:
-    """One of each utterance, from the cache; what is damaged there is made again. Fills ``broken``."""
+    """One of each utterance, from the cache. Fills ``broken``."""
     for piece in pieces:
-        found = read(piece.path, len(piece.conversation))
-        if found is None or not _fits(found, extractor):
-            make(extractor, name, piece)
-            found = read(piece.path, len(piece.conversation))
-        if found is None:
-            raise RunError(f"{piece.path}: cannot be read though it was just written")
+        found = _kept(extractor, name, piece) if piece.path is not None else [None]
         for place, (id, array) in enumerate(zip(piece.conversation.ids, found, strict=True)):
             array = piece.unreadable.get(place, array)
             if isinstance(array, Broken):
                 broken[id] = array.why
                 array = None
             yield array
+
+
+def _kept(extractor: Extractor, name: str, piece: Piece) -> Made:
+    """What the cache holds of a piece; what is damaged there is made again."""
+    assert piece.path is not None
+    for _ in range(2):
+        found = read(piece.path, len(piece.conversation))
+        if found is not None and _fits(found, extractor):
+            return found
+        make(extractor, name, piece)
+    raise RunError(f"{piece.path}: cannot be read though it was just written")
 
 
 def _fits(made: Made, extractor: Extractor) -> bool:

@@ -39,7 +39,7 @@ def content(reads: str, conversation: Conversation) -> str:
     return hashlib.sha256(json.dumps(list(said)).encode()).hexdigest()
 
 
-def content_of_clip(clip: Clip | None) -> str:
+def content_of_clip(clip: Clip) -> str:
     """A hash of a clip alone."""
     return hashlib.sha256(json.dumps(_of_clip(clip)).encode()).hexdigest()
 

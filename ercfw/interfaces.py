@@ -98,6 +98,7 @@ class Extractor(ABC):
         dim: D of what it gives; the size of the vocabulary for tokens.
         causal: it reads no later utterance of the conversation.
         stamps: words that must stand on everything made from its features.
+        notice: what whoever uses it must know, such as a licence; told each time.
     """
 
     reads: Literal["text", "audio", "visual"]
@@ -105,6 +106,7 @@ class Extractor(ABC):
     dim: int
     causal: bool = True
     stamps: tuple[str, ...] = ()
+    notice: str = ""
 
     @property
     @abstractmethod

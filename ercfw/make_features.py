@@ -20,7 +20,7 @@ class MadeFeatures:
 
     Attributes:
         modalities: what is to be said of each.
-        doubts: what the dataset told while it was read.
+        doubts: what the dataset told while it was read, and what users of the extractors must know.
     """
 
     modalities: Sequence[dict[str, Any]]
@@ -50,7 +50,12 @@ def make_features(
         raise InputError.at("[data]", f"is {dataset.provenance.source}: nothing to extract from", "set data.root")
     conversations = [c for split in SPLITS for c in dataset.split(split)]
     made = [_make(job, conversations, name, progress, processes, to) for name in names]
-    return MadeFeatures(made, [*doubts, *(dataset.check_clips() if check_clips else [])])
+    doubts = (
+        *doubts,
+        *(modality["notice"] for modality in made if modality["notice"]),
+        *(dataset.check_clips() if check_clips else []),
+    )
+    return MadeFeatures(made, doubts)
 
 
 def _make(
@@ -70,6 +75,7 @@ def _make(
         "present": int(made.table.present.sum()),
         "broken": {f"{conversation} {utterance}": why for (conversation, utterance), why in made.broken.items()},
         "stamps": list(extractor.stamps),
+        "notice": extractor.notice,
         "file": None if file is None else str(file),
         "seconds": round(time.perf_counter() - began, 2),
     }

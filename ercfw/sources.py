@@ -1,12 +1,12 @@
 """Where the values of each modality come from: an extractor, a file, or the dataset itself."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ercfw.build import DEFAULT, make_part
 from ercfw.catalog import Catalog, load_catalog
-from ercfw.conversations import Conversation
+from ercfw.conversations import Conversation, UtteranceId
 from ercfw.crew import Crew
 from ercfw.errors import InputError
 from ercfw.extract import Extraction, Progress, extract
@@ -27,20 +27,24 @@ class Source:
         fitted_on: what they were fitted on, by the table's word or the recipe's.
         stamps: words that must stand on everything made from them.
         broken: the utterances whose clip could not be read, and why.
+        notice: what whoever uses its extractor must know.
     """
 
     table: FeatureTable
     fitted_on: FittedOn
     stamps: tuple[str, ...] = ()
-    broken: Mapping[tuple[str, str], str] | None = None
+    broken: Mapping[UtteranceId, str] = field(default_factory=dict)
+    notice: str = ""
 
     def warnings(self, modality: str) -> list[str]:
         """What a reader should know."""
+        notices = [self.notice] if self.notice else []
         if not self.broken:
-            return []
+            return notices
         first = [f"{conversation} {utterance}: {why}" for (conversation, utterance), why in self.broken.items()]
         more = f", and {len(first) - FIRST} more" if len(first) > FIRST else ""
-        return [f"stream '{modality}': clips that could not be read: {len(first)} ({'; '.join(first[:FIRST])}{more})"]
+        told = f"stream '{modality}': clips that could not be read: {len(first)} ({'; '.join(first[:FIRST])}{more})"
+        return [*notices, told]
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ def find_source(
             return _drawn(recipe, catalog, dataset, modality)
         conversations = [c for in_split in splits.values() for c in in_split]
         extractor, made = run_extractor(recipe, catalog, conversations, modality, progress, processes)
-        return Source(made.table, made.table.fitted_on, extractor.stamps, made.broken)
+        return Source(made.table, made.table.fitted_on, extractor.stamps, made.broken, extractor.notice)
     if part is not None and part.file is not None:
         return _as_recipe_says(part, dataset, read_features(Path(part.file), dataset.rows))
     if all(modality in c.streams for in_split in splits.values() for c in in_split):

@@ -74,4 +74,4 @@ class Bars:
         if not self._progress.disable:
             self(name, done, total)
         elif done == total or done % max(1, total // LINES) == 0:
-            self._say(f"{name}: {done} of {total} conversations")
+            self._say(f"{name}: {done} of {total}")

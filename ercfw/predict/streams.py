@@ -149,7 +149,8 @@ def _extract(
     progress: Progress,
     processes: int,
 ) -> FeatureTable:
-    _, made = run_extractor(run.recipe, run.catalog, conversations, modality, progress, processes)
+    extractor, made = run_extractor(run.recipe, run.catalog, conversations, modality, progress, processes)
+    warnings += [extractor.notice] if extractor.notice else []
     warnings += [f"{modality}: {' '.join(id)}: {why}" for id, why in made.broken.items()]
     return made.table
 

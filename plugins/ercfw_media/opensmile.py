@@ -1,8 +1,7 @@
 """Hand-made descriptions of a voice, as openSMILE computes them."""
 
 import json
-import warnings
-from functools import cache, cached_property
+from functools import cached_property
 from hashlib import sha256
 from importlib import util
 from typing import Any, Literal
@@ -51,6 +50,7 @@ class OpenSmile(ClipExtractor):
     """
 
     reads = "audio"
+    notice = LICENCE
 
     def __init__(
         self,
@@ -98,11 +98,4 @@ class OpenSmile(ClipExtractor):
             raise missing_library("opensmile", "opensmile")
         import opensmile
 
-        _tell_licence()
         return opensmile.Smile(opensmile.FeatureSet[self.features], opensmile.FeatureLevel.Functionals)
-
-
-@cache
-def _tell_licence() -> None:
-    """Once in a process."""
-    warnings.warn(LICENCE, stacklevel=2)

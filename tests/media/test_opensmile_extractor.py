@@ -1,7 +1,6 @@
 """openSMILE: its own values, whatever holds the sound, and nothing made up for sound that is too short."""
 
 import importlib.util
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +9,12 @@ import pytest
 import ercfw_media.opensmile as extractor_module
 from ercfw.conversations import Clip
 from ercfw.errors import BrokenClipError, InputError
-from ercfw_media.opensmile import LICENCE, WIDTHS, OpenSmile, _tell_licence
+from ercfw_media.opensmile import WIDTHS, OpenSmile
 from tests.media.made_clips import make_clip, sine
 
 needs_library = pytest.mark.skipif(
     not all(importlib.util.find_spec(name) for name in ("opensmile", "av")), reason="the opensmile extra is missing"
 )
-pytestmark = pytest.mark.filterwarnings("ignore:openSMILE is free")
 
 
 @pytest.fixture(scope="module")
@@ -88,17 +86,6 @@ def test_values_that_are_not_finite_are_never_passed_on(tmp_path, small, monkeyp
     monkeypatch.setitem(small.__dict__, "_smile", Smile())
     with pytest.raises(BrokenClipError, match="not finite"):
         small.extract_clip(wav(tmp_path, sine(1, 16_000)))
-
-
-@needs_library
-def test_the_licence_is_told_once(tmp_path):
-    clip = wav(tmp_path, sine(0.2, 16_000))
-    _tell_licence.cache_clear()
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
-        for _ in range(2):
-            OpenSmile(features="GeMAPSv01b").extract_clip(clip)
-    assert [str(warning.message) for warning in told if "openSMILE" in str(warning.message)] == [LICENCE]
 
 
 def test_the_fingerprint_tells_settings_and_versions_apart(monkeypatch):
