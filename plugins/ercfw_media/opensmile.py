@@ -39,8 +39,8 @@ class OpenSmile(ClipExtractor):
 
     The sound is read at 16 kHz, all channels averaged. An utterance without sound is absent; one shorter than
     60 ms, the longest window, is broken. The values are openSMILE's own, of very different sizes: a model
-    should standardise them. openSMILE's licence allows non-commercial research only, and is told when it is
-    first used.
+    should standardise them. openSMILE's licence allows non-commercial research only, which is told
+    whenever it is used.
 
     Options:
         features: the set. ``ComParE_2016`` (Schuller et al., 2016; 6373 numbers) is the one that papers on
