@@ -1,4 +1,4 @@
-# make run | make test | make lint | make clean
+# make run | make test | make test-slow | make lint | make clean
 # Each sets up what it needs in .venv; the stamps make the second time instant.
 
 VENV := .venv
@@ -9,19 +9,23 @@ WORKERS ?= 2
 CANDIDATES := $(PYTHON) python3.13 python3.12 python3.11 python3
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: run test lint clean help
+.PHONY: run test test-slow lint clean help
 
 help:
-	@echo "make run    install into $(VENV) and train $(RECIPE)  (RECIPE=file SET='key=value ...')"
-	@echo "make test   install with the test tools and run the tests  (WORKERS=2 at a time)"
-	@echo "make lint   ruff check, ruff format --check, mypy"
-	@echo "make clean  remove $(VENV) and the tools' caches"
+	@echo "make run        install into $(VENV) and train $(RECIPE)  (RECIPE=file SET='key=value ...')"
+	@echo "make test       install with the test tools and run the tests  (WORKERS=2 at a time)"
+	@echo "make test-slow  the tests that take long, with processes and real clips"
+	@echo "make lint       ruff check, ruff format --check, mypy"
+	@echo "make clean      remove $(VENV) and the tools' caches"
 
 run: $(VENV)/run.stamp
 	$(BIN)/ercfw run $(RECIPE) $(SET)
 
 test: $(VENV)/test.stamp
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal -m 'not slow'
+
+test-slow: $(VENV)/test.stamp
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal -m slow
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
