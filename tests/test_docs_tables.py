@@ -88,7 +88,11 @@ def test_hooks_and_kinds_are_the_code_s():
 
 def test_the_map_has_a_line_for_each_file():
     core = CHECKOUT / "ercfw"
-    files = {path.name for path in core.glob("*.py") if not path.name.startswith("__")} | {"cli/", "predict/", "report/"}
+    files = {path.name for path in core.glob("*.py") if not path.name.startswith("__")} | {
+        "cli/",
+        "predict/",
+        "report/",
+    }
     assert {names_in(row[0])[0] for row in table_under("docs/architecture.md", "The files of `ercfw/`")} == files
 
 

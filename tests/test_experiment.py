@@ -224,6 +224,7 @@ def provide_contexts():
 """
 
 
+@pytest.mark.slow
 def test_a_run_leaves_no_network_behind(cli, tiny_recipe, plugin_file):
     plugin_file(NETWORKS)
     recipe = tiny_recipe(top='plugins = ["./mine.py"]\n')

@@ -60,6 +60,7 @@ def test_a_full_disk_is_said_and_the_state_before_it_serves(cli, tiny_recipe, pl
     assert ended.code == 0
 
 
+@pytest.mark.slow
 def test_two_runs_in_one_folder(cli, tiny_recipe, plugin_file, tmp_path):
     """The first one waits for a file after its second epoch; a run in another folder is free to go."""
     plugin_file(AFTER_AN_EPOCH.format(what='[time.sleep(0.05) for _ in range(2000) if not Path("go").exists()]'))
@@ -78,6 +79,7 @@ def test_two_runs_in_one_folder(cli, tiny_recipe, plugin_file, tmp_path):
     assert not list((tmp_path / "runs/tiny/base/seed-0").glob(".*"))
 
 
+@pytest.mark.slow
 def test_who_is_killed_leaves_nothing_shut(cli, tiny_recipe, plugin_file):
     plugin_file(AFTER_AN_EPOCH.format(what="import signal; os.kill(os.getpid(), signal.SIGKILL)"))
     recipe = tiny_recipe("save_seconds = 0", top=PLUGIN)

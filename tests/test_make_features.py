@@ -71,7 +71,8 @@ device = "cpu"
 
 
 @pytest.fixture
-def recipe(tmp_path, plugin_file):
+def recipe(tmp_path, plugin_file, monkeypatch):
+    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
     plugin_file(PLUGIN)
     corpus = tmp_path / "corpus"
     corpus.mkdir()

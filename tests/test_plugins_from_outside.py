@@ -91,6 +91,7 @@ def test_a_fusion_in_one_file_and_its_run_again_from_its_own_recipe(cli, tiny_re
     assert scores(cli("run", folder / "recipe.toml", "--json", "--out", "again")) == first
 
 
+@pytest.mark.slow
 def test_a_fusion_in_an_installed_package(tiny_recipe, tmp_path):
     source, target = tmp_path / "source", tmp_path / "installed"
     (source / "erc_gated").mkdir(parents=True)

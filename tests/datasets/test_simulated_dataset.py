@@ -87,6 +87,7 @@ def held_out(dataset, modalities, neighbours=False) -> float:
     return f1_score(y_test, guess, average="weighted")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("like", ["meld", "iemocap"])
 def test_context_helps_and_modalities_add_to_each_other(like):
     dataset = Simulated(like=like)

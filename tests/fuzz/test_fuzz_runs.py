@@ -64,6 +64,7 @@ WORDS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.cases(40)
 @given(data=st.data(), state=st.sampled_from(["done", "stopped"]), way=st.sampled_from(WAYS))
 def test_folders(data, state, way, recipe, cli, bearable, damaged, changed, anything):
