@@ -22,6 +22,7 @@ COMMANDS = {
     "parts": 4,
     "data": 2,
     "inference": 2,
+    "media": 10,
     "growth": 2,
     "precision": 1,
 }

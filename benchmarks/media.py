@@ -1,0 +1,134 @@
+"""Features of clips, against the clips' own length and against decoding them.
+
+    python benchmarks/media.py ../shared/data/meld_clips/dev
+
+Each core runs a process with one thread, as `ercfw extract` does; they are started, and have their networks, before
+anything is timed. Faces are looked for in 20 frames a clip at a width of 640. Without a folder, a clip is drawn: of a
+picture without a face, so that what describes faces has nothing to do.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import bench
+import numpy as np
+import torch
+
+from ercfw.conversations import Clip
+from ercfw.launch import cores
+
+SOUND, PICTURE = "decoding sound", "decoding picture"
+FRAMES, WIDTH = 20, 640
+AIMS = {"whisper": "30", "openSMILE eGeMAPS": "30", "openSMILE ComParE": "30", "finding faces": "1"}
+
+
+@cache
+def work_on(name: str) -> Callable[[Clip], object]:
+    """What is done with a clip; networks are made once a process."""
+    from ercfw_media.clips import read_frames, read_sound
+    from ercfw_media.face_expression import FaceExpression
+    from ercfw_media.faces import FaceDetector
+    from ercfw_media.opensmile import OpenSmile
+    from ercfw_media.whisper import Whisper
+    from ercfw_multiemo.visextnet import VisExtNet
+
+    detector = FaceDetector(thresholds=(0.6, 0.7, 0.9))
+    works: dict[str, Callable[[], Callable[[Clip], object]]] = {
+        SOUND: lambda: lambda clip: read_sound(clip, 16_000),
+        PICTURE: lambda: all_frames,
+        "sampling frames": lambda: lambda clip: read_frames(clip, FRAMES, WIDTH),
+        "whisper": lambda: Whisper().extract_clip,
+        "openSMILE eGeMAPS": lambda: OpenSmile(features="eGeMAPSv02").extract_clip,
+        "openSMILE ComParE": lambda: OpenSmile().extract_clip,
+        "finding faces": lambda: lambda clip: detector.detect(read_frames(clip, FRAMES, WIDTH)),
+        "face-expression": lambda: FaceExpression(frames=FRAMES, width=WIDTH).extract_clip,
+        "visextnet, random": lambda: VisExtNet(weights="random", frames=FRAMES, width=WIDTH).extract_clip,
+    }
+    return works[name]()
+
+
+ALL = (
+    *(SOUND, "whisper", "openSMILE eGeMAPS", "openSMILE ComParE"),
+    *(PICTURE, "sampling frames", "finding faces", "face-expression", "visextnet, random"),
+)
+
+
+def all_frames(clip: Clip) -> int:
+    import av
+
+    with av.open(str(clip.path)) as file:
+        return sum(1 for _ in file.decode(video=0))
+
+
+def seconds_of(clip: Clip) -> float:
+    import av
+
+    with av.open(str(clip.path)) as file:
+        return (file.duration or 0) / av.time_base
+
+
+def settle_in() -> None:
+    torch.set_num_threads(1)
+
+
+def work(name: str, clip: Clip) -> None:
+    work_on(name)(clip)
+
+
+def drawn(folder: Path) -> Clip:
+    """Two seconds of moving stripes and a tone."""
+    import av
+
+    path = folder / "drawn.mp4"
+    with av.open(str(path), "w") as file:
+        picture, sound = file.add_stream("libx264", rate=25), file.add_stream("aac", rate=44_100)
+        picture.width, picture.height, picture.pix_fmt = 640, 360, "yuv420p"
+        for number in range(50):
+            stripes = ((np.arange(640) + 4 * number) % 64 * 4).astype(np.uint8)
+            pixels = np.broadcast_to(stripes[None, :, None], (360, 640, 3))
+            file.mux(picture.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgb24")))
+        tone = np.sin(np.arange(2 * 44_100) / 16).astype(np.float32)[None]
+        block = av.AudioFrame.from_ndarray(tone, "fltp", "mono")
+        block.sample_rate = 44_100
+        file.mux(sound.encode(block))
+        for stream in (picture, sound):
+            file.mux(stream.encode(None))
+    return Clip(path)
+
+
+def main() -> None:
+    made = bench.parser(__doc__, rounds=4)
+    made.add_argument("folder", nargs="?", type=Path, help="of clips; without it one is drawn")
+    said = bench.begin(made)
+    with tempfile.TemporaryDirectory() as temporary:
+        paths = sorted(said.folder.iterdir()) if said.folder else []
+        clips = [Clip(path) for path in paths] or [drawn(Path(temporary))]
+        clips = clips[:1] if said.quick else clips
+        measure(clips, ALL if not said.quick else ALL[:-1], said.rounds)
+
+
+def measure(clips: list[Clip], names: tuple[str, ...], rounds: int) -> None:
+    length, processes = sum(map(seconds_of, clips)), min(cores(), len(clips))
+    print(f"{len(clips)} clips, {length:.1f} s in all; {processes} processes of a thread each")
+    with ProcessPoolExecutor(processes, get_context("spawn"), settle_in) as pool:
+        clocks = {name: bench.timed(lambda name=name: list(pool.map(partial(work, name), clips))) for name in names}
+        seconds = bench.medians(clocks, rounds + 1)
+    real = {**seconds, "real time": length}
+    bench.print_seconds(real, "real time", *names)
+    for name in names:
+        bench.print_ratio(real, "real time", name, AIMS.get(name, ""))
+    for name in names:
+        decoding = SOUND if names.index(name) < names.index(PICTURE) else PICTURE
+        if name != decoding:
+            bench.print_ratio(real, name, decoding)
+
+
+if __name__ == "__main__":
+    os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # of the processes, which import this file again
+    sys.exit(main())
