@@ -7,6 +7,7 @@ anything is timed. Faces are looked for in 20 frames a clip at a width of 640. W
 picture without a face, so that what describes faces has nothing to do.
 """
 
+import argparse
 import os
 import sys
 import tempfile
@@ -73,7 +74,9 @@ def seconds_of(clip: Clip) -> float:
         return (file.duration or 0) / av.time_base
 
 
-def settle_in() -> None:
+def settle_in(device: str) -> None:
+    if device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # extractors take a GPU that they see
     torch.set_num_threads(1)
 
 
@@ -110,15 +113,16 @@ def main() -> None:
         paths = sorted(said.folder.iterdir()) if said.folder else []
         clips = [Clip(path) for path in paths] or [drawn(Path(temporary))]
         clips = clips[:1] if said.quick else clips
-        measure(clips, ALL if not said.quick else ALL[:-1], said.rounds)
+        measure(clips, ALL if not said.quick else ALL[:-1], said)
 
 
-def measure(clips: list[Clip], names: tuple[str, ...], rounds: int) -> None:
-    length, processes = sum(map(seconds_of, clips)), min(cores(), len(clips))
+def measure(clips: list[Clip], names: tuple[str, ...], said: argparse.Namespace) -> None:
+    length = sum(map(seconds_of, clips))
+    processes = min(cores(), len(clips)) if said.device == "cpu" else 1
     print(f"{len(clips)} clips, {length:.1f} s in all; {processes} processes of a thread each")
-    with ProcessPoolExecutor(processes, get_context("spawn"), settle_in) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), settle_in, (said.device,)) as pool:
         clocks = {name: bench.timed(lambda name=name: list(pool.map(partial(work, name), clips))) for name in names}
-        seconds = bench.medians(clocks, rounds + 1)
+        seconds = bench.medians(clocks, said.rounds + 1)
     real = {**seconds, "real time": length}
     bench.print_seconds(real, "real time", *names)
     for name in names:
