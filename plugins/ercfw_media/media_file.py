@@ -68,11 +68,12 @@ class MediaFile:
             if stored is None or packet.stream.type not in ("audio", "video"):
                 continue
             time = self.time(stored, packet.stream)
-            self.reached = max(self.reached, time + lasts(packet))
+            shown = stored if packet.pts is None else packet.pts  # later than stored, where pictures lean on later ones
+            self.reached = max(self.reached, self.time(max(shown, stored), packet.stream) + lasts(packet))
             if packet.stream.index == stream.index:
                 if time >= self.end:
                     return
-                yield packet, stored if packet.pts is None else packet.pts, stored
+                yield packet, shown, stored
         self._check_whole()
 
     def frames(self, stream: "AudioStream | VideoStream") -> Iterator[Any]:

@@ -338,3 +338,10 @@ def test_whatever_bytes_are_damaged_there_is_a_result_or_one_message(tmp_path):
             seen |= {outcome(read, Clip(path, 0.25, 0.75)) for read in (read_frames, read_sound)}
     assert max(map(len, seen)) < 120
     assert len(seen) > 3
+
+
+@pytest.mark.parametrize("fps", [1, 4])
+def test_slow_pictures_that_lean_on_later_ones_are_whole(tmp_path, fps):
+    # They are stored up to two pictures before they are shown, which is long where there are few a second.
+    path = make_clip(tmp_path / "slow.mp4", pictures=12, fps=fps, options={"bf": "3", "b-pyramid": "normal"})
+    assert len(read_frames(Clip(path), 20)) == 12
