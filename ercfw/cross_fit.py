@@ -75,6 +75,6 @@ def runs_without_parts(folder: Path) -> list[Path]:
 def _recipe(folder: Path) -> Tables:
     path = folder / "model.safetensors"
     if not is_file(path):
-        raise InputError.at(folder, "holds no finished run")
+        raise InputError.at(f"run {folder}", "holds no finished run", "the folder that a run has left")
     recipe: Tables = read_about(path)["recipe"]
     return recipe

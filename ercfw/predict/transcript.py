@@ -1,12 +1,12 @@
 """A transcript: a CSV table with a line an utterance."""
 
-import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ercfw.conversations import Clip, Conversation
+from ercfw.csv_records import csv_records
 from ercfw.errors import InputError, Mistake, did_you_mean
 from ercfw.predict.text_file import read_text
 from ercfw.predict.times import seconds_of
@@ -71,7 +71,7 @@ def read_transcript(path: Path, warnings: list[str]) -> Transcript:
     Raises:
         InputError: it is no such table; every line that is not one is told.
     """
-    records = _records(path, read_text(path, warnings))
+    records = csv_records(path, io.StringIO(read_text(path, warnings), newline=""))
     where, header = next(records)
     meld = set(MELD.values()) <= set(header)
     names = MELD if meld else {name: name for name in COLUMNS if name in header}
@@ -102,21 +102,6 @@ def read_transcript(path: Path, warnings: list[str]) -> Transcript:
     if "speaker" not in names:
         warnings.append(f"{path}: names no speakers, so a conversation is taken to have one")
     return Transcript(path, frozenset({*names, *(["clip"] if meld else [])}), tuple(found))
-
-
-def _records(path: Path, text: str) -> Iterator[tuple[str, list[str]]]:
-    """Each record that is not empty, and where it begins."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    while True:
-        where = f"{path}, line {reader.line_num + 1}"
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise InputError.at(where, f"is not a CSV record: {error}", "are its quotes closed?") from error
-        if cells:
-            yield where, cells
 
 
 def _check_header(where: str, header: Sequence[str], names: Mapping[str, str]) -> None:

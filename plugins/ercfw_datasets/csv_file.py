@@ -1,12 +1,12 @@
 """CSV files of utterances, read row by row with the line in every message."""
 
-import csv
 import io
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ercfw.csv_records import csv_records
 from ercfw.errors import InputError, did_you_mean
 
 
@@ -29,7 +29,8 @@ def read_csv(path: Path, columns: Mapping[str, str]) -> Iterator[CsvRow]:
         InputError: no such file, nothing in it, a column missing or named twice, or a record that is not
             one: too few or too many fields, quotes that do not close.
     """
-    records = _records(path)
+    text = io.TextIOWrapper(io.BytesIO(read_utf8(path)), "utf-8-sig", newline="")
+    records = csv_records(path, text)
     _, header = next(records, ("", []))
     if not header:
         raise InputError.at(path, "is empty", "the first line names the columns")
@@ -39,8 +40,6 @@ def read_csv(path: Path, columns: Mapping[str, str]) -> Iterator[CsvRow]:
             raise InputError.at(f"{path}: {column}", f"{what} ({setting})", did_you_mean(column, header))
     empty = True
     for where, fields in records:
-        if not fields:
-            continue
         if len(fields) != len(header):
             raise InputError.at(
                 where,
@@ -51,19 +50,6 @@ def read_csv(path: Path, columns: Mapping[str, str]) -> Iterator[CsvRow]:
         yield CsvRow(where, dict(zip(header, fields, strict=True)))
     if empty:
         raise InputError.at(path, "holds no utterance", "a line an utterance, after the header")
-
-
-def _records(path: Path) -> Iterator[tuple[str, list[str]]]:
-    reader = csv.reader(io.TextIOWrapper(io.BytesIO(read_utf8(path)), "utf-8-sig", newline=""), strict=True)
-    while True:
-        where = f"{path}, line {reader.line_num + 1}"
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise InputError.at(where, f"is not a CSV record: {error}", "are its quotes closed?") from error
-        yield where, fields
 
 
 def read_utf8(path: Path) -> bytes:
