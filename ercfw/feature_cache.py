@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +23,8 @@ Made = Sequence[Array | Broken | None]
 """What an extractor gives: one of each utterance."""
 
 KNOWN_FILES = 100_000
+ABOUT = "about"
+"""The one key of a file's metadata: of several the order would differ from one writing to the next."""
 
 
 def cache_folder() -> Path:
@@ -74,10 +76,13 @@ def read(path: Path, utterances: int) -> Made | None:
     """What ``write`` left; None where there is nothing, or it is damaged."""
     try:
         with safe_open(path, framework="numpy") as file:
-            broken = json.loads((file.metadata() or {}).get("broken", "{}"))
+            about = json.loads((file.metadata() or {})[ABOUT])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        broken = about["broken"]
+        if about["sha256"] != _digest(tensors, broken):
+            return None
         return [Broken(broken[name]) if name in broken else tensors.get(name) for name in map(str, range(utterances))]
-    except (OSError, SafetensorError, ValueError, TypeError):
+    except (OSError, SafetensorError, ValueError, TypeError, KeyError):
         return None
 
 
@@ -89,5 +94,16 @@ def write(path: Path, made: Made) -> None:
     """
     arrays = {str(place): np.ascontiguousarray(x) for place, x in enumerate(made) if isinstance(x, np.ndarray)}
     broken = {str(place): x.why for place, x in enumerate(made) if isinstance(x, Broken)}
+    about = {"broken": broken, "sha256": _digest(arrays, broken)}
     with replacing(path) as temporary:
-        save_file(arrays, temporary, {"broken": json.dumps(broken, sort_keys=True)} if broken else None)
+        save_file(arrays, temporary, {ABOUT: json.dumps(about, sort_keys=True)})
+
+
+def _digest(arrays: Mapping[str, Array], broken: Mapping[str, str]) -> str:
+    """A hash of all that a file holds: a disk may bend numbers and leave them numbers."""
+    names = sorted(arrays)
+    shapes = [[name, str(arrays[name].dtype), arrays[name].shape] for name in names]
+    digest = hashlib.sha256(json.dumps([shapes, broken], sort_keys=True).encode())
+    for name in names:
+        digest.update(arrays[name].data)
+    return digest.hexdigest()

@@ -315,3 +315,17 @@ def test_who_reads_whole_conversations_is_asked_for_them():
 def test_a_conversation_without_clips_has_nothing_to_be_seen():
     assert not table_of(Sizes(), "sizes", CONVERSATIONS).present.any()
     assert not table_of(Sizes(), "sizes", [replace(CONVERSATIONS[0], clips=(None, None, None))]).present.any()
+
+
+@pytest.mark.parametrize("place", [-1, -8])
+def test_a_number_that_was_flipped_on_the_disk_is_made_again(place):
+    table = table_of(Letters(), "letters", CONVERSATIONS)
+    whole = {path: path.read_bytes() for path in cached()}
+    victim = cached()[-1]
+    damaged = bytearray(whole[victim])
+    damaged[place] ^= 1
+    victim.write_bytes(damaged)
+    after = Letters()
+    assert table_of(after, "letters", CONVERSATIONS).values.tolist() == table.values.tolist()
+    assert len(after.asked) == 1
+    assert {path: path.read_bytes() for path in cached()} == whole
