@@ -57,7 +57,8 @@ def runs_without_parts(folder: Path) -> list[Path]:
         InputError: there are none, or not all parts.
     """
     recipe = _recipe(folder)
-    beside = [path.parent for path in sorted(folder.parents[1].glob(f"*/{folder.name}/model.safetensors"))]
+    whole_path = folder.resolve()  # "." has no name, and a name alone no folder above it
+    beside = [p.parent for p in sorted(whole_path.parents[1].glob(f"*/{whole_path.name}/model.safetensors"))]
     of: dict[int, dict[int, Path]] = {}
     for other in beside:
         tables = _recipe(other)

@@ -1,6 +1,7 @@
 """Cross-fitting: every training conversation is left out once, and its vectors come from who has not seen it."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -115,7 +116,7 @@ def test_the_command_runs_the_whole_and_each_part_left_out(runs):
     assert sizes[0] == 11
     assert sorted(sizes[1:]) == [7, 7, 8]
     folders = runs_without_parts(_base(runs))
-    assert [str(folder) for folder in folders] == [metrics["folder"] for metrics in list(runs.values())[1:]]
+    assert folders == [Path(metrics["folder"]).resolve() for metrics in list(runs.values())[1:]]
 
 
 def test_vectors_come_from_runs_that_have_not_seen_the_conversation(runs):
@@ -173,6 +174,14 @@ def test_what_is_no_run_and_what_has_no_parts(runs, corpus, cli, tmp_path):
     (runs_without_parts(_base(runs))[0] / "model.safetensors").unlink()
     with pytest.raises(InputError, match="no complete set of runs"):
         TrainedEncoder(run=_base(runs), cross_fit=True)
+
+
+@pytest.mark.parametrize("inside", [".", "seed-0"])
+def test_the_runs_are_found_from_within_their_folder(runs, monkeypatch, inside):
+    base = _base(runs)
+    named = runs_without_parts(base)
+    monkeypatch.chdir(base if inside == "." else base.parent)
+    assert runs_without_parts(Path(inside)) == [folder.resolve() for folder in named]
 
 
 def test_a_run_whose_text_came_from_a_file_cannot_be_asked_of_new_utterances(tiny_recipe, cli, tmp_path):

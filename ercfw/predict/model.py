@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ercfw.conversations import Conversation, fingerprint
 from ercfw.data import SPLITS
-from ercfw.errors import InputError, Mistake
+from ercfw.errors import InputError, Mistake, in_recipe
 from ercfw.extract import Progress
 from ercfw.features import read_features
 from ercfw.predict.answers import Predicted
@@ -88,7 +88,8 @@ class TrainedModel:
         else:
             given = _of_program(data, transcript, subtitles, files)
         warnings = [*given.warnings, *_learnt(self._run, given.conversations)]
-        ready = add_streams(self._run, given.conversations, given.tables, warnings, progress, processes)
+        with in_recipe(self._run.where):
+            ready = add_streams(self._run, given.conversations, given.tables, warnings, progress, processes)
         answers = answer(self._run, ready, warnings.append)
         return Predicted(self._run.recipe.title, self.stamps, tuple(warnings), tuple(answers))
 
@@ -98,7 +99,8 @@ class TrainedModel:
         Raises:
             InputError: a part of the model reads later utterances; every such part is named.
         """
-        return Live(self._run)
+        with in_recipe(self._run.where):
+            return Live(self._run)
 
 
 def load(run: Place, allow_plugin_files: bool = True) -> TrainedModel:

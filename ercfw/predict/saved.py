@@ -30,6 +30,7 @@ class SavedRun:
         stamps: words that must stand on everything made by it.
         made_by: of each modality that did not come with the conversations, what made it.
         trained_on: the fingerprint of each conversation that it learnt from.
+        where: its file, for messages.
     """
 
     network: Model
@@ -39,6 +40,7 @@ class SavedRun:
     stamps: tuple[str, ...]
     made_by: Mapping[str, Mapping[str, Any]]
     trained_on: frozenset[str]
+    where: str
 
     @property
     def device(self) -> torch.device:
@@ -85,6 +87,7 @@ def read_run(path: Path, allow_plugin_files: bool) -> SavedRun:
         stamps=tuple(about.get("stamps", ())),
         made_by={name: stream["made_by"] for name, stream in about.get("streams", {}).items()},
         trained_on=frozenset(about.get("trained_on", ())),
+        where=str(weights),
     )
 
 

@@ -5,6 +5,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -97,16 +98,20 @@ def _read(path: Path, warnings: list[str]) -> list[Cue]:
 
 
 def _captions(path: Path, text: str) -> "list[Caption]":
+    """The cues that can be read; each stands by itself, so that a damaged one costs no other."""
     try:
         import webvtt
         from webvtt.errors import MalformedCaptionError, MalformedFileError
     except ModuleNotFoundError as error:
         raise missing_library("webvtt-py", "predict") from error
-    kind = "vtt" if text.startswith("WEBVTT") else "srt"
-    try:
-        return list(webvtt.from_buffer(io.StringIO(text), kind).captions)
-    except (MalformedFileError, MalformedCaptionError) as error:
-        raise InputError.at(path, "holds no subtitles", "SubRip (.srt) or WebVTT (.vtt) is needed") from error
+    if "-->" not in text:
+        raise InputError.at(path, "holds no subtitles", "SubRip (.srt) or WebVTT (.vtt) is needed")
+    kind, head = ("vtt", "WEBVTT\n\n") if text.startswith("WEBVTT") else ("srt", "")
+    captions: list[Caption] = []
+    for block in re.split(r"\n\s*\n", text.strip()):
+        with suppress(MalformedFileError, MalformedCaptionError):
+            captions += webvtt.from_buffer(io.StringIO(head + block), kind).captions
+    return captions
 
 
 def _plain(text: str) -> str:

@@ -61,8 +61,12 @@ def model_fingerprint(folder: Path) -> str:
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer of a model."""
-    with _quiet_transformers():
+    """The tokenizer of a model.
+
+    Raises:
+        InputError: its files are damaged.
+    """
+    with _quiet_transformers(), _told(folder):
         from transformers import AutoTokenizer
 
         return AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -74,16 +78,27 @@ def load_network(folder: Path) -> Any:
     Raises:
         InputError: the files do not fit together.
     """
-    with _quiet_transformers():
+    with _quiet_transformers(), _told(folder):
         from transformers import AutoModel
 
-        try:
-            network = AutoModel.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
-            )
-        except Exception as error:  # of many kinds, for configurations and weights that are damaged
-            raise InputError.at("model", f"{folder} cannot be loaded: {error}") from error
+        network, about = AutoModel.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+        )
+    # The library draws what it does not find; the pooler, which many files lack, is not used.
+    drawn = sorted(name for name in about["missing_keys"] if not name.startswith("pooler."))
+    if drawn:
+        what = f"{folder} holds the weights of another network: {len(drawn)} are missing ({drawn[0]} first)"
+        raise InputError.at("model", what, "the weights that config.json describes")
     return network.eval()
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """One message for all that the library raises for configurations, weights and tokenizers that are damaged."""
+    try:
+        yield
+    except Exception as error:
+        raise InputError.at("model", f"{folder} cannot be loaded: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -108,7 +123,7 @@ def model_sizes(folder: Path) -> Sizes:
         first = config["pad_token_id"] + 1 if "roberta" in config.get("model_type", "") else 0
         positions = config.get("max_position_embeddings", 512) - first
         return Sizes(config["vocab_size"], positions, config["num_hidden_layers"], config["hidden_size"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError.at("model", f"{folder}/config.json does not tell its sizes: {cause_of(error)}") from error
 
 

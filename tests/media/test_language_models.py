@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+from safetensors.torch import save_file
 
 from ercfw import DataInfo, InputError, ModalitySpec
 from ercfw.collate import collate
@@ -81,6 +82,10 @@ def test_the_fingerprint_tells_weights_apart(tiny_roberta, tmp_path):
     )
 
 
+def _of_another_network(folder):
+    save_file({"head.weight": torch.zeros(2, 3)}, folder / "model.safetensors", {"format": "pt"})
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -88,6 +93,9 @@ def test_the_fingerprint_tells_weights_apart(tiny_roberta, tmp_path):
         (lambda folder: (folder / "model.safetensors").unlink(), "has no safetensors weights"),
         (lambda folder: (folder / "config.json").write_text("{}"), "does not tell its sizes"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"rubbish"), "cannot be loaded"),
+        (lambda folder: (folder / "tokenizer.json").write_text('{"bad'), "cannot be loaded"),
+        (lambda folder: (folder / "config.json").write_text("[]"), "does not tell its sizes"),
+        (_of_another_network, "holds the weights of another network: [0-9]+ are missing"),
     ],
 )
 def test_a_damaged_model_is_told(tiny_roberta, tmp_path, damage, message):

@@ -231,10 +231,22 @@ def test_webvtt_with_voices():
     assert "film.vtt: cues in which two seem to speak, each taken as one utterance: 2" in given.warnings
 
 
-def test_cues_that_cannot_be_read_are_counted():
+@pytest.mark.parametrize("damage", ["rubbish --> 00:00:04,000", "00:00:03,000 --> 99", "00:00:03,000 -->", " --> "])
+@pytest.mark.parametrize(("kind", "head"), [("srt", ()), ("vtt", ("WEBVTT", ""))])
+def test_a_damaged_cue_costs_only_itself(damage, kind, head):
+    times = ["00:00:01,000 --> 00:00:02,000", damage, "00:00:05,000 --> 00:00:06,000"]
+    lines = [
+        line.replace(",", "." if kind == "vtt" else ",")
+        for n, (time, text) in enumerate(zip(times, "abc", strict=True), 1)
+        for line in (str(n), time, text, "")
+    ]
+    given = read(write(f"s.{kind}", *head, *lines))
+    assert given.conversations[0].texts == ("a", "c")
+    assert f"s.{kind}: cues that could not be read: 1" in given.warnings
+
+
+def test_whole_subtitles_lack_no_cue():
     _, told = subtitles((1, 2, "a"), (3, 4, "b"))
-    path = write("s.srt", *SRT, "3", "rubbish --> 00:00:09,000", "lost")
-    assert any("cues that could not be read: 1" in w for w in read(path).warnings)
     assert not any("could not be read" in w for w in told)
 
 

@@ -62,7 +62,7 @@ def test_a_model_that_reads_later_utterances_is_refused_by_its_parts(shelf):
     with pytest.raises(InputError) as refused:
         ercfw.load(shelf.both_ways).live()
     tables = [mistake.where for mistake in refused.value.mistakes]
-    assert tables == ["[context.text]", "[context.joint]"]
+    assert tables == [f"{shelf.both_ways}/model.safetensors: [context.{name}]" for name in ("text", "joint")]
     assert "reads later utterances" in str(refused.value)
 
 
@@ -139,7 +139,7 @@ def sums():
     assert not mistakes
     modalities = {"words": ModalitySpec("tokens", 9, 4), "frames": ModalitySpec("frames", 2, 3, (0, 0), (1, 1))}
     info = DataInfo({"mood": TargetSpec(("a", "b", "c"), (1, 1, 1))}, modalities, 2)
-    return TrainedModel(SavedRun(Sums(info).eval(), recipe, Catalog([]), info, (), {}, frozenset()))
+    return TrainedModel(SavedRun(Sums(info).eval(), recipe, Catalog([]), info, (), {}, frozenset(), "here"))
 
 
 def test_frames_and_tokens_live_and_whole(sums, tmp_path):

@@ -186,7 +186,10 @@ def test_a_broken_network_is_one_message(shelf, tmp_path):
         (lambda run: (run / "model.safetensors").write_bytes(b"junk"), "cannot be read"),
         (lambda run: (run / "recipe.toml").unlink(), "recipe.toml: cannot be read"),
         (lambda run: shutil.rmtree(run / "plugins"), "there is no file .*shelf_"),
-        (lambda run: next((run / "plugins").iterdir()).write_text("x ="), "there is no .* broken plugins: shelf_"),
+        (
+            lambda run: next((run / "plugins").iterdir()).write_text("x ="),
+            r"run/model.safetensors: \[features.\w+\] use: there is no .* broken plugins: shelf_",
+        ),
     ],
 )
 def test_a_run_that_is_not_whole_is_one_message(shelf, tmp_path, make, says):
