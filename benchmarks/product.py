@@ -45,7 +45,7 @@ def multiemo(device: str, quick: bool, *settings: str) -> Job:
 
 def data_of(job: Job) -> Data:
     """Its conversations."""
-    return load_data(job.recipe, job.catalog, make_dataset(job.recipe, job.catalog), lambda *_: None)
+    return load_data(job.recipe, job.catalog, make_dataset(job.recipe.data, job.catalog), lambda *_: None)
 
 
 def begin(job: Job, data: Data, folder: Path) -> tuple[Training, Plan]:

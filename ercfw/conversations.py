@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 UNLABELLED = -100
+Split = Literal["train", "dev", "test"]
 UtteranceId = tuple[str, str]
 """(conversation, utterance id of the source): sources have gaps, so never a position."""
 

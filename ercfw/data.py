@@ -9,14 +9,14 @@ from ercfw.build import DEFAULT, make_part, selected_metric
 from ercfw.catalog import Catalog
 from ercfw.collate import count_classes
 from ercfw.collector import collector_paused
-from ercfw.conversations import UNLABELLED, Conversation
+from ercfw.conversations import UNLABELLED, Conversation, Split
 from ercfw.cross_fit import without_part
 from ercfw.errors import InputError, Mistake, did_you_mean
 from ercfw.extract import Progress
 from ercfw.features import FeatureTable, FittedOn
 from ercfw.fitted import check_fitted
-from ercfw.interfaces import Dataset, Provenance, Split
-from ercfw.recipe import Recipe
+from ercfw.interfaces import Dataset, Provenance
+from ercfw.recipe import Part, Recipe
 from ercfw.sources import Source, brings, feature_part, find_source
 from ercfw.streams import StoredStreams, presence
 
@@ -46,17 +46,17 @@ class Data:
 
 
 @collector_paused()
-def make_dataset(recipe: Recipe, catalog: Catalog) -> Dataset:
-    """The dataset of a recipe."""
-    dataset: Dataset = make_part(catalog, "dataset", "data", recipe.data)
+def make_dataset(part: Part, catalog: Catalog) -> Dataset:
+    """The dataset of a ``[data]`` table."""
+    dataset: Dataset = make_part(catalog, "dataset", "data", part)
     return dataset
 
 
-def read_dataset(recipe: Recipe, catalog: Catalog) -> tuple[Dataset, tuple[str, ...]]:
-    """The dataset of a recipe, and what it warned of while it was read."""
+def read_dataset(part: Part, catalog: Catalog) -> tuple[Dataset, tuple[str, ...]]:
+    """The dataset of a ``[data]`` table, and what it warned of while it was read."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        dataset = make_dataset(recipe, catalog)
+        dataset = make_dataset(part, catalog)
     return dataset, tuple(str(warning.message) for warning in caught)
 
 

@@ -41,7 +41,7 @@ def run_jobs(jobs: Sequence[Job], manner: Manner, talk: Talk) -> list[dict[str, 
     for job, seed in [(each, seed) for each in jobs for seed in each.recipe.seeds]:
         with in_recipe(job.where):
             if job.shared_data not in datasets:
-                datasets = {job.shared_data: read_dataset(job.recipe, job.catalog)}
+                datasets = {job.shared_data: read_dataset(job.recipe.data, job.catalog)}
             dataset, doubts = datasets[job.shared_data]
             folder = open_folder(manner.out, job, seed)
             done = folder.is_done and not manner.force

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Extractor,
         FusionBlock,
         Head,
+        Layout,
         Loss,
         Metric,
         Model,
@@ -31,6 +32,11 @@ hookimpl = pluggy.HookimplMarker("ercfw")
 @hookspec
 def provide_datasets() -> "dict[str, type[Dataset]]":  # type: ignore[empty-body]
     """Corpora."""
+
+
+@hookspec
+def provide_layouts() -> "dict[str, type[Layout]]":  # type: ignore[empty-body]
+    """Feature files of other projects, to read and to write."""
 
 
 @hookspec

@@ -8,6 +8,8 @@ T frames or tokens, D width, C classes, E width of an embedding.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -15,12 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ercfw.batch import HeadOutput, Inputs, Outputs, Stream
-from ercfw.conversations import Clip, Conversation, UtteranceId
+from ercfw.conversations import Clip, Conversation, Split, UtteranceId
+from ercfw.download import PublicFile
 from ercfw.errors import BrokenClipError, InputError
+from ercfw.exchange.published import Published
 from ercfw.features import FeatureTable, FittedOn
 from ercfw.info import DataInfo, ModalitySpec, StreamKind
-
-Split = Literal["train", "dev", "test"]
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,24 @@ class Dataset(ABC):
         targets: the class names of each target.
         modalities: the streams that the dataset can bring itself.
         provenance: where it came from.
+        broken: utterances whose clips or times are known to be wrong.
+        published_counts: of each split how many utterances each class of the first target has, as published.
+        public_files: what ``ercfw data fetch`` gets.
+        public_layout: the layout of those that hold features.
     """
 
     targets: Mapping[str, tuple[str, ...]]
     modalities: tuple[str, ...]
     provenance: Provenance
+    broken: frozenset[UtteranceId] = frozenset()
+    published_counts: Mapping[str, tuple[int, ...]] = MappingProxyType({})
+    public_files: tuple[PublicFile, ...] = ()
+    public_layout: str = ""
+
+    @classmethod
+    def table_to_make(cls, root: Path) -> Path | None:
+        """Where an import may write a table of utterances; None = annotations are there, or are no such table."""
+        return None
 
     @abstractmethod
     def split(self, name: Split) -> Sequence[Conversation]:
@@ -80,6 +95,34 @@ class Dataset(ABC):
     def draw(self, modality: str, width: int) -> FeatureTable:
         """Values of that width for a modality; asked only of data whose provenance says simulated."""
         raise InputError.at(f"[features.{modality}]", "this dataset draws no streams")
+
+
+class Layout(ABC):
+    """Feature files as other projects keep them.
+
+    Attributes:
+        slots: the streams that the files can hold.
+        needed: those of them without which the other projects' readers fail.
+    """
+
+    slots: tuple[str, ...]
+    needed: tuple[str, ...] = ()
+
+    @abstractmethod
+    def read(self, path: Path) -> Published:
+        """What the files at ``path``, a folder or one of them, hold.
+
+        Raises:
+            InputError: they are missing, damaged, or of another layout.
+        """
+
+    def write(self, published: Published, folder: Path) -> list[Path]:
+        """Write such files, and tell which.
+
+        Raises:
+            InputError: this layout is read only.
+        """
+        raise InputError.at("--layout", "this layout is only read")
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def make_features(
     names = extracted(job.recipe)
     if not names:
         raise InputError.at("[features]", "names no extractor", 'such as [features.text] use = "minilm"')
-    dataset, doubts = read_dataset(job.recipe, job.catalog)
+    dataset, doubts = read_dataset(job.recipe.data, job.catalog)
     if dataset.provenance.simulated:
         raise InputError.at("[data]", f"is {dataset.provenance.source}: nothing to extract from", "set data.root")
     conversations = [c for split in SPLITS for c in dataset.split(split)]

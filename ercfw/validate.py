@@ -56,7 +56,7 @@ def check_jobs(jobs: Sequence[Job]) -> Findings:
 
 def _check(recipe: Recipe, catalog: Catalog) -> Findings:
     try:
-        dataset, doubts = read_dataset(recipe, catalog)
+        dataset, doubts = read_dataset(recipe.data, catalog)
         info = describe([replace(c, streams={}) for c in dataset.split("train")], dataset.targets)
     except InputError as error:
         return _check_without_data(recipe, catalog, str(error))

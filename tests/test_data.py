@@ -44,7 +44,7 @@ def load(tiny_recipe):
     def go(*words, change=None, dropped=(), **recipe):
         choice = Choice(overrides=parse_overrides(words), dropped=dropped)
         (job,) = plan_jobs(read_toml(tiny_recipe(**recipe)), choice)
-        dataset = make_dataset(job.recipe, job.catalog)
+        dataset = make_dataset(job.recipe.data, job.catalog)
         if change is not None:
             given = dataset.split
             dataset.split = lambda name: change(name, list(given(name)))
@@ -231,7 +231,7 @@ def test_streams_of_a_file_and_of_the_conversations_stand_in_the_order_of_the_re
         [f"data.modalities={json.dumps(modalities)}", "encoder.own.use=linear", "fusion.use=concat"]
     )
     (job,) = plan_jobs(read_toml(table / "real.toml"), Choice(overrides=words))
-    dataset = make_dataset(job.recipe, job.catalog)
+    dataset = make_dataset(job.recipe.data, job.catalog)
     dataset.split, dataset.modalities = carrying(dataset.split, "own"), modalities
     data = load_data(job.recipe, job.catalog, dataset, lambda *_: None)
     assert tuple(info(data).modalities) == modalities
@@ -242,7 +242,7 @@ def test_streams_of_a_file_and_of_the_conversations_stand_in_the_order_of_the_re
 
 def test_a_file_that_the_recipe_names_goes_before_what_the_conversations_carry(table):
     (job,) = plan_jobs(read_toml(table / "real.toml"), Choice())
-    dataset = make_dataset(job.recipe, job.catalog)
+    dataset = make_dataset(job.recipe.data, job.catalog)
     dataset.split = carrying(dataset.split, "text")
     data = load_data(job.recipe, job.catalog, dataset, lambda *_: None)
     values = collate(data.splits["test"]).inputs.streams["text"].values

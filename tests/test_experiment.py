@@ -57,7 +57,7 @@ def small_job(path, variant, folder):
     small = folder / "small.toml"
     small.write_text(tomlkit.dumps(tables), encoding="utf-8")
     (job,) = plan_jobs(read_toml(small), Choice())
-    return job, load_data(job.recipe, job.catalog, make_dataset(job.recipe, job.catalog), lambda *_: None)
+    return job, load_data(job.recipe, job.catalog, make_dataset(job.recipe.data, job.catalog), lambda *_: None)
 
 
 def first_of(conversation, size):

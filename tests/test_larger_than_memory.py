@@ -60,7 +60,7 @@ def watch():
 before, peak, done = own_memory(), [], False
 watcher = threading.Thread(target=watch, daemon=True)
 watcher.start()
-dataset = make_dataset(job.recipe, job.catalog)
+dataset = make_dataset(job.recipe.data, job.catalog)
 data = load_data(job.recipe, job.catalog, dataset, lambda *_: None)
 info = describe(data.splits["train"], data.targets)
 sums = {}

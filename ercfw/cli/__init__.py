@@ -11,11 +11,11 @@ from ercfw.stopping import Stopped, at_once
 
 # isort: off
 # In the order in which --help tells them.
-from ercfw.cli import run, extract, predict, recipes, listings
+from ercfw.cli import run, extract, predict, data, recipes, listings
 
 # isort: on
 
-__all__ = ["app", "extract", "listings", "main", "predict", "recipes", "run"]
+__all__ = ["app", "data", "extract", "listings", "main", "predict", "recipes", "run"]
 
 PATIENCE = 2.0  # seconds
 
@@ -23,6 +23,7 @@ PATIENCE = 2.0  # seconds
 def _add_plugin_commands(words: list[str]) -> None:
     """Load plugins for their verbs only when the verb is none of ours, so that ours start quickly."""
     ours = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    ours |= {group.name for group in app.registered_groups if isinstance(group.name, str)}
     if words and not words[0].startswith("-") and words[0] not in ours:
         from ercfw.catalog import load_catalog
 

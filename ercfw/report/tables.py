@@ -138,3 +138,13 @@ def features_table(modalities: Sequence[Mapping[str, Any]]) -> Table:
         row = [found["modality"], found["extractor"], *map(str, numbers), f"{found['seconds']:.1f}", where]
         table.add_row(*(Text(shown(cell)) for cell in row))
     return table
+
+
+def plain_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Rows of the same keys, which head the columns."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in rows[0] if rows else ():
+        table.add_column(heading, overflow="fold", justify="left" if isinstance(rows[0][heading], str) else "right")
+    for row in rows:
+        table.add_row(*(Text(shown(str(cell))) for cell in row.values()))
+    return table

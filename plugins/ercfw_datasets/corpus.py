@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from ercfw.conversations import Conversation, UtteranceId
+from ercfw.conversations import Conversation, Split, UtteranceId
 from ercfw.errors import InputError
 from ercfw.features import FeatureTable, read_features
-from ercfw.interfaces import Dataset, Split
+from ercfw.interfaces import Dataset
 from ercfw_datasets.annotations import TARGET, Annotations
 from ercfw_datasets.clips import doubtful
 
@@ -91,6 +91,7 @@ class Corpus(Dataset):
         self.targets = {TARGET: annotations.classes}
         self.modalities = streams.modalities
         self.provenance = annotations.provenance
+        self.broken = annotations.broken
         self._annotations, self._streams = annotations, streams
 
     def split(self, name: Split) -> Sequence[Conversation]:
@@ -122,7 +123,7 @@ class Corpus(Dataset):
         Raises:
             InputError: PyAV is not installed.
         """
-        return doubtful(self._annotations.conversations, self._annotations.broken)
+        return doubtful(self._annotations.conversations, self.broken)
 
     def features(self, modality: str) -> FeatureTable:
         """The values of a modality.

@@ -20,7 +20,11 @@ from ercfw_datasets.shapes import IEMOCAP, MODALITIES
 from ercfw_datasets.simulated import Seed, Width, simulate
 
 DEFAULT_ROOT = Path("data/iemocap")
+TABLE = "utterances.csv"
 COLUMNS = ("conversation", "utterance", "speaker", "text", "label")
+
+PUBLISHED = {"test": (144, 245, 384, 170, 299, 381)}
+"""Utterances of each class, where session 5 is the test split; there is no official dev."""
 
 TELME_DEV = frozenset({
     "Ses01M_impro01", "Ses01M_script03_1", "Ses02F_impro02", "Ses02F_impro07", "Ses02M_script01_2",
@@ -57,6 +61,9 @@ class Iemocap(Corpus):
         seed: of simulated conversations.
     """
 
+    published_counts = PUBLISHED
+    public_layout = "multiemo"
+
     def __init__(
         self,
         *,
@@ -67,12 +74,20 @@ class Iemocap(Corpus):
         seed: Seed = 0,
     ) -> None:
         _check_sessions(test_session, dev)
+        if test_session != 5:
+            self.published_counts = {}
         place = real_root(root, DEFAULT_ROOT, "IEMOCAP")
         if place is None:
             super().__init__(*simulate(IEMOCAP, seed=seed, widths=widths, instead_of=f"nothing is at {DEFAULT_ROOT}"))
         else:
             annotations = read_iemocap(place, test_session, dev)
             super().__init__(annotations, FeatureFiles(place, annotations.rows, MODALITIES))
+
+    @classmethod
+    def table_to_make(cls, root: Path) -> Path | None:
+        """The table, if neither it nor the corpus itself is there."""
+        path = root / TABLE
+        return None if path.exists() or is_release(root) else path
 
 
 def read_iemocap(root: Path, test_session: int, dev: Dev) -> Annotations:
@@ -81,7 +96,7 @@ def read_iemocap(root: Path, test_session: int, dev: Dev) -> Annotations:
     Raises:
         InputError: it is missing or damaged, or a conversation's name does not tell its session.
     """
-    table = root / "utterances.csv"
+    table = root / TABLE
     records, paths = read_release(root) if is_release(root) and not table.exists() else _read_table(table)
     splits = _splits(records, test_session, dev)
     return Annotations(

@@ -22,6 +22,7 @@ Column = Literal["conversation", "utterance", "speaker", "text", "label", "split
 COLUMNS: tuple[Column, ...] = get_args(Column)
 NEEDED: tuple[Column, ...] = ("conversation", "utterance")
 ONE_SPEAKER = "speaker"
+TABLE = "utterances.csv"
 
 
 class Table(Corpus):
@@ -54,7 +55,7 @@ class Table(Corpus):
         self,
         *,
         root: Path | None = None,
-        utterances: str = "utterances.csv",
+        utterances: str = TABLE,
         columns: dict[Column, str] | None = None,
         labels: dict[str, str] | None = None,
         classes: tuple[str, ...] | None = None,
@@ -89,6 +90,12 @@ class Table(Corpus):
             provenance=Provenance(f"table {path}", files={str(path): sha256(path)}),
         )
         super().__init__(annotations, FeatureFiles(root, annotations.rows))
+
+    @classmethod
+    def table_to_make(cls, root: Path) -> Path | None:
+        """The table itself, if it is not there."""
+        path = root / TABLE
+        return None if path.exists() else path
 
 
 def to_records(

@@ -145,7 +145,7 @@ def begin(tiny_recipe):
     """Makes trainings that stand at their beginning, all the same; and their plan."""
     path = tiny_recipe('schedule = "plateau"\nwarmup = 0.5\nsave_seconds = 1000')
     (job,) = plan_jobs(read_toml(path), Choice(overrides={"train": {"epochs": 2}, "data": {"conversations": 4}}))
-    data = load_data(job.recipe, job.catalog, make_dataset(job.recipe, job.catalog), lambda *_: None)
+    data = load_data(job.recipe, job.catalog, make_dataset(job.recipe.data, job.catalog), lambda *_: None)
     info = describe(data.splits["train"], data.targets)
     watched, state = Watched(data.splits["train"], data.splits["dev"], data.splits["dev"]), Path("state.safetensors")
     plan = Plan(job.recipe.train, watched, 2, "emotion.mine", {"mine": lambda *_: 0.5}, info, 0, state)

@@ -57,7 +57,7 @@ def read():
         return plan_jobs(read_toml(Path("own.toml")), Choice(overrides=parse_overrides(words)))[0]
 
     def corpus(*words: str) -> None:
-        dataset = make_dataset(job(words).recipe, job(words).catalog)
+        dataset = make_dataset(job(words).recipe.data, job(words).catalog)
         np.save("audio.npy", np.ones((len(dataset.rows), 2), np.float32))
         data = load_data(job(words).recipe, job(words).catalog, dataset, lambda *_: None)
         describe(data.splits["train"], data.targets)

@@ -1,0 +1,19 @@
+"""``ercfw data``: corpora and feature files."""
+
+import typer
+
+from ercfw.cli.app import app
+
+data_app = typer.Typer(
+    name="data",
+    help="Corpora and feature files: import, export, fetch, check, stats.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(data_app)
+
+# In the order in which --help tells them.
+from ercfw.cli.data import exchange  # noqa: E402
+
+__all__ = ["data_app", "exchange"]

@@ -1,0 +1,44 @@
+"""The dataset that a command names: a recipe's, or one by its own name."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ercfw.cli.app import plan
+
+if TYPE_CHECKING:
+    from ercfw.interfaces import Dataset
+
+What = Annotated[str, typer.Argument(help="A recipe, or a dataset's name such as meld.", metavar="WHAT")]
+DataSettings = Annotated[
+    list[str] | None, typer.Argument(help="Settings, such as data.root=data/meld.", metavar="[KEY=VALUE]...")
+]
+
+
+def chosen_dataset(
+    what: str, overrides: list[str] | None, no_plugin_files: bool = False
+) -> "tuple[Dataset, tuple[str, ...]]":
+    """A recipe's dataset, or that of this name, and what it warned of while it was read.
+
+    Raises:
+        InputError: there is neither, or its settings are wrong.
+    """
+    from ercfw.catalog import load_catalog
+    from ercfw.data import read_dataset
+    from ercfw.errors import InputError, in_recipe
+    from ercfw.overrides import parse_overrides
+    from ercfw.recipe import Part
+
+    catalog = load_catalog()
+    if what not in catalog.names("dataset"):
+        (job,) = plan(what, overrides, ["base"], None, None, no_plugin_files)
+        with in_recipe(job.where):
+            return read_dataset(job.recipe.data, job.catalog)
+    tables = parse_overrides(overrides or [])
+    if set(tables) - {"data"} or not isinstance(tables.get("data", {}), dict):
+        raise InputError.at(
+            f"override '{overrides[0]}'" if overrides else "",
+            "a dataset has settings of [data] only",
+            "data.root=data/meld",
+        )
+    return read_dataset(Part(**{"use": what, **tables.get("data", {})}), catalog)

@@ -1,0 +1,84 @@
+"""``ercfw data import`` and ``ercfw data export``: feature files of other projects."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ercfw.cli.app import AsJson, NoPluginFiles, check_folder, results_console
+from ercfw.cli.data import data_app
+from ercfw.cli.data.chosen import DataSettings, What, chosen_dataset
+from ercfw.errors import InputError
+
+LayoutName = Annotated[str, typer.Argument(help="How the files are laid out: 'ercfw ls layout'.", metavar="LAYOUT")]
+
+
+@data_app.command("import", epilog="ercfw data import multiemo downloads/MELD --to data/meld")
+def import_(
+    layout: LayoutName,
+    path: Annotated[Path, typer.Argument(help="Their folder, or one of them.")],
+    to: Annotated[Path, typer.Option(help="The corpus' folder, with its annotations.")],
+    corpus: Annotated[str | None, typer.Option(help="The dataset's name, if the files do not tell.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Write over feature files that are there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring feature files of other projects into the feature store, after proving whose rows they are."""
+    check_folder("--to", to)
+    from ercfw.catalog import load_catalog
+    from ercfw.exchange.bring_in import bring_in
+    from ercfw.report.tables import plain_table
+    from ercfw.talk import Talk
+
+    talk = Talk(quiet=as_json)
+    talk.say(f"reading {path}; nothing in it is run")
+    found = bring_in(load_catalog(), layout, path, to, corpus, replace)
+    for warning in found.warnings:
+        talk.warn(warning)
+    if as_json:
+        print(json.dumps({"corpus": found.corpus, "files": found.rows, "proof": found.proof}, ensure_ascii=False))
+        return
+    print(f"{found.corpus}: {found.proof}")
+    results_console().print(plain_table(found.rows))
+
+
+@data_app.command(epilog="ercfw data export multiemo_meld data.root=data/meld --layout mmgcn --to out")
+def export(
+    what: What,
+    settings: DataSettings = None,
+    layout: Annotated[str, typer.Option(help="How the files are laid out: 'ercfw ls layout'.")] = "mmgcn",
+    to: Annotated[Path, typer.Option(help="The folder that they are written to.")] = Path("export"),
+    stream: Annotated[list[str] | None, typer.Option(help="SLOT=MODALITY fills a slot; repeatable.")] = None,
+    without: Annotated[list[str] | None, typer.Option(help="A slot that is left out; repeatable.")] = None,
+    no_plugin_files: NoPluginFiles = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a corpus and its features as files that other projects read."""
+    check_folder("--to", to)
+    from ercfw.catalog import load_catalog
+    from ercfw.exchange.hand_out import hand_out
+    from ercfw.report.tables import plain_table
+    from ercfw.talk import Talk
+
+    talk = Talk(quiet=as_json)
+    dataset, warnings = chosen_dataset(what, settings, no_plugin_files)
+    for warning in warnings:
+        talk.warn(warning)
+    made = hand_out(load_catalog(), dataset, layout, to, _slots(stream or []), without or [])
+    if as_json:
+        print(json.dumps({"files": [str(path) for path in made.paths], "streams": made.rows}, ensure_ascii=False))
+        return
+    for path in made.paths:
+        print(path)
+    results_console().print(plain_table(made.rows))
+
+
+def _slots(words: list[str]) -> dict[str, str]:
+    slots: dict[str, str] = {}
+    for word in words:
+        slot, equals, modality = word.partition("=")
+        if not equals or not slot or not modality or slot in slots:
+            what = "is not of the form SLOT=MODALITY, or names a slot again"
+            raise InputError.at(f"--stream {word}", what, "roberta1=text")
+        slots[slot] = modality
+    return slots

@@ -1,0 +1,1 @@
+"""Feature files of other projects: brought in to the feature store, and handed out."""

@@ -1,0 +1,54 @@
+"""COSMIC (Ghosal et al., 2020): annotations in one file, four layers of RoBERTa in another."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from ercfw.errors import InputError
+from ercfw.exchange.published import Published
+from ercfw.interfaces import Layout
+from ercfw_layouts.corpora import IEMOCAP, find_file
+from ercfw_layouts.fields import Fields, read_fields, to_fields, to_published, write_pickle
+
+LAYERS = ("roberta1", "roberta2", "roberta3", "roberta4")
+SPLITS: Fields = ("sentences", "train", "test", "dev")
+IEMOCAP_FIELDS: Fields = ("speakers", "labels", *SPLITS)
+MELD_FIELDS: Fields = ("speakers", "labels", "sentiments", *SPLITS)
+IEMOCAP_FEATURES: Fields = ("speakers", "labels", *LAYERS, *SPLITS)
+MELD_FEATURES: Fields = ("speakers", "labels", "sentiments", *LAYERS, *SPLITS)
+FORMS = (MELD_FIELDS, IEMOCAP_FIELDS, MELD_FEATURES, IEMOCAP_FEATURES)
+FEATURES = ("meld_features_roberta.pkl", "iemocap_features_roberta.pkl")
+ANNOTATIONS = ("meld.pkl", "iemocap.pkl")
+
+
+def read_roberta(path: Path) -> Published:
+    """Annotations, and the layers where the file holds them."""
+    return to_published(path, read_fields(path, FORMS), LAYERS)
+
+
+class Cosmic(Layout):
+    """``meld.pkl`` or ``iemocap.pkl``: speakers, labels, texts and splits; and ``*_features_roberta.pkl`` with layers.
+
+    The annotations alone hold no features: an import of them proves that labels and order are a corpus'. Sentiment
+    labels are not read; they are written where the corpus has such a target.
+    """
+
+    slots = LAYERS
+
+    def read(self, path: Path) -> Published:
+        """The features of a folder, or its annotations if there are no features."""
+        has_features = path.is_dir() and any((path / name).is_file() for name in FEATURES)
+        return read_roberta(find_file(path, FEATURES if has_features else ANNOTATIONS))
+
+    def write(self, published: Published, folder: Path) -> list[Path]:
+        """Write the annotations, and the features if all four layers are given."""
+        if 0 < len(published.streams) < len(LAYERS):
+            lacking = next(layer for layer in LAYERS if layer not in published.streams)
+            mend = f"--stream {lacking}=MODALITY fills it with another, --without {lacking} with zeros"
+            raise InputError.at(f"stream {lacking}", "is missing, and COSMIC's file has four layers", mend)
+        iemocap = published.corpus == IEMOCAP.corpus
+        bare = replace(published, streams={})
+        forms = (IEMOCAP_FIELDS, IEMOCAP_FEATURES) if iemocap else (MELD_FIELDS, MELD_FEATURES)
+        paths = [write_pickle(folder / ANNOTATIONS[iemocap], to_fields(bare, forms[0]))]
+        if published.streams:
+            paths.append(write_pickle(folder / FEATURES[iemocap], to_fields(published, forms[1])))
+        return paths

@@ -1,0 +1,109 @@
+"""Files that are one tuple: its fields by name, read and written."""
+
+import pickle
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ercfw.errors import InputError
+from ercfw.exchange.published import Key, Published
+from ercfw.files import replacing
+from ercfw.pickles import read_pickle
+from ercfw_layouts import values
+from ercfw_layouts.corpora import IEMOCAP, form_of, written_speakers
+
+Fields = tuple[str, ...]
+T = TypeVar("T")
+LISTS = ("train", "dev", "test")
+UNUSED = "-"
+"""A field that nobody reads."""
+PROTOCOL = 4
+"""Of pickles: the newest that Python 3.6 reads, which some of these projects need."""
+
+
+def read_fields(path: Path, forms: Sequence[Fields]) -> dict[str, Any]:
+    """The fields of a file by name; its length tells which of the forms it has.
+
+    Raises:
+        InputError: it cannot be opened safely, or is of another layout.
+    """
+    content = read_pickle(path)
+    lengths = " or ".join(str(len(form)) for form in forms)
+    if not isinstance(content, tuple | list):
+        raise InputError.at(path, f"holds a {type(content).__name__}", f"a tuple of {lengths} fields is needed")
+    for form in forms:
+        if len(form) == len(content):
+            return dict(zip(form, content, strict=True))
+    raise InputError.at(path, f"holds {len(content)} fields", f"{lengths} are needed: is it of another layout?")
+
+
+def to_published(path: Path, fields: Mapping[str, Any], streams: Sequence[str]) -> Published:
+    """What these fields hold.
+
+    Args:
+        path: their file, for messages.
+        fields: by name.
+        streams: those that are values of a modality; empty ones are left out.
+
+    Raises:
+        InputError: a field is not what it should be.
+    """
+
+    def table(name: str, read: Callable[[str, Any], T]) -> dict[Key, T]:
+        return values.per_conversation(f"{path}: {name}", fields[name], read) if name in fields else {}
+
+    lists = {name: values.keys_of(f"{path}: {name} list", fields[name]) for name in LISTS if name in fields}
+    form = form_of([key for keys in lists.values() for key in keys])
+    speakers = table("speakers", values.speakers)
+    if form is IEMOCAP:
+        speakers = {key: [f"{str(key)[:5]}_{who}" for who in found] for key, found in speakers.items()}
+    held = {name: table(name, values.vectors) for name in streams}
+    return Published(
+        paths=(path,),
+        corpus=form.corpus if form else None,
+        classes=form.classes if form else (),
+        lists=lists,
+        utterances=table("utterances", values.texts),
+        speakers=speakers,
+        labels=table("labels", values.numbers),
+        sentences=table("sentences", values.texts),
+        streams={name: found for name, found in held.items() if found},
+    )
+
+
+def to_fields(published: Published, form: Fields) -> tuple[Any, ...]:
+    """The fields of a file; where it has no list of dev, dev stands behind train."""
+    lists = {name: list(published.lists.get(name, ())) for name in LISTS}
+    if "dev" not in form:
+        lists["train"] += lists.pop("dev")
+    fields: dict[str, Any] = {
+        "utterances": {key: list(ids) for key, ids in published.utterances.items()},
+        "speakers": dict(written_speakers(published)),
+        "labels": {key: list(labels) for key, labels in published.labels.items()},
+        "sentences": {key: list(sentences) for key, sentences in published.sentences.items()},
+        "sentiments": {key: list(labels) for key, labels in published.sentiments.items()},
+        UNUSED: [],
+        **lists,
+    }
+    return tuple(
+        fields[name] if name in fields else {k: list(v) for k, v in published.streams.get(name, {}).items()}
+        for name in form
+    )
+
+
+class _Pickler(pickle.Pickler):
+    """Writes vectors so that every numpy reads them: numpy 2 names a module of its own that numpy 1 has not."""
+
+    def reducer_override(self, value: Any) -> Any:
+        if type(value) is np.ndarray and value.ndim == 1:
+            return np.frombuffer, (value.tobytes(), value.dtype.str)
+        return NotImplemented
+
+
+def write_pickle(path: Path, content: object) -> Path:
+    """Write a pickle that plain ``pickle.load`` opens, whole or not at all."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        _Pickler(file, PROTOCOL).dump(content)
+    return path

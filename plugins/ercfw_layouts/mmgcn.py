@@ -1,0 +1,35 @@
+"""MMGCN (Hu et al., 2021) and conv-emotion: one tuple in one file."""
+
+from pathlib import Path
+
+from ercfw.exchange.published import Published
+from ercfw.interfaces import Layout
+from ercfw_layouts.corpora import IEMOCAP, find_file
+from ercfw_layouts.fields import UNUSED, Fields, read_fields, to_fields, to_published, write_pickle
+
+IEMOCAP_FIELDS: Fields = (
+    "utterances", "speakers", "labels", "text", "audio", "visual", "sentences", "train", "test",
+)  # fmt: skip
+MELD_FIELDS: Fields = (*IEMOCAP_FIELDS, UNUSED)
+NAMES = ("MELD_features_raw1.pkl", "MELD_features_raw.pkl", "IEMOCAP_features.pkl")
+
+
+class Mmgcn(Layout):
+    """``MELD_features_raw1.pkl`` or ``IEMOCAP_features.pkl``: ids, speakers, labels, three streams, texts, splits.
+
+    Train's list holds train and dev, one behind the other. MELD's tuple has a tenth field that nobody reads.
+    """
+
+    slots = ("text", "audio", "visual")
+    needed = slots
+
+    def read(self, path: Path) -> Published:
+        """Annotations and the three streams of a file."""
+        file = find_file(path, NAMES)
+        return to_published(file, read_fields(file, (MELD_FIELDS, IEMOCAP_FIELDS)), self.slots)
+
+    def write(self, published: Published, folder: Path) -> list[Path]:
+        """Write the file; corpora other than IEMOCAP take MELD's form."""
+        if published.corpus == IEMOCAP.corpus:
+            return [write_pickle(folder / "IEMOCAP_features.pkl", to_fields(published, IEMOCAP_FIELDS))]
+        return [write_pickle(folder / "MELD_features_raw1.pkl", to_fields(published, MELD_FIELDS))]

@@ -1,0 +1,47 @@
+"""MultiEMO's release (Shi and Huang, 2023): MMGCN's tuple, and one file a modality."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from ercfw.errors import InputError
+from ercfw.exchange.published import Published
+from ercfw.interfaces import Layout
+from ercfw.pickles import read_pickle
+from ercfw_layouts import values
+from ercfw_layouts.corpora import IEMOCAP
+from ercfw_layouts.fields import read_fields, to_fields, to_published, write_pickle
+from ercfw_layouts.mmgcn import IEMOCAP_FIELDS, MELD_FIELDS
+
+SPEAKERS = "Speakers.pkl"
+FILES = {"text": "TextFeatures.pkl", "audio": "AudioFeatures.pkl", "visual": "VisualFeatures.pkl"}
+
+
+class MultiEmo(Layout):
+    """``Data/MELD`` or ``Data/IEMOCAP``: ``Speakers.pkl`` and three files of features.
+
+    The older features that ``Speakers.pkl`` holds too are not read, and not written.
+    """
+
+    slots = ("text", "audio", "visual")
+    needed = slots
+
+    def read(self, path: Path) -> Published:
+        """Annotations and the three streams of a folder."""
+        folder = path if path.is_dir() else path.parent
+        missing = [name for name in (SPEAKERS, *FILES.values()) if not (folder / name).is_file()]
+        if missing:
+            raise InputError.at(folder, f"lacks {', '.join(missing)}", "the release has four files a corpus")
+        file = folder / SPEAKERS
+        published = to_published(file, read_fields(file, (MELD_FIELDS, IEMOCAP_FIELDS)), ())
+        streams = {
+            slot: values.per_conversation(str(folder / name), read_pickle(folder / name), values.vectors)
+            for slot, name in FILES.items()
+        }
+        return replace(published, paths=(file, *(folder / name for name in FILES.values())), streams=streams)
+
+    def write(self, published: Published, folder: Path) -> list[Path]:
+        """Write the four files; corpora other than IEMOCAP take MELD's form."""
+        form = IEMOCAP_FIELDS if published.corpus == IEMOCAP.corpus else MELD_FIELDS
+        streams = {slot: {key: list(rows) for key, rows in published.streams[slot].items()} for slot in FILES}
+        speakers = write_pickle(folder / SPEAKERS, to_fields(replace(published, streams={}), form))
+        return [speakers, *(write_pickle(folder / name, streams[slot]) for slot, name in FILES.items())]

@@ -1,0 +1,33 @@
+"""SDT (Ma et al., 2023): one tuple in one file, as MMGCN's, with four text streams."""
+
+from pathlib import Path
+
+from ercfw.exchange.published import Published
+from ercfw.interfaces import Layout
+from ercfw_layouts.corpora import IEMOCAP, find_file
+from ercfw_layouts.fields import UNUSED, Fields, read_fields, to_fields, to_published, write_pickle
+
+IEMOCAP_FIELDS: Fields = (
+    "utterances", "speakers", "labels", "text", "roberta2", "roberta3", "roberta4", "audio", "visual",
+    "sentences", "train", "test",
+)  # fmt: skip
+MELD_FIELDS: Fields = (*IEMOCAP_FIELDS, UNUSED)
+NAMES = ("meld_multimodal_features.pkl", "iemocap_multimodal_features.pkl")
+
+
+class Sdt(Layout):
+    """``{meld,iemocap}_multimodal_features.pkl``; SDT itself reads ``text`` and not the other three text streams."""
+
+    slots = ("text", "roberta2", "roberta3", "roberta4", "audio", "visual")
+    needed = ("text", "audio", "visual")
+
+    def read(self, path: Path) -> Published:
+        """Annotations and up to six streams of a file."""
+        file = find_file(path, NAMES)
+        return to_published(file, read_fields(file, (MELD_FIELDS, IEMOCAP_FIELDS)), self.slots)
+
+    def write(self, published: Published, folder: Path) -> list[Path]:
+        """Write the file; corpora other than IEMOCAP take MELD's form."""
+        if published.corpus == IEMOCAP.corpus:
+            return [write_pickle(folder / NAMES[1], to_fields(published, IEMOCAP_FIELDS))]
+        return [write_pickle(folder / NAMES[0], to_fields(published, MELD_FIELDS))]
