@@ -15,6 +15,7 @@ from ercfw_datasets.corpus import Corpus, FeatureFiles
 from ercfw_datasets.csv_file import read_csv
 from ercfw_datasets.iemocap_labels import class_of
 from ercfw_datasets.iemocap_release import is_release, read_release
+from ercfw_datasets.public_files import IEMOCAP_FILES
 from ercfw_datasets.real_or_simulated import real_root
 from ercfw_datasets.shapes import IEMOCAP, MODALITIES
 from ercfw_datasets.simulated import Seed, Width, simulate
@@ -62,6 +63,7 @@ class Iemocap(Corpus):
     """
 
     published_counts = PUBLISHED
+    public_files = IEMOCAP_FILES
     public_layout = "multiemo"
 
     def __init__(

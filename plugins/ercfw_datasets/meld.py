@@ -14,6 +14,7 @@ from ercfw_datasets.annotations import SPLITS, Annotations, Record, to_conversat
 from ercfw_datasets.clips import only_there
 from ercfw_datasets.corpus import Corpus, FeatureFiles
 from ercfw_datasets.csv_file import read_csv
+from ercfw_datasets.public_files import MELD_FILES
 from ercfw_datasets.real_or_simulated import real_root
 from ercfw_datasets.shapes import MELD, MODALITIES
 from ercfw_datasets.simulated import Seed, Width, simulate
@@ -58,6 +59,7 @@ class Meld(Corpus):
     """
 
     published_counts = PUBLISHED
+    public_files = MELD_FILES
     public_layout = "multiemo"
 
     def __init__(

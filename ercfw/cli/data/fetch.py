@@ -1,0 +1,54 @@
+"""``ercfw data fetch``: public files of a corpus."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ercfw.cli.app import check_folder, results_console
+from ercfw.cli.data import data_app
+from ercfw.errors import InputError, did_you_mean
+from ercfw.stopping import Stopped
+
+SERVER = "https://raw.githubusercontent.com"
+
+
+@data_app.command(epilog="ercfw data fetch meld  |  ercfw data fetch meld --to data/meld")
+def fetch(
+    corpus: Annotated[str, typer.Argument(help="A dataset's name: meld or iemocap.")],
+    to: Annotated[Path | None, typer.Option(help="Its folder; data/CORPUS by default.")] = None,
+    base: Annotated[str, typer.Option("--from", help="Another server that has the same files.")] = SERVER,
+    replace: Annotated[bool, typer.Option("--replace", help="Write over feature files that are there.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say only warnings, errors and results.")] = False,
+) -> None:
+    """Get the public files of a corpus, check each against its pinned hash, and import them."""
+    from ercfw.catalog import load_catalog
+    from ercfw.download import fetch as get
+    from ercfw.exchange.bring_in import bring_in
+    from ercfw.report.tables import plain_table
+    from ercfw.talk import Talk
+
+    catalog = load_catalog()
+    known = {c.name: c.made_by for c in catalog.components("dataset") if c.made_by.public_files}
+    if corpus not in known:
+        raise InputError.at(f"fetch {corpus}", "no public files are known of it", did_you_mean(corpus, known))
+    root = to or Path("data") / corpus
+    check_folder("--to", root)
+    files = known[corpus].public_files
+    talk = Talk(quiet=quiet)
+    repositories = dict.fromkeys("/".join(file.url_path.split("/")[:2]) for file in files)
+    talk.say(f"{len(files)} files of {' and '.join(repositories)}, to {root}; their licences and terms are theirs")
+    try:
+        with talk.progress() as bars:
+            for file in files:
+                if not get(file, base, root, bars.or_lines):
+                    talk.say(f"{file.to}: is there already")
+    except (KeyboardInterrupt, Stopped):
+        talk.say("stopped; what came is kept: the same command goes on")
+        raise typer.Exit(1) from None
+    holds_features = [root / file.to for file in files if file.to.endswith(".pkl")]
+    found = bring_in(catalog, known[corpus].public_layout, holds_features[0].parent, root, corpus, replace)
+    for warning in found.warnings:
+        talk.warn(warning)
+    print(f"{found.corpus}: {found.proof}")
+    results_console().print(plain_table(found.rows))
