@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ercfw.batch import Batch, HeadOutput, Inputs, Layout, Outputs, Rows, Stream, labelled
     from ercfw.conversations import UNLABELLED, Clip, Conversation, ConversationStream
     from ercfw.errors import BrokenClipError, ErcfwError, InputError, Mistake, RunError
+    from ercfw.exchange.published import Published
     from ercfw.features import FeatureTable
     from ercfw.hooks import hookimpl
     from ercfw.info import DataInfo, ModalitySpec, TargetSpec
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         Dataset,
         Encoder,
         Extractor,
+        FileLayout,
         Fused,
         FusionBlock,
         Head,
@@ -37,12 +39,13 @@ _HOME = {
     "batch": ("Batch", "HeadOutput", "Inputs", "Layout", "Outputs", "Rows", "Stream", "labelled"),
     "conversations": ("UNLABELLED", "Clip", "Conversation", "ConversationStream"),
     "errors": ("BrokenClipError", "ErcfwError", "InputError", "Mistake", "RunError"),
+    "exchange.published": ("Published",),
     "features": ("FeatureTable",),
     "hooks": ("hookimpl",),
     "info": ("DataInfo", "ModalitySpec", "TargetSpec"),
     "interfaces": (
-        "Broken", "ClipExtractor", "Context", "Dataset", "Encoder", "Extractor", "Fused", "FusionBlock", "Head",
-        "Loss", "Metric", "Model", "Provenance",
+        "Broken", "ClipExtractor", "Context", "Dataset", "Encoder", "Extractor", "FileLayout", "Fused",
+        "FusionBlock", "Head", "Loss", "Metric", "Model", "Provenance",
     ),
     "predict": ("TrainedModel", "load"),
 }  # fmt: skip
@@ -50,10 +53,10 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "UNLABELLED", "Batch", "Broken", "BrokenClipError", "Clip", "ClipExtractor", "Context", "Conversation",
-    "ConversationStream", "DataInfo", "Dataset", "Encoder", "ErcfwError", "Extractor", "FeatureTable", "Fused",
-    "FusionBlock", "Head", "HeadOutput", "InputError", "Inputs", "Layout", "Loss", "Metric", "Mistake",
-    "ModalitySpec", "Model", "Outputs", "Provenance", "Rows", "RunError", "Stream", "TargetSpec", "TrainedModel",
-    "hookimpl", "labelled", "load",
+    "ConversationStream", "DataInfo", "Dataset", "Encoder", "ErcfwError", "Extractor", "FeatureTable", "FileLayout",
+    "Fused", "FusionBlock", "Head", "HeadOutput", "InputError", "Inputs", "Layout", "Loss", "Metric", "Mistake",
+    "ModalitySpec", "Model", "Outputs", "Provenance", "Published", "Rows", "RunError", "Stream", "TargetSpec",
+    "TrainedModel", "hookimpl", "labelled", "load",
 ]  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from ercfw.options import options_model
 GROUP = "ercfw"
 KINDS: Mapping[str, tuple[str, Any]] = {
     "dataset": ("provide_datasets", interfaces.Dataset),
-    "layout": ("provide_layouts", interfaces.Layout),
+    "layout": ("provide_layouts", interfaces.FileLayout),
     "extractor": ("provide_extractors", interfaces.Extractor),
     "encoder": ("provide_encoders", interfaces.Encoder),
     "context": ("provide_contexts", interfaces.Context),

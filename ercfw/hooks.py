@@ -17,9 +17,9 @@ if TYPE_CHECKING:
         Dataset,
         Encoder,
         Extractor,
+        FileLayout,
         FusionBlock,
         Head,
-        Layout,
         Loss,
         Metric,
         Model,
@@ -35,7 +35,7 @@ def provide_datasets() -> "dict[str, type[Dataset]]":  # type: ignore[empty-body
 
 
 @hookspec
-def provide_layouts() -> "dict[str, type[Layout]]":  # type: ignore[empty-body]
+def provide_layouts() -> "dict[str, type[FileLayout]]":  # type: ignore[empty-body]
     """Feature files of other projects, to read and to write."""
 
 

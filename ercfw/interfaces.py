@@ -97,7 +97,7 @@ class Dataset(ABC):
         raise InputError.at(f"[features.{modality}]", "this dataset draws no streams")
 
 
-class Layout(ABC):
+class FileLayout(ABC):
     """Feature files as other projects keep them.
 
     Attributes:

@@ -3,14 +3,18 @@
 import csv
 import importlib.util
 import os
+import pickle
 import re
 import shlex
 import socket
 import subprocess
 import sys
+import threading
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +22,18 @@ import pytest
 import tomlkit
 
 from ercfw.catalog import load_catalog
+from ercfw.download import PublicFile, blob_id
+from ercfw.exchange.bring_in import bring_in
 from ercfw.overrides import merge
+from ercfw_layouts.corpora import MELD
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *sorted(f"docs/{p.name}" for p in CHECKOUT.glob("docs/*.md"))]
 COUNTS = {
-    "README.md": {"bash": 8, "toml": 2, "python": 1, "text": 1, "bibtex": 1},
+    "README.md": {"bash": 9, "toml": 2, "python": 1, "text": 1, "bibtex": 1},
     "CONTRIBUTING.md": {"bash": 2},
     "docs/architecture.md": {"text": 1},
+    "docs/data.md": {"bash": 5, "python": 1},
     "docs/media.md": {"bash": 2, "toml": 1},
     "docs/plugin_author.md": {"python": 5, "toml": 3, "bash": 3},
     "docs/predict.md": {"bash": 1, "python": 2, "csv": 1},
@@ -127,6 +135,48 @@ def meld_text_runs(folders, meld, tmp_path_factory):
     run_apart(["ercfw", "run", "meld_text", f"data.root={meld}", *variants, *SHORT, "--out", str(out), "--quiet"])
 
 
+@pytest.fixture
+def public_meld(meld, monkeypatch):
+    """MELD's public files, cut, with made features, in the page's folder: downloaded, in use, and on a server."""
+    downloads, root, other = Path("downloads/MELD"), Path("data/meld"), Path("data/other")
+    content = published(meld)
+    for folder in (downloads, root, other):
+        folder.mkdir(parents=True, exist_ok=True)
+    for path in meld.iterdir():
+        for folder in (root, other):
+            (folder / path.name).write_bytes(path.read_bytes())
+    streams = [{key: [np.full(4, n + 1, "f4") for n in labels] for key, labels in content[2].items()}] * 3
+    (downloads / "MELD_features_raw1.pkl").write_bytes(pickle.dumps((*content[:3], *streams, *content[6:])))
+    (downloads / "Speakers.pkl").write_bytes(pickle.dumps(content))
+    for name, values in zip(("Text", "Audio", "Visual"), streams, strict=True):
+        (downloads / f"{name}Features.pkl").write_bytes(pickle.dumps(values))
+    files = [*root.glob("*.csv"), *downloads.glob("[STAV]*.pkl")]
+    pinned = [PublicFile(str(p), blob_id(p), p.name if p.suffix == ".csv" else f"public/{p.name}") for p in files]
+    monkeypatch.setattr("ercfw_datasets.meld.Meld.public_files", tuple(pinned))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=Path.cwd()))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    bring_in(load_catalog(), "multiemo", downloads, root)
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def published(meld):
+    """The ten fields of the cut corpus; every split holds dialogues 0 to 2."""
+    ids, speakers, labels, sentences, lists = {}, {}, {}, {}, {"train": [], "dev": [], "test": []}
+    for offset, split in enumerate(lists):
+        with (meld / f"{split}_sent_emo.csv").open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                key = FIRST * offset + int(row["Dialogue_ID"])
+                if key not in lists[split]:
+                    lists[split].append(key)
+                ids.setdefault(key, []).append(row["Utterance_ID"])
+                speakers.setdefault(key, []).append(row["Speaker"])
+                labels.setdefault(key, []).append(MELD.classes.index(row["Emotion"]))
+                sentences.setdefault(key, []).append(row["Utterance"])
+    return ids, speakers, labels, {}, {}, {}, sentences, lists["train"] + lists["dev"], lists["test"], []
+
+
 @pytest.fixture(scope="module")
 def mosi(tmp_path_factory, real_data):
     """The real MOSI, cut to the first utterances of each video."""
@@ -194,6 +244,9 @@ def shortened(words, request):
     """The same command on little data, with one seed and one epoch; on real data where the page means that."""
     if words[0] == "predict" and words[1].startswith("raw/"):
         request.getfixturevalue("new_material")
+    if words[0] == "data":
+        server = request.getfixturevalue("public_meld")
+        return [*words, "--from", server] if words[1] == "fetch" else words
     if words[0] not in ("run", "extract"):
         return words
     if words[1] == "raw.toml" or "features.visual.use=face-expression" in words:

@@ -69,7 +69,7 @@ def test_keys_and_defaults_are_the_code_s(heading, model, apart):
 
 
 def test_the_box_holds_what_the_page_lists():
-    ours = {"basics", "datasets", "media", "multiemo"}
+    ours = {"basics", "datasets", "layouts", "media", "multiemo"}
     told = {row[0]: set(names_in(row[1])) for row in table_under("README.md", "What is in the box")}
     catalog = load_catalog()
     there = {kind: {c.name for c in catalog.components(kind) if c.plugin in ours} for kind in KINDS}
@@ -90,6 +90,9 @@ def test_the_map_has_a_line_for_each_file():
     core = CHECKOUT / "ercfw"
     files = {path.name for path in core.glob("*.py") if not path.name.startswith("__")} | {
         "cli/",
+        "corpus/",
+        "exchange/",
+        "pickles/",
         "predict/",
         "report/",
     }
@@ -105,3 +108,12 @@ def test_links_lead_somewhere(page):
         if anchor:
             headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
             assert anchor in {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+def test_layouts_and_their_streams_are_the_code_s():
+    """Those of m2fnet are called as its folders are."""
+    layouts = {c.name: c.made_by for c in load_catalog().components("layout")}
+    told = {names_in(row[0])[0]: names_in(row[2]) for row in table_under("docs/data.md", "Import")}
+    assert {name: sorted(slots) for name, slots in told.items()} == {
+        n: sorted(made.slots) for n, made in layouts.items()
+    }

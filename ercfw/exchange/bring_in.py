@@ -21,7 +21,7 @@ from ercfw.exchange.matching import Matched, match
 from ercfw.exchange.published import ANYBODYS, Key, Published
 from ercfw.features import FeatureTable
 from ercfw.files import is_folder, sha256, write_text
-from ercfw.interfaces import Dataset, Layout
+from ercfw.interfaces import Dataset, FileLayout
 from ercfw.recipe import Part
 
 COLUMNS = ("conversation", "utterance", "speaker", "text", "label", "split")
@@ -63,7 +63,7 @@ def bring_in(
     Raises:
         InputError: the files are damaged, hostile, another corpus', or not proven; or files at ``to`` are in the way.
     """
-    reader: Layout = make_part(catalog, "layout", "layout", Part(use=layout))
+    reader: FileLayout = make_part(catalog, "layout", "layout", Part(use=layout))
     published = reader.read(path)
     told: list[str] = []
     card = read_card(published.paths, told)

@@ -16,7 +16,7 @@ from ercfw.exchange.card import write_card
 from ercfw.exchange.matching import SPLITS
 from ercfw.exchange.published import ANYBODYS, Key, Published, public_keys
 from ercfw.features import FeatureTable
-from ercfw.interfaces import Dataset, Layout
+from ercfw.interfaces import Dataset, FileLayout
 from ercfw.recipe import Part
 
 SENTIMENT = "sentiment"
@@ -60,7 +60,7 @@ def hand_out(
     Raises:
         InputError: a slot has no stream, or the corpus does not fit the layout.
     """
-    writer: Layout = make_part(catalog, "layout", "layout", Part(use=layout))
+    writer: FileLayout = make_part(catalog, "layout", "layout", Part(use=layout))
     _check_slots(writer, streams, without)
     if dataset.provenance.simulated:
         what = f"is {dataset.provenance.source}"
@@ -96,7 +96,7 @@ def hand_out(
     return HandedOut((*paths, write_card(folder, published, paths, kept)), tuple(rows))
 
 
-def _check_slots(writer: Layout, streams: Mapping[str, str], without: Sequence[str]) -> None:
+def _check_slots(writer: FileLayout, streams: Mapping[str, str], without: Sequence[str]) -> None:
     for option, names in (("--stream", streams), ("--without", without)):
         for slot in names:
             if slot not in writer.slots:
@@ -108,7 +108,7 @@ def _check_slots(writer: Layout, streams: Mapping[str, str], without: Sequence[s
 
 
 def _tables(
-    writer: Layout, dataset: Dataset, streams: Mapping[str, str], without: Sequence[str]
+    writer: FileLayout, dataset: Dataset, streams: Mapping[str, str], without: Sequence[str]
 ) -> dict[str, tuple[str, FeatureTable]]:
     """Each slot's modality and values."""
     found: dict[str, tuple[str, FeatureTable]] = {}

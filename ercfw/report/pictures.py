@@ -32,7 +32,7 @@ def draw_run(
     """Write the pictures of a run (``metrics`` as in ``metrics.json``); their names."""
     names = ["learning_curve.png"]
     curve = learning_curve(history, metrics["best_epoch"], metrics["select"], metrics["chosen_on"])
-    _save(folder / names[0], curve, headline(metrics), metrics["stamps"])
+    save_picture(folder / names[0], curve, headline(metrics), metrics["stamps"])
     for split, predicted in predictions.items():
         for target in predicted.labels:
             counts = confusion_counts(predicted, target)
@@ -40,7 +40,7 @@ def draw_run(
                 continue
             names.append(f"confusion_{split}_{target}.png")
             figure = confusion(counts, info.targets[target].classes)
-            _save(folder / names[-1], figure, f"{headline(metrics)}: {target} of {split}", metrics["stamps"])
+            save_picture(folder / names[-1], figure, f"{headline(metrics)}: {target} of {split}", metrics["stamps"])
     return names
 
 
@@ -94,7 +94,7 @@ def confusion(counts: NDArray[np.int64], classes: Sequence[str]) -> Figure:
     return figure
 
 
-def _save(path: Path, figure: Figure, title: str, stamps: Sequence[str]) -> None:
+def save_picture(path: Path, figure: Figure, title: str, stamps: Sequence[str]) -> None:
     """Write a picture; its stamps stand in its title, under it, and in the file's metadata."""
     figure.suptitle(fill(title, width=int(11 * figure.get_figwidth())), fontsize=10, parse_math=False)
     if stamps:

@@ -1,7 +1,7 @@
 """Feature files as the field's repositories keep them: MultiEMO, MMGCN, SDT, COSMIC, M3Net, M2FNet."""
 
 from ercfw import hookimpl
-from ercfw.interfaces import Layout
+from ercfw.interfaces import FileLayout
 from ercfw_layouts.cosmic import Cosmic
 from ercfw_layouts.m2fnet import M2FNet
 from ercfw_layouts.m3net import M3Net
@@ -11,6 +11,6 @@ from ercfw_layouts.sdt import Sdt
 
 
 @hookimpl
-def provide_layouts() -> dict[str, type[Layout]]:
+def provide_layouts() -> dict[str, type[FileLayout]]:
     """The layouts by the name of the project that made each known."""
     return {"multiemo": MultiEmo, "mmgcn": Mmgcn, "sdt": Sdt, "cosmic": Cosmic, "m3net": M3Net, "m2fnet": M2FNet}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ercfw.errors import InputError
 from ercfw.exchange.published import Published
-from ercfw.interfaces import Layout
+from ercfw.interfaces import FileLayout
 from ercfw_layouts.corpora import IEMOCAP, find_file
 from ercfw_layouts.fields import Fields, read_fields, to_fields, to_published, write_pickle
 
@@ -25,7 +25,7 @@ def read_roberta(path: Path) -> Published:
     return to_published(path, read_fields(path, FORMS), LAYERS)
 
 
-class Cosmic(Layout):
+class Cosmic(FileLayout):
     """``meld.pkl`` or ``iemocap.pkl``: speakers, labels, texts and splits; and ``*_features_roberta.pkl`` with layers.
 
     The annotations alone hold no features: an import of them proves that labels and order are a corpus'. Sentiment

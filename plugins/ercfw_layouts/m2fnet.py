@@ -7,14 +7,14 @@ import numpy as np
 
 from ercfw.errors import InputError
 from ercfw.exchange.published import Published
-from ercfw.interfaces import Layout
+from ercfw.interfaces import FileLayout
 from ercfw.pickles import read_pickle
 from ercfw_layouts import values
 
 SPLITS = {"train": ("train.pkl",), "dev": ("val.pkl", "dev.pkl"), "test": ("test.pkl",)}
 
 
-class M2FNet(Layout):
+class M2FNet(FileLayout):
     """``embeddings/<modality>/{train,val,test}.pkl``: a tensor ``[rows, D]`` each, in the order of MELD's annotations.
 
     Rows may lack the clips that are known to be broken. The files name nothing and hold no labels, so that nothing

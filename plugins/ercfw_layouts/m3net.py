@@ -5,13 +5,13 @@ from pathlib import Path
 
 from ercfw.errors import InputError
 from ercfw.exchange.published import Published
-from ercfw.interfaces import Layout
+from ercfw.interfaces import FileLayout
 from ercfw_layouts.corpora import find_file
 from ercfw_layouts.cosmic import FEATURES, LAYERS, read_roberta
 from ercfw_layouts.mmgcn import NAMES, Mmgcn
 
 
-class M3Net(Layout):
+class M3Net(FileLayout):
     """``*_features_roberta.pkl`` and MMGCN's file in one folder; read only: cosmic and mmgcn write the two.
 
     Splits are those of the first file, which knows dev; labels of both must agree.

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ercfw.exchange.published import Published
-from ercfw.interfaces import Layout
+from ercfw.interfaces import FileLayout
 from ercfw_layouts.corpora import IEMOCAP, find_file
 from ercfw_layouts.fields import UNUSED, Fields, read_fields, to_fields, to_published, write_pickle
 
@@ -14,7 +14,7 @@ MELD_FIELDS: Fields = (*IEMOCAP_FIELDS, UNUSED)
 NAMES = ("MELD_features_raw1.pkl", "MELD_features_raw.pkl", "IEMOCAP_features.pkl")
 
 
-class Mmgcn(Layout):
+class Mmgcn(FileLayout):
     """``MELD_features_raw1.pkl`` or ``IEMOCAP_features.pkl``: ids, speakers, labels, three streams, texts, splits.
 
     Train's list holds train and dev, one behind the other. MELD's tuple has a tenth field that nobody reads.

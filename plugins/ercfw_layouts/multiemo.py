@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ercfw.errors import InputError
 from ercfw.exchange.published import Published
-from ercfw.interfaces import Layout
+from ercfw.interfaces import FileLayout
 from ercfw.pickles import read_pickle
 from ercfw_layouts import values
 from ercfw_layouts.corpora import IEMOCAP
@@ -16,7 +16,7 @@ SPEAKERS = "Speakers.pkl"
 FILES = {"text": "TextFeatures.pkl", "audio": "AudioFeatures.pkl", "visual": "VisualFeatures.pkl"}
 
 
-class MultiEmo(Layout):
+class MultiEmo(FileLayout):
     """``Data/MELD`` or ``Data/IEMOCAP``: ``Speakers.pkl`` and three files of features.
 
     The older features that ``Speakers.pkl`` holds too are not read, and not written.

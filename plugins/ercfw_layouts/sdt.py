@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ercfw.exchange.published import Published
-from ercfw.interfaces import Layout
+from ercfw.interfaces import FileLayout
 from ercfw_layouts.corpora import IEMOCAP, find_file
 from ercfw_layouts.fields import UNUSED, Fields, read_fields, to_fields, to_published, write_pickle
 
@@ -15,7 +15,7 @@ MELD_FIELDS: Fields = (*IEMOCAP_FIELDS, UNUSED)
 NAMES = ("meld_multimodal_features.pkl", "iemocap_multimodal_features.pkl")
 
 
-class Sdt(Layout):
+class Sdt(FileLayout):
     """``{meld,iemocap}_multimodal_features.pkl``; SDT itself reads ``text`` and not the other three text streams."""
 
     slots = ("text", "roberta2", "roberta3", "roberta4", "audio", "visual")

@@ -14,6 +14,6 @@ data_app = typer.Typer(
 app.add_typer(data_app)
 
 # In the order in which --help tells them.
-from ercfw.cli.data import exchange, fetch  # noqa: E402
+from ercfw.cli.data import check, exchange, fetch, stats  # noqa: E402
 
-__all__ = ["data_app", "exchange", "fetch"]
+__all__ = ["check", "data_app", "exchange", "fetch", "stats"]

@@ -1,0 +1,38 @@
+"""``ercfw data check``: what is wrong with a corpus."""
+
+import dataclasses
+import json
+
+import typer
+
+from ercfw.cli.app import AsJson, NoPluginFiles, results_console
+from ercfw.cli.data import data_app
+from ercfw.cli.data.chosen import DataSettings, What, chosen_dataset
+
+
+@data_app.command(epilog="ercfw data check meld data.root=data/meld  |  ercfw data check mosi")
+def check(
+    what: What, settings: DataSettings = None, no_plugin_files: NoPluginFiles = False, as_json: AsJson = False
+) -> None:
+    """Look for what spoils results: ids, times, labels, values, and streams that were fitted on labels."""
+    dataset, warnings = chosen_dataset(what, settings, no_plugin_files)
+    from ercfw.corpus.check import check_corpus
+    from ercfw.corpus.finding import LEVELS, Finding
+    from ercfw.report.tables import plain_table
+    from ercfw.talk import Talk
+
+    talk = Talk(quiet=as_json)
+    if dataset.provenance.simulated:
+        talk.banner("SIMULATED", f"{dataset.provenance.source}: nothing below is of a real corpus")
+    with talk.progress() as bars:
+        found = [*(Finding("doubtful", "reading", text) for text in warnings), *check_corpus(dataset, bars)]
+    rows = [dataclasses.asdict(finding) for finding in found]
+    if as_json:
+        said = {"source": dataset.provenance.source, "simulated": dataset.provenance.simulated, "findings": rows}
+        print(json.dumps(said, ensure_ascii=False))
+    else:
+        results_console().print(plain_table(rows))
+        counts = {level: sum(finding.level == level for finding in found) for level in LEVELS}
+        print(f"{dataset.provenance.source}: " + ", ".join(f"{level} {count}" for level, count in counts.items()))
+    if any(finding.level == "wrong" for finding in found):
+        raise typer.Exit(1)

@@ -1,0 +1,46 @@
+"""``ercfw data stats``: the figures of a corpus."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ercfw.cli.app import AsJson, NoPluginFiles, check_folder, results_console
+from ercfw.cli.data import data_app
+from ercfw.cli.data.chosen import DataSettings, What, chosen_dataset
+
+
+@data_app.command(epilog="ercfw data stats meld data.root=data/meld --picture meld.png")
+def stats(
+    what: What,
+    settings: DataSettings = None,
+    picture: Annotated[Path | None, typer.Option(help="A PNG file to draw the figures into.")] = None,
+    no_plugin_files: NoPluginFiles = False,
+    as_json: AsJson = False,
+) -> None:
+    """Count conversations, utterances, speakers, classes, emotion shifts and hours of each split."""
+    if picture is not None:
+        check_folder("--picture", picture.absolute().parent)
+    dataset, warnings = chosen_dataset(what, settings, no_plugin_files)
+    from ercfw.corpus import stats as figures
+    from ercfw.report.tables import plain_table
+    from ercfw.talk import Talk
+
+    talk = Talk()
+    for warning in warnings:
+        talk.warn(warning)
+    about = dataset.provenance
+    found = figures.figures_of(dataset)
+    if picture is not None:
+        from ercfw.corpus.picture import draw_corpus
+
+        draw_corpus(picture, found, about.source, about.simulated)
+    if as_json:
+        said = {"source": about.source, "simulated": about.simulated, "splits": figures.as_json(found)}
+        print(json.dumps(said, ensure_ascii=False))
+        return
+    print(f"{'SIMULATED: ' if about.simulated else ''}{about.source}")
+    results_console().print(plain_table(figures.rows_of(found)))
+    if picture is not None:
+        print(picture)

@@ -1,0 +1,1 @@
+"""A corpus looked at before anything is trained on it: what is wrong with it, and its figures."""

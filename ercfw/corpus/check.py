@@ -1,0 +1,59 @@
+"""A corpus and all of its streams, checked."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ercfw.collector import collector_paused
+from ercfw.corpus.annotations import check_annotations
+from ercfw.corpus.contamination import check_fitting
+from ercfw.corpus.finding import LEVELS, Finding, Level
+from ercfw.corpus.streams import check_table
+from ercfw.data import SPLITS
+from ercfw.errors import InputError
+from ercfw.extract import Progress
+from ercfw.features import FeatureTable
+from ercfw.files import is_file
+from ercfw.interfaces import Dataset
+from ercfw.streams import gather
+
+
+@collector_paused()
+def check_corpus(dataset: Dataset, progress: Progress) -> list[Finding]:
+    """Everything that is found of a dataset's annotations and of the streams that it brings itself, the worst first.
+
+    Args:
+        dataset: what is looked at.
+        progress: told of the streams.
+    """
+    splits = {split: dataset.split(split) for split in SPLITS}
+    found = list(check_annotations(dataset, splits))
+    for done, name in enumerate(dataset.modalities, 1):
+        found += _stream(dataset, name)
+        progress("streams", done, len(dataset.modalities))
+    return sorted(found, key=lambda finding: LEVELS.index(finding.level))
+
+
+def _stream(dataset: Dataset, name: str) -> Iterator[Finding]:
+    splits = {split: dataset.split(split) for split in SPLITS}
+    try:
+        table = stream_table(dataset, name)
+        yield from check_table(name, table, dataset.rows, splits)
+        yield from check_fitting(name, table, dataset, splits)
+    except InputError as error:
+        for mistake in error.mistakes:
+            level: Level = "wrong" if is_file(Path(mistake.where)) else "note"
+            yield Finding(level, f"stream '{name}'", f"{mistake.where}: {mistake.what}")
+
+
+def stream_table(dataset: Dataset, name: str) -> FeatureTable:
+    """A stream's values: the dataset's own, or those that its conversations carry.
+
+    Raises:
+        InputError: there are none, or they do not fit.
+    """
+    conversations = [c for split in SPLITS for c in dataset.split(split)]
+    if name not in conversations[0].streams or conversations[0].streams[name].lengths is not None:
+        return dataset.features(name)
+    carried = gather(conversations, [name])[name]
+    ids = tuple(id for c in conversations for id in c.ids)
+    return FeatureTable(ids, carried.values, carried.present, where=f"stream '{name}'")

@@ -1,0 +1,154 @@
+"""The figures of a corpus, split by split."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean, median
+from typing import Any
+
+from ercfw.conversations import UNLABELLED, Conversation
+from ercfw.data import SPLITS
+from ercfw.interfaces import Dataset
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Shifts:
+    """How often the emotion changes: pairs of labelled utterances that were compared, and those that differ."""
+
+    compared: int
+    changed: int
+
+    @property
+    def share(self) -> float:
+        """In percent."""
+        return 100 * self.changed / max(1, self.compared)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of one split, or of all.
+
+    Attributes:
+        lengths: utterances of each conversation.
+        casts: speakers of each conversation.
+        speakers: names; they are different people only where the corpus names people.
+        words: of each text that is not empty.
+        classes: utterances of each class, by name.
+        unlabelled: utterances without a label.
+        own_shifts: an utterance against its speaker's own last one.
+        shifts: an utterance against the one before it.
+        seconds: of each utterance whose times are known and possible.
+    """
+
+    lengths: tuple[int, ...]
+    casts: tuple[int, ...]
+    speakers: int
+    words: tuple[int, ...]
+    classes: Mapping[str, int]
+    unlabelled: int
+    own_shifts: Shifts
+    shifts: Shifts
+    seconds: tuple[float, ...]
+
+
+def figures_of(dataset: Dataset) -> dict[str, Figures]:
+    """The figures of each split and of all, of the dataset's first target."""
+    target, classes = next(iter(dataset.targets.items()))
+    splits: dict[str, Sequence[Conversation]] = {split: dataset.split(split) for split in SPLITS}
+    splits[ALL] = [c for conversations in splits.values() for c in conversations]
+    return {name: _figures(conversations, target, classes) for name, conversations in splits.items()}
+
+
+def _figures(conversations: Sequence[Conversation], target: str, classes: Sequence[str]) -> Figures:
+    labels = Counter(label for c in conversations for label in c.labels[target].tolist())
+    times = [time for c in conversations for time in c.times if time is not None]
+    own, before = Counter[bool](), Counter[bool]()
+    for conversation in conversations:
+        _count_shifts(conversation.speakers, conversation.labels[target].tolist(), own, before)
+    return Figures(
+        lengths=tuple(map(len, conversations)),
+        casts=tuple(len(set(c.speakers)) for c in conversations),
+        speakers=len({speaker for c in conversations for speaker in c.speakers}),
+        words=tuple(len(text.split()) for c in conversations for text in c.texts if text.strip()),
+        classes={name: labels[number] for number, name in enumerate(classes)},
+        unlabelled=labels[UNLABELLED],
+        own_shifts=Shifts(own.total(), own[True]),
+        shifts=Shifts(before.total(), before[True]),
+        seconds=tuple(end - start for start, end in times if end > start),
+    )
+
+
+def _count_shifts(speakers: Sequence[str], labels: Sequence[int], own: Counter[bool], before: Counter[bool]) -> None:
+    """Count, of labelled utterances, those that differ (True) and those that do not."""
+    last: dict[str, int] = {}
+    previous = UNLABELLED
+    for speaker, label in zip(speakers, labels, strict=True):
+        if label != UNLABELLED:
+            if speaker in last:
+                own[last[speaker] != label] += 1
+            if previous != UNLABELLED:
+                before[previous != label] += 1
+            last[speaker] = label
+        previous = label
+
+
+def rows_of(figures: Mapping[str, Figures]) -> list[dict[str, Any]]:
+    """The figures as a table: a row a figure, a column a split."""
+    rows: dict[str, dict[str, str]] = {}
+    for name, of in figures.items():
+        told = {
+            "conversations": f"{len(of.lengths)}",
+            "utterances": f"{sum(of.lengths)}",
+            "utterances a conversation": _spread(of.lengths),
+            "speakers": f"{of.speakers}",
+            "speakers a conversation": _spread(of.casts),
+            "words a text": _spread(of.words),
+            **{f"class {label}": _share(count, sum(of.classes.values())) for label, count in of.classes.items()},
+            "unlabelled": f"{of.unlabelled}",
+            "emotion differs from the speaker's own last": f"{of.own_shifts.share:.1f} % of {of.own_shifts.compared}",
+            "emotion differs from the utterance before": f"{of.shifts.share:.1f} % of {of.shifts.compared}",
+            "hours": f"{sum(of.seconds) / 3600:.2f}" if of.seconds else "-",
+            "seconds an utterance": _spread(of.seconds),
+        }
+        for figure, value in told.items():
+            rows.setdefault(figure, {})[name] = value
+    return [{"figure": figure, **values} for figure, values in rows.items()]
+
+
+def _share(count: int, total: int) -> str:
+    return f"{count} ({100 * count / max(1, total):.1f} %)"
+
+
+def _spread(values: Sequence[float]) -> str:
+    """Mean, median and range."""
+    if not values:
+        return "-"
+    return f"{mean(values):.1f} (median {median(values):.3g}, {min(values):.3g} to {max(values):.3g})"
+
+
+def as_json(figures: Mapping[str, Figures]) -> dict[str, Any]:
+    """The same for programs: counts and means, with full digits."""
+    return {
+        name: {
+            "conversations": len(of.lengths),
+            "utterances": sum(of.lengths),
+            "utterances_a_conversation": _summary(of.lengths),
+            "speakers": of.speakers,
+            "speakers_a_conversation": _summary(of.casts),
+            "words_a_text": _summary(of.words),
+            "classes": dict(of.classes),
+            "unlabelled": of.unlabelled,
+            "own_shifts": {"compared": of.own_shifts.compared, "changed": of.own_shifts.changed},
+            "shifts": {"compared": of.shifts.compared, "changed": of.shifts.changed},
+            "seconds": {"sum": sum(of.seconds), **_summary(of.seconds)},
+        }
+        for name, of in figures.items()
+    }
+
+
+def _summary(values: Sequence[float]) -> dict[str, float]:
+    if not values:
+        return {}
+    return {"mean": mean(values), "median": median(values), "min": min(values), "max": max(values)}

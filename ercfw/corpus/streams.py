@@ -1,0 +1,141 @@
+"""Checks of a stream's values."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ercfw.conversations import Conversation, Split, UtteranceId
+from ercfw.corpus.finding import Finding, Level, first
+from ercfw.features import FeatureTable
+
+BLOCK = 4096
+"""Rows that are looked at together."""
+LARGE = 1e4
+UNEVEN = 1e3
+"""Times the middle column's spread from which one drowns the others."""
+REPEATED = 0.05
+"""Share of rows that may be the same as another utterance's before it is worth a look."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What a pass over all rows gives: of each of the D columns its least and greatest value, spread and hash."""
+
+    least: NDArray[np.float64]
+    greatest: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    hashes: tuple[bytes, ...]
+
+
+def check_table(
+    name: str, table: FeatureTable, rows: Sequence[UtteranceId], splits: Mapping[Split, Sequence[Conversation]]
+) -> Iterator[Finding]:
+    """All findings of one stream but those of contamination."""
+    about = f"stream '{name}'"
+    yield from _rows(about, table, rows, splits)
+    labels = table.made_by.get("labels")
+    if labels:
+        yield Finding("fine", about, f"rows were proven when they were imported: labels: {labels}")
+    else:
+        made = table.made_by.get("extractor")
+        known = f"made by extractor '{made}'" if made else "nothing proves that its rows belong to these utterances"
+        yield Finding("fine" if made else "note", about, known)
+    if table.lengths is None and len(table.values):
+        yield from _columns(about, table)
+        yield from _same_rows(about, table)
+
+
+def _rows(
+    about: str, table: FeatureTable, rows: Sequence[UtteranceId], splits: Mapping[Split, Sequence[Conversation]]
+) -> Iterator[Finding]:
+    known, there = set(rows), set(table.ids)
+    needed = {split: [id for c in conversations for id in c.ids] for split, conversations in splits.items()}
+    missing = [id for ids in needed.values() for id in ids if id not in there]
+    foreign = [id for id in table.ids if id not in known]
+    if missing:
+        yield Finding("wrong", about, f"utterances without a row: {len(missing)} ({first(missing)})")
+    if foreign:
+        yield Finding(
+            "doubtful", about, f"rows of utterances that the corpus has not: {len(foreign)} ({first(foreign)})"
+        )
+    if not missing and not foreign:
+        yield Finding("fine", about, f"{len(table.ids)} rows of width {table.dim}, one for every utterance")
+    present = dict(zip(table.ids, table.present.tolist(), strict=True))
+    for split, ids in needed.items():
+        absent = sum(not present.get(id, True) for id in ids)
+        if absent:
+            level: Level = "doubtful" if absent > len(ids) / 2 else "note"
+            yield Finding(level, f"{about}, {split}", f"utterances that lack it: {absent} of {len(ids)}")
+
+
+def _blocks(table: FeatureTable) -> Iterator[NDArray[np.float64]]:
+    """The rows that are present, some at a time."""
+    for start in range(0, len(table.values), BLOCK):
+        block = np.asarray(table.values[start : start + BLOCK], dtype=np.float64)
+        yield block[table.present[start : start + BLOCK]]
+
+
+def _measure(table: FeatureTable) -> Columns:
+    width = table.values.shape[1]
+    least, greatest = np.full(width, np.inf), np.full(width, -np.inf)
+    total, squares, count = np.zeros(width), np.zeros(width), 0
+    digests = [hashlib.blake2b(digest_size=16) for _ in range(width)]
+    shift = None
+    for block in _blocks(table):
+        if not len(block):
+            continue
+        shift = block[0] if shift is None else shift  # so that a large mean does not swallow the spread
+        least, greatest = np.minimum(least, block.min(0)), np.maximum(greatest, block.max(0))
+        total += (block - shift).sum(0)
+        squares += ((block - shift) ** 2).sum(0)
+        count += len(block)
+        for digest, column in zip(digests, np.ascontiguousarray(block.T), strict=True):
+            digest.update(column.tobytes())
+    variance = squares / max(1, count) - (total / max(1, count)) ** 2
+    return Columns(least, greatest, np.sqrt(np.maximum(variance, 0)), tuple(digest.digest() for digest in digests))
+
+
+def _columns(about: str, table: FeatureTable) -> Iterator[Finding]:
+    """Columns that say nothing, say it twice, or drown the others."""
+    if not table.present.any():
+        return
+    found = _measure(table)
+    constant = np.flatnonzero(found.least == found.greatest)
+    groups: dict[bytes, list[int]] = {}
+    for column, digest in enumerate(found.hashes):
+        groups.setdefault(digest, []).append(column)
+    varying = set(range(len(found.hashes))) - set(constant.tolist())
+    doubles = [f"{g[0]} = {g[1]}" for g in groups.values() if len(g) > 1 and g[0] in varying]
+    middle = float(np.median(found.spread[found.spread > 0])) if (found.spread > 0).any() else 0.0
+    uneven = np.flatnonzero(found.spread > UNEVEN * middle) if middle else np.zeros(0, np.int64)
+    largest = float(max(abs(found.least.min()), abs(found.greatest.max())))
+    kinds = {
+        f"columns of one value: {len(constant)} ({first(constant.tolist())})": len(constant),
+        f"columns that are the same as another: {len(doubles)} ({first(doubles)})": len(doubles),
+        f"columns that spread over {UNEVEN:g} times as far as the middle one: {len(uneven)} ({first(uneven.tolist())});"
+        " an encoder with standardise = true evens them": len(uneven),
+        f"values up to {largest:.3g}; an encoder with standardise = true tames them": largest > LARGE,
+    }
+    for what, fires in kinds.items():
+        if fires:
+            yield Finding("doubtful", about, what)
+    if not any(kinds.values()):
+        yield Finding("fine", about, "columns: none of one value, none twice, all of like scale")
+
+
+def _same_rows(about: str, table: FeatureTable) -> Iterator[Finding]:
+    counts: Counter[bytes] = Counter()
+    zeros = 0
+    for block in _blocks(table):
+        zeros += int((~block.any(1)).sum())
+        counts.update(hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in block if row.any())
+    rows = counts.total()
+    repeated = rows - len(counts)
+    if zeros:
+        yield Finding("doubtful", about, f"rows of zeros that are not marked absent: {zeros}")
+    if rows and repeated > REPEATED * rows:
+        yield Finding("doubtful", about, f"rows that are the same as another utterance's: {repeated} of {rows}")

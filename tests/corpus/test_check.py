@@ -1,0 +1,307 @@
+"""Every check of a corpus, where it fires and where it does not."""
+
+import csv
+import json
+from collections import defaultdict
+
+import numpy as np
+import pytest
+
+from ercfw.conversations import ConversationStream
+from ercfw.corpus.check import check_corpus
+from ercfw.features import FeatureTable
+from ercfw_datasets.table import Table
+
+SPLITS = ("train",) * 6 + ("dev",) * 2 + ("test",) * 2
+UTTERANCES = 5
+
+
+@pytest.fixture
+def own(tmp_path):
+    """``own(change)``: a corpus of ten sound conversations, its rows changed by the test; the findings of it."""
+    root = tmp_path / "own"
+    root.mkdir()
+
+    def make(change=lambda rows: rows, streams=None):
+        rows = [
+            {"conversation": f"{split}/{number}", "utterance": str(n), "speaker": "AB"[n % 2], "split": split,
+             "label": ("calm", "wild")[(number + n) % 2], "start": str(2 * n), "end": str(2 * n + 1.5),
+             "text": f"This is what is said in {number} at place {n}"}
+            for number, split in enumerate(SPLITS) for n in range(UTTERANCES)
+        ]  # fmt: skip
+        rows = change(rows)
+        with (root / "utterances.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        ids = tuple((row["conversation"], row["utterance"]) for row in rows)
+        labels = np.array([row["label"] == "wild" for row in rows])
+        for name, values in (streams or {}).items():
+            table = (
+                values
+                if isinstance(values, FeatureTable)
+                else FeatureTable(ids, values(labels), np.ones(len(ids), bool))
+            )
+            table.save(root / f"{name}.safetensors")
+        return [(f.level, f.about, f.what) for f in check_corpus(Table(root=root), lambda *_: None)]
+
+    return make
+
+
+def of(found, level):
+    return [f"{about}: {what}" for at, about, what in found if at == level]
+
+
+def noise(labels, seed=0, width=6):
+    return np.random.default_rng(seed).normal(size=(len(labels), width)).astype("f4")
+
+
+def renumbered(rows):
+    """Each split counts its conversations from 0, so that none is left out."""
+    first = {}
+    for row in rows:
+        split, _, number = row["conversation"].partition("/")
+        row["conversation"] = f"{split}/{int(number) - first.setdefault(split, int(number))}"
+    return rows
+
+
+def test_a_sound_corpus(own):
+    found = own(renumbered, {"text": noise})
+    assert of(found, "wrong") == of(found, "doubtful") == of(found, "known") == []
+    assert "train: utterance ids of 6 conversations: no gaps, in order" in of(found, "fine")
+    assert "train: times of 30 utterances: in order" in of(found, "fine")
+    assert "stream 'text': 50 rows of width 6, one for every utterance" in of(found, "fine")
+    assert "stream 'text': columns: none of one value, none twice, all of like scale" in of(found, "fine")
+    assert any("no sign of fitting" in line for line in of(found, "fine"))
+    assert "all splits: no conversation of 10 words or more stands twice" in of(found, "fine")
+
+
+def edit(where, **values):
+    """A change of the rows at these places."""
+
+    def change(rows):
+        for place in where:
+            rows[place].update(values)
+        return rows
+
+    return change
+
+
+def without(*places):
+    return lambda rows: [row for place, row in enumerate(rows) if place not in places]
+
+
+def same_texts(rows):
+    """Conversation 8, of test, says what conversation 0 says."""
+    for place in range(UTTERANCES):
+        rows[8 * UTTERANCES + place]["text"] = rows[place]["text"].upper() + "!"
+    return rows
+
+
+def twice_in_train(rows):
+    for place in range(UTTERANCES):
+        rows[UTTERANCES + place]["text"] = rows[place]["text"]
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("change", "level", "says"),
+    [
+        (without(2), "note", "train: conversations whose utterance ids have gaps: 1 (train/0: 0-1 3-4)"),
+        (edit([1], utterance="9"), "doubtful", "train: conversations whose utterance ids do not ascend: 1 (train/0)"),
+        (without(*range(5, 10)), "note", "train: conversation numbers that are left out: 1 (1)"),
+        (edit([7], end="90"), "doubtful", "train: utterances longer than 60 s: 1 (train/1/2: 86.0 s)"),
+        (edit([7], start="", end=""), "doubtful", "train: utterances without readable times: 1 (train/1/2)"),
+        (edit([7], start="1", end="2"), "note",
+         "train: utterances that begin before the one before them: 1 of 30 (train/1/2)"),
+        (edit([7], label=""), "note", "train, emotion: utterances without a label: 1"),
+        (edit(range(30, 40), label="calm"), "doubtful", "dev, emotion: no utterance of class 'wild'"),
+        (edit([7], text=" "), "doubtful", "train: utterances with empty texts: 1 of 30 (train/1/2)"),
+        (edit([7], speaker=""), "doubtful", "train: utterances with empty speakers: 1 of 30 (train/1/2)"),
+        (without(*range(6, 10)), "note", "train: conversations of one utterance: 1 of 6"),
+        (same_texts, "wrong", "all splits: conversations that stand in several splits: 1 (train/0 = test/8)"),
+        (same_texts, "note", "test: texts that stand in train too: 5 of 10 (50.0 %), of 5 words or more 5"),
+        (twice_in_train, "doubtful", "all splits: conversations that stand twice in a split: 1 (train/0 = train/1)"),
+        (edit([40], speaker="C"), "note", "test: utterances by speakers who are not in train: 1 (10.0 %)"),
+    ],
+)  # fmt: skip
+def test_annotations(own, change, level, says):
+    assert says in of(own(change), level)
+
+
+@pytest.mark.parametrize(
+    "says",
+    ["gaps", "ascend", "readable", "longer", "before the one", "empty", "twice in", "in several"],
+)
+def test_annotations_that_are_sound(own, says):
+    assert not any(says in what for level, _, what in own(renumbered) if level != "fine")
+
+
+def table(ids, **more):
+    values = np.random.default_rng(0).normal(size=(len(ids), 3)).astype("f4")
+    return FeatureTable(tuple(ids), values, np.ones(len(ids), bool), **more)
+
+
+IDS = [(f"{split}/{number}", str(n)) for number, split in enumerate(SPLITS) for n in range(UTTERANCES)]
+
+
+def large(labels):
+    values = noise(labels)
+    values[:, 2] *= 1e5
+    return values
+
+
+def constant(labels):
+    values = noise(labels)
+    values[:, 1] = 3
+    return values
+
+
+def doubled(labels):
+    values = noise(labels)
+    values[:, 4] = values[:, 1]
+    return values
+
+
+def zeros(labels):
+    values = noise(labels)
+    values[:3] = 0
+    return values
+
+
+def repeated(labels):
+    values = noise(labels)
+    values[10:20] = values[0]
+    return values
+
+
+def fitted(labels):
+    """Train's labels, and noise for the rest, as features have that were fitted on train's labels."""
+    values = noise(labels)
+    values[:30, 0] = labels[:30] * 4
+    return values
+
+
+def absent(ids):
+    values = table(ids)
+    present = np.ones(len(ids), bool)
+    present[:20] = False
+    return FeatureTable(values.ids, values.values * present[:, None], present)
+
+
+@pytest.mark.parametrize(
+    ("stream", "level", "says"),
+    [
+        (table(IDS[1:]), "wrong", "utterances without a row: 1 (train/0/0)"),
+        (table([*IDS, ("train/0", "99")]), "doubtful", "rows of utterances that the corpus has not: 1 (train/0/99)"),
+        (absent(IDS), "doubtful", "train: utterances that lack it: 20 of 30"),
+        (constant, "doubtful", "columns of one value: 1 (1)"),
+        (doubled, "doubtful", "columns that are the same as another: 1 (1 = 4)"),
+        (large, "doubtful", "columns that spread over 1000 times as far as the middle one: 1 (2)"),
+        (large, "doubtful", "; an encoder with standardise = true tames them"),
+        (zeros, "doubtful", "rows of zeros that are not marked absent: 3"),
+        (repeated, "doubtful", "rows that are the same as another utterance's: 10 of 50"),
+        (fitted, "wrong", "looks fitted on the training labels"),
+        (table(IDS, fitted_on=frozenset(IDS[:32])), "wrong", "was fitted on the labels of 2 utterances of dev"),
+        (table(IDS, made_by={"labels": "50 of 50 agree"}), "fine", "when they were imported: labels: 50 of 50 agree"),
+        (table(IDS, made_by={"extractor": "minilm"}), "fine", "made by extractor 'minilm'"),
+        (table(IDS), "note", "nothing proves that its rows belong to these utterances"),
+        (FeatureTable(tuple(IDS), np.ones((100, 2), "f4"), np.ones(50, bool), np.full(50, 2)), "note",
+         "is not of single vectors"),
+    ],
+)  # fmt: skip
+def test_streams(own, stream, level, says):
+    found = own(streams={"text": stream, "sound": noise})
+    assert any(says in line for line in of(found, level) if line.startswith("stream 'text'")), found
+    assert not any(says in line for line in of(found, level) if line.startswith("stream 'sound'") and level != "note")
+
+
+def test_a_file_that_cannot_be_read(own, tmp_path):
+    own(streams={"text": noise})
+    (tmp_path / "own" / "text.safetensors").write_bytes(b"rubbish")
+    found = [
+        (f.level, f.what) for f in check_corpus(Table(root=tmp_path / "own"), lambda *_: None) if "stream" in f.about
+    ]
+    assert [level for level, _ in found] == ["wrong"]
+    assert "is not a feature store" in found[0][1]
+
+
+class Carrying(Table):
+    """Conversations that bring their values themselves."""
+
+    def split(self, name):
+        values = {c.id: noise(c.utterances, seed=place) for place, c in enumerate(super().split(name))}
+        return [
+            c.with_streams({"text": ConversationStream(values[c.id], np.ones(len(c), bool))})
+            for c in super().split(name)
+        ]
+
+
+def test_streams_that_conversations_carry(own, tmp_path):
+    own()
+    dataset = Carrying(root=tmp_path / "own")
+    dataset.modalities = ("text",)
+    found = check_corpus(dataset, lambda *_: None)
+    assert any(f.what == "50 rows of width 6, one for every utterance" for f in found)
+
+
+def test_real_mosi_names_the_two_that_were_fitted(real_data, cli):
+    result = cli("data", "check", "mosi", f"data.root={real_data('mosi')}", "--json")
+    assert result.code == 1
+    said = json.loads(result.out)["findings"]
+    wrong = [finding["about"] for finding in said if finding["level"] == "wrong"]
+    assert wrong == ["stream 'text'", "stream 'visual'"]
+    fine = [
+        finding for finding in said if finding["about"] == "stream 'audio'" and "no sign of fitting" in finding["what"]
+    ]
+    assert [finding["level"] for finding in fine] == ["fine"]
+
+
+def test_real_meld_has_the_known_gaps_and_times(real_data, cli):
+    root = real_data("meld")
+    result = cli("data", "check", "meld", f"data.root={root}", "--json")
+    assert result.code == 0
+    said = [(f["level"], f["about"], f["what"]) for f in json.loads(result.out)["findings"]]
+    gaps = {}
+    for split in ("train", "dev", "test"):
+        dialogues = defaultdict(list)
+        with (root / f"{split}_sent_emo.csv").open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                dialogues[row["Dialogue_ID"]].append(int(row["Utterance_ID"]))
+        gaps[split] = sum(ids != list(range(len(ids))) for ids in dialogues.values())
+        wanted = f"conversations whose utterance ids have gaps: {gaps[split]} ("
+        assert any(about == split and what.startswith(wanted) for _, about, what in said)
+    assert sum(gaps.values()) == 76
+    assert any("(train/1: 0-5 8, " in what for _, _, what in said)
+    assert ("note", "train", "conversation numbers that are left out: 1 (60)") in said
+    known = [what for level, _, what in said if level == "known"]
+    assert known == [
+        "utterances longer than 60 s: 2 (test/38/4: 304.9 s, test/220/0: 235.1 s)",
+        "utterances of no length, or ending before they begin: 1 (test/155/3: 0.0 s)",
+    ]
+    assert ("fine", "test, emotion", "2610 utterances, every class as often as published") in said
+
+
+def test_classes_with_another_count_than_published(real_data, cli, tmp_path):
+    for path in real_data("meld").glob("*.csv"):
+        (tmp_path / path.name).write_text(
+            path.read_text(encoding="utf-8").replace(",joy,", ",fear,", 1), encoding="utf-8"
+        )
+    result = cli("data", "check", "meld", f"data.root={tmp_path}", "--json")
+    said = [f["what"] for f in json.loads(result.out)["findings"] if f["about"] == "test, emotion"]
+    assert said == ["classes with another count than published: fear: 51, not 50; joy: 401, not 402"]
+
+
+def test_simulated_is_said_loudly(cli):
+    words = ("data", "check", "simulated", "data.conversations=20")
+    result = cli(*words)
+    assert result.code == 0
+    assert "SIMULATED" in result.err
+    assert json.loads(cli(*words, "--json").out)["simulated"] is True
+
+
+def test_what_is_none(cli):
+    cli("data", "check", "no-such").check(2, "no-such")
+    cli("data", "check", "meld", "data.rot=x").check(2, "[data] rot..root")
+    cli("data", "check", "meld", "train.lr=1").check(2, "a dataset has settings of [data] only")
+    cli("data", "check", "meld", "data.root=nowhere").check(2, "[data] root: there is no folder nowhere")
