@@ -7,6 +7,7 @@ from pickle import UnpicklingError
 from typing import Any
 
 from ercfw.errors import InputError, shown
+from ercfw.files import is_file
 from ercfw.pickles import made, tensors
 from ercfw.pickles.scan import scan
 
@@ -25,6 +26,8 @@ def read_pickle(path: Path) -> Any:
     Raises:
         InputError: there is no such file, it is damaged, or it holds anything else, which is named.
     """
+    if not is_file(path):  # a device or a pipe may never end
+        raise InputError.at(path, "there is no such file")
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -302,6 +302,7 @@ def test_simulated_is_said_loudly(cli):
 
 def test_what_is_none(cli):
     cli("data", "check", "no-such").check(2, "no-such")
+    cli("data", "check", ".").check(2, ".: is a folder (name its dataset first: meld data.root=.)")
     cli("data", "check", "meld", "data.rot=x").check(2, "[data] rot..root")
     cli("data", "check", "meld", "train.lr=1").check(2, "a dataset has settings of [data] only")
     cli("data", "check", "meld", "data.root=nowhere").check(2, "[data] root: there is no folder nowhere")

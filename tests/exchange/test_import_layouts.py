@@ -1,6 +1,7 @@
 """Files in each layout, made as other projects make them, come in unchanged."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -191,8 +192,6 @@ def test_rows_of_broken_clips_may_be_missing(meld, dump, cli, tmp_path, monkeypa
 
 
 def test_json_for_programs(meld, dump, cli, tmp_path):
-    import json
-
     root, content = meld
     path = dump(tmp_path / "x.pkl", content.tuple(*[content.vectors(3, s) for s in range(3)], meld=True))
     result = cli("data", "import", "mmgcn", path, "--to", root, "--json")
@@ -200,3 +199,17 @@ def test_json_for_programs(meld, dump, cli, tmp_path):
     assert said["corpus"] == "meld"
     assert said["proof"] == "labels: 18 of 18 agree"
     assert [row["absent"] for row in said["files"]] == [1, 1, 1]
+
+
+def test_what_was_imported_trains(meld, dump, cli, tmp_path):
+    """By the shipped recipe, with no setting but the corpus' folder and a short training."""
+    root, content = meld
+    streams = [content.vectors(width, width) for width in (8, 5, 10)]
+    release(tmp_path / "MELD", content, streams, dump, meld=True)
+    read_back(content, "multiemo", tmp_path / "MELD", root, cli)
+    words = (f"data.root={root}", "train.epochs=1", "train.device=cpu", "--quiet", "--json", "--out", tmp_path / "runs")
+    result = cli("run", "multiemo_meld", *words)
+    assert result.code == 0, result
+    (metrics,) = json.loads(result.out)
+    assert metrics["stamps"] == []
+    assert metrics["streams"]["text"]["made_by"]["layout"] == "multiemo"

@@ -1,5 +1,6 @@
 """The dataset that a command names: a recipe's, or one by its own name."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,11 +27,14 @@ def chosen_dataset(
     from ercfw.catalog import load_catalog
     from ercfw.data import read_dataset
     from ercfw.errors import InputError, in_recipe
+    from ercfw.files import is_folder
     from ercfw.overrides import parse_overrides
     from ercfw.recipe import Part
 
     catalog = load_catalog()
     if what not in catalog.names("dataset"):
+        if is_folder(Path(what)):
+            raise InputError.at(what, "is a folder", f"name its dataset first: meld data.root={what}")
         (job,) = plan(what, overrides, ["base"], None, None, no_plugin_files)
         with in_recipe(job.where):
             return read_dataset(job.recipe.data, job.catalog)
