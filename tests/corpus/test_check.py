@@ -205,6 +205,7 @@ def absent(ids):
         (table(IDS, fitted_on=frozenset(IDS[:32])), "wrong", "was fitted on the labels of 2 utterances of dev"),
         (table(IDS, made_by={"labels": "50 of 50 agree"}), "fine", "when they were imported: labels: 50 of 50 agree"),
         (table(IDS, made_by={"extractor": "minilm"}), "fine", "made by extractor 'minilm'"),
+        (table(IDS, made_by={"labels": "not compared"}), "note", "nothing proves that its rows belong"),
         (table(IDS), "note", "nothing proves that its rows belong to these utterances"),
         (FeatureTable(tuple(IDS), np.ones((100, 2), "f4"), np.ones(50, bool), np.full(50, 2)), "note",
          "is not of single vectors"),
