@@ -14,6 +14,7 @@ from ercfw.cross_fit import variant_name
 from ercfw.errors import InputError, Mistake
 from ercfw.files import is_file, sha256
 from ercfw.recipe import Recipe, parse_recipe
+from ercfw.sources import refuse_plugin_files
 from ercfw.toml import Tables
 from ercfw.variants import Source, check_variants, resolve_variant
 
@@ -130,6 +131,8 @@ def _plan(source: Source, variant: str, choice: Choice, catalogs: dict[tuple[Pat
     files = tuple(plugin_files(recipe.plugins, source.path.parent, where))
     if files and not choice.allow_plugin_files:
         raise InputError.at(f"{where}: plugins", f"names {', '.join(recipe.plugins)}, and --no-plugin-files forbids it")
+    if not choice.allow_plugin_files:
+        refuse_plugin_files(recipe, where)
     if files not in catalogs:
         catalogs[files] = load_catalog(files)
     catalog = catalogs[files]

@@ -155,3 +155,14 @@ def _as_recipe_says(part: FeaturePart | None, dataset: Dataset, table: FeatureTa
     if part is None or part.fitted_on is None or dataset.provenance.simulated:
         return Source(table, table.fitted_on)
     return Source(table, dataset.source_train if part.fitted_on == "train" else part.fitted_on)
+
+
+def refuse_plugin_files(recipe: Recipe, where: str) -> None:
+    """For who wants no plugin file to run: a recipe whose extractors may run those of another run.
+
+    Raises:
+        InputError: a table allows it.
+    """
+    for name, part in recipe.features.items():
+        if part.options.get("plugin_files"):
+            raise InputError.at(f"{where}: [features.{name}] plugin_files", "is true, and --no-plugin-files forbids it")

@@ -121,7 +121,10 @@ def test_the_command_runs_the_whole_and_each_part_left_out(runs):
 
 def test_vectors_come_from_runs_that_have_not_seen_the_conversation(runs):
     base = _base(runs)
-    plain, crossed = TrainedEncoder(run=base), TrainedEncoder(run=base, cross_fit=True)
+    plain, crossed = (
+        TrainedEncoder(run=base, plugin_files=True),
+        TrainedEncoder(run=base, cross_fit=True, plugin_files=True),
+    )
     of_base = read_run(base, True)
     parts = [read_run(folder, True) for folder in runs_without_parts(base)]
     for c in [conversation(f"train{n}") for n in range(11)] + [conversation("test0", "test")]:
@@ -139,12 +142,12 @@ def test_vectors_come_from_runs_that_have_not_seen_the_conversation(runs):
 def test_what_it_was_fitted_on_is_known(runs):
     train, test = conversation("train3"), conversation("test0", "test")
     for crossed in (False, True):
-        encoder = TrainedEncoder(run=_base(runs), cross_fit=crossed)
+        encoder = TrainedEncoder(run=_base(runs), cross_fit=crossed, plugin_files=True)
         assert encoder.fitted_on([train, test]) == frozenset(train.ids)
 
 
 def test_a_later_recipe_takes_the_vectors_and_may_not_be_judged_by_what_they_were_fitted_on(runs, corpus, cli):
-    named = ["features.text.use=trained-encoder", f"features.text.run={_base(runs)}"]
+    named = ["features.text.use=trained-encoder", f"features.text.run={_base(runs)}", "features.text.plugin_files=true"]
     assert cli("run", corpus, *named, "features.text.cross_fit=true", "--out", "later", "--quiet").code == 0
     text = corpus.with_name("utterances.csv").read_text()
     corpus.with_name("utterances.csv").write_text(text.replace(",train\ntrain10,1,", ",test\ntrain10,1,").replace(
@@ -156,7 +159,7 @@ def test_a_later_recipe_takes_the_vectors_and_may_not_be_judged_by_what_they_wer
 
 def test_an_utterance_without_text_stays_absent(runs):
     silent = Conversation("x", "test", ("0", "1"), ("A", "A"), ("", "said"), {})
-    found = TrainedEncoder(run=_base(runs)).extract(silent)
+    found = TrainedEncoder(run=_base(runs), plugin_files=True).extract(silent)
     assert found[0] is None
     assert found[1] is not None
 
@@ -167,13 +170,13 @@ def test_what_is_no_run_and_what_has_no_parts(runs, corpus, cli, tmp_path):
     with pytest.raises(InputError, match="holds no trained model"):
         TrainedEncoder(run=tmp_path / "nowhere")
     with pytest.raises(InputError, match=r"has no '?audio|makes 'audio'"):
-        TrainedEncoder(run=_base(runs), modality="audio")
+        TrainedEncoder(run=_base(runs), modality="audio", plugin_files=True)
     assert cli("run", corpus, "--out", "alone", "--quiet").code == 0
     with pytest.raises(InputError, match=r"no complete set of runs.*--cross-fit 5"):
-        TrainedEncoder(run=tmp_path / "alone/letters/base/seed-0", cross_fit=True)
+        TrainedEncoder(run=tmp_path / "alone/letters/base/seed-0", cross_fit=True, plugin_files=True)
     (runs_without_parts(_base(runs))[0] / "model.safetensors").unlink()
     with pytest.raises(InputError, match="no complete set of runs"):
-        TrainedEncoder(run=_base(runs), cross_fit=True)
+        TrainedEncoder(run=_base(runs), cross_fit=True, plugin_files=True)
 
 
 @pytest.mark.parametrize("inside", [".", "seed-0"])
@@ -203,3 +206,11 @@ def _linear(run, raw):
     (matrix,) = [x for name, x in weights.items() if name.endswith("weight")]
     (bias,) = [x for name, x in weights.items() if name.endswith("bias")]
     return raw @ matrix.T + bias
+
+
+def test_plugin_files_of_a_run_run_only_by_leave(runs, corpus, cli):
+    with pytest.raises(InputError, match=r"needs plugin file .*letters.*plugin_files = true"):
+        TrainedEncoder(run=_base(runs))
+    named = ["features.text.use=trained-encoder", f"features.text.run={_base(runs)}", "features.text.plugin_files=true"]
+    words = ("validate", corpus, *named, "plugins=[]", "--no-plugin-files")
+    cli(*words).check(2, "[features.text] plugin_files: is true, and --no-plugin-files forbids it")

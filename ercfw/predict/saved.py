@@ -15,6 +15,7 @@ from ercfw.files import is_file, is_folder
 from ercfw.info import DataInfo
 from ercfw.interfaces import Model
 from ercfw.recipe import Recipe, parse_recipe
+from ercfw.sources import refuse_plugin_files
 from ercfw.variants import read_toml
 
 
@@ -70,7 +71,10 @@ def read_run(path: Path, allow_plugin_files: bool) -> SavedRun:
     info = replace(info, modalities={name: info.modalities[name] for name in recipe.data.modalities})
     files = _plugin_files(weights.parent) if recipe.plugins else []
     if files and not allow_plugin_files:
-        raise InputError.at(weights, f"needs plugin file {files[0]}, and --no-plugin-files forbids it")
+        mend = "plugin_files = true in a recipe's table allows them, --no-plugin-files forbids them"
+        raise InputError.at(weights, f"needs plugin file {files[0]}, and plugin files may not run", mend)
+    if not allow_plugin_files:
+        refuse_plugin_files(recipe, str(weights))
     catalog = load_catalog(files)
     with in_recipe(str(weights)):
         network = build_model(recipe, catalog, info)

@@ -33,12 +33,21 @@ class TrainedEncoder(Extractor):
         run: the folder of the finished run.
         modality: whose encoder; needed only where the run has several modalities.
         cross_fit: see above. What no run has seen is the mean of what they all make of it.
+        plugin_files: whether plugin files that the run brings may be run.
     """
 
-    def __init__(self, *, run: Path | None = None, modality: str | None = None, cross_fit: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        run: Path | None = None,
+        modality: str | None = None,
+        cross_fit: bool = False,
+        plugin_files: bool = False,
+    ) -> None:
         if run is None:
             raise InputError.at("run", "is not set", "the folder of a finished run")
         folder = run.parent if is_file(run) else run
+        self._plugin_files = plugin_files
         self._folders = runs_without_parts(folder) if cross_fit else [folder]
         first = self._runs[0]
         self._modality = _modality(first, modality)
@@ -68,7 +77,7 @@ class TrainedEncoder(Extractor):
 
     @cached_property
     def _runs(self) -> list[SavedRun]:
-        return [read_run(folder, allow_plugin_files=True) for folder in self._folders]
+        return [read_run(folder, self._plugin_files) for folder in self._folders]
 
 
 def _has_seen(run: SavedRun, conversation: Conversation) -> bool:

@@ -91,7 +91,7 @@ def test_a_file_is_written_and_never_over_another_unasked(shelf, cli, talk, tmp_
         (["--features", "visual"], "--features visual: is not one file of one modality"),
         (["--features", "visual=a", "--features", "visual=b"], "--features visual=b: is not one"),
         (["--features", "visual=gone.safetensors"], "gone.safetensors: there is no such feature file"),
-        (["--no-plugin-files"], "needs plugin file..--no-plugin-files forbids it"),
+        (["--no-plugin-files"], "needs plugin file..and plugin files may not run..--no-plugin-files forbids them"),
         (["--transcript", "t.csv"], "has no transcript"),
     ],
 )
