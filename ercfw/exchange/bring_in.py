@@ -33,7 +33,7 @@ class BroughtIn:
 
     Attributes:
         corpus: the dataset's name.
-        proof: how many labels agree with the corpus', or that nothing is proven.
+        proof: how many labels agree with the corpus', or why that proves nothing.
         rows: of each file that was written what it holds, for a table.
         warnings: what a reader should know.
     """
@@ -58,7 +58,7 @@ def bring_in(
         path: the folder of the files, or one of them.
         to: the corpus' folder.
         corpus: the dataset's name; None = as the files tell.
-        replace: whether feature files that are at ``to`` may be replaced.
+        replace: whether feature files that are at ``to`` may be replaced; those with the same values stay otherwise.
 
     Raises:
         InputError: the files are damaged, hostile, another corpus', or not proven; or files at ``to`` are in the way.
@@ -68,37 +68,45 @@ def bring_in(
     told: list[str] = []
     card = read_card(published.paths, told)
     name = corpus or published.corpus or (card.corpus if card else ANYBODYS)
-    made_for = catalog.find("dataset", name, "--corpus").made_by
-    table = made_for.table_to_make(to)
-    if table is None:
-        if not is_folder(to):
-            raise InputError.at(
-                f"--to {to}", "there is no such folder", f"the annotations of '{name}' are needed there"
-            )
-        dataset = _dataset(catalog, name, to, told)
-        text = None
-    else:
-        text = table_of(published, card)
-        with TemporaryDirectory() as folder:
-            write_text(Path(folder) / table.name, text)
-            dataset = _dataset(catalog, name, Path(folder), told)
+    table = catalog.find("dataset", name, "--corpus").made_by.table_to_make(to)
+    text = None if table is None else table_of(published, card)
+    dataset = (
+        _annotated(catalog, name, to, told) if table is None else _from_table(catalog, name, table, str(text), told)
+    )
     matched = match(published, dataset)
-    made_by = {"layout": layout, "files": {p.name: sha256(p) for p in published.paths}}
-    proof = f"{matched.agreeing} of {matched.agreeing} agree" if matched.agreeing else "not compared"
-    made_by["labels"] = proof
+    proof = "not compared"
+    if matched.agreeing:
+        proof = f"{matched.agreeing} of {matched.agreeing} agree" if table is None else "made from the same files"
+    made_by = {"layout": layout, "files": {p.name: sha256(p) for p in published.paths}, "labels": proof}
     stores = _stores(published, dataset, matched, card, made_by)
     paths = {to / f"{modality}.safetensors": store for modality, store in stores.items()}
     _check_free(paths, replace)
     rows: list[Mapping[str, Any]] = []
-    if table is not None and text is not None:
-        write_text(table, text)
+    if table is not None:
+        write_text(table, str(text))
         utterances = sum(len(labels) for labels in published.labels.values())
         rows.append({"file": str(table), "rows": utterances, "width": "", "absent": ""})
     for target, store in paths.items():
-        store.save(target)
+        if replace or not target.exists():
+            store.save(target)
         absent = int((~store.present).sum())
         rows.append({"file": str(target), "rows": len(store.ids), "width": store.dim, "absent": absent})
     return BroughtIn(name, f"labels: {proof}", tuple(rows), (*told, *matched.warnings))
+
+
+def _annotated(catalog: Catalog, name: str, root: Path, told: list[str]) -> Dataset:
+    """The corpus whose annotations are there."""
+    if not is_folder(root):
+        where, mend = f"--to {root}", f"the annotations of '{name}' are needed there"
+        raise InputError.at(where, "there is no such folder", mend)
+    return _dataset(catalog, name, root, told)
+
+
+def _from_table(catalog: Catalog, name: str, table: Path, text: str, told: list[str]) -> Dataset:
+    """The corpus as the files themselves annotate it; its table is not in its place yet."""
+    with TemporaryDirectory() as folder:
+        write_text(Path(folder) / table.name, text)
+        return _dataset(catalog, name, Path(folder), told)
 
 
 def _dataset(catalog: Catalog, name: str, root: Path, told: list[str]) -> Dataset:
