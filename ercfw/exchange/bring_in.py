@@ -1,9 +1,10 @@
 """Public feature files to the feature store, once it is proven which utterance each row is."""
 
 import csv
+import dataclasses
 import io
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -67,9 +68,11 @@ def bring_in(
     published = reader.read(path)
     told: list[str] = []
     card = read_card(published.paths, told)
-    name = corpus or published.corpus or (card.corpus if card else ANYBODYS)
+    name = corpus or (card.corpus if card else published.corpus) or ANYBODYS
+    if card or name != published.corpus:  # numbers for names are MELD's way, but anybody may count
+        published = dataclasses.replace(published, classes=card.classes if card else ())
     table = catalog.find("dataset", name, "--corpus").made_by.table_to_make(to)
-    text = None if table is None else table_of(published, card)
+    text = None if table is None else table_of(published, set(card.dev if card else ()))
     dataset = (
         _annotated(catalog, name, to, told) if table is None else _from_table(catalog, name, table, str(text), told)
     )
@@ -117,13 +120,17 @@ def _dataset(catalog: Catalog, name: str, root: Path, told: list[str]) -> Datase
     return dataset
 
 
-def table_of(published: Published, card: Card | None) -> str:
+def table_of(published: Published, dev: Set[str]) -> str:
     """The files' annotations as a table of utterances, a CSV file's text.
+
+    Args:
+        published: what they hold.
+        dev: conversations of dev that stand in the list of train.
 
     Raises:
         InputError: they lack something.
     """
-    classes = published.classes or (card.classes if card else ())
+    classes = published.classes
     needed = {"utterance ids": published.utterances, "labels": published.labels, "classes' names": classes,
               "speakers": published.speakers, "texts": published.sentences}  # fmt: skip
     lacking = [name for name, values in needed.items() if not values]
@@ -132,7 +139,6 @@ def table_of(published: Published, card: Card | None) -> str:
         raise InputError.at(
             where, f"has no {', '.join(lacking)}", "put the corpus' annotations into the folder of --to"
         )
-    dev = set(card.dev if card else ())
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)

@@ -68,15 +68,18 @@ def test_out_and_in_is_the_same_store(corpora, cli, tmp_path, layout, corpus):
         assert (back / f"{slot}.safetensors").read_bytes() == (root / f"{slot}.safetensors").read_bytes()
 
 
+@pytest.mark.parametrize("counted", [False, True])
 @pytest.mark.parametrize("layout", list(SLOTS))
-def test_anybodys_corpus_goes_out_and_in(cli, tmp_path, layout):
+def test_anybodys_corpus_goes_out_and_in(cli, tmp_path, layout, counted):
+    """Named, or counted from 0 in every split as MELD is, which its files show in the same way."""
     root = tmp_path / "own"
     root.mkdir()
     splits = [split for split in ("train", "dev", "test") for _ in range(3)]
-    lines = [f"c{n // 3},{n},{'AB'[n % 2]},text {n},{('calm', 'wild')[n % 2]},{s}" for n, s in enumerate(splits)]
+    names = [f"{split}/{n % 3}" if counted else f"c{n // 3}" for n, split in enumerate(splits)]
+    lines = [f"{names[n]},{n},{'AB'[n % 2]},text {n},{('calm', 'wild')[n % 2]},{s}" for n, s in enumerate(splits)]
     table = "\n".join(["conversation,utterance,speaker,text,label,split", *lines, ""])
     (root / "utterances.csv").write_text(table)
-    ids = tuple((f"c{n // 3}", str(n)) for n in range(9))
+    ids = tuple((name, str(n)) for n, name in enumerate(names))
     for slot in SLOTS[layout]:
         values = np.random.default_rng(1).normal(size=(9, 4))
         FeatureTable(ids, values, np.ones(9, bool), None, {"x": 1}, "nothing").save(root / f"{slot}.safetensors")
@@ -91,7 +94,8 @@ def test_anybodys_corpus_goes_out_and_in(cli, tmp_path, layout):
         result.check(2, "has no utterance ids")
     else:
         result.check(0)
-        assert "c0,0,0,text 0,calm,train" in (bare / "utterances.csv").read_text()
+        first = f"{0 if counted else names[0]},0,0,text 0,calm,train"
+        assert first in (bare / "utterances.csv").read_text()
 
 
 def load(path):
