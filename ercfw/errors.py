@@ -113,7 +113,12 @@ def cause_of(error: BaseException) -> str:
 def _is_plugins(path: Path) -> bool:
     libraries = {"torch", "numpy", "pluggy", "pydantic"}
     theirs = "site-packages" in path.parts or not path.is_relative_to(get_paths()["stdlib"])
-    return theirs and path.suffix == ".py" and path.parent != Path(__file__).parent and not libraries & {*path.parts}
+    return (
+        theirs
+        and path.suffix == ".py"
+        and not path.is_relative_to(Path(__file__).parent)
+        and not libraries & {*path.parts}
+    )
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -321,6 +321,11 @@ def test_python_runs(block, folders, monkeypatch, request):
         assert plugin.components
 
 
+def test_the_fusion_of_the_readme_passes_the_kit(folders, cli):
+    ended = cli("check", "gated", "--plugin", folders["README.md"] / "gated.py")
+    assert ended.code == 0, ended.out
+
+
 def test_other_blocks_are_only_shown():
     assert {b.kind for b in ALL} - {"bash", "toml", "python"} == {"text", "bibtex", "csv"}
     assert all(b.title for b in ALL if b.kind == "csv")

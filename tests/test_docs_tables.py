@@ -11,6 +11,7 @@ from ercfw import hooks
 from ercfw.catalog import KINDS, load_catalog
 from ercfw.recipe import DataPart, FeaturePart, Group, LossPart, Recipe, Train, Variant
 from ercfw.shipped import shipped_recipes
+from ercfw.testing.kit import CHECKS, SLOW_CHECKS
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *sorted(f"docs/{p.name}" for p in CHECKOUT.glob("docs/*.md"))]
@@ -95,6 +96,7 @@ def test_the_map_has_a_line_for_each_file():
         "pickles/",
         "predict/",
         "report/",
+        "testing/",
     }
     assert {names_in(row[0])[0] for row in table_under("docs/architecture.md", "The files of `ercfw/`")} == files
 
@@ -117,3 +119,12 @@ def test_layouts_and_their_streams_are_the_code_s():
     assert {name: sorted(slots) for name, slots in told.items()} == {
         n: sorted(made.slots) for n, made in layouts.items()
     }
+
+
+def test_the_kit_s_checks_are_the_code_s():
+    told = {kind: row[1] for row in table_under("docs/plugin_author.md", "3. Tested") for kind in names_in(row[0])}
+    for kind, checks in CHECKS.items():
+        names = ", ".join(check.__name__.replace("_", " ") for check in checks)
+        slow = ", ".join(check.__name__.replace("_", " ") for check in SLOW_CHECKS.get(kind, ()))
+        assert told.pop(kind) == (f"{names}; slow: {slow}" if slow else names)
+    assert not told

@@ -1,6 +1,7 @@
 """Tensors in pickles, by torch's own loader that runs nothing."""
 
 import math
+import warnings
 from io import BytesIO
 from pathlib import Path
 from pickle import UnpicklingError
@@ -26,12 +27,7 @@ def load_file(path: Path) -> Any:
     Raises:
         UnpicklingError: it holds more than tensors in plain containers, or is damaged.
     """
-    import torch
-
-    try:
-        return _plain(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:  # torch raises many kinds for damaged files
-        raise UnpicklingError(_in_short(error)) from error
+    return _plain(_load(path))
 
 
 def allowed(budget: Budget) -> Table:
@@ -41,12 +37,7 @@ def allowed(budget: Budget) -> Table:
         if not isinstance(content, bytes):
             raise UnpicklingError("it has a tensor without content")
         budget.take(len(content))
-        import torch
-
-        try:
-            return torch.load(BytesIO(content), map_location="cpu", weights_only=True)
-        except Exception as error:
-            raise UnpicklingError(_in_short(error)) from error
+        return _load(BytesIO(content))
 
     def rebuild(storage: Any, offset: Any, size: Any, stride: Any, *_: object) -> NDArray[Any]:
         import torch
@@ -64,6 +55,17 @@ def allowed(budget: Budget) -> Table:
         ("torch.storage", "_load_from_bytes"): Call(storage),
         ("torch", "device"): Name(),
     }
+
+
+def _load(file: Path | BytesIO) -> Any:
+    import torch
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what torch says of odd files is for its own developers
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for damaged files
+        raise UnpicklingError(_in_short(error)) from error
 
 
 def _array(tensor: Any) -> NDArray[Any]:

@@ -1,0 +1,190 @@
+"""What every loss promises."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ercfw.batch import HeadOutput, Outputs, Rows, map_tensors
+from ercfw.conversations import UNLABELLED
+from ercfw.info import DataInfo
+from ercfw.testing.documented import check_documented
+from ercfw.testing.material import CLASSES, DIMS, TARGET, make_conversations, tell
+from ercfw.testing.outcome import NotAsked, NotMet
+
+ROWS, WIDTH = 12, 5
+KNOWN = ("views", "embedding")
+LARGE = 1e3
+CLOSE = 1e-5
+STEP, AGREES = 1e-2, 5e-3
+"""Coarse, since many losses compute in float32 whatever they are given."""
+
+
+@dataclass(frozen=True)
+class LossSubject:
+    """A loss's class, and how it is to be made."""
+
+    made_by: Any
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def info(self) -> DataInfo:
+        """What the loss is told."""
+        return tell(make_conversations(dict.fromkeys(DIMS, "vector")))
+
+    def make(self) -> nn.Module:
+        """The loss in training."""
+        torch.manual_seed(0)
+        made: nn.Module = self.made_by(TARGET, self.info, **self.options)
+        unknown = [name for name in getattr(made, "requires", ()) if name not in KNOWN]
+        if unknown:
+            raise NotAsked(f"it reads '{unknown[0]}', which only its own model gives: run it in a recipe")
+        return made
+
+
+def made_outputs(rows: int = ROWS, scale: float = 1.0, dtype: torch.dtype = torch.float64, seed: int = 0) -> Outputs:
+    """What a model would give for utterances of one conversation each; its tensors want gradients."""
+    draw = torch.Generator().manual_seed(seed)
+
+    def random(width: int) -> Tensor:
+        return (scale * torch.randn(rows, width, generator=draw, dtype=dtype)).requires_grad_()
+
+    none = torch.full((rows,), -1)
+    order = Rows(torch.arange(rows), none, none, torch.zeros(rows, dtype=torch.long))
+    head = HeadOutput(random(len(CLASSES)), random(WIDTH))
+    views = {name: random(WIDTH) for name in DIMS}
+    return Outputs({TARGET: head}, order, views, {name: torch.ones(rows, dtype=torch.bool) for name in DIMS})
+
+
+def made_labels(rows: int = ROWS) -> dict[str, Tensor]:
+    """Every class, in turn."""
+    return {TARGET: torch.arange(rows) % len(CLASSES)}
+
+
+def leaves_of(outputs: Outputs) -> list[Tensor]:
+    """The tensors that want gradients."""
+    found: list[Tensor] = []
+
+    def keep(x: Tensor) -> Tensor:
+        found.extend([x] if x.requires_grad else [])
+        return x
+
+    map_tensors(outputs, keep)
+    return found
+
+
+def options_are_documented(subject: LossSubject) -> None:
+    """Every option has a type that a recipe can hold, and is named in the docstring of its class."""
+    check_documented(subject.made_by)
+
+
+def one_finite_number(subject: LossSubject) -> None:
+    """A tensor of shape ``[]``, finite, with a gradient for something that the model gave."""
+    outputs = made_outputs()
+    value = subject.make()(outputs, made_labels())
+    if not isinstance(value, Tensor) or value.shape:
+        raise NotMet(f"it gives {list(value.shape) if isinstance(value, Tensor) else type(value).__name__}, not []")
+    if not value.isfinite():
+        raise NotMet("it gives NaN or infinity for ordinary outputs")
+    if not value.requires_grad or not any(g.any() for g in _gradients(value, leaves_of(outputs))):
+        raise NotMet("it teaches nothing: no output gets a gradient")
+
+
+def nothing_labelled(subject: LossSubject) -> None:
+    """With no label at all it is finite, and so are its gradients."""
+    _finite(subject, made_outputs(), {TARGET: torch.full((ROWS,), UNLABELLED)}, "nothing is labelled")
+
+
+def few_rows(subject: LossSubject) -> None:
+    """Finite for one row, for two, for one class only, and where a class is alone."""
+    _finite(subject, made_outputs(1), made_labels(1), "there is one utterance")
+    _finite(subject, made_outputs(2), made_labels(2), "there are two utterances, each of a class of its own")
+    _finite(subject, made_outputs(), {TARGET: torch.zeros(ROWS, dtype=torch.long)}, "all are of one class")
+    alone = torch.zeros(ROWS, dtype=torch.long)
+    alone[0] = 1
+    _finite(subject, made_outputs(), {TARGET: alone}, "a class has one utterance")
+
+
+def large_values(subject: LossSubject) -> None:
+    """Finite for outputs a thousand times as large, and for equal ones, in float32."""
+    _finite(
+        subject, made_outputs(scale=LARGE, dtype=torch.float32), made_labels(), f"outputs are as large as {LARGE:g}"
+    )
+    equal = made_outputs(scale=0.0, dtype=torch.float32)
+    _finite(subject, equal, made_labels(), "all outputs are zero")
+
+
+def unlabelled_rows(subject: LossSubject) -> None:
+    """What is said of an utterance without a label decides nothing."""
+    labels = made_labels()
+    labels[TARGET][::3] = UNLABELLED
+    skipped = labels[TARGET] == UNLABELLED
+    one, loss = made_outputs(), subject.make()
+    if float(loss(one, labels).detach()) == float(loss(one, {TARGET: labels[TARGET].flip(0)}).detach()):
+        raise NotAsked("it reads no labels")
+    other = made_outputs(seed=1)
+    mixed = _mix(one, other, skipped)
+    apart = abs(float(loss(one, labels).detach()) - float(loss(mixed, labels).detach()))
+    if apart > CLOSE:
+        raise NotMet(f"utterances without a label move it (by {apart:.2g}): ercfw.labelled tells the rows to read")
+
+
+def any_order(subject: LossSubject) -> None:
+    """The order of conversations decides nothing."""
+    order = torch.randperm(ROWS, generator=torch.Generator().manual_seed(0))
+    outputs, labels, loss = made_outputs(), made_labels(), subject.make()
+    turned = map_tensors(outputs, lambda x: x[order])
+    apart = abs(float(loss(outputs, labels).detach()) - float(loss(turned, {TARGET: labels[TARGET][order]}).detach()))
+    if apart > CLOSE:
+        raise NotMet(f"the order of the utterances moves it (by {apart:.2g})")
+
+
+def finite_differences(subject: LossSubject) -> None:
+    """Its gradients agree with finite differences."""
+    outputs, labels, loss = made_outputs(), made_labels(), subject.make().double()
+    leaves = leaves_of(outputs)
+    value = loss(outputs, labels)
+    for place, (leaf, gradient) in enumerate(zip(leaves, _gradients(value, leaves), strict=True)):
+        direction = torch.randn(leaf.shape, generator=torch.Generator().manual_seed(place), dtype=leaf.dtype)
+        step, sides = STEP, []
+        for sign in (1, -1):
+            shifted = [leaf + sign * step * direction if other is leaf else other for other in leaves]
+            sides.append(float(loss(_with(outputs, leaves, shifted), labels).detach()))
+        numeric, analytic = (sides[0] - sides[1]) / (2 * step), float((gradient * direction).sum())
+        if abs(numeric - analytic) > AGREES * max(1.0, abs(numeric)):
+            raise NotMet(f"its gradient says {analytic:.4g} where finite differences say {numeric:.4g}")
+
+
+def _with(outputs: Outputs, old: list[Tensor], new: list[Tensor]) -> Outputs:
+    pairs = {id(tensor): other for tensor, other in zip(old, new, strict=True)}
+    changed: Outputs = map_tensors(outputs, lambda x: pairs.get(id(x), x))
+    return changed
+
+
+def _mix(one: Outputs, other: Outputs, take_other: Tensor) -> Outputs:
+    """Rows of one, or of the other where it is asked for."""
+    pairs = zip(leaves_of(one), leaves_of(other), strict=True)
+    return _with(one, leaves_of(one), [torch.where(take_other[:, None], b, a) for a, b in pairs])
+
+
+def _gradients(value: Tensor, leaves: list[Tensor]) -> list[Tensor]:
+    if not value.requires_grad:
+        return [torch.zeros_like(leaf) for leaf in leaves]
+    found = torch.autograd.grad(value, leaves, allow_unused=True, retain_graph=True)
+    return [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, found, strict=True)]
+
+
+def _finite(subject: LossSubject, outputs: Outputs, labels: dict[str, Tensor], where: str) -> None:
+    value = subject.make()(outputs, labels)
+    if not value.isfinite():
+        raise NotMet(f"it gives NaN or infinity where {where}")
+    if not all(gradient.isfinite().all() for gradient in _gradients(value, leaves_of(outputs))):
+        raise NotMet(f"its gradient is NaN or infinite where {where}")
+
+
+CHECKS = (
+    options_are_documented, one_finite_number, nothing_labelled, few_rows, large_values, unlabelled_rows, any_order,
+    finite_differences,
+)  # fmt: skip

@@ -1,0 +1,106 @@
+"""A part of a network under test: made, and run on conversations, whatever its kind."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ercfw.batch import HeadOutput, Inputs, Outputs
+from ercfw.conversations import Conversation
+from ercfw.info import DataInfo, StreamKind
+from ercfw.interfaces import Fused
+from ercfw.testing.material import DIMS, SIZES, SOME, TARGET, make_conversations, pack, tell
+from ercfw.testing.outcome import NotMet
+
+KINDS = ("encoder", "context", "fusion", "head", "model")
+"""Kinds that are parts of a network."""
+ONE = "text"
+"""The modality that parts read which read one."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A part's class, and how it is to be made.
+
+    Attributes:
+        kind: one of ``KINDS``.
+        made_by: its class.
+        options: for its constructor.
+        reads: what its modalities are made of: ``vector``, ``frames`` or ``tokens``.
+        dims: the width of each modality that it is given.
+    """
+
+    kind: str
+    made_by: Any
+    options: Mapping[str, Any] = field(default_factory=dict)
+    reads: StreamKind = "vector"
+    dims: Mapping[str, int] = field(default_factory=lambda: DIMS)
+
+    @cached_property
+    def conversations(self) -> list[Conversation]:
+        """Some of every length; a third of the values is absent."""
+        return self.others()
+
+    def others(self, absent: float = SOME, sizes: Sequence[int] = SIZES, seed: int = 0) -> list[Conversation]:
+        """Conversations of these modalities, by another seed."""
+        return make_conversations(dict.fromkeys(self.dims, self.reads), absent, sizes, seed, self.dims)
+
+    @cached_property
+    def info(self) -> DataInfo:
+        """What the part is told."""
+        return tell(self.conversations)
+
+    def make(self, seed: int = 0) -> nn.Module:
+        """The part with fresh weights, in evaluation."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            made: nn.Module = self._construct()
+        return made.eval()
+
+    def _construct(self) -> Any:
+        if self.kind == "encoder":
+            return self.made_by(self.info.modalities[ONE], self.info, **self.options)
+        if self.kind == "context":
+            return self.made_by(self.dims[ONE], self.info, **self.options)
+        if self.kind == "fusion":
+            return self.made_by(dict(self.dims), self.info, **self.options)
+        if self.kind == "head":
+            return self.made_by(self.dims[ONE], TARGET, self.info, **self.options)
+        return self.made_by(self.info, **self.options)
+
+    def run(self, part: nn.Module, conversations: Sequence[Conversation]) -> Tensor:
+        """Everything that the part gives: ``[N, ...]``, side by side."""
+        return self.run_inputs(part, pack(conversations).inputs)
+
+    def run_inputs(self, part: nn.Module, inputs: Inputs) -> Tensor:
+        """The same of a packed batch."""
+        return torch.cat(self.pieces(part, inputs), -1)
+
+    def pieces(self, part: nn.Module, inputs: Inputs) -> list[Tensor]:
+        """Each tensor that the part gives, ``[N, ...]``.
+
+        Raises:
+            NotMet: it gives something else.
+        """
+        given = self._call(part, inputs)
+        if isinstance(given, Tensor):
+            return [given]
+        if isinstance(given, Fused):
+            return [given.joint, *given.views.values()]
+        if isinstance(given, HeadOutput):
+            return [given.logits, given.embedding]
+        if isinstance(given, Outputs):
+            heads = [tensor for head in given.heads.values() for tensor in (head.logits, head.embedding)]
+            return [*heads, *given.views.values()]
+        raise NotMet(f"it gives {type(given).__name__}; see the table of kinds in the plugin author's tutorial")
+
+    def _call(self, part: nn.Module, inputs: Inputs) -> Any:
+        values = {name: stream.values for name, stream in inputs.streams.items()}
+        if self.kind == "encoder":
+            return part(inputs.streams[ONE], inputs)
+        if self.kind == "fusion":
+            return part(values, inputs)
+        return part(inputs) if self.kind == "model" else part(values[ONE], inputs)
