@@ -3,9 +3,10 @@
 import importlib.metadata
 import importlib.util
 import inspect
+import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from ercfw.files import is_file, sha256
 from ercfw.options import options_model
 
 GROUP = "ercfw"
+CHOICE = "ERCFW_PLUGINS"
+"""The environment's say in which installed plugins are loaded."""
 KINDS: Mapping[str, tuple[str, Any]] = {
     "dataset": ("provide_datasets", interfaces.Dataset),
     "layout": ("provide_layouts", interfaces.FileLayout),
@@ -96,13 +99,15 @@ class Catalog:
         if len(owners) == 1:
             return owners[0]
         if owners:
-            both = " and ".join(f"'{owner.plugin}'" for owner in owners)
-            raise InputError.at(
-                where, f"{kind} '{name}' is offered by {both}", "rename it in one of them, or do without one"
-            )
+            mend = f"rename it in one of them, or block one: {CHOICE}=-{owners[-1].plugin}"
+            raise InputError.at(where, _claimed(owners), mend)
         broken = [plugin.name for plugin in self.plugins if plugin.failure]
         also = f"; broken plugins: {', '.join(broken)}, see 'ercfw plugins'" if broken else ""
         raise InputError.at(where, f"there is no {kind} named '{name}'", did_you_mean(name, self.names(kind)) + also)
+
+    def claimed_twice(self) -> list[str]:
+        """Names that several plugins offer, and which."""
+        return [_claimed(owners) for owners in self._owners.values() if len(owners) > 1]
 
     def call(self, hook: str, **arguments: Any) -> list[str]:
         """Call an event hook plugin by plugin; the failures, told so that no other plugin's call is lost."""
@@ -117,9 +122,21 @@ class Catalog:
         return failures
 
 
+def _claimed(owners: Iterable[Component]) -> str:
+    owners = list(owners)
+    both = " and ".join(f"'{owner.plugin}'" for owner in owners)
+    return f"{owners[0].kind} '{owners[0].name}' is offered by {both}"
+
+
 def load_catalog(files: Iterable[Path] = ()) -> Catalog:
-    """All installed plugins and these plugin files."""
-    plugins = [_load_entry_point(entry) for entry in sorted(_entry_points(), key=lambda entry: entry.name)]
+    """All installed plugins and these plugin files.
+
+    ``ERCFW_PLUGINS=basics,mine`` loads only these of the installed ones, ``ERCFW_PLUGINS=-mine`` all but that.
+
+    Raises:
+        InputError: that variable names a plugin that is not installed.
+    """
+    plugins = [_load_entry_point(entry) for entry in _chosen(sorted(_entry_points(), key=lambda entry: entry.name))]
     files = tuple(files)
     return Catalog(plugins + [_load_file(path) for path in files], files)
 
@@ -139,6 +156,17 @@ def plugin_files(paths: Iterable[str], beside: Path, where: str) -> list[Path]:
     if mistakes:
         raise InputError(mistakes)
     return list(dict.fromkeys(file.resolve() for file in files.values()))
+
+
+def _chosen(entries: Sequence[importlib.metadata.EntryPoint]) -> Iterable[importlib.metadata.EntryPoint]:
+    """The entry points that the environment asks for: all, if it says nothing."""
+    words = [word.strip() for word in os.environ.get(CHOICE, "").split(",") if word.strip()]
+    blocked = {word[1:] for word in words if word.startswith("-")}
+    wanted = {word for word in words if not word.startswith("-")}
+    known = {entry.name for entry in entries}
+    for name in sorted((blocked | wanted) - known):
+        raise InputError.at(CHOICE, f"there is no plugin '{name}'", did_you_mean(name, known))
+    return [entry for entry in entries if entry.name not in blocked and (not wanted or entry.name in wanted)]
 
 
 def _entry_points() -> Iterable[importlib.metadata.EntryPoint]:

@@ -72,6 +72,7 @@ def clean_place(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkey
     """The test's own working directory, an empty cache, and no say from the environment."""
     monkeypatch.setenv("ERCFW_CACHE", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.delenv("ERCFW_REQUIRE_REAL", raising=False)
+    monkeypatch.delenv("ERCFW_PLUGINS", raising=False)
     monkeypatch.chdir(tmp_path)
 
 

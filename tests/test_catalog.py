@@ -121,6 +121,41 @@ def test_two_plugins_of_one_name(installed, cli, tiny_recipe):
     ended = cli("validate", tiny_recipe(), "fusion.use=mine")
     assert ended.code == 2
     assert "fusion 'mine' is offered by 'one' and 'two'" in ended.err
+    assert "or block one: ERCFW_PLUGINS=-two" in ended.err
+    listed = cli("plugins", "--strict")
+    assert listed.code == 1
+    assert "CLAIMED TWICE: fusion 'mine' is offered by 'one' and 'two'" in listed.out
+
+
+@pytest.mark.parametrize(
+    ("choice", "there"),
+    [
+        ("-two", ["basics", "datasets", "layouts", "media", "multiemo", "one"]),
+        ("basics, one", ["basics", "one"]),
+        ("basics,-one", ["basics"]),
+        ("", ["basics", "datasets", "layouts", "media", "multiemo", "one", "two"]),
+    ],
+)
+def test_the_environment_chooses_plugins(installed, monkeypatch, choice, there):
+    installed(one=fusion(), two=fusion())
+    monkeypatch.setenv("ERCFW_PLUGINS", choice)
+    found = load_catalog()
+    assert [plugin.name for plugin in found.plugins] == there
+    if "one" in there and "two" not in there:
+        assert found.find("fusion", "mine", "").plugin == "one"
+
+
+def test_the_environment_names_no_plugin(monkeypatch, cli):
+    monkeypatch.setenv("ERCFW_PLUGINS", "basic")
+    cli("ls").check(2, "ERCFW_PLUGINS: there is no plugin 'basic'..did you mean 'basics'?")
+
+
+def test_strict_is_for_continuous_integration(installed, cli):
+    assert cli("plugins", "--strict").code == 0
+    installed(bad="import nothing_there")
+    assert cli("plugins", "--strict").code == 1
+    assert cli("plugins", "--strict", "--json").code == 1
+    assert cli("plugins").code == 0
 
 
 def test_components_leaves_out_what_two_plugins_claim(plugin_file):

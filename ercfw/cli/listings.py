@@ -34,11 +34,17 @@ def list_(
         print(f"{kind}: {', '.join(names) or '-'}")
 
 
-@app.command(epilog="ercfw plugins  |  ercfw plugins --json")
-def plugins(as_json: AsJson = False) -> None:
+@app.command(epilog="ercfw plugins  |  ercfw plugins --strict  |  ercfw plugins --json")
+def plugins(
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 if one is broken or two offer one name.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """List plugins: version, where from, what they offer, and why one is broken."""
     from ercfw.catalog import load_catalog
 
+    catalog = load_catalog()
     found = [
         {
             "name": plugin.name,
@@ -47,11 +53,15 @@ def plugins(as_json: AsJson = False) -> None:
             "offers": [f"{component.kind} {component.name}" for component in plugin.components],
             "failure": plugin.failure,
         }
-        for plugin in load_catalog().plugins
+        for plugin in catalog.plugins
     ]
     if as_json:
         print(json.dumps(found))
-        return
-    for plugin in found:
-        print(f"{plugin['name']} {plugin['version']} ({plugin['origin']})")
-        print(f"  BROKEN: {plugin['failure']}" if plugin["failure"] else f"  {', '.join(plugin['offers'] or [])}")
+    else:
+        for plugin in found:
+            print(f"{plugin['name']} {plugin['version']} ({plugin['origin']})")
+            print(f"  BROKEN: {plugin['failure']}" if plugin["failure"] else f"  {', '.join(plugin['offers'] or [])}")
+        for claim in catalog.claimed_twice():
+            print(f"CLAIMED TWICE: {claim}")
+    if strict and (any(plugin["failure"] for plugin in found) or catalog.claimed_twice()):
+        raise typer.Exit(1)

@@ -1,11 +1,13 @@
 """``ercfw validate`` and ``ercfw show``: what a recipe says, without running it."""
 
 import json
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from ercfw.cli.app import AsJson, Dropped, NoPluginFiles, Overrides, RecipeName, app, plan
+from ercfw.errors import InputError, did_you_mean
 
 
 @app.command(epilog="ercfw validate recipes/multiemo_meld.toml  |  ercfw validate mine.toml fusion.use=concat")
@@ -31,18 +33,34 @@ def validate(
             print(f"{kind}: {note}")
 
 
-@app.command(epilog="ercfw show multiemo_meld  |  ercfw show mine.toml --variant 'w/o SWFC' train.lr=3e-4")
+@app.command(epilog="ercfw show multiemo_meld  |  ercfw show mine.toml train.lr=3e-4  |  ercfw show fusion multiattn")
 def show(
-    recipe: RecipeName,
+    recipe: Annotated[str, typer.Argument(help="A recipe; or a kind of part, before its name.", metavar="RECIPE")],
     overrides: Overrides = None,
     variant: Annotated[str, typer.Option(help="A variant's name.")] = "base",
     drop: Dropped = None,
     no_plugin_files: NoPluginFiles = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print a recipe with every default written out."""
+    """Print a recipe with every default written out; or all that is known of a part."""
+    if overrides and "=" not in overrides[0]:
+        _show_part(recipe, overrides, as_json)
+        return
     (job,) = plan(recipe, overrides, [variant], drop, None, no_plugin_files)
     import tomlkit
 
     tables = {**job.tables, "seeds": list(job.recipe.seeds)}
     print(json.dumps(tables, ensure_ascii=False) if as_json else tomlkit.dumps(tables).rstrip())
+
+
+def _show_part(kind: str, names: list[str], as_json: bool) -> None:
+    from ercfw.catalog import KINDS, load_catalog
+    from ercfw.describe import describe_part
+
+    words = " ".join(["show", kind, *names])
+    if kind not in KINDS:
+        raise InputError.at(words, f"'{names[0]}' is no setting, and '{kind}' no kind", did_you_mean(kind, KINDS))
+    if len(names) > 1:
+        raise InputError.at(words, f"'{names[1]}' is one word too many", f"ercfw show {kind} {names[0]}")
+    described = describe_part(load_catalog().find(kind, names[0], words))
+    print(json.dumps(asdict(described)) if as_json else described)

@@ -1,0 +1,132 @@
+"""What a part is, told from its class: where it stands, what it is made with, its options, its docstrings."""
+
+import inspect
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import PydanticUndefined
+
+from ercfw.catalog import KINDS, Component
+from ercfw.options import options_model
+
+RANGES = {
+    "minimum": "at least {}", "exclusiveMinimum": "above {}", "maximum": "at most {}", "exclusiveMaximum": "below {}",
+    "minLength": "at least {} letters", "maxLength": "at most {} letters", "minItems": "at least {} entries",
+    "maxItems": "at most {} entries", "pattern": "of the form {}",
+}  # fmt: skip
+NAMES = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false",
+         "array": "a list", "object": "a table", "null": "nothing"}  # fmt: skip
+SAID_BY = ("forward", "extract", "read", "split")
+"""Methods whose docstrings tell shapes."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: its name, what it may be in words, and its default; None = it must be given."""
+
+    name: str
+    may_be: str
+    default: str | None
+
+
+@dataclass(frozen=True)
+class Description:
+    """A part as people and programs are told of it.
+
+    Attributes:
+        plugin: who offers it.
+        file: where its class stands, and on which line.
+        made_with: positional parameters, which the core gives.
+        options: what a recipe may set.
+        says: the docstring.
+        shapes: the docstring of what is called.
+    """
+
+    kind: str
+    name: str
+    plugin: str
+    file: str
+    made_with: tuple[str, ...]
+    options: tuple[Option, ...]
+    says: str
+    shapes: str
+
+    def __str__(self) -> str:
+        options = [
+            f"  {o.name}: {o.may_be}" + ("; must be given" if o.default is None else f"; {o.default} by default")
+            for o in self.options
+        ]
+        parts = [
+            f"{self.kind} {self.name}, of plugin {self.plugin}",
+            self.file,
+            f"made with ({', '.join([*self.made_with, '*, options'])})" if self.made_with or options else "",
+            "\n".join(["options:", *options]) if options else "no options",
+            self.says,
+            self.shapes,
+        ]
+        return "\n\n".join(part for part in parts if part)
+
+
+def describe_part(component: Component) -> Description:
+    """All that its class tells of a part."""
+    made_by = component.made_by
+    is_class = KINDS[component.kind][1] is not None
+    path, line = inspect.getsourcefile(made_by) or "", inspect.getsourcelines(made_by)[1]
+    parameters = inspect.signature(made_by).parameters.values()
+    return Description(
+        kind=component.kind,
+        name=component.name,
+        plugin=component.plugin,
+        file=f"{Path(path)}, line {line}",
+        made_with=tuple(p.name for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY) if is_class else (),
+        options=_options(made_by) if is_class else (),
+        says=inspect.getdoc(made_by) or "",
+        shapes=_shapes(made_by) if is_class else "",
+    )
+
+
+def _shapes(made_by: Any) -> str:
+    """The docstring of what the core calls, its own or its base's."""
+    for name in SAID_BY:
+        method = getattr(made_by, name, None)
+        if method is not None and inspect.getdoc(method):
+            return f"{name}:\n{textwrap.indent(inspect.getdoc(method) or '', '  ')}"
+    return ""
+
+
+def _options(made_by: Any) -> tuple[Option, ...]:
+    model = options_model(made_by)
+    schema = model.model_json_schema()
+    definitions = schema.get("$defs", {})
+    return tuple(
+        Option(name, _in_words(schema["properties"][name], definitions), _written(field.default))
+        for name, field in model.model_fields.items()
+    )
+
+
+def _written(default: Any) -> str | None:
+    if default is PydanticUndefined:
+        return None
+    if default is None:
+        return "nothing"
+    return str(default).lower() if isinstance(default, bool) else str(default) if default != "" else '""'
+
+
+def _in_words(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
+    """A JSON schema as a sentence's part."""
+    if "$ref" in schema:
+        return _in_words(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(_in_words(choice, definitions) for choice in schema["anyOf"]))
+    if "enum" in schema or "const" in schema:
+        return " or ".join(f'"{value}"' for value in schema.get("enum", [schema.get("const")]))
+    words = NAMES.get(schema.get("type", ""), "anything")
+    if schema.get("format") == "path":
+        words = "a path"
+    of = schema.get("items") or schema.get("additionalProperties")
+    if isinstance(of, dict) and of:
+        words += f" of {_in_words(of, definitions)}"
+    ranges = [form.format(schema[key]) for key, form in RANGES.items() if key in schema]
+    return " ".join([words, *([", ".join(ranges)] if ranges else [])])

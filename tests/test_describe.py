@@ -1,0 +1,94 @@
+"""``ercfw show KIND NAME``: what is known of a part."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pytest
+from pydantic import Field
+
+from ercfw import Head
+from ercfw.catalog import Component, load_catalog
+from ercfw.describe import describe_part
+
+
+class Mine(Head):
+    """A head.
+
+    Options:
+        width: of it.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        target: str,
+        info: object,
+        *,
+        width: Annotated[int, Field(ge=1, lt=9)],
+        rate: Annotated[float, Field(gt=0)] = 0.5,
+        form: Literal["a", "b"] = "a",
+        names: tuple[str, ...] = (),
+        of: dict[str, int] | None = None,
+        flat: bool = False,
+        root: Path | None = None,
+    ) -> None: ...
+
+    def forward(self, x, inputs):
+        """``[N, D]`` to logits."""
+
+
+def test_every_option_in_words():
+    told = describe_part(Component("head", "mine", Mine, "ours"))
+    assert told.made_with == ("dim", "target", "info")
+    assert {o.name: (o.may_be, o.default) for o in told.options} == {
+        "width": ("a whole number at least 1, below 9", None),
+        "rate": ("a number above 0", "0.5"),
+        "form": ('"a" or "b"', "a"),
+        "names": ("a list of text", "()"),
+        "of": ("a table of a whole number or nothing", "nothing"),
+        "flat": ("true or false", "false"),
+        "root": ("a path or nothing", "nothing"),
+    }
+    assert told.shapes == "forward:\n  ``[N, D]`` to logits."
+    assert told.file.startswith(str(Path(__file__).resolve()))
+    assert "width: a whole number at least 1, below 9; must be given" in str(told)
+
+
+def test_the_command(cli):
+    result = cli("show", "fusion", "multiattn")
+    assert result.code == 0
+    wanted = [
+        "fusion multiattn, of plugin multiemo",
+        "multiattn.py, line ",
+        "made with (dims, info, *, options)",
+        "heads: a whole number at least 1; 4 by default",
+        "Every modality asks the others",
+        "[N, M*D]",
+    ]
+    assert [words for words in wanted if words not in result.out] == []
+    said = json.loads(cli("show", "loss", "swfc", "--json").out)
+    assert said["plugin"] == "multiemo"
+    assert said["options"][0] == {"name": "temperature", "may_be": "a number above 0", "default": "1.4"}
+
+
+def test_every_part_can_be_told_of():
+    catalog = load_catalog()
+    for kind in ("dataset", "layout", "extractor", "encoder", "context", "fusion", "head", "loss", "metric"):
+        for component in catalog.components(kind):
+            told = str(describe_part(component))
+            assert f"{kind} {component.name}" in told
+            assert "anything" not in told.split("options:")[-1].split("\n\n")[0], told
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("fusion", "multiatn"), "there is no fusion named 'multiatn'..did you mean 'multiattn'?"),
+        (("fussion", "multiattn"), "'multiattn' is no setting, and 'fussion' no kind..did you mean 'fusion'?"),
+        (("fusion", "multiattn", "x"), "'x' is one word too many"),
+        (("multiemo_meld", "train.lr"), "'train.lr' is no setting, and 'multiemo_meld' no kind"),
+    ],
+)
+def test_what_is_none(cli, words, says):
+    cli("show", *words).check(2, says)
