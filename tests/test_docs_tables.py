@@ -96,6 +96,7 @@ def test_the_map_has_a_line_for_each_file():
         "pickles/",
         "predict/",
         "report/",
+        "scaffold/",
         "testing/",
     }
     assert {names_in(row[0])[0] for row in table_under("docs/architecture.md", "The files of `ercfw/`")} == files

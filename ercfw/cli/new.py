@@ -1,0 +1,42 @@
+"""``ercfw new plugin``: the beginning of a part of your own."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ercfw.cli.app import app, check_folder
+
+new_app = typer.Typer(
+    name="new",
+    help="Begin something of your own: new plugin.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(new_app)
+
+
+@new_app.callback()
+def _group() -> None:
+    """Begin something of your own."""
+
+
+@new_app.command(
+    epilog="ercfw new plugin my-gate --kind fusion  |  ercfw new plugin my-gate --kind fusion --single-file"
+)
+def plugin(
+    name: Annotated[str, typer.Argument(help="As recipes will write it, such as my-gate.")],
+    kind: Annotated[str, typer.Option(help="What it is: 'ercfw ls' tells the kinds.")],
+    to: Annotated[Path | None, typer.Option(help="The folder; NAME by default, or here for a single file.")] = None,
+    single_file: Annotated[bool, typer.Option("--single-file", help="One file and a recipe, no package.")] = False,
+) -> None:
+    """Write a part that works, with tests that pass: to be changed into yours."""
+    from ercfw.catalog import load_catalog
+    from ercfw.scaffold import new_plugin, new_single_file
+
+    folder = to or (Path() if single_file else Path(name))
+    check_folder("--to", folder.absolute().parent)
+    write = new_single_file if single_file else new_plugin
+    for path in write(load_catalog(), name, kind, folder):
+        print(path)
