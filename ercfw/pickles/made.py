@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 ARRAY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
 NUMERIC_MODULES = ("numpy.core.numeric", "numpy._core.numeric")
 BUILTINS = ("builtins", "__builtin__")
-NUMBERS = re.compile(r"[<>|=]?([fiubc](1|2|4|8|16)|[US][1-9]\d{0,5})")
+NUMBERS = re.compile(r"[<>|=]?([fiubc](1|2|4|8|16)|[US](0|[1-9]\d{0,5}))")
 Table = Mapping[tuple[str, str], object]
 
 
@@ -130,6 +130,16 @@ def _filled(budget: Budget, content: object, dtype: object, shape: object, fortr
     return np.frombuffer(bytes(raw), kind).reshape(shape, order=order)  # type: ignore[call-overload, no-any-return]
 
 
+def _take_keys(budget: Budget, keys: Iterable[object]) -> None:
+    """What hashes of these visit is taken like bytes: they could be made of one list again and again."""
+    for key in keys:
+        budget.take(8 * _hashed(key))
+
+
+def _hashed(value: object) -> int:
+    return 1 + sum(map(_hashed, value)) if isinstance(value, tuple) else 1
+
+
 def allowed(budget: Budget) -> Table:
     """All that a pickle may name, by module and name, in the spellings of Python 2 and 3 and numpy 1 and 2."""
 
@@ -139,7 +149,12 @@ def allowed(budget: Budget) -> Table:
         return array
 
     def scalar(dtype: object, content: object = b"") -> object:
-        return _filled(budget, content, dtype, (1,), False)[0]
+        if not isinstance(content, bytes | str):  # of objects: it would give back whatever it is given
+            raise UnpicklingError("it has a number without content")
+        kind = dtype if isinstance(dtype, Dtype) else Dtype(dtype)
+        if not kind.made.itemsize and not content:  # numpy has text of no length, but no arrays of it
+            return kind.made.type()
+        return _filled(budget, content, kind, (1,), False)[0]
 
     def from_buffer(content: object, dtype: object, shape: object = None, order: object = "C") -> object:
         kind = dtype if isinstance(dtype, Dtype) else Dtype(dtype)
@@ -147,14 +162,20 @@ def allowed(budget: Budget) -> Table:
         whole = (size // max(1, kind.made.itemsize),)
         return _filled(budget, content, kind, whole if shape is None else shape, order == "F")
 
-    def items(made: Callable[[Iterable[Any]], object]) -> Callable[..., object]:
+    def set_of(made: Callable[[Iterable[Any]], object]) -> Callable[..., object]:
         def make(given: object = ()) -> object:
             if not isinstance(given, list | tuple | set | frozenset):
-                raise UnpicklingError("it makes a container of something else")
-            budget.take(8 * len(given))
+                raise UnpicklingError("it makes a set of something else")
+            _take_keys(budget, given)
             return made(given)
 
         return make
+
+    def ordered_dict(given: object = ()) -> dict[Any, Any]:
+        if not isinstance(given, list | tuple) or not all(isinstance(p, list | tuple) and len(p) == 2 for p in given):
+            raise UnpicklingError("it makes a dict of something else")
+        _take_keys(budget, [key for key, _ in given])
+        return dict(given)
 
     def encode(text: object, encoding: object = "latin1") -> bytes:
         if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
@@ -172,7 +193,7 @@ def allowed(budget: Budget) -> Table:
         ("numpy", "ndarray"): Name(),
         ("numpy", "dtype"): Call(Dtype),
         ("numpy", "frombuffer"): Call(from_buffer),
-        ("collections", "OrderedDict"): Call(items(dict)),
+        ("collections", "OrderedDict"): Call(ordered_dict),
         ("collections", "defaultdict"): Call(default_dict),
         ("_codecs", "encode"): Call(encode),
     }
@@ -180,7 +201,7 @@ def allowed(budget: Budget) -> Table:
     named |= {(module, "scalar"): Call(scalar) for module in ARRAY_MODULES}
     named |= {(module, "_frombuffer"): Call(from_buffer) for module in NUMERIC_MODULES}
     for module in BUILTINS:
-        named |= {(module, "set"): Call(items(set)), (module, "frozenset"): Call(items(frozenset))}
+        named |= {(module, "set"): Call(set_of(set)), (module, "frozenset"): Call(set_of(frozenset))}
         named |= {(module, name): Name() for name in ("list", "dict", "int", "float", "str", "bool")}
         named |= {(module, "bytes"): Call(no_bytes)}
     return named

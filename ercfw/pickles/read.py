@@ -6,9 +6,12 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
+import numpy as np
+
 from ercfw.errors import InputError, shown
 from ercfw.files import is_file
 from ercfw.pickles import made, tensors
+from ercfw.pickles.plain import plain
 from ercfw.pickles.scan import scan
 
 ROOM = 2**20
@@ -20,8 +23,8 @@ FORM = "numbers, text, plain containers, numpy arrays and torch tensors are read
 def read_pickle(path: Path) -> Any:
     """What a pickle, or a file of ``torch.save``, holds: plain containers, text, numbers and arrays.
 
-    Arrays are instances of a subclass of numpy's that ``np.asarray`` makes plain; tensors come as arrays. Text of
-    Python 2 comes as latin1. Needs some hundred bytes of memory for each of the file's at most.
+    Tensors come as arrays, bfloat16 as float32. Text of Python 2 comes as latin1. Needs some hundred bytes of
+    memory for each of the file's at most.
 
     Raises:
         InputError: there is no such file, it is damaged, or it holds anything else, which is named.
@@ -32,23 +35,30 @@ def read_pickle(path: Path) -> Any:
         data = path.read_bytes()
     except OSError as error:
         raise InputError.at(path, f"cannot be read: {error.strerror}") from error
+    budget = made.Budget(TIMES * len(data) + ROOM)
     try:
-        if tensors.is_of_torch(data[: len(tensors.OLD_TORCH)]):
-            return tensors.load_file(path)
-        scan(data)
-        return _Reader(data).load()
+        return tensors.load(data, budget) if tensors.is_of_torch(data) else _load(data, budget)
     except MemoryError:
         raise InputError.at(path, "needs more memory than there is") from None
-    except Exception as error:  # whatever is in it was written by others
-        raise InputError.at(path, f"is not opened: {shown(str(error)) or type(error).__name__}", FORM) from error
+    except UnpicklingError as error:
+        raise InputError.at(path, f"is not opened: {shown(str(error))}", FORM) from error
+    except Exception as error:  # whatever is in it was written by others; the error's text could show it
+        raise InputError.at(path, f"is not opened: it is damaged ({type(error).__name__})", FORM) from error
+
+
+def _load(data: bytes, budget: made.Budget) -> Any:
+    file = BytesIO(data)
+    scan(file)
+    if file.tell() < len(data):
+        raise UnpicklingError(f"something follows its end at byte {file.tell()}")
+    return plain(_Reader(data, budget).load(), made.Array, lambda array: array.view(np.ndarray))
 
 
 class _Reader(pickle.Unpickler):
     """Finds nothing but what is allowed."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, budget: made.Budget) -> None:
         super().__init__(BytesIO(data), encoding="latin1")
-        budget = made.Budget(TIMES * len(data) + ROOM)
         self._allowed = {**made.allowed(budget), **tensors.allowed(budget)}
 
     def find_class(self, module: str, name: str) -> Any:

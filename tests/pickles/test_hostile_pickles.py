@@ -7,6 +7,7 @@ import pickle
 import struct
 import sys
 from contextlib import suppress
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pytest
@@ -95,6 +96,19 @@ HOSTILE = {
     "tensor beyond its content": lambda mark: _stretched((4, 4), (4, 1)),
     "deep tuple as a key": lambda mark: b"\x80\x02}N" + b"\x85" * 10**6 + b"Ns.",
     "deep frozen set": lambda mark: b"\x80\x04(" + b"(" * 200 + b"N" + b"\x91" * 201 + b".",
+    "tuples of one tuple twice": lambda mark: b"\x80\x02}N" + b"2\x86" * 90 + b"Ns.",
+    "sets of one tuple twice": lambda mark: b"\x80\x04(N" + b"2\x86" * 90 + b"\x91.",
+    "one long key again and again": lambda mark: _long_key(),
+    "tuples repeated in a torch file": lambda mark: _torch_file_with(b"\x80\x02}N" + b"2\x86" * 90 + b"Ns."),
+    "an archive that swells": lambda mark: _torch_file_with(b"\x80\x02N.", {"archive/data/0": bytes(10**9)}),
+    "an archive that is damaged": lambda mark: b"PK\x03\x04" + bytes(100),
+    "a function among the values": lambda mark: b"\x80\x02]c_codecs\nencode\na.",
+    "a type among the values": lambda mark: b"\x80\x02cnumpy\ndtype\n(U\x02f4K\x00K\x01tR.",
+    "an array as a key": lambda mark: b"\x80\x02}" + array(b"K\x00") + b"K\x01s.",
+    "a tensor as a key": lambda mark: _saved({torch.ones(1): 1}),
+    "a number that is a list": lambda mark: b"\x80\x02cnumpy.core.multiarray\nscalar\n(" + OBJECTS + b"]tR.",
+    "a dict of pairs of three": lambda mark: b"\x80\x02ccollections\nOrderedDict\n(](K\x01K\x02K\x03e\x85tR.",
+    "a sparse tensor": lambda mark: _saved(torch.eye(3).to_sparse()),
     "wrong protocol": lambda mark: b"\x80\x09N.",
     "values that are not there": lambda mark: b"\x80\x02tR.",
     "a mark for a value": lambda mark: b"\x80\x02((\x85.",
@@ -110,6 +124,28 @@ def _torch_file(mark, zipped):
     file = io.BytesIO()
     torch.save(Calls(os.system, f"touch {mark}"), file, _use_new_zipfile_serialization=zipped)
     return file.getvalue()
+
+
+def _torch_file_with(content, more=()):
+    """A file of torch.save with other content."""
+    file = io.BytesIO()
+    with ZipFile(io.BytesIO(_saved([]))) as archive, ZipFile(file, "w", ZIP_DEFLATED) as changed:
+        for entry in archive.infolist():
+            changed.writestr(entry.filename, content if entry.filename.endswith(".pkl") else archive.read(entry))
+        for name, raw in dict(more).items():
+            changed.writestr(name, raw)
+    return file.getvalue()
+
+
+def _saved(content):
+    file = io.BytesIO()
+    torch.save(content, file)
+    return file.getvalue()
+
+
+def _long_key():
+    """A tuple of a hundred thousand numbers, looked up ten thousand times."""
+    return b"\x80\x02}(" + b"K\x01" * 10**5 + b"tq\x000" + b"h\x00Ns" * 10**4 + b"."
 
 
 def _shared_content():
@@ -178,8 +214,21 @@ def read_pickle_once(folder):
         ("sets of one list", "it would make more than it holds"),
         ("arrays that share their content", "it would make more than it holds"),
         ("deep tuple as a key", "nests tuples more than 100 deep"),
+        ("tuples of one tuple twice", "it repeats tuples too often"),
+        ("sets of one tuple twice", "it repeats tuples too often"),
+        ("one long key again and again", "it repeats tuples too often"),
+        ("tuples repeated in a torch file", "it repeats tuples too often"),
+        ("an archive that swells", "it would make more than it holds"),
+        ("an archive that is damaged", "it is a damaged archive"),
+        ("a function among the values", "it has a function or type among its values"),
+        ("a type among the values", "it has a function or type among its values"),
+        ("an array as a key", "it is damaged .TypeError."),
+        ("a tensor as a key", "it has an array for a key"),
+        ("a number that is a list", "it has a number without content"),
+        ("a dict of pairs of three", "it makes a dict of something else"),
+        ("a sparse tensor", "it names|no plain table of numbers"),
         ("something behind it", "something follows its end at byte 2"),
-        ("wrong protocol", "unsupported pickle protocol: 9"),
+        ("wrong protocol", "it is of protocol 9, and the newest is 5"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, name, says):

@@ -108,6 +108,40 @@ def test_files_of_torch_save(tmp_path, zipped):
     same(read_pickle(path), {"a": np.ones(2, "f4"), "b": [np.zeros(1, "f4"), (3, "x")]})
 
 
+@pytest.mark.parametrize("zipped", [False, True])
+def test_what_is_shared_in_a_file_of_torch(tmp_path, zipped):
+    row, path = torch.ones(3), tmp_path / "x.pkl"
+    torch.save([row, (row, {"again": row})], path, _use_new_zipfile_serialization=zipped)
+    found = read_pickle(path)
+    assert found[0] is found[1][0] is found[1][1]["again"]
+    assert found[0].flags.writeable
+    assert type(found[0]) is np.ndarray
+
+
+def test_a_list_that_holds_itself(tmp_path):
+    value, path = [np.ones(2)], tmp_path / "x.pkl"
+    value.append(value)
+    path.write_bytes(pickle.dumps(value))
+    found = read_pickle(path)
+    assert found[1] is found
+    assert type(found[0]) is np.ndarray
+
+
+def test_bytes_of_python_2_in_protocol_0(tmp_path):
+    """Escaped by hand, as Python 2 wrote text that is not ASCII, and not."""
+    path = tmp_path / "x.pkl"
+    path.write_bytes(b"S'caf\\xe9'\n.")
+    assert read_pickle(path) == "caf\xe9"
+    path.write_bytes(b"S'caf\xe9'\n.")
+    assert read_pickle(path) == pickle.loads(path.read_bytes(), encoding="latin1") == "caf\xe9"
+
+
+def test_text_of_no_length(tmp_path):
+    path = tmp_path / "x.pkl"
+    path.write_bytes(pickle.dumps(np.str_("")))
+    assert read_pickle(path) == ""
+
+
 def test_no_file(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "no.pkl", tmp_path, tmp_path / "pipe", Path("/dev/zero")):
