@@ -25,6 +25,7 @@ COMMANDS = {
     "media": 10,
     "growth": 2,
     "precision": 1,
+    "startup": 4,
 }
 """How many ratios each prints at least."""
 
