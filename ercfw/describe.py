@@ -1,6 +1,7 @@
 """What a part is, told from its class: where it stands, what it is made with, its options, its docstrings."""
 
 import inspect
+import re
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +25,24 @@ SAID_BY = ("forward", "extract", "read", "split")
 
 @dataclass(frozen=True)
 class Option:
-    """One option: its name, what it may be in words, and its default; None = it must be given."""
+    """One option of a part.
+
+    Attributes:
+        name: the recipe's key.
+        may_be: its type and range, in words.
+        default: as a recipe would write it; None = it must be given.
+        meaning: what the class's docstring says of it.
+    """
 
     name: str
     may_be: str
     default: str | None
+    meaning: str
+
+    def __str__(self) -> str:
+        default = "must be given" if self.default is None else f"{self.default} by default"
+        meaning = f"\n{textwrap.indent(self.meaning, '    ')}" if self.meaning else ""
+        return f"{self.name}: {self.may_be}; {default}{meaning}"
 
 
 @dataclass(frozen=True)
@@ -40,7 +54,7 @@ class Description:
         file: where its class stands, and on which line.
         made_with: positional parameters, which the core gives.
         options: what a recipe may set.
-        says: the docstring.
+        says: the docstring, without what it says of the options.
         shapes: the docstring of what is called.
     """
 
@@ -54,16 +68,13 @@ class Description:
     shapes: str
 
     def __str__(self) -> str:
-        options = [
-            f"  {o.name}: {o.may_be}" + ("; must be given" if o.default is None else f"; {o.default} by default")
-            for o in self.options
-        ]
+        options = textwrap.indent("\n".join(map(str, self.options)), "  ")
         parts = [
             f"{self.kind} {self.name}, of plugin {self.plugin}",
             self.file,
             f"made with ({', '.join([*self.made_with, '*, options'])})" if self.made_with or options else "",
-            "\n".join(["options:", *options]) if options else "no options",
             self.says,
+            f"options:\n{options}" if options else "no options",
             self.shapes,
         ]
         return "\n\n".join(part for part in parts if part)
@@ -75,14 +86,15 @@ def describe_part(component: Component) -> Description:
     is_class = KINDS[component.kind][1] is not None
     path, line = inspect.getsourcefile(made_by) or "", inspect.getsourcelines(made_by)[1]
     parameters = inspect.signature(made_by).parameters.values()
+    says, meanings = _split(inspect.getdoc(made_by) or "")
     return Description(
         kind=component.kind,
         name=component.name,
         plugin=component.plugin,
         file=f"{Path(path)}, line {line}",
         made_with=tuple(p.name for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY) if is_class else (),
-        options=_options(made_by) if is_class else (),
-        says=inspect.getdoc(made_by) or "",
+        options=_options(made_by, meanings) if is_class else (),
+        says=says,
         shapes=_shapes(made_by) if is_class else "",
     )
 
@@ -96,12 +108,24 @@ def _shapes(made_by: Any) -> str:
     return ""
 
 
-def _options(made_by: Any) -> tuple[Option, ...]:
+def _split(docstring: str) -> tuple[str, dict[str, str]]:
+    """A docstring without its section of options, and what that says of each."""
+    before, _, rest = f"{docstring}\n".partition("\nOptions:\n")
+    section = re.match(r"(?: .*\n|\n(?= ))*", rest)
+    entries = textwrap.dedent(section[0] if section else "")
+    found = re.findall(r"^(\w+): (.*(?:\n .*)*)", entries, re.MULTILINE)
+    says = before + (rest[section.end() :] if section else "")
+    return says.strip(), {name: " ".join(text.split()) for name, text in found}
+
+
+def _options(made_by: Any, meanings: dict[str, str]) -> tuple[Option, ...]:
     model = options_model(made_by)
     schema = model.model_json_schema()
     definitions = schema.get("$defs", {})
     return tuple(
-        Option(name, _in_words(schema["properties"][name], definitions), _written(field.default))
+        Option(
+            name, _in_words(schema["properties"][name], definitions), _written(field.default), meanings.get(name, "")
+        )
         for name, field in model.model_fields.items()
     )
 

@@ -16,7 +16,12 @@ class Mine(Head):
     """A head.
 
     Options:
-        width: of it.
+        width: of it,
+            in numbers: many.
+        form: one letter.
+
+    Raises:
+        InputError: never.
     """
 
     def __init__(
@@ -50,6 +55,9 @@ def test_every_option_in_words():
         "flat": ("true or false", "false"),
         "root": ("a path or nothing", "nothing"),
     }
+    meanings = {o.name: o.meaning for o in told.options if o.meaning}
+    assert meanings == {"width": "of it, in numbers: many.", "form": "one letter."}
+    assert told.says == "A head.\n\nRaises:\n    InputError: never."
     assert told.shapes == "forward:\n  ``[N, D]`` to logits."
     assert told.file.startswith(str(Path(__file__).resolve()))
     assert "width: a whole number at least 1, below 9; must be given" in str(told)
@@ -69,16 +77,22 @@ def test_the_command(cli):
     assert [words for words in wanted if words not in result.out] == []
     said = json.loads(cli("show", "loss", "swfc", "--json").out)
     assert said["plugin"] == "multiemo"
-    assert said["options"][0] == {"name": "temperature", "may_be": "a number above 0", "default": "1.4"}
+    assert said["options"][0] == {
+        "name": "temperature",
+        "may_be": "a number above 0",
+        "default": "1.4",
+        "meaning": "tau.",
+    }
 
 
 def test_every_part_can_be_told_of():
     catalog = load_catalog()
     for kind in ("dataset", "layout", "extractor", "encoder", "context", "fusion", "head", "loss", "metric"):
         for component in catalog.components(kind):
-            told = str(describe_part(component))
-            assert f"{kind} {component.name}" in told
-            assert "anything" not in told.split("options:")[-1].split("\n\n")[0], told
+            told = describe_part(component)
+            assert f"{kind} {component.name}" in str(told)
+            assert [option for option in told.options if not option.meaning or "anything" in option.may_be] == []
+            assert "Options:" not in told.says
 
 
 @pytest.mark.parametrize(
