@@ -12,7 +12,10 @@ from ercfw.catalog import GROUP, KINDS, Component, load_catalog
 from ercfw.describe import Description, Option, describe_part
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-TOP_PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+TOP_PAGES = {
+    "README.md": "index.md", "examples/README.md": "examples.md", "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
+}  # fmt: skip
 TITLES = {
     "dataset": "Datasets", "layout": "Layouts", "extractor": "Extractors", "encoder": "Encoders",
     "context": "Contexts", "fusion": "Fusions", "head": "Heads", "loss": "Losses", "metric": "Metrics",
@@ -27,6 +30,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name, text in pages.items():
         files.append(File.generated(config, name, content=text))
     return files
+
+
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """MkDocs' call for each page: links from ``docs/`` to what lies outside of it."""
+    return markdown.replace("](../examples/README.md)", "](examples.md)")
 
 
 def from_top(source: str) -> str:

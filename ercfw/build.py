@@ -14,7 +14,7 @@ from ercfw.errors import ErcfwError, InputError, Mistake, RunError, cause_of, di
 from ercfw.info import DataInfo
 from ercfw.interfaces import Context, FusionBlock, Loss, Model
 from ercfw.model import ComposedModel
-from ercfw.options import read_options
+from ercfw.options import read_options, written_options
 from ercfw.recipe import FeaturePart, Part, Recipe, loss_weights
 from ercfw.toml import Tables
 
@@ -80,21 +80,13 @@ def resolved_tables(recipe: Recipe, catalog: Catalog) -> Tables:
     """The recipe with every default written out, the parts' options too."""
     tables = recipe.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"variant"})
     for kind, table, part in parts_of(recipe):
-        options, _ = read_options(catalog.find(kind, str(part.use), table).made_by, part.options, table)
+        made_by = catalog.find(kind, str(part.use), table).made_by
         place: Any = tables
         for key in table.split(".", 1):
             place = place[key]
-        place.update({k: _plain(v) for k, v in options.items() if v is not None})
+        place.update(written_options(made_by, part.options))
     tables["train"]["select"] = selected_metric(recipe)
     return {key: value for key, value in tables.items() if value not in ({}, [])}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items() if item is not None}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [_plain(item) for item in value]
-    return value if isinstance(value, (bool, int, float, str)) else str(value)
 
 
 def make_part(catalog: Catalog, kind: str, table: str, part: Part | FeaturePart, *wired: Any) -> Any:

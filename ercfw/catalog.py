@@ -17,6 +17,7 @@ from ercfw import hooks, interfaces
 from ercfw.errors import InputError, Mistake, cause_of, did_you_mean
 from ercfw.files import is_file, sha256
 from ercfw.options import options_model
+from ercfw.plugin_faults import VERSION, check_version, with_mend
 
 GROUP = "ercfw"
 CHOICE = "ERCFW_PLUGINS"
@@ -101,9 +102,18 @@ class Catalog:
         if owners:
             mend = f"rename it in one of them, or block one: {CHOICE}=-{owners[-1].plugin}"
             raise InputError.at(where, _claimed(owners), mend)
-        broken = [plugin.name for plugin in self.plugins if plugin.failure]
-        also = f"; broken plugins: {', '.join(broken)}, see 'ercfw plugins'" if broken else ""
-        raise InputError.at(where, f"there is no {kind} named '{name}'", did_you_mean(name, self.names(kind)) + also)
+        raise InputError.at(where, f"there is no {kind} named '{name}'", self.instead(name, self.names(kind)))
+
+    def instead(self, name: str, known: Iterable[str]) -> str:
+        """A hint for a name that no working plugin offers: it may be a broken one's."""
+        broken = [f"plugin '{plugin.name}' is broken: {plugin.failure}" for plugin in self.plugins if plugin.failure]
+        return "; ".join([*broken, did_you_mean(name, known)])
+
+    def broken_files(self, where: str) -> list[Mistake]:
+        """The plugin files that cannot be loaded."""
+        named = {str(path) for path in self.files}
+        broken = [plugin for plugin in self.plugins if plugin.failure and plugin.origin in named]
+        return [Mistake(where, f"{plugin.origin} cannot be loaded: {plugin.failure}") for plugin in broken]
 
     def claimed_twice(self) -> list[str]:
         """Names that several plugins offer, and which."""
@@ -129,7 +139,7 @@ def _claimed(owners: Iterable[Component]) -> str:
 
 
 def load_catalog(files: Iterable[Path] = ()) -> Catalog:
-    """All installed plugins and these plugin files.
+    """All installed plugins and these plugin files; broken ones are kept apart.
 
     ``ERCFW_PLUGINS=basics,mine`` loads only these of the installed ones, ``ERCFW_PLUGINS=-mine`` all but that.
 
@@ -176,7 +186,13 @@ def _entry_points() -> Iterable[importlib.metadata.EntryPoint]:
 def _load_entry_point(entry: importlib.metadata.EntryPoint) -> Plugin:
     dist = entry.dist
     version, origin = (dist.version, dist.name) if dist else ("", "")
-    return _register(Plugin(entry.name, version, origin), entry.load)
+    return _register(Plugin(entry.name, version, origin), lambda: _run_entry_point(entry))
+
+
+def _run_entry_point(entry: importlib.metadata.EntryPoint) -> Any:
+    if entry.dist:
+        check_version(entry.dist)
+    return entry.load()
 
 
 def _load_file(path: Path) -> Plugin:
@@ -205,17 +221,26 @@ def _register(plugin: Plugin, load: Callable[[], Any]) -> Plugin:
     try:
         if manager.register(load(), plugin.name) is None:
             raise TypeError("the plugin is blocked")
-        manager.check_pending()
+        _check_hooks(manager, plugin.name)
         for kind, (hook, base) in KINDS.items():
             for offer in getattr(manager.hook, hook)():
                 plugin.components += _components(plugin.name, kind, base, offer)
-        if not manager.get_hookcallers(manager.get_plugin(plugin.name)):
-            raise TypeError("implements no hook of ercfw (is @hookimpl missing?)")
         plugin.manager = manager
     except (Exception, SystemExit) as error:
         plugin.components = []
-        plugin.failure = cause_of(error)
+        plugin.failure = with_mend(error)
     return plugin
+
+
+def _check_hooks(manager: pluggy.PluginManager, name: str) -> None:
+    """A plugin implements at least one hook, and none that ercfw does not have."""
+    callers = manager.get_hookcallers(manager.get_plugin(name)) or []
+    if not callers:
+        raise TypeError("implements no hook of ercfw (is @hookimpl missing?)")
+    known = [hook for hook in vars(hooks) if getattr(vars(hooks)[hook], f"{GROUP}_spec", None) is not None]
+    for caller in callers:
+        if not caller.has_spec():
+            raise TypeError(f"there is no hook '{caller.name}' in ercfw {VERSION} ({did_you_mean(caller.name, known)})")
 
 
 def _components(plugin: str, kind: str, base: Any, offer: Any) -> list[Component]:
@@ -233,7 +258,7 @@ def _check(kind: str, base: Any, name: Any, made_by: Any) -> str:
             raise TypeError(f"{kind} '{name}' is not callable")
         return name
     if not (isinstance(made_by, type) and issubclass(made_by, base)):
-        raise TypeError(f"{kind} '{name}' is not a subclass of {base.__name__}")
+        raise TypeError(f"{kind} '{name}' is not a subclass of {base.__name__}: derive it from ercfw.{base.__name__}")
     lacking: frozenset[str] = getattr(made_by, "__abstractmethods__", frozenset())
     if lacking:
         raise TypeError(f"{kind} '{name}' lacks {', '.join(sorted(lacking))}")

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import PydanticUndefined
+import tomlkit
+from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
 
 from ercfw.catalog import KINDS, Component
 from ercfw.options import options_model
@@ -121,21 +123,26 @@ def _split(docstring: str) -> tuple[str, dict[str, str]]:
 def _options(made_by: Any, meanings: dict[str, str]) -> tuple[Option, ...]:
     model = options_model(made_by)
     schema = model.model_json_schema()
-    definitions = schema.get("$defs", {})
+    properties, definitions = schema["properties"] if model.model_fields else {}, schema.get("$defs", {})
     return tuple(
-        Option(
-            name, _in_words(schema["properties"][name], definitions), _written(field.default), meanings.get(name, "")
-        )
+        Option(name, _in_words(properties[name], definitions), _default(field), meanings.get(name, ""))
         for name, field in model.model_fields.items()
     )
 
 
-def _written(default: Any) -> str | None:
-    if default is PydanticUndefined:
+def _default(field: FieldInfo) -> str | None:
+    if field.is_required():
         return None
-    if default is None:
-        return "nothing"
-    return str(default).lower() if isinstance(default, bool) else str(default) if default != "" else '""'
+    return _written(to_jsonable_python(field.get_default(call_default_factory=True)))
+
+
+def _written(value: Any) -> str:
+    """A value as TOML has it."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{tomlkit.key(key).as_string()} = {_written(item)}' for key, item in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    return "nothing" if value is None else str(tomlkit.item(value).as_string())
 
 
 def _in_words(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
@@ -146,6 +153,9 @@ def _in_words(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
         return " or ".join(dict.fromkeys(_in_words(choice, definitions) for choice in schema["anyOf"]))
     if "enum" in schema or "const" in schema:
         return " or ".join(f'"{value}"' for value in schema.get("enum", [schema.get("const")]))
+    if "properties" in schema:
+        keys = (f"{name}: {_in_words(of, definitions)}" for name, of in schema["properties"].items())
+        return f"a table ({'; '.join(keys)})"
     words = NAMES.get(schema.get("type", ""), "anything")
     if schema.get("format") == "path":
         words = "a path"

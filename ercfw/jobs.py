@@ -136,10 +136,7 @@ def _plan(source: Source, variant: str, choice: Choice, catalogs: dict[tuple[Pat
     if files not in catalogs:
         catalogs[files] = load_catalog(files)
     catalog = catalogs[files]
-    named = {str(path) for path in files}
-    broken = [plugin for plugin in catalog.plugins if plugin.failure and plugin.origin in named]
-    mistakes += [Mistake(f"{where}: plugins", f"{p.origin} cannot be loaded: {p.failure}") for p in broken]
-    mistakes += [] if broken else check_parts(recipe, catalog, where)
+    mistakes += catalog.broken_files(f"{where}: plugins") or check_parts(recipe, catalog, where)
     if mistakes:
         raise InputError(mistakes)
     if choice.seeds is not None:

@@ -53,7 +53,7 @@ def options_model(cls: Any) -> type[Strict]:
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             continue
         if name in CORE_KEYS | _CLASHES or name.startswith("model_"):
-            raise TypeError(f"{cls.__qualname__}: an option may not be named '{name}'")
+            raise TypeError(f"{cls.__qualname__}: an option may not be named '{name}': that key is taken")
         if name not in hints:
             raise TypeError(f"{cls.__qualname__}: option '{name}' has no type hint")
         default = ... if parameter.default is inspect.Parameter.empty else parameter.default
@@ -77,6 +77,14 @@ def read_options(cls: Any, options: Mapping[str, Any], where: str) -> tuple[dict
         keys = list(model.model_fields)
         return {}, mistakes_of(error, options, lambda loc: f"{where} {'.'.join(map(str, loc))}", lambda loc: keys)
     return {name: getattr(read, name) for name in model.model_fields}, []
+
+
+def written_options(cls: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options that ``read_options`` finds nothing wrong with as a recipe holds them, defaults written out.
+
+    None is what TOML cannot say: such keys are left out.
+    """
+    return options_model(cls).model_validate_json(as_json(options)).model_dump(mode="json", exclude_none=True)
 
 
 def as_json(value: Mapping[str, Any]) -> str:

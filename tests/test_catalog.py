@@ -33,17 +33,32 @@ def fusion(options: str = "", hook: str = "provide_fusions", returned: str = '{"
 
 
 BROKEN = {
-    "import": ("import nothing_there", "ModuleNotFoundError: No module named 'nothing_there' (broken.py, line 1)"),
+    "import": (
+        "import nothing_there",
+        "No module named 'nothing_there' (broken.py, line 1); install the package that brings 'nothing_there'",
+    ),
+    "name of a newer ercfw": (
+        "from ercfw import Sampler",
+        "(broken.py, line 1); ercfw 0.1.0 has no such name: change the version of ercfw or of the plugin",
+    ),
+    "module of a newer ercfw": ("import ercfw.samplers", "ercfw 0.1.0 has no such name"),
+    "hook of a newer ercfw": (fusion(hook="provide_samplers"), "there is no hook 'provide_samplers' in ercfw 0.1.0"),
     "syntax": ("def f(:", "SyntaxError"),
     "exit": ("import sys\nsys.exit(3)", "SystemExit: 3 (broken.py, line 2)"),
     "no hook": ("x = 1", "implements no hook of ercfw (is @hookimpl missing?)"),
-    "misspelt hook": (fusion(hook="provide_fusion"), "unknown hook 'provide_fusion'"),
+    "misspelt hook": (
+        fusion(hook="provide_fusion"),
+        "there is no hook 'provide_fusion' in ercfw 0.1.0 (did you mean 'provide_fusions'? there is: add_commands, ",
+    ),
     "argument of a hook": (
         fusion(hook="provide_fusions").replace("fusions()", "fusions(app)"),
-        "PluginValidationError",
+        "hook 'provide_fusions': Argument(s) {'app'} are declared",
     ),
     "returns a list": (fusion(returned="[Mine]"), "provide_fusions returned list"),
-    "returns an object": (fusion(returned='{"mine": Mine({}, None)}'), "'mine' is not a subclass of FusionBlock"),
+    "returns an object": (
+        fusion(returned='{"mine": Mine({}, None)}'),
+        "'mine' is not a subclass of FusionBlock: derive it",
+    ),
     "another kind": (fusion(hook="provide_heads"), "head 'mine' is not a subclass of Head"),
     "name": (fusion(returned='{"My_Fusion": Mine}'), "names are kebab-case"),
     "no text": (fusion(returned="{3: Mine}"), "names are kebab-case"),
@@ -112,7 +127,7 @@ def test_a_broken_installed_plugin_is_named_and_fatal_only_to_who_needs_it(insta
     needs = cli("validate", tiny_recipe(), "fusion.use=mine")
     assert needs.code == 2
     assert "there is no fusion named 'mine'" in needs.err
-    assert "broken plugins: bad, see 'ercfw plugins'" in needs.err
+    assert "(plugin 'bad' is broken: ModuleNotFoundError: No module named 'nothing_there'" in needs.err
 
 
 def test_two_plugins_of_one_name(installed, cli, tiny_recipe):
@@ -163,6 +178,32 @@ def test_components_leaves_out_what_two_plugins_claim(plugin_file):
     found = load_catalog([plugin_file(metric, "one"), plugin_file(metric, "two")])
     assert "mine" in found.names("metric")
     assert "mine" not in [component.name for component in found.components("metric")]
+
+
+@pytest.mark.parametrize(
+    ("needs", "fits"),
+    [
+        ("ercfw>=0.1", True),
+        ("ercfw", True),
+        ("torch>=99", True),
+        ("ercfw>=9; python_version < '3'", True),
+        ("ercfw[media]>=9; extra == 'dev'", True),
+        ("ercfw>=0.9", False),
+        ("Ercfw[text]<0.1", False),
+        ("ercfw >> 1", False),
+    ],
+)
+def test_a_plugin_for_another_version_is_not_loaded(needs, fits, installed, plugin_file, monkeypatch, tmp_path):
+    folder = tmp_path / "somebody-2.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Name: somebody\nVersion: 2.0\nRequires-Dist: {needs}\n")
+    monkeypatch.setattr(Entry, "dist", importlib.metadata.Distribution.at(folder))
+    installed(mine=fusion())
+    (found,) = [plugin for plugin in load_catalog().plugins if plugin.name == "mine"]
+    assert bool(found.components) is fits
+    if not fits:
+        wanted = f"somebody 2.0 needs {needs}, not 0.1.0" if ">>" not in needs else "InvalidRequirement"
+        assert wanted in found.failure
 
 
 EVENTS = """\

@@ -5,11 +5,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from ercfw import Head
 from ercfw.catalog import Component, load_catalog
 from ercfw.describe import describe_part
+
+
+class Bounds(BaseModel):
+    low: Annotated[float, Field(ge=0)] = 0
+    high: float = 1
 
 
 class Mine(Head):
@@ -37,6 +42,7 @@ class Mine(Head):
         of: dict[str, int] | None = None,
         flat: bool = False,
         root: Path | None = None,
+        bounds: dict[str, Bounds] = {"a": Bounds(low=1, high=2.5), "b c": Bounds()},  # noqa: B006
     ) -> None: ...
 
     def forward(self, x, inputs):
@@ -49,11 +55,15 @@ def test_every_option_in_words():
     assert {o.name: (o.may_be, o.default) for o in told.options} == {
         "width": ("a whole number at least 1, below 9", None),
         "rate": ("a number above 0", "0.5"),
-        "form": ('"a" or "b"', "a"),
-        "names": ("a list of text", "()"),
+        "form": ('"a" or "b"', '"a"'),
+        "names": ("a list of text", "[]"),
         "of": ("a table of a whole number or nothing", "nothing"),
         "flat": ("true or false", "false"),
         "root": ("a path or nothing", "nothing"),
+        "bounds": (
+            "a table of a table (low: a number at least 0; high: a number)",
+            '{a = {low = 1.0, high = 2.5}, "b c" = {low = 0.0, high = 1.0}}',
+        ),
     }
     meanings = {o.name: o.meaning for o in told.options if o.meaning}
     assert meanings == {"width": "of it, in numbers: many.", "form": "one letter."}

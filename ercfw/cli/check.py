@@ -33,6 +33,8 @@ def check(
     from ercfw.testing import CHECKS, check_part
 
     catalog = load_catalog(plugin_files([str(path) for path in plugin or []], Path(), "--plugin"))
+    if broken := catalog.broken_files("--plugin"):
+        raise InputError(broken)
     kind, slash, bare = name.rpartition("/")
     if slash and kind not in CHECKS:
         raise InputError.at(f"check {name}", f"there is no kind '{kind}'", did_you_mean(kind, CHECKS))
@@ -41,7 +43,7 @@ def check(
     ]  # fmt: skip
     if not found:
         names = sorted({component for at in CHECKS for component in catalog.names(at)})
-        raise InputError.at(f"check {name}", "there is no such part", did_you_mean(name, names))
+        raise InputError.at(f"check {name}", "there is no such part", catalog.instead(name, names))
     given = parse_overrides(options or [])
     if given and len(found) > 1:
         kinds = ", ".join(f"{component.kind}/{name}" for component in found)

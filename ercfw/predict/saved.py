@@ -76,6 +76,8 @@ def read_run(path: Path, allow_plugin_files: bool) -> SavedRun:
     if not allow_plugin_files:
         refuse_plugin_files(recipe, str(weights))
     catalog = load_catalog(files)
+    if broken := catalog.broken_files(str(weights)):
+        raise InputError(broken)
     with in_recipe(str(weights)):
         network = build_model(recipe, catalog, info)
     try:
