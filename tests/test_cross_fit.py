@@ -10,6 +10,7 @@ from ercfw.conversations import Conversation, fingerprint
 from ercfw.cross_fit import part_of, runs_without_parts, without_part
 from ercfw.errors import InputError
 from ercfw.predict.saved import read_run
+from ercfw.testing import check_part
 from ercfw_basics.trained_encoder import TrainedEncoder
 
 PLUGIN = '''
@@ -137,6 +138,13 @@ def test_vectors_come_from_runs_that_have_not_seen_the_conversation(runs):
         )
     assert plain.dim == crossed.dim == 3
     assert plain.fingerprint != crossed.fingerprint
+
+
+@pytest.mark.parametrize("crossed", [False, True])
+def test_it_keeps_the_promises_of_an_extractor(runs, crossed):
+    options = {"run": _base(runs), "cross_fit": crossed, "plugin_files": True}
+    report = check_part("extractor", TrainedEncoder, options)
+    assert [outcome.status for outcome in report.outcomes] == ["passed"] * 3, report
 
 
 def test_what_it_was_fitted_on_is_known(runs):
