@@ -162,10 +162,13 @@ class HeadOutput(TensorGroup):
     Attributes:
         logits: ``[N, C]``.
         embedding: ``[N, E]``, the vector that embedding losses read.
+        auxiliary: ``[N, K, C]``, K further answers that are trained but not scored: of each modality, of each
+            iteration; None = there are none.
     """
 
     logits: Tensor
     embedding: Tensor
+    auxiliary: Tensor | None = None
 
 
 @dataclass(frozen=True)

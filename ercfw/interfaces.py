@@ -274,7 +274,7 @@ class Loss(nn.Module):
     zero, never NaN.
 
     Attributes:
-        requires: ``views``, ``embedding`` or the name of an extra that must be there.
+        requires: ``views``, ``embedding``, ``auxiliary`` or the name of an extra that must be there.
     """
 
     requires: tuple[str, ...] = ()

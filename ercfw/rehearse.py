@@ -100,7 +100,9 @@ def _check_outputs(outputs: Outputs, info: DataInfo, rows: int, whole: bool) -> 
 
 def _check_needs(name: str, loss: nn.Module, outputs: Outputs) -> None:
     assert isinstance(loss, Loss)
+    head = outputs.heads.get(loss.target)
     offered = {*outputs.extras, *(["views"] if outputs.views else []), "embedding"}
+    offered |= {"auxiliary"} if head is not None and head.auxiliary is not None else set()
     missing = [needed for needed in loss.requires if needed not in offered]
     if missing:
         raise InputError.at(f"[loss.{name}]", f"needs '{missing[0]}', which this model does not give")

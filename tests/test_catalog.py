@@ -90,7 +90,7 @@ def test_a_broken_plugin_says_why_and_the_others_work(case, plugin_file):
 
 def test_every_kind_has_a_hook_and_all_of_ercfw_s_own_plugins_work():
     found = load_catalog()
-    assert [plugin.failure for plugin in found.plugins if plugin.origin == "ercfw"] == [None] * 5
+    assert [plugin.failure for plugin in found.plugins if plugin.origin == "ercfw"] == [None] * 6
     assert all(found.names(kind) for kind in KINDS if kind != "model")
 
 
@@ -145,10 +145,10 @@ def test_two_plugins_of_one_name(installed, cli, tiny_recipe):
 @pytest.mark.parametrize(
     ("choice", "there"),
     [
-        ("-two", ["basics", "datasets", "layouts", "media", "multiemo", "one"]),
+        ("-two", ["baselines", "basics", "datasets", "layouts", "media", "multiemo", "one"]),
         ("basics, one", ["basics", "one"]),
         ("basics,-one", ["basics"]),
-        ("", ["basics", "datasets", "layouts", "media", "multiemo", "one", "two"]),
+        ("", ["baselines", "basics", "datasets", "layouts", "media", "multiemo", "one", "two"]),
     ],
 )
 def test_the_environment_chooses_plugins(installed, monkeypatch, choice, there):

@@ -15,7 +15,7 @@ from ercfw.testing.material import CLASSES, DIMS, TARGET, make_conversations, te
 from ercfw.testing.outcome import NotAsked, NotMet
 
 ROWS, WIDTH = 12, 5
-KNOWN = ("views", "embedding")
+KNOWN = ("views", "embedding", "auxiliary")
 LARGE = 1e3
 CLOSE = 1e-5
 STEP, AGREES = 1e-2, 5e-3
@@ -53,7 +53,8 @@ def made_outputs(rows: int = ROWS, scale: float = 1.0, dtype: torch.dtype = torc
 
     none = torch.full((rows,), -1)
     order = Rows(torch.arange(rows), none, none, torch.zeros(rows, dtype=torch.long))
-    head = HeadOutput(random(len(CLASSES)), random(WIDTH))
+    auxiliary = torch.stack([random(len(CLASSES)) for _ in range(2)], 1)  # [N, K, C]
+    head = HeadOutput(random(len(CLASSES)), random(WIDTH), auxiliary.detach().requires_grad_())
     views = {name: random(WIDTH) for name in DIMS}
     return Outputs({TARGET: head}, order, views, {name: torch.ones(rows, dtype=torch.bool) for name in DIMS})
 
@@ -166,7 +167,11 @@ def _with(outputs: Outputs, old: list[Tensor], new: list[Tensor]) -> Outputs:
 def _mix(one: Outputs, other: Outputs, take_other: Tensor) -> Outputs:
     """Rows of one, or of the other where it is asked for."""
     pairs = zip(leaves_of(one), leaves_of(other), strict=True)
-    return _with(one, leaves_of(one), [torch.where(take_other[:, None], b, a) for a, b in pairs])
+    return _with(one, leaves_of(one), [_rows(take_other, b, a) for a, b in pairs])
+
+
+def _rows(chosen: Tensor, one: Tensor, other: Tensor) -> Tensor:
+    return torch.where(chosen.view(-1, *[1] * (one.dim() - 1)), one, other)
 
 
 def _gradients(value: Tensor, leaves: list[Tensor]) -> list[Tensor]:

@@ -91,11 +91,16 @@ class Subject:
         if isinstance(given, Fused):
             return [given.joint, *given.views.values()]
         if isinstance(given, HeadOutput):
-            return [given.logits, given.embedding]
+            return self._answers(given)
         if isinstance(given, Outputs):
-            heads = [tensor for head in given.heads.values() for tensor in (head.logits, head.embedding)]
+            heads = [tensor for head in given.heads.values() for tensor in self._answers(head)]
             return [*heads, *given.views.values()]
         raise NotMet(f"it gives {type(given).__name__}; see the table of kinds in the plugin author's tutorial")
+
+    @staticmethod
+    def _answers(head: HeadOutput) -> list[Tensor]:
+        auxiliary = [] if head.auxiliary is None else [head.auxiliary.flatten(1)]  # [N, K * C]
+        return [head.logits, head.embedding, *auxiliary]
 
     def _call(self, part: nn.Module, inputs: Inputs) -> Any:
         values = {name: stream.values for name, stream in inputs.streams.items()}

@@ -5,19 +5,27 @@ from ercfw_basics import metrics
 from ercfw_basics.attention import ConversationAttention, FeedForward
 from ercfw_basics.attention_mask import AttentionMask
 from ercfw_basics.contrastive import contrast
-from ercfw_basics.cross_entropy import CrossEntropy, Focal
+from ercfw_basics.cross_entropy import AuxiliaryCrossEntropy, CrossEntropy, Focal
 from ercfw_basics.cross_modal import CrossModalTransformer
 from ercfw_basics.dialogue_rnn import DialogueRNN
-from ercfw_basics.encoders import LinearEncoder, MLPEncoder
+from ercfw_basics.encoders import IdentityEncoder, LinearEncoder, MLPEncoder
 from ercfw_basics.fusions import Concat, GatedSum, Sum
 from ercfw_basics.heads import LinearHead, MLPHead
 from ercfw_basics.identity import NoContext
 from ercfw_basics.recurrent import GRUContext, LSTMContext
 from ercfw_basics.supcon import SupCon
 from ercfw_basics.trained_encoder import TrainedEncoder
-from ercfw_basics.transformer import TransformerContext
+from ercfw_basics.transformer import SpeakerEmbedding, TransformerContext
 
-__all__ = ["AttentionMask", "ConversationAttention", "FeedForward", "contrast"]
+__all__ = [
+    "AttentionMask",
+    "ConversationAttention",
+    "FeedForward",
+    "GRUContext",
+    "LSTMContext",
+    "SpeakerEmbedding",
+    "contrast",
+]
 """What other plugins may build on; the parts themselves are had by name."""
 
 
@@ -30,7 +38,7 @@ def provide_extractors() -> dict[str, type[Extractor]]:
 @hookimpl
 def provide_encoders() -> dict[str, type[Encoder]]:
     """Numbers to vectors."""
-    return {"linear": LinearEncoder, "mlp": MLPEncoder}
+    return {"identity": IdentityEncoder, "linear": LinearEncoder, "mlp": MLPEncoder}
 
 
 @hookimpl
@@ -65,7 +73,12 @@ def provide_heads() -> dict[str, type[Head]]:
 @hookimpl
 def provide_losses() -> dict[str, type[Loss]]:
     """Of the logits, and of the embedding."""
-    return {"cross-entropy": CrossEntropy, "focal": Focal, "supcon": SupCon}
+    return {
+        "cross-entropy": CrossEntropy,
+        "auxiliary-cross-entropy": AuxiliaryCrossEntropy,
+        "focal": Focal,
+        "supcon": SupCon,
+    }
 
 
 @hookimpl

@@ -67,6 +67,34 @@ class CrossEntropy(WeighedLoss):
         return weighted_mean(losses, self.row_weights(targets))  # []
 
 
+class AuxiliaryCrossEntropy(WeighedLoss):
+    """Cross-entropy of each of the head's auxiliary answers, added up (deep supervision: Lee et al., 2015).
+
+    Each is the mean over labelled rows; with class weights, the mean weighted by them.
+
+    Options:
+        class_weights: ``none``; ``balanced``, that is N / (C n_c) of the training split; or one number
+            a class, in the order of the classes.
+
+    Raises:
+        InputError: the class weights are not one a class, or all zero.
+    """
+
+    requires = ("auxiliary",)
+
+    def __init__(self, target: str, info: DataInfo, *, class_weights: ClassWeights = "none") -> None:
+        super().__init__(target, info, class_weights)
+
+    def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
+        """``[]``."""
+        logits = outputs.heads[self.target].auxiliary
+        assert logits is not None
+        label = targets[self.target].clamp_min(0).view(-1, 1, 1).expand(-1, logits.shape[1], 1)  # [N, K, 1]
+        losses = -logits.float().log_softmax(-1).gather(-1, label).flatten(1).sum(-1)  # [N]
+        weights = self.row_weights(targets)  # [N]
+        return weighted_mean(weights * losses, weights)  # []
+
+
 class Focal(WeighedLoss):
     """Cross-entropy that looks away from what is easy: -(1 - p)^gamma log p (Lin et al., 2017, equation 4).
 

@@ -45,6 +45,30 @@ def refuse_tokens(spec: ModalitySpec) -> None:
         )
 
 
+class IdentityEncoder(Encoder):
+    """Each utterance's vector as it is; of frames, their mean.
+
+    Options:
+        standardise: bring every column to mean 0 and deviation 1 over the training split.
+        dropout: rate on the result.
+
+    Raises:
+        InputError: the modality is token ids.
+    """
+
+    def __init__(self, spec: ModalitySpec, info: DataInfo, *, standardise: bool = False, dropout: Rate = 0.0) -> None:
+        super().__init__(spec, info)
+        refuse_tokens(spec)
+        self.out_dim = spec.dim
+        self.standardise = Standardise(spec) if standardise else nn.Identity()
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, stream: Stream, inputs: Inputs) -> Tensor:
+        """``[N, D]``."""
+        x: Tensor = self.dropout(self.standardise(vectors(stream)))  # [N, D]
+        return x
+
+
 class LinearEncoder(Encoder):
     """A linear map of each utterance's vector; of frames, of their mean.
 

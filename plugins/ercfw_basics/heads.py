@@ -34,6 +34,7 @@ class MLPHead(Head):
         hidden: width of each hidden layer, and of the embedding.
         layers: how many hidden layers.
         dropout: rate after each ReLU.
+        bounded: logits between -1 and 1, by tanh, as the released code of QMNN has them.
     """
 
     causal = True
@@ -47,12 +48,14 @@ class MLPHead(Head):
         hidden: Size = 256,
         layers: Size = 1,
         dropout: Rate = 0.0,
+        bounded: bool = False,
     ) -> None:
         super().__init__(dim, target, info)
+        self.bound: nn.Module = nn.Tanh() if bounded else nn.Identity()
         self.hidden = mlp(dim, hidden, layers, dropout)
         self.linear = nn.Linear(hidden, len(info.targets[target].classes))
 
     def forward(self, x: Tensor, inputs: Inputs) -> HeadOutput:
         """``[N, D]`` -> logits ``[N, C]``, embedding ``[N, hidden]``."""
         embedding = self.hidden(x)  # [N, hidden]
-        return HeadOutput(self.linear(embedding), embedding)
+        return HeadOutput(self.bound(self.linear(embedding)), embedding)

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ercfw import DataInfo, InputError, TargetSpec
-from ercfw_basics.cross_entropy import CrossEntropy, Focal
+from ercfw import DataInfo, HeadOutput, InputError, Outputs, Rows, TargetSpec
+from ercfw_basics.cross_entropy import AuxiliaryCrossEntropy, CrossEntropy, Focal
 from ercfw_basics.supcon import SupCon
 
 INFO = DataInfo({"emotion": TargetSpec(("neutral", "joy", "anger", "fear"), (50, 30, 20, 0))}, {}, 2)
@@ -53,6 +53,21 @@ def test_cross_entropy_is_torchs(smoothing, weights, answer) -> None:
         return F.cross_entropy(logits, label, weight, label_smoothing=smoothing)
 
     same(loss, reference, answer, *example())
+
+
+@pytest.mark.parametrize("weights", ["none", "balanced"])
+def test_auxiliary_cross_entropy_is_the_sum_of_torchs(weights) -> None:
+    loss = AuxiliaryCrossEntropy("emotion", INFO, class_weights=weights)
+    (first, label), (second, _) = example(seed=0), example(seed=1)
+    auxiliary = torch.stack([first, second], 1).requires_grad_()
+    none = torch.zeros(len(label), dtype=torch.int64)
+    outputs = Outputs({"emotion": HeadOutput(first, first, auxiliary)}, Rows(none, none, none, none))
+    weight = torch.tensor(BALANCED, dtype=torch.float64) if weights == "balanced" else None
+    expected = sum(F.cross_entropy(auxiliary[:, k], label, weight) for k in range(2))
+    given = loss(outputs, {"emotion": label})
+    assert given.item() == pytest.approx(expected.item(), rel=1e-6)
+    wanted = torch.autograd.grad(expected, auxiliary)[0]
+    torch.testing.assert_close(torch.autograd.grad(given, auxiliary)[0], wanted, atol=1e-7, rtol=1e-5)
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])

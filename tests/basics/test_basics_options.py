@@ -16,11 +16,11 @@ PARTS = {
 
 def test_all_that_the_basics_are_to_offer() -> None:
     assert sorted(PARTS) == sorted(
-        [f"encoders: {name}" for name in ("linear", "mlp")]
+        [f"encoders: {name}" for name in ("identity", "linear", "mlp")]
         + [f"contexts: {name}" for name in ("none", "gru", "lstm", "transformer", "dialogue-rnn")]
         + [f"fusions: {name}" for name in ("concat", "sum", "gated-sum", "cross-modal-transformer")]
         + [f"heads: {name}" for name in ("linear", "mlp")]
-        + [f"losses: {name}" for name in ("cross-entropy", "focal", "supcon")]
+        + [f"losses: {name}" for name in ("cross-entropy", "auxiliary-cross-entropy", "focal", "supcon")]
     )
     assert sorted(ercfw_basics.provide_metrics()) == sorted(
         ["weighted-f1", "macro-f1", "f1", "accuracy", "unweighted-accuracy"]

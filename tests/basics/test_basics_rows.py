@@ -28,6 +28,7 @@ SMALL = {
     ("fusion", "sum"): {"width": 8},
     ("fusion", "gated-sum"): {"width": 8},
     ("fusion", "cross-modal-transformer"): {"width": 8, "heads": 2, "ffn": 16},
+    ("encoder", "identity"): {"standardise": True},
     ("encoder", "linear"): {"width": 8},
     ("encoder", "mlp"): {"width": 8, "hidden": 9, "standardise": True},
     ("head", "linear"): {},
@@ -41,7 +42,7 @@ KINDS = {
 }
 DIMS = {"text": 6, "audio": 5, "visual": 4}
 parts = pytest.mark.parametrize("part", SMALL, ids="-".join)
-learning = pytest.mark.parametrize("part", [part for part in SMALL if part[1] not in ("none", "concat")], ids="-".join)
+learning = pytest.mark.parametrize("part", [part for part in SMALL if part[1] not in ("none", "concat", "identity")], ids="-".join)
 
 
 def build(part, info):

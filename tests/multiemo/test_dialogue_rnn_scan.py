@@ -34,7 +34,7 @@ def made(kind, sizes, speakers=3):
 @pytest.mark.parametrize("attention", ["simple", "general"])
 @pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
 def test_values_and_every_gradient_are_the_plain_loops(attention, sizes):
-    kind = Kind(dim=5, width=4, attention=attention, listener=False, dropout=0.0, bidirectional=True)
+    kind = Kind(dim=5, width=4, attention=attention, listener=False, dropout=0.0, bidirectional=True, emotion_width=3)
     networks, x, inputs, reverse = made(kind, sizes)
     leaves = [x, *networks.parameters()]
     order = Order.of(inputs.layout, reverse)
@@ -50,7 +50,7 @@ def test_values_and_every_gradient_are_the_plain_loops(attention, sizes):
 
 @pytest.mark.parametrize("attention", ["simple", "general"])
 def test_gradients_with_dropout_are_those_of_finite_differences(attention):
-    kind = Kind(dim=2, width=3, attention=attention, listener=False, dropout=0.4, bidirectional=False)
+    kind = Kind(dim=2, width=3, attention=attention, listener=False, dropout=0.4, bidirectional=False, emotion_width=3)
     networks, x, inputs, reverse = made(kind, [3, 1, 2])
     order = Order.of(inputs.layout, reverse)
     named = dict(networks[0].named_parameters())
@@ -67,7 +67,7 @@ def test_gradients_with_dropout_are_those_of_finite_differences(attention):
 
 
 def test_what_is_dropped_is_zero_and_the_rest_is_scaled():
-    kind = Kind(dim=3, width=50, attention="simple", listener=False, dropout=0.5, bidirectional=False)
+    kind = Kind(dim=3, width=50, attention="simple", listener=False, dropout=0.5, bidirectional=False, emotion_width=50)
     networks, x, inputs, reverse = made(kind, [1] * 40)
     order = Order.of(inputs.layout, reverse)
     whole = side_by_side.run(list(networks), x, order, 0.0)
@@ -80,7 +80,7 @@ def test_what_is_dropped_is_zero_and_the_rest_is_scaled():
 
 
 def test_an_evaluation_without_gradients_is_the_same():
-    kind = Kind(dim=4, width=4, attention="simple", listener=False, dropout=0.3, bidirectional=True)
+    kind = Kind(dim=4, width=4, attention="simple", listener=False, dropout=0.3, bidirectional=True, emotion_width=4)
     networks, x, inputs, reverse = made(kind, [2, 5, 3])
     order = Order.of(inputs.layout, reverse)
     with torch.no_grad():
@@ -101,7 +101,9 @@ def test_an_order_visits_every_row_once_and_goes_on_from_the_same_speaker():
 
 def test_a_second_backward_gives_the_same():
     for attention in ("simple", "general"):
-        kind = Kind(dim=4, width=4, attention=attention, listener=False, dropout=0.0, bidirectional=True)
+        kind = Kind(
+            dim=4, width=4, attention=attention, listener=False, dropout=0.0, bidirectional=True, emotion_width=4
+        )
         networks, x, inputs, reverse = made(kind, [2, 5, 3])
         result = side_by_side.run(list(networks), x, Order.of(inputs.layout, reverse), 0.0).square().sum()
         leaves = [x, *networks.parameters()]
@@ -111,7 +113,7 @@ def test_a_second_backward_gives_the_same():
 
 
 def test_weights_learn_where_the_input_wants_no_gradient():
-    kind = Kind(dim=4, width=4, attention="simple", listener=False, dropout=0.0, bidirectional=True)
+    kind = Kind(dim=4, width=4, attention="simple", listener=False, dropout=0.0, bidirectional=True, emotion_width=4)
     networks, x, inputs, reverse = made(kind, [2, 5, 3])
     order = Order.of(inputs.layout, reverse)
     weights = list(networks.parameters())
@@ -122,7 +124,9 @@ def test_weights_learn_where_the_input_wants_no_gradient():
 
 @pytest.mark.parametrize("attention", ["simple", "general"])
 def test_gradients_under_autocast_are_near(attention):
-    kind = Kind(dim=32, width=32, attention=attention, listener=False, dropout=0.0, bidirectional=True)
+    kind = Kind(
+        dim=32, width=32, attention=attention, listener=False, dropout=0.0, bidirectional=True, emotion_width=32
+    )
     networks, x, inputs, reverse = made(kind, [9, 4, 12, 1])
     networks, x = networks.float(), x.detach().float().requires_grad_()
     leaves, order = [x, *networks.parameters()], Order.of(inputs.layout, reverse)
@@ -142,7 +146,9 @@ def test_gradients_under_autocast_are_near(attention):
 @pytest.mark.parametrize("attention", ["simple", "general"])
 def test_memory_grows_with_the_length_of_a_conversation_and_not_its_square(attention):
     length, width = 2000, 64
-    kind = Kind(dim=4, width=width, attention=attention, listener=False, dropout=0.0, bidirectional=False)
+    kind = Kind(
+        dim=4, width=width, attention=attention, listener=False, dropout=0.0, bidirectional=False, emotion_width=width
+    )
     networks, x, inputs, _ = made(kind, [length])
     before = held()
     result = side_by_side.run(list(networks)[:1], x[:, :1], Order.of(inputs.layout, [False]), 0.0)

@@ -24,14 +24,15 @@ class DialogueRNN(Context):
         q_p   = GRU_L([x_i; q_s], q_p)        for p != s         the others', with ``listener`` only
         e_i   = GRU_E(q_s, e_{i-1})                              emotion
 
-    and e is the result. All states have one width. An utterance without the modality is read as zeros.
+    and e is the result. An utterance without the modality is read as zeros.
 
     Options:
-        width: D of every state.
+        width: D of the global and the parties' states.
+        emotion_width: of the emotion states; as ``width`` by default.
         attention: score_j is ``w . g_j`` (simple) or ``g_j . W x_i`` (general).
         bidirectional: a second network reads each conversation from its end; the results are concatenated.
         listener: the others' states change too.
-        project: ReLU of e; bidirectional: of a linear map of both e, back to ``width``.
+        project: ReLU of e; bidirectional: of a linear map of both e, back to one such width.
         dropout: rate on the states as they are carried on.
     """
 
@@ -41,6 +42,7 @@ class DialogueRNN(Context):
         info: DataInfo,
         *,
         width: Annotated[int, Field(ge=1)] = 256,
+        emotion_width: Annotated[int, Field(ge=1)] | None = None,
         attention: Literal["simple", "general"] = "simple",
         bidirectional: bool = False,
         listener: bool = False,
@@ -49,11 +51,12 @@ class DialogueRNN(Context):
     ) -> None:
         super().__init__(dim, info)
         self.causal = not bidirectional
-        self.kind = Kind(dim, width, attention, listener, dropout, bidirectional)
+        emotion_width = emotion_width or width
+        self.kind = Kind(dim, width, attention, listener, dropout, bidirectional, emotion_width)
         self.directions = nn.ModuleList(Network(self.kind) for _ in range(1 + bidirectional))
-        both = width * len(self.directions)
-        self.out_dim = width if project else both
-        self.project = _projection(both, width) if project else nn.Identity()
+        both = emotion_width * len(self.directions)
+        self.out_dim = emotion_width if project else both
+        self.project = _projection(both, emotion_width) if project else nn.Identity()
 
     def forward(self, x: Tensor, inputs: Inputs) -> Tensor:
         """``[N, dim] -> [N, out_dim]``."""
@@ -75,10 +78,10 @@ class DialogueRNN(Context):
         x = torch.stack([x for x in xs for _ in ways], 1)  # [N, K, dim]
         x = x.to(torch.promote_types(x.dtype, torch.float32))  # states that are carried on need it
         if kind.listener:
-            emotion = plain.run_all(networks, x, inputs, order, dropout)  # [N, K, D]
+            emotion = plain.run_all(networks, x, inputs, order, dropout)  # [N, K, E]
         else:
-            emotion = side_by_side.run(networks, x, order, dropout)  # [N, K, D]
-        joined = [part.flatten(1) for part in torch.split(emotion, len(ways), 1)]  # [N, D * ways] each
+            emotion = side_by_side.run(networks, x, order, dropout)  # [N, K, E]
+        joined = [part.flatten(1) for part in torch.split(emotion, len(ways), 1)]  # [N, E * ways] each
         return [block.project(e) for block, e in zip(blocks, joined, strict=True)]  # [N, out_dim] each
 
 

@@ -14,6 +14,7 @@ class Kind(NamedTuple):
     listener: bool
     dropout: float
     bidirectional: bool
+    emotion_width: int
 
 
 class Network(nn.Module):
@@ -26,6 +27,6 @@ class Network(nn.Module):
         self.to_global = nn.GRUCell(dim + width, width)
         self.to_party = nn.GRUCell(dim + width, width)
         self.to_listener = nn.GRUCell(dim + width, width) if kind.listener else None
-        self.to_emotion = nn.GRUCell(width, width)
+        self.to_emotion = nn.GRUCell(width, kind.emotion_width)
         shape = (width, 1) if kind.attention == "simple" else (dim, width)
         self.attention = nn.Linear(*shape, bias=False)

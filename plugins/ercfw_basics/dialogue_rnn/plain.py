@@ -15,19 +15,19 @@ from ercfw_basics.dialogue_rnn.order import Order
 
 
 def run_all(networks: Sequence[Network], x: Tensor, inputs: Inputs, order: Order, dropout: float) -> Tensor:
-    """The emotion states of K networks, one after another, in at least float32: ``[N, K, dim] -> [N, K, D]``."""
+    """The emotion states of K networks, one after another, in at least float32: ``[N, K, dim] -> [N, K, E]``."""
     emotions = []
     with torch.autocast(x.device.type, enabled=False):
         for k, network in enumerate(networks):
             rows = order.rows[:, k]  # [N]
             own, speakers = x[rows, k], inputs.speakers[rows]  # [N, dim], [N]
-            emotion = run(network, own, speakers, order.sizes, inputs.layout.speakers, dropout)  # [N, D]
+            emotion = run(network, own, speakers, order.sizes, inputs.layout.speakers, dropout)  # [N, E]
             emotions.append(emotion[order.places[:, k]])
     return torch.stack(emotions, 1)
 
 
 def run(network: Network, x: Tensor, speakers: Tensor, sizes: Sequence[int], parties: int, dropout: float) -> Tensor:
-    """The emotion states ``[N, D]`` of one network.
+    """The emotion states ``[N, E]`` of one network.
 
     Args:
         network: its weights.
@@ -39,7 +39,8 @@ def run(network: Network, x: Tensor, speakers: Tensor, sizes: Sequence[int], par
     """
     world = x.new_zeros(sizes[0], network.kind.width)  # [R, D], the global states
     everyone = world.unsqueeze(1).repeat(1, parties, 1)  # [R, P, D]
-    emotion, past, emotions = world, world.unsqueeze(1)[:, :0], []  # past [R, steps, D]
+    emotion = x.new_zeros(sizes[0], network.kind.emotion_width)  # [R, E]
+    past, emotions = world.unsqueeze(1)[:, :0], []  # past [R, steps, D]
     for now, speaker in zip(torch.split(x, list(sizes)), torch.split(speakers, list(sizes)), strict=True):
         world, everyone, emotion, past = (state[: len(now)] for state in (world, everyone, emotion, past))
         own = speaker.view(-1, 1, 1).expand(-1, 1, world.shape[-1])  # [R, 1, D]
@@ -51,10 +52,10 @@ def run(network: Network, x: Tensor, speakers: Tensor, sizes: Sequence[int], par
             heard = torch.cat([now, party], -1)  # [R, dim + D]
             everyone = F.dropout(_listen(network.to_listener, heard, everyone), dropout)  # [R, P, D]
         everyone = everyone.scatter(1, own, party.unsqueeze(1))  # [R, P, D]
-        emotion = F.dropout(network.to_emotion(party, emotion), dropout)  # [R, D]
+        emotion = F.dropout(network.to_emotion(party, emotion), dropout)  # [R, E]
         past = torch.cat([past, world.unsqueeze(1)], 1)  # [R, steps, D]
         emotions.append(emotion)
-    return torch.cat(emotions)  # [N, D]
+    return torch.cat(emotions)  # [N, E]
 
 
 def _listen(cell: nn.GRUCell, heard: Tensor, states: Tensor) -> Tensor:

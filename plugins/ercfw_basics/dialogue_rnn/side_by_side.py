@@ -16,7 +16,7 @@ from ercfw_basics.dialogue_rnn.scan import Wiring, scan
 
 
 def run(networks: Sequence[Network], x: Tensor, order: Order, dropout: float) -> Tensor:
-    """The emotion states of networks of one kind: ``[N, K, dim] -> [N, K, D]``.
+    """The emotion states of networks of one kind: ``[N, K, dim] -> [N, K, E]``.
 
     Under autocast the products are in its dtype; the states that are carried on are not.
     """
@@ -32,13 +32,19 @@ def run(networks: Sequence[Network], x: Tensor, order: Order, dropout: float) ->
         if kind.attention == "general":
             query = (x.transpose(0, 1) @ query.to(dtype).transpose(1, 2)).to(query.dtype)  # [K, N, D]
         query = query.transpose(0, 1).contiguous()  # [1 or N, K, D]
-        kept = F.dropout(query.new_ones(*x.shape[:2], 3, kind.width), dropout) if dropout else None  # [N, K, 3, D]
-        of_speakers, of_emotions = (None, None) if kept is None else torch.split(kept, [2, 1], 2)
+        of_speakers = _kept(query, x, 2, kind.width, dropout)  # [N, K, 2, D]
+        of_emotions = _kept(query, x, 1, kind.emotion_width, dropout)  # [N, K, 1, E]
         parties = _speakers(kind, to_global, to_party, order, of_speakers, x, query)  # [N, K, D]
-        wiring = Wiring((slice(kind.width, 4 * kind.width),), (slice(3 * kind.width),))
+        width = kind.emotion_width
+        wiring = Wiring((slice(width, 4 * width),), (slice(3 * width),))
         weights = (to_emotion.inputs, to_emotion.state)
         emotions = scan(wiring, order, of_emotions, parties.to(dtype), to_emotion.bias, None, *weights)
     return _reorder(emotions, order.places, order.rows)
+
+
+def _kept(like: Tensor, x: Tensor, cells: int, width: int, dropout: float) -> Tensor | None:
+    """What dropout multiplies the states by, ``[N, K, cells, width]``; None = nothing is dropped."""
+    return F.dropout(like.new_ones(*x.shape[:2], cells, width), dropout) if dropout else None
 
 
 def _speakers(

@@ -1,0 +1,33 @@
+"""What MultiEMO's tables compare it with, a file a paper, for the same data under the same protocol."""
+
+from ercfw import Context, FusionBlock, Head, Loss, hookimpl
+from ercfw_baselines.bc_lstm import BCLSTMHead
+from ercfw_baselines.dialogue_gcn import DialogueGCN
+from ercfw_baselines.iterative_erc import IterativeHead
+from ercfw_baselines.matching import MatchingHead
+from ercfw_baselines.mmgcn import MMGCN, MMGCNFocal
+from ercfw_baselines.qmnn import QMNN
+
+
+@hookimpl
+def provide_contexts() -> dict[str, type[Context]]:
+    """Of DialogueGCN; that of DialogueRNN is among the basics."""
+    return {"dialogue-gcn": DialogueGCN}
+
+
+@hookimpl
+def provide_fusions() -> dict[str, type[FusionBlock]]:
+    """Of MMGCN and QMNN."""
+    return {"mmgcn": MMGCN, "qmnn": QMNN}
+
+
+@hookimpl
+def provide_heads() -> dict[str, type[Head]]:
+    """Of BC-LSTM, of DialogueRNN and DialogueGCN, and of IterativeERC."""
+    return {"bc-lstm": BCLSTMHead, "matching-attention": MatchingHead, "iterative": IterativeHead}
+
+
+@hookimpl
+def provide_losses() -> dict[str, type[Loss]]:
+    """Of MMGCN's code."""
+    return {"mmgcn-focal": MMGCNFocal}

@@ -1,0 +1,81 @@
+"""IterativeERC (Lu et al., COLING 2020): emotions named again and again, each time knowing the last answer."""
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from ercfw import DataInfo, Head, HeadOutput, Inputs
+from ercfw_baselines.options import Rate, Size
+from ercfw_basics import GRUContext
+
+
+class IterativeHead(Head):
+    """A first answer, and K better ones by one network that reads the answer before.
+
+    With x the utterance's vector::
+
+        p_0 = softmax(V_0 drop(GRU_0(x)))
+        e_k = E^T p_(k-1)                            the emotions' vectors, weighed by the last answer
+        p_k = softmax(V drop(GRU([x; e_k])))         for k = 1 .. K, with the same weights
+
+    No code of the paper was released. Certain from its abstract and from notes on it are the emotion embedding, the
+    bidirectional GRU over utterance vectors and embedded emotions, the classifier, the feedback of predicted
+    (never true) labels, and a loss over the iterations. A reading of ours are K, the first answer's own GRU, what
+    is fed back, the widths and the equal weight of all iterations in ``auxiliary-cross-entropy``.
+
+    The earlier answers, from the first to the last but one, are the auxiliary ones.
+
+    Options:
+        iterations: K; 0 leaves the first answer alone.
+        width: of each GRU, both directions together; the embedding is the last one's state.
+        emotion_width: of a vector in E.
+        feedback: ``soft`` feeds the probabilities back and lets gradients through; ``detached`` without the
+            gradients; ``argmax`` the likeliest class alone.
+        dropout: rate on x and on the states of the GRUs.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        target: str,
+        info: DataInfo,
+        *,
+        iterations: Annotated[int, Field(ge=0)] = 3,
+        width: Size = 200,
+        emotion_width: Size = 100,
+        feedback: Literal["soft", "detached", "argmax"] = "detached",
+        dropout: Rate = 0.3,
+    ) -> None:
+        super().__init__(dim, target, info)
+        classes = len(info.targets[target].classes)
+        self.iterations = iterations
+        self.feedback = feedback
+        self.dropout = nn.Dropout(dropout)
+        self.first = GRUContext(dim, info, width=width)
+        self.answer_first = nn.Linear(width, classes)
+        if iterations:
+            self.emotions = nn.Linear(classes, emotion_width, bias=False)
+            self.again = GRUContext(dim + emotion_width, info, width=width)
+            self.answer = nn.Linear(width, classes)
+
+    def forward(self, x: Tensor, inputs: Inputs) -> HeadOutput:
+        """``[N, D]`` -> logits ``[N, C]``, embedding ``[N, width]``, auxiliary ``[N, K, C]`` (None where K is 0)."""
+        x = self.dropout(x)  # [N, D]
+        states = self.dropout(self.first(x, inputs))  # [N, width]
+        answers = [self.answer_first(states)]  # [N, C] each
+        for _ in range(self.iterations):
+            heard = self.emotions(self._fed_back(answers[-1]))  # [N, emotion_width]
+            states = self.dropout(self.again(torch.cat([x, heard], -1), inputs))  # [N, width]
+            answers.append(self.answer(states))
+        return HeadOutput(answers[-1], states, torch.stack(answers[:-1], 1) if self.iterations else None)
+
+    def _fed_back(self, logits: Tensor) -> Tensor:
+        """What the next iteration knows of the last answer, ``[N, C]``."""
+        probabilities = logits.softmax(-1)  # [N, C]
+        if self.feedback == "soft":
+            return probabilities
+        if self.feedback == "detached":
+            return probabilities.detach()
+        return nn.functional.one_hot(logits.argmax(-1), logits.shape[-1]).to(probabilities.dtype)  # [N, C]

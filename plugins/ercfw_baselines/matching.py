@@ -1,0 +1,60 @@
+"""Attention of each utterance over its whole conversation, as DialogueRNN and DialogueGCN end with."""
+
+import torch
+from torch import Tensor, nn
+
+from ercfw import DataInfo, Head, HeadOutput, Inputs
+from ercfw_baselines.options import Rate, Size
+from ercfw_baselines.precision import at_least_float32
+
+
+class MatchingHead(Head):
+    """Each utterance reads all of its conversation, and a hidden layer names its class.
+
+    So, for utterances i and j of a conversation::
+
+        score_ij = f(x_j . (W x_i + b))                  f the identity, or tanh
+        y_i      = sum_j softmax_j(score_ij) x_j
+        o_i      = V drop(relu(U y_i))
+
+    The emotional attention of DialogueRNN (Majumder et al., AAAI 2019) and the nodal attention of DialogueGCN
+    (Ghosal et al., EMNLP 2019), whose released code has the tanh. Memory is B * U * U numbers.
+
+    Options:
+        hidden: width of the hidden layer, and of the embedding.
+        tanh: bound the scores by tanh.
+        read_dropout: rate on x.
+        dropout: rate on the hidden layer.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        target: str,
+        info: DataInfo,
+        *,
+        hidden: Size = 100,
+        tanh: bool = False,
+        read_dropout: Rate = 0.0,
+        dropout: Rate = 0.0,
+    ) -> None:
+        super().__init__(dim, target, info)
+        self.query = nn.Linear(dim, dim)
+        self.tanh = tanh
+        self.hidden = nn.Linear(dim, hidden)
+        self.classify = nn.Linear(hidden, len(info.targets[target].classes))
+        self.read_dropout, self.dropout = nn.Dropout(read_dropout), nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, inputs: Inputs) -> HeadOutput:
+        """``[N, D]`` -> logits ``[N, C]``, embedding ``[N, hidden]``."""
+        embedding = self.dropout(self.hidden(self.match(self.read_dropout(x), inputs)).relu())  # [N, hidden]
+        return HeadOutput(self.classify(embedding), embedding)
+
+    def match(self, x: Tensor, inputs: Inputs) -> Tensor:
+        """What each utterance reads: ``[N, D] -> [N, D]``."""
+        keys = inputs.layout.pad(x)  # [B, U, D]
+        scores = inputs.layout.pad(self.query(x)) @ keys.mT  # [B, U, U]
+        scores = at_least_float32(scores.tanh() if self.tanh else scores)  # [B, U, U]
+        floor = torch.finfo(scores.dtype).min
+        shares = scores.masked_fill(~inputs.layout.mask.unsqueeze(1), floor).softmax(-1)  # [B, U, U]
+        return inputs.layout.pack(shares.to(keys.dtype) @ keys)  # [N, D]

@@ -1,0 +1,161 @@
+"""MMGCN (Hu et al., ACL 2021): a deep graph network over the utterances of all modalities at once."""
+
+import math
+from typing import Annotated, Literal, NamedTuple
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ercfw import DataInfo, FusionBlock, InputError, Inputs, Loss, Outputs, labelled
+from ercfw_baselines.options import Rate, Size
+from ercfw_baselines.precision import at_least_float32
+from ercfw_basics import SpeakerEmbedding
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Graph(NamedTuple):
+    """The normalised adjacency of M * U nodes a conversation: each modality's own, and between them the same utterance.
+
+    Attributes:
+        within: ``[B, M, U, U]``, of nodes of one modality.
+        across: ``[B, M, M, U]``, of nodes of one utterance; zero from a modality to itself.
+    """
+
+    within: Tensor
+    across: Tensor
+
+    @classmethod
+    def of(cls, nodes: Tensor, here: Tensor, gamma: float) -> "Graph":
+        """Weights ``1 - arccos(cos(x, y)) / pi``, across modalities times ``gamma``, by the roots of both degrees.
+
+        Args:
+            nodes: ``[B, M, U, D]``.
+            here: ``[B, M, U]`` bool, False = no such node: it has no edges.
+            gamma: of the weights across modalities.
+        """
+        unit = F.normalize(at_least_float32(nodes), dim=-1)  # [B, M, U, D]
+        with torch.autocast(nodes.device.type, enabled=False):  # cosines beyond 1 have no arccos
+            same_modality, same_utterance = unit @ unit.mT, torch.einsum("bmud,bkud->bmku", unit, unit)
+        both = here.unsqueeze(-1) & here.unsqueeze(-2)  # [B, M, U, U]
+        within = _weight(same_modality) * both  # [B, M, U, U]
+        pairs = here.unsqueeze(1) & here.unsqueeze(2)  # [B, M, M, U]
+        other = ~torch.eye(nodes.shape[1], dtype=torch.bool, device=nodes.device).unsqueeze(-1)  # [M, M, 1]
+        across = gamma * _weight(same_utterance) * (pairs & other)  # [B, M, M, U]
+        degree = within.sum(-1) + across.sum(2)  # [B, M, U]
+        root = torch.where(here, degree.clamp_min(1e-12).rsqrt(), 0.0)  # [B, M, U]
+        return cls(
+            within * root.unsqueeze(-1) * root.unsqueeze(-2),
+            across * root.unsqueeze(2) * root.unsqueeze(1),
+        )
+
+    def spread(self, nodes: Tensor) -> Tensor:
+        """The adjacency times the nodes: ``[B, M, U, D] -> [B, M, U, D]``."""
+        return self.within @ nodes + torch.einsum("bmku,bkud->bmud", self.across, nodes)
+
+
+def _weight(cosine: Tensor) -> Tensor:
+    """From 1 (the same direction) to 0 (the opposite one); just inside the ends, where arccos has a gradient."""
+    return 1 - torch.arccos(0.99999 * cosine) / math.pi
+
+
+class MMGCN(FusionBlock):
+    """Every utterance is a node for each modality; all nodes of a modality, and all of an utterance, are neighbours.
+
+    With X the modalities' vectors (and the speaker's, added), A the normalised adjacency (``Graph``) and layers of
+    GCNII (Chen et al., 2020)::
+
+        H_0 = relu(W drop(X))              P = A drop(H)
+        H_l = relu(b_l [P; H_0] W_l + (1 - b_l) ((1 - alpha) P + alpha H_0))          b_l = ln(theta / l + 1)
+        y   = [X_m; H_m for each modality m]
+
+    The released code has 64 layers whatever its command says, ``gamma = 1`` and speakers on text alone; the paper
+    has 4 layers and speakers on all modalities. Memory is B * M * U * U numbers.
+
+    Options:
+        width: of H.
+        depth: L, how many layers.
+        alpha: how much of H_0 each layer keeps.
+        theta: how much a layer's own weights count; less the deeper it is.
+        gamma: factor on the edges between modalities.
+        speakers_on: whose vectors the speaker's is added to: ``all``, ``text`` or ``none``.
+        dropout: rate on X and on each H.
+
+    Raises:
+        InputError: the modalities' vectors are not of one width.
+    """
+
+    def __init__(
+        self,
+        dims: dict[str, int],
+        info: DataInfo,
+        *,
+        width: Size = 100,
+        depth: Size = 4,
+        alpha: Share = 0.1,
+        theta: Annotated[float, Field(gt=0)] = 0.5,
+        gamma: Share = 1.0,
+        speakers_on: Literal["all", "text", "none"] = "all",
+        dropout: Rate = 0.4,
+    ) -> None:
+        super().__init__(dims, info)
+        if len(set(dims.values())) > 1:
+            mend = "one width for all encoders and contexts"
+            raise InputError.at("use", f"the modalities' vectors have widths {list(dims.values())}", mend)
+        dim = next(iter(dims.values()))
+        self.out_dim = len(dims) * (dim + width)
+        spoken = {"all": list(dims), "text": [m for m in dims if m == "text"], "none": []}[speakers_on]
+        self.speakers = nn.ModuleDict({m: SpeakerEmbedding(info.speakers, dim) for m in spoken})
+        self.first = nn.Linear(dim, width)
+        self.layers = nn.ParameterList(
+            nn.init.uniform_(torch.empty(2 * width, width), -(width**-0.5), width**-0.5) for _ in range(depth)
+        )
+        self.shares = [math.log(theta / (place + 1) + 1) for place in range(depth)]
+        self.alpha, self.gamma = alpha, gamma
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, xs: dict[str, Tensor], inputs: Inputs) -> Tensor:
+        """``{m: [N, D]} -> [N, M * (D + width)]``."""
+        pad = inputs.layout.pad
+        spoken = {m: x + self.speakers[m](inputs.speakers) if m in self.speakers else x for m, x in xs.items()}
+        here = torch.stack([pad(inputs.streams[m].present) for m in xs], 1)  # [B, M, U]
+        nodes = torch.stack([pad(x) for x in spoken.values()], 1) * here.unsqueeze(-1)  # [B, M, U, D]
+        graph = Graph.of(nodes, here, self.gamma)
+        dropped = self.dropout(nodes)  # [B, M, U, D]
+        hidden = self.dropout(self._convolve(graph, self.first(dropped).relu()))  # [B, M, U, width]
+        both = torch.cat([dropped, hidden], -1) * here.unsqueeze(-1)  # [B, M, U, D + width]
+        return inputs.layout.pack(both.transpose(1, 2).flatten(2))  # [N, M * (D + width)]
+
+    def _convolve(self, graph: Graph, start: Tensor) -> Tensor:
+        """All layers: ``[B, M, U, width] -> [B, M, U, width]``."""
+        hidden = start
+        for own, weight in zip(self.shares, self.layers, strict=True):
+            spread = graph.spread(self.dropout(hidden))  # [B, M, U, width]
+            learnt = torch.cat([spread, start], -1) @ weight  # [B, M, U, width]
+            kept = (1 - self.alpha) * spread + self.alpha * start  # [B, M, U, width]
+            hidden = (own * learnt + (1 - own) * kept).relu()
+        return hidden
+
+
+class MMGCNFocal(Loss):
+    """What MMGCN's released code calls its focal loss on MELD: ``-(1 - [c = y] log p_c)^gamma log p_c``.
+
+    The mean over all rows and all classes. It has log p where the focal loss (Lin et al., 2017; ``focal``) has p, and
+    counts the wrong classes too, so that of seven classes it would have the right one at a probability of about 0.53.
+
+    Options:
+        gamma: the exponent.
+    """
+
+    def __init__(self, target: str, info: DataInfo, *, gamma: Annotated[float, Field(ge=0)] = 2.5) -> None:
+        super().__init__(target, info)
+        self.gamma = gamma
+
+    def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
+        """``[]``; 0 where nothing is labelled."""
+        here = labelled(targets, self.target)  # [N]
+        log_p = at_least_float32(outputs.heads[self.target].logits[here]).log_softmax(-1)  # [n, C]
+        right = F.one_hot(targets[self.target][here], log_p.shape[-1])  # [n, C]
+        return -((1 - right * log_p) ** self.gamma * log_p).sum() / max(1, log_p.numel())
