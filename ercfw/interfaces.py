@@ -92,8 +92,8 @@ class Dataset(ABC):
         """What is doubtful about the clips, found by opening every one of them."""
         return []
 
-    def draw(self, modality: str, width: int) -> FeatureTable:
-        """Values of that width for a modality; asked only of data whose provenance says simulated."""
+    def draw(self, modality: str, width: int, tokens: bool = False) -> FeatureTable:
+        """Vectors of that width, or tokens of as many kinds; asked only of data whose provenance says simulated."""
         raise InputError.at(f"[features.{modality}]", "this dataset draws no streams")
 
 

@@ -141,12 +141,9 @@ def find_source(
 
 
 def _drawn(recipe: Recipe, catalog: Catalog, dataset: Dataset, modality: str) -> Source:
-    """Simulated values of the width that the extractor promises."""
+    """Simulated values of the kind and width that the extractor promises."""
     extractor = make_extractor(recipe, catalog, modality)
-    if extractor.kind == "tokens":
-        what = "gives tokens, but simulated conversations have no words"
-        raise InputError.at(f"[features.{modality}] use", what, "set data.root to real data")
-    table = dataset.draw(modality, extractor.dim)
+    table = dataset.draw(modality, extractor.dim, extractor.kind == "tokens")
     return Source(table, table.fitted_on, extractor.stamps)
 
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "growth": 2,
     "precision": 1,
     "startup": 4,
+    "baselines": 1,
 }
 """How many ratios each prints at least."""
 

@@ -21,6 +21,9 @@ def check(
     reads: Annotated[
         Literal["vector", "frames", "tokens"], typer.Option(help="What an encoder or model reads.")
     ] = "vector",
+    modality: Annotated[
+        list[str] | None, typer.Option(help="A modality that is read, and its width; repeatable.", metavar="NAME=D")
+    ] = None,
     clip: Annotated[Path | None, typer.Option(help="A video or sound file, for an extractor.")] = None,
     slow: Annotated[bool, typer.Option("--slow", help="Run the checks that take seconds, too.")] = False,
     as_json: AsJson = False,
@@ -44,7 +47,10 @@ def check(
     if not found:
         names = sorted({component for at in CHECKS for component in catalog.names(at)})
         raise InputError.at(f"check {name}", "there is no such part", catalog.instead(name, names))
-    given = parse_overrides(options or [])
+    given, dims = parse_overrides(options or []), parse_overrides(modality or [])
+    for key, width in dims.items():
+        if not isinstance(width, int) or width < 1:
+            raise InputError.at(f"--modality {key}", f"'{width}' is no width", "text=64")
     if given and len(found) > 1:
         kinds = ", ".join(f"{component.kind}/{name}" for component in found)
         raise InputError.at(f"check {name}", "options are of one part, and there are several", kinds)
@@ -52,7 +58,9 @@ def check(
     if any(mistakes for _, mistakes in read):
         raise InputError([mistake for _, mistakes in read for mistake in mistakes])
     reports = [
-        check_part(c.kind, c.made_by, {key: values[key] for key in given}, reads=reads, clip=clip, slow=slow)
+        check_part(
+            c.kind, c.made_by, {key: values[key] for key in given}, reads=reads, dims=dims or None, clip=clip, slow=slow
+        )
         for c, (values, _) in zip(found, read, strict=True)
     ]
     if as_json:

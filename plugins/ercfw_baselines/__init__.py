@@ -1,12 +1,26 @@
 """What MultiEMO's tables compare it with, a file a paper, for the same data under the same protocol."""
 
-from ercfw import Context, FusionBlock, Head, Loss, hookimpl
+from ercfw import Context, Extractor, FusionBlock, Head, Loss, Model, hookimpl
 from ercfw_baselines.bc_lstm import BCLSTMHead
 from ercfw_baselines.dialogue_gcn import DialogueGCN
 from ercfw_baselines.iterative_erc import IterativeHead
 from ercfw_baselines.matching import MatchingHead
 from ercfw_baselines.mmgcn import MMGCN, MMGCNFocal
+from ercfw_baselines.mvn import MVN
 from ercfw_baselines.qmnn import QMNN
+from ercfw_baselines.words import Words
+
+
+@hookimpl
+def provide_extractors() -> dict[str, type[Extractor]]:
+    """Of MVN."""
+    return {"words": Words}
+
+
+@hookimpl
+def provide_models() -> dict[str, type[Model]]:
+    """Of MVN, whose two views do not come apart."""
+    return {"mvn": MVN}
 
 
 @hookimpl

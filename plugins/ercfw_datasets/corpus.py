@@ -31,8 +31,8 @@ class Streams(Protocol):
         """The corpus' own values of a modality."""
         ...
 
-    def draw(self, modality: str, width: int) -> FeatureTable:
-        """Simulated values of any width."""
+    def draw(self, modality: str, width: int, tokens: bool = False) -> FeatureTable:
+        """Simulated vectors of any width, or tokens of as many kinds."""
         ...
 
 
@@ -79,7 +79,7 @@ class FeatureFiles:
         self.files = {**self.files, str(paths[0]): table.made_by["sha256"]}
         return table
 
-    def draw(self, modality: str, width: int) -> FeatureTable:
+    def draw(self, modality: str, width: int, tokens: bool = False) -> FeatureTable:
         """Refused: real labels are never mixed with simulated streams."""
         raise InputError.at(f"[features.{modality}]", "streams are drawn for simulated conversations only")
 
@@ -135,6 +135,6 @@ class Corpus(Dataset):
         self.provenance = replace(self.provenance, files={**self._annotations.provenance.files, **self._streams.files})
         return table
 
-    def draw(self, modality: str, width: int) -> FeatureTable:
-        """Simulated values of that width; refused for real conversations."""
-        return self._streams.draw(modality, width)
+    def draw(self, modality: str, width: int, tokens: bool = False) -> FeatureTable:
+        """Simulated vectors of that width, or tokens of as many kinds; refused for real conversations."""
+        return self._streams.draw(modality, width, tokens)

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,9 @@ SIGNAL: Mapping[str, float] = {"text": 1.2, "audio": 0.8, "visual": 0.6}
 
 OTHER_SIGNAL = 0.8
 AMBIENT = 0.5
+USUAL_WORDS = 8
+TELLING_WORDS = 0.15
+WORDS_OF_A_CLASS = 20
 
 
 class Simulated(Corpus):
@@ -59,7 +62,8 @@ class SimulatedStreams:
     """Streams drawn from the classes.
 
     An utterance of class c has a hidden vector ``signal * e_c + noise`` with a place for each class; a
-    stream is a fixed random linear map of it to D numbers, and a little noise on each of them.
+    stream is a fixed random linear map of it to D numbers, and a little noise on each of them. Tokens are drawn as
+    often as words are (Zipf); some of an utterance's are those that its class alone has.
 
     Args:
         ids: R utterances.
@@ -96,9 +100,11 @@ class SimulatedStreams:
             )
         return self.draw(modality, self._widths[modality])
 
-    def draw(self, modality: str, width: int) -> FeatureTable:
-        """The stream in any width."""
+    def draw(self, modality: str, width: int, tokens: bool = False) -> FeatureTable:
+        """The stream in any width, or in tokens of as many kinds."""
         rng = np.random.default_rng([self._seed, zlib.crc32(modality.encode())])
+        if tokens:
+            return self._draw_tokens(modality, width, rng)
         rows, places = len(self._ids), int(self._classes.max()) + 1
         hidden = rng.standard_normal((rows, places), dtype=np.float32)  # [R, C]
         hidden[np.arange(rows), self._classes] += self._signal.get(modality, OTHER_SIGNAL)
@@ -106,12 +112,26 @@ class SimulatedStreams:
         values = rng.standard_normal((rows, width), dtype=np.float32)  # [R, D]
         values *= AMBIENT
         values += hidden @ seen_as
+        return self._table(modality, width, values)
+
+    def _draw_tokens(self, modality: str, kinds: int, rng: np.random.Generator) -> FeatureTable:
+        lengths = 1 + rng.poisson(USUAL_WORDS - 1, len(self._ids))  # [R]
+        telling = rng.random(int(lengths.sum())) < TELLING_WORDS  # [F]
+        plain = (rng.zipf(1.5, len(telling)) - 1) % kinds  # [F]
+        classes = int(self._classes.max()) + 1
+        own = rng.integers(kinds, size=(classes, WORDS_OF_A_CLASS))  # [C, words]
+        of_class = own[np.repeat(self._classes, lengths), rng.integers(WORDS_OF_A_CLASS, size=len(telling))]  # [F]
+        return self._table(modality, kinds, np.where(telling, of_class, plain), lengths)
+
+    def _table(self, modality: str, width: int, values: NDArray[Any], lengths: Numbers | None = None) -> FeatureTable:
         return FeatureTable(
             ids=self._ids,
             values=values,
-            present=np.ones(rows, dtype=bool),
+            present=np.ones(len(self._ids), dtype=bool),
+            lengths=lengths,
             made_by={"simulated": {"modality": modality, "width": width, "seed": self._seed}},
             fitted_on="nothing",
+            vocabulary=None if lengths is None else width,
             where=f"simulated {modality}",
         )
 

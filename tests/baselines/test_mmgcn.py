@@ -28,7 +28,7 @@ def dense_adjacency(nodes, here, gamma):
             if not (here[m][i] and here[k][j]) or (m != k and i != j):
                 continue
             cosine = torch.cosine_similarity(nodes[m][i], nodes[k][j], dim=0)
-            matrix[a, b] = (1 - math.acos(0.99999 * float(cosine)) / math.pi) * (gamma if m != k else 1)
+            matrix[a, b] = (1 - math.acos(0.99999 * cosine.item()) / math.pi) * (gamma if m != k else 1)
     root = matrix.sum(1).clamp_min(1e-12).rsqrt()
     return root[:, None] * matrix * root[None, :]
 

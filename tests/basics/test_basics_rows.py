@@ -42,7 +42,9 @@ KINDS = {
 }
 DIMS = {"text": 6, "audio": 5, "visual": 4}
 parts = pytest.mark.parametrize("part", SMALL, ids="-".join)
-learning = pytest.mark.parametrize("part", [part for part in SMALL if part[1] not in ("none", "concat", "identity")], ids="-".join)
+learning = pytest.mark.parametrize(
+    "part", [part for part in SMALL if part[1] not in ("none", "concat", "identity")], ids="-".join
+)
 
 
 def build(part, info):

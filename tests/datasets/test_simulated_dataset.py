@@ -127,3 +127,29 @@ def test_smaller_widths_and_the_words_simulated():
         dataset.features("sond")
     with pytest.raises(InputError, match=r"signal: txt: there is no such modality \(did you mean 'text'"):
         Simulated(signal={"txt": 1.0})
+
+
+def test_tokens_are_as_often_as_words_and_some_tell_of_the_class():
+    dataset = Simulated(conversations=300)
+    table, same = (dataset.draw("text", 5000, tokens=True) for _ in range(2))
+    assert np.array_equal(table.values, same.values)
+    assert table.vocabulary == 5000
+    assert table.lengths.min() >= 1
+    assert 7 < table.lengths.mean() < 9
+    assert table.lengths.sum() == len(table.values)
+    ids = [id for name in SPLITS for c in dataset.split(name) for id in c.ids]
+    assert table.ids == tuple(ids)
+    counts = np.zeros((len(ids), 5000), np.float32)
+    np.add.at(counts, (np.repeat(np.arange(len(ids)), table.lengths), table.values), 1)
+    labels = np.concatenate([c.labels["emotion"] for name in SPLITS for c in dataset.split(name)])
+    train = len([id for c in dataset.split("train") for id in c.ids])
+    with threadpool_limits(1):
+        guess = LogisticRegression(max_iter=100).fit(counts[:train], labels[:train]).predict(counts[train:])
+    majority = np.full(len(ids) - train, np.bincount(labels[:train]).argmax())
+    scored, blind = (f1_score(labels[train:], answer, average="weighted") for answer in (guess, majority))
+    assert scored > blind + 0.2
+
+
+def test_real_conversations_draw_no_tokens(real_data):
+    with pytest.raises(InputError, match="drawn for simulated conversations only"):
+        Meld(root=real_data("meld")).draw("text", 10, tokens=True)

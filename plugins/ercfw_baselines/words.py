@@ -1,0 +1,97 @@
+"""Words to numbers, for methods that read words and not a language model's pieces."""
+
+import hashlib
+import re
+import unicodedata
+import zlib
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ercfw import Conversation, Extractor, InputError
+from ercfw_baselines.options import Size
+
+UNKNOWN = 0
+"""The number of a word that is not in the file, and of what is no word."""
+
+
+def split_words(text: str) -> list[str]:
+    """Words in lower case, without accents, and the signs ``!`` and ``?``: what MVN's released code reads."""
+    plain = unicodedata.normalize("NFD", text.lower())
+    plain = "".join(letter for letter in plain if unicodedata.category(letter) != "Mn")
+    return re.findall(r"[a-z]+|[!?]", plain)
+
+
+def read_vectors(path: Path) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+    """W words and their vectors ``[W, D]``, from a file in the text form of word2vec and GloVe.
+
+    Raises:
+        InputError: it cannot be read, or a line is not a word and D numbers.
+    """
+    words, rows = [], []
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                word, *numbers = line.rstrip().split(" ")
+                if number == 1 and len(numbers) == 1:
+                    continue  # word2vec's first line: how many words, of how many numbers
+                rows.append(np.array(numbers, np.float32))
+                if not len(rows[-1]) or len(rows[-1]) != len(rows[0]):
+                    raise ValueError(f"line {number} holds {len(numbers)} numbers, the first {len(rows[0])}")
+                if not np.isfinite(rows[-1]).all():
+                    raise ValueError(f"line {number} holds a number that is none")
+                words.append(word)
+    except (OSError, ValueError) as error:
+        raise InputError.at("vectors", f"{path} cannot be read: {error}", "a word and its numbers a line") from error
+    if not words:
+        raise InputError.at("vectors", f"{path} holds no word", "a word and its numbers a line")
+    return tuple(words), np.stack(rows)  # [W, D]
+
+
+class Words(Extractor):
+    """The numbers of an utterance's words, ``[T]``; without words it is absent.
+
+    With a file of vectors a word's number is its place in it, from 1, and ``mvn`` reads the same file. Without one,
+    words fall by their hash into buckets, whose vectors are trained; so no vocabulary has to be made from a corpus.
+
+    Options:
+        vectors: a file in the text form of word2vec or GloVe.
+        buckets: how many, without a file.
+        most_words: further ones are cut.
+    """
+
+    reads = "text"
+    kind = "tokens"
+
+    def __init__(
+        self, *, vectors: Path | None = None, buckets: Annotated[int, Field(ge=2)] = 20_000, most_words: Size = 60
+    ) -> None:
+        self._vectors, self._buckets, self._most = vectors, buckets, most_words
+        self.dim = 1 + (buckets if vectors is None else len(self._places))
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the vocabulary and the settings."""
+        known = self._buckets if self._vectors is None else sorted(self._places.items())
+        return hashlib.sha256(repr(("words", 1, self._most, known)).encode()).hexdigest()
+
+    def extract(self, conversation: Conversation) -> Sequence[NDArray[np.int64] | None]:
+        """U arrays ``[T]`` int64; None for an utterance without words."""
+        found = [split_words(text)[: self._most] for text in conversation.texts]
+        return [np.array([self._number(word) for word in words], np.int64) if words else None for words in found]
+
+    def _number(self, word: str) -> int:
+        if self._vectors is None:
+            return 1 + zlib.crc32(word.encode()) % self._buckets
+        return self._places.get(word, UNKNOWN)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        assert self._vectors is not None
+        words, _ = read_vectors(self._vectors)
+        return {word: place for place, word in enumerate(words, 1)}
