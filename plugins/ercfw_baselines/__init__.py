@@ -7,7 +7,10 @@ from ercfw_baselines.iterative_erc import IterativeHead
 from ercfw_baselines.matching import MatchingHead
 from ercfw_baselines.mmgcn import MMGCN, MMGCNFocal
 from ercfw_baselines.mvn import MVN
+from ercfw_baselines.pmf import InfoNCE
 from ercfw_baselines.qmnn import QMNN
+from ercfw_baselines.unimse import LabelLikelihood, UniMSE
+from ercfw_baselines.unimse_lite import UniMSELite
 from ercfw_baselines.words import Words
 
 
@@ -19,8 +22,8 @@ def provide_extractors() -> dict[str, type[Extractor]]:
 
 @hookimpl
 def provide_models() -> dict[str, type[Model]]:
-    """Of MVN, whose two views do not come apart."""
-    return {"mvn": MVN}
+    """Of MVN, whose two views do not come apart, and of UniMSE, which lets sound into a text network."""
+    return {"mvn": MVN, "unimse": UniMSE, "unimse-lite": UniMSELite}
 
 
 @hookimpl
@@ -43,5 +46,5 @@ def provide_heads() -> dict[str, type[Head]]:
 
 @hookimpl
 def provide_losses() -> dict[str, type[Loss]]:
-    """Of MMGCN's code."""
-    return {"mmgcn-focal": MMGCNFocal}
+    """Of MMGCN's code and of UniMSE."""
+    return {"mmgcn-focal": MMGCNFocal, "info-nce": InfoNCE, "label-likelihood": LabelLikelihood}

@@ -6,6 +6,7 @@ import unicodedata
 import zlib
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -16,8 +17,9 @@ from pydantic import Field
 from ercfw import Conversation, Extractor, InputError
 from ercfw_baselines.options import Size
 
+Neighbours = Annotated[int, Field(ge=0)]
 UNKNOWN = 0
-"""The number of a word that is not in the file, and of what is no word."""
+"""The number of a word that is not in the file, and of the place between two utterances."""
 
 
 def split_words(text: str) -> list[str]:
@@ -62,28 +64,41 @@ class Words(Extractor):
     Options:
         vectors: a file in the text form of word2vec or GloVe.
         buckets: how many, without a file.
-        most_words: further ones are cut.
+        most_words: further ones of an utterance are cut.
+        before: utterances before it that are read with it, a number 0 between any two.
+        after: utterances after it, likewise.
     """
 
     reads = "text"
     kind = "tokens"
 
     def __init__(
-        self, *, vectors: Path | None = None, buckets: Annotated[int, Field(ge=2)] = 20_000, most_words: Size = 60
+        self,
+        *,
+        vectors: Path | None = None,
+        buckets: Annotated[int, Field(ge=2)] = 20_000,
+        most_words: Size = 60,
+        before: Neighbours = 0,
+        after: Neighbours = 0,
     ) -> None:
         self._vectors, self._buckets, self._most = vectors, buckets, most_words
+        self._around = (before, after)
+        self.causal = after == 0
         self.dim = 1 + (buckets if vectors is None else len(self._places))
 
     @property
     def fingerprint(self) -> str:
         """A hash of the vocabulary and the settings."""
         known = self._buckets if self._vectors is None else sorted(self._places.items())
-        return hashlib.sha256(repr(("words", 1, self._most, known)).encode()).hexdigest()
+        return hashlib.sha256(repr(("words", 1, self._most, self._around, known)).encode()).hexdigest()
 
     def extract(self, conversation: Conversation) -> Sequence[NDArray[np.int64] | None]:
         """U arrays ``[T]`` int64; None for an utterance without words."""
-        found = [split_words(text)[: self._most] for text in conversation.texts]
-        return [np.array([self._number(word) for word in words], np.int64) if words else None for words in found]
+        found = [[self._number(word) for word in split_words(text)[: self._most]] for text in conversation.texts]
+        before, after = self._around
+        near = [[ids for ids in found[max(0, n - before) : n + after + 1] if ids] for n in range(len(found))]
+        joined = [list(chain.from_iterable([UNKNOWN, *ids] for ids in several))[1:] for several in near]
+        return [np.array(ids, np.int64) if own else None for own, ids in zip(found, joined, strict=True)]
 
     def _number(self, word: str) -> int:
         if self._vectors is None:

@@ -22,6 +22,9 @@ MINILM = "minilm"
 READ = ("*.safetensors", "*.json", "*.txt", "*.model")
 """The files of a model's folder that decide what it does."""
 
+T5_NAMES = (("num_hidden_layers", "num_layers"), ("hidden_size", "d_model"))
+"""What a configuration calls its sizes, and what T5's calls them."""
+
 
 def model_folder(model: str) -> Path:
     """Where a model lies: ``minilm`` comes with a Python package; else a folder, or a hub id that was fetched before.
@@ -122,7 +125,8 @@ def model_sizes(folder: Path) -> Sizes:
         # RoBERTa and its kin count positions from behind the padding token.
         first = config["pad_token_id"] + 1 if "roberta" in config.get("model_type", "") else 0
         positions = config.get("max_position_embeddings", 512) - first
-        return Sizes(config["vocab_size"], positions, config["num_hidden_layers"], config["hidden_size"])
+        layers, width = (config.get(usual, config.get(t5)) for usual, t5 in T5_NAMES)
+        return Sizes(config["vocab_size"], positions, int(layers), int(width))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError.at("model", f"{folder}/config.json does not tell its sizes: {cause_of(error)}") from error
 

@@ -7,7 +7,7 @@ import pytest
 from ercfw.shipped import shipped_recipes
 
 NAMES = [name for name in shipped_recipes() if name.startswith("baselines/") and "comparison" not in name]
-METHODS = ("bc_lstm", "dialogue_gcn", "dialogue_rnn", "iterative_erc", "mmgcn", "mvn", "qmnn")
+METHODS = ("bc_lstm", "dialogue_gcn", "dialogue_rnn", "iterative_erc", "mmgcn", "mvn", "qmnn", "unimse_lite")
 
 
 def test_each_method_has_a_recipe_for_each_corpus():

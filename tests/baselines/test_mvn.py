@@ -141,6 +141,16 @@ def test_numbers_are_places_in_the_file_and_0_is_unknown(vectors):
     assert made.dim == 4
 
 
+def test_neighbours_stand_around_an_utterance(vectors):
+    made = Words(vectors=vectors, before=1, after=2)
+    given = made.extract(talk("good", "bad", "", "!", "good good"))
+    found = [None if ids is None else ids.tolist() for ids in given]
+    assert found == [[1, 0, 2], [1, 0, 2, 0, 3], None, [3, 0, 1, 1], [3, 0, 1, 1]]
+    assert not made.causal
+    assert Words(vectors=vectors, before=3).causal
+    assert made.fingerprint != Words(vectors=vectors).fingerprint
+
+
 def test_without_a_file_words_fall_into_buckets(vectors):
     made = Words(buckets=50)
     one, two = made.extract(talk("good bad", "bad good"))

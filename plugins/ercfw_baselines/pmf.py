@@ -1,0 +1,139 @@
+"""UniMSE's way to let sound and picture into a text network: adapters between its layers (Hu et al., EMNLP 2022)."""
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ercfw import DataInfo, InputError, Inputs, Loss, Outputs
+from ercfw.info import ModalitySpec
+from ercfw_baselines.precision import at_least_float32
+
+COMPARED = 30
+"""Width in which text, sound and picture are compared."""
+
+
+def text_of(info: DataInfo) -> str:
+    """The one modality of tokens.
+
+    Raises:
+        InputError: there is none, or there are several.
+    """
+    found = [name for name, spec in info.modalities.items() if spec.kind == "tokens"]
+    if len(found) != 1:
+        told = ", ".join(f"{name} of {spec.kind}" for name, spec in info.modalities.items())
+        mend = 'an extractor of tokens for one of them, such as [features.text] use = "words"'
+        raise InputError.at("use", f"reads one modality of tokens, and others of numbers, not {told}", mend)
+    return found[0]
+
+
+def mean_of(hidden: Tensor, real: Tensor) -> Tensor:
+    """The mean over real tokens, ``[N, T, D], [N, T] -> [N, D]``; zero where there is none."""
+    weight = real.unsqueeze(-1).to(hidden.dtype)  # [N, T, 1]
+    return (hidden * weight).sum(1) / weight.sum(1).clamp_min(1)  # [N, D]
+
+
+class Summary(nn.Module):
+    """A modality's frames in one vector: a linear map of an LSTM's last state; a vector counts as one frame."""
+
+    def __init__(self, spec: ModalitySpec, width: int, dropout: float) -> None:
+        super().__init__()
+        self.read = nn.LSTM(spec.dim, width, batch_first=True)
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(width, width)
+
+    def forward(self, values: Tensor, frames: Tensor | None) -> Tensor:
+        """``[N, D]``, or ``[N, T, D]`` with its real frames -> ``[N, width]``."""
+        states, _ = self.read(values.unsqueeze(1) if frames is None else values)  # [N, T, width]
+        last = 0 if frames is None else frames.sum(-1).clamp_min(1) - 1  # [N]
+        rows = torch.arange(len(states), device=states.device)  # [N]
+        result: Tensor = self.linear(self.dropout(states[rows, last]))  # [N, width]
+        return result
+
+
+class Others(nn.Module):
+    """What the modalities beside text add: their summaries after one another; zeros where one is absent."""
+
+    def __init__(self, info: DataInfo, text: str, width: int, dropout: float) -> None:
+        super().__init__()
+        specs = {name: spec for name, spec in info.modalities.items() if name != text}
+        self.summaries = nn.ModuleDict({name: Summary(spec, width, dropout) for name, spec in specs.items()})
+        self.widths = dict.fromkeys(specs, width)
+        self.out_dim = sum(self.widths.values())
+
+    def forward(self, inputs: Inputs) -> dict[str, Tensor]:
+        """``{m: [N, width]}``."""
+        found = {}
+        for name, summary in self.summaries.items():
+            stream = inputs.streams[name]
+            found[name] = summary(stream.values, stream.frames) * stream.present.unsqueeze(-1)
+        return found
+
+
+class PMF(nn.Module):
+    """An adapter behind a layer: ``h + U (z + W sigmoid(V z))`` with ``z = [h; what the other modalities add]``.
+
+    Its weights are near zero at first, so that a pretrained network begins as it was; that h is kept beside what is
+    added is a reading of the released code.
+    """
+
+    def __init__(self, width: int, others: int, bottleneck: int) -> None:
+        super().__init__()
+        both = width + others
+        self.down, self.up = nn.Linear(both, bottleneck), nn.Linear(bottleneck, both)
+        self.out = nn.Linear(both, width)
+        for layer in (self.down, self.up, self.out):
+            nn.init.normal_(layer.weight, std=1e-3)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, hidden: Tensor, others: Tensor) -> Tensor:
+        """``[N, T, D], [N, E] -> [N, T, D]``."""
+        z = torch.cat([hidden, others.unsqueeze(1).expand(-1, hidden.shape[1], -1)], -1)  # [N, T, D + E]
+        added: Tensor = self.out(z + self.up(self.down(z).sigmoid()))  # [N, T, D]
+        return hidden + added
+
+
+class Compared(nn.Module):
+    """Text, sound and picture in one space, for a contrastive loss: a linear map each."""
+
+    def __init__(self, widths: dict[str, int]) -> None:
+        super().__init__()
+        self.maps = nn.ModuleDict({name: nn.Linear(width, COMPARED) for name, width in widths.items()})
+
+    def forward(self, found: dict[str, Tensor]) -> dict[str, Tensor]:
+        """``{m: [N, D_m]} -> {m: [N, 30]}``."""
+        return {name: part(found[name]) for name, part in self.maps.items()}
+
+
+class InfoNCE(Loss):
+    """Each view should be nearest to the other view of its own utterance (van den Oord et al., 2018).
+
+    For the first view a, and each other one b, over the n rows that have both::
+
+        -1/n sum_i log softmax_j(cos(a_i, b_j) / temperature)_i
+
+    added up over b, as UniMSE contrasts text with sound and with picture (Hu et al., 2022). Labels are not read.
+
+    Options:
+        temperature: of the softmax.
+    """
+
+    requires = ("views",)
+
+    def __init__(self, target: str, info: DataInfo, *, temperature: Annotated[float, Field(gt=0)] = 0.1) -> None:
+        super().__init__(target, info)
+        self.temperature = temperature
+
+    def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
+        """``[]``; 0 where no row has two views."""
+        (first, anchor), *others = outputs.views.items()
+        total = anchor.sum() * 0.0  # []
+        for name, view in others:
+            here = outputs.present[first] & outputs.present[name]  # [N]
+            a, b = (F.normalize(at_least_float32(x[here]), dim=-1) for x in (anchor, view))  # [n, D] each
+            if len(a):
+                own = (a @ b.T / self.temperature).log_softmax(-1).diagonal()  # [n]
+                total = total - own.mean()
+        return total
