@@ -35,10 +35,8 @@ def main() -> None:
     said = bench.begin(bench.parser(__doc__, rounds=None))
     known = [name for name in shipped_recipes() if name.startswith("baselines/") and "comparison" not in name]
     names = [name for corpus in ("iemocap", "meld") for name in (f"multiemo_{corpus}", *known) if name.endswith(corpus)]
-    print(
-        "| Recipe | Parameters | Utterances a second | To MultiEMO's | Two epochs, with start and report | All epochs |"
-    )
-    print("|---|---:|---:|---:|---:|---:|")
+    print("| Recipe | Parameters | Utterances a second | Two epochs, with start and report | All epochs |")
+    print("|---|---:|---:|---:|---:|")
     speeds: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as out:
         for name in names[:2] if said.quick else names:

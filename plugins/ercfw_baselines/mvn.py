@@ -76,8 +76,8 @@ class Span(NamedTuple):
         return cls(torch.where(places < last, places, 0), places < last)
 
     def take(self, projected: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Those rows of each table, ``[b, L, D]``."""
-        return tuple(table[self.places] for table in projected)
+        """Those rows of each table, ``[b, L, D]``; by a look-up, whose backward is faster than that of an index."""
+        return tuple(F.embedding(self.places, table) for table in projected)
 
     def pool(self, x: Tensor) -> Tensor:
         """The largest of the real ones: ``[b, L, D] -> [b, D]``; 0 where there is none."""
