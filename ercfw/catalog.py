@@ -121,15 +121,19 @@ class Catalog:
 
     def call(self, hook: str, **arguments: Any) -> list[str]:
         """Call an event hook plugin by plugin; the failures, told so that no other plugin's call is lost."""
-        failures = []
+        return self.ask(hook, **arguments)[1]
+
+    def ask(self, hook: str, **arguments: Any) -> tuple[list[Any], list[str]]:
+        """What each plugin answers to a hook, and the failures."""
+        answers, failures = [], []
         for plugin in self.plugins:
             if plugin.manager is None:
                 continue
             try:
-                getattr(plugin.manager.hook, hook)(**arguments)
+                answers += getattr(plugin.manager.hook, hook)(**arguments)
             except Exception as error:
                 failures.append(f"plugin '{plugin.name}': {hook} failed: {cause_of(error)}")
-        return failures
+        return answers, failures
 
 
 def _claimed(owners: Iterable[Component]) -> str:

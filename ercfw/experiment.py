@@ -56,7 +56,8 @@ def run_jobs(jobs: Sequence[Job], manner: Manner, talk: Talk) -> list[dict[str, 
                 folder.check_unfinished(manner.resume, manner.force)
                 accelerator.wait_for_everyone()
                 if job.shared_data not in loaded:
-                    loaded = {job.shared_data: _load(accelerator, job, dataset, doubts, talk)}
+                    with accelerator.main_process_first():
+                        loaded = {job.shared_data: load(job, dataset, doubts, talk)}
                 if not manner.force:
                     folder.check_same_data(loaded[job.shared_data].provenance)
                 run = Run(accelerator, job, seed, loaded[job.shared_data], folder, talk)
@@ -100,9 +101,9 @@ def make_accelerator(recipes: Sequence[Recipe]) -> Accelerator:
     return accelerator
 
 
-def _load(accelerator: Accelerator, job: Job, dataset: Dataset, doubts: tuple[str, ...], talk: Talk) -> Data:
-    """A job's data; ``doubts`` is what the dataset warned of while it was read."""
-    with accelerator.main_process_first(), talk.progress() as bars:
+def load(job: Job, dataset: Dataset, doubts: tuple[str, ...], talk: Talk) -> Data:
+    """A job's data, told of; ``doubts`` is what the dataset warned of while it was read."""
+    with talk.progress() as bars:
         data = load_data(job.recipe, job.catalog, dataset, bars.or_lines, usual_processes())
     data = replace(data, warnings=(*doubts, *data.warnings))
     if SIMULATED in data.stamps:

@@ -5,7 +5,7 @@ entry point of group ``ercfw``, or named by a recipe: ``plugins = ["./mine.py"]`
 return what the plugin offers: a kebab-case name and its class. What one may be: ``ercfw.interfaces``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Metric,
         Model,
     )
+    from ercfw.results.quoted import Quoted
 
 hookspec = pluggy.HookspecMarker("ercfw")
 hookimpl = pluggy.HookimplMarker("ercfw")
@@ -92,3 +93,8 @@ def epoch_finished(folder: Path, epoch: Mapping[str, Any]) -> None:
 @hookspec
 def run_finished(folder: Path, metrics: Mapping[str, Any]) -> None:
     """A run wrote its ``metrics.json``."""
+
+
+@hookspec
+def quote_scores() -> "Sequence[Quoted]":  # type: ignore[empty-body]
+    """What papers report, to stand beside runs of the same data and protocol."""

@@ -92,6 +92,18 @@ class Train(Strict):
     groups: dict[str, Group] = Field(default_factory=dict)
 
 
+class RunSettings(Strict):
+    """``[run]``: where and how runs are done; nothing here decides what they give.
+
+    ``options`` are the executor's: for Slurm what submitit calls parameters, for Ray what ``ray.init`` takes.
+    """
+
+    executor: Literal["local", "slurm", "ray"] = "local"
+    workers: Count | None = None
+    threads: Count | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
 class Variant(Strict):
     """``[[variant]]``: settings laid over the recipe, and tables or keys taken away."""
 
@@ -116,6 +128,7 @@ class Recipe(Strict):
     model: Part | None = None
     loss: Annotated[dict[str, LossPart], Field(min_length=1)]
     train: Train = Train()
+    run: RunSettings = RunSettings()
     variant: tuple[Variant, ...] = ()
 
 
@@ -123,6 +136,7 @@ _TABLES = Recipe.model_fields.keys() - {"version", "title", "seeds", "plugins"}
 _KEYS: Mapping[tuple[str, ...], type[Strict]] = {
     (): Recipe,
     ("train",): Train,
+    ("run",): RunSettings,
     ("train", "groups", "*"): Group,
     ("variant", "*"): Variant,
 }

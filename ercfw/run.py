@@ -18,6 +18,7 @@ from ercfw.evaluate import Predictions, score
 from ercfw.files import write_text
 from ercfw.interfaces import Model
 from ercfw.jobs import Job
+from ercfw.peak import forget_peak, peak_memory
 from ercfw.protocol import CHOSEN_ON, NOTES, SCORED, STAMPS, watched_splits
 from ercfw.recipe import Recipe
 from ercfw.rehearse import rehearse
@@ -59,6 +60,7 @@ class Run:
     def finish(self, resuming: bool) -> dict[str, Any]:
         """Train, score and report."""
         began = time.perf_counter()
+        forget_peak(self.accelerator.device)
         training, plan = self._prepare(resuming)
         with self.talk.progress() as bars:
             training = self._train(training, plan, bars)
@@ -210,6 +212,7 @@ class Run:
             "streams": dict(self.data.streams),
             "parameters": sum(p.numel() for p in training.model.parameters() if p.requires_grad),
             "seconds": round(seconds, 2),
+            "peak_memory": peak_memory(self.accelerator.device),
             "folder": str(self.folder.path),
             "pictures": [],
         }

@@ -35,6 +35,7 @@ COUNTS = {
     "docs/architecture.md": {"text": 1},
     "docs/baselines.md": {"bash": 2},
     "docs/data.md": {"bash": 5, "python": 1},
+    "docs/experiments.md": {"bash": 2},
     "docs/media.md": {"bash": 2, "toml": 1},
     "docs/plugin_author.md": {"python": 6, "toml": 4, "bash": 6, "json": 1},
     "docs/predict.md": {"bash": 1, "python": 2, "csv": 1},
@@ -254,7 +255,9 @@ def shortened(words, request):
     if words[0] == "data":
         server = request.getfixturevalue("public_meld")
         return [*words, "--from", server] if words[1] == "fetch" else words
-    if words[0] not in ("run", "extract"):
+    if words[0] == "ablate":
+        words = [*words, "--variant", "base", "--variant", "text"]
+    if words[0] not in ("run", "extract", "ablate"):
         return words
     if words[1] == "raw.toml" or "features.visual.use=face-expression" in words:
         return [*words, f"data.root={request.getfixturevalue('meld_clips')}", *(SHORT if words[0] == "run" else [])]

@@ -9,7 +9,7 @@ from pydantic_core import PydanticUndefined
 
 from ercfw import hooks
 from ercfw.catalog import KINDS, load_catalog
-from ercfw.recipe import DataPart, FeaturePart, Group, LossPart, Recipe, Train, Variant
+from ercfw.recipe import DataPart, FeaturePart, Group, LossPart, Recipe, RunSettings, Train, Variant
 from ercfw.shipped import shipped_recipes
 from ercfw.testing.kit import CHECKS, SLOW_CHECKS
 
@@ -50,12 +50,17 @@ def written(field):
 @pytest.mark.parametrize(
     ("heading", "model", "apart"),
     [
-        ("At the top", Recipe, {"data", "features", "encoder", "context", "fusion", "head", "model", "loss", "train"}),
+        (
+            "At the top",
+            Recipe,
+            {"data", "features", "encoder", "context", "fusion", "head", "model", "loss", "train", "run"},
+        ),
         ("`[data]`", DataPart, set()),
         ("`[features.MODALITY]`", FeaturePart, set()),
         ("`[loss.NAME]`", LossPart, set()),
         ("`[train]`", Train, set()),
         ("`[train.groups.NAME]`", Group, set()),
+        ("`[run]`", RunSettings, set()),
         ("`[[variant]]`", Variant, set()),
     ],
 )
@@ -96,6 +101,7 @@ def test_the_map_has_a_line_for_each_file():
         "pickles/",
         "predict/",
         "report/",
+        "results/",
         "scaffold/",
         "testing/",
     }

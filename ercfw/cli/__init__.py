@@ -11,11 +11,24 @@ from ercfw.stopping import Stopped, at_once
 
 # isort: off
 # In the order in which --help tells them.
-from ercfw.cli import run, extract, predict, data, recipes, listings, check, new
+from ercfw.cli import run, ablate, compare, extract, predict, data, recipes, listings, check, new
 
 # isort: on
 
-__all__ = ["app", "check", "data", "extract", "listings", "main", "new", "predict", "recipes", "run"]
+__all__ = [
+    "ablate",
+    "app",
+    "check",
+    "compare",
+    "data",
+    "extract",
+    "listings",
+    "main",
+    "new",
+    "predict",
+    "recipes",
+    "run",
+]
 
 PATIENCE = 2.0  # seconds
 

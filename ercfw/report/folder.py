@@ -77,7 +77,7 @@ class RunFolder:
 
     def metrics(self) -> dict[str, Any]:
         """What the finished run scored."""
-        return _read_json(self.path / "metrics.json", Metrics)
+        return read_metrics(self.path)
 
     @contextmanager
     def reserved(self) -> Iterator[None]:
@@ -176,6 +176,15 @@ class RunFolder:
         half_written = self.path.glob(".*.tmp")  # of a run that was killed
         for path in [self.state, previous_of(self.state), *half_written]:
             path.unlink(missing_ok=True)
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """What the finished run in a folder scored.
+
+    Raises:
+        InputError: its ``metrics.json`` is missing, or was not left by a run.
+    """
+    return _read_json(folder / "metrics.json", Metrics)
 
 
 def _read_json(path: Path, holds: type[BaseModel]) -> dict[str, Any]:

@@ -12,6 +12,8 @@ MEANING = {
     "DEV CONTAMINATED": "a stream was fitted on labels of dev, so dev scores, and the epoch they chose, are too good",
 }
 
+MEGABYTE = 1e6
+
 
 def page(metrics: Mapping[str, Any], tables: Mapping[str, Any], environment: Mapping[str, Any], info: DataInfo) -> str:
     """The report of one run, in Markdown.
@@ -42,15 +44,16 @@ def page(metrics: Mapping[str, Any], tables: Mapping[str, Any], environment: Map
 def _scores(metrics: Mapping[str, Any], info: DataInfo) -> list[str]:
     lines = [
         f"Epoch {metrics['best_epoch']} of {metrics['epochs']}, chosen on {metrics['chosen_on']} by "
-        f"`{metrics['select']}`; {metrics['parameters']:,} parameters; {metrics['seconds']:.0f} s.",
+        f"`{metrics['select']}`; {metrics['parameters']:,} parameters; {metrics['seconds']:.0f} s; "
+        f"at most {metrics['peak_memory'] / MEGABYTE:.0f} MB.",
         "",
     ]
     splits, rows = score_rows(metrics)
-    lines += _table(["score", *splits], ([name, *values] for name, values in rows))
+    lines += markdown_table(["score", *splits], ([name, *values] for name, values in rows))
     counts = {(target, c): n for target, t in info.targets.items() for c, n in zip(t.classes, t.counts, strict=True)}
     for (target, metric), by_class in class_rows(metrics).items():
         header = [f"{target}: {metric} of", "in train", *splits]
-        lines += ["", *_table(header, ([c, str(counts[target, c]), *values] for c, values in by_class))]
+        lines += ["", *markdown_table(header, ([c, str(counts[target, c]), *values] for c, values in by_class))]
     return lines
 
 
@@ -63,22 +66,27 @@ def _settings(tables: Mapping[str, Any]) -> list[str]:
         for name, part in table.items() if named else [("", table)]:
             options = {key: value for key, value in part.items() if key != "use" and value not in ({}, [])}
             parts.append([f"{kind}.{name}".rstrip("."), str(part.get("use", "")), _in_words(options)])
-    return _table(["table", "use", "settings"], (row for row in parts if any(row[1:])))
+    return markdown_table(["table", "use", "settings"], (row for row in parts if any(row[1:])))
 
 
 def _data(metrics: Mapping[str, Any]) -> list[str]:
     data = metrics["data"]
     lines = [f"Source: {data['source']}.", ""]
     sizes = metrics["sizes"]
-    lines += _table(["split", *next(iter(sizes.values()))], ([s, *map(str, n.values())] for s, n in sizes.items()))
+    lines += markdown_table(
+        ["split", *next(iter(sizes.values()))], ([s, *map(str, n.values())] for s, n in sizes.items())
+    )
     if metrics["streams"]:
         rows = (
             [name, _in_words(s["made_by"]), s["fitted_on"], _in_words(s["present"])]
             for name, s in metrics["streams"].items()
         )
-        lines += ["", *_table(["stream", "made by", "fitted on", "utterances that have it"], rows)]
+        lines += ["", *markdown_table(["stream", "made by", "fitted on", "utterances that have it"], rows)]
     if data["files"]:
-        lines += ["", *_table(["file", "sha256"], ([name, f"`{digest}`"] for name, digest in data["files"].items()))]
+        lines += [
+            "",
+            *markdown_table(["file", "sha256"], ([name, f"`{digest}`"] for name, digest in data["files"].items())),
+        ]
     return lines
 
 
@@ -103,7 +111,8 @@ def _in_words(value: Any) -> str:
     return " ".join(map(_in_words, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table in Markdown."""
     safe = [[str(cell).replace("|", "\\|").replace("\n", " ") for cell in row] for row in (header, *rows)]
     lines = [f"| {' | '.join(row)} |" for row in safe]
     return [lines[0], "|---" * len(header) + "|", *lines[1:]]

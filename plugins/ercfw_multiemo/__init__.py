@@ -3,9 +3,10 @@
 Its context, DialogueRNN, is ``dialogue-rnn`` of the basics, for the baseline of that name uses it too.
 """
 
-from ercfw import Extractor, FusionBlock, Head, Loss, hookimpl
+from ercfw import Extractor, FusionBlock, Head, Loss, Quoted, hookimpl
 from ercfw_multiemo.head import MultiEMOHead
 from ercfw_multiemo.multiattn import MultiAttn
+from ercfw_multiemo.reported import REPORTED
 from ercfw_multiemo.soft_hgr import SoftHGR
 from ercfw_multiemo.swfc import SWFC
 from ercfw_multiemo.visextnet import VisExtNet
@@ -33,3 +34,9 @@ def provide_heads() -> dict[str, type[Head]]:
 def provide_losses() -> dict[str, type[Loss]]:
     """SWFC, equations 18-19, and Soft-HGR, equation 20."""
     return {"soft-hgr": SoftHGR, "swfc": SWFC}
+
+
+@hookimpl
+def quote_scores() -> tuple[Quoted, ...]:
+    """Tables 1 and 2."""
+    return REPORTED

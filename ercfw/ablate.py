@@ -1,0 +1,81 @@
+"""An ablation: every variant times every seed, and the tables of what came of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ercfw.jobs import Job
+from ercfw.many import Task, prepare, run_all
+from ercfw.recipe import RunSettings
+from ercfw.report.folder import open_folder, read_metrics
+from ercfw.results.finished import FinishedRun, Group
+from ercfw.results.present import comparable_tables
+from ercfw.results.quoted import find_quoted
+from ercfw.results.table import ResultTable
+from ercfw.talk import Talk
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of many runs.
+
+    Attributes:
+        groups: the finished ones.
+        tables: of the test split, one a target; empty when nothing was scored.
+        failures: why runs failed, by name.
+    """
+
+    groups: Sequence[Group]
+    tables: Sequence[ResultTable]
+    failures: Mapping[str, str]
+
+
+def make_tasks(jobs: Sequence[Job], words: Sequence[str], out: Path) -> list[Task]:
+    """A task a job and seed.
+
+    Args:
+        jobs: the variants.
+        words: recipe and settings, as they were typed.
+        out: where runs are left.
+    """
+    tasks = []
+    for job in jobs:
+        for seed in job.recipe.seeds:
+            own = (f"--variant={job.variant}", f"--seeds={seed},", f"--out={out}", "--resume", "--quiet")
+            tasks.append(Task(job, seed, open_folder(out, job, seed), ("run", *words, *own)))
+    return tasks
+
+
+def run_tasks(tasks: Sequence[Task], settings: RunSettings, folder: Path, talk: Talk) -> Outcome:
+    """Run what is not done, and put all that is into tables.
+
+    Args:
+        tasks: all runs, variant by variant; the first variant is what the others are measured from.
+        settings: the recipe's ``[run]``.
+        folder: the recipe's, for what a scheduler writes.
+        talk: is told of all.
+    """
+    left = prepare(tasks, talk)
+    if len(left) < len(tasks):
+        talk.say(f"{len(tasks) - len(left)} of {len(tasks)} runs were done before")
+    failures = run_all(left, settings, folder / "jobs", talk)
+    groups = _groups(tasks)
+    if not groups:
+        return Outcome((), (), failures)
+    catalog = tasks[0].job.catalog
+    quoted, broken = find_quoted(catalog)
+    for failure in broken:
+        talk.warn(failure)
+    notes = [f"Failed, and not in the table: {', '.join(failures)}."] if failures else []
+    made = comparable_tables(groups, "test", quoted)
+    tables = [replace(table, notes=[*notes, *table.notes]) for table in made]
+    return Outcome(groups, tables, failures)
+
+
+def _groups(tasks: Sequence[Task]) -> list[Group]:
+    by_variant: dict[str, list[FinishedRun]] = {}
+    for task in tasks:
+        if task.folder.is_done:
+            run = FinishedRun(task.folder.path, read_metrics(task.folder.path))
+            by_variant.setdefault(task.job.variant, []).append(run)
+    return [Group(variant, tuple(runs)) for variant, runs in by_variant.items()]

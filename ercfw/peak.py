@@ -1,0 +1,30 @@
+"""The most memory that a run held at once."""
+
+import resource
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+KIBI = 1024
+
+
+def forget_peak(device: torch.device) -> None:
+    """Begin to measure anew, where the system can: an earlier run of the same process then counts no more."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    with suppress(OSError):
+        RESET.write_text("5")
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: on a GPU those that tensors held there, else those of the whole process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    with suppress(OSError, StopIteration):
+        lines = STATUS.read_text().splitlines()
+        return KIBI * int(next(line for line in lines if line.startswith("VmHWM:")).split()[1])
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else KIBI * most

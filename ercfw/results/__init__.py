@@ -1,0 +1,1 @@
+"""What finished runs say: read again, compared, and put into tables."""

@@ -1,0 +1,181 @@
+"""Finished runs, read again from their folders."""
+
+import csv
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ercfw.conversations import UNLABELLED
+from ercfw.errors import InputError, did_you_mean
+from ercfw.recipe import BASE
+from ercfw.report.folder import read_metrics
+from ercfw.results.counts import Array, count
+from ercfw.toml import Tables
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a run said of a split's utterances, for one target.
+
+    Attributes:
+        ids: (conversation, utterance) of each, in the run's order; also of unlabelled ones.
+        labels: ``[N]``; -100 = unlabelled.
+        predicted: ``[N]``.
+        probabilities: ``[N, C]``.
+        classes: their names.
+    """
+
+    ids: tuple[tuple[str, str], ...]
+    labels: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    probabilities: Array
+    classes: tuple[str, ...]
+
+    @cached_property
+    def counts(self) -> Array:
+        """Confusion counts of each conversation with a label, ``[K, C, C]``."""
+        real = self.labels != UNLABELLED
+        conversations = [conversation for (conversation, _), known in zip(self.ids, real, strict=True) if known]
+        return count(conversations, self.labels[real], self.predicted[real], len(self.classes))
+
+    def is_of_same(self, other: "Answers") -> bool:
+        """Whether both are of the same utterances with the same labels, in the same order."""
+        return (self.ids, self.classes) == (other.ids, other.classes) and np.array_equal(self.labels, other.labels)
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run that was scored.
+
+    Attributes:
+        folder: its own.
+        metrics: as in ``metrics.json``.
+    """
+
+    folder: Path
+    metrics: Mapping[str, Any]
+
+    @cached_property
+    def recipe(self) -> Tables:
+        """Its resolved recipe."""
+        path = self.folder / "recipe.toml"
+        try:
+            return tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError.at(path, f"cannot be read: {error}") from error
+
+    @cached_property
+    def _rows(self) -> list[dict[str, str]]:
+        path = self.folder / "predictions.csv"
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                return list(csv.DictReader(file))
+        except (OSError, ValueError, csv.Error) as error:
+            raise InputError.at(path, f"cannot be read: {error}", "ercfw run --force makes it again") from error
+
+    def rows(self, split: str) -> list[dict[str, str]]:
+        """The rows of a split in ``predictions.csv``."""
+        return [row for row in self._rows if row.get("split") == split]
+
+    def answers(self, split: str, target: str) -> Answers:
+        """What it said of a split.
+
+        Raises:
+            InputError: its predictions cannot be read, or are not those that were scored.
+        """
+        rows = self.rows(split)
+        before = f"{target}.p."
+        classes = tuple(key.removeprefix(before) for key in (rows[0] if rows else ()) if key.startswith(before))
+        try:
+            numbers = {name: number for number, name in enumerate(classes)} | {"": UNLABELLED}
+            return Answers(
+                tuple((row["conversation"], row["utterance"]) for row in rows),
+                np.array([numbers[row[target]] for row in rows], dtype=np.int64),
+                np.array([numbers[row[f"{target}.predicted"]] for row in rows], dtype=np.int64),
+                np.array([[float(row[before + name]) for name in classes] for row in rows]).reshape(-1, len(classes)),
+                classes,
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            what = f"is no table of predictions of '{target}': {error!r}"
+            raise InputError.at(self.folder / "predictions.csv", what, "ercfw run --force makes it again") from error
+
+
+@dataclass(frozen=True)
+class Group:
+    """The runs of one recipe and variant, a seed each.
+
+    Attributes:
+        name: of its row in a table.
+        runs: by seed.
+    """
+
+    name: str
+    runs: tuple[FinishedRun, ...]
+
+    @property
+    def first(self) -> FinishedRun:
+        """The one of the lowest seed."""
+        return self.runs[0]
+
+    def counts(self, split: str, target: str) -> Array:
+        """Confusion counts of every seed, ``[S, K, C, C]``.
+
+        Raises:
+            InputError: the seeds were scored on different utterances.
+        """
+        answers = [run.answers(split, target) for run in self.runs]
+        for run, each in zip(self.runs, answers, strict=True):
+            if not each.is_of_same(answers[0]):
+                raise InputError.at(run.folder, f"was scored on other utterances than {self.first.folder}")
+        return np.stack([each.counts for each in answers])
+
+
+def find_groups(paths: Sequence[Path]) -> list[Group]:
+    """The finished runs in these folders, a group each variant's folder, in the order given and then by name.
+
+    A path may be the folder of a run, of a variant with its seeds, or of a recipe with its variants.
+
+    Raises:
+        InputError: nothing is there, or no run in it is finished.
+    """
+    found: dict[Path, list[Path]] = {}
+    for path in paths:
+        done = _done(path)
+        for folder in done:
+            seeds = found.setdefault(folder.parent, [])
+            if folder not in seeds:
+                seeds.append(folder)
+    return _named([[FinishedRun(each, read_metrics(each)) for each in folders] for folders in found.values()])
+
+
+def _done(path: Path) -> list[Path]:
+    if not path.is_dir():
+        siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise InputError.at(path, "is no folder", did_you_mean(path.name, siblings))
+    for pattern in ("metrics.json", "*/metrics.json", "*/*/metrics.json"):
+        done = [each.parent for each in path.glob(pattern)]
+        if done:
+            return sorted(done, key=lambda folder: (folder.parent.name != BASE, folder))
+    raise InputError.at(path, "holds no finished run", "the folder of a run, a variant or a recipe that was run")
+
+
+def _named(groups: Sequence[Sequence[FinishedRun]]) -> list[Group]:
+    """Groups named by variant; by title, too, where there are several; by folder where that is not enough."""
+    ordered = [tuple(sorted(runs, key=lambda run: int(run.metrics["seed"]))) for runs in groups]
+    titles = {runs[0].metrics["title"] for runs in ordered}
+    named = [_name(runs[0], len(titles) > 1) for runs in ordered]
+    return [
+        Group(name if named.count(name) == 1 else f"{name} ({runs[0].folder.parent})", runs)
+        for name, runs in zip(named, ordered, strict=True)
+    ]
+
+
+def _name(run: FinishedRun, with_title: bool) -> str:
+    variant = str(run.metrics["variant"])
+    return f"{run.metrics['title']}: {variant}" if with_title else variant

@@ -1,0 +1,168 @@
+"""A table of results in the terminal, as Markdown, as LaTeX and as CSV; scores in points (hundredths)."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from ercfw.errors import shown
+from ercfw.report.page import markdown_table
+from ercfw.results.certainty import Difference
+from ercfw.results.table import Cell, Line, ResultTable
+
+QUOTED = "quoted"
+
+
+def _score(cell: Cell | None) -> str:
+    if cell is None:
+        return "-"
+    return f"{100 * cell.mean:.2f}" + (f" ± {100 * cell.deviation:.2f}" if cell.deviation is not None else "")
+
+
+def _difference(found: Difference | None) -> str:
+    if found is None:
+        return ""
+    p = "< .001" if found.p < 0.001 else f"{found.p:.3f}".removeprefix("0")
+    return f"{100 * found.value:+.2f} [{100 * found.low:+.2f}, {100 * found.high:+.2f}] {p}"
+
+
+def _costs(line: Line) -> list[str]:
+    return [
+        QUOTED if line.is_quoted else str(line.seeds),
+        f"{line.parameters / 1e6:.2f} M" if line.parameters is not None else "",
+        f"{line.seconds:.0f} s" if line.seconds is not None else "",
+        f"{line.megabytes:.0f} MB" if line.megabytes is not None else "",
+    ]
+
+
+COSTS = ("seeds", "parameters", "time", "memory")
+
+
+def _header(table: ResultTable) -> list[str]:
+    return ["", *table.columns, f"difference from {table.reference}", *COSTS]
+
+
+def _title(table: ResultTable) -> str:
+    stamps = "".join(f" [{stamp}]" for stamp in table.stamps)
+    return f"{table.title}: {table.target}, {table.split}{stamps}"
+
+
+def in_terminal(table: ResultTable) -> list[Table]:
+    """For a console, the best in bold: F1 of the classes; what is one number, and differences; costs."""
+    split = len(table.classes)
+    no_more: list[list[str]] = [[] for _ in table.lines]
+    by_class = _console_table(table, table.classes, [line.cells[:split] for line in table.lines], no_more)
+    whole = _console_table(
+        table,
+        [*table.metrics, f"difference from {table.reference}"],
+        [line.cells[split:] for line in table.lines],
+        [[_difference(line.difference)] for line in table.lines],
+    )
+    costs = _console_table(table, COSTS, [()] * len(table.lines), [_costs(line) for line in table.lines])
+    return [*([by_class] if table.classes else []), whole, costs]
+
+
+def _console_table(
+    table: ResultTable, headings: Sequence[str], scores: Sequence[Sequence[Cell | None]], rest: Sequence[Sequence[str]]
+) -> Table:
+    made = Table(title=Text(shown(_title(table))), box=box.SIMPLE_HEAD, title_style="bold")
+    made.add_column("")
+    for heading in headings:
+        made.add_column(Text(shown(heading)), justify="right", overflow="fold")
+    for line, cells, more in zip(table.lines, scores, rest, strict=True):
+        styled = [Text(_score(cell), style="bold" if cell is not None and cell.is_best else "") for cell in cells]
+        made.add_row(Text(shown(line.name)), *styled, *more)
+    return made
+
+
+def as_markdown(table: ResultTable) -> str:
+    """A section with stamps, table and notes."""
+    rows = []
+    for line in table.lines:
+        cells = [f"**{_score(cell)}**" if cell is not None and cell.is_best else _score(cell) for cell in line.cells]
+        rows.append([line.name, *cells, _difference(line.difference), *_costs(line)])
+    lines = [f"## {_title(table)}", "", *markdown_table(_header(table), rows), ""]
+    difference = f"Difference: of {table.metrics[0]}, its 95 % interval, and the adjusted p." if table.metrics else ""
+    notes = [*table.meaning, *([difference] if any(line.difference for line in table.lines) else []), *table.notes]
+    return "\n".join([*lines, *(f"- {note}" for note in notes)]) + "\n"
+
+
+def as_latex(table: ResultTable) -> str:
+    r"""A ``table`` in the form of the paper's tables 1 and 2; it needs ``\usepackage{booktabs}``."""
+    rows = [[_latex(line.name), *map(_latex_score, line.cells)] for line in table.lines]
+    quoted = [row for line, row in zip(table.lines, rows, strict=True) if line.is_quoted]
+    own = [row for line, row in zip(table.lines, rows, strict=True) if not line.is_quoted]
+    body = [*_latex_rows(quoted), *([r"\midrule"] if quoted else []), *_latex_rows(own)]
+    head = " & ".join(["Models", *map(_latex, table.columns)]) + r" \\"
+    notes = " ".join([*table.meaning, *table.notes])
+    return "\n".join(
+        [
+            r"\begin{table*}",
+            r"\centering",
+            rf"\begin{{tabular}}{{l{'r' * len(table.classes)}{'r' * len(table.metrics)}}}",
+            r"\toprule",
+            head,
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            rf"\caption{{{_latex(_title(table))}. {_latex(notes)}}}",
+            r"\end{table*}",
+            "",
+        ]
+    )
+
+
+def _latex_rows(rows: Sequence[Sequence[str]]) -> list[str]:
+    return [" & ".join(row) + r" \\" for row in rows]
+
+
+def _latex_score(cell: Cell | None) -> str:
+    if cell is None:
+        return "--"
+    mean = f"{100 * cell.mean:.2f}"
+    deviation = rf" {{\scriptsize $\pm$ {100 * cell.deviation:.2f}}}" if cell.deviation is not None else ""
+    return (rf"\textbf{{{mean}}}" if cell.is_best else mean) + deviation
+
+
+SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "<": r"$<$",
+    ">": r"$>$",
+} | {sign: rf"\{sign}" for sign in "&%$#_{}"}
+
+
+def _latex(text: str) -> str:
+    return "".join(SPECIAL.get(sign, sign) for sign in text)
+
+
+def as_csv(table: ResultTable) -> str:
+    """A row a line and score, numbers unrounded (1 = 100 points); difference, interval and p by the first metric."""
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    header = ["target", "split", "line", "seeds", "score", "mean", "deviation", "best"]
+    writer.writerow([*header, "difference", "low", "high", "p", *COSTS[1:], "stamps"])
+    for line in table.lines:
+        costs = [line.parameters, line.seconds, line.megabytes, ", ".join(table.stamps)]
+        for place, (column, cell) in enumerate(zip(table.columns, line.cells, strict=True)):
+            found = line.difference if place == len(table.classes) else None
+            numbers = [found.value, found.low, found.high, found.p] if found is not None else [None] * 4
+            score = [cell.mean, cell.deviation, cell.is_best] if cell is not None else [None] * 3
+            seeds = QUOTED if line.is_quoted else line.seeds
+            writer.writerow([table.target, table.split, line.name, seeds, column, *score, *numbers, *costs])
+    return written.getvalue()
+
+
+def record(table: ResultTable) -> dict[str, Any]:
+    """The table as JSON has it: numbers unrounded (1 = 100 points), and what they mean."""
+    made = asdict(table)
+    made["meaning"] = table.meaning
+    return made

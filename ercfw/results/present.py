@@ -1,0 +1,84 @@
+"""Groups of runs as tables: of one corpus, or of several side by side; and as files."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ercfw.errors import InputError
+from ercfw.files import write_text
+from ercfw.results.comparable import check_comparable, targets_of
+from ercfw.results.finished import Group
+from ercfw.results.forms import as_csv, as_latex, as_markdown
+from ercfw.results.quoted import Quoted, with_quoted
+from ercfw.results.table import Line, ResultTable, make_table
+
+APART = "The columns are of different data or protocols: within one they can be compared, across them they cannot."
+
+
+def comparable_tables(groups: Sequence[Group], split: str, quoted: Sequence[Quoted] = ()) -> list[ResultTable]:
+    """A table a target, of groups that were scored on the same utterances.
+
+    Raises:
+        InputError: they were not, or no target has scores.
+    """
+    made = []
+    for target in targets_of(groups, split):
+        doubts = check_comparable(groups, split, target)
+        table = make_table(groups, split, target)
+        made.append(with_quoted(replace(table, notes=doubts), groups[0].first, quoted))
+    return made
+
+
+def side_by_side(groups: Sequence[Group], split: str) -> ResultTable:
+    """A column for each recipe, on data or under a protocol of its own; a row a variant (the form of table 3).
+
+    Raises:
+        InputError: a recipe has no scores, or they are of several targets.
+    """
+    tables: dict[str, ResultTable] = {}
+    for title, members in _by_recipe(groups, split).items():
+        found = comparable_tables(members, split)
+        if len(found) > 1:
+            what = f"has scores of several targets: {', '.join(table.target for table in found)}"
+            raise InputError.at(members[0].first.folder, what, "compare it alone")
+        tables[title] = found[0]
+    variants = dict.fromkeys(line.name for table in tables.values() for line in table.lines)
+    cells = {
+        title: {line.name: line.cells[len(table.classes)] for line in table.lines} for title, table in tables.items()
+    }
+    seeds = {line.name: line.seeds for table in tables.values() for line in table.lines}
+    lines = [Line(name, [of_title.get(name) for of_title in cells.values()], seeds[name]) for name in variants]
+    stamps = tuple(dict.fromkeys(stamp for table in tables.values() for stamp in table.stamps))
+    first = next(iter(tables.values()))
+    headings = [f"{title}: {table.metrics[0]}" for title, table in tables.items()]
+    protocols = ", ".join(dict.fromkeys(table.protocol for table in tables.values()))
+    return ResultTable(
+        "Side by side", first.target, split, (), headings, lines, first.reference, protocols, stamps, [APART]
+    )
+
+
+def _by_recipe(groups: Sequence[Group], split: str) -> dict[str, list[Group]]:
+    """Groups named by their variant alone, under the title and protocol that they share; other data has its own."""
+    found: dict[str, list[Group]] = {}
+    for group in groups:
+        metrics, target = group.first.metrics, targets_of([group], split)[0]
+        title = f"{metrics['title']} ({metrics['protocol']})"
+        while title in found and not _are_of_same(found[title][0], group, split, target):
+            title += f", {group.first.folder.parent}"
+        found.setdefault(title, []).append(Group(metrics["variant"], group.runs))
+    return found
+
+
+def _are_of_same(one: Group, other: Group, split: str, target: str) -> bool:
+    return one.first.answers(split, target).is_of_same(other.first.answers(split, target))
+
+
+def write_tables(folder: Path, name: str, tables: Sequence[ResultTable]) -> list[Path]:
+    """``NAME.md``, ``NAME.tex`` and ``NAME.csv`` of all tables."""
+    forms = {"md": as_markdown, "tex": as_latex, "csv": as_csv}
+    written = []
+    for ending, form in forms.items():
+        path = folder / f"{name}.{ending}"
+        write_text(path, "\n".join(form(table) for table in tables))
+        written.append(path)
+    return written

@@ -1,0 +1,67 @@
+"""Numbers that others reported, beside one's own only where data and protocol allow."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ercfw.catalog import Catalog
+from ercfw.results.finished import FinishedRun
+from ercfw.results.table import Cell, Line, ResultTable
+
+
+@dataclass(frozen=True)
+class Quoted:
+    """A table of a paper: what it reports of a corpus' test split.
+
+    Attributes:
+        source: the paper and the table's number.
+        dataset: the name of the plugin that reads the corpus.
+        target: what is predicted.
+        utterances: labelled ones of the test split.
+        protocol: how the reported epochs were chosen, as far as is known.
+        scores: of each method, points by class (F1) or metric; what the paper leaves out is absent.
+    """
+
+    source: str
+    dataset: str
+    target: str
+    utterances: int
+    protocol: str
+    scores: Mapping[str, Mapping[str, float]]
+
+
+def with_quoted(table: ResultTable, run: FinishedRun, known: Sequence[Quoted]) -> ResultTable:
+    """The table with those reported lines above its own that may stand there, and a note of whence, or why not.
+
+    Args:
+        table: of the test split.
+        run: one of those in it.
+        known: what plugins quote.
+    """
+    dataset = run.recipe.get("data", {}).get("use")
+    of_corpus = [each for each in known if (each.dataset, each.target) == (dataset, table.target)]
+    if table.split != "test" or run.metrics["data"]["simulated"] or not of_corpus:
+        return table
+    labels = run.metrics["sizes"]["test"]["labels"]
+    lines, notes = [], []
+    for each in of_corpus:
+        if each.protocol != run.metrics["protocol"]:
+            why = f"they are of protocol {each.protocol}, these of protocol {run.metrics['protocol']}"
+        elif each.utterances != labels:
+            why = f"they are of {each.utterances} utterances, these of {labels}"
+        else:
+            notes.append(f"Quoted from {each.source}, not measured here: {', '.join(each.scores)}.")
+            lines += [_line(method, scores, table.columns) for method, scores in each.scores.items()]
+            continue
+        notes.append(f"The numbers of {each.source} do not stand here: {why}.")
+    return replace(table, lines=[*lines, *table.lines], notes=[*table.notes, *notes])
+
+
+def _line(method: str, scores: Mapping[str, float], columns: Sequence[str]) -> Line:
+    cells = [Cell(scores[column] / 100) if column in scores else None for column in columns]
+    return Line(f"{method} (quoted)", cells, 0)
+
+
+def find_quoted(catalog: Catalog) -> tuple[list[Quoted], list[str]]:
+    """What the installed plugins quote, and which of them failed."""
+    answers, failures = catalog.ask("quote_scores")
+    return [each for answer in answers for each in answer], failures

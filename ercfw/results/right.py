@@ -1,0 +1,51 @@
+"""Which utterances one recipe gets right and another does not."""
+
+import csv
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ercfw.conversations import UNLABELLED
+from ercfw.files import replacing
+from ercfw.results.finished import Group
+
+HALF = 0.5
+
+
+def share_right(group: Group, split: str, target: str) -> NDArray[np.float64]:
+    """Of each labelled utterance, the share of seeds that name it rightly: ``[N]``."""
+    answers = [run.answers(split, target) for run in group.runs]
+    real = answers[0].labels != UNLABELLED
+    shares: NDArray[np.float64] = np.mean([each.predicted[real] == each.labels[real] for each in answers], axis=0)
+    return shares
+
+
+def pair_counts(groups: Sequence[Group], split: str, target: str) -> list[dict[str, str | int]]:
+    """A row a pair: how many utterances both, one or neither gets right with more than half of its seeds."""
+    right = {group.name: share_right(group, split, target) > HALF for group in groups}
+    return [
+        {
+            "one": one,
+            "other": other,
+            "both right": int((right[one] & right[other]).sum()),
+            "only one": int((right[one] & ~right[other]).sum()),
+            "only the other": int((~right[one] & right[other]).sum()),
+            "neither": int((~right[one] & ~right[other]).sum()),
+        }
+        for one, other in combinations(right, 2)
+    ]
+
+
+def write_right(path: Path, groups: Sequence[Group], split: str, target: str) -> None:
+    """A CSV file with a row a labelled utterance, its label, and the share of each group's seeds that are right."""
+    shares = [share_right(group, split, target) for group in groups]
+    labelled = [row for row in groups[0].first.rows(split) if row[target]]
+    kept = ("conversation", "utterance", "speaker", "text", target)
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([*kept, *(group.name for group in groups)])
+        for number, row in enumerate(labelled):
+            writer.writerow([*(row[key] for key in kept), *(f"{of_group[number]:g}" for of_group in shares)])

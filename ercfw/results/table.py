@@ -1,0 +1,202 @@
+"""The table of several recipes or variants: means and deviations over seeds, and what can be told apart."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+
+from ercfw.errors import InputError
+from ercfw.results.certainty import FEWEST_SEEDS, Difference, differences
+from ercfw.results.counts import WHOLE, Array, Score, of_class
+from ercfw.results.finished import Group
+
+MEGABYTE = 1e6
+BOLD = (
+    "Bold: the best of a column, and all that cannot be told from it, since the 95 % interval of the difference "
+    "(two-level bootstrap over conversations and seeds) holds 0, or the p of approximate randomisation by "
+    "conversation, adjusted by Holm over the lines, is .05 or more."
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A score over seeds, 1 = 100 points.
+
+    Attributes:
+        mean: over seeds.
+        deviation: of a sample; None with one seed.
+        is_best: whether it cannot be told from the best of its column.
+    """
+
+    mean: float
+    deviation: float | None = None
+    is_best: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row: a variant, or what somebody else reported.
+
+    Attributes:
+        name: of the variant, or method.
+        cells: one a column; None where there is no such score.
+        seeds: how many runs; 0 = quoted.
+        difference: how far it is above the table's reference, by the selected score.
+        parameters: that are trained.
+        seconds: of a run, the mean.
+        megabytes: at a run's peak, the most of all seeds.
+    """
+
+    name: str
+    cells: Sequence[Cell | None]
+    seeds: int
+    difference: Difference | None = None
+    parameters: int | None = None
+    seconds: float | None = None
+    megabytes: float | None = None
+
+    @property
+    def is_quoted(self) -> bool:
+        """Whether somebody else measured it."""
+        return self.seeds == 0
+
+
+@dataclass(frozen=True)
+class ResultTable:
+    """Lines of scores on one split, for one target.
+
+    Attributes:
+        title: of the recipe.
+        target: what was predicted.
+        split: whose scores these are.
+        classes: the first columns are F1 of each of these.
+        metrics: the columns after them, the selected one first.
+        lines: a row a variant.
+        reference: the row that ``difference`` is from.
+        protocol: under which the epochs were chosen.
+        stamps: what must stand on it.
+        notes: what a reader must know beside what the columns mean.
+    """
+
+    title: str
+    target: str
+    split: str
+    classes: Sequence[str]
+    metrics: Sequence[str]
+    lines: Sequence[Line]
+    reference: str
+    protocol: str
+    stamps: Sequence[str] = ()
+    notes: Sequence[str] = field(default=())
+
+    @property
+    def meaning(self) -> list[str]:
+        """What the numbers and the bold ones are."""
+        own = [line for line in self.lines if not line.is_quoted]
+        few = [line.name for line in own if line.seeds < FEWEST_SEEDS]
+        told = [f"Points; mean ± deviation over seeds; protocol {self.protocol}."]
+        if len(own) - len(few) > 1:
+            told.append(BOLD)
+        if few and len(own) > 1:
+            told.append(f"Fewer than {FEWEST_SEEDS} seeds, so nothing is claimed of: {', '.join(few)}.")
+        return told
+
+    @property
+    def columns(self) -> list[str]:
+        """The headings of the scores."""
+        return [*self.classes, *self.metrics]
+
+
+def make_table(groups: Sequence[Group], split: str, target: str) -> ResultTable:
+    """The table of groups that were scored on the same utterances; the first is what the others are measured from.
+
+    Raises:
+        InputError: seeds of a group were scored on different utterances, or their predictions are not those scored.
+    """
+    counts = [group.counts(split, target) for group in groups]
+    classes = groups[0].first.answers(split, target).classes
+    select = groups[0].first.metrics["select"]
+    metrics = _metrics(groups, split, target, select)
+    scores = [*map(of_class, range(len(classes))), *(WHOLE.get(name) for name in metrics)]
+    keys = [*(("f1", name) for name in classes), *((name,) for name in metrics)]
+    values = [[_values(group, split, target, key) for group in groups] for key in keys]
+    for group, runs, seen in zip(groups, counts, values[len(classes)] if metrics else [], strict=False):
+        _check_scored(group, runs, seen, scores[len(classes)])
+    columns = [_column(of_key, counts, score) for of_key, score in zip(values, scores, strict=True)]
+    from_first = _from_first(counts, WHOLE.get(metrics[0]) if metrics else None)
+    lines = [
+        _line(group, [column[number] for column in columns], difference)
+        for number, (group, difference) in enumerate(zip(groups, from_first, strict=True))
+    ]
+    first = groups[0].first.metrics
+    stamps = dict.fromkeys(stamp for group in groups for run in group.runs for stamp in run.metrics["stamps"])
+    return ResultTable(
+        first["title"], target, split, classes, metrics, lines, groups[0].name, first["protocol"], tuple(stamps)
+    )
+
+
+def _check_scored(group: Group, runs: Array, values: Sequence[float], score: Score | None) -> None:
+    if score is not None and not np.allclose(score(runs.sum(1)), values, atol=1e-6):
+        what = "holds other predictions than those that its metrics.json scores"
+        raise InputError.at(group.first.folder.parent, what, "ercfw run --force makes the runs again")
+
+
+def _metrics(groups: Sequence[Group], split: str, target: str, select: str) -> list[str]:
+    """The metrics that are one number, the selected one first."""
+    scores = [run.metrics["scores"].get(split, {}).get(target, {}) for group in groups for run in group.runs]
+    names = dict.fromkeys(name for each in scores for name, value in each.items() if not isinstance(value, dict))
+    return sorted(names, key=lambda name: f"{target}.{name}" != select)
+
+
+def _values(group: Group, split: str, target: str, key: tuple[str, ...]) -> list[float]:
+    found = []
+    for run in group.runs:
+        value: Any = run.metrics["scores"].get(split, {}).get(target, {})
+        for part in key:
+            value = value.get(part) if isinstance(value, Mapping) else None
+        found += [float(value)] if isinstance(value, (int, float)) else []
+    return found
+
+
+def _column(values: Sequence[Sequence[float]], counts: Sequence[Array], score: Score | None) -> list[Cell | None]:
+    best = _best(values, counts, score)
+    return [
+        Cell(mean(each), stdev(each) if len(each) > 1 else None, number in best) if each else None
+        for number, each in enumerate(values)
+    ]
+
+
+def _best(values: Sequence[Sequence[float]], counts: Sequence[Array], score: Score | None) -> set[int]:
+    """The highest, and those that cannot be told from it; none among groups of too few seeds for a claim."""
+    able = [number for number, each in enumerate(values) if len(each) >= FEWEST_SEEDS]
+    if score is None or len(able) < 2:
+        return set()
+    highest = max(able, key=lambda number: mean(values[number]))
+    others = [number for number in able if number != highest]
+    found = differences(counts[highest], [counts[number] for number in others], score)
+    return {highest, *(number for number, each in zip(others, found, strict=True) if not each.is_told_apart)}
+
+
+def _from_first(counts: Sequence[Array], score: Score | None) -> list[Difference | None]:
+    able = [number for number in range(1, len(counts)) if len(counts[number]) >= FEWEST_SEEDS]
+    if score is None or len(counts[0]) < FEWEST_SEEDS:
+        return [None] * len(counts)
+    found = differences(counts[0], [counts[number] for number in able], score)
+    by_number = dict(zip(able, found, strict=True))
+    return [-by_number[number] if number in by_number else None for number in range(len(counts))]
+
+
+def _line(group: Group, cells: Sequence[Cell | None], difference: Difference | None) -> Line:
+    metrics = [run.metrics for run in group.runs]
+    memory = [each["peak_memory"] for each in metrics if each.get("peak_memory")]
+    return Line(
+        group.name,
+        cells,
+        len(group.runs),
+        difference,
+        metrics[0].get("parameters"),
+        mean(each["seconds"] for each in metrics) if all("seconds" in each for each in metrics) else None,
+        max(memory) / MEGABYTE if memory else None,
+    )

@@ -1,0 +1,174 @@
+"""``ercfw compare``: what it refuses, what it says, and that its numbers are those of the runs."""
+
+import csv
+import json
+import re
+import shutil
+from statistics import mean, stdev
+
+import pytest
+
+from ercfw import Quoted
+from ercfw.results.finished import find_groups
+from ercfw.results.quoted import with_quoted
+from ercfw.results.right import pair_counts, share_right
+from ercfw.results.table import make_table
+
+
+def scores(runs, variant):
+    found = [json.loads((runs / variant / f"seed-{seed}" / "metrics.json").read_text()) for seed in range(3)]
+    return [each["scores"]["test"]["emotion"] for each in found]
+
+
+def test_a_table_has_the_means_and_deviations_of_metrics_json(cli, runs):
+    ended = cli("compare", runs / "base", runs / "w-o-audio", "--json")
+    assert ended.code == 0, ended.err
+    (table,) = json.loads(ended.out)["tables"]
+    for line, variant in zip(table["lines"], ("base", "w-o-audio"), strict=True):
+        expected = scores(runs, variant)
+        by_column = dict(zip([*table["classes"], *table["metrics"]], line["cells"], strict=True))
+        assert by_column["weighted-f1"]["mean"] == pytest.approx(mean(e["weighted-f1"] for e in expected))
+        assert by_column["accuracy"]["deviation"] == pytest.approx(stdev(e["accuracy"] for e in expected))
+        assert by_column["neutral"]["mean"] == pytest.approx(mean(e["f1"]["neutral"] for e in expected))
+        assert line["seeds"] == 3
+        assert line["megabytes"] > 50
+    assert table["metrics"][0] == "weighted-f1"
+    difference = table["lines"][1]["difference"]
+    means = [line["cells"][len(table["classes"])]["mean"] for line in table["lines"]]
+    assert difference["value"] == pytest.approx(means[1] - means[0])
+    assert difference["low"] <= difference["value"] <= difference["high"]
+
+
+def test_files_for_papers(cli, runs, tmp_path):
+    ended = cli("compare", runs / "base", runs / "w-o-audio", "--out", "paper")
+    assert ended.code == 0, ended.err
+    assert "SIMULATED" in ended.out
+    written = {path.name: path.read_text() for path in (tmp_path / "paper").iterdir()}
+    assert set(written) == {"comparison.md", "comparison.tex", "comparison.csv", "utterances.csv"}
+    assert all("SIMULATED" in written[name] for name in ("comparison.md", "comparison.tex", "comparison.csv"))
+    check_latex(written["comparison.tex"])
+    rows = list(csv.DictReader(written["comparison.csv"].splitlines()))
+    assert {row["line"] for row in rows} == {"base", "w/o audio"}
+    utterances = list(csv.DictReader(written["utterances.csv"].splitlines()))
+    right = [float(row["base"]) for row in utterances]
+    assert mean(right) == pytest.approx(mean(each["accuracy"] for each in scores(runs, "base")), abs=1e-5)
+
+
+def check_latex(text):
+    """Its form: environments that close, rows of as many cells as columns, no sign that TeX would take for its own."""
+    opened = re.findall(r"\\begin{(.+?)}", text)
+    closed = re.findall(r"\\end{(.+?)}", text)
+    assert opened == closed[::-1] == ["table*", "tabular"]
+    columns = len(re.search(r"\\begin{tabular}{(\w+)}", text)[1])
+    rows = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert rows
+    assert {len(re.split(r"(?<!\\)&", row)) for row in rows} == {columns}
+    assert r"Tiny \& small\_" in text
+    assert not re.search(r"(?<!\\)[%#_]", text)
+    assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
+    assert [line for line in text.splitlines() if line.endswith("rule")] == [r"\toprule", r"\midrule", r"\bottomrule"]
+
+
+def test_pairs_count_every_labelled_utterance_once(runs):
+    groups = find_groups([runs / "base", runs / "w-o-audio"])
+    (pair,) = pair_counts(groups, "test", "emotion")
+    counted = [value for value in pair.values() if isinstance(value, int)]
+    assert sum(counted) == len(share_right(groups[0], "test", "emotion"))
+    assert (pair["one"], pair["other"]) == ("base", "w/o audio")
+    (same,) = pair_counts([groups[0], find_groups([runs / "base" / "seed-0", runs / "release"])[1]], "test", "emotion")
+    assert same["only one"] + same["only the other"] > 0
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [("release", "protocol release, but .. has dev"), ("others", "was scored on other utterances, labels or classes")],
+)
+def test_what_cannot_be_compared_is_refused_unless_told_to(cli, runs, other, told):
+    cli("compare", runs / "base", runs / other).check(2, f"{runs / other}..{told}..--side-by-side")
+    ended = cli("compare", runs / "base", runs / "w-o-audio", runs / other, "--side-by-side")
+    assert ended.code == 0, ended.err
+    assert "across them they cannot" in ended.out
+    tables = json.loads(cli("compare", runs / "base", runs / other, "--side-by-side", "--json").out)["tables"]
+    headings = tables[0]["metrics"]
+    assert headings[0] == "Tiny & small_ (dev): weighted-f1"
+    assert headings[1].startswith("Tiny & small_ (release)" if other == "release" else "Tiny & small_ (dev), ")
+    assert [[cell is None for cell in line["cells"]] for line in tables[0]["lines"]] == [[False, True], [True, False]]
+
+
+def test_a_folder_of_nothing_and_a_wrong_name(cli, runs, tmp_path):
+    (tmp_path / "empty").mkdir()
+    cli("compare", "empty", runs).check(2, "empty: holds no finished run")
+    cli("compare", runs / "bas", runs).check(2, f"{runs / 'bas'}: is no folder..base")
+    cli("compare", runs / "base").check(2, "holds the runs of one variant only")
+
+
+def test_predictions_that_are_not_those_scored_are_refused(cli, runs, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(runs, copy)
+    path = copy / "base" / "seed-1" / "predictions.csv"
+    text = path.read_text().splitlines()
+    rows = list(csv.DictReader(text))
+    classes = [key.removeprefix("emotion.p.") for key in rows[0] if key.startswith("emotion.p.")]
+    changed = 0
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        for row in rows:
+            if row["split"] == "test" and row["emotion.predicted"] == row["emotion"]:
+                row["emotion.predicted"] = next(name for name in classes if name != row["emotion"])
+                changed += 1
+            writer.writerow(row)
+    assert changed
+    cli("compare", copy / "base", copy / "w-o-audio").check(2, f"{copy / 'base'}..other predictions than those")
+
+
+@pytest.mark.parametrize("damage", ["", "a,b\n1,2\n", "split,conversation\ntest,x\n"])
+def test_damaged_predictions_are_refused(cli, runs, tmp_path, damage):
+    copy = tmp_path / "copy"
+    shutil.copytree(runs, copy)
+    (copy / "base" / "seed-0" / "predictions.csv").write_text(damage)
+    assert cli("compare", copy / "base", copy / "w-o-audio").code == 2
+
+
+def quote(**changes):
+    about = {"dataset": "simulated", "target": "emotion", "utterances": 10, "protocol": "dev"}
+    return Quoted("A paper, table 9", scores={"Theirs": {"weighted-f1": 61.5, "neutral": 70.0}}, **{**about, **changes})
+
+
+def test_quoted_numbers_stand_only_where_data_and_protocol_allow(runs):
+    groups = find_groups([runs / "base"])
+    table, run = make_table(groups, "test", "emotion"), groups[0].first
+    labels = run.metrics["sizes"]["test"]["labels"]
+    assert with_quoted(table, run, [quote(utterances=labels)]) == table  # never beside simulated data
+    run.metrics["data"]["simulated"] = False
+    try:
+        beside = with_quoted(table, run, [quote(utterances=labels)])
+        assert [line.name for line in beside.lines] == ["Theirs (quoted)", "base"]
+        assert beside.lines[0].is_quoted
+        assert beside.lines[0].cells[len(table.classes)].mean == 0.615
+        assert "Quoted from A paper, table 9" in beside.notes[-1]
+        for other, why in (({"protocol": "release"}, "protocol release"), ({"utterances": 3}, "of 3 utterances")):
+            refused = with_quoted(table, run, [quote(**{"utterances": labels, **other})])
+            assert refused.lines == table.lines
+            assert why in refused.notes[-1]
+        assert with_quoted(table, run, [quote(dataset="meld", utterances=labels)]) == table
+    finally:
+        run.metrics["data"]["simulated"] = True
+
+
+def test_the_paper_s_numbers_are_read_as_printed():
+    from ercfw_multiemo.reported import REPORTED
+
+    iemocap, meld = REPORTED
+    assert iemocap.scores["MultiEMO"] == {
+        "happiness": 65.77,
+        "sadness": 85.49,
+        "neutral": 67.08,
+        "anger": 69.88,
+        "excitement": 77.31,
+        "frustration": 70.98,
+        "weighted-f1": 72.84,
+    }
+    assert meld.scores["MultiEMO w/o SWFC loss"]["weighted-f1"] == 63.83
+    assert meld.scores["UniMSE"] == {"weighted-f1": 65.51}
+    assert len(iemocap.scores) == len(meld.scores) == 12

@@ -1,0 +1,50 @@
+"""Scores from confusion counts, beside those of scikit-learn through the metric plugins."""
+
+import numpy as np
+import pytest
+
+from ercfw.results.counts import WHOLE, class_f1, count, of_class
+from ercfw_basics import metrics
+
+CLASSES = ("joy", "anger", "fear", "never")
+
+
+@pytest.fixture
+def answers():
+    rng = np.random.default_rng(3)
+    true, predicted = rng.integers(0, 3, 200), rng.integers(0, 3, 200)
+    conversations = [f"c{number // 9}" for number in range(200)]
+    return conversations, true, predicted
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_score_is_that_of_the_metric(answers, name):
+    conversations, true, predicted = answers
+    counts = count(conversations, true, predicted, len(CLASSES))
+    metric = getattr(metrics, name.replace("-", "_"))
+    assert WHOLE[name](counts.sum(0)) == pytest.approx(metric(true, np.eye(4)[predicted], CLASSES), abs=1e-12)
+
+
+def test_f1_of_each_class(answers):
+    conversations, true, predicted = answers
+    counts = count(conversations, true, predicted, len(CLASSES)).sum(0)
+    expected = metrics.f1(true, np.eye(4)[predicted], CLASSES)
+    assert class_f1(counts) == pytest.approx(expected, abs=1e-12)
+    assert of_class(1)(counts) == pytest.approx(expected[1])
+
+
+def test_conversations_are_counted_apart_in_their_order():
+    counts = count(["b", "b", "a"], np.array([0, 1, 1]), np.array([0, 0, 1]), 2)
+    assert counts.tolist() == [[[1, 0], [1, 0]], [[0, 0], [0, 1]]]
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_many_at_once_are_each_alone(answers, name):
+    counts = count(*answers, len(CLASSES))
+    assert WHOLE[name](counts).shape == (len(counts),)
+    assert WHOLE[name](counts)[4] == WHOLE[name](counts[4])
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_nothing_counted_is_zero(name):
+    assert WHOLE[name](np.zeros((3, 3))) == 0

@@ -1,0 +1,171 @@
+"""``ercfw ablate``: real processes; what fails does not stop the rest, what is done is not done again."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+VARIANTS = """
+[[variant]]
+name = "w/o audio"
+set = { data = { modalities = ["text"] } }
+
+[[variant]]
+name = "breaks"
+set = { train = { lr = 1e38, clip = 1e38 } }
+"""
+SCORES = ("line", "score", "mean", "deviation", "best", "difference", "low", "high", "p")
+
+
+def scores(folder):
+    with (folder / "ablation.csv").open(newline="") as file:
+        return [{key: row[key] for key in SCORES} for row in csv.DictReader(file)]
+
+
+def start(*words):
+    command = [sys.executable, "-m", "ercfw", "ablate", *map(str, words)]
+    return subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def wait_for(condition, seconds=120):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "nothing happened"
+        time.sleep(0.05)
+
+
+def done(folder):
+    return sorted(folder.glob("*/seed-*/metrics.json"))
+
+
+def test_what_fails_is_told_and_the_rest_goes_on(cli, tiny_recipe, tmp_path):
+    words = ("ablate", tiny_recipe(VARIANTS), "--variant", "breaks", "--variant", "base", "--seeds", "1")
+    ended = cli(*words, "--json")
+    assert ended.code == 1
+    told = json.loads(ended.out)
+    assert set(told["failures"]) == {"breaks, seed 0"}
+    assert all("is nan" in why or "is inf" in why for why in told["failures"].values()), told["failures"]
+    (table,) = told["tables"]
+    assert [line["name"] for line in table["lines"]] == ["base"]
+    assert "Failed, and not in the table: breaks, seed 0." in table["notes"]
+    assert (tmp_path / "runs/tiny/breaks/seed-0/failed.log").read_text()
+    assert "breaks, seed 0: failed" in ended.err
+    before = {path: path.stat().st_mtime_ns for path in done(tmp_path / "runs/tiny")}
+    assert len(before) == 1
+    again = cli(*words, "--variant", "w/o audio")
+    assert "1 of 3 runs were done before" in again.err
+    assert all(path.stat().st_mtime_ns == then for path, then in before.items())
+
+
+@pytest.mark.slow
+def test_two_seeds_are_what_two_commands_leave(cli, tiny_recipe, tmp_path):
+    recipe = tiny_recipe()
+    assert cli("ablate", recipe, "--seeds", "2").code == 0
+    for seed in (0, 1):
+        assert cli("run", recipe, f"--seeds={seed},", "--out", "alone").code == 0
+    ours, theirs = (
+        [json.loads(path.read_text())["scores"] for path in done(tmp_path / name / "tiny")]
+        for name in ("runs", "alone")
+    )
+    assert ours == theirs
+    assert len(ours) == 2
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("run.executor=moon", "[run] executor"),
+        ("run.workers=0", "[run] workers"),
+        ("run.wokers=2", "[run] wokers: there is no such key"),
+        ("run.threads=-1", "[run] threads"),
+    ],
+)
+def test_settings_that_cannot_be(cli, tiny_recipe, setting, told):
+    cli("ablate", tiny_recipe(), setting).check(2, told)
+
+
+@pytest.mark.parametrize(("executor", "library", "extra"), [("slurm", "submitit", "cluster"), ("ray", "ray", "ray")])
+def test_a_missing_library_is_named_with_its_extra(cli, tiny_recipe, monkeypatch, executor, library, extra):
+    monkeypatch.setitem(sys.modules, library, None)
+    ended = cli("ablate", tiny_recipe(), f"run.executor={executor}", "--seeds", "1")
+    ended.check(2, f"[run] executor = '{executor}': needs {library}..pip install 'ercfw[{extra}]'")
+
+
+@pytest.mark.slow
+def test_what_is_stopped_is_gone_on_with(tiny_recipe, tmp_path):
+    recipe = tiny_recipe()
+    process = start(recipe, "train.epochs=2000", "train.save_seconds=0", "--seeds", "2", "run.workers=2")
+    wait_for(lambda: len(list(tmp_path.glob("runs/tiny/base/seed-*/state.safetensors"))) == 2)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.terminate()
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "stopped; what is done is kept" in said
+    assert "Traceback" not in said
+    gone, alive = psutil.wait_procs(children, timeout=10)
+    assert gone
+    assert not alive
+    assert len(list(tmp_path.glob("runs/tiny/base/seed-*/state.safetensors"))) == 2
+
+
+@pytest.mark.slow
+def test_a_run_whose_process_is_killed_fails_alone(tiny_recipe, tmp_path):
+    process = start(tiny_recipe(), "train.epochs=200", "--seeds", "2", "run.workers=2", "--json")
+    wait_for(lambda: len(list(tmp_path.glob("runs/tiny/base/seed-*/history.jsonl"))) == 2)
+    victim = next(
+        child
+        for child in psutil.Process(process.pid).children(recursive=True)
+        if any(word == "--seeds=1," for word in child.cmdline())
+    )
+    victim.kill()
+    printed, _ = process.communicate(timeout=200)
+    told = json.loads(printed)
+    assert process.returncode == 1
+    assert list(told["failures"]) == ["base, seed 1"]
+    assert "was ended by signal 9" in told["failures"]["base, seed 1"]
+    assert told["tables"][0]["lines"][0]["seeds"] == 1
+
+
+@pytest.mark.slow
+def test_killed_and_started_again_the_table_is_that_of_no_kill(tiny_recipe, tmp_path):
+    words = (tiny_recipe(VARIANTS), "--variant", "base", "--variant", "w/o audio", "--seeds", "3", "run.workers=2")
+    undisturbed = start(*words, "--out", "calm")
+    assert undisturbed.wait(timeout=300) == 0
+    process = start(*words)
+    wait_for(lambda: len(done(tmp_path / "runs/tiny")) >= 2)
+    os.killpg(process.pid, signal.SIGKILL)  # the runs, too
+    process.wait()
+    kept = {path: path.stat().st_mtime_ns for path in done(tmp_path / "runs/tiny")}
+    assert 2 <= len(kept) < 6
+    assert start(*words).wait(timeout=300) == 0
+    assert all(path.stat().st_mtime_ns == then for path, then in kept.items())
+    assert len(done(tmp_path / "runs/tiny")) == 6
+    assert scores(tmp_path / "runs/tiny") == scores(tmp_path / "calm/tiny")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("executor", "library", "option"),
+    [("slurm", "submitit", "run.options.cluster=local"), ("ray", "ray", "run.options.num_cpus=2")],
+)
+def test_every_executor_makes_the_same_table(tiny_recipe, tmp_path, executor, library, option):
+    pytest.importorskip(library)
+    words = (tiny_recipe(VARIANTS), "--variant", "base", "--variant", "w/o audio", "--seeds", "2", "run.threads=1")
+    assert start(*words, "--out", "here").wait(timeout=300) == 0
+    process = start(*words, "--out", "there", f"run.executor={executor}", option, "run.workers=2")
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    assert scores(tmp_path / "there/tiny") == scores(tmp_path / "here/tiny")
+
+
+@pytest.mark.slow
+def test_options_that_slurm_s_library_refuses(cli, tiny_recipe):
+    pytest.importorskip("submitit")
+    words = ("ablate", tiny_recipe(), "run.executor=slurm", "run.options.cluster=local", "--seeds", "1")
+    cli(*words, "run.options.partitoin=gpu").check(2, "[run] options: submitit refuses them")
