@@ -16,7 +16,8 @@ from ercfw.extract import Progress
 from ercfw.features import FeatureTable, FittedOn
 from ercfw.fitted import check_fitted
 from ercfw.interfaces import Dataset, Provenance
-from ercfw.recipe import Part, Recipe
+from ercfw.missing import kept_of, without, without_stored
+from ercfw.recipe import Missing, Part, Recipe
 from ercfw.sources import Source, brings, feature_part, find_source
 from ercfw.streams import StoredStreams, presence
 
@@ -85,7 +86,7 @@ def load_data(recipe: Recipe, catalog: Catalog, dataset: Dataset, progress: Prog
         if (source := find_source(recipe, catalog, dataset, splits, name, progress, processes)) is not None
     }
     tables = {name: source.table for name, source in sources.items()}
-    with_streams = attach(splits, recipe.data.modalities, tables)
+    with_streams = attach(splits, recipe.data.modalities, tables, recipe.data.missing)
     stamps = [SIMULATED] if dataset.provenance.simulated else []
     doubts: list[str] = []
     for name, source in sources.items():
@@ -144,17 +145,26 @@ def _feature_files(recipe: Recipe, tables: Mapping[str, FeatureTable]) -> dict[s
 
 @collector_paused()
 def attach(
-    splits: Mapping[str, Sequence[Conversation]], modalities: Sequence[str], tables: Mapping[str, FeatureTable]
+    splits: Mapping[str, Sequence[Conversation]],
+    modalities: Sequence[str],
+    tables: Mapping[str, FeatureTable],
+    missing: Missing | None = None,
 ) -> Mapping[str, Sequence[Conversation]]:
     """The conversations with these modalities, read from their tables when they are asked for."""
     ids = [id for conversations in splits.values() for c in conversations for id in c.ids]
+    keeps = {name: kept_of(splits, name, missing) for name in modalities} if missing is not None else {}  # [R] each
     stored = {name: tables[name].select(ids) if name in tables else None for name in modalities}
+    stored = {n: without_stored(s, keeps[n]) if s is not None and n in keeps else s for n, s in stored.items()}
     attached: dict[str, list[Conversation]] = {split: [] for split in splits}
     row = 0
     for split, conversations in splits.items():
         for conversation in conversations:
             rows = range(row, row := row + len(conversation))
-            streams = StoredStreams(stored, rows, conversation.streams)
+            place = slice(rows.start, rows.stop)
+            own = {
+                name: without(conversation.streams[name], keeps[name][place]) for name in keeps if stored[name] is None
+            }
+            streams = StoredStreams(stored, rows, {**conversation.streams, **own})
             attached[split].append(conversation.with_streams(streams))
     return attached
 

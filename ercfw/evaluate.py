@@ -98,11 +98,19 @@ def score(predictions: Predictions, metrics: Mapping[str, Metric], info: DataInf
             raise RunError(
                 f"head '{target}' gave a probability that is not a number; try a lower train.lr, or train.clip"
             )
-        classes = info.targets[target].classes
-        scores[target] = {
-            name: _measure(name, metric, true, probabilities, classes) for name, metric in metrics.items()
-        }
+        scores[target] = measure(true, probabilities, metrics, info.targets[target].classes)
     return scores
+
+
+def measure(
+    true: NDArray[np.int64], probabilities: NDArray[np.float32], metrics: Mapping[str, Metric], classes: Sequence[str]
+) -> Scores:
+    """Every metric of labelled utterances: ``[N], [N, C] ->`` a score a name.
+
+    Raises:
+        RunError: a metric fails.
+    """
+    return {name: _measure(name, metric, true, probabilities, classes) for name, metric in metrics.items()}
 
 
 def _measure(

@@ -38,6 +38,7 @@ def run_jobs(jobs: Sequence[Job], manner: Manner, talk: Talk) -> list[dict[str, 
     results: list[dict[str, Any]] = []
     datasets: dict[str, tuple[Dataset, tuple[str, ...]]] = {}
     loaded: dict[str, Data] = {}
+    told: set[str] = set()
     for job, seed in [(each, seed) for each in jobs for seed in each.recipe.seeds]:
         with in_recipe(job.where):
             if job.shared_data not in datasets:
@@ -57,7 +58,9 @@ def run_jobs(jobs: Sequence[Job], manner: Manner, talk: Talk) -> list[dict[str, 
                 accelerator.wait_for_everyone()
                 if job.shared_data not in loaded:
                     with accelerator.main_process_first():
-                        loaded = {job.shared_data: load(job, dataset, doubts, talk)}
+                        data = load(job, dataset, doubts, talk)
+                    tell_of_data(data, talk, told)
+                    loaded = {job.shared_data: data}
                 if not manner.force:
                     folder.check_same_data(loaded[job.shared_data].provenance)
                 run = Run(accelerator, job, seed, loaded[job.shared_data], folder, talk)
@@ -102,12 +105,17 @@ def make_accelerator(recipes: Sequence[Recipe]) -> Accelerator:
 
 
 def load(job: Job, dataset: Dataset, doubts: tuple[str, ...], talk: Talk) -> Data:
-    """A job's data, told of; ``doubts`` is what the dataset warned of while it was read."""
+    """A job's data; ``doubts`` is what the dataset warned of while it was read."""
     with talk.progress() as bars:
         data = load_data(job.recipe, job.catalog, dataset, bars.or_lines, usual_processes())
-    data = replace(data, warnings=(*doubts, *data.warnings))
-    if SIMULATED in data.stamps:
+    return replace(data, warnings=(*doubts, *data.warnings))
+
+
+def tell_of_data(data: Data, talk: Talk, told: set[str]) -> None:
+    """Say that data is simulated, and what is doubtful in it; what is in ``told`` was said before."""
+    if SIMULATED in data.stamps and SIMULATED not in told:
         talk.banner(SIMULATED, f"No real data: {data.provenance.source}. The numbers say nothing about any corpus.")
     for warning in data.warnings:
-        talk.warn(warning)
-    return data
+        if warning not in told:
+            talk.warn(warning)
+    told.update(data.stamps, data.warnings)

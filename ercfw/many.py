@@ -8,7 +8,7 @@ from pathlib import Path
 from ercfw.data import read_dataset
 from ercfw.errors import ErcfwError, in_recipe
 from ercfw.executors import Ended, open_executor
-from ercfw.experiment import load
+from ercfw.experiment import load, tell_of_data
 from ercfw.files import write_text
 from ercfw.interfaces import Dataset
 from ercfw.jobs import Job
@@ -61,6 +61,7 @@ def prepare(tasks: Sequence[Task], talk: Talk) -> list[Task]:
     """
     known: dict[str, tuple[Dataset, tuple[str, ...]]] = {}
     loaded: set[str] = set()
+    told: set[str] = set()
     left = []
     for task in tasks:
         job, shared = task.job, task.job.shared_data
@@ -72,7 +73,7 @@ def prepare(tasks: Sequence[Task], talk: Talk) -> list[Task]:
             if task.folder.is_done:
                 continue
             if shared not in loaded:
-                load(job, dataset, doubts, talk)
+                tell_of_data(load(job, dataset, doubts, talk), talk, told)
                 loaded.add(shared)
             left.append(task)
     return left

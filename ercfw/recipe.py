@@ -27,6 +27,15 @@ class Part(Strict, extra="allow"):
         return dict(self.model_extra or {})
 
 
+class Missing(Strict):
+    """``[data.missing]``: each modality is taken away from a share of the utterances, or wholly, in these splits."""
+
+    share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    lacking: tuple[str, ...] = ()
+    splits: Annotated[tuple[Literal["train", "dev", "test"], ...], Field(min_length=1)] = ("train", "dev", "test")
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
 class DataPart(Part):
     """``[data]``: the dataset, the modalities read, and how many conversations make a batch.
 
@@ -37,6 +46,7 @@ class DataPart(Part):
     batch_size: Count = 32
     allow_fitted_dev: bool = False
     leave_out: Annotated[str, Field(pattern=f"^{PART}$")] | None = None
+    missing: Missing | None = None
 
 
 class FeaturePart(Strict, extra="allow"):
@@ -101,6 +111,7 @@ class RunSettings(Strict):
     executor: Literal["local", "slurm", "ray"] = "local"
     workers: Count | None = None
     threads: Count | None = None
+    trackers: tuple[str, ...] = ()
     options: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -137,6 +148,7 @@ _KEYS: Mapping[tuple[str, ...], type[Strict]] = {
     (): Recipe,
     ("train",): Train,
     ("run",): RunSettings,
+    ("data", "missing"): Missing,
     ("train", "groups", "*"): Group,
     ("variant", "*"): Variant,
 }
@@ -216,6 +228,9 @@ def _modality_mistakes(recipe: Recipe) -> Iterable[_Finding]:
     for name in modalities:
         if name in ("default", "joint"):
             yield "[data] modalities", f"'{name}' cannot name a modality", "it stands for tables of the core"
+    for name in recipe.data.missing.lacking if recipe.data.missing is not None else ():
+        if name not in modalities:
+            yield "[data.missing] lacking", f"there is no modality '{name}' to lack", ", ".join(modalities)
     for name, part in recipe.features.items():
         if part.use is not None and part.file is not None:
             yield f"[features.{name}]", "names both an extractor ('use') and a 'file'", "one of them"

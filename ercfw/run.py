@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,10 @@ from ercfw.report.pictures import draw_run
 from ercfw.report.predictions import write_predictions
 from ercfw.resume import can_resume, resume
 from ercfw.talk import Bars, Talk
+from ercfw.trackers import Log, check_trackers, tracking
 from ercfw.train import answer, at, fit
 from ercfw.training import Epoch, Plan, Told, Training, start
+from ercfw.variants import slug
 
 
 @dataclass
@@ -61,9 +64,14 @@ class Run:
         """Train, score and report."""
         began = time.perf_counter()
         forget_peak(self.accelerator.device)
+        check_trackers(self.recipe.run.trackers)
         training, plan = self._prepare(resuming)
+        with self._tracking() as log:
+            return self._finish(training, plan, began, log)
+
+    def _finish(self, training: Training, plan: Plan, began: float, log: Log) -> dict[str, Any]:
         with self.talk.progress() as bars:
-            training = self._train(training, plan, bars)
+            training = self._train(training, plan, bars, log)
         model = self.accelerator.unwrap_model(training.model)
         model.load_state_dict(training.best)
         training.losses.load_state_dict(training.best_losses)
@@ -76,6 +84,7 @@ class Run:
         metrics = self._metrics(training, plan, predictions, time.perf_counter() - began)
         if self.accelerator.is_main_process:
             self._report(training, plan, predictions, metrics)
+            log(metrics["scores"], metrics["best_epoch"])
             failures = self.job.catalog.call("run_finished", folder=self.folder.path, metrics=metrics)
             for failure in failures:
                 self.talk.warn(failure)
@@ -164,7 +173,13 @@ class Run:
         self.notes.append(told)
         self.talk.say(told)
 
-    def _train(self, training: Training, plan: Plan, bars: Bars) -> Training:
+    def _tracking(self) -> AbstractContextManager[Log]:
+        title = f"{self.job.name}-{slug(self.job.variant)}-{self.seed}"
+        return tracking(
+            self.accelerator, self.recipe.run.trackers, self.folder.path / "trackers", title, self.job.tables
+        )
+
+    def _train(self, training: Training, plan: Plan, bars: Bars, log: Log) -> Training:
         per_epoch = -(-len(plan.watched.train) // plan.step_size)
         name = f"{self.job.variant}, seed {self.seed}"
 
@@ -175,6 +190,7 @@ class Run:
         def epoch(line: Epoch) -> None:
             if self.accelerator.is_main_process:
                 self.folder.write_history(training.history, self.stamps)
+                log(line, line["epoch"])
                 for failure in self.job.catalog.call("epoch_finished", folder=self.folder.path, epoch=line):
                     self.talk.warn(failure)
             loss = sum(line["train_loss"].values())
@@ -195,6 +211,7 @@ class Run:
         return {
             "recipe": self.job.name,
             "title": self.recipe.title,
+            "dataset": self.recipe.data.use,
             "variant": self.job.variant,
             "seed": self.seed,
             "protocol": self.protocol,

@@ -9,7 +9,7 @@ from pydantic_core import PydanticUndefined
 
 from ercfw import hooks
 from ercfw.catalog import KINDS, load_catalog
-from ercfw.recipe import DataPart, FeaturePart, Group, LossPart, Recipe, RunSettings, Train, Variant
+from ercfw.recipe import DataPart, FeaturePart, Group, LossPart, Missing, Recipe, RunSettings, Train, Variant
 from ercfw.shipped import shipped_recipes
 from ercfw.testing.kit import CHECKS, SLOW_CHECKS
 
@@ -56,6 +56,7 @@ def written(field):
             {"data", "features", "encoder", "context", "fusion", "head", "model", "loss", "train", "run"},
         ),
         ("`[data]`", DataPart, set()),
+        ("`[data.missing]`", Missing, set()),
         ("`[features.MODALITY]`", FeaturePart, set()),
         ("`[loss.NAME]`", LossPart, set()),
         ("`[train]`", Train, set()),

@@ -1,13 +1,22 @@
-"""``ercfw ablate``."""
+"""``ercfw ablate`` and ``ercfw missing``."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ercfw.cli.app import AsJson, Dropped, NoPluginFiles, Overrides, RecipeName, Variants, app, check_folder, plan
 from ercfw.stopping import Stopped
+
+if TYPE_CHECKING:
+    from ercfw.jobs import Job
+    from ercfw.talk import Talk
+
+Seeds = Annotated[str, typer.Option(help="A number of seeds (5), or a list (1,7).")]
+Out = Annotated[Path, typer.Option(help="Where runs are left.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Say only warnings, errors and results.")]
 
 
 @app.command(epilog="ercfw ablate mosi data.root=data/mosi  |  ercfw ablate mine.toml --seeds 3 run.workers=8  |  "
@@ -17,31 +26,63 @@ def ablate(
     overrides: Overrides = None,
     variant: Variants = None,
     drop: Dropped = None,
-    seeds: Annotated[str, typer.Option(help="A number of seeds (5), or a list (1,7).")] = "5",
-    out: Annotated[Path, typer.Option(help="Where runs are left.")] = Path("runs"),
+    seeds: Seeds = "5",
+    out: Out = Path("runs"),
     no_plugin_files: NoPluginFiles = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say only warnings, errors and results.")] = False,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Run every variant with every seed, side by side, and put them into one table; again, it goes on."""
-    variants = variant or ["all"]
-    jobs = plan(recipe, overrides, variants, drop, seeds, no_plugin_files)
+    jobs = plan(recipe, overrides, variant or ["all"], drop, seeds, no_plugin_files)
     check_folder("--out", out)
+    from ercfw.talk import Talk
+
+    words = [recipe, *(overrides or []), *(f"--drop={each}" for each in drop or [])]
+    _run_and_show(jobs, [*words, *(["--no-plugin-files"] if no_plugin_files else [])], out, Talk(quiet=quiet), as_json)
+
+
+@app.command(epilog="ercfw missing mosi data.root=data/mosi --seeds 3")
+def missing(
+    recipe: RecipeName,
+    overrides: Overrides = None,
+    variant: Annotated[str, typer.Option(help="The variant that is tried.")] = "base",
+    drop: Dropped = None,
+    seeds: Seeds = "5",
+    out: Out = Path("runs"),
+    no_plugin_files: NoPluginFiles = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train and score with more and more utterances that lack modalities, and score each subset of them: one table."""
+    check_folder("--out", out)
+    from ercfw.missing import write_missing_recipe
+    from ercfw.overrides import parse_overrides
+    from ercfw.shipped import find_recipe
+    from ercfw.talk import Talk
+    from ercfw.variants import read_toml, resolve_variant
+
+    source = read_toml(find_recipe(recipe))
+    plan(recipe, overrides, [variant], drop, seeds, no_plugin_files)  # tells what is wrong by the recipe's own name
+    tables = resolve_variant(source, variant, parse_overrides(overrides or []), drop or [])
+    written = write_missing_recipe(source, tables, out)
+    jobs = plan(str(written), None, ["all"], None, seeds, no_plugin_files)[1:]
+    words = [str(written), *(["--no-plugin-files"] if no_plugin_files else [])]
+    _run_and_show(jobs, words, out, Talk(quiet=quiet), as_json)
+
+
+def _run_and_show(jobs: "Sequence[Job]", words: Sequence[str], out: Path, talk: "Talk", as_json: bool) -> None:
     from ercfw.ablate import make_tasks, run_tasks
     from ercfw.cli.compare import print_tables
     from ercfw.results.forms import record
     from ercfw.results.present import write_tables
-    from ercfw.talk import Talk
 
-    talk = Talk(quiet=quiet)
-    words = [recipe, *(overrides or []), *(f"--drop={each}" for each in drop or [])]
-    words += ["--no-plugin-files"] if no_plugin_files else []
+    folder = out / jobs[0].name
     try:
-        outcome = run_tasks(make_tasks(jobs, words, out), jobs[0].recipe.run, out / jobs[0].name, talk)
+        outcome = run_tasks(make_tasks(jobs, words, out), jobs[0].recipe.run, folder, talk)
     except (KeyboardInterrupt, Stopped):
         talk.say("stopped; what is done is kept: the same command goes on")
         raise typer.Exit(1) from None
-    written = write_tables(out / jobs[0].name, "ablation", outcome.tables) if outcome.tables else []
+    written = write_tables(folder, "ablation", outcome.tables) if outcome.tables else []
     if as_json:
         tables = [record(table) for table in outcome.tables]
         print(json.dumps({"tables": tables, "failures": outcome.failures}, ensure_ascii=False))

@@ -121,12 +121,19 @@ class RunFolder:
         Raises:
             InputError: its source or a file of it is another one.
         """
+        if changed := self.data_changed(now):
+            raise InputError.at(self.path, f"was run on other data: {changed}", "--force starts anew, --out elsewhere")
+
+    def data_changed(self, now: Provenance) -> str | None:
+        """What is not as it was when this was run; None when all is, or nothing was run."""
         path = self.path / "environment.json"
         before = _read_json(path, Environment)["data"] if path.is_file() else asdict(now)
         changed = [name for name, digest in before["files"].items() if _digest(name, now) not in (digest, None)]
-        if (before["source"], before["simulated"]) != (now.source, now.simulated) or changed:
-            what = f"{changed[0]} has changed" if changed else f"{before['source']}; now it is {now.source}"
-            raise InputError.at(self.path, f"was run on other data: {what}", "--force starts anew, --out elsewhere")
+        if changed:
+            return f"{changed[0]} has changed"
+        if (before["source"], before["simulated"]) != (now.source, now.simulated):
+            return f"{before['source']}; now it is {now.source}"
+        return None
 
     def begin(self, job: Job, seed: int, stamps: Sequence[str]) -> None:
         """Write what is known before training: the resolved recipe and the plugin files."""
@@ -147,6 +154,7 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             for path in [path for pattern in LEFT for path in self.path.glob(pattern)]:
                 path.unlink(missing_ok=True)
+            shutil.rmtree(self.path / "trackers", ignore_errors=True)
         except OSError as error:
             raise RunError(f"{self.path}: cannot be written: {error.strerror or error}") from error
 

@@ -98,7 +98,9 @@ class FinishedRun:
                 tuple((row["conversation"], row["utterance"]) for row in rows),
                 np.array([numbers[row[target]] for row in rows], dtype=np.int64),
                 np.array([numbers[row[f"{target}.predicted"]] for row in rows], dtype=np.int64),
-                np.array([[float(row[before + name]) for name in classes] for row in rows]).reshape(-1, len(classes)),
+                np.array([[float(row[before + name]) for name in classes] for row in rows]).reshape(
+                    len(rows), len(classes)
+                ),
                 classes,
             )
         except (KeyError, TypeError, ValueError) as error:

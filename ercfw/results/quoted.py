@@ -37,7 +37,7 @@ def with_quoted(table: ResultTable, run: FinishedRun, known: Sequence[Quoted]) -
         run: one of those in it.
         known: what plugins quote.
     """
-    dataset = run.recipe.get("data", {}).get("use")
+    dataset = run.metrics.get("dataset")
     of_corpus = [each for each in known if (each.dataset, each.target) == (dataset, table.target)]
     if table.split != "test" or run.metrics["data"]["simulated"] or not of_corpus:
         return table

@@ -1,0 +1,55 @@
+"""``ercfw reproduce``."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ercfw.cli.app import AsJson, NoPluginFiles, app, check_folder, results_console
+from ercfw.errors import InputError
+from ercfw.stopping import Stopped
+
+
+@app.command(epilog="ercfw reproduce runs/mosi/base/seed-0")
+def reproduce(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run.", metavar="RUN")],
+    out: Annotated[Path, typer.Option(help="Where the second run is left.")] = Path("runs/reproduced"),
+    no_plugin_files: NoPluginFiles = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say only warnings, errors and results.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a finished run's recipe again, and say whether its numbers came back (else the exit code is 1)."""
+    check_folder("--out", out)
+    from ercfw.reproduce import reproduce as run_again
+    from ercfw.results.finished import find_groups
+    from ercfw.talk import Talk
+
+    found = [each for group in find_groups([run]) for each in group.runs]
+    if len(found) > 1:
+        raise InputError.at(run, f"holds {len(found)} runs", f"one of them, such as {found[0].folder}")
+    talk = Talk(quiet=quiet)
+    try:
+        told = run_again(found[0], out, talk, not no_plugin_files)
+    except (KeyboardInterrupt, Stopped):
+        talk.say("stopped")
+        raise typer.Exit(1) from None
+    if as_json:
+        print(json.dumps({**asdict(told), "folder": str(told.folder), "exact": told.is_exact}, ensure_ascii=False))
+    else:
+        console = results_console()
+        changed, total = told.renamed
+        said = (
+            "every score and every prediction came back, bit for bit"
+            if told.is_exact
+            else (
+                f"the numbers did not come back: scores differ by up to {told.farthest:.4f} points, "
+                f"{changed} of {total} utterances are named otherwise"
+            )
+        )
+        where = [f"  {each}" for each in told.differences] or ["  nothing"]
+        for line in (f"{run}: {said}", "what differs between the two environments:", *where, f"left in {told.folder}"):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+    if not told.is_exact:
+        raise typer.Exit(1)

@@ -1,0 +1,101 @@
+"""A run once more, and whether its numbers come back."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ercfw.data import read_dataset
+from ercfw.errors import InputError
+from ercfw.experiment import Manner, run_jobs
+from ercfw.jobs import Choice, plan_jobs
+from ercfw.report.folder import RunFolder
+from ercfw.results.finished import FinishedRun
+from ercfw.talk import Talk
+from ercfw.variants import read_toml
+
+KEPT = ("python", "platform", "ercfw", "device", "processes", "threads", "git")
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """How a second run compares with the first.
+
+    Attributes:
+        folder: of the second.
+        differences: between the environments, in words.
+        farthest: the largest difference of any score, in points.
+        renamed: how many utterances are named otherwise, and of how many.
+    """
+
+    folder: Path
+    differences: list[str]
+    farthest: float
+    renamed: tuple[int, int]
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every score and prediction came back."""
+        return self.farthest == 0 and self.renamed[0] == 0
+
+
+def reproduce(run: FinishedRun, out: Path, talk: Talk, allow_plugin_files: bool) -> Reproduced:
+    """Run a finished run's recipe again, on the same data, with the same seed.
+
+    Raises:
+        InputError: its folder lacks something, or its data is not what it was.
+    """
+    path = run.folder / "environment.json"
+    before = _environment(path)
+    source = read_toml(run.folder / "recipe.toml")
+    choice = Choice(seeds=[int(run.metrics["seed"])], allow_plugin_files=allow_plugin_files)
+    (job,) = plan_jobs(source, choice)
+    dataset, _ = read_dataset(job.recipe.data, job.catalog)
+    if changed := RunFolder(run.folder, "").data_changed(dataset.provenance):
+        raise InputError.at(run.folder, f"cannot be reproduced: its data was another: {changed}", "the data of then")
+    (metrics,) = run_jobs([job], Manner(out, force=True), talk)
+    again = FinishedRun(Path(metrics["folder"]), metrics)
+    return Reproduced(
+        again.folder,
+        _differences(before, _environment(again.folder / "environment.json")),
+        _farthest(run.metrics["scores"], metrics["scores"]),
+        _renamed(run, again),
+    )
+
+
+def _environment(path: Path) -> dict[str, Any]:
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+        plugins = {f"plugin {name}": found for name, found in read["plugins"].items()}
+        told: dict[str, Any] = {**{key: read[key] for key in KEPT}, **read["libraries"], **plugins}
+        return told
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError.at(path, f"is not what a run left: {error!r}", "the folder of a finished run") from error
+
+
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    names = dict.fromkeys([*before, *after])
+    changed = [(name, before.get(name), after.get(name)) for name in names]
+    return [f"{name}: {then or 'none'} then, {now or 'none'} now" for name, then, now in changed if then != now]
+
+
+def _farthest(before: Any, after: Any) -> float:
+    """In points; infinite where one has a score that the other lacks."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        if before.keys() != after.keys():
+            return float("inf")
+        return max((_farthest(before[key], after[key]) for key in before), default=0.0)
+    return 100 * abs(float(before) - float(after))
+
+
+def _renamed(before: FinishedRun, after: FinishedRun) -> tuple[int, int]:
+    changed = total = 0
+    for split, targets in before.metrics["scores"].items():
+        for target in targets:
+            then, now = before.answers(split, target), after.answers(split, target)
+            if then.ids != now.ids:
+                raise InputError.at(after.folder, f"has other utterances in {split} than {before.folder}")
+            changed += int((then.predicted != now.predicted).sum())
+            total += len(then.ids)
+    return changed, total

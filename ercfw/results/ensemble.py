@@ -1,0 +1,145 @@
+"""Several runs as one: their probabilities averaged, by weights that are equal or fitted on dev."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ercfw.catalog import Catalog
+from ercfw.conversations import UNLABELLED
+from ercfw.errors import InputError
+from ercfw.evaluate import measure
+from ercfw.files import replacing
+from ercfw.results.counts import Array
+from ercfw.results.finished import Answers, FinishedRun
+
+STEPS, ENOUGH = 10_000, 1e-9
+SPLITS = ("dev", "test")
+SHARED = ("recipe", "title", "dataset", "protocol", "select", "chosen_on", "data", "sizes")
+NOTE = "the members' weights were fitted on dev's labels, so the score of dev is too good"
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """What several runs say together.
+
+    Attributes:
+        weights: one a run, that add up to 1, by target.
+        answers: by split and target.
+        scores: as in ``metrics.json``.
+    """
+
+    weights: Mapping[str, Array]
+    answers: Mapping[str, Mapping[str, Answers]]
+    scores: Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+
+def fit_weights(probabilities: Array, labels: Array) -> Array:
+    """The weights of a mixture under which the labels are likeliest, by expectation maximisation.
+
+    ``[M, N, C]`` probabilities and ``[N]`` labels -> ``[M]``. The likelihood is concave in the weights, so it has one
+    summit, and each step climbs.
+    """
+    said = probabilities[:, np.arange(len(labels)), labels]  # [M, N]
+    said = np.maximum(said, np.finfo(float).tiny)
+    weights: Array = np.full(len(said), 1 / len(said))  # [M]
+    for _ in range(STEPS):
+        shares = weights[:, None] * said  # [M, N]
+        better = (shares / shares.sum(0)).mean(1)  # [M]
+        if np.abs(better - weights).max() < ENOUGH:
+            break
+        weights = better
+    return weights
+
+
+def combine(runs: Sequence[FinishedRun], targets: Sequence[str], catalog: Catalog, fitted: bool) -> Ensemble:
+    """The runs' probabilities, averaged, and their scores.
+
+    Args:
+        runs: scored on the same utterances.
+        targets: what to answer.
+        catalog: has the metrics.
+        fitted: whether dev's labels decide the weights; else they are equal.
+
+    Raises:
+        InputError: the runs answered different utterances, or the weights are to be fitted and dev has no labels.
+    """
+    metrics = {component.name: component.made_by for component in catalog.components("metric")}
+    weights: dict[str, Array] = {}
+    answers: dict[str, dict[str, Answers]] = {split: {} for split in SPLITS}
+    scores: dict[str, dict[str, dict[str, Any]]] = {split: {} for split in SPLITS}
+    for target in targets:
+        weights[target] = np.full(len(runs), 1 / len(runs))
+        for split in SPLITS:
+            of_runs = _same(runs, split, target)
+            first = of_runs[0]
+            said = np.stack([each.probabilities for each in of_runs])  # [M, N, C]
+            real = first.labels != UNLABELLED
+            if split == "dev" and fitted:
+                if not real.any():
+                    raise InputError.at(
+                        runs[0].folder, f"has no labels of '{target}' in dev to fit weights on", "--equal"
+                    )
+                weights[target] = fit_weights(said[:, real], first.labels[real])
+            if not len(first.ids):
+                continue
+            mixed = np.einsum("m,mnc->nc", weights[target], said)  # [N, C]
+            answers[split][target] = replace(first, probabilities=mixed, predicted=mixed.argmax(-1))
+            if real.any():
+                scores[split][target] = measure(
+                    first.labels[real], mixed[real].astype(np.float32), metrics, first.classes
+                )
+    return Ensemble(weights, answers, {split: found for split, found in scores.items() if found})
+
+
+def _same(runs: Sequence[FinishedRun], split: str, target: str) -> list[Answers]:
+    found = [run.answers(split, target) for run in runs]
+    for run, each in zip(runs, found, strict=True):
+        if not each.is_of_same(found[0]):
+            what = f"was scored on other utterances, labels or classes of {split} than {runs[0].folder}"
+            raise InputError.at(run.folder, what, "runs of the same data")
+    return found
+
+
+def write_ensemble_predictions(path: Path, first: FinishedRun, ensemble: Ensemble, stamps: Sequence[str]) -> None:
+    """``predictions.csv`` of an ensemble, in the form of a run's."""
+    rows = [row for split in SPLITS for row in first.rows(split)]
+    header = [key for key in rows[0] if key != "stamp"] + (["stamp"] if stamps else [])
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, header)
+        writer.writeheader()
+        for split in SPLITS:
+            for number, row in enumerate(first.rows(split)):
+                answered = {**row, "stamp": ", ".join(stamps)} if stamps else dict(row)
+                for target, answers in ensemble.answers[split].items():
+                    answered.update(_cells(target, answers, number))
+                writer.writerow({key: answered[key] for key in header})
+
+
+def _cells(target: str, answers: Answers, number: int) -> dict[str, str]:
+    probabilities = zip(answers.classes, answers.probabilities[number], strict=True)
+    cells = {f"{target}.p.{name}": f"{p:.6f}" for name, p in probabilities}
+    return {**cells, f"{target}.predicted": answers.classes[answers.predicted[number]]}
+
+
+def ensemble_metrics(runs: Sequence[FinishedRun], ensemble: Ensemble, folder: Path, fitted: bool) -> dict[str, Any]:
+    """``metrics.json`` of an ensemble: a run's, with the members and their weights; costs are the sums of theirs."""
+    first = runs[0].metrics
+    members = [str(run.folder) for run in runs]
+    return {
+        **{key: first[key] for key in SHARED if key in first},
+        "variant": f"ensemble of {len(runs)}",
+        "seed": 0,
+        "scores": ensemble.scores,
+        "stamps": list(dict.fromkeys(stamp for run in runs for stamp in run.metrics["stamps"])),
+        "notes": [NOTE] if fitted else [],
+        "members": members,
+        "weights": {t: dict(zip(members, w.tolist(), strict=True)) for t, w in ensemble.weights.items()},
+        "parameters": sum(run.metrics.get("parameters", 0) for run in runs),
+        "seconds": round(sum(run.metrics.get("seconds", 0.0) for run in runs), 2),
+        "peak_memory": max(run.metrics.get("peak_memory", 0) for run in runs),
+        "folder": str(folder),
+    }

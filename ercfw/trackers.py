@@ -1,0 +1,73 @@
+"""Experiment trackers, through Accelerate: they are told what history.jsonl is."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+
+from ercfw.errors import InputError, RunError, cause_of, did_you_mean
+
+Log = Callable[[Mapping[str, Any], int], None]
+"""Tells nested numbers, and the epoch that they are of."""
+
+
+def check_trackers(names: Sequence[str]) -> None:
+    """Look whether trackers are known and installed, before hours are spent.
+
+    Raises:
+        InputError: one is not.
+    """
+    from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
+
+    installed = {str(tracker) for tracker in get_available_trackers()}
+    for name in names:
+        if name not in LOGGER_TYPE_TO_CLASS:
+            what = f"Accelerate knows no tracker '{name}'"
+            raise InputError.at("[run] trackers", what, did_you_mean(name, LOGGER_TYPE_TO_CLASS))
+        if name not in installed:
+            mend = "pip install 'ercfw[trackers]'" if name == "tensorboard" else f"pip install {name}"
+            raise InputError.at("[run] trackers", f"'{name}' is not installed", mend)
+
+
+@contextmanager
+def tracking(
+    accelerator: Accelerator, names: Sequence[str], folder: Path, title: str, settings: Mapping[str, Any]
+) -> Iterator[Log]:
+    """What tells the trackers; those that write files do so in ``folder``.
+
+    Raises:
+        RunError: a tracker does not start.
+    """
+    if not names:
+        yield lambda values, epoch: None
+        return
+    from accelerate.tracking import filter_trackers
+
+    accelerator.project_configuration.logging_dir = str(folder)
+    accelerator.log_with = filter_trackers(list(names), folder)
+    try:
+        accelerator.init_trackers(title, {key: _plain(value) for key, value in _flat(settings)})
+    except Exception as error:
+        raise RunError(f"tracker {', '.join(names)} did not start: {cause_of(error)}") from error
+    try:
+        yield lambda values, epoch: accelerator.log(
+            {key: value for key, value in _flat(values) if isinstance(value, (int, float))}, step=epoch
+        )
+    finally:
+        for tracker in accelerator.trackers:
+            tracker.finish()
+        accelerator.trackers = []
+
+
+def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{key}/")
+        else:
+            yield f"{before}{key}", value
+
+
+def _plain(value: Any) -> str | int | float | bool:
+    return value if isinstance(value, (str, int, float, bool)) else str(value)

@@ -1,0 +1,67 @@
+"""``ercfw reproduce``: the same numbers, or what is not the same."""
+
+import json
+import re
+
+import pytest
+
+
+@pytest.fixture
+def run(cli, tiny_recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
+    assert cli("run", tiny_recipe(), "train.epochs=2", "--seeds", "7,").code == 0
+    return tmp_path / "runs/tiny/base/seed-7"
+
+
+def test_the_numbers_come_back(cli, run):
+    before = (run / "metrics.json").read_bytes()
+    ended = cli("reproduce", run, "--json")
+    assert ended.code == 0, ended.err
+    told = json.loads(ended.out)
+    assert told["exact"]
+    assert told["differences"] == []
+    assert told["renamed"][0] == 0
+    assert told["renamed"][1] > 10
+    assert (run / "metrics.json").read_bytes() == before
+
+
+def test_other_versions_are_listed(cli, run):
+    path = run / "environment.json"
+    environment = json.loads(path.read_text())
+    environment["libraries"]["torch"] = "1.0"
+    environment["plugins"]["mine"] = "0.3"
+    path.write_text(json.dumps(environment))
+    ended = cli("reproduce", run)
+    assert ended.code == 0, ended.err
+    assert re.search(r"torch: 1.0 then, [\d.]+\S* now", ended.out)
+    assert "plugin mine: 0.3 then, none now" in ended.out
+
+
+def test_numbers_that_do_not_come_back_end_with_1(cli, run):
+    recipe = (run / "recipe.toml").read_text()
+    (run / "recipe.toml").write_text(re.sub(r"(?m)^lr = .*", "lr = 0.3", recipe))
+    ended = cli("reproduce", run)
+    assert ended.code == 1
+    assert "the numbers did not come back" in ended.out
+    assert "Traceback" not in ended.err
+
+
+def test_other_data_is_refused(cli, run):
+    path = run / "environment.json"
+    environment = json.loads(path.read_text())
+    environment["data"]["source"] = "MELD, three files"
+    environment["data"]["simulated"] = False
+    path.write_text(json.dumps(environment))
+    cli("reproduce", run).check(2, "cannot be reproduced: its data was another: MELD, three files; now it is simulated")
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"python": 3}'])
+def test_a_folder_that_no_run_left_like_this(cli, run, content):
+    (run / "environment.json").write_text(content)
+    cli("reproduce", run).check(2, "environment.json: is not what a run left")
+
+
+def test_several_runs_are_not_one(cli, run, tiny_recipe):
+    assert cli("run", tiny_recipe(), "train.epochs=2", "--seeds", "8,").code == 0
+    cli("reproduce", run.parent).check(2, "holds 2 runs")
+    cli("reproduce", "nowhere").check(2, "nowhere: is no folder")
