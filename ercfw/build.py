@@ -77,8 +77,8 @@ def selected_metric(recipe: Recipe) -> str:
 
 
 def resolved_tables(recipe: Recipe, catalog: Catalog) -> Tables:
-    """The recipe with every default written out, the parts' options too; without ``[run]``, which decides nothing."""
-    tables = recipe.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"variant", "run"})
+    """The recipe with every default written out, the parts' options too; without ``[run]`` and ``[tune]``."""
+    tables = recipe.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"variant", "run", "tune"})
     for kind, table, part in parts_of(recipe):
         made_by = catalog.find(kind, str(part.use), table).made_by
         place: Any = tables

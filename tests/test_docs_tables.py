@@ -10,6 +10,7 @@ from pydantic_core import PydanticUndefined
 from ercfw import hooks
 from ercfw.catalog import KINDS, load_catalog
 from ercfw.recipe import DataPart, FeaturePart, Group, LossPart, Missing, Recipe, RunSettings, Train, Variant
+from ercfw.search_space import Range, Tune
 from ercfw.shipped import shipped_recipes
 from ercfw.testing.kit import CHECKS, SLOW_CHECKS
 
@@ -53,7 +54,7 @@ def written(field):
         (
             "At the top",
             Recipe,
-            {"data", "features", "encoder", "context", "fusion", "head", "model", "loss", "train", "run"},
+            {"data", "features", "encoder", "context", "fusion", "head", "model", "loss", "train", "run", "tune"},
         ),
         ("`[data]`", DataPart, set()),
         ("`[data.missing]`", Missing, set()),
@@ -62,6 +63,8 @@ def written(field):
         ("`[train]`", Train, set()),
         ("`[train.groups.NAME]`", Group, set()),
         ("`[run]`", RunSettings, set()),
+        ("`[tune]`", Tune, set()),
+        ("`[tune.space]`", Range, set()),
         ("`[[variant]]`", Variant, set()),
     ],
 )

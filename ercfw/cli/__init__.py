@@ -11,13 +11,27 @@ from ercfw.stopping import Stopped, at_once
 
 # isort: off
 # In the order in which --help tells them.
-from ercfw.cli import run, ablate, compare, ensemble, reproduce, extract, predict, data, recipes, listings, check, new
+from ercfw.cli import (
+    run,
+    ablate,
+    compare,
+    ensemble,
+    tune,
+    reproduce,
+    extract,
+    predict,
+    data,
+    recipes,
+    listings,
+    check,
+    new,
+)
 
 # isort: on
 
 __all__ = [
     "ablate", "app", "check", "compare", "data", "ensemble", "extract", "listings", "main", "new", "predict", "recipes",
-    "reproduce", "run",
+    "reproduce", "run", "tune",
 ]  # fmt: skip
 
 PATIENCE = 2.0  # seconds

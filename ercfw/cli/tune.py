@@ -1,0 +1,109 @@
+"""``ercfw tune``."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ercfw.cli.app import AsJson, Dropped, NoPluginFiles, Overrides, RecipeName, app, check_folder, plan
+from ercfw.errors import InputError, RunError
+from ercfw.stopping import Stopped
+
+if TYPE_CHECKING:
+    from ercfw.recipe import RunSettings
+
+
+@app.command(epilog="ercfw tune mine.toml  |  ercfw tune mine.toml run.workers=4  |  "
+             "ercfw tune mine.toml --storage postgresql://host/trials")  # fmt: skip
+def tune(
+    recipe: RecipeName,
+    overrides: Overrides = None,
+    variant: Annotated[str, typer.Option(help="The variant that is tuned.")] = "base",
+    drop: Dropped = None,
+    out: Annotated[Path, typer.Option(help="Trials and best recipe are left in a folder of the recipe there.")] = Path(
+        "runs"
+    ),
+    storage: Annotated[
+        str | None, typer.Option(help="A database that workers share; else a file beside the trials.")
+    ] = None,
+    no_plugin_files: NoPluginFiles = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say only warnings, errors and results.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Search the space of the recipe's [tune] by its dev score, and write the best recipe; again, it goes on."""
+    (job,) = plan(recipe, overrides, [variant], drop, None, no_plugin_files)
+    if job.recipe.tune is None:
+        raise InputError.at(
+            f"{job.where}: [tune]", "is missing", '[tune.space] "train.lr" = { low = 1e-5, high = 1e-3, log = true }'
+        )
+    check_folder("--out", out)
+    from ercfw.jobs import Choice
+    from ercfw.overrides import parse_overrides
+    from ercfw.shipped import find_recipe
+    from ercfw.talk import Talk
+    from ercfw.tune import Search, check_space, finished, open_study, run_trials, stamps_of, write_best
+    from ercfw.variants import read_toml, slug
+
+    choice = Choice(
+        variants=[variant],
+        seeds=job.recipe.seeds[:1],
+        overrides=parse_overrides(overrides or []),
+        dropped=drop or [],
+        allow_plugin_files=not no_plugin_files,
+    )
+    source = read_toml(find_recipe(recipe))
+    search = Search(source, choice, job, job.recipe.tune, out / job.name / f"tune-{slug(variant)}", storage)
+    check_space(search)
+    study = open_study(search)
+    talk = Talk(quiet=quiet)
+    if before := finished(study):
+        talk.say(f"{before} of {search.settings.trials} trials were done before")
+    try:
+        if (job.recipe.run.workers or 1) > 1 and before < search.settings.trials:
+            words = [recipe, *(overrides or []), f"--variant={variant}", *(f"--drop={each}" for each in drop or [])]
+            words += [f"--out={out}", *([f"--storage={storage}"] if storage else [])]
+            words += ["--no-plugin-files"] if no_plugin_files else []
+            _start_workers(tuple(words), job.recipe.run, search.folder / "jobs")
+        else:
+            run_trials(search, study, talk)
+    except (KeyboardInterrupt, Stopped):
+        talk.say("stopped; the trials done are kept: the same command goes on")
+        raise typer.Exit(1) from None
+    path = write_best(search, study)
+    best = study.best_trial
+    if as_json:
+        print(
+            json.dumps(
+                {
+                    "best": best.params,
+                    "dev": best.value,
+                    "trial": best.number,
+                    "recipe": str(path),
+                    "stamps": stamps_of(best),
+                }
+            )
+        )
+        return
+    stamps = "".join(f"[{stamp}] " for stamp in stamps_of(best))
+    print(
+        f"{stamps}best of {finished(study)} trials: {100 * (best.value or 0):.2f} on dev (the search chose it for that)"
+    )
+    for key, value in best.params.items():
+        print(f"  {key} = {value}")
+    print(f"recipe: {path}")
+
+
+def _start_workers(words: tuple[str, ...], settings: "RunSettings", logs: Path) -> None:
+    """Several processes that share the study, on this machine or where ``[run]`` says."""
+    from concurrent.futures import as_completed
+
+    from ercfw.executors import open_executor
+
+    with open_executor(settings, logs) as hand_out:
+        workers = [hand_out(("tune", *words, "run.workers=1", "--quiet")) for _ in range(settings.workers or 1)]
+        for worker in as_completed(workers):
+            ended = worker.result()
+            if ended.exit_code:
+                lines = ended.err.strip().splitlines() or [f"exit code {ended.exit_code}"]
+                raise RunError(f"a worker failed: {lines[-1].removeprefix('error: ')}")

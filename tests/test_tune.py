@@ -1,0 +1,125 @@
+"""``ercfw tune``: on dev alone, gone on with, shared by workers; what cannot be searched is told first."""
+
+import json
+import sys
+
+import pytest
+
+from ercfw.report.folder import read_metrics
+
+optuna = pytest.importorskip("optuna")
+
+TUNE = """
+[tune]
+trials = 5
+
+[tune.space]
+"train.lr" = { low = 1e-4, high = 1e-1, log = true }
+"encoder.default.width" = { low = 4, high = 32, step = 4 }
+"head.emotion.use" = { choices = ["linear", "mlp"] }
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch):
+    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
+
+
+def trials(folder):
+    study = optuna.load_study(study_name=None, storage=f"sqlite:///{folder / 'trials.db'}")
+    return [trial for trial in study.trials if trial.state.name in ("COMPLETE", "PRUNED")]
+
+
+def test_the_best_recipe_is_written_and_gives_the_score_it_promises(cli, tiny_recipe, tmp_path):
+    ended = cli("tune", tiny_recipe(TUNE), "train.epochs=3", "--json")
+    assert ended.code == 0, ended.err
+    told = json.loads(ended.out)
+    assert told["stamps"] == ["SIMULATED"]
+    folder = tmp_path / "runs/tiny/tune-base"
+    scored = {t.number: t.value for t in trials(folder) if t.state.name == "COMPLETE"}
+    assert len(trials(folder)) == 5
+    assert told["dev"] == max(scored.values()) == scored[told["trial"]]
+    assert set(told["best"]) == {"train.lr", "encoder.default.width", "head.emotion.use"}
+    assert told["best"]["encoder.default.width"] % 4 == 0
+    assert "SIMULATED" in (folder / "best.toml").read_text()
+    again = json.loads(cli("run", folder / "best.toml", "--json").out)[0]
+    assert again["scores"]["dev"]["emotion"]["weighted-f1"] == told["dev"]
+
+
+def test_no_trial_reads_test_and_none_keeps_weights(cli, tiny_recipe, tmp_path):
+    assert cli("tune", tiny_recipe(TUNE), "tune.trials=2").code == 0
+    for number in range(2):
+        folder = tmp_path / f"runs/tiny/tune-base/trial-{number}"
+        metrics = read_metrics(folder)
+        assert list(metrics["scores"]) == ["dev"]
+        assert metrics["sizes"]["test"]["utterances"] == 0
+        assert not list(folder.glob("*.safetensors"))
+
+
+def test_it_goes_on_where_it_was(cli, tiny_recipe, tmp_path):
+    recipe = tiny_recipe(TUNE)
+    assert cli("tune", recipe, "tune.trials=2").code == 0
+    before = [(t.number, t.params) for t in trials(tmp_path / "runs/tiny/tune-base")]
+    ended = cli("tune", recipe, "tune.trials=4")
+    assert "2 of 4 trials were done before" in ended.err
+    after = [(t.number, t.params) for t in trials(tmp_path / "runs/tiny/tune-base")]
+    assert after[:2] == before
+    assert len(after) == 4
+    assert after[2][1] not in [params for _, params in before]
+
+
+def test_hopeless_trials_are_given_up(cli, tiny_recipe, tmp_path, monkeypatch):
+    below_2 = optuna.pruners.ThresholdPruner(lower=2.0)  # as every score is, so every trial is hopeless
+    monkeypatch.setattr("optuna.pruners.MedianPruner", lambda: below_2)
+    cli("tune", tiny_recipe(TUNE), "train.epochs=9", "tune.trials=2").check(1, "no trial was scored")
+    states = [t.state.name for t in trials(tmp_path / "runs/tiny/tune-base")]
+    assert states == ["PRUNED", "PRUNED"]
+    history = (tmp_path / "runs/tiny/tune-base/trial-0/history.jsonl").read_text()
+    assert len(history.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            '"train.lr" = { low = 1e-4, high = 1e-1, log = true }||"train.lrr" = { low = 1, high = 2 }',
+            "[tune.space] train.lrr = 1",
+        ),
+        ("low = 4, high = 32, step = 4||low = 0, high = 32", "[tune.space] encoder.default.width = 0"),
+        ('"linear", "mlp"||"linear", "nope"', '[tune.space] head.emotion.use = "nope": there is no head named'),
+        ("low = 1e-4, high = 1e-1||low = 1e-1, high = 1e-4", "low (0.1) is not below high (0.0001)"),
+        ("low = 1e-4||low = -1.0", "log needs a low above 0"),
+        ("trials = 5||trials = 0", "[tune] trials"),
+        ("[tune]||[tune]\npruner = 'wish'", "[tune] pruner"),
+    ],
+)
+def test_a_space_that_cannot_be(cli, tiny_recipe, change, told):
+    old, new = change.split("||")
+    assert old in TUNE
+    ended = cli("tune", tiny_recipe(TUNE.replace(old, new)))
+    assert ended.code == 2
+    assert any(told in line for line in ended.errors), ended.errors
+
+
+def test_what_is_missing(cli, tiny_recipe, monkeypatch):
+    cli("tune", tiny_recipe()).check(2, "[tune]: is missing")
+    cli("tune", tiny_recipe(TUNE), "train.protocol=release").check(2, "[tune]: the protocol is release")
+    cli("tune", tiny_recipe(TUNE), "--storage", "nosuch://x").check(2, "--storage nosuch://x: cannot be opened")
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    cli("tune", tiny_recipe(TUNE)).check(2, "ercfw tune: needs optuna..pip install 'ercfw[tune]'")
+
+
+def test_trials_that_all_fail_end_the_search(cli, tiny_recipe):
+    nan = TUNE.replace("low = 1e-4, high = 1e-1", "low = 1e37, high = 1e38")
+    ended = cli("tune", tiny_recipe(nan), "train.clip=1e38")
+    assert ended.code == 1
+    assert "three trials failed, and none came to an end" in ended.errors[-1]
+
+
+@pytest.mark.slow
+def test_workers_share_the_search(cli, tiny_recipe, tmp_path):
+    ended = cli("tune", tiny_recipe(TUNE), "run.workers=2", "tune.trials=6", "--json")
+    assert ended.code == 0, ended.err
+    found = trials(tmp_path / "runs/tiny/tune-base")
+    assert 6 <= len(found) <= 7  # the one that was going on when the sixth came to its end
+    assert len({json.dumps(t.params) for t in found}) == len(found)
