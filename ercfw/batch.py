@@ -132,11 +132,12 @@ class Inputs(TensorGroup):
 
 @dataclass(frozen=True)
 class Batch(TensorGroup):
-    """Inputs, targets (``[N]`` int64, -100 = unlabelled) and the N utterances' names."""
+    """Inputs, targets (``[N]`` int64, -100 = unlabelled), the N utterances' names, a teacher's logits ``[N, C]``."""
 
     inputs: Inputs
     targets: dict[str, Tensor]
     ids: tuple[UtteranceId, ...]
+    teacher: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -164,11 +165,14 @@ class HeadOutput(TensorGroup):
         embedding: ``[N, E]``, the vector that embedding losses read.
         auxiliary: ``[N, K, C]``, K further answers that are trained but not scored: of each modality, of each
             iteration; None = there are none.
+        teacher: ``[N, C]``, the logits of a frozen run (``[teacher]``), which the core puts there for losses; None =
+            there is none.
     """
 
     logits: Tensor
     embedding: Tensor
     auxiliary: Tensor | None = None
+    teacher: Tensor | None = None
 
 
 @dataclass(frozen=True)

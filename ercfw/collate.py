@@ -29,7 +29,12 @@ def collate(conversations: Sequence[Conversation]) -> Batch:
         name: torch.from_numpy(np.concatenate([c.labels[name] for c in conversations]))  # [N]
         for name in conversations[0].labels
     }
-    return Batch(inputs, targets, tuple(chain.from_iterable(conversation.ids for conversation in conversations)))
+    ids = tuple(chain.from_iterable(conversation.ids for conversation in conversations))
+    teacher = {
+        name: torch.from_numpy(np.concatenate([c.teacher[name] for c in conversations]))  # [N, C]
+        for name in conversations[0].teacher
+    }
+    return Batch(inputs, targets, ids, teacher)
 
 
 def make_layout(sizes: Sequence[int], speakers: Sequence[NDArray[np.int64]]) -> Layout:

@@ -62,6 +62,7 @@ class Conversation:
         texts: U texts, empty where there is none.
         labels: a target's classes ``[U]`` int64, ``UNLABELLED`` where there is no label.
         streams: a modality's values; read from where they are stored when they are asked for, perhaps.
+        teacher: what a teacher says of a target, logits ``[U, C]`` float32; empty without one.
         times: start and end of each utterance in seconds, as the source tells them; empty when unknown.
         clips: the clip of each utterance, or None; empty when there are no clips.
     """
@@ -73,6 +74,7 @@ class Conversation:
     texts: tuple[str, ...]
     labels: Mapping[str, NDArray[np.int64]]
     streams: Mapping[str, ConversationStream] = field(default_factory=dict)
+    teacher: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     times: tuple[tuple[float, float] | None, ...] = ()
     clips: tuple[Clip | None, ...] = ()
 
@@ -103,6 +105,7 @@ class Conversation:
             texts=cut(self.texts),
             labels={target: cut(labels) for target, labels in self.labels.items()},
             streams={},
+            teacher={target: cut(logits) for target, logits in self.teacher.items()},
             times=cut(self.times),
             clips=cut(self.clips),
         )

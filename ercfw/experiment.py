@@ -21,6 +21,7 @@ from ercfw.recipe import Recipe
 from ercfw.report.folder import open_folder
 from ercfw.run import Run
 from ercfw.talk import Talk
+from ercfw.teacher import with_teacher
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,8 @@ def load(job: Job, dataset: Dataset, doubts: tuple[str, ...], talk: Talk) -> Dat
     """A job's data; ``doubts`` is what the dataset warned of while it was read."""
     with talk.progress() as bars:
         data = load_data(job.recipe, job.catalog, dataset, bars.or_lines, usual_processes())
+        if job.recipe.teacher is not None:
+            data = with_teacher(data, job.recipe, dataset, bars.or_lines, allow_plugin_files=bool(job.plugin_files))
     return replace(data, warnings=(*doubts, *data.warnings))
 
 

@@ -68,16 +68,16 @@ class Job:
         """A hash of all that decides the result but the seed and the data."""
         train = {key: value for key, value in self.tables["train"].items() if key not in HARMLESS}
         files = [sha256(path) for path in self.plugin_files]
-        if self.recipe.train.init_from is not None:
-            start = Path(self.recipe.train.init_from) / "model.safetensors"
-            files += [sha256(start)] if is_file(start) else []
+        for run in (self.recipe.train.init_from, self.recipe.teacher.run if self.recipe.teacher is not None else None):
+            weights = Path(run) / "model.safetensors" if run is not None else None
+            files += [sha256(weights)] if weights is not None and is_file(weights) else []
         text = json.dumps([{**self.tables, "train": train}, files], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def shared_data(self) -> str:
         """Jobs that are equal here read the same conversations and streams."""
-        tables = {key: self.tables.get(key) for key in ("data", "features", "plugins")}
+        tables = {key: self.tables.get(key) for key in ("data", "features", "plugins", "teacher")}
         return json.dumps(tables, sort_keys=True)
 
 

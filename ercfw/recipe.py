@@ -77,6 +77,12 @@ class Group(Strict):
     weight_decay: Annotated[float, Field(ge=0)] | None = None
 
 
+class Teacher(Strict):
+    """``[teacher]``: a finished run, frozen, whose logits losses may read."""
+
+    run: str
+
+
 class Train(Strict):
     """``[train]``: the optimiser, its schedule, and the protocol."""
 
@@ -138,6 +144,7 @@ class Recipe(Strict):
     fusion: Part | None = None
     head: dict[str, Part] = Field(default_factory=dict)
     model: Part | None = None
+    teacher: Teacher | None = None
     loss: Annotated[dict[str, LossPart], Field(min_length=1)]
     train: Train = Train()
     run: RunSettings = RunSettings()
@@ -150,6 +157,7 @@ _KEYS: Mapping[tuple[str, ...], type[Strict]] = {
     (): Recipe,
     ("train",): Train,
     ("run",): RunSettings,
+    ("teacher",): Teacher,
     ("tune",): Tune,
     ("tune", "space", "*"): Range,
     ("data", "missing"): Missing,

@@ -17,12 +17,15 @@ from ercfw.errors import ErcfwError, InputError, RunError, cause_of
 from ercfw.info import DataInfo, ModalitySpec
 from ercfw.interfaces import Fused, Loss, Model
 from ercfw.model import ComposedModel
+from ercfw.step import taught
 
 T = TypeVar("T")
 
 
-def rehearse(model: Model, losses: WeightedLosses, info: DataInfo) -> list[str]:
+def rehearse(model: Model, losses: WeightedLosses, info: DataInfo, has_teacher: bool = False) -> list[str]:
     """Run model and losses once; what a reader should know of them. Leaves torch's generator as it was.
+
+    With ``has_teacher`` one answers, too.
 
     Raises:
         InputError: a loss asks for what the model does not give, or an output has not the promised shape.
@@ -35,9 +38,11 @@ def rehearse(model: Model, losses: WeightedLosses, info: DataInfo) -> list[str]:
         with torch.no_grad(), _checked_widths(model, rows=len(inputs.speakers)):
             outputs = _tried("the model", partial(model.eval(), inputs))
         _check_outputs(outputs, info, rows=len(inputs.speakers), whole=not isinstance(model, ComposedModel))
+        if has_teacher:
+            outputs = taught(outputs, {name: torch.randn_like(head.logits) for name, head in outputs.heads.items()})
         for name, loss in losses.losses.items():
             _check_needs(name, loss, outputs)
-        return _idle_losses(losses, outputs, info)
+        return [*_idle_losses(losses, outputs, info), *_idle_teacher(losses, has_teacher)]
 
 
 @contextmanager
@@ -103,7 +108,10 @@ def _check_needs(name: str, loss: nn.Module, outputs: Outputs) -> None:
     head = outputs.heads.get(loss.target)
     offered = {*outputs.extras, *(["views"] if outputs.views else []), "embedding"}
     offered |= {"auxiliary"} if head is not None and head.auxiliary is not None else set()
+    offered |= {"teacher"} if head is not None and head.teacher is not None else set()
     missing = [needed for needed in loss.requires if needed not in offered]
+    if "teacher" in missing:
+        raise InputError.at(f"[loss.{name}]", "reads a teacher, and there is none", '[teacher] run = "runs/..."')
     if missing:
         raise InputError.at(f"[loss.{name}]", f"needs '{missing[0]}', which this model does not give")
 
@@ -131,6 +139,11 @@ def _idle_losses(losses: WeightedLosses, outputs: Outputs, info: DataInfo) -> li
         if not any(gradient is not None and gradient.any() for gradient in gradients):
             idle.append(f"[loss.{name}] teaches nothing here: its gradient is zero")
     return idle
+
+
+def _idle_teacher(losses: WeightedLosses, has_teacher: bool) -> list[str]:
+    read = any("teacher" in getattr(loss, "requires", ()) for loss in losses.losses.values())
+    return ["[teacher] is read by no loss"] if has_teacher and not read else []
 
 
 def _made_up(info: DataInfo) -> Inputs:

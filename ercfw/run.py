@@ -122,7 +122,7 @@ class Run:
         seed_everything(self.seed)
         model = build_model(recipe, self.job.catalog, info)
         losses = build_losses(recipe, self.job.catalog, info)
-        for note in rehearse(model, losses, info):
+        for note in rehearse(model, losses, info, recipe.teacher is not None):
             self._note(note)
         if recipe.train.init_from is not None:
             self._start_from(model, Path(recipe.train.init_from))

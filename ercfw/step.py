@@ -1,6 +1,8 @@
 """The gradients of one batch: in one go, or in parts that give the gradients of the whole."""
 
+from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 
 import torch
 from accelerate import Accelerator
@@ -68,9 +70,18 @@ def whole_losses(
 ) -> Tensor:
     """The weighted losses ``[L]`` of the whole batch, the same in every process."""
     targets = {name: y.to(accelerator.device, non_blocking=True) for name, y in share.whole.targets.items()}
+    outputs = taught(outputs, {name: x.to(accelerator.device) for name, x in share.whole.teacher.items()})
     if entropy is not None:
         seed_everything(*entropy)
     return torch.stack(list(losses(outputs, targets).values()))  # [L]
+
+
+def taught(outputs: Outputs, teacher: Mapping[str, Tensor]) -> Outputs:
+    """The outputs, each head's with its teacher's logits ``[N, C]``."""
+    if not teacher:
+        return outputs
+    heads = {name: replace(head, teacher=teacher.get(name)) for name, head in outputs.heads.items()}
+    return replace(outputs, heads=heads)
 
 
 def _leaf(x: Tensor) -> Tensor:

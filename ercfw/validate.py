@@ -90,7 +90,7 @@ def _check_without_data(recipe: Recipe, catalog: Catalog, reason: str) -> Findin
 def _build(recipe: Recipe, catalog: Catalog, info: DataInfo) -> tuple[str, ...]:
     model, losses = build_model(recipe, catalog, info), build_losses(recipe, catalog, info)
     optimizer_arguments(recipe.train, nn.ModuleList([model, losses]))
-    return tuple(rehearse(model, losses, info))
+    return tuple(rehearse(model, losses, info, recipe.teacher is not None))
 
 
 def _promised_streams(recipe: Recipe, catalog: Catalog, stand_in: int) -> dict[str, ModalitySpec]:

@@ -9,7 +9,7 @@ from pydantic_core import PydanticUndefined
 
 from ercfw import hooks
 from ercfw.catalog import KINDS, load_catalog
-from ercfw.recipe import DataPart, FeaturePart, Group, LossPart, Missing, Recipe, RunSettings, Train, Variant
+from ercfw.recipe import DataPart, FeaturePart, Group, LossPart, Missing, Recipe, RunSettings, Teacher, Train, Variant
 from ercfw.search_space import Range, Tune
 from ercfw.shipped import shipped_recipes
 from ercfw.testing.kit import CHECKS, SLOW_CHECKS
@@ -54,12 +54,26 @@ def written(field):
         (
             "At the top",
             Recipe,
-            {"data", "features", "encoder", "context", "fusion", "head", "model", "loss", "train", "run", "tune"},
+            {
+                "data",
+                "features",
+                "encoder",
+                "context",
+                "fusion",
+                "head",
+                "model",
+                "loss",
+                "train",
+                "run",
+                "tune",
+                "teacher",
+            },
         ),
         ("`[data]`", DataPart, set()),
         ("`[data.missing]`", Missing, set()),
         ("`[features.MODALITY]`", FeaturePart, set()),
         ("`[loss.NAME]`", LossPart, set()),
+        ("`[teacher]`", Teacher, set()),
         ("`[train]`", Train, set()),
         ("`[train.groups.NAME]`", Group, set()),
         ("`[run]`", RunSettings, set()),

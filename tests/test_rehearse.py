@@ -124,8 +124,8 @@ def test_code_that_raises_is_told_with_its_line(rehearsed):
 
 def test_a_loss_that_needs_what_is_not_given(rehearsed):
     assert rehearsed(requires='("views", "embedding")') == []
-    with pytest.raises(InputError, match=r"\[loss.mine\]: needs 'teacher', which this model does not give"):
-        rehearsed(requires='("teacher",)')
+    with pytest.raises(InputError, match=r"\[loss.mine\]: needs 'memory', which this model does not give"):
+        rehearsed(requires='("memory",)')
 
 
 @pytest.mark.parametrize(

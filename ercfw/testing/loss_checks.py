@@ -15,7 +15,7 @@ from ercfw.testing.material import CLASSES, DIMS, TARGET, make_conversations, te
 from ercfw.testing.outcome import NotAsked, NotMet
 
 ROWS, WIDTH = 12, 5
-KNOWN = ("views", "embedding", "auxiliary")
+KNOWN = ("views", "embedding", "auxiliary", "teacher")
 LARGE = 1e3
 CLOSE = 1e-5
 STEP, AGREES = 1e-2, 5e-3
@@ -54,7 +54,8 @@ def made_outputs(rows: int = ROWS, scale: float = 1.0, dtype: torch.dtype = torc
     none = torch.full((rows,), -1)
     order = Rows(torch.arange(rows), none, none, torch.zeros(rows, dtype=torch.long))
     auxiliary = torch.stack([random(len(CLASSES)) for _ in range(2)], 1)  # [N, K, C]
-    head = HeadOutput(random(len(CLASSES)), random(WIDTH), auxiliary.detach().requires_grad_())
+    teacher = random(len(CLASSES)).detach()
+    head = HeadOutput(random(len(CLASSES)), random(WIDTH), auxiliary.detach().requires_grad_(), teacher)
     views = {name: random(WIDTH) for name in DIMS}
     return Outputs({TARGET: head}, order, views, {name: torch.ones(rows, dtype=torch.bool) for name in DIMS})
 

@@ -8,6 +8,7 @@ from ercfw_basics.contrastive import contrast
 from ercfw_basics.cross_entropy import AuxiliaryCrossEntropy, CrossEntropy, Focal
 from ercfw_basics.cross_modal import CrossModalTransformer
 from ercfw_basics.dialogue_rnn import DialogueRNN
+from ercfw_basics.distillation import Distillation
 from ercfw_basics.encoders import IdentityEncoder, LinearEncoder, MLPEncoder
 from ercfw_basics.fusions import Concat, GatedSum, Sum
 from ercfw_basics.heads import LinearHead, MLPHead
@@ -75,6 +76,7 @@ def provide_losses() -> dict[str, type[Loss]]:
     """Of the logits, and of the embedding."""
     return {
         "cross-entropy": CrossEntropy,
+        "distillation": Distillation,
         "auxiliary-cross-entropy": AuxiliaryCrossEntropy,
         "focal": Focal,
         "supcon": SupCon,

@@ -1,0 +1,87 @@
+"""A frozen run as a teacher: its logits, worked out once and carried by the conversations."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ercfw.collate import collate
+from ercfw.conversations import Conversation, fingerprint
+from ercfw.data import Data, load_data
+from ercfw.errors import InputError
+from ercfw.evaluate import batches
+from ercfw.extract import Progress
+from ercfw.interfaces import Dataset
+from ercfw.predict.saved import SavedRun, read_run
+from ercfw.recipe import Recipe
+
+JUDGED = ("dev", "test")
+
+
+def with_teacher(data: Data, recipe: Recipe, dataset: Dataset, progress: Progress, allow_plugin_files: bool) -> Data:
+    """The data with what the recipe's ``[teacher]`` says of every utterance, by streams of its own.
+
+    It inherits the teacher's stamps, for what it learnt of wrongly goes on into the student.
+
+    Args:
+        data: of the student.
+        recipe: the student's.
+        dataset: of both.
+        progress: told of what is extracted.
+        allow_plugin_files: whether the teacher's own plugin files may run.
+
+    Raises:
+        InputError: there is no such run, it predicts other classes, or it learnt from what the student is judged by.
+    """
+    assert recipe.teacher is not None
+    path = Path(recipe.teacher.run)
+    teacher = read_run(path, allow_plugin_files)
+    _check(teacher, path, data)
+    own = teacher.recipe.data.modalities
+    asked = teacher.recipe.model_copy(
+        update={"data": recipe.data.model_copy(update={"modalities": own, "missing": None})}
+    )
+    seen = load_data(asked, teacher.catalog, dataset, progress)
+    splits = {split: _taught(teacher, data.splits[split], seen.splits[split]) for split in data.splits}
+    stamps = dict.fromkeys((*data.stamps, *seen.stamps, *teacher.stamps))
+    return replace(data, splits=splits, stamps=tuple(stamps))
+
+
+def _check(teacher: SavedRun, path: Path, data: Data) -> None:
+    shared = [target for target in data.targets if target in teacher.info.targets]
+    if not shared:
+        what = f"{path} predicts {', '.join(teacher.info.targets)}, not {', '.join(data.targets)}"
+        raise InputError.at("[teacher] run", what, "a run of the same target")
+    for target in shared:
+        if teacher.info.targets[target].classes != data.targets[target]:
+            what = f"{path} has other classes of '{target}': {', '.join(teacher.info.targets[target].classes)}"
+            raise InputError.at("[teacher] run", what, ", ".join(data.targets[target]))
+    for split in JUDGED:
+        met = sum(fingerprint(conversation) in teacher.trained_on for conversation in data.splits[split])
+        if met:
+            what = f"{path} was trained on {met} conversations of this run's {split}"
+            raise InputError.at("[teacher] run", what, "a teacher that never saw what its student is judged by")
+
+
+def _taught(
+    teacher: SavedRun, conversations: Sequence[Conversation], seen: Sequence[Conversation]
+) -> Sequence[Conversation]:
+    """The student's conversations with the logits that the teacher gives of the same ones, as it sees them."""
+    made: list[Conversation] = []
+    for batch in batches(seen, teacher.recipe.data.batch_size):
+        logits = _logits(teacher, batch)
+        row = 0
+        for conversation, same in zip(conversations[len(made) : len(made) + len(batch)], batch, strict=True):
+            assert conversation.ids == same.ids
+            rows = slice(row, row := row + len(conversation))
+            made.append(replace(conversation, teacher={target: x[rows] for target, x in logits.items()}))
+    return made
+
+
+@torch.no_grad()
+def _logits(teacher: SavedRun, conversations: Sequence[Conversation]) -> dict[str, NDArray[np.float32]]:
+    outputs = teacher.network(collate(conversations).inputs.to(teacher.device))
+    return {target: head.logits.float().cpu().numpy() for target, head in outputs.heads.items()}
