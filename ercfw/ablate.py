@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ercfw.catalog import Catalog
 from ercfw.jobs import Job
 from ercfw.many import Task, prepare, run_all
 from ercfw.recipe import RunSettings
 from ercfw.report.folder import open_folder, read_metrics
 from ercfw.results.finished import FinishedRun, Group
+from ercfw.results.pooled import pool
 from ercfw.results.present import comparable_tables
 from ercfw.results.quoted import find_quoted
 from ercfw.results.table import ResultTable
@@ -36,7 +38,7 @@ def make_tasks(jobs: Sequence[Job], words: Sequence[str], out: Path) -> list[Tas
     Args:
         jobs: the variants.
         words: recipe and settings, as they were typed.
-        out: where runs are left.
+        out: where runs are left; each fold of a corpus needs a place of its own.
     """
     tasks = []
     for job in jobs:
@@ -59,10 +61,10 @@ def run_tasks(tasks: Sequence[Task], settings: RunSettings, folder: Path, talk: 
     if len(left) < len(tasks):
         talk.say(f"{len(tasks) - len(left)} of {len(tasks)} runs were done before")
     failures = run_all(left, settings, folder / "jobs", talk)
-    groups = _groups(tasks)
+    catalog = tasks[0].job.catalog
+    groups = _groups(tasks, catalog)
     if not groups:
         return Outcome((), (), failures)
-    catalog = tasks[0].job.catalog
     quoted, broken = find_quoted(catalog)
     for failure in broken:
         talk.warn(failure)
@@ -72,10 +74,14 @@ def run_tasks(tasks: Sequence[Task], settings: RunSettings, folder: Path, talk: 
     return Outcome(groups, tables, failures)
 
 
-def _groups(tasks: Sequence[Task]) -> list[Group]:
-    by_variant: dict[str, list[FinishedRun]] = {}
+def _groups(tasks: Sequence[Task], catalog: Catalog) -> list[Group]:
+    """The finished runs by variant; what has several folds is finished when all of them are."""
+    by_run: dict[tuple[str, int], list[Task]] = {}
     for task in tasks:
-        if task.folder.is_done:
-            run = FinishedRun(task.folder.path, read_metrics(task.folder.path))
-            by_variant.setdefault(task.job.variant, []).append(run)
+        by_run.setdefault((task.job.variant, task.seed), []).append(task)
+    by_variant: dict[str, list[FinishedRun]] = {}
+    for (variant, _), folds in by_run.items():
+        if all(task.folder.is_done for task in folds):
+            runs = [FinishedRun(task.folder.path, read_metrics(task.folder.path)) for task in folds]
+            by_variant.setdefault(variant, []).append(runs[0] if len(runs) == 1 else pool(runs, catalog))
     return [Group(variant, tuple(runs)) for variant, runs in by_variant.items()]

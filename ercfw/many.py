@@ -39,7 +39,8 @@ class Task:
     @property
     def name(self) -> str:
         """For messages."""
-        return f"{self.job.variant}, seed {self.seed}"
+        fold = self.job.tables["data"].get("fold")
+        return f"{self.job.variant}, seed {self.seed}" + (f", fold {fold}" if fold is not None else "")
 
     @property
     def epochs(self) -> int:

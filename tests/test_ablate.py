@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import psutil
 import pytest
 
@@ -169,3 +170,32 @@ def test_options_that_slurm_s_library_refuses(cli, tiny_recipe):
     pytest.importorskip("submitit")
     words = ("ablate", tiny_recipe(), "run.executor=slurm", "run.options.cluster=local", "--seeds", "1")
     cli(*words, "run.options.partitoin=gpu").check(2, "[run] options: submitit refuses them")
+
+
+def test_folds_are_scored_together(cli, tiny_recipe, tmp_path):
+    rows = [f"c{c},{u},A,x,{'ab'[(c + u) % 2]}" for c in range(9) for u in range(3)]
+    (tmp_path / "utterances.csv").write_text("\n".join(["conversation,utterance,speaker,text,label", *rows]) + "\n")
+    np.save(tmp_path / "text.npy", np.random.default_rng(0).normal(size=(27, 4)).astype("f4"))
+    recipe = tmp_path / "folds.toml"
+    tiny = tiny_recipe().read_text()
+    start = tiny.index("[data]")
+    end = tiny.index("[encoder.default]")
+    data = (
+        f'[data]\nuse = "table"\nroot = "{tmp_path}"\nmodalities = ["text"]\n[features.text]\nfitted_on = "nothing"\n'
+    )
+    recipe.write_text(tiny[:start] + data + tiny[end:])
+    ended = cli("ablate", recipe, "--folds", "3", "--seeds", "1", "--json", "run.workers=2")
+    assert ended.code == 0, ended.err
+    (table,) = json.loads(ended.out)["tables"]
+    answers = {}
+    for fold in range(3):
+        with (tmp_path / f"runs/fold-{fold}-of-3/folds/base/seed-0/predictions.csv").open(newline="") as file:
+            for row in csv.DictReader(file):
+                if row["split"] == "test":
+                    assert (row["conversation"], row["utterance"]) not in answers
+                    answers[row["conversation"], row["utterance"]] = row
+    assert len(answers) == 27
+    right = sum(row["emotion"] == row["emotion.predicted"] for row in answers.values())
+    place = len(table["classes"]) + table["metrics"].index("accuracy")
+    assert table["lines"][0]["cells"][place]["mean"] == pytest.approx(right / 27)
+    cli("ablate", tiny_recipe(), "--folds", "3").check(2, "[data] fold: there is no", "[data] folds: there is no")

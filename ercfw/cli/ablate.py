@@ -11,7 +11,7 @@ from ercfw.cli.app import AsJson, Dropped, NoPluginFiles, Overrides, RecipeName,
 from ercfw.stopping import Stopped
 
 if TYPE_CHECKING:
-    from ercfw.jobs import Job
+    from ercfw.many import Task
     from ercfw.talk import Talk
 
 Seeds = Annotated[str, typer.Option(help="A number of seeds (5), or a list (1,7).")]
@@ -27,18 +27,29 @@ def ablate(
     variant: Variants = None,
     drop: Dropped = None,
     seeds: Seeds = "5",
+    folds: Annotated[
+        int | None,
+        typer.Option(min=3, max=99, help="Each of so many folds of the data is test once; scores are of all."),
+    ] = None,
     out: Out = Path("runs"),
     no_plugin_files: NoPluginFiles = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Run every variant with every seed, side by side, and put them into one table; again, it goes on."""
-    jobs = plan(recipe, overrides, variant or ["all"], drop, seeds, no_plugin_files)
     check_folder("--out", out)
+    from ercfw.ablate import make_tasks
     from ercfw.talk import Talk
 
-    words = [recipe, *(overrides or []), *(f"--drop={each}" for each in drop or [])]
-    _run_and_show(jobs, [*words, *(["--no-plugin-files"] if no_plugin_files else [])], out, Talk(quiet=quiet), as_json)
+    tasks: list[Task] = []
+    for fold in range(folds or 1):
+        own = [f"data.fold={fold}", f"data.folds={folds}"] if folds else []
+        settings = [*(overrides or []), *own]
+        jobs = plan(recipe, settings, variant or ["all"], drop, seeds, no_plugin_files)
+        words = [recipe, *settings, *(f"--drop={each}" for each in drop or [])]
+        words += ["--no-plugin-files"] if no_plugin_files else []
+        tasks += make_tasks(jobs, words, out / f"fold-{fold}-of-{folds}" if folds else out)
+    _run_and_show(tasks, out, Talk(quiet=quiet), as_json)
 
 
 @app.command(epilog="ercfw missing mosi data.root=data/mosi --seeds 3")
@@ -67,18 +78,21 @@ def missing(
     written = write_missing_recipe(source, tables, out)
     jobs = plan(str(written), None, ["all"], None, seeds, no_plugin_files)[1:]
     words = [str(written), *(["--no-plugin-files"] if no_plugin_files else [])]
-    _run_and_show(jobs, words, out, Talk(quiet=quiet), as_json)
+    from ercfw.ablate import make_tasks
+
+    _run_and_show(make_tasks(jobs, words, out), out, Talk(quiet=quiet), as_json)
 
 
-def _run_and_show(jobs: "Sequence[Job]", words: Sequence[str], out: Path, talk: "Talk", as_json: bool) -> None:
-    from ercfw.ablate import make_tasks, run_tasks
+def _run_and_show(tasks: "Sequence[Task]", out: Path, talk: "Talk", as_json: bool) -> None:
+    from ercfw.ablate import run_tasks
     from ercfw.cli.compare import print_tables
     from ercfw.results.forms import record
     from ercfw.results.present import write_tables
 
-    folder = out / jobs[0].name
+    first = tasks[0].job
+    folder = out / first.name
     try:
-        outcome = run_tasks(make_tasks(jobs, words, out), jobs[0].recipe.run, folder, talk)
+        outcome = run_tasks(tasks, first.recipe.run, folder, talk)
     except (KeyboardInterrupt, Stopped):
         talk.say("stopped; what is done is kept: the same command goes on")
         raise typer.Exit(1) from None
