@@ -60,6 +60,7 @@ def left(folder):
     for changing in (*lines, metrics):
         changing.pop("seconds")
     metrics.pop("folder")
+    metrics.pop("peak_memory")
     files = {name: (folder / name).read_bytes() for name in ("model.safetensors", "predictions.csv", "recipe.toml")}
     return lines, metrics, files
 

@@ -27,7 +27,7 @@ def ensemble(
     from ercfw.files import write_text
     from ercfw.report.tables import plain_table
     from ercfw.results.comparable import check_comparable, targets_of
-    from ercfw.results.ensemble import combine, ensemble_metrics, write_ensemble_predictions
+    from ercfw.results.ensemble import combine, ensemble_metrics, member_rows, write_ensemble_predictions
     from ercfw.results.finished import Group, find_groups
 
     members = [run for group in find_groups(runs) for run in group.runs]
@@ -44,26 +44,7 @@ def ensemble(
     if as_json:
         print(json.dumps(metrics, ensure_ascii=False))
         return
-    target, _, metric = metrics["select"].partition(".")
-    target = target if target in targets else targets[0]
-    rows = [
-        {
-            "": name,
-            **{
-                f"{metric}, {split}": f"{100 * scores[split][target][metric]:.2f}" if split in scores else "-"
-                for split in ("dev", "test")
-            },
-            "weight": f"{weight:.3f}",
-        }
-        for name, scores, weight in [
-            *(
-                (str(run.folder), run.metrics["scores"], weight)
-                for run, weight in zip(members, together.weights[target], strict=True)
-            ),
-            ("together", together.scores, 1.0),
-        ]
-    ]
     console = results_console()
-    console.print(plain_table(rows))
+    console.print(plain_table(member_rows(members, together, metrics["select"])))
     for line in [*metrics["stamps"], *metrics["notes"], f"left in {out}"]:
         console.print(line, highlight=False, markup=False)

@@ -12,6 +12,9 @@ from ercfw.stopping import Stopped
 
 if TYPE_CHECKING:
     from ercfw.recipe import RunSettings
+    from ercfw.tune import Search
+
+Storage = Annotated[str | None, typer.Option(help="A database that workers share; else a file beside the trials.")]
 
 
 @app.command(epilog="ercfw tune mine.toml  |  ercfw tune mine.toml run.workers=4  |  "
@@ -21,77 +24,83 @@ def tune(
     overrides: Overrides = None,
     variant: Annotated[str, typer.Option(help="The variant that is tuned.")] = "base",
     drop: Dropped = None,
-    out: Annotated[Path, typer.Option(help="Trials and best recipe are left in a folder of the recipe there.")] = Path(
-        "runs"
-    ),
-    storage: Annotated[
-        str | None, typer.Option(help="A database that workers share; else a file beside the trials.")
-    ] = None,
+    out: Annotated[Path, typer.Option(help="Where trials and the best recipe are left.")] = Path("runs"),
+    storage: Storage = None,
     no_plugin_files: NoPluginFiles = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say only warnings, errors and results.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Search the space of the recipe's [tune] by its dev score, and write the best recipe; again, it goes on."""
-    (job,) = plan(recipe, overrides, [variant], drop, None, no_plugin_files)
-    if job.recipe.tune is None:
-        raise InputError.at(
-            f"{job.where}: [tune]", "is missing", '[tune.space] "train.lr" = { low = 1e-5, high = 1e-3, log = true }'
-        )
-    check_folder("--out", out)
-    from ercfw.jobs import Choice
-    from ercfw.overrides import parse_overrides
-    from ercfw.shipped import find_recipe
+    search = _search(recipe, overrides or [], variant, drop or [], out, storage, no_plugin_files)
     from ercfw.talk import Talk
-    from ercfw.tune import Search, check_space, finished, open_study, run_trials, stamps_of, write_best
-    from ercfw.variants import read_toml, slug
+    from ercfw.tune import check_space, finished, open_study, run_trials, stamps_of, write_best
 
-    choice = Choice(
-        variants=[variant],
-        seeds=job.recipe.seeds[:1],
-        overrides=parse_overrides(overrides or []),
-        dropped=drop or [],
-        allow_plugin_files=not no_plugin_files,
-    )
-    source = read_toml(find_recipe(recipe))
-    search = Search(source, choice, job, job.recipe.tune, out / job.name / f"tune-{slug(variant)}", storage)
     check_space(search)
     study = open_study(search)
     talk = Talk(quiet=quiet)
-    if before := finished(study):
+    settings, before = search.job.recipe.run, finished(study)
+    if before:
         talk.say(f"{before} of {search.settings.trials} trials were done before")
     try:
-        if (job.recipe.run.workers or 1) > 1 and before < search.settings.trials:
+        if (settings.workers or 1) > 1 and before < search.settings.trials:
             words = [recipe, *(overrides or []), f"--variant={variant}", *(f"--drop={each}" for each in drop or [])]
             words += [f"--out={out}", *([f"--storage={storage}"] if storage else [])]
             words += ["--no-plugin-files"] if no_plugin_files else []
-            _start_workers(tuple(words), job.recipe.run, search.folder / "jobs")
+            _start_workers(tuple(words), settings, search.folder / "jobs")
         else:
             run_trials(search, study, talk)
     except (KeyboardInterrupt, Stopped):
         talk.say("stopped; the trials done are kept: the same command goes on")
         raise typer.Exit(1) from None
-    path = write_best(search, study)
-    best = study.best_trial
+    path, best = write_best(search, study), study.best_trial
+    found = {
+        "best": best.params,
+        "dev": best.value,
+        "trial": best.number,
+        "recipe": str(path),
+        "stamps": stamps_of(best),
+    }
     if as_json:
-        print(
-            json.dumps(
-                {
-                    "best": best.params,
-                    "dev": best.value,
-                    "trial": best.number,
-                    "recipe": str(path),
-                    "stamps": stamps_of(best),
-                }
-            )
-        )
+        print(json.dumps(found))
         return
     stamps = "".join(f"[{stamp}] " for stamp in stamps_of(best))
-    print(
-        f"{stamps}best of {finished(study)} trials: {100 * (best.value or 0):.2f} on dev (the search chose it for that)"
-    )
+    score = f"{100 * (best.value or 0):.2f} on dev (the search chose it for that)"
+    print(f"{stamps}best of {finished(study)} trials: {score}")
     for key, value in best.params.items():
         print(f"  {key} = {value}")
     print(f"recipe: {path}")
+
+
+def _search(
+    recipe: str,
+    overrides: list[str],
+    variant: str,
+    drop: list[str],
+    out: Path,
+    storage: str | None,
+    no_plugin_files: bool,
+) -> "Search":
+    """What the words of the command ask for, checked."""
+    (job,) = plan(recipe, overrides, [variant], drop, None, no_plugin_files)
+    if job.recipe.tune is None:
+        mend = '[tune.space] "train.lr" = { low = 1e-5, high = 1e-3, log = true }'
+        raise InputError.at(f"{job.where}: [tune]", "is missing", mend)
+    check_folder("--out", out)
+    from ercfw.jobs import Choice
+    from ercfw.overrides import parse_overrides
+    from ercfw.shipped import find_recipe
+    from ercfw.tune import Search
+    from ercfw.variants import read_toml, slug
+
+    choice = Choice(
+        variants=[variant],
+        seeds=job.recipe.seeds[:1],
+        overrides=parse_overrides(overrides),
+        dropped=drop,
+        allow_plugin_files=not no_plugin_files,
+    )
+    source, folder = read_toml(find_recipe(recipe)), out / job.name / f"tune-{slug(variant)}"
+    return Search(source, choice, job, job.recipe.tune, folder, storage)
 
 
 def _start_workers(words: tuple[str, ...], settings: "RunSettings", logs: Path) -> None:

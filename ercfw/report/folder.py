@@ -41,7 +41,13 @@ class Metrics(BaseModel):
     seed: int
     protocol: str
     select: str
+    chosen_on: str
     stamps: list[str]
+    data: Provenance
+    sizes: dict[str, dict[str, int]]
+    parameters: int
+    seconds: float
+    peak_memory: int = 0
     folder: str
 
 

@@ -143,3 +143,26 @@ def ensemble_metrics(runs: Sequence[FinishedRun], ensemble: Ensemble, folder: Pa
         "peak_memory": max(run.metrics.get("peak_memory", 0) for run in runs),
         "folder": str(folder),
     }
+
+
+def member_rows(runs: Sequence[FinishedRun], ensemble: Ensemble, select: str) -> list[dict[str, str]]:
+    """A row a member and one of all together: the selected score of each split, and the weight."""
+    target, _, metric = select.partition(".")
+    target = target if target in ensemble.weights else next(iter(ensemble.weights))
+    rows = [
+        (str(run.folder), run.metrics["scores"], weight)
+        for run, weight in zip(runs, ensemble.weights[target], strict=True)
+    ]
+    return [
+        {
+            "": name,
+            **{f"{metric}, {split}": _point(scores, split, target, metric) for split in SPLITS},
+            "weight": f"{w:.3f}",
+        }
+        for name, scores, w in [*rows, ("together", ensemble.scores, 1.0)]
+    ]
+
+
+def _point(scores: Mapping[str, Any], split: str, target: str, metric: str) -> str:
+    value = scores.get(split, {}).get(target, {}).get(metric)
+    return f"{100 * value:.2f}" if isinstance(value, float) else "-"

@@ -20,7 +20,10 @@ def test_all_that_the_basics_are_to_offer() -> None:
         + [f"contexts: {name}" for name in ("none", "gru", "lstm", "transformer", "dialogue-rnn")]
         + [f"fusions: {name}" for name in ("concat", "sum", "gated-sum", "cross-modal-transformer")]
         + [f"heads: {name}" for name in ("linear", "mlp")]
-        + [f"losses: {name}" for name in ("cross-entropy", "auxiliary-cross-entropy", "focal", "supcon")]
+        + [
+            f"losses: {name}"
+            for name in ("cross-entropy", "auxiliary-cross-entropy", "distillation", "focal", "supcon")
+        ]
     )
     assert sorted(ercfw_basics.provide_metrics()) == sorted(
         ["weighted-f1", "macro-f1", "f1", "accuracy", "unweighted-accuracy"]

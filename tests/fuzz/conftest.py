@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from ercfw.errors import ErcfwError, InputError
+from ercfw.peak import RESET
 
 TIMES = int(os.environ.get("ERCFW_FUZZ", "1"))
 DEADLINES = {signal.ITIMER_PROF: (signal.SIGPROF, 20), signal.ITIMER_REAL: (signal.SIGALRM, 300)}
@@ -67,7 +68,7 @@ class Watch:
 
     def _elsewhere(self, arguments: tuple[object, ...]) -> bool:
         path = next((Path(os.fsdecode(a)).absolute() for a in arguments if isinstance(a, str | bytes | Path)), None)
-        if path is None or "__pycache__" in path.parts or path == Path(os.devnull):
+        if path is None or "__pycache__" in path.parts or path in (Path(os.devnull), RESET):
             return False
         return not path.is_relative_to(self.folder)
 
