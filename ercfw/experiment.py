@@ -110,7 +110,7 @@ def load(job: Job, dataset: Dataset, doubts: tuple[str, ...], talk: Talk) -> Dat
     with talk.progress() as bars:
         data = load_data(job.recipe, job.catalog, dataset, bars.or_lines, usual_processes())
         if job.recipe.teacher is not None:
-            data = with_teacher(data, job.recipe, dataset, bars.or_lines, allow_plugin_files=bool(job.plugin_files))
+            data = with_teacher(data, job.recipe, dataset, bars.or_lines)
     return replace(data, warnings=(*doubts, *data.warnings))
 
 

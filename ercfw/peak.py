@@ -1,6 +1,5 @@
 """The most memory that a run held at once."""
 
-import resource
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -26,5 +25,11 @@ def peak_memory(device: torch.device) -> int:
     with suppress(OSError, StopIteration):
         lines = STATUS.read_text().splitlines()
         return KIBI * int(next(line for line in lines if line.startswith("VmHWM:")).split()[1])
+    if sys.platform == "win32":
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else KIBI * most

@@ -81,6 +81,7 @@ class Teacher(Strict):
     """``[teacher]``: a finished run, frozen, whose logits losses may read."""
 
     run: str
+    plugin_files: bool = False
 
 
 class Train(Strict):

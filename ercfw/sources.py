@@ -155,7 +155,7 @@ def _as_recipe_says(part: FeaturePart | None, dataset: Dataset, table: FeatureTa
 
 
 def refuse_plugin_files(recipe: Recipe, where: str) -> None:
-    """For who wants no plugin file to run: a recipe whose extractors may run those of another run.
+    """For who wants no plugin file to run: a recipe whose extractors or teacher may run those of another run.
 
     Raises:
         InputError: a table allows it.
@@ -163,3 +163,5 @@ def refuse_plugin_files(recipe: Recipe, where: str) -> None:
     for name, part in recipe.features.items():
         if part.options.get("plugin_files"):
             raise InputError.at(f"{where}: [features.{name}] plugin_files", "is true, and --no-plugin-files forbids it")
+    if recipe.teacher is not None and recipe.teacher.plugin_files:
+        raise InputError.at(f"{where}: [teacher] plugin_files", "is true, and --no-plugin-files forbids it")

@@ -21,7 +21,7 @@ from ercfw.recipe import Recipe
 JUDGED = ("dev", "test")
 
 
-def with_teacher(data: Data, recipe: Recipe, dataset: Dataset, progress: Progress, allow_plugin_files: bool) -> Data:
+def with_teacher(data: Data, recipe: Recipe, dataset: Dataset, progress: Progress) -> Data:
     """The data with what the recipe's ``[teacher]`` says of every utterance, by streams of its own.
 
     It inherits the teacher's stamps, for what it learnt of wrongly goes on into the student.
@@ -31,14 +31,13 @@ def with_teacher(data: Data, recipe: Recipe, dataset: Dataset, progress: Progres
         recipe: the student's.
         dataset: of both.
         progress: told of what is extracted.
-        allow_plugin_files: whether the teacher's own plugin files may run.
 
     Raises:
         InputError: there is no such run, it predicts other classes, or it learnt from what the student is judged by.
     """
     assert recipe.teacher is not None
     path = Path(recipe.teacher.run)
-    teacher = read_run(path, allow_plugin_files)
+    teacher = read_run(path, recipe.teacher.plugin_files)
     _check(teacher, path, data)
     own = teacher.recipe.data.modalities
     asked = teacher.recipe.model_copy(

@@ -18,6 +18,20 @@ from ercfw.variants import read_toml
 TEXT, AUDIO = 'data.modalities=["text"]', 'data.modalities=["audio"]'
 TAUGHT = ("teacher.run=runs/tiny/base/seed-0", "loss.distillation.weight=2.0", AUDIO, "--out", "students")
 
+PLUGIN = """\
+from ercfw import hookimpl
+from ercfw_basics.heads import LinearHead
+
+
+class Mine(LinearHead):
+    pass
+
+
+@hookimpl
+def provide_heads():
+    return {"mine": Mine}
+"""
+
 
 @pytest.fixture
 def teacher(cli, tiny_recipe, tmp_path, monkeypatch):
@@ -94,6 +108,18 @@ def test_what_a_teacher_may_not_be(cli, teacher, tmp_path):
     np.save(tmp_path / "audio.npy", np.ones((12, 6), "f4"))
     other = ("data.use=table", f"data.root={tmp_path}", "features.audio.fitted_on=nothing")
     cli("run", recipe, *TAUGHT, *other).check(2, "[teacher] run..has other classes of 'emotion': neutral")
+
+
+def test_a_teacher_s_plugin_files_run_only_when_they_may(cli, tiny_recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    recipe = tiny_recipe()
+    own = ('plugins=["./mine.py"]', "head.emotion.use=mine", TEXT)
+    assert cli("run", recipe, *own).code == 0
+    cli("run", recipe, *TAUGHT).check(2, "needs plugin file..plugin_files = true in a recipe's table allows them")
+    assert cli("run", recipe, *TAUGHT, "teacher.plugin_files=true").code == 0
+    forbidden = cli("run", recipe, *TAUGHT, "teacher.plugin_files=true", "--no-plugin-files")
+    forbidden.check(2, "[teacher] plugin_files: is true, and --no-plugin-files forbids it")
 
 
 def test_a_teacher_that_nobody_reads_is_told(cli, teacher):
