@@ -23,7 +23,7 @@ class Outcome:
 
     Attributes:
         groups: the finished ones.
-        tables: of the test split, one a target; empty when nothing was scored.
+        tables: of the test split, or of dev where test has no labels; one a target; empty when nothing was scored.
         failures: why runs failed, by name.
     """
 
@@ -69,7 +69,8 @@ def run_tasks(tasks: Sequence[Task], settings: RunSettings, folder: Path, talk: 
     for failure in broken:
         talk.warn(failure)
     notes = [f"Failed, and not in the table: {', '.join(failures)}."] if failures else []
-    made = comparable_tables(groups, "test", quoted)
+    scored = groups[0].first.metrics["scores"]
+    made = comparable_tables(groups, "test" if "test" in scored else "dev", quoted)
     tables = [replace(table, notes=[*notes, *table.notes]) for table in made]
     return Outcome(groups, tables, failures)
 

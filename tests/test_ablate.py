@@ -116,6 +116,19 @@ def test_what_is_stopped_is_gone_on_with(tiny_recipe, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_corpus_whose_test_labels_nobody_has_is_compared_on_dev(cli, tiny_recipe, tmp_path):
+    splits = ("train", "train", "dev", "test")
+    rows = [f"{s},c{c},{u},x,{'ab'[u % 2] if s != 'test' else ''}" for c, s in enumerate(splits) for u in range(4)]
+    (tmp_path / "utterances.csv").write_text("\n".join(["split,conversation,utterance,text,label", *rows]) + "\n")
+    np.save(tmp_path / "text.npy", np.random.default_rng(0).normal(size=(16, 4)).astype("f4"))
+    own = ("data.use=table", f"data.root={tmp_path}", 'data.modalities=["text"]', "features.text.fitted_on=nothing")
+    ended = cli("ablate", tiny_recipe(), *own, "--seeds", "1", "--json")
+    assert ended.code == 0, ended.err
+    (table,) = json.loads(ended.out)["tables"]
+    assert table["split"] == "dev"
+
+
+@pytest.mark.slow
 def test_a_run_whose_process_is_killed_fails_alone(tiny_recipe, tmp_path):
     process = start(tiny_recipe(), "train.epochs=200", "--seeds", "2", "run.workers=2", "--json")
     wait_for(lambda: len(list(tmp_path.glob("runs/tiny/base/seed-*/history.jsonl"))) == 2)
