@@ -149,7 +149,8 @@ class Slurm(Engine):
         """Cancel its jobs."""
         for job in self._jobs:
             with suppress(Exception):
-                job.cancel()
+                if not job.done():
+                    job.cancel()
 
 
 class Ray(Engine):

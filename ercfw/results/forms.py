@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -43,8 +43,18 @@ def _costs(line: Line) -> list[str]:
 COSTS = ("seeds", "parameters", "time", "memory")
 
 
-def _header(table: ResultTable) -> list[str]:
-    return ["", *table.columns, f"difference from {table.reference}", *COSTS]
+def _difference_column(table: ResultTable) -> dict[str, list[str]]:
+    """Its heading and cells; nothing where no line has one."""
+    return _filled({f"difference from {table.reference}": [_difference(line.difference) for line in table.lines]})
+
+
+def _cost_columns(table: ResultTable) -> dict[str, list[str]]:
+    by_line = [_costs(line) for line in table.lines]
+    return _filled({name: [costs[place] for costs in by_line] for place, name in enumerate(COSTS)})
+
+
+def _filled(columns: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {heading: cells for heading, cells in columns.items() if any(cells)}
 
 
 def _title(table: ResultTable) -> str:
@@ -55,26 +65,25 @@ def _title(table: ResultTable) -> str:
 def in_terminal(table: ResultTable) -> list[Table]:
     """For a console, the best in bold: F1 of the classes; what is one number, and differences; costs."""
     split = len(table.classes)
-    no_more: list[list[str]] = [[] for _ in table.lines]
-    by_class = _console_table(table, table.classes, [line.cells[:split] for line in table.lines], no_more)
-    whole = _console_table(
-        table,
-        [*table.metrics, f"difference from {table.reference}"],
-        [line.cells[split:] for line in table.lines],
-        [[_difference(line.difference)] for line in table.lines],
-    )
-    costs = _console_table(table, COSTS, [()] * len(table.lines), [_costs(line) for line in table.lines])
+    by_class = _console_table(table, table.classes, [line.cells[:split] for line in table.lines], {})
+    scores = [line.cells[split:] for line in table.lines]
+    whole = _console_table(table, table.metrics, scores, _difference_column(table))
+    costs = _console_table(table, (), [()] * len(table.lines), _cost_columns(table))
     return [*([by_class] if table.classes else []), whole, costs]
 
 
 def _console_table(
-    table: ResultTable, headings: Sequence[str], scores: Sequence[Sequence[Cell | None]], rest: Sequence[Sequence[str]]
+    table: ResultTable,
+    headings: Sequence[str],
+    scores: Sequence[Sequence[Cell | None]],
+    others: Mapping[str, Sequence[str]],
 ) -> Table:
     made = Table(title=Text(shown(_title(table))), box=box.SIMPLE_HEAD, title_style="bold")
     made.add_column("")
-    for heading in headings:
+    for heading in (*headings, *others):
         made.add_column(Text(shown(heading)), justify="right", overflow="fold")
-    for line, cells, more in zip(table.lines, scores, rest, strict=True):
+    for number, (line, cells) in enumerate(zip(table.lines, scores, strict=True)):
+        more = [column[number] for column in others.values()]
         styled = [Text(_score(cell), style="bold" if cell is not None and cell.is_best else "") for cell in cells]
         made.add_row(Text(shown(line.name)), *styled, *more)
     return made
@@ -82,11 +91,13 @@ def _console_table(
 
 def as_markdown(table: ResultTable) -> str:
     """A section with stamps, table and notes."""
+    others = _difference_column(table) | _cost_columns(table)
     rows = []
-    for line in table.lines:
+    for number, line in enumerate(table.lines):
         cells = [f"**{_score(cell)}**" if cell is not None and cell.is_best else _score(cell) for cell in line.cells]
-        rows.append([line.name, *cells, _difference(line.difference), *_costs(line)])
-    lines = [f"## {_title(table)}", "", *markdown_table(_header(table), rows), ""]
+        rows.append([line.name, *cells, *(column[number] for column in others.values())])
+    header = ["", *table.columns, *others]
+    lines = [f"## {_title(table)}", "", *markdown_table(header, rows), ""]
     difference = f"Difference: of {table.metrics[0]}, its 95 % interval, and the adjusted p." if table.metrics else ""
     notes = [*table.meaning, *([difference] if any(line.difference for line in table.lines) else []), *table.notes]
     return "\n".join([*lines, *(f"- {note}" for note in notes)]) + "\n"

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+from pathlib import Path
 from statistics import mean, stdev
 
 import pytest
@@ -89,6 +90,11 @@ def test_what_cannot_be_compared_is_refused_unless_told_to(cli, runs, other, tol
     assert ended.code == 0, ended.err
     assert "across them they cannot" in ended.out
     tables = json.loads(cli("compare", runs / "base", runs / other, "--side-by-side", "--json").out)["tables"]
+    assert cli("compare", runs / "base", runs / other, "--side-by-side", "--out", "apart").code == 0
+    text = Path("apart/comparison.tex").read_text()
+    rows = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert {row.count(" & ") for row in rows} == {2}
+    assert "parameters" not in Path("apart/comparison.md").read_text()
     headings = tables[0]["metrics"]
     assert headings[0] == "Tiny & small_ (dev): weighted-f1"
     assert headings[1].startswith("Tiny & small_ (release)" if other == "release" else "Tiny & small_ (dev), ")
