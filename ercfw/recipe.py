@@ -111,7 +111,7 @@ class Train(Strict):
 
 
 class RunSettings(Strict):
-    """``[run]``: where and how runs are done; nothing here decides what they give.
+    """``[run]``: where and how runs are done; nothing here decides what they give, but for rounding by ``threads``.
 
     ``options`` are the executor's: for Slurm what submitit calls parameters, for Ray what ``ray.init`` takes.
     """
