@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ercfw.data import read_dataset
 from ercfw.errors import InputError
 from ercfw.experiment import Manner, run_jobs
@@ -41,7 +43,7 @@ class Reproduced:
 
 
 def reproduce(run: FinishedRun, out: Path, talk: Talk, allow_plugin_files: bool) -> Reproduced:
-    """Run a finished run's recipe again, on the same data, with the same seed.
+    """Run a finished run's recipe again, on the same data, with the same seed and number of threads.
 
     Raises:
         InputError: its folder lacks something, or its data is not what it was.
@@ -54,6 +56,7 @@ def reproduce(run: FinishedRun, out: Path, talk: Talk, allow_plugin_files: bool)
     dataset, _ = read_dataset(job.recipe.data, job.catalog)
     if changed := RunFolder(run.folder, "").data_changed(dataset.provenance):
         raise InputError.at(run.folder, f"cannot be reproduced: its data was another: {changed}", "the data of then")
+    torch.set_num_threads(before["threads"])  # another number adds in another order
     (metrics,) = run_jobs([job], Manner(out, force=True), talk)
     again = FinishedRun(Path(metrics["folder"]), metrics)
     return Reproduced(
@@ -69,6 +72,8 @@ def _environment(path: Path) -> dict[str, Any]:
         read = json.loads(path.read_text(encoding="utf-8"))
         plugins = {f"plugin {name}": found for name, found in read["plugins"].items()}
         told: dict[str, Any] = {**{key: read[key] for key in KEPT}, **read["libraries"], **plugins}
+        if not isinstance(told["threads"], int) or told["threads"] < 1:
+            raise ValueError(f"threads = {told['threads']!r}")
         return told
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError.at(path, f"is not what a run left: {error!r}", "the folder of a finished run") from error

@@ -2,8 +2,10 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
+import torch
 
 
 @pytest.fixture
@@ -23,6 +25,22 @@ def test_the_numbers_come_back(cli, run):
     assert told["renamed"][0] == 0
     assert told["renamed"][1] > 10
     assert (run / "metrics.json").read_bytes() == before
+
+
+def test_it_has_as_many_threads_as_the_first(cli, run):
+    path = run / "environment.json"
+    environment = json.loads(path.read_text())
+    before = torch.get_num_threads()
+    path.write_text(json.dumps({**environment, "threads": before + 1}))
+    try:
+        told = json.loads(cli("reproduce", run, "--json").out)
+        again = json.loads((Path(told["folder"]) / "environment.json").read_text())
+        assert again["threads"] == before + 1
+        assert told["differences"] == []
+    finally:
+        torch.set_num_threads(before)
+    path.write_text(json.dumps({**environment, "threads": 0}))
+    cli("reproduce", run).check(2, "environment.json: is not what a run left")
 
 
 def test_other_versions_are_listed(cli, run):
