@@ -45,6 +45,7 @@ def done(folder):
     return sorted(folder.glob("*/seed-*/metrics.json"))
 
 
+@pytest.mark.slow
 def test_what_fails_is_told_and_the_rest_goes_on(cli, tiny_recipe, tmp_path):
     words = ("ablate", tiny_recipe(VARIANTS), "--variant", "breaks", "--variant", "base", "--seeds", "1")
     ended = cli(*words, "--json")
