@@ -28,6 +28,8 @@ from ercfw.variants import Source, resolve_variant
 if TYPE_CHECKING:
     import optuna
 
+FAILURES = 3
+"""Trials that may fail before one has come to its end."""
 HEARTBEAT = 60
 """Seconds after which a worker that was killed is known to be."""
 HEAVY = ("model.safetensors", "predictions.csv", "state.safetensors", "state.previous.safetensors")
@@ -116,7 +118,7 @@ def run_trials(search: Search, study: "optuna.Study", talk: Talk) -> None:
     Each is one run of the recipe's first seed that never reads test. What fails is told, and the next one goes on.
 
     Raises:
-        RunError: the first three trials of this worker failed.
+        RunError: three trials failed before any came to its end, or as many as were asked for.
     """
     accelerator = make_accelerator([search.job.recipe])
     loaded: dict[str, Data] = {}
@@ -156,8 +158,10 @@ def run_trials(search: Search, study: "optuna.Study", talk: Talk) -> None:
             except ErcfwError as error:
                 failures.append(str(error))
                 talk.warn(f"trial failed: {error}")
-                if len(failures) >= 3 and not finished(study):
+                if len(failures) >= FAILURES and not finished(study):
                     raise RunError("three trials failed, and none came to an end") from error
+                if len(failures) >= search.settings.trials:
+                    raise RunError(f"{len(failures)} trials failed, as many as were to be run") from error
         bars("trials", search.settings.trials, search.settings.trials)
 
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ercfw.recipe import RunSettings
     from ercfw.tune import Search
 
+APART = 100_003
+"""Between the seeds of two workers, each of which adds the number of trials that it finds."""
+
 Storage = Annotated[str | None, typer.Option(help="A database that workers share; else a file beside the trials.")]
 
 
@@ -46,7 +49,7 @@ def tune(
             words = [recipe, *(overrides or []), f"--variant={variant}", *(f"--drop={each}" for each in drop or [])]
             words += [f"--out={out}", *([f"--storage={storage}"] if storage else [])]
             words += ["--no-plugin-files"] if no_plugin_files else []
-            _start_workers(tuple(words), settings, search.folder / "jobs")
+            _start_workers(tuple(words), settings, search)
         else:
             run_trials(search, study, talk)
     except (KeyboardInterrupt, Stopped):
@@ -103,14 +106,16 @@ def _search(
     return Search(source, choice, job, job.recipe.tune, folder, storage)
 
 
-def _start_workers(words: tuple[str, ...], settings: "RunSettings", logs: Path) -> None:
-    """Several processes that share the study, on this machine or where ``[run]`` says."""
+def _start_workers(words: tuple[str, ...], settings: "RunSettings", search: "Search") -> None:
+    """Several processes that share the study, on this machine or where ``[run]`` says; each draws by its own seed."""
     from concurrent.futures import as_completed
 
     from ercfw.executors import open_executor
 
-    with open_executor(settings, logs) as hand_out:
-        workers = [hand_out(("tune", *words, "run.workers=1", "--quiet")) for _ in range(settings.workers or 1)]
+    seeds = [search.settings.seed + APART * number for number in range(settings.workers or 1)]
+    with open_executor(settings, search.folder / "jobs") as hand_out:
+        own = [("run.workers=1", f"tune.seed={seed % 2**32}", "--quiet") for seed in seeds]
+        workers = [hand_out(("tune", *words, *each)) for each in own]
         for worker in as_completed(workers):
             ended = worker.result()
             if ended.exit_code:

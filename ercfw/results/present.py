@@ -63,14 +63,17 @@ def _by_recipe(groups: Sequence[Group], split: str) -> dict[str, list[Group]]:
     for group in groups:
         metrics, target = group.first.metrics, targets_of([group], split)[0]
         title = f"{metrics['title']} ({metrics['protocol']})"
-        while title in found and not _are_of_same(found[title][0], group, split, target):
+        variant = metrics["variant"]
+        while title in found and not _has_room(found[title], group, variant, split, target):
             title += f", {group.first.folder.parent}"
-        found.setdefault(title, []).append(Group(metrics["variant"], group.runs))
+        found.setdefault(title, []).append(Group(variant, group.runs))
     return found
 
 
-def _are_of_same(one: Group, other: Group, split: str, target: str) -> bool:
-    return one.first.answers(split, target).is_of_same(other.first.answers(split, target))
+def _has_room(column: Sequence[Group], group: Group, variant: str, split: str, target: str) -> bool:
+    """Whether a column is of the same data, and has no such variant yet."""
+    same = column[0].first.answers(split, target).is_of_same(group.first.answers(split, target))
+    return same and all(each.name != variant for each in column)
 
 
 def write_tables(folder: Path, name: str, tables: Sequence[ResultTable]) -> list[Path]:

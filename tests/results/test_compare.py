@@ -101,6 +101,15 @@ def test_what_cannot_be_compared_is_refused_unless_told_to(cli, runs, other, tol
     assert [[cell is None for cell in line["cells"]] for line in tables[0]["lines"]] == [[False, True], [True, False]]
 
 
+def test_one_variant_run_twice_has_two_columns(cli, runs, tmp_path):
+    shutil.copytree(runs / "base", tmp_path / "again" / "base")
+    ended = cli("compare", runs / "base", "again/base", "--side-by-side", "--json")
+    (table,) = json.loads(ended.out)["tables"]
+    assert len(table["metrics"]) == 2
+    assert [line["name"] for line in table["lines"]] == ["base"]
+    assert all(table["lines"][0]["cells"])
+
+
 def test_a_folder_of_nothing_and_a_wrong_name(cli, runs, tmp_path):
     (tmp_path / "empty").mkdir()
     cli("compare", "empty", runs).check(2, "empty: holds no finished run")
