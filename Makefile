@@ -9,12 +9,13 @@ WORKERS ?= 2
 CANDIDATES := $(PYTHON) python3.13 python3.12 python3.11 python3
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: run test test-slow lint docs clean help
+.PHONY: run test test-slow browser lint docs clean help
 
 help:
 	@echo "make run        install into $(VENV) and train $(RECIPE)  (RECIPE=file SET='key=value ...')"
 	@echo "make test       install with the test tools and run the tests  (WORKERS=2 at a time)"
 	@echo "make test-slow  the tests that take long, with processes and real clips"
+	@echo "make browser    a Chromium for the tests of pages, where apt can install one  (test-slow asks for it)"
 	@echo "make lint       ruff check, ruff format --check, mypy"
 	@echo "make docs       the documentation as a site, in site/index.html"
 	@echo "make clean      remove $(VENV), the site and the tools' caches"
@@ -25,8 +26,18 @@ run: $(VENV)/run.stamp
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal -m 'not slow'
 
-test-slow: $(VENV)/test.stamp
+test-slow: $(VENV)/test.stamp browser
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal -m slow
+
+browser:
+	@if ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null && ! command -v google-chrome >/dev/null; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "installing chromium, for the tests of pages"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
+	  else \
+	    echo "no Chromium here: install one, or the tests of pages are skipped" >&2; \
+	  fi; \
+	fi
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .

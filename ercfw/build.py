@@ -13,13 +13,13 @@ from ercfw.catalog import Catalog
 from ercfw.errors import ErcfwError, InputError, Mistake, RunError, cause_of, did_you_mean
 from ercfw.info import DataInfo
 from ercfw.interfaces import Context, FusionBlock, Loss, Model
-from ercfw.model import ComposedModel
+from ercfw.model import JOINT, ComposedModel
 from ercfw.options import read_options, written_options
 from ercfw.recipe import FeaturePart, Part, Recipe, loss_weights
 from ercfw.toml import Tables
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-JOINT, DEFAULT = "joint", "default"
+DEFAULT = "default"
 
 
 def parts_of(recipe: Recipe) -> Iterable[tuple[str, str, Part | FeaturePart]]:

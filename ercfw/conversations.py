@@ -65,6 +65,8 @@ class Conversation:
         teacher: what a teacher says of a target, logits ``[U, C]`` float32; empty without one.
         times: start and end of each utterance in seconds, as the source tells them; empty when unknown.
         clips: the clip of each utterance, or None; empty when there are no clips.
+        kind: what sort of conversation it is, where a corpus has several (scripted, improvised): scores are told apart
+            by it.
     """
 
     id: str
@@ -77,6 +79,7 @@ class Conversation:
     teacher: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     times: tuple[tuple[float, float] | None, ...] = ()
     clips: tuple[Clip | None, ...] = ()
+    kind: str = ""
 
     def __len__(self) -> int:
         return len(self.utterances)

@@ -1,7 +1,7 @@
 """Predictions, and the metrics that score them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -30,12 +30,14 @@ class Predictions:
         labels: ``[N]`` a target, -100 = unlabelled.
         probabilities: ``[N, C]`` a target.
         losses: each weighted loss; the mean over batches, weighted by their labelled rows.
+        embeddings: ``[N, E]`` a target, the vectors that its head answers from.
     """
 
     ids: tuple[UtteranceId, ...]
     labels: Mapping[str, NDArray[np.int64]]
     probabilities: Mapping[str, NDArray[np.float32]]
     losses: Mapping[str, float]
+    embeddings: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 def batches(conversations: Sequence[Conversation], size: int) -> Iterable[Sequence[Conversation]]:
@@ -59,6 +61,7 @@ def predict(
     ids: list[UtteranceId] = []
     labels: dict[str, list[Tensor]] = {}
     logits: dict[str, list[Tensor]] = {}
+    embeddings: dict[str, list[Tensor]] = {}
     totals = torch.zeros(len(losses.weights), device=accelerator.device)  # [L]
     weight = 0
     for share in ahead(lambda part: take_share(part, rank, processes, parts), batches(conversations, batch_size)):
@@ -72,6 +75,7 @@ def predict(
         for name, head in outputs.heads.items():
             labels.setdefault(name, []).append(share.whole.targets[name])
             logits.setdefault(name, []).append(head.logits)
+            embeddings.setdefault(name, []).append(head.embedding.float().cpu())
     model.train()
     losses.train()
     return Predictions(
@@ -79,6 +83,7 @@ def predict(
         {name: torch.cat(found).numpy() for name, found in labels.items()},
         {name: torch.cat(found).softmax(-1).cpu().numpy() for name, found in logits.items()},
         dict(zip(losses.weights, (totals / max(weight, 1)).tolist(), strict=True)),
+        {name: torch.cat(found).numpy() for name, found in embeddings.items()},
     )
 
 

@@ -1,12 +1,15 @@
 """Encoders, contexts, fusion and heads as one module."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from ercfw.batch import Inputs, Outputs, Rows
 from ercfw.interfaces import Context, Encoder, Fused, FusionBlock, Head, Model
+
+JOINT = "joint"
+"""The name of the context after the fusion."""
 
 
 class ComposedModel(Model):
@@ -36,6 +39,16 @@ class ComposedModel(Model):
         self.heads = nn.ModuleDict(dict(heads))
         parts = [*contexts.values(), fusion, joint_context, *heads.values()]
         self.causal = all(part.causal for part in parts if part is not None)
+
+    def parts(self) -> Iterator[tuple[str, nn.Module]]:
+        """Every part, under the name of its table."""
+        yield from ((f"encoder.{name}", part) for name, part in self.encoders.items())
+        yield from ((f"context.{name}", part) for name, part in self.contexts.items())
+        if self.fusion is not None:
+            yield "fusion", self.fusion
+        if self.joint_context is not None:
+            yield f"context.{JOINT}", self.joint_context
+        yield from ((f"head.{target}", part) for target, part in self.heads.items())
 
     def forward(self, inputs: Inputs) -> Outputs:
         """Logits of every target, and the views that losses read."""

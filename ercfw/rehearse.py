@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from ercfw.batch import Inputs, Outputs, Stream, map_tensors
-from ercfw.build import JOINT, WeightedLosses
+from ercfw.build import WeightedLosses
 from ercfw.collate import make_layout
 from ercfw.errors import ErcfwError, InputError, RunError, cause_of
 from ercfw.info import DataInfo, ModalitySpec
-from ercfw.interfaces import Fused, Loss, Model
+from ercfw.interfaces import Fused, Head, Loss, Model
 from ercfw.model import ComposedModel
 from ercfw.step import taught
 
@@ -58,23 +58,13 @@ def _checked_widths(model: Model, rows: int) -> Iterator[None]:
         if not x.isfinite().all():
             raise InputError.at(f"[{table}]", "gives NaN or infinity", "finite numbers, for ordinary inputs")
 
-    hooks = [part.register_forward_hook(partial(check, table)) for table, part in _parts(model)]
+    parts = model.parts() if isinstance(model, ComposedModel) else ()
+    hooks = [part.register_forward_hook(partial(check, table)) for table, part in parts if not isinstance(part, Head)]
     try:
         yield
     finally:
         for hook in hooks:
             hook.remove()
-
-
-def _parts(model: Model) -> Iterator[tuple[str, nn.Module]]:
-    if not isinstance(model, ComposedModel):
-        return
-    yield from ((f"encoder.{name}", part) for name, part in model.encoders.items())
-    yield from ((f"context.{name}", part) for name, part in model.contexts.items())
-    if model.fusion is not None:
-        yield "fusion", model.fusion
-    if model.joint_context is not None:
-        yield f"context.{JOINT}", model.joint_context
 
 
 def _tried(what: str, step: Callable[[], T]) -> T:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
+from torch import Tensor
 
 from ercfw.build import build_losses, build_model, selected_metric
 from ercfw.checkpoint import save_model, seed_everything, start_from
@@ -17,17 +18,22 @@ from ercfw.data import Data
 from ercfw.errors import InputError
 from ercfw.evaluate import Predictions, score
 from ercfw.files import write_text
+from ercfw.info import DataInfo
 from ercfw.interfaces import Model
 from ercfw.jobs import Job
 from ercfw.peak import forget_peak, peak_memory
 from ercfw.protocol import CHOSEN_ON, NOTES, SCORED, STAMPS, watched_splits
 from ercfw.recipe import Recipe
 from ercfw.rehearse import rehearse
+from ercfw.report.embeddings import Moment, write_embeddings
 from ercfw.report.environment import describe_environment
 from ercfw.report.folder import RunFolder
-from ercfw.report.page import page
+from ercfw.report.markdown import as_markdown
 from ercfw.report.pictures import draw_run
 from ercfw.report.predictions import write_predictions
+from ercfw.report.sections import meaning_of, run_sections
+from ercfw.report.tables import headline
+from ercfw.results.finished import FinishedRun
 from ercfw.resume import can_resume, resume
 from ercfw.talk import Bars, Talk
 from ercfw.trackers import Log, check_trackers, tracking
@@ -74,17 +80,13 @@ class Run:
     def _finish(self, training: Training, plan: Plan, began: float, log: Log) -> dict[str, Any]:
         with self.talk.progress() as bars:
             training = self._train(training, plan, bars, log)
-        model = self.accelerator.unwrap_model(training.model)
-        model.load_state_dict(training.best)
         training.losses.load_state_dict(training.best_losses)
         with at("scoring the best epoch"):
-            predictions = {
-                split: answer(training, plan, conversations, Told(warning=self._note))
-                for split, conversations in self.data.splits.items()
-                if split in SCORED[self.protocol] and conversations
-            }
+            answers = self._answers(training, plan)
+        predictions = answers["best"]
         metrics = self._metrics(training, plan, predictions, time.perf_counter() - began)
         if self.accelerator.is_main_process:
+            write_embeddings(self.folder.path, answers, self.stamps)
             self._report(training, plan, predictions, metrics)
             log(metrics["scores"], metrics["best_epoch"])
             failures = self.job.catalog.call("run_finished", folder=self.folder.path, metrics=metrics)
@@ -149,6 +151,25 @@ class Run:
             self.folder.write_json("environment.json", self.environment)
         self.accelerator.wait_for_everyone()
         return training, plan
+
+    def _answers(self, training: Training, plan: Plan) -> dict[Moment, dict[str, Predictions]]:
+        """What the best weights, and those before training, say of every split that is scored; of test last."""
+        model = self.accelerator.unwrap_model(training.model)
+        weights: dict[Moment, Mapping[str, Tensor]] = {"best": training.best, "untrained": self._untrained(plan.info)}
+        found: dict[Moment, dict[str, Predictions]] = {moment: {} for moment in weights}
+        for split, conversations in self.data.splits.items():
+            for moment in weights if split in SCORED[self.protocol] and conversations else ():
+                model.load_state_dict(weights[moment])
+                found[moment][split] = answer(training, plan, conversations, Told(warning=self._note))
+        return found
+
+    def _untrained(self, info: DataInfo) -> dict[str, Tensor]:
+        """The weights that training began with, made again from the seed."""
+        seed_everything(self.seed)
+        model = build_model(self.recipe, self.job.catalog, info)
+        if self.recipe.train.init_from is not None:
+            start_from(model, Path(self.recipe.train.init_from))
+        return model.state_dict()
 
     def _note(self, note: str) -> None:
         self.talk.warn(note)
@@ -248,9 +269,12 @@ class Run:
             "trained_on": sorted(fingerprint(conversation) for conversation in plan.watched.train),
         }
         save_model(path / "model.safetensors", training.best, info, about)
-        write_predictions(path / "predictions.csv", self.data.splits, predictions, info, self.stamps)
-        metrics["pictures"] = draw_run(path, training.history, predictions, info, metrics)
-        write_text(path / "report.md", page(metrics, self.job.tables, self.environment, info))
+        splits, trained = self.data.splits, plan.watched.train
+        write_predictions(path / "predictions.csv", splits, predictions, info, trained, self.stamps)
+        run = FinishedRun(path, metrics)
+        metrics["pictures"] = draw_run(run)
+        sections = run_sections(run, metrics["pictures"])
+        write_text(path / "report.md", as_markdown(headline(metrics), map(meaning_of, self.stamps), sections))
         self.folder.finish(metrics)
 
 

@@ -32,7 +32,13 @@ FAILURES = 3
 """Trials that may fail before one has come to its end."""
 HEARTBEAT = 60
 """Seconds after which a worker that was killed is known to be."""
-HEAVY = ("model.safetensors", "predictions.csv", "state.safetensors", "state.previous.safetensors")
+HEAVY = (
+    "model.safetensors",
+    "embeddings.safetensors",
+    "predictions.csv",
+    "state.safetensors",
+    "state.previous.safetensors",
+)
 """What is not kept of a trial."""
 
 

@@ -11,6 +11,7 @@ from ercfw.collate import describe
 from ercfw.data import check_tables, read_dataset
 from ercfw.errors import InputError, Mistake, in_recipe
 from ercfw.info import DataInfo, ModalitySpec, StreamKind, TargetSpec
+from ercfw.interfaces import Dataset
 from ercfw.jobs import Job, with_new
 from ercfw.optimise import optimizer_arguments
 from ercfw.recipe import BASE, Recipe
@@ -56,14 +57,31 @@ def check_jobs(jobs: Sequence[Job]) -> Findings:
 
 def _check(recipe: Recipe, catalog: Catalog) -> Findings:
     try:
-        dataset, doubts = read_dataset(recipe.data, catalog)
-        info = describe([replace(c, streams={}) for c in dataset.split("train")], dataset.targets)
+        dataset, info, doubts = training_info(recipe, catalog)
     except InputError as error:
         return _check_without_data(recipe, catalog, str(error))
-    streams = _promised_streams(recipe, catalog, STAND_IN_WIDTHS[0])
+    streams = promised_streams(recipe, catalog, STAND_IN_WIDTHS[0])
     check_tables(recipe, dataset)
     notes = _build(recipe, catalog, replace(info, modalities=streams))
     return Findings((*doubts, *notes), (STREAMS,))
+
+
+def training_info(recipe: Recipe, catalog: Catalog) -> tuple[Dataset, DataInfo, tuple[str, ...]]:
+    """The recipe's dataset, what a model is told of it but the streams, and what it warned of.
+
+    Raises:
+        InputError: the data is not there, or damaged.
+    """
+    dataset, doubts = read_dataset(recipe.data, catalog)
+    info = describe([replace(c, streams={}) for c in dataset.split("train")], dataset.targets)
+    return dataset, info, doubts
+
+
+def stand_in_info(recipe: Recipe, catalog: Catalog, width: int, classes: tuple[str, ...]) -> DataInfo:
+    """In place of what the data would tell."""
+    spec = TargetSpec(classes, (1,) * len(classes))
+    targets = dict.fromkeys(recipe.head or ("emotion",), spec)
+    return DataInfo(targets, promised_streams(recipe, catalog, width), 2)
 
 
 def _check_without_data(recipe: Recipe, catalog: Catalog, reason: str) -> Findings:
@@ -75,11 +93,8 @@ def _check_without_data(recipe: Recipe, catalog: Catalog, reason: str) -> Findin
     unchecked = (STREAMS, f"the data: {reason}")
     failed: list[InputError] = []
     for width, classes in zip(STAND_IN_WIDTHS, STAND_IN_CLASSES, strict=True):
-        spec = TargetSpec(classes, (1,) * len(classes))
-        targets = dict.fromkeys(recipe.head or ("emotion",), spec)
         try:
-            info = DataInfo(targets, _promised_streams(recipe, catalog, width), 2)
-            return Findings(_build(recipe, catalog, info), unchecked)
+            return Findings(_build(recipe, catalog, stand_in_info(recipe, catalog, width, classes)), unchecked)
         except InputError as error:
             failed.append(error)
     if failed[0].mistakes == failed[1].mistakes:
@@ -93,7 +108,7 @@ def _build(recipe: Recipe, catalog: Catalog, info: DataInfo) -> tuple[str, ...]:
     return tuple(rehearse(model, losses, info, recipe.teacher is not None))
 
 
-def _promised_streams(recipe: Recipe, catalog: Catalog, stand_in: int) -> dict[str, ModalitySpec]:
+def promised_streams(recipe: Recipe, catalog: Catalog, stand_in: int) -> dict[str, ModalitySpec]:
     """Streams of the width that their extractor promises, or of a stand-in's."""
     by_extractor = extracted(recipe)
     streams = {}

@@ -1,5 +1,7 @@
 """What all tests share: a clean place to work in, the command line in-process, and the real data."""
 
+import csv
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -76,6 +78,13 @@ def clean_place(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkey
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture(autouse=True)
+def few_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing is most of a small run's time, and no part of its numbers: it is done where a test is about it."""
+    if "pictures" not in request.keywords:
+        monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Callable[[str], Path]:
     """``real_data("meld")``: the folder of a real corpus; skips where it is absent."""
@@ -128,5 +137,75 @@ def plugin_file(tmp_path: Path) -> Callable[..., Path]:
         path = tmp_path / f"{name}.py"
         path.write_text(code, encoding="utf-8")
         return path
+
+    return write
+
+
+VARIANTS = """
+[[variant]]
+name = "w/o audio"
+set = { data = { modalities = ["text"] } }
+
+[[variant]]
+name = "release"
+set = { train = { protocol = "release" } }
+
+[[variant]]
+name = "others"
+set = { data = { seed = 5 } }
+
+[[variant]]
+name = "attending"
+set = { fusion = { use = "multiattn", layers = 2, heads = 2, ffn = 8 } }
+"""
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recipe's folder of finished runs: base, w-o-audio (three seeds), release, others and attending (one)."""
+    from ercfw.experiment import Manner, run_jobs
+    from ercfw.jobs import Choice, plan_jobs
+    from ercfw.talk import Talk
+    from ercfw.variants import read_toml
+
+    folder = tmp_path_factory.mktemp("compared")
+    path = folder / "tiny.toml"
+    recipe = TINY_RECIPE.format(data="", more=VARIANTS).replace('"Tiny"', '"Tiny & small_"')
+    path.write_text(recipe.replace("epochs = 1", "epochs = 2"))
+    source = read_toml(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ercfw.run.draw_run", lambda *_: [])  # most of a small run's time
+        for variants, seeds in ((["base", "w/o audio"], [0, 1, 2]), (["release", "others", "attending"], [0])):
+            jobs = plan_jobs(source, Choice(variants=variants, seeds=seeds))
+            run_jobs(jobs, Manner(folder / "runs"), Talk(quiet=True, silent=True))
+    return folder / "runs" / "tiny"
+
+
+@pytest.fixture
+def left_run(tmp_path: Path) -> Callable[..., Path]:
+    """The folder of a made-up finished run, without a model: ``rows`` are its predictions, by column.
+
+    A row names ``conversation``, ``utterance``, ``emotion`` and ``emotion.predicted``; the rest has defaults.
+    """
+
+    def write(rows: list[dict[str, str]], classes: tuple[str, ...], name: str = "base", **more: object) -> Path:
+        folder = tmp_path / "runs" / "made-up" / name / "seed-0"
+        folder.mkdir(parents=True)
+        columns = [*dict.fromkeys(["split", "speaker", "text", *(key for row in rows for key in row)])]
+        with (folder / "predictions.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, [*columns, *(f"emotion.p.{each}" for each in classes)])
+            writer.writeheader()
+            for row in rows:
+                said = {f"emotion.p.{each}": 0.1 / len(classes) for each in classes}
+                said[f"emotion.p.{row['emotion.predicted']}"] = 0.9 + 0.1 / len(classes)
+                writer.writerow({"split": "test", "speaker": "Ann", "text": "words", **row, **said})
+        metrics = {
+            "scores": {"test": {"emotion": {"accuracy": 0.5}}}, "title": "Made up", "variant": name, "seed": 0,
+            "protocol": "dev", "select": "emotion.accuracy", "chosen_on": "dev", "stamps": [], "notes": [],
+            "data": {"source": "a table", "simulated": False, "files": {}}, "sizes": {"train": {"utterances": 1}},
+            "parameters": 1, "seconds": 1.0, "folder": str(folder), **more,
+        }  # fmt: skip
+        (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+        return folder
 
     return write

@@ -104,8 +104,7 @@ def test_more_parts_than_conversations():
 
 
 @pytest.fixture
-def runs(corpus, cli, monkeypatch):
-    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
+def runs(corpus, cli):
     result = cli("run", corpus, "--cross-fit", "3", "--quiet", "--json")
     assert result.code == 0, result.err
     return {metrics["variant"]: metrics for metrics in json.loads(result.out)}

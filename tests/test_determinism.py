@@ -8,9 +8,8 @@ NAMES = ("model.safetensors", "predictions.csv", "recipe.toml", "key.txt")
 
 
 @pytest.fixture
-def run(cli, tiny_recipe, tmp_path, monkeypatch):
+def run(cli, tiny_recipe, tmp_path):
     """The files of a run with dropout, and its numbers without timings."""
-    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
     path = tiny_recipe("clip = 1.0", top="")
     path.write_text(
         path.read_text().replace(

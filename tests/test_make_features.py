@@ -71,8 +71,7 @@ device = "cpu"
 
 
 @pytest.fixture
-def recipe(tmp_path, plugin_file, monkeypatch):
-    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
+def recipe(tmp_path, plugin_file):
     plugin_file(PLUGIN)
     corpus = tmp_path / "corpus"
     corpus.mkdir()

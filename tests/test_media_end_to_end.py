@@ -128,9 +128,8 @@ def _only(*modalities):
 
 
 @pytest.fixture
-def run(root, cli, monkeypatch):
+def run(root, cli):
     """A run on words, speech and faces, and its predictions of the dialogue whose clips are there."""
-    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
     ended = cli("run", "raw.toml", *_only("text", "speech", "expression"), "--quiet")
     assert ended.code == 0, ended.err
     return Path("runs/raw/base/seed-0")
@@ -156,7 +155,7 @@ def _answers(ended):
     return json.loads(ended.out)["answers"]
 
 
-def test_one_video_with_subtitles_gives_the_same_emotions(root, run, cli, tmp_path, monkeypatch):
+def test_one_video_with_subtitles_gives_the_same_emotions(root, run, cli, tmp_path):
     ended = cli("run", "raw.toml", *_only("text"), "--out", "words")
     assert ended.code == 0, ended.err
     with (root / "dev_sent_emo.csv").open(encoding="utf-8") as file:

@@ -9,8 +9,7 @@ import torch
 
 
 @pytest.fixture
-def run(cli, tiny_recipe, tmp_path, monkeypatch):
-    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
+def run(cli, tiny_recipe, tmp_path):
     assert cli("run", tiny_recipe(), "train.epochs=2", "--seeds", "7,").code == 0
     return tmp_path / "runs/tiny/base/seed-7"
 

@@ -42,9 +42,8 @@ MORE = 'save_seconds = 0\nepochs = 5\nschedule = "plateau"\nplateau_patience = 0
 
 
 @pytest.fixture
-def recipe(tiny_recipe, plugin_file, monkeypatch):
+def recipe(tiny_recipe, plugin_file):
     """A recipe whose plugin stops the run where the environment says; with dropout, so that random numbers matter."""
-    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
     plugin_file(STOPS, "stops")
     path = tiny_recipe(MORE.replace("epochs = 5\n", ""), top='plugins = ["./stops.py"]\n')
     path.write_text(

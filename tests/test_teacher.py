@@ -34,9 +34,8 @@ def provide_heads():
 
 
 @pytest.fixture
-def teacher(cli, tiny_recipe, tmp_path, monkeypatch):
+def teacher(cli, tiny_recipe, tmp_path):
     """A run that reads text alone."""
-    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
     recipe = tiny_recipe()
     assert cli("run", recipe, TEXT, "train.epochs=3").code == 0
     return recipe, tmp_path / "runs/tiny/base/seed-0"
@@ -110,8 +109,7 @@ def test_what_a_teacher_may_not_be(cli, teacher, tmp_path):
     cli("run", recipe, *TAUGHT, *other).check(2, "[teacher] run..has other classes of 'emotion': neutral")
 
 
-def test_a_teacher_s_plugin_files_run_only_when_they_may(cli, tiny_recipe, tmp_path, monkeypatch):
-    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
+def test_a_teacher_s_plugin_files_run_only_when_they_may(cli, tiny_recipe, tmp_path):
     (tmp_path / "mine.py").write_text(PLUGIN)
     recipe = tiny_recipe()
     own = ('plugins=["./mine.py"]', "head.emotion.use=mine", TEXT)
@@ -129,8 +127,7 @@ def test_a_teacher_that_nobody_reads_is_told(cli, teacher):
     assert "[teacher] is read by no loss" in ended.err
 
 
-def test_stamps_are_inherited(cli, tiny_recipe, monkeypatch):
-    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
+def test_stamps_are_inherited(cli, tiny_recipe):
     recipe = tiny_recipe()
     assert cli("run", recipe, TEXT, "train.protocol=release").code == 0
     ended = cli("run", recipe, *TAUGHT, "--json")

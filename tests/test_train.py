@@ -158,7 +158,10 @@ def test_what_is_not_a_number_ends_a_training_by_name(training):
 
 
 def test_test_is_read_once_and_last(cli, tiny_recipe, monkeypatch):
-    """Every batch that a model sees is put together by ``take_share``: under "dev" none holds test until the end."""
+    """Every batch that a model sees is put together by ``take_share``: under "dev" none holds test until the end.
+
+    There it is read by the best weights, and for its embeddings by those before training, which nothing is chosen by.
+    """
     from ercfw import train
 
     seen = []
@@ -175,7 +178,9 @@ def test_test_is_read_once_and_last(cli, tiny_recipe, monkeypatch):
     first = splits.index("test")
     assert splits.count("train") == 3 * 12
     assert set(splits[first:]) == {"test"}
-    assert len(seen[first:]) == len(set(seen[first:])) > 1
+    best, untrained = seen[first : (first + len(seen)) // 2], seen[(first + len(seen)) // 2 :]
+    assert best == untrained
+    assert len(best) == len(set(best)) > 1
 
 
 def test_init_from_starts_with_a_runs_weights(cli, tiny_recipe, tmp_path):

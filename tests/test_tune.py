@@ -20,11 +20,6 @@ trials = 5
 """
 
 
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch):
-    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
-
-
 def trials(folder):
     study = optuna.load_study(study_name=None, storage=f"sqlite:///{folder / 'trials.db'}")
     return [trial for trial in study.trials if trial.state.name in ("COMPLETE", "PRUNED")]

@@ -16,6 +16,7 @@ from ercfw.cli import (
     ablate,
     compare,
     ensemble,
+    report,
     tune,
     reproduce,
     extract,
@@ -31,7 +32,7 @@ from ercfw.cli import (
 
 __all__ = [
     "ablate", "app", "check", "compare", "data", "ensemble", "extract", "listings", "main", "new", "predict", "recipes",
-    "reproduce", "run", "tune",
+    "report", "reproduce", "run", "tune",
 ]  # fmt: skip
 
 PATIENCE = 2.0  # seconds

@@ -33,20 +33,31 @@ def validate(
             print(f"{kind}: {note}")
 
 
-@app.command(epilog="ercfw show multiemo_meld  |  ercfw show mine.toml train.lr=3e-4  |  ercfw show fusion multiattn")
+@app.command(epilog="ercfw show multiemo_meld  |  ercfw show mine.toml --graph  |  ercfw show fusion multiattn")
 def show(
     recipe: Annotated[str, typer.Argument(help="A recipe; or a kind of part, before its name.", metavar="RECIPE")],
     overrides: Overrides = None,
     variant: Annotated[str, typer.Option(help="A variant's name.")] = "base",
     drop: Dropped = None,
+    graph: Annotated[
+        bool, typer.Option("--graph", help="Print the network as a Mermaid diagram, with shapes.")
+    ] = False,
     no_plugin_files: NoPluginFiles = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print a recipe with every default written out; or all that is known of a part."""
+    """Print a recipe with every default written out, or its network; or all that is known of a part."""
     if overrides and "=" not in overrides[0]:
         _show_part(recipe, overrides, as_json)
         return
     (job,) = plan(recipe, overrides, [variant], drop, None, no_plugin_files)
+    if graph:
+        from ercfw.errors import in_recipe
+        from ercfw.graph import mermaid
+
+        with in_recipe(job.where):
+            drawn = mermaid(job)
+        print(json.dumps({"graph": drawn}) if as_json else drawn)
+        return
     import tomlkit
 
     tables = {**job.tables, "seeds": list(job.recipe.seeds)}

@@ -8,11 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ercfw.corpus.stats import ALL, Figures
-from ercfw.errors import shown
-from ercfw.report.pictures import LONGEST_CLASS, save_picture
-
-COLOURS = {"train": "#0072B2", "dev": "#E69F00", "test": "#009E73"}
-"""Of Okabe and Ito: told apart by the colour-blind, and in grey."""
+from ercfw.plots.style import SPLITS, names_of, save, titled
 
 
 def draw_corpus(path: Path, figures: Mapping[str, Figures], title: str, simulated: bool) -> None:
@@ -23,7 +19,7 @@ def draw_corpus(path: Path, figures: Mapping[str, Figures], title: str, simulate
     _shares(shares, splits)
     _lengths(lengths, splits)
     _shifts(shifts, splits)
-    save_picture(path, figure, title, ["SIMULATED"] if simulated else [])
+    save(titled(figure, title, ["SIMULATED"] if simulated else []), path)
 
 
 def _shares(axes: Axes, splits: Mapping[str, Figures]) -> None:
@@ -32,10 +28,8 @@ def _shares(axes: Axes, splits: Mapping[str, Figures]) -> None:
     for place, (name, of) in enumerate(splits.items()):
         total = max(1, sum(of.classes.values()))
         shares = [100 * count / total for count in of.classes.values()]
-        axes.barh(np.arange(len(classes)) + place * height, shares, height, label=name, color=COLOURS[name])
-    axes.set_yticks(
-        np.arange(len(classes)) + height, [shown(name, LONGEST_CLASS) for name in classes], parse_math=False
-    )
+        axes.barh(np.arange(len(classes)) + place * height, shares, height, label=name, color=SPLITS[name])
+    axes.set_yticks(np.arange(len(classes)) + height, names_of(classes), parse_math=False)
     axes.invert_yaxis()
     axes.set(xlabel="% of the labelled utterances", title="classes")
     axes.legend(frameon=False)
@@ -45,7 +39,7 @@ def _lengths(axes: Axes, splits: Mapping[str, Figures]) -> None:
     """Shares of conversations that are at most so long, since the splits differ in size."""
     for name, of in splits.items():
         found = np.sort(of.lengths)
-        axes.step(found, 100 * np.arange(1, len(found) + 1) / len(found), where="post", label=name, color=COLOURS[name])
+        axes.step(found, 100 * np.arange(1, len(found) + 1) / len(found), where="post", label=name, color=SPLITS[name])
     axes.set(xlabel="utterances", ylabel="% of conversations at most so long", title="lengths")
     axes.set_xlim(left=0)
     axes.set_ylim(0, 102)
@@ -55,6 +49,6 @@ def _shifts(axes: Axes, splits: Mapping[str, Figures]) -> None:
     height = 0.8 / len(splits)
     for place, (name, of) in enumerate(splits.items()):
         values = [of.own_shifts.share, of.shifts.share]
-        axes.bar(np.arange(2) + place * height, values, height, label=name, color=COLOURS[name])
+        axes.bar(np.arange(2) + place * height, values, height, label=name, color=SPLITS[name])
     axes.set_xticks(np.arange(2) + height, ["from the speaker's\nown last", "from the\nutterance before"])
     axes.set(ylabel="% of utterances", title="emotion shifts", ylim=(0, 100))

@@ -28,7 +28,7 @@ def answer(run: SavedRun, conversations: Sequence[Conversation], warn: Callable[
     size = run.recipe.data.batch_size
     memory = Memory(parts=1, most=size, halve=True)
     try:
-        probabilities = memory.enough(lambda: _probabilities(run, conversations, -(-size // memory.parts)), warn)
+        probabilities = memory.enough(lambda: probabilities_of(run, conversations, -(-size // memory.parts)), warn)
     except ErcfwError:
         raise
     except Exception as error:
@@ -38,7 +38,8 @@ def answer(run: SavedRun, conversations: Sequence[Conversation], warn: Callable[
 
 
 @torch.inference_mode()
-def _probabilities(run: SavedRun, conversations: Sequence[Conversation], size: int) -> Probabilities:
+def probabilities_of(run: SavedRun, conversations: Sequence[Conversation], size: int) -> Probabilities:
+    """What the network says, so many conversations at a time."""
     parts: dict[str, list[NDArray[np.float32]]] = {}
     for batch in batches(conversations, size):
         outputs = run.network(collate(batch).inputs.to(run.device))

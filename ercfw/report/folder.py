@@ -25,7 +25,8 @@ from ercfw.variants import slug
 SHORT = 8
 LEFT = (
     *("metrics.json", "state.safetensors", "state.previous.safetensors", "model.safetensors", "history.jsonl"),
-    *("predictions.csv", "report.md", "learning_curve.png", "confusion_*.png", ".*.tmp"),
+    *("predictions.csv", "embeddings.safetensors", "report.md", "report.html", "learning_curve.png"),
+    *("confusion_*.png", ".*.tmp"),
 )
 """What a run leaves; what makes it a finished one first."""
 
@@ -57,6 +58,20 @@ class Environment(BaseModel):
     model_config = ConfigDict(strict=True)
 
     data: Provenance
+
+
+class Machine(Environment):
+    """What a run ran on, as far as it is shown again."""
+
+    python: str
+    platform: str
+    ercfw: str
+    libraries: dict[str, str]
+    plugins: dict[str, str]
+    device: str
+    processes: int
+    threads: int
+    git: str | None
 
 
 @dataclass(frozen=True)
@@ -199,6 +214,16 @@ def read_metrics(folder: Path) -> dict[str, Any]:
         InputError: its ``metrics.json`` is missing, or was not left by a run.
     """
     return _read_json(folder / "metrics.json", Metrics)
+
+
+def read_environment(folder: Path) -> dict[str, Any] | None:
+    """What the run in a folder ran on; None where nothing was run (an ensemble).
+
+    Raises:
+        InputError: its ``environment.json`` was not left by a run.
+    """
+    path = folder / "environment.json"
+    return _read_json(path, Machine) if path.is_file() else None
 
 
 def _read_json(path: Path, holds: type[BaseModel]) -> dict[str, Any]:

@@ -1,104 +1,82 @@
-"""Pictures of a run: the learning curve, and a confusion matrix a split and target."""
+"""The pictures of a run that it leaves behind, and those of reports."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from textwrap import fill
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
-import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
+from ercfw import plots
 from ercfw.conversations import UNLABELLED
-from ercfw.errors import shown
-from ercfw.evaluate import Predictions
-from ercfw.files import replacing
-from ercfw.info import DataInfo
-from ercfw.report.tables import headline
+from ercfw.plots.confusion import MOST_CLASSES
+from ercfw.report import embeddings
+from ercfw.report.blocks import Picture
+from ercfw.results.finished import FinishedRun, Group
 
-MOST_CLASSES, LONGEST_CLASS = 60, 40
-"""Classes that a picture can show, and characters of a class's name."""
+SPLIT = "test"
+Drawing = tuple[str, str, Callable[[], Figure]]
+"""A picture's name, what it tells, and what draws it."""
 
 
-def draw_run(
-    folder: Path,
-    history: Sequence[Mapping[str, Any]],
-    predictions: Mapping[str, Predictions],
-    info: DataInfo,
-    metrics: Mapping[str, Any],
-) -> list[str]:
-    """Write the pictures of a run (``metrics`` as in ``metrics.json``); their names."""
+def draw_run(run: FinishedRun) -> list[str]:
+    """Write what a run leaves: its learning curves, and a confusion matrix a split and target; the files' names."""
     names = ["learning_curve.png"]
-    curve = learning_curve(history, metrics["best_epoch"], metrics["select"], metrics["chosen_on"])
-    save_picture(folder / names[0], curve, headline(metrics), metrics["stamps"])
-    for split, predicted in predictions.items():
-        for target in predicted.labels:
-            counts = confusion_counts(predicted, target)
-            if not counts.any() or len(counts) > MOST_CLASSES:
-                continue
-            names.append(f"confusion_{split}_{target}.png")
-            figure = confusion(counts, info.targets[target].classes)
-            save_picture(folder / names[-1], figure, f"{headline(metrics)}: {target} of {split}", metrics["stamps"])
+    plots.save(plots.learning_curves(run), run.folder / names[0])
+    for split in sorted(run.splits):
+        for target in run.targets:
+            if _can_be_confused(run, split, target):
+                names.append(f"confusion_{split}_{target}.png")
+                plots.save(plots.confusion(run, split, target), run.folder / names[-1])
     return names
 
 
-def learning_curve(history: Sequence[Mapping[str, Any]], best_epoch: int, select: str, chosen_on: str) -> Figure:
-    """Losses of train and of the split that chooses the epoch, and the score that it chooses by."""
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    epochs = [line["epoch"] for line in history]
-    for label, key in (("train", "train_loss"), (chosen_on, "watched_loss")):
-        left.plot(epochs, [sum(line[key].values()) for line in history], label=label, marker=".")
-    left.set(xlabel="epoch", ylabel="weighted sum of losses")
-    left.legend(frameon=False)
-    chosen = [100 * line["selected"] for line in history]
-    right.plot(epochs, chosen, marker=".", color="C2")
-    best = chosen[best_epoch - 1]
-    right.plot([best_epoch], [best], marker="o", color="C2")
-    right.annotate(f"{best:.1f}", (best_epoch, best), textcoords="offset points", xytext=(0, 6), ha="center")
-    right.set(xlabel="epoch", ylabel=f"{select} on {chosen_on}")
-    right.margins(y=0.15)
-    for axes in (left, right):
-        axes.set_xlim(0.5, len(epochs) + 0.5)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    return figure
+def drawn(drawings: Iterator[Drawing]) -> list[Picture]:
+    """The pictures.
+
+    Raises:
+        InputError: what they are drawn from is damaged.
+    """
+    return [Picture(name, tells, draw()) for name, tells, draw in drawings]
 
 
-def confusion_counts(predicted: Predictions, target: str) -> NDArray[np.int64]:
-    """``[C, C]`` labelled utterances by true and predicted class."""
-    labels, probabilities = predicted.labels[target], predicted.probabilities[target]
-    counts = np.zeros((probabilities.shape[1],) * 2, dtype=np.int64)
-    real = labels != UNLABELLED
-    np.add.at(counts, (labels[real], probabilities[real].argmax(-1)), 1)
-    return counts
+def confusions(groups: Sequence[Group]) -> Iterator[Drawing]:
+    """Of each group's first seed."""
+    for run in (group.first for group in groups):
+        for target in run.targets:
+            if SPLIT in run.splits and _can_be_confused(run, SPLIT, target):
+                variant, seed = run.metrics["variant"], run.metrics["seed"]
+                tells = f"Confusion of {target}, {SPLIT}: {variant}, seed {seed}; the numbers are under Conversations."
+                yield f"confusion_{variant}_{target}", tells, partial(plots.confusion, run, SPLIT, target)
 
 
-def confusion(counts: NDArray[np.int64], classes: Sequence[str]) -> Figure:
-    """Counts in cells, shaded by the share of the true class."""
-    classes = [shown(name, LONGEST_CLASS) for name in classes]
-    size = 3.2 + 0.4 * len(classes) + 0.07 * max(map(len, classes))
-    figure = Figure(figsize=(size, size * 0.9), layout="constrained")
-    axes = figure.subplots()
-    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", parse_math=False)
-    axes.set_yticks(range(len(classes)), classes, parse_math=False)
-    axes.set(xlabel="predicted", ylabel="true")
-    for true in range(len(classes)):
-        for answer in range(len(classes)):
-            shade = "white" if shares[true, answer] > 0.5 else "black"
-            axes.text(answer, true, str(counts[true, answer]), ha="center", va="center", color=shade, fontsize=8)
-    figure.colorbar(image, label="share of the true class", fraction=0.046)
-    return figure
+def class_scores(groups: Sequence[Group], targets: Sequence[str]) -> Iterator[Drawing]:
+    """F1 of the classes, all groups in one picture."""
+    runs = [run for group in groups for run in group.runs]
+    for target in targets if all(SPLIT in run.metrics["scores"] for run in runs) else ():
+        tells = f"F1 of each class of {target}, {SPLIT}; the numbers stand in the table above."
+        yield f"class_f1_{target}", tells, partial(plots.class_f1, runs, SPLIT, target)
 
 
-def save_picture(path: Path, figure: Figure, title: str, stamps: Sequence[str]) -> None:
-    """Write a picture; its stamps stand in its title, under it, and in the file's metadata."""
-    figure.suptitle(fill(title, width=int(11 * figure.get_figwidth())), fontsize=10, parse_math=False)
-    if stamps:
-        figure.supxlabel(", ".join(stamps), color="red", weight="bold", fontsize=13)
-    FigureCanvasAgg(figure)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120, metadata={"Title": " ".join([title, *stamps])})
+def other_pictures(run: FinishedRun) -> Iterator[Drawing]:
+    """What training did, how often classes are, how sure the model is, and its embeddings, as far as it left them."""
+    if run.history:
+        told = "The score that chose the epoch, and every loss, by epoch."
+        yield "learning_curves", told, partial(plots.learning_curves, run)
+    for target in run.targets if SPLIT in run.splits else ():
+        if not _is_labelled(run, SPLIT, target):
+            continue
+        told = f"How often each class of {target} is in each split."
+        yield f"class_distribution_{target}", told, partial(plots.class_distribution, run, target)
+        told = f"How often the model is right, by how sure it is: {target} of {SPLIT}."
+        yield f"calibration_{target}", told, partial(plots.calibration, run, SPLIT, target)
+        if (run.folder / embeddings.NAME).is_file():
+            told = f"Embeddings of {SPLIT} in the plane, untrained and at the best epoch, by class of {target}."
+            yield f"embeddings_{target}", told, partial(plots.embeddings, run, SPLIT, target)
+
+
+def _can_be_confused(run: FinishedRun, split: str, target: str) -> bool:
+    """Whether there are labels, and not more classes than a picture can show."""
+    return _is_labelled(run, split, target) and len(run.answers(split, target).classes) <= MOST_CLASSES
+
+
+def _is_labelled(run: FinishedRun, split: str, target: str) -> bool:
+    return bool((run.answers(split, target).labels != UNLABELLED).any())

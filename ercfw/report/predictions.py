@@ -1,7 +1,7 @@
 """``predictions.csv``: a row an utterance."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,10 @@ from ercfw.conversations import UNLABELLED, Conversation
 from ercfw.evaluate import Predictions
 from ercfw.files import replacing
 from ercfw.info import DataInfo
+from ercfw.streams import presence
+
+ABOUT = ("kind", "new_speaker", "lacks")
+"""Columns that tell of an utterance what no model said."""
 
 
 def write_predictions(
@@ -16,32 +20,48 @@ def write_predictions(
     splits: Mapping[str, Sequence[Conversation]],
     predictions: Mapping[str, Predictions],
     info: DataInfo,
+    trained: Sequence[Conversation],
     stamps: Sequence[str],
 ) -> None:
     """Ids, speaker, text, and for each predicted target its label, prediction and one probability a class.
 
     Columns of a target: ``emotion``, ``emotion.predicted``, ``emotion.p.joy`` and so on; an utterance
-    without a label has none. Stamps have a column of their own.
+    without a label has none. ``kind`` is the conversation's, ``new_speaker`` says whether nobody of that name speaks
+    in the ``trained`` conversations, ``lacks`` which modalities are absent. Stamps have a column of their own.
     """
+    known = {speaker for conversation in trained for speaker in conversation.speakers}
     targets = list(next(iter(predictions.values())).labels)
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(_header(info, targets, stamps))
         for split, predicted in predictions.items():
+            lacks = _lacks(splits[split], list(info.modalities))
             row = 0
             for conversation in splits[split]:
                 for place, utterance in enumerate(conversation.utterances):
                     said = [conversation.speakers[place], conversation.texts[place]]
+                    about = [conversation.kind, _yes(conversation.speakers[place] not in known), next(lacks)]
                     answers = [cell for target in predicted.labels for cell in _cells(predicted, info, target, row)]
-                    writer.writerow([split, conversation.id, utterance, *said, *answers, *_stamp(stamps)])
+                    writer.writerow([split, conversation.id, utterance, *said, *about, *answers, *_stamp(stamps)])
                     row += 1
 
 
 def _header(info: DataInfo, targets: Sequence[str], stamps: Sequence[str]) -> list[str]:
-    header = ["split", "conversation", "utterance", "speaker", "text"]
+    header = ["split", "conversation", "utterance", "speaker", "text", *ABOUT]
     for target in targets:
         header += [target, f"{target}.predicted", *(f"{target}.p.{name}" for name in info.targets[target].classes)]
     return header + (["stamp"] if stamps else [])
+
+
+def _lacks(conversations: Sequence[Conversation], modalities: Sequence[str]) -> Iterator[str]:
+    """Of each utterance the modalities that it lacks, apart by spaces."""
+    present = {name: presence(conversations, name) for name in modalities}  # [N] each
+    for row in range(sum(map(len, conversations))):
+        yield " ".join(name for name, there in present.items() if not there[row])
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
 
 
 def _stamp(stamps: Sequence[str]) -> list[str]:

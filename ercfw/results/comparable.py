@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ercfw.errors import InputError, Mistake
 from ercfw.results.finished import Group
 
-MEND = "compare runs of the same data and protocol, or say --side-by-side"
+MEND = "runs of the same data and protocol; ercfw compare --side-by-side sets others beside each other"
 
 
 def check_comparable(groups: Sequence[Group], split: str, target: str) -> list[str]:

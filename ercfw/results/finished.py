@@ -1,6 +1,7 @@
 """Finished runs, read again from their folders."""
 
 import csv
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ercfw.checkpoint import About, read_about
 from ercfw.conversations import UNLABELLED
 from ercfw.errors import InputError, did_you_mean
+from ercfw.info import DataInfo
 from ercfw.recipe import BASE
 from ercfw.report.folder import read_metrics
 from ercfw.results.counts import Array, count
 from ercfw.toml import Tables
+
+KEYS = {"split", "conversation", "utterance", "speaker", "text"}
+"""Columns that every table of predictions has."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +77,45 @@ class FinishedRun:
             raise InputError.at(path, f"cannot be read: {error}") from error
 
     @cached_property
+    def info(self) -> DataInfo | None:
+        """What its model was told of the training data; None where there is no model (an ensemble)."""
+        path = self.folder / "model.safetensors"
+        return About.model_validate_json(json.dumps(read_about(path))).info if path.is_file() else None
+
+    @cached_property
+    def history(self) -> list[dict[str, Any]]:
+        """A line an epoch; none where nothing was trained (an ensemble)."""
+        path = self.folder / "history.jsonl"
+        try:
+            return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError) as error:
+            raise InputError.at(path, f"cannot be read: {error}", "ercfw run --force makes it again") from error
+
+    @cached_property
     def _rows(self) -> list[dict[str, str]]:
         path = self.folder / "predictions.csv"
         try:
             with path.open(newline="", encoding="utf-8") as file:
-                return list(csv.DictReader(file))
+                rows = list(csv.DictReader(file))
         except (OSError, ValueError, csv.Error) as error:
             raise InputError.at(path, f"cannot be read: {error}", "ercfw run --force makes it again") from error
+        if not rows or not set(rows[0]) >= KEYS:
+            raise InputError.at(path, "is no table of predictions", "ercfw run --force makes it again")
+        return rows
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits that it answered, test first."""
+        found = dict.fromkeys(row.get("split") or "" for row in self._rows)
+        return sorted(found, key=lambda split: split != "test")
+
+    @property
+    def targets(self) -> list[str]:
+        """What it answered."""
+        ending = ".predicted"
+        return [key.removesuffix(ending) for key in (self._rows[0] if self._rows else ()) if key.endswith(ending)]
 
     def rows(self, split: str) -> list[dict[str, str]]:
         """The rows of a split in ``predictions.csv``."""

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ercfw.errors import shown
-from ercfw.report.page import markdown_table
+from ercfw.report.blocks import Bullets, Grid, Section
+from ercfw.report.markdown import section_lines
 from ercfw.results.certainty import Difference
 from ercfw.results.table import Cell, Line, ResultTable
 
@@ -89,18 +90,27 @@ def _console_table(
     return made
 
 
-def as_markdown(table: ResultTable) -> str:
-    """A section with stamps, table and notes."""
+def as_section(table: ResultTable) -> Section:
+    """The table and its notes, under a title with its stamps."""
     others = _difference_column(table) | _cost_columns(table)
-    rows = []
-    for number, line in enumerate(table.lines):
-        cells = [f"**{_score(cell)}**" if cell is not None and cell.is_best else _score(cell) for cell in line.cells]
-        rows.append([line.name, *cells, *(column[number] for column in others.values())])
-    header = ["", *table.columns, *others]
-    lines = [f"## {_title(table)}", "", *markdown_table(header, rows), ""]
+    rows = [
+        [line.name, *map(_score, line.cells), *(column[number] for column in others.values())]
+        for number, line in enumerate(table.lines)
+    ]
+    best = frozenset(
+        (y, x)
+        for y, line in enumerate(table.lines)
+        for x, cell in enumerate(line.cells, 1)
+        if cell is not None and cell.is_best
+    )
     difference = f"Difference: of {table.metrics[0]}, its 95 % interval, and the adjusted p." if table.metrics else ""
     notes = [*table.meaning, *([difference] if any(line.difference for line in table.lines) else []), *table.notes]
-    return "\n".join([*lines, *(f"- {note}" for note in notes)]) + "\n"
+    return Section(_title(table), [Grid(["", *table.columns, *others], rows, best), Bullets(notes)])
+
+
+def as_markdown(table: ResultTable) -> str:
+    """That section in Markdown."""
+    return "\n".join(section_lines(as_section(table)))
 
 
 def as_latex(table: ResultTable) -> str:

@@ -187,6 +187,34 @@ def leaves_inputs_alone(subject: Subject) -> None:
             raise NotMet(f"it changes the values of '{name}' in place")
 
 
+def explained(subject: Subject) -> None:
+    """What ``explain`` gives are weights ``[N, H, U]`` within each conversation, which add up to 1, or to 0."""
+    part = subject.make()
+    if not hasattr(part, "explain"):
+        raise NotAsked("it does not offer explain")
+    layout = pack(subject.conversations).inputs.layout
+    longest = max(layout.sizes)
+    alone = [_explain(subject, part, [conversation]) for conversation in subject.conversations]
+    for name, weights in _explain(subject, part, subject.conversations).items():
+        if weights.dim() != 3 or (len(weights), weights.shape[2]) != (sum(layout.sizes), longest):
+            raise NotMet(f"explain: {name} has shape {list(weights.shape)}, not [N, H, U]")
+        totals = weights.sum(-1)  # [N, H]
+        if (weights < 0).any() or not ((totals - 1).abs().minimum(totals.abs()) < CLOSE).all():
+            raise NotMet(f"explain: weights of {name} are negative, or add up to neither 1 nor 0")
+        outside = torch.arange(longest) >= layout.lengths[layout.conversation].unsqueeze(-1)  # [N, U]
+        if weights[outside.unsqueeze(1).expand_as(weights)].any():
+            raise NotMet(f"explain: {name} has weights beyond the end of a conversation")
+        parts = torch.split(weights, list(layout.sizes))
+        for together, by_itself in zip(parts, alone, strict=True):
+            inside = together[..., : len(together)]
+            _same(inside, by_itself[name], f"explain: {name} is another one for a conversation alone")
+
+
+def _explain(subject: Subject, part: Any, conversations: list[Conversation]) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = part.explain(*subject.arguments(pack(conversations).inputs))
+    return found
+
+
 def _same(one: Tensor, other: Tensor, otherwise: str) -> None:
     scale = max(1.0, float(one.detach().abs().max()))
     apart = float((one - other).detach().abs().max())
@@ -221,4 +249,5 @@ def _spliced_stream(stream: ConversationStream, later: ConversationStream, place
 CHECKS = (
     options_are_documented, shapes, alone_and_batched, any_order, other_conversations, missing_modalities, one_modality,
     bf16, gradients, causal, same_seed, saved_and_loaded, compiled, leaves_inputs_alone,
+    explained,
 )  # fmt: skip

@@ -103,9 +103,13 @@ class Subject:
         return [head.logits, head.embedding, *auxiliary]
 
     def _call(self, part: nn.Module, inputs: Inputs) -> Any:
+        return part(*self.arguments(inputs))
+
+    def arguments(self, inputs: Inputs) -> tuple[Any, ...]:
+        """What the part is called with."""
         values = {name: stream.values for name, stream in inputs.streams.items()}
         if self.kind == "encoder":
-            return part(inputs.streams[ONE], inputs)
+            return (inputs.streams[ONE], inputs)
         if self.kind == "fusion":
-            return part(values, inputs)
-        return part(inputs) if self.kind == "model" else part(values[ONE], inputs)
+            return (values, inputs)
+        return (inputs,) if self.kind == "model" else (values[ONE], inputs)

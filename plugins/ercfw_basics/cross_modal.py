@@ -1,5 +1,7 @@
 """The modalities of a conversation attend to each other."""
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -73,18 +75,37 @@ class CrossModalTransformer(FusionBlock):
 
     def forward(self, xs: dict[str, Tensor], inputs: Inputs) -> Fused:
         """``{m: [N, D_m]}`` -> joint ``[N, out_dim]`` and a view a modality."""
+        ys, masks = self._project(xs, inputs)
+        views = {m: self._view(m, ys, masks) for m in ys}  # [N, width * sources] each
+        return Fused(torch.cat(list(views.values()), -1), views)
+
+    @torch.no_grad()
+    def explain(self, xs: dict[str, Tensor], inputs: Inputs) -> dict[str, Tensor]:
+        """The attention weights ``[N, H, U]`` of ``layer-1.text.audio`` (text asks audio) and all others."""
+        ys, masks = self._project(xs, inputs)
+        weights = {}
+        for asks, sources in self.sources.items():
+            for asked in sources:
+                y = ys[asks]
+                for number, layer in enumerate(self._stack(asks, asked).layers, 1):
+                    layer = cast(TransformerLayer, layer)
+                    weights[f"layer-{number}.{asks}.{asked}"] = layer.weights(y, ys[asked], masks[asked])  # [N, H, U]
+                    y = layer(y, ys[asked], masks[asked])  # [N, width]
+        return weights
+
+    def _project(self, xs: dict[str, Tensor], inputs: Inputs) -> tuple[dict[str, Tensor], dict[str, AttentionMask]]:
+        """``[N, width]`` of each modality, and who may be read."""
         ys = {m: self.project[m](x) for m, x in xs.items()}  # [N, width] each
         if self.positions:
             places = sinusoids(inputs.layout.position, self.width)  # [N, width]
             ys = {m: y + places for m, y in ys.items()}
-        masks = {m: AttentionMask(inputs.layout, inputs.streams[m].present) for m in ys}
-        views = {m: self._view(m, ys, masks) for m in ys}  # [N, width * sources] each
-        return Fused(torch.cat(list(views.values()), -1), views)
+        return ys, {m: AttentionMask(inputs.layout, inputs.streams[m].present) for m in ys}
+
+    def _stack(self, asks: str, asked: str) -> CrossModalStack:
+        return cast(CrossModalStack, cast(nn.ModuleDict, self.stacks[asks])[asked])
 
     def _view(self, modality: str, ys: dict[str, Tensor], masks: dict[str, AttentionMask]) -> Tensor:
-        stacks = self.stacks[modality]
-        assert isinstance(stacks, nn.ModuleDict)
         found = [
-            stacks[source](ys[modality], ys[source], masks[source]) for source in self.sources[modality]
+            self._stack(modality, source)(ys[modality], ys[source], masks[source]) for source in self.sources[modality]
         ]  # [N, width] each
         return torch.where(masks[modality].present.unsqueeze(-1), torch.cat(found, -1), 0.0)  # [N, width * sources]

@@ -1,5 +1,8 @@
 """A transformer encoder over the utterances of each conversation."""
 
+from typing import cast
+
+import torch
 from torch import Tensor, nn
 
 from ercfw import Context, DataInfo, Inputs
@@ -72,14 +75,32 @@ class TransformerContext(Context):
 
     def forward(self, x: Tensor, inputs: Inputs) -> Tensor:
         """``[N, D] -> [N, width]``."""
-        mask = AttentionMask(inputs.layout, x.ne(0).any(-1), self.causal)
+        mask = self._mask(x, inputs)
+        y: Tensor = self._embed(x, inputs)  # [N, width]
+        for layer in self.layers:
+            y = layer(y, y, mask)  # [N, width]
+        y = self.norm(y)  # [N, width]
+        return y
+
+    @torch.no_grad()
+    def explain(self, x: Tensor, inputs: Inputs) -> dict[str, Tensor]:
+        """The attention weights ``[N, H, U]`` of ``layer-1`` and all others."""
+        mask = self._mask(x, inputs)
+        y = self._embed(x, inputs)  # [N, width]
+        weights = {}
+        for number, layer in enumerate(self.layers, 1):
+            weights[f"layer-{number}"] = cast(TransformerLayer, layer).weights(y, y, mask)  # [N, H, U]
+            y = layer(y, y, mask)  # [N, width]
+        return weights
+
+    def _mask(self, x: Tensor, inputs: Inputs) -> AttentionMask:
+        return AttentionMask(inputs.layout, x.ne(0).any(-1), self.causal)
+
+    def _embed(self, x: Tensor, inputs: Inputs) -> Tensor:
         y: Tensor = self.project(x)  # [N, width]
         if self.positions:
             y = y + sinusoids(inputs.layout.position, self.out_dim)  # [N, width]
         if self.speaker is not None:
             y = y + self.speaker(inputs.speakers)  # [N, width]
-        y = self.dropout(y)
-        for layer in self.layers:
-            y = layer(y, y, mask)  # [N, width]
-        y = self.norm(y)
+        y = self.dropout(y)  # [N, width]
         return y

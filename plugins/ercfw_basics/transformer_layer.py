@@ -42,8 +42,14 @@ class TransformerLayer(nn.Module):
 
     def forward(self, x: Tensor, source: Tensor, mask: AttentionMask) -> Tensor:
         """``x`` ``[N, D]`` reads ``source`` ``[N, D]`` (perhaps itself) as ``mask`` allows -> ``[N, D]``."""
-        query = self.attention_norm(x)  # [N, D]
-        key = query if source is x else self.attention_norm(source)  # [N, D]
-        x = x + self.dropout(self.attention(query, key, mask))  # [N, D]
+        x = x + self.dropout(self.attention(*self._normalised(x, source), mask))  # [N, D]
         x = x + self.dropout(self.ffn(self.ffn_norm(x)))  # [N, D]
         return x
+
+    def weights(self, x: Tensor, source: Tensor, mask: AttentionMask) -> Tensor:
+        """The weights ``[N, H, U]`` with which ``forward`` reads ``source``."""
+        return self.attention.weights(*self._normalised(x, source), mask)
+
+    def _normalised(self, x: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
+        query = self.attention_norm(x)  # [N, D]
+        return query, query if source is x else self.attention_norm(source)  # [N, D]

@@ -46,6 +46,7 @@ class Record:
         label: a class, empty = unlabelled, None = the utterance is left out of its conversation.
         time: start and end in seconds, if known.
         clip: its clip, if there is one.
+        kind: what sort of conversation it is of, where the corpus tells.
     """
 
     where: str
@@ -55,6 +56,7 @@ class Record:
     label: str | None
     time: tuple[float, float] | None = None
     clip: Clip | None = None
+    kind: str = ""
 
 
 def to_conversations(
@@ -87,6 +89,7 @@ def to_conversations(
             labels={TARGET: np.array([number[record.label or ""] for record in group], dtype=np.int64)},
             times=tuple(record.time for record in group) if any(record.time for record in group) else (),
             clips=tuple(record.clip for record in group) if any(record.clip for record in group) else (),
+            kind=group[0].kind,
         )
         for name, group in grouped.items()
     )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -100,6 +101,7 @@ def read_iemocap(root: Path, test_session: int, dev: Dev) -> Annotations:
     """
     table = root / TABLE
     records, paths = read_release(root) if is_release(root) and not table.exists() else _read_table(table)
+    records = [replace(record, kind=_kind(record.id[0])) for record in records]
     splits = _splits(records, test_session, dev)
     return Annotations(
         conversations=to_conversations(records, splits, IEMOCAP.classes),
@@ -111,6 +113,11 @@ def read_iemocap(root: Path, test_session: int, dev: Dev) -> Annotations:
             files={str(path): sha256(path) for path in paths},
         ),
     )
+
+
+def _kind(conversation: str) -> str:
+    """Told apart in reports, since scripts recur across sessions."""
+    return "improvised" if "impro" in conversation else "scripted"
 
 
 def _read_table(path: Path) -> tuple[list[Record], list[Path]]:

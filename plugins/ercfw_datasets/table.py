@@ -17,7 +17,7 @@ from ercfw_datasets.corpus import Corpus, FeatureFiles
 from ercfw_datasets.csv_file import CsvRow, read_csv
 from ercfw_datasets.splits import by_column, by_fold, by_lists
 
-Column = Literal["conversation", "utterance", "speaker", "text", "label", "split", "clip", "start", "end"]
+Column = Literal["conversation", "utterance", "speaker", "text", "label", "split", "kind", "clip", "start", "end"]
 
 COLUMNS: tuple[Column, ...] = get_args(Column)
 NEEDED: tuple[Column, ...] = ("conversation", "utterance")
@@ -26,12 +26,14 @@ TABLE = "utterances.csv"
 
 
 class Table(Corpus):
-    """A CSV file with a line an utterance: conversation, utterance, and perhaps speaker, text, label, split, clip.
+    """A CSV file with a line an utterance: conversation, utterance, perhaps speaker, text, label, split, kind, clip.
 
     Without a speaker column a conversation has one speaker. Conversations stand in the order of their
     first line; their utterances in the order of the lines. An empty label leaves the utterance
     unlabelled: models read it, losses and metrics do not. Feature files are
     ``<root>/<modality>.safetensors`` (rows by utterance id), or ``.npy``, ``.npz`` (a row for each line).
+
+    A ``kind`` is what sort of conversation it is; reports tell the kinds' scores apart.
 
     A ``clip`` is a video or sound file, its path relative to the CSV file's folder; one that is missing or
     empty is told of, and its utterance has none. Columns ``start`` and ``end`` (seconds) say which stretch of
@@ -122,6 +124,7 @@ def to_records(
             speaker=intern(row.fields.get(names["speaker"], ONE_SPEAKER)),
             text=row.fields.get(names["text"], ""),
             label=_map(row.fields.get(names["label"], "").strip(), labels),
+            kind=intern(row.fields.get(names["kind"], "").strip()),
             time=None if has_clips else read_time(row, start, end),
             clip=read_clip(row, folder, clip, start, end) if has_clips else None,
         )

@@ -16,8 +16,7 @@ def test_each_method_has_a_recipe_for_each_corpus():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_it_trains(name, cli, monkeypatch):
-    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
+def test_it_trains(name, cli):
     small = ["data.use=simulated", "data.conversations=6", "train.epochs=1", "train.device=cpu"]
     ended = cli("run", name, "--variant", "all", *small, "--json", "--quiet")
     assert ended.code == 0, ended.err

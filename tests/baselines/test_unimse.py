@@ -168,9 +168,8 @@ def test_it_keeps_the_promises_of_a_model(tiny_t5):
     assert not report.of("failed"), report
 
 
-def test_the_whole_in_place_of_the_light_form(tiny_t5, tmp_path, cli, monkeypatch):
+def test_the_whole_in_place_of_the_light_form(tiny_t5, tmp_path, cli):
     """The command of docs/baselines.md, on a few real words of ours."""
-    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
     lines = ["conversation,utterance,speaker,text,label,split"]
     for split in ("train", "dev", "test"):
         lines += [f"{split},{n},A,So {n} it goes!,{('anger', 'joy')[n % 2]},{split}" for n in range(4)]

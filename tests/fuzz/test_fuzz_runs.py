@@ -17,7 +17,6 @@ WAYS = [[], ["--json"], ["--resume"], ["--force"], ["--seeds", "0,1"]]
 @pytest.fixture
 def recipe(cli, tiny_recipe, monkeypatch):
     """A recipe, what two runs of it have left in ``done`` at their end, and in ``stopped`` just before."""
-    monkeypatch.setattr("ercfw.run.draw_run", lambda *_: [])
     monkeypatch.setattr("ercfw.report.environment._revision", lambda: None)
     path = tiny_recipe("save_seconds = 1000")
     with monkeypatch.context() as patch:

@@ -88,6 +88,7 @@ def test_found_a_name_that_is_too_long_for_a_file(setting, name, read, bearable)
     assert bearable(lambda: read(setting.format(name))) is not None
 
 
+@pytest.mark.pictures
 @pytest.mark.parametrize(
     ("classes", "title"),
     [(["$\\x$", "b"], "For $5 or $\\frac$"), (["x" * 100_000, "\x1b[2J"], "\x1b[2J" + "x" * 100_000)],

@@ -27,6 +27,11 @@ class Good(FusionBlock):
     def forward(self, xs, inputs: Inputs):
         return sum(self.project[name](x) for name, x in xs.items())
 
+    def explain(self, xs, inputs):
+        lengths = inputs.layout.lengths[inputs.layout.conversation].view(-1, 1, 1)  # [N, 1, 1]
+        places = torch.arange(inputs.layout.mask.shape[1])  # [U]
+        return {"evenly": (places < lengths) / lengths}  # [N, 1, U]
+
 
 class Undocumented(Good):
     """Says nothing."""
@@ -167,6 +172,36 @@ class OtherByRank(Good):
         return super().forward(xs, inputs) * (1 + rank)
 
 
+class ExplainsTooMuch(Good):
+    def explain(self, xs, inputs):
+        return {"twice": 2 * super().explain(xs, inputs)["evenly"]}
+
+
+class ExplainsBelowZero(Good):
+    def explain(self, xs, inputs):
+        weights = super().explain(xs, inputs)["evenly"]
+        weights[..., 0] = 1 - weights[..., 1:].sum(-1)
+        return {"moved": weights + torch.tensor([3.0, -3.0]).repeat(weights.shape[2])[: weights.shape[2]]}
+
+
+class ExplainsEmptyPlaces(Good):
+    def explain(self, xs, inputs):
+        weights = super().explain(xs, inputs)["evenly"]
+        return {"everywhere": torch.full_like(weights, 1 / weights.shape[2])}
+
+
+class ExplainsOtherwiseAlone(Good):
+    def explain(self, xs, inputs):
+        weights = super().explain(xs, inputs)["evenly"]
+        return {"first": nn.functional.one_hot(torch.zeros(len(weights), dtype=torch.long), weights.shape[2])
+                [:, None].float() if len(inputs.layout.sizes) == 1 else weights}  # fmt: skip
+
+
+class ExplainsFlat(Good):
+    def explain(self, xs, inputs):
+        return {"flat": super().explain(xs, inputs)["evenly"].squeeze(1)}
+
+
 MUTANTS = {
     "options are documented": [Undocumented, Untyped],
     "shapes": [Wider, Whole, NotATensor, NeverFinite],
@@ -182,6 +217,7 @@ MUTANTS = {
     "saved and loaded": [HidesState, LearnsInHiding],
     "compiled": [OtherWhenCompiled],
     "leaves inputs alone": [ChangesItsInput],
+    "explained": [ExplainsTooMuch, ExplainsBelowZero, ExplainsEmptyPlaces, ExplainsOtherwiseAlone, ExplainsFlat],
 }
 
 
@@ -272,7 +308,7 @@ def test_the_report_says_what_happened(capsys):
         conformance("fusion", Unused)
     said = capsys.readouterr().out
     assert "failed  gradients: no gradient reaches" in said
-    assert "fusion Unused: 14 checks ran, 1 failed, 0 skipped" in said
+    assert "fusion Unused: 15 checks ran, 1 failed, 0 skipped" in said
 
 
 def test_unknown_kinds():

@@ -3,19 +3,21 @@
 import csv
 import json
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, f1_score
 
-from ercfw.conversations import Conversation
+from ercfw.conversations import Conversation, ConversationStream
 from ercfw.evaluate import Predictions
-from ercfw.info import DataInfo, TargetSpec
-from ercfw.report.pictures import confusion, confusion_counts
+from ercfw.info import DataInfo, ModalitySpec, TargetSpec
+from ercfw.plots.confusion import draw_confusion
 from ercfw.report.predictions import write_predictions
 
 CLASSES = ("neutral", "joy, loud")
-INFO = DataInfo({"emotion": TargetSpec(CLASSES, (1, 1)), "other": TargetSpec(("a",), (1,))}, {}, 1)
+STREAMS = {name: ModalitySpec("vector", 2) for name in ("text", "audio")}
+INFO = DataInfo({"emotion": TargetSpec(CLASSES, (1, 1)), "other": TargetSpec(("a",), (1,))}, STREAMS, 1)
 
 
 def read(path):
@@ -23,17 +25,23 @@ def read(path):
         return list(csv.DictReader(file))
 
 
+def stream(present):
+    return ConversationStream(np.zeros((3, 2), np.float32), np.array(present))
+
+
 @pytest.fixture
 def written(tmp_path):
     labels = np.array([1, -100, 0])
     conversation = Conversation(
         "train/1", "test", ("0", "3", "8"), ("Ann", "Béla", "Ann"), ('He said “no”, "twice"', "", "line\nbreak"),
-        {"emotion": labels},
+        {"emotion": labels}, kind="scripted",
+        streams={"text": stream([True, True, False]), "audio": stream([False, True, False])},
     )  # fmt: skip
     probabilities = np.array([[0.25, 0.75], [0.5, 0.5], [1 / 3, 2 / 3]], np.float32)
     predicted = Predictions(conversation.ids, {"emotion": labels}, {"emotion": probabilities}, {})
     path = tmp_path / "predictions.csv"
-    write_predictions(path, {"test": [conversation]}, {"test": predicted}, INFO, ["SIMULATED", "CHOSEN ON TEST"])
+    splits, trained = {"test": [conversation]}, [replace(conversation, speakers=("Ann", "Ann", "Cem"))]
+    write_predictions(path, splits, {"test": predicted}, INFO, trained, ["SIMULATED", "CHOSEN ON TEST"])
     return read(path), predicted
 
 
@@ -50,20 +58,23 @@ def test_ids_texts_labels_and_stamps(written):
     assert not any(key.startswith("other") for key in rows[0]), "a target that no head predicts has no column"
 
 
-def test_the_confusion_counts_labelled_rows_only(written):
-    _, predicted = written
-    assert confusion_counts(predicted, "emotion").tolist() == [[0, 1], [0, 1]]
+def test_what_slices_are_made_of(written):
+    rows, _ = written
+    assert {row["kind"] for row in rows} == {"scripted"}
+    assert [row["new_speaker"] for row in rows] == ["no", "yes", "no"]
+    assert [row["lacks"] for row in rows] == ["audio", "", "text audio"]
 
 
+@pytest.mark.pictures
 def test_a_run_has_every_utterance_and_its_scores_follow(cli, tiny_recipe, tmp_path, monkeypatch):
     drawn = {}
 
     def keep(counts, classes):
-        figure = confusion(counts, classes)
+        figure = draw_confusion(counts, classes)
         drawn[len(drawn)] = np.array([int(t.get_text()) for t in figure.axes[0].texts]).reshape(counts.shape)
         return figure
 
-    monkeypatch.setattr("ercfw.report.pictures.confusion", keep)
+    monkeypatch.setattr("ercfw.plots.draw_confusion", keep)
     assert cli("run", tiny_recipe(), "train.epochs=4").code == 0
     folder = tmp_path / "runs/tiny/base/seed-0"
     rows, metrics = read(folder / "predictions.csv"), json.loads((folder / "metrics.json").read_text())

@@ -6,16 +6,21 @@ import pytest
 from PIL import Image
 from safetensors import safe_open
 
+pytestmark = pytest.mark.pictures
+
 FILES = {
     "recipe.toml", "environment.json", "key.txt", "metrics.json", "history.jsonl", "predictions.csv",
-    "model.safetensors", "report.md", "learning_curve.png", "confusion_dev_emotion.png", "confusion_test_emotion.png",
+    "model.safetensors", "embeddings.safetensors", "report.md",
+    "learning_curve.png", "confusion_dev_emotion.png", "confusion_test_emotion.png",
 }  # fmt: skip
 
 
 def stamps_of(folder):
     """The text of each file in which a stamp must be found, by file."""
-    with safe_open(folder / "model.safetensors", framework="pt") as file:
-        found = {"model.safetensors": file.metadata()["ercfw"]}
+    found = {}
+    for name in ("model.safetensors", "embeddings.safetensors"):
+        with safe_open(folder / name, framework="pt") as file:
+            found[name] = file.metadata()["ercfw"]
     for path in folder.glob("*.png"):
         found[path.name] = Image.open(path).text["Title"]
     lines = (folder / "history.jsonl").read_text().splitlines()
@@ -81,7 +86,7 @@ def test_a_report_says_what_a_reader_asks(cli, tiny_recipe, tmp_path):
     folder = tmp_path / "runs/tiny/base/seed-0"
     report, metrics = (folder / "report.md").read_text(), json.loads((folder / "metrics.json").read_text())
     for said in (
-        f"Epoch {metrics['best_epoch']} of 2, chosen on dev by `emotion.weighted-f1`",
+        f"Epoch {metrics['best_epoch']} of 2, chosen on dev by emotion.weighted-f1",
         "lr = 0.02",
         "| encoder.default | linear | width = 8",
         "| train | 12 |",

@@ -1,0 +1,136 @@
+"""Why a finished run answers as it does: whom its parts attend to, and what it says of each modality alone."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ercfw.batch import Inputs
+from ercfw.collate import collate
+from ercfw.conversations import Conversation
+from ercfw.data import load_data, read_dataset
+from ercfw.errors import ErcfwError, InputError, RunError, cause_of, in_recipe
+from ercfw.evaluate import batches
+from ercfw.extract import Progress
+from ercfw.interfaces import Model
+from ercfw.missing import without
+from ercfw.model import ComposedModel
+from ercfw.predict.network import Probabilities, probabilities_of
+from ercfw.predict.saved import SavedRun, read_run
+from ercfw.report.folder import RunFolder
+
+T = TypeVar("T")
+
+Maps = dict[str, NDArray[np.float32]]
+"""Attention of a conversation's utterances ``[U, H, U]``: H heads, whom each reads; by a name such as
+``fusion.layer-1.text.audio`` (in the first layer text asks audio)."""
+
+
+@dataclass(frozen=True)
+class Reopened:
+    """A finished run with its model and the data that it was scored on.
+
+    Attributes:
+        run: its model.
+        splits: its conversations, with their streams.
+    """
+
+    run: SavedRun
+    splits: Mapping[str, Sequence[Conversation]]
+
+    def attention(self, conversations: Sequence[Conversation]) -> Iterator[Maps]:
+        """What each part that offers ``explain`` attends to, conversation by conversation; {} where none does.
+
+        Raises:
+            RunError: the code of a part failed.
+        """
+        for batch in batches(conversations, self.run.recipe.data.batch_size):
+            inputs = collate(batch).inputs.to(self.run.device)
+            found = _tried(partial(attention_of, self.run.network, inputs))
+            whole = {name: weights.float().cpu().numpy() for name, weights in found.items()}  # [N, H, U] each
+            row = 0
+            for conversation in batch:
+                rows = slice(row, row := row + len(conversation))
+                yield {name: weights[rows, :, : len(conversation)] for name, weights in whole.items()}
+
+    def alone(self, conversations: Sequence[Conversation], modality: str) -> Probabilities:
+        """What the model says where every other modality is taken away, ``[N, C]`` a target.
+
+        Raises:
+            RunError: the code of a part failed.
+        """
+        others = [name for name in self.run.recipe.data.modalities if name != modality]
+        bare = [
+            conversation.with_streams(
+                {
+                    name: without(stream, np.zeros(len(conversation), bool)) if name in others else stream
+                    for name, stream in conversation.streams.items()
+                }
+            )
+            for conversation in conversations
+        ]
+        size = self.run.recipe.data.batch_size
+        return _tried(lambda: probabilities_of(self.run, bare, size))
+
+
+def reopen(folder: Path, progress: Progress, allow_plugin_files: bool = True) -> Reopened:
+    """A finished run, to be asked again.
+
+    Args:
+        folder: its own.
+        progress: told of what is extracted.
+        allow_plugin_files: whether its own plugin files may be run.
+
+    Raises:
+        InputError: it has no model, or the data is not what it was scored on.
+        RunError: the code of a part failed.
+    """
+    run = read_run(folder, allow_plugin_files)
+    with in_recipe(run.where):
+        dataset, _ = read_dataset(run.recipe.data, run.catalog)
+        left = RunFolder(folder, "")
+        if changed := left.data_changed(dataset.provenance):
+            raise InputError.at(folder, f"was run on other data: {changed}", "the folder that the run was started in")
+        data = load_data(run.recipe, run.catalog, dataset, progress)
+        if changed := left.data_changed(data.provenance):
+            raise InputError.at(folder, f"was run on other data: {changed}")
+    return Reopened(run, data.splits)
+
+
+@torch.inference_mode()
+def attention_of(network: Model, inputs: Inputs) -> dict[str, Tensor]:
+    """The attention weights ``[N, H, U]`` of every part that offers ``explain``, under its table's name."""
+    if not isinstance(network, ComposedModel):
+        explain: Any = getattr(network, "explain", None)
+        return dict(explain(inputs)) if explain is not None else {}
+    found: dict[str, Tensor] = {}
+
+    def note(table: str, part: Any, given: tuple[Any, ...]) -> None:
+        found.update({f"{table}.{name}": weights for name, weights in part.explain(*given).items()})
+
+    hooks = [
+        part.register_forward_pre_hook(partial(note, table))
+        for table, part in network.parts()
+        if hasattr(part, "explain")
+    ]
+    try:
+        network(inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found
+
+
+def _tried(step: Callable[[], T]) -> T:
+    try:
+        return step()
+    except ErcfwError:
+        raise
+    except Exception as error:
+        raise RunError(f"the model failed: {cause_of(error)}") from error

@@ -1,0 +1,125 @@
+"""A recipe's network as a Mermaid diagram: streams, parts and losses, each with the shape of what it gives."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import zip_longest
+
+from torch import nn
+
+from ercfw.build import build_losses, build_model
+from ercfw.errors import InputError
+from ercfw.info import DataInfo, ModalitySpec
+from ercfw.interfaces import Loss, Model
+from ercfw.jobs import Job
+from ercfw.model import JOINT, ComposedModel
+from ercfw.recipe import Recipe
+from ercfw.validate import STAND_IN_CLASSES, STAND_IN_WIDTHS, promised_streams, stand_in_info, training_info
+
+Shapes = Mapping[str, str]
+"""What each table's part gives, such as ``[N, 256]``."""
+
+
+def mermaid(job: Job) -> str:
+    """The diagram; a width that only the data knows is D, a number of classes C.
+
+    Raises:
+        InputError: the recipe's parts cannot be built.
+    """
+    recipe, catalog = job.recipe, job.catalog
+    try:
+        info = training_info(recipe, catalog)[1]
+        infos = [replace(info, modalities=promised_streams(recipe, catalog, width)) for width in STAND_IN_WIDTHS]
+    except InputError:
+        pairs = zip(STAND_IN_WIDTHS, STAND_IN_CLASSES, strict=True)
+        infos = [stand_in_info(recipe, catalog, width, classes) for width, classes in pairs]
+    models = [build_model(recipe, catalog, info) for info in infos]
+    shapes = [dict(_shapes(model, info)) for model, info in zip(models, infos, strict=True)]
+    known = {table: _common(*(of[table] for of in shapes)) for table in shapes[0]}
+    losses = build_losses(recipe, catalog, infos[0])
+    lines = ["flowchart LR", *_nodes(recipe, models[0], known)]
+    lines += _loss_lines(recipe, losses.losses, losses.weights, models[0])
+    return "\n".join(lines)
+
+
+def _shapes(model: Model, info: DataInfo) -> Iterator[tuple[str, str]]:
+    for name, spec in info.modalities.items():
+        yield name, _stream_shape(spec)
+    for target, of_target in info.targets.items():
+        yield f"head.{target}", f"logits [N, {len(of_target.classes)}]"
+    for table, part in model.parts() if isinstance(model, ComposedModel) else ():
+        if not table.startswith("head."):
+            yield table, f"[N, {part.out_dim}]"
+
+
+def _stream_shape(spec: ModalitySpec) -> str:
+    return {"vector": f"[N, {spec.dim}]", "frames": f"[N, T, {spec.dim}]", "tokens": "tokens [N, T]"}[spec.kind]
+
+
+def _common(one: str, other: str) -> str:
+    """The shape with a letter for the number that differs between two stand-ins for the data."""
+    letter = "C" if one.startswith("logits") else "D"
+    words = zip_longest(one.split(" "), other.split(" "), fillvalue="")
+    return " ".join(a if a == b else f"{letter}]" for a, b in words)
+
+
+def _nodes(recipe: Recipe, model: Model, shapes: Shapes) -> Iterator[str]:
+    """Streams and parts, each with an arrow from what it reads."""
+    for name in recipe.data.modalities:
+        yield f"  {_id(name)}([{_label(name, shapes[name])}])"
+    if not isinstance(model, ComposedModel):
+        assert recipe.model is not None
+        yield f"  model[{_label(f'model: {recipe.model.use}', '')}]"
+        yield from (f"  {_id(name)} --> model" for name in recipe.data.modalities)
+        yield from (f"  model --> {_id(t)}[{_label(t, shapes[t])}]" for t in _heads(shapes))
+        return
+    last = {name: name for name in recipe.data.modalities}
+    for table, _ in model.parts():
+        kind, _, name = table.partition(".")
+        yield f"  {_id(table)}[{_label(f'{table}: {_use(recipe, kind, name)}', shapes[table])}]"
+        if kind == "fusion":
+            yield from (f"  {_id(before)} --> fusion" for before in last.values())
+            last = {JOINT: "fusion"}
+        elif kind == "head":
+            yield from (f"  {_id(before)} --> {_id(table)}" for before in last.values())
+        else:
+            key = name if name in last else next(iter(last))  # without a fusion the only modality goes on
+            yield f"  {_id(last[key])} --> {_id(table)}"
+            last[key] = table
+
+
+def _heads(shapes: Shapes) -> list[str]:
+    return [table for table in shapes if table.startswith("head.")]
+
+
+def _use(recipe: Recipe, kind: str, name: str) -> str:
+    parts = {"encoder": recipe.encoder, "context": recipe.context, "head": recipe.head}
+    if kind == "fusion":
+        return recipe.fusion.use if recipe.fusion else ""
+    found = parts[kind].get(name) or parts[kind]["default"]
+    return found.use
+
+
+def _loss_lines(recipe: Recipe, losses: nn.ModuleDict, weights: Mapping[str, float], model: Model) -> Iterator[str]:
+    """A node a loss, with a dotted arrow from each thing that it reads."""
+    whole = not isinstance(model, ComposedModel)
+    views = "model" if whole else "fusion" if model.fusion is not None else ""
+    for name, loss in losses.items():
+        assert isinstance(loss, Loss)
+        node = _id(f"loss.{name}")
+        yield f"  {node}{{{{{_label(f'{name} × {weights[name]:g}', '')}}}}}"
+        head = _id(f"head.{loss.target}")
+        for read in loss.requires or ("logits",):
+            source = views if read == "views" and views else "model" if whole and read not in HEADS_OWN else head
+            yield f"  {source} -. {read} .-> {node}"
+
+
+HEADS_OWN = ("logits", "embedding", "auxiliary", "teacher")
+
+
+def _id(table: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in table)
+
+
+def _label(text: str, shape: str) -> str:
+    safe = text.replace('"', "#quot;")
+    return f'"{safe}<br>{shape}"' if shape else f'"{safe}"'

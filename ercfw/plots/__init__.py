@@ -1,0 +1,212 @@
+"""Every picture of a finished run as one call, which returns a matplotlib figure.
+
+A run is named by its folder; ``class_f1`` takes several, or the folder of a variant or recipe. Stamps, such as
+``SIMULATED``, stand on every picture. ``save`` writes one as PNG or SVG. All raise ``InputError`` where the run has not
+left what is to be drawn.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ercfw.conversations import UNLABELLED
+from ercfw.errors import InputError, did_you_mean
+from ercfw.explain import reopen
+from ercfw.plots.attention import draw_attention
+from ercfw.plots.calibration import draw_calibration
+from ercfw.plots.case import draw_case
+from ercfw.plots.classes import draw_class_distribution, draw_class_f1
+from ercfw.plots.confusion import draw_confusion
+from ercfw.plots.curves import draw_learning_curves
+from ercfw.plots.embedding import draw_embeddings
+from ercfw.plots.style import save, titled
+from ercfw.report.embeddings import read_embeddings
+from ercfw.report.folder import read_metrics
+from ercfw.report.tables import headline
+from ercfw.results.calibration import calibrate
+from ercfw.results.counts import class_f1 as f1_of
+from ercfw.results.finished import Answers, FinishedRun, Group, find_groups
+
+__all__ = [
+    "attention", "calibration", "case_card", "class_distribution", "class_f1", "confusion", "embeddings",
+    "learning_curves", "save",
+]  # fmt: skip
+
+Run = str | Path | FinishedRun
+Answer = NDArray[np.float64]
+"""``[C]`` probabilities."""
+
+
+def class_distribution(run: Run, target: str | None = None) -> Figure:
+    """How often each class is, split by split (figure 2)."""
+    run = _opened(run)
+    target = _target(run, target)
+    counts = {}
+    if run.info is not None and target in run.info.targets:
+        counts["train"] = list(run.info.targets[target].counts)
+    for split in sorted(run.splits):
+        answers = run.answers(split, target)
+        labels = answers.labels[answers.labels != UNLABELLED]
+        if len(labels):
+            counts[split] = np.bincount(labels, minlength=len(answers.classes)).tolist()
+    classes = run.answers(run.splits[0], target).classes
+    return _titled(draw_class_distribution(counts, classes), run, f"classes of {target}")
+
+
+def confusion(run: Run, split: str = "test", target: str | None = None) -> Figure:
+    """Which classes are taken for which."""
+    run = _opened(run)
+    target = _target(run, target)
+    answers = _labelled(run, split, target)
+    return _titled(draw_confusion(answers.counts.sum(0), answers.classes), run, f"{target} of {split}")
+
+
+def class_f1(runs: Run | Sequence[Run], split: str = "test", target: str | None = None) -> Figure:
+    """F1 of each class, of several runs or variants; with several seeds mean and deviation."""
+    groups = _groups(runs)
+    first = groups[0].first
+    target = _target(first, target)
+    counts = {group.name: group.counts(split, target) for group in groups}
+    scores = {name: f1_of(of_group.sum(1)) for name, of_group in counts.items()}  # [S, C] each
+    deviations = {name: of_group.std(0, ddof=1) for name, of_group in scores.items() if len(of_group) > 1}
+    means = {name: of_group.mean(0) for name, of_group in scores.items()}
+    figure = draw_class_f1(means, first.answers(split, target).classes, deviations)
+    stamps = dict.fromkeys(stamp for group in groups for run in group.runs for stamp in run.metrics["stamps"])
+    return titled(figure, f"{first.metrics['title']}: F1 of {target}, {split}", tuple(stamps))
+
+
+def learning_curves(run: Run) -> Figure:
+    """The score that chose the epoch and every loss, epoch by epoch."""
+    run = _opened(run)
+    if not run.history:
+        raise InputError.at(run.folder, "has no history: nothing was trained there")
+    metrics = run.metrics
+    figure = draw_learning_curves(run.history, metrics["best_epoch"], metrics["select"], metrics["chosen_on"])
+    return _titled(figure, run)
+
+
+def embeddings(run: Run, split: str = "test", target: str | None = None) -> Figure:
+    """What the head answers from, in the plane by t-SNE, before training and at the best epoch (seconds to make)."""
+    run = _opened(run)
+    target = _target(run, target)
+    answers = _labelled(run, split, target)
+    found = read_embeddings(run.folder, split, target)
+    if any(len(x) != len(answers.labels) for x in found.values()):
+        raise InputError.at(run.folder, "has other embeddings than predictions", "ercfw run --force makes both again")
+    figure = draw_embeddings({str(moment): x for moment, x in found.items()}, answers.labels, answers.classes)
+    return _titled(figure, run, f"embeddings of {target}, {split}")
+
+
+def calibration(run: Run, split: str = "test", target: str | None = None) -> Figure:
+    """Whether the model is right as often as it is sure."""
+    run = _opened(run)
+    target = _target(run, target)
+    answers = _labelled(run, split, target)
+    real = answers.labels != UNLABELLED
+    found = calibrate(answers.labels[real], answers.probabilities[real])
+    return _titled(draw_calibration(found), run, f"{target} of {split}")
+
+
+def attention(run: Run, conversation: str, utterance: str) -> Figure:
+    """Whom an utterance attends to: a panel a layer and pair of modalities, a column a head (figure 6).
+
+    Opens the model and the data again, so it is called in the folder that the run was started in.
+    """
+    run = _opened(run)
+    place, rows = _conversation(run, conversation, utterance)
+    opened = reopen(run.folder, _silent)
+    (found,) = [c for of_split in opened.splits.values() for c in of_split if c.id == conversation]
+    (maps,) = opened.attention([found])
+    if not maps:
+        raise InputError.at(run.folder, "has no part that tells of its attention", "a part that offers explain")
+    said = [f"{row['speaker']}: {row['text']}" for row in rows]
+    figure = draw_attention({name: weights[place] for name, weights in maps.items()}, said, place)
+    return _titled(figure, run, f"attention of {conversation} {utterance}")
+
+
+def case_card(runs: Run | Sequence[Run], conversation: str, utterance: str, target: str | None = None) -> Figure:
+    """One utterance: what is said of it, and the truth (figure 1).
+
+    Of one run with several modalities: each of them alone, the others taken away, then all. Of several runs (one a
+    modality, say): each run; seeds of one variant are averaged.
+    """
+    groups = _groups(runs)
+    first = groups[0].first
+    target = _target(first, target)
+    place, rows = _conversation(first, conversation, utterance)
+    said = {group.name: _mean_answer(group, conversation, utterance, target) for group in groups}
+    if len(groups) == len(groups[0].runs) == 1:
+        said = _alone(first, conversation, place, target) | {"all": next(iter(said.values()))}
+    answers = first.answers(rows[0]["split"], target)
+    label = int(answers.labels[answers.ids.index((conversation, utterance))])
+    figure = draw_case(said, answers.classes, None if label == UNLABELLED else label)
+    true = "without a label" if label == UNLABELLED else f"true (starred): {answers.classes[label]}"
+    words = f"{rows[place]['speaker']}: {rows[place]['text']}"
+    return _titled(figure, first, f"{conversation} {utterance}, {words}; {true}")
+
+
+def _alone(run: FinishedRun, conversation: str, place: int, target: str) -> dict[str, Answer]:
+    modalities = run.recipe["data"]["modalities"] if (run.folder / "recipe.toml").is_file() else ()
+    if len(modalities) < 2:  # or an ensemble
+        return {}
+    opened = reopen(run.folder, _silent)
+    found = [c for of_split in opened.splits.values() for c in of_split if c.id == conversation]
+    return {f"{name} alone": opened.alone(found, name)[target][place].astype(np.float64) for name in modalities}
+
+
+def _mean_answer(group: Group, conversation: str, utterance: str, target: str) -> Answer:
+    _, rows = _conversation(group.first, conversation, utterance)
+    of_runs = [run.answers(rows[0]["split"], target) for run in group.runs]
+    row = of_runs[0].ids.index((conversation, utterance))
+    mean: Answer = np.mean([each.probabilities[row] for each in of_runs], axis=0)  # [C]
+    return mean
+
+
+def _conversation(run: FinishedRun, conversation: str, utterance: str) -> tuple[int, list[dict[str, str]]]:
+    """The utterance's place in its conversation, and the conversation's rows."""
+    rows = [row for split in run.splits for row in run.rows(split) if row["conversation"] == conversation]
+    if not rows:
+        known = {row["conversation"] for split in run.splits for row in run.rows(split)}
+        raise InputError.at(run.folder, f"answered no conversation '{conversation}'", did_you_mean(conversation, known))
+    utterances = [row["utterance"] for row in rows]
+    if utterance not in utterances:
+        what = f"conversation '{conversation}' has no utterance '{utterance}'"
+        raise InputError.at(run.folder, what, did_you_mean(utterance, utterances))
+    return utterances.index(utterance), rows
+
+
+def _opened(run: Run) -> FinishedRun:
+    return run if isinstance(run, FinishedRun) else FinishedRun(Path(run), read_metrics(Path(run)))
+
+
+def _groups(runs: Run | Sequence[Run]) -> list[Group]:
+    several = [runs] if isinstance(runs, str | Path | FinishedRun) else list(runs)
+    return find_groups([run.folder if isinstance(run, FinishedRun) else Path(run) for run in several])
+
+
+def _target(run: FinishedRun, target: str | None) -> str:
+    if target is None and run.targets:
+        return run.targets[0]
+    if target not in run.targets:
+        raise InputError.at(run.folder, f"has no answers of target '{target}'", ", ".join(run.targets))
+    return target
+
+
+def _labelled(run: FinishedRun, split: str, target: str) -> Answers:
+    answers = run.answers(split, target)
+    if not (answers.labels != UNLABELLED).any():
+        what = f"has no labelled answers of '{target}' in {split}"
+        raise InputError.at(run.folder, what, f"it answered {', '.join(run.splits)}")
+    return answers
+
+
+def _titled(figure: Figure, run: FinishedRun, what: str = "") -> Figure:
+    title = f"{headline(run.metrics)}{': ' if what else ''}{what}"
+    return titled(figure, title, run.metrics["stamps"])
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """A notebook is not told of what is extracted."""

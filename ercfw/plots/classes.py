@@ -1,0 +1,64 @@
+"""How often each class is, and how well each run names it."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ercfw.plots.style import COLOURS, INK, MARKERS, looks, name_ticks, names_of
+
+
+def draw_class_distribution(counts: Mapping[str, Sequence[int]], classes: Sequence[str]) -> Figure:
+    """Shares of the classes (figure 2 of the paper), a panel a split.
+
+    Args:
+        counts: utterances of each class, by split.
+        classes: C names.
+    """
+    figure = Figure(figsize=(2.2 + 2.6 * len(counts), 1.4 + 0.3 * len(classes)), layout="constrained")
+    panels = figure.subplots(1, len(counts), sharex=True, sharey=True, squeeze=False)[0]
+    colours = [look.colour for look in looks(classes)]
+    for axes, (split, of_split) in zip(panels, counts.items(), strict=True):
+        total = sum(of_split)
+        shares = [100 * count / max(1, total) for count in of_split]
+        axes.barh(range(len(classes)), shares, color=colours, edgecolor=INK, linewidth=0.4)
+        for place, (share, count) in enumerate(zip(shares, of_split, strict=True)):
+            axes.text(share + 1, place, f"{count}", va="center", fontsize=8)
+        axes.set(xlabel="% of the labelled utterances", title=f"{split}: {total}")
+        axes.margins(x=0.2)
+    name_ticks(panels[0], classes)
+    panels[0].invert_yaxis()
+    return figure
+
+
+def draw_class_f1(
+    scores: Mapping[str, NDArray[np.float64]], classes: Sequence[str], deviations: Mapping[str, NDArray[np.float64]]
+) -> Figure:
+    """F1 of each class, a mark a run; whiskers are one deviation over seeds.
+
+    Args:
+        scores: ``[C]`` means by the run's name, 1 = 100 points.
+        classes: C names.
+        deviations: likewise, of those that have several seeds.
+    """
+    height = 1.6 + len(classes) * (0.25 + 0.13 * len(scores)) + 0.18 * len(scores)
+    figure = Figure(figsize=(7.5, height), layout="constrained")
+    axes = figure.subplots()
+    places = np.arange(len(classes))
+    for number, (name, values) in enumerate(scores.items()):
+        shift = (number - (len(scores) - 1) / 2) * 0.7 / len(scores)
+        spread = 100 * deviations[name] if name in deviations else None
+        axes.errorbar(
+            100 * values, places + shift, xerr=spread, fmt=MARKERS[number % len(MARKERS)], markersize=6, capsize=2,
+            color=COLOURS[number % len(COLOURS)], markeredgecolor=INK, markeredgewidth=0.5, label=names_of([name])[0],
+        )  # fmt: skip
+    for between in places[:-1]:
+        axes.axhline(between + 0.5, color=INK, linewidth=0.3, alpha=0.4)
+    name_ticks(axes, classes)
+    axes.set(xlabel="F1, points", xlim=(-3, 103), ylim=(len(classes) - 0.5, -0.5))
+    if len(scores) > 1:
+        legend = figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+    return figure

@@ -1,0 +1,37 @@
+"""Which classes are taken for which."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ercfw.plots.style import INK, name_ticks, names_of
+
+MOST_CLASSES = 60
+"""That a picture can show."""
+
+
+def draw_confusion(counts: NDArray[np.float64], classes: Sequence[str]) -> Figure:
+    """Counts in cells, shaded by the share of the true class.
+
+    Args:
+        counts: ``[C, C]``, true classes down and predicted ones across.
+        classes: C names.
+    """
+    longest = max(map(len, names_of(classes)))
+    size = 3.2 + 0.4 * len(classes) + 0.07 * longest
+    figure = Figure(figsize=(size, size * 0.9), layout="compressed")
+    axes = figure.subplots()
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    name_ticks(axes, classes, across=True)
+    name_ticks(axes, classes)
+    axes.set(xlabel="predicted", ylabel="true")
+    for true in range(len(classes)):
+        for answer in range(len(classes)):
+            shade = "white" if shares[true, answer] > 0.5 else INK
+            text = f"{counts[true, answer]:g}"
+            axes.text(answer, true, text, ha="center", va="center", color=shade, fontsize=8)
+    figure.colorbar(image, label="share of the true class", fraction=0.046)
+    return figure

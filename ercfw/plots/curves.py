@@ -1,0 +1,67 @@
+"""What training did, epoch by epoch."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from ercfw.errors import shown
+from ercfw.plots.style import SPLITS
+
+ACROSS = 3
+Line = Mapping[str, Any]
+
+
+def draw_learning_curves(history: Sequence[Line], best_epoch: int, select: str, chosen_on: str) -> Figure:
+    """The score that chooses the epoch, the sum of the weighted losses, and each of them where there are several.
+
+    Args:
+        history: a line an epoch, as in ``history.jsonl``.
+        best_epoch: from 1.
+        select: what the epoch was chosen by.
+        chosen_on: the split that it was chosen on.
+    """
+    parts = list(history[0]["train_loss"]) if len(history[0]["train_loss"]) > 1 else []
+    panels = 2 + len(parts)
+    across = min(ACROSS, panels)
+    down = -(-panels // across)
+    figure = Figure(figsize=(3.6 * across, 3.1 * down), layout="constrained")
+    axes = list(figure.subplots(down, across, squeeze=False).flat)
+    _draw_score(axes[0], history, best_epoch, select, chosen_on)
+    _draw_losses(axes[1], history, chosen_on, lambda losses: sum(losses.values()), "all losses, weighted")
+    for panel, name in zip(axes[2:], parts, strict=False):
+        _draw_losses(panel, history, chosen_on, lambda losses, name=name: losses.get(name), shown(name, 40))  # type: ignore[misc]
+    for panel in axes[:panels]:
+        panel.set_xlim(0.5, len(history) + 0.5)
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    for empty in axes[panels:]:
+        empty.remove()
+    return figure
+
+
+def _draw_score(axes: Axes, history: Sequence[Line], best_epoch: int, select: str, chosen_on: str) -> None:
+    values = [100 * line["selected"] for line in history]
+    axes.plot([line["epoch"] for line in history], values, marker=".", color=SPLITS["test"])
+    best = values[best_epoch - 1]
+    axes.plot([best_epoch], [best], marker="o", color=SPLITS["test"])
+    axes.annotate(f"{best:.1f}", (best_epoch, best), textcoords="offset points", xytext=(0, 6), ha="center")
+    axes.set(xlabel="epoch", ylabel=f"{select} on {chosen_on}")
+    axes.margins(y=0.15)
+
+
+def _draw_losses(
+    axes: Axes, history: Sequence[Line], chosen_on: str, of: Callable[[Mapping[str, float]], float | None], name: str
+) -> None:
+    epochs = [line["epoch"] for line in history]
+    for label, key, colour, dashes in (
+        ("train", "train_loss", SPLITS["train"], "-"),
+        (chosen_on, "watched_loss", SPLITS["dev"], "--"),
+    ):
+        values = [of(line[key]) for line in history]
+        if all(value is not None for value in values):
+            axes.plot(epochs, values, label=label, marker=".", color=colour, linestyle=dashes)  # type: ignore[arg-type]
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(name, parse_math=False)
+    axes.legend(frameon=False, fontsize=8)

@@ -1,0 +1,64 @@
+"""Embeddings in the plane, before training and after it."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ercfw.conversations import UNLABELLED
+from ercfw.plots.style import INK, looks, names_of
+
+MOST_POINTS = 3000
+"""Of a panel; of more, as many are drawn by chance, always the same ones."""
+WIDEST = 50
+"""Numbers of a vector that t-SNE is given; wider ones are first projected on as many principal components."""
+PERPLEXITY = 30.0
+
+
+def flatten(embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
+    """``[N, E] -> [N, 2]`` by t-SNE (van der Maaten and Hinton, 2008), the same whenever it is asked."""
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
+    x = embeddings.astype(np.float64)  # [N, E]
+    x = x[:, x.std(0) > 0]
+    fewest = min(x.shape)
+    if fewest < 2 or len(np.unique(x, axis=0)) < 4:  # too few points for neighbourhoods
+        return np.pad(x[:, :2], ((0, 0), (0, 2 - min(2, x.shape[1]))))
+    if x.shape[1] > WIDEST:
+        x = PCA(min(WIDEST, fewest), random_state=0).fit_transform(x)  # [N, 50]
+    perplexity = min(PERPLEXITY, (len(x) - 1) / 3)
+    flat: NDArray[np.float64] = TSNE(init="pca", perplexity=perplexity, random_state=0).fit_transform(x)  # [N, 2]
+    return flat
+
+
+def draw_embeddings(
+    embeddings: Mapping[str, NDArray[np.float32]], labels: NDArray[np.int64], classes: Sequence[str]
+) -> Figure:
+    """A panel a moment (untrained, best), each utterance in its true class' colour and mark.
+
+    Args:
+        embeddings: ``[N, E]`` of each moment.
+        labels: ``[N]``; unlabelled utterances are left out.
+        classes: C names.
+    """
+    rows = np.flatnonzero(labels != UNLABELLED)
+    if len(rows) > MOST_POINTS:
+        rows = np.sort(np.random.default_rng(0).choice(rows, MOST_POINTS, replace=False))
+    across = max(1, len(embeddings))
+    figure = Figure(figsize=(4.6 * across, 5.0 + 0.1 * len(classes)), layout="constrained")
+    for axes, (moment, x) in zip(figure.subplots(1, across, squeeze=False)[0], embeddings.items(), strict=True):
+        flat = flatten(x[rows])  # [n, 2]
+        for number, look in enumerate(looks(classes)):
+            own = flat[labels[rows] == number]
+            axes.scatter(
+                *own.T, s=14, c=look.colour, marker=look.marker, edgecolors=INK, linewidths=0.15,
+                label=names_of(classes)[number], rasterized=True,
+            )  # fmt: skip
+        axes.set(title=moment, xticks=[], yticks=[])
+    handles, names = figure.axes[0].get_legend_handles_labels()
+    legend = figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    return figure

@@ -1,0 +1,120 @@
+"""What all pictures share: the colours of classes, the ink, stamps, and how they are saved."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import StringIO
+from itertools import cycle
+from math import cos, radians, sin
+from pathlib import Path
+from textwrap import fill
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ercfw.errors import shown
+from ercfw.files import replacing
+
+LONGEST_CLASS, LONGEST_TITLE = 40, 400
+"""Characters that a picture shows of a class's name, and of its title."""
+INK = "#1b1b1f"
+RED, SLOPE = "#b3261e", 20
+"""Of a stamp; the slope in degrees."""
+
+SPLITS = {"train": "#0072B2", "dev": "#E69F00", "test": "#009E73"}
+"""Of Okabe and Ito (2008): told apart by the colour-blind, and in grey."""
+
+GREY, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
+    "#c0c0c0", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
+)  # fmt: skip
+COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, YELLOW, GREY)
+"""Of Okabe and Ito, and grey."""
+OF_EMOTION = {
+    "neutral": GREY,
+    "joy": ORANGE, "happiness": ORANGE, "happy": ORANGE,
+    "sadness": BLUE, "sad": BLUE,
+    "anger": VERMILION, "angry": VERMILION,
+    "surprise": SKY,
+    "fear": PURPLE, "frustration": PURPLE, "frustrated": PURPLE,
+    "disgust": GREEN,
+    "excitement": YELLOW, "excited": YELLOW,
+}  # fmt: skip
+"""So that an emotion has its colour in the pictures of every corpus."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h")
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a class is drawn: the marker tells it apart where there is no colour."""
+
+    colour: str
+    marker: str
+
+
+def looks(classes: Sequence[str]) -> list[Look]:
+    """A look a class: the emotion's own colour where it has one, else the first that no other class has."""
+    taken = {OF_EMOTION[name.lower()] for name in classes if name.lower() in OF_EMOTION}
+    free = cycle([colour for colour in COLOURS if colour not in taken] or COLOURS)
+    return [
+        Look(OF_EMOTION.get(name.lower()) or next(free), marker)
+        for name, marker in zip(classes, cycle(MARKERS), strict=False)
+    ]
+
+
+def names_of(classes: Sequence[str]) -> list[str]:
+    """Classes as a picture can show them."""
+    return [shown(name, LONGEST_CLASS) for name in classes]
+
+
+def name_ticks(axes: Axes, classes: Sequence[str], across: bool = False) -> None:
+    """Classes at an axis; dollar signs in them stay as they are."""
+    places = range(len(classes))
+    if across:
+        axes.set_xticks(places, names_of(classes), rotation=45, ha="right", parse_math=False)
+    else:
+        axes.set_yticks(places, names_of(classes), parse_math=False)
+
+
+def titled(figure: Figure, title: str, stamps: Sequence[str]) -> Figure:
+    """The figure under a title; its stamps stand across it."""
+    figure.suptitle(fill(shown(title, LONGEST_TITLE), int(11 * figure.get_figwidth())), fontsize=10, parse_math=False)
+    if stamps:
+        text = ", ".join(stamps)
+        size = _fitting(text, figure.get_figwidth(), figure.get_figheight())
+        figure.text(
+            0.5, 0.5, text, color=RED, alpha=0.16, fontsize=size, weight="bold", ha="center", va="center",
+            rotation=SLOPE, zorder=100,
+        )  # fmt: skip
+    return figure
+
+
+def _fitting(text: str, width: float, height: float) -> float:
+    """The font size at which a sloping text stays within a picture of so many inches."""
+    long, across, up = (
+        0.75 * len(text),
+        cos(radians(SLOPE)),
+        sin(radians(SLOPE)),
+    )  # a letter is about 3/4 as wide as high
+    return min(60.0, 72 * 0.85 * width / (long * across + up), 72 * 0.85 * height / (long * up + across))
+
+
+def save(figure: Figure, path: Path | str) -> None:
+    """Write a picture, as PNG unless its name ends with ``.svg``; its title and stamps stand in the metadata."""
+    title = " ".join(text.get_text().replace("\n", " ") for text in figure.texts)
+    path = Path(path)
+    FigureCanvasAgg(figure)
+    with replacing(path) as temporary, rc_context({"svg.fonttype": "none", "svg.hashsalt": path.name}):
+        figure.savefig(
+            temporary, format="svg" if path.suffix.lower() == ".svg" else "png", dpi=120, metadata={"Title": title}
+        )
+
+
+def as_svg(figure: Figure, salt: str) -> str:
+    """The ``<svg>`` element alone, its texts as texts; ``salt`` keeps its ids apart from other pictures' of a page."""
+    FigureCanvasAgg(figure)
+    written = StringIO()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
+        figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})
+    text = written.getvalue()
+    return text[text.index("<svg") :]

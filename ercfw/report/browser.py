@@ -1,0 +1,153 @@
+"""The data of a report's conversation browser: what was said, what each run answers, who attends to whom."""
+
+import base64
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ercfw.explain import Maps, Reopened
+from ercfw.plots.attention import in_words
+from ercfw.plots.style import looks
+from ercfw.results.finished import FinishedRun, Group
+
+MOST_TEXT = 2_400_000
+"""Characters of conversations and answers that a page holds; of more, the first ones are shown, test before dev."""
+MOST_ATTENTION = 2_400_000
+"""Characters of attention that a page holds; beyond that heads are averaged, and then only the last layer stays."""
+LONGEST = 400
+"""Utterances of a conversation whose attention is shown: the weights grow with the square of them."""
+DIGITS = 1000
+"""Probabilities are whole thousandths."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What one line of answers says of a split's utterances.
+
+    Attributes:
+        name: of the run or variant, or ``text alone``.
+        probabilities: ``[N, C]`` a target.
+    """
+
+    name: str
+    probabilities: Mapping[str, NDArray[np.floating[Any]]]
+
+
+def browser_data(groups: Sequence[Group], opened: Reopened | None) -> dict[str, Any]:
+    """What the page's script reads, as JSON holds it.
+
+    Args:
+        groups: that were scored on the same utterances; probabilities are means over their seeds.
+        opened: the only run again, where its model is at hand.
+    """
+    first = groups[0].first
+    targets = {target: first.answers(first.splits[0], target).classes for target in first.targets}
+    data: dict[str, Any] = {
+        "targets": [
+            {"name": target, "classes": list(classes), "colours": [look.colour for look in looks(classes)]}
+            for target, classes in targets.items()
+        ],
+        "splits": [],
+        "left_out": 0,
+    }
+    room = MOST_TEXT
+    for split in first.splits:
+        lines = [*_of_groups(groups, split), *(_alone(opened, split) if opened else [])]
+        whole = _conversations(first, split, lines)
+        kept = []
+        for conversation in whole:
+            room -= len(json.dumps(conversation, ensure_ascii=False))
+            if room < 0:
+                break
+            kept.append(conversation)
+        data["left_out"] += sum(len(conversation["utterances"]) for conversation in whole[len(kept) :])
+        if kept:
+            data["answers"] = [line.name for line in lines]
+            data["splits"].append({"name": split, "conversations": kept})
+    return data | {"attention": _attention(data, opened) if opened else None}
+
+
+def _of_groups(groups: Sequence[Group], split: str) -> list[Answered]:
+    return [
+        Answered(
+            group.name,
+            {
+                target: np.mean([run.answers(split, target).probabilities for run in group.runs], axis=0)
+                for target in group.first.targets
+            },
+        )
+        for group in groups
+    ]
+
+
+def _alone(opened: Reopened, split: str) -> list[Answered]:
+    modalities = opened.run.recipe.data.modalities
+    names = modalities if len(modalities) > 1 else ()
+    return [Answered(f"{name} alone", opened.alone(opened.splits[split], name)) for name in names]
+
+
+def _conversations(run: FinishedRun, split: str, lines: Sequence[Answered]) -> list[dict[str, Any]]:
+    """Names and utterances: ``[id, speaker, text, label a target, thousandths a target and line]`` each."""
+    labels = {target: run.answers(split, target).labels for target in run.targets}
+    whole = {
+        target: np.stack([np.rint(DIGITS * line.probabilities[target]).astype(int) for line in lines], 1)  # [N, L, C]
+        for target in run.targets
+    }
+    found: dict[str, list[Any]] = {}
+    for number, row in enumerate(run.rows(split)):
+        true = [max(-1, int(labels[target][number])) for target in run.targets]
+        said = [whole[target][number].tolist() for target in run.targets]
+        utterance = [row["utterance"], row["speaker"], row["text"], true, said]
+        found.setdefault(row["conversation"], []).append(utterance)
+    return [{"id": name, "utterances": utterances} for name, utterances in found.items()]
+
+
+def _attention(data: Mapping[str, Any], opened: Reopened) -> dict[str, Any] | None:
+    """The maps' names and heads, and each conversation's ``[U, maps, heads, U]`` in 255ths, deflated, in base 64."""
+    maps: dict[str, Maps] = {}
+    for split in data["splits"]:
+        shown = {conversation["id"] for conversation in split["conversations"]}
+        conversations = [c for c in opened.splits[split["name"]] if c.id in shown and len(c) <= LONGEST]
+        found = zip(conversations, opened.attention(conversations), strict=True)
+        maps |= {conversation.id: weights for conversation, weights in found}
+    if not any(maps.values()):
+        return None
+    for note, thin in (("", _whole), ("heads are averaged", _mean), ("the last layer, its heads averaged", _last)):
+        packed = {name: _packed(thin(of_one)) for name, of_one in maps.items()}
+        if sum(map(len, packed.values())) <= MOST_ATTENTION:
+            first = thin(next(iter(maps.values())))
+            heads = [weights.shape[1] for weights in first.values()]
+            return {"maps": _headings(list(first)), "heads": heads, "note": note, "conversations": packed}
+    return None
+
+
+def _headings(names: Sequence[str]) -> list[str]:
+    """The maps' names as people read them, without a table that is the same for all."""
+    told = [in_words(name) for name in names]
+    shared = {text.partition(", ")[0] for text in told}
+    return [text.partition(", ")[2] or text for text in told] if len(shared) == 1 else told
+
+
+def _whole(maps: Maps) -> Maps:
+    return maps
+
+
+def _mean(maps: Maps) -> Maps:
+    return {name: weights.mean(1, keepdims=True) for name, weights in maps.items()}
+
+
+def _last(maps: Maps) -> Maps:
+    """Of maps that differ in their layer only, the last one."""
+    parted = {name: name.split(".") for name in maps}
+    kept = {tuple(part for part in parts if not part.startswith("layer-")): name for name, parts in parted.items()}
+    return _mean({name: maps[name] for name in kept.values()})
+
+
+def _packed(maps: Maps) -> str:
+    together = np.concatenate(list(maps.values()), 1)  # [U, all heads, U]
+    return base64.b64encode(zlib.compress(np.rint(255 * together).astype(np.uint8).tobytes(), 9)).decode()

@@ -1,0 +1,53 @@
+"""``embeddings.safetensors``: what the heads answered from, before training and at the best epoch."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from ercfw.errors import InputError
+from ercfw.evaluate import Predictions
+from ercfw.files import replacing
+
+Moment = Literal["untrained", "best"]
+MOMENTS: tuple[Moment, ...] = ("untrained", "best")
+NAME = "embeddings.safetensors"
+
+
+def write_embeddings(folder: Path, moments: Mapping[Moment, Mapping[str, Predictions]], stamps: Sequence[str]) -> None:
+    """A tensor ``[N, E]`` a split, target and moment, such as ``test.emotion.best``; rows as in ``predictions.csv``."""
+    tensors = {
+        f"{split}.{target}.{moment}": np.ascontiguousarray(x)
+        for moment, splits in moments.items()
+        for split, predicted in splits.items()
+        for target, x in predicted.embeddings.items()
+    }
+    about = json.dumps({"rows": "as in predictions.csv", "stamps": list(stamps)})
+    with replacing(folder / NAME) as temporary:
+        save_file(tensors, temporary, metadata={"ercfw": about})
+
+
+def read_embeddings(folder: Path, split: str, target: str) -> dict[Moment, NDArray[np.float32]]:
+    """``[N, E]`` of each moment.
+
+    Raises:
+        InputError: the run left none of this split and target, or the file is damaged.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        raise InputError.at(folder, "has left no embeddings", "ercfw run --force makes them")
+    try:
+        with safe_open(path, framework="np") as file:
+            names = {moment: f"{split}.{target}.{moment}" for moment in MOMENTS}
+            there = set(file.keys())
+            found = {moment: file.get_tensor(name) for moment, name in names.items() if name in there}
+    except (OSError, SafetensorError, ValueError) as error:
+        raise InputError.at(path, f"cannot be read: {error}", "ercfw run --force makes it again") from error
+    if not found:
+        raise InputError.at(path, f"has none of '{target}' in {split}", ", ".join(sorted(there)))
+    return found

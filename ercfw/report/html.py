@@ -1,0 +1,120 @@
+"""A report as one HTML file that asks nobody for anything: its styles, script, pictures and data are in it."""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from ercfw import __version__
+from ercfw.data import SIMULATED
+from ercfw.plots.style import as_svg
+from ercfw.report.blocks import Block, Bullets, Code, Grid, Paragraph, Picture, PictureFile, Section
+from ercfw.report.sections import MEANING
+
+FOLDER = files("ercfw.report") / "templates"
+NUMBER = re.compile(r"[-+]?[\d.,]+( ?[%sM]| MB)?( ± [\d.]+)?( \[.*\].*)?|-|")
+"""With its unit, its deviation, or its interval and p."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a report shows, from top to bottom.
+
+    Attributes:
+        title: what was run.
+        subtitle: the protocol, the data, how many runs.
+        stamps: what must stand on it.
+        cards: the first numbers: a name, a value, and what stands beside it.
+        top: sections before the conversations.
+        browser: the conversations, as ``browser_data`` gives them; {} = none can be shown.
+        below: sections after them.
+    """
+
+    title: str
+    subtitle: str
+    stamps: Sequence[str]
+    cards: Sequence[tuple[str, str, str]]
+    top: Sequence[Section]
+    browser: Mapping[str, Any] = field(default_factory=dict)
+    below: Sequence[Section] = ()
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """All that are shown."""
+        blocks = [block for section in (*self.top, *self.below) for block in section.blocks]
+        return [block for block in blocks if isinstance(block, Picture)]
+
+
+def as_html(page: Page) -> str:
+    """The file's text. Whatever people have written is escaped, and no script but the report's own may run."""
+    script = (FOLDER / "report.js").read_text(encoding="utf-8")
+    digest = hashlib.sha256(script.encode()).digest()
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string((FOLDER / "report.html").read_text(encoding="utf-8"))
+    anchors: dict[str, int] = {}
+    return template.render(
+        title=page.title,
+        subtitle=page.subtitle,
+        stamps=[(stamp, MEANING.get(stamp, "")) for stamp in page.stamps],
+        simulated=SIMULATED in page.stamps,
+        cards=page.cards,
+        top=[_section(section, anchors) for section in page.top],
+        below=[_section(section, anchors) for section in page.below],
+        has_browser=bool(page.browser),
+        left_out=page.browser.get("left_out", 0),
+        css=(FOLDER / "report.css").read_text(encoding="utf-8"),
+        script=script,
+        script_hash=base64.b64encode(digest).decode(),
+        data=_in_script(page.browser or {"splits": []}),
+        version=__version__,
+    )
+
+
+def _in_script(data: Mapping[str, Any]) -> str:
+    """JSON that cannot end the element that holds it."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    for letter in "<>&\u2028\u2029":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return text
+
+
+def _section(section: Section, anchors: dict[str, int]) -> dict[str, Any]:
+    """A section as the template reads it, with an anchor of its own."""
+    anchor = "on-" + re.sub(r"\W+", "-", section.title.lower()).strip("-")
+    anchors[anchor] = anchors.get(anchor, 0) + 1
+    return {
+        "title": section.title,
+        "anchor": anchor if anchors[anchor] == 1 else f"{anchor}-{anchors[anchor]}",
+        "is_gallery": all(isinstance(block, Picture) for block in section.blocks),
+        "blocks": list(map(_block, section.blocks)),
+    }
+
+
+def _block(block: Block) -> dict[str, Any]:
+    match block:
+        case Grid(header, rows, bold):
+            cells = [
+                [(text, _classes(text, (y, x) in bold)) for x, text in enumerate(row)] for y, row in enumerate(rows)
+            ]
+            return {"kind": "grid", "header": header, "rows": cells}
+        case Bullets(lines):
+            return {"kind": "bullets", "lines": lines}
+        case Code(text):
+            return {"kind": "code", "text": text}
+        case Picture(name, tells, figure):
+            # Black is the ink of all texts, lines and ticks: it follows the page from light to dark.
+            return {"kind": "picture", "tells": tells, "svg": as_svg(figure, name).replace("#000000", "currentColor")}
+        case PictureFile(name):
+            return {"kind": "paragraph", "text": name}
+        case Paragraph(text):
+            return {"kind": "paragraph", "text": text}
+
+
+def _classes(text: str, is_bold: bool) -> str:
+    return " ".join([*(["number"] if NUMBER.fullmatch(text) else []), *(["bold"] if is_bold else [])])

@@ -1,0 +1,264 @@
+"use strict";
+// The conversation browser. Data comes from the page itself; texts are only ever set as text, never as markup.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const byId = (id) => document.getElementById(id);
+const inputs = ["split", "target", "answer", "true", "predicted", "speaker", "words", "mistakes", "only"];
+const chosen = () => Object.fromEntries(inputs.map((name) => {
+  const field = byId(`by-${name}`);
+  return [name, field.type === "checkbox" ? field.checked : field.value];
+}));
+const MOST_CLASSES = 60;
+let current = null;  // the id of the conversation that is shown
+
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value !== null) element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+function best(values) {
+  return values.indexOf(Math.max(...values));
+}
+
+// What an utterance is under the chosen target and line of answers.
+function seen(utterance, by) {
+  const [id, speaker, text, labels, said] = utterance;
+  const probabilities = said[by.target][by.answer];
+  const label = labels[by.target];
+  const answer = best(probabilities);
+  return {id, speaker, text, label, answer, probabilities, wrong: label >= 0 && label !== answer};
+}
+
+function fits(one, by) {
+  return (by.true === "" || one.label === Number(by.true))
+    && (by.predicted === "" || one.answer === Number(by.predicted))
+    && (by.speaker === "" || one.speaker === by.speaker)
+    && (!by.mistakes || one.wrong)
+    && (by.words === "" || one.text.toLowerCase().includes(by.words.toLowerCase()));
+}
+
+function conversations(by) {
+  return data.splits[by.split].conversations.map((conversation) => {
+    const utterances = conversation.utterances.map((utterance) => seen(utterance, by));
+    return {id: conversation.id, utterances, found: utterances.filter((one) => fits(one, by)).length};
+  });
+}
+
+function swatch(by, number) {
+  const box = make("span", {class: "swatch", "aria-hidden": "true"});
+  box.style.background = data.targets[by.target].colours[number];
+  return box;
+}
+
+function named(by, number) {
+  return number < 0 ? "no label" : data.targets[by.target].classes[number];
+}
+
+function showMatrix(found, by) {
+  const {classes} = data.targets[by.target];
+  if (classes.length > MOST_CLASSES) {
+    byId("matrix").replaceChildren(make("p", {}, `${classes.length} classes are too many for a table.`));
+    return;
+  }
+  const counts = classes.map(() => classes.map(() => 0));
+  for (const {utterances} of found) {
+    for (const one of utterances) if (one.label >= 0) counts[one.label][one.answer] += 1;
+  }
+  const head = make("tr", {}, make("th", {scope: "col"}, "true, then predicted"),
+    ...classes.map((name, number) => make("th", {scope: "col"}, swatch(by, number), name)));
+  const rows = counts.map((row, label) => {
+    const total = row.reduce((sum, count) => sum + count, 0);
+    const cells = row.map((count, answer) => {
+      const cell = make("td");
+      cell.style.setProperty("--share", total ? count / total : 0);
+      cell.append(count ? make("button", {
+        type: "button", "aria-label": `${count} of ${classes[label]} named ${classes[answer]}: show them`,
+        onclick: () => {
+          byId("by-true").value = label;
+          byId("by-predicted").value = answer;
+          refresh();
+          byId("list").scrollIntoView({block: "nearest"});
+        },
+      }, String(count)) : "0");
+      return cell;
+    });
+    return make("tr", {}, make("th", {scope: "row"}, swatch(by, label), classes[label]), ...cells);
+  });
+  byId("matrix").replaceChildren(make("table", {class: "shares"},
+    make("caption", {}, `Confusion: ${data.answers[by.answer]}, ${data.splits[by.split].name}`),
+    make("thead", {}, head), make("tbody", {}, ...rows)));
+}
+
+function refresh() {
+  const by = chosen();
+  const all = conversations(by);
+  const found = all.filter((conversation) => conversation.found);
+  const utterances = found.reduce((sum, conversation) => sum + conversation.found, 0);
+  byId("count").textContent = `${utterances} utterances in ${found.length} conversations`;
+  showMatrix(all, by);
+  byId("list").replaceChildren(...found.map((conversation) => make("li", {}, make("button", {
+    type: "button", "data-id": conversation.id, onclick: () => open(conversation.id, true),
+  }, make("bdi", {}, conversation.id), make("span", {class: "small"}, ` ${conversation.found} of ${conversation.utterances.length}`)))));
+  const stays = found.some((conversation) => conversation.id === current);
+  open(stays ? current : found.length ? found[0].id : null, false);
+}
+
+function open(id, focus) {
+  current = id;
+  for (const button of byId("list").querySelectorAll("button")) {
+    if (button.dataset.id === id) button.setAttribute("aria-current", "true");
+    else button.removeAttribute("aria-current");
+  }
+  const by = chosen();
+  const pane = byId("pane");
+  const conversation = conversations(by).find((one) => one.id === id);
+  if (!conversation) {
+    pane.replaceChildren(make("p", {}, "No utterance is like that."));
+    return;
+  }
+  const heading = make("h3", {tabindex: "-1"}, "Conversation ", make("bdi", {}, id));
+  const items = conversation.utterances
+    .map((one, place) => [one, place])
+    .filter(([one]) => !by.only || fits(one, by))
+    .map(([one, place]) => item(conversation, one, place, by));
+  pane.replaceChildren(heading, make("ol", {class: "utterances"}, ...items));
+  if (focus) heading.focus();
+}
+
+function item(conversation, one, place, by) {
+  const detail = make("div", {id: `utterance-${place}`, class: "detail", hidden: true});
+  const verdict = one.label < 0 ? "no label" : one.wrong ? "wrong" : "right";
+  const button = make("button", {
+    type: "button", "aria-expanded": "false", "aria-controls": detail.id,
+    onclick: () => {
+      detail.hidden = !detail.hidden;
+      button.setAttribute("aria-expanded", String(!detail.hidden));
+      if (!detail.hidden && !detail.childElementCount) fill(detail, conversation, place, by);
+    },
+  },
+  make("span", {class: "said"}, make("bdi", {class: "speaker"}, one.speaker), " ", make("span", {dir: "auto", class: "text"}, one.text || "(no text)")),
+  make("span", {class: "tags"},
+    make("span", {class: "tag"}, "true ", ...(one.label < 0 ? [] : [swatch(by, one.label)]), named(by, one.label)),
+    make("span", {class: "tag"}, "predicted ", swatch(by, one.answer), `${named(by, one.answer)} ${(one.probabilities[one.answer] / 10).toFixed(0)} %`),
+    make("span", {class: `tag ${verdict.replace(" ", "-")}`}, verdict)));
+  const marked = fits(one, by) ? "found" : "other";
+  return make("li", {class: marked, value: place + 1}, button, detail);
+}
+
+function fill(detail, conversation, place, by) {
+  detail.append(probabilities(conversation.id, place, by));
+  const held = data.attention && data.attention.conversations[conversation.id];
+  if (!held) return;
+  const box = make("div", {class: "attention"});
+  detail.append(box);
+  inflate(held).then((bytes) => attention(box, bytes, conversation, place))
+    .catch(() => box.append("This browser cannot unpack the attention."));
+}
+
+function probabilities(id, place, by) {
+  const target = data.targets[by.target];
+  const said = data.splits[by.split].conversations.find((one) => one.id === id).utterances[place][4][by.target];
+  const head = make("tr", {}, make("th", {scope: "col"}, "probability, %"),
+    ...target.classes.map((name, number) => make("th", {scope: "col"}, swatch(by, number), name)));
+  const rows = said.map((values, line) => make("tr", {}, make("th", {scope: "row"}, data.answers[line]),
+    ...values.map((value) => {
+      const cell = make("td", {class: value === Math.max(...values) ? "best" : null}, (value / 10).toFixed(1));
+      cell.style.setProperty("--share", value / 1000);
+      return cell;
+    })));
+  return scrolling("Probabilities", make("table", {class: "shares"}, make("thead", {}, head), make("tbody", {}, ...rows)));
+}
+
+async function inflate(text) {
+  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+// The weights [U] of one map and head ("mean" = all of them), as shares.
+function weights(bytes, length, place, map, head) {
+  const {heads} = data.attention;
+  const all = heads.reduce((sum, count) => sum + count, 0);
+  const before = heads.slice(0, map).reduce((sum, count) => sum + count, 0);
+  const read = (number) => Array.from(bytes.subarray(((place * all) + before + number) * length, ((place * all) + before + number + 1) * length));
+  if (head !== "mean") return read(Math.min(Number(head), heads[map] - 1)).map((value) => value / 255);
+  const rows = Array.from({length: heads[map]}, (_, number) => read(number));
+  return rows[0].map((_, k) => rows.reduce((sum, row) => sum + row[k], 0) / heads[map] / 255);
+}
+
+function attention(box, bytes, conversation, place) {
+  const {maps, heads, note} = data.attention;
+  const select = make("select", {onchange: () => draw()}, make("option", {value: "mean"}, "all, averaged"),
+    ...Array.from({length: Math.max(...heads)}, (_, number) => make("option", {value: number}, String(number + 1))));
+  const held = make("div");
+  function draw() {
+    const columns = maps.map((_, map) => weights(bytes, conversation.utterances.length, place, map, select.value));
+    const most = Math.max(1e-9, ...columns.flat());
+    const rows = conversation.utterances.map((one, row) => make("tr", {class: row === place ? "asks" : null},
+      make("th", {scope: "row"}, make("bdi", {}, one.speaker), ": ", make("span", {dir: "auto"}, one.text)),
+      ...columns.map((column) => {
+        const cell = make("td", {}, (100 * column[row]).toFixed(0));
+        cell.style.setProperty("--share", column[row] / most);
+        return cell;
+      })));
+    const head = make("tr", {}, make("th", {scope: "col"}, `whom utterance ${place + 1} attends to, %`),
+      ...maps.map((name) => make("th", {scope: "col"}, name)));
+    held.replaceChildren(scrolling("Attention", make("table", {class: "shares"}, make("thead", {}, head), make("tbody", {}, ...rows))));
+  }
+  draw();
+  const label = Math.max(...heads) > 1 ? [make("label", {}, "Head ", select)] : [];
+  box.append(make("h4", {}, `Attention${note ? ` (${note})` : ""}`), ...label, held);
+}
+
+function scrolling(label, table) {
+  return make("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": label}, table);
+}
+
+function options(id, entries) {
+  byId(id).replaceChildren(...entries.map(([value, text]) => make("option", {value}, text)));
+}
+
+function fillFilters() {
+  const by = chosen();
+  const any = [["", "any"]];
+  const classes = data.targets[by.target || 0].classes.map((name, number) => [number, name]);
+  const speakers = new Set(data.splits[by.split || 0].conversations.flatMap((one) => one.utterances.map((each) => each[1])));
+  options("by-true", [...any, ...classes]);
+  options("by-predicted", [...any, ...classes]);
+  options("by-speaker", [...any, ...[...speakers].sort().map((name) => [name, name])]);
+}
+
+function start() {
+  options("by-split", data.splits.map((split, number) => [number, split.name]));
+  options("by-target", data.targets.map((target, number) => [number, target.name]));
+  options("by-answer", data.answers.map((name, number) => [number, name]));
+  for (const [name, entries] of [["target", data.targets], ["answer", data.answers], ["split", data.splits]]) {
+    byId(`by-${name}`).closest("label").hidden = entries.length < 2;
+  }
+  fillFilters();
+  byId("filters").addEventListener("input", (event) => {
+    if (["by-split", "by-target"].includes(event.target.id)) fillFilters();
+    refresh();
+  });
+  byId("filters").addEventListener("submit", (event) => event.preventDefault());
+  byId("clear").addEventListener("click", () => {
+    byId("filters").reset();
+    fillFilters();
+    refresh();
+  });
+  refresh();
+}
+
+byId("theme").addEventListener("click", () => {
+  const root = document.documentElement;
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+});
+byId("theme").hidden = false;
+if (data.splits.length) start();

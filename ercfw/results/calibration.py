@@ -1,0 +1,45 @@
+"""Whether a model is right as often as it is sure."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ercfw.results.counts import Array
+
+BINS = 15
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Utterances by the probability of the class that was named, in ``BINS`` bins of equal width.
+
+    Attributes:
+        counts: ``[BINS]`` utterances.
+        confidence: ``[BINS]`` their mean probability; 0 in an empty bin.
+        accuracy: ``[BINS]`` the share named rightly; likewise.
+    """
+
+    counts: NDArray[np.int64]
+    confidence: Array
+    accuracy: Array
+
+    @property
+    def ece(self) -> float:
+        """The expected calibration error (Guo et al., 2017): the mean distance of the two, weighted by utterances."""
+        gaps = np.abs(self.confidence - self.accuracy)
+        return float((self.counts * gaps).sum() / max(1, self.counts.sum()))
+
+
+def calibrate(true: NDArray[np.int64], probabilities: Array) -> Calibration:
+    """``[N]`` labels and ``[N, C]`` probabilities; a bin holds its upper edge."""
+    sure = probabilities.max(1)  # [N]
+    right = probabilities.argmax(1) == true  # [N]
+    place = np.clip(np.ceil(sure * BINS).astype(np.int64) - 1, 0, BINS - 1)  # [N]
+    counts = np.bincount(place, minlength=BINS)
+    divisor = np.maximum(counts, 1)
+    return Calibration(
+        counts,
+        np.bincount(place, weights=sure, minlength=BINS) / divisor,
+        np.bincount(place, weights=right, minlength=BINS) / divisor,
+    )

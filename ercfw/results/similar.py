@@ -1,0 +1,59 @@
+"""What the paper claims beside its averages: similar emotions told apart, and minority classes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ercfw.results.counts import Array, class_f1
+
+NAMES = {
+    "happiness": ("happiness", "happy", "joy"),
+    "excitement": ("excitement", "excited"),
+    "anger": ("anger", "angry"),
+    "frustration": ("frustration", "frustrated"),
+    "disgust": ("disgust", "disgusted"),
+    "fear": ("fear", "fearful"),
+    "sadness": ("sadness", "sad"),
+}
+"""What corpora call an emotion."""
+PAIRS = (("happiness", "excitement"), ("anger", "frustration"), ("anger", "disgust"), ("fear", "sadness"))
+MINOR = 2 / 3
+"""Of an even share of train: a class below it is a minority (MELD: fear, sadness, disgust; IEMOCAP: happiness)."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two similar emotions.
+
+    Attributes:
+        one: its class number.
+        other: likewise.
+        taken: of the utterances of one, the share that is named as the other; and the other way round.
+        f1: the mean F1 of both.
+    """
+
+    one: int
+    other: int
+    taken: tuple[float, float]
+    f1: float
+
+
+def similar_pairs(counts: Array, classes: Sequence[str]) -> list[Pair]:
+    """Of ``[C, C]`` counts, the pairs whose emotions both are among the classes."""
+    found = []
+    f1 = class_f1(counts)  # [C]
+    for names in PAIRS:
+        one, other = (_class(name, classes) for name in names)
+        if one is not None and other is not None:
+            taken = tuple(float(counts[a, b] / max(1, counts[a].sum())) for a, b in ((one, other), (other, one)))
+            found.append(Pair(one, other, (taken[0], taken[1]), float((f1[one] + f1[other]) / 2)))
+    return found
+
+
+def _class(emotion: str, classes: Sequence[str]) -> int | None:
+    return next((number for number, name in enumerate(classes) if name.lower() in NAMES[emotion]), None)
+
+
+def minority_classes(trained: Sequence[int]) -> list[int]:
+    """The classes with less than two thirds of an even share of the training utterances."""
+    even = sum(trained) / max(1, len(trained))
+    return [number for number, count in enumerate(trained) if 0 < count < MINOR * even]

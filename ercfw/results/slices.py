@@ -1,0 +1,115 @@
+"""Scores of utterances that have something in common: emotion shifts, places, lengths, speakers, modalities, kinds."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ercfw.conversations import UNLABELLED
+from ercfw.results.counts import count, weighted_f1
+from ercfw.results.finished import Answers, FinishedRun, Group
+
+Names = NDArray[np.str_]
+"""``[N]`` the part that each utterance is in; "" = in none."""
+Row = Mapping[str, str]
+PLACES = ((1, "1st"), (5, "2nd to 5th"), (10, "6th to 10th"))
+LENGTHS = ((1, "1 utterance"), (5, "2 to 5"), (10, "6 to 10"), (20, "11 to 20"))
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Utterances that have something in common.
+
+    Attributes:
+        by: what they are told apart by.
+        name: which these are.
+        utterances: how many have a label.
+        scores: the weighted F1 of each seed, by the group's name.
+    """
+
+    by: str
+    name: str
+    utterances: int
+    scores: Mapping[str, Sequence[float]]
+
+
+def find_slices(groups: Sequence[Group], split: str, target: str) -> list[Slice]:
+    """Every slice that splits the labelled utterances of a split; groups must be of the same utterances."""
+    first = groups[0].first
+    answers = first.answers(split, target)
+    real = answers.labels != UNLABELLED
+    found = []
+    for by, names in _ways(first, split, answers).items():
+        parts = sorted({*names[real].tolist()} - {""}, key=_order)
+        for part in parts if len(parts) > 1 else ():
+            rows = real & (names == part)
+            scores = {g.name: [_score(run.answers(split, target), rows) for run in g.runs] for g in groups}
+            found.append(Slice(by, part, int(rows.sum()), scores))
+    return found
+
+
+def _order(name: str) -> tuple[int, str]:
+    """Places and lengths as they grow, the rest by name."""
+    names = [name for _, name in (*PLACES, *LENGTHS)]
+    return (names.index(name) if name in names else len(names), name)
+
+
+def _score(answers: Answers, rows: NDArray[np.bool_]) -> float:
+    together = [""] * int(rows.sum())
+    return float(weighted_f1(count(together, answers.labels[rows], answers.predicted[rows], len(answers.classes))[0]))
+
+
+def _ways(run: FinishedRun, split: str, answers: Answers) -> dict[str, Names]:
+    """The ways in which a run's utterances can be told apart."""
+    rows = run.rows(split)
+    place, length = _places([row["conversation"] for row in rows])
+    return {
+        "emotion and the speaker's own last": _shifts(
+            answers.labels, [(r["conversation"], r["speaker"]) for r in rows]
+        ),
+        "emotion and the utterance before": _shifts(answers.labels, [(r["conversation"],) for r in rows]),
+        "place in the conversation": _binned(place, PLACES, "11th and later"),
+        "length of the conversation": _binned(length, LENGTHS, "more than 20"),
+        "speaker": _named(rows, "new_speaker", {"yes": "not in train", "no": "also in train"}.get),
+        "modalities": _named(
+            rows, "lacks", lambda lacks: f"without {lacks.replace(' ', ', ')}" if lacks else "all there"
+        ),
+        "kind of conversation": _named(rows, "kind", lambda kind: kind),
+    }
+
+
+def _without(lacks: str) -> str:
+    return f"without {lacks.replace(' ', ', ')}" if lacks else "all there"
+
+
+def _shifts(labels: NDArray[np.int64], keys: Sequence[tuple[str, ...]]) -> Names:
+    """Whether the label is that of the last utterance with this key, where both are labelled."""
+    last: dict[tuple[str, ...], int] = {}
+    names = []
+    for key, label in zip(keys, labels.tolist(), strict=True):
+        before = last.get(key, UNLABELLED)
+        known = UNLABELLED not in (before, label)
+        names.append(("the same" if before == label else "another one") if known else "")
+        last[key] = label
+    return np.array(names, dtype=np.str_)
+
+
+def _places(conversations: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """``[N]`` each utterance's place, from 1, and the length of its conversation."""
+    lengths: dict[str, int] = {}
+    place = []
+    for name in conversations:
+        lengths[name] = lengths.get(name, 0) + 1
+        place.append(lengths[name])
+    return np.array(place, np.int64), np.array([lengths[name] for name in conversations], np.int64)
+
+
+def _binned(values: NDArray[np.int64], bins: Sequence[tuple[int, str]], beyond: str) -> Names:
+    place = np.searchsorted([most for most, _ in bins], values)
+    return np.array([*(name for _, name in bins), beyond], dtype=np.str_)[place]
+
+
+def _named(rows: Sequence[Row], column: str, name: Callable[[str], str | None]) -> Names:
+    """By a column that older runs lack."""
+    return np.array([name(row[column]) or "" if column in row else "" for row in rows], dtype=np.str_)

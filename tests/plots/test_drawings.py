@@ -1,0 +1,197 @@
+"""Every drawing opens, is not empty, and shows the numbers it is given."""
+
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ercfw import plots
+from ercfw.plots.attention import draw_attention, in_words
+from ercfw.plots.calibration import draw_calibration
+from ercfw.plots.case import draw_case
+from ercfw.plots.classes import draw_class_distribution, draw_class_f1
+from ercfw.plots.confusion import draw_confusion
+from ercfw.plots.curves import draw_learning_curves
+from ercfw.plots.embedding import draw_embeddings
+from ercfw.plots.style import as_svg, titled
+from ercfw.results.calibration import calibrate
+
+CLASSES = {
+    "two": ("neutral", "joy"),
+    "one": ("neutral",),
+    "long": tuple(f"a very long name of class {n}, with $money$ and _more_" for n in range(7)),
+    "forty": tuple(f"c{n}" for n in range(40)),
+    "emoji and right to left": ("😀 joy", "غضب", "<b>anger</b>"),
+}
+
+
+def history(epochs, parts=("a", "b")):
+    def line(n):
+        losses = {name: 1 / (n + place) for place, name in enumerate(parts)}
+        return {"epoch": n, "train_loss": losses, "watched_loss": losses, "selected": 0.3 + 0.01 * (n % 4)}
+
+    return [line(n) for n in range(1, epochs + 1)]
+
+
+def every_drawing(classes, rng):
+    """Each kind of picture, of made-up numbers."""
+    size, n = len(classes), 60
+    labels, probabilities = rng.integers(0, size, n), rng.dirichlet(np.ones(size), n)
+    counts = np.zeros((size, size))
+    np.add.at(counts, (labels, probabilities.argmax(1)), 1)
+    weights = {f"fusion.layer-{j}.{pair}": rng.dirichlet(np.ones(9), 4) for j in (1, 2) for pair in ("a.b", "b.a")}
+    embeddings = {moment: rng.normal(size=(n, 6)).astype(np.float32) for moment in ("untrained", "best")}
+    return {
+        "distribution": draw_class_distribution({"train": list(range(size)), "test": [5] * size}, classes),
+        "f1": draw_class_f1({"a": rng.random(size), "w/o $it$": rng.random(size)}, classes, {"a": np.full(size, 0.1)}),
+        "confusion": draw_confusion(counts, classes),
+        "curves": draw_learning_curves(history(3), 2, "emotion.weighted-f1", "dev"),
+        "embeddings": draw_embeddings(embeddings, labels, classes),
+        "attention": draw_attention(weights, [f"Ann: line {n} 😀 مرحبا $x$" for n in range(9)], 4),
+        "case": draw_case({"text alone": probabilities[0], "all": probabilities[1]}, classes, int(labels[0])),
+        "calibration": draw_calibration(calibrate(labels, probabilities)),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("classes", CLASSES.values(), ids=CLASSES)
+@pytest.mark.filterwarnings("ignore:Glyph:UserWarning")
+def test_pictures_open_and_are_not_empty(tmp_path, classes):
+    title = (
+        "A title that goes on for longer than a picture is wide, so that it has to be broken into lines, twice, $a_b$"
+    )
+    for name, figure in every_drawing(classes, np.random.default_rng(0)).items():
+        path = tmp_path / f"{name}.png"
+        plots.save(titled(figure, title, ["SIMULATED"]), path)
+        with Image.open(path) as picture:
+            assert "SIMULATED" in picture.text["Title"], name
+            pixels = np.asarray(picture.convert("RGB")).astype(int)
+        assert min(pixels.shape[:2]) > 150, name
+        assert 0.01 < (pixels.min(-1) < 250).mean() < 0.95, name
+        edges = np.concatenate([pixels[[0, -1]].reshape(-1, 3), pixels[:, [0, -1]].reshape(-1, 3)])
+        assert (edges > 250).all(), f"{name}: nothing is cut off at the edge"
+
+
+def test_the_distribution_shows_shares_of_the_labelled_and_counts():
+    figure = draw_class_distribution({"train": [30, 10], "test": [0, 0]}, ("a", "b"))
+    train, test = figure.axes
+    assert [bar.get_width() for bar in train.patches] == [75, 25]
+    assert [bar.get_width() for bar in test.patches] == [0, 0]
+    assert [text.get_text() for text in train.texts] == ["30", "10"]
+    assert train.get_title() == "train: 40"
+    assert [label.get_text() for label in train.get_yticklabels()] == ["a", "b"]
+
+
+def test_class_f1_is_a_mark_a_run_with_its_deviation():
+    figure = draw_class_f1(
+        {"x": np.array([0.5, 0.25]), "y": np.array([1.0, 0.0])}, ("a", "b"), {"x": np.array([0.1, 0.2])}
+    )
+    (axes,) = figure.axes
+    x, y = (container.lines[0] for container in axes.containers)
+    assert x.get_xdata().tolist() == [50, 25]
+    assert y.get_xdata().tolist() == [100, 0]
+    (bars,) = axes.containers[0].lines[2]
+    assert [segment[:, 0].tolist() for segment in bars.get_segments()] == [
+        pytest.approx([40, 60]),
+        pytest.approx([5, 45]),
+    ]
+    assert not axes.containers[1].lines[2], "one seed has no deviation"
+
+
+def test_the_confusion_is_shaded_by_the_share_of_the_true_class():
+    axes = draw_confusion(np.array([[3, 1], [0, 0]]), ("a", "b")).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["3", "1", "0", "0"]
+    assert axes.images[0].get_array().tolist() == [[0.75, 0.25], [0, 0]]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["a", "b"]
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("true", "predicted")
+
+
+def test_the_curves_show_the_score_the_sum_and_each_loss():
+    figure = draw_learning_curves(history(6), 3, "emotion.weighted-f1", "dev")
+    score, total, a, b = figure.axes
+    assert score.lines[0].get_ydata() == pytest.approx([31, 32, 33, 30, 31, 32])
+    assert score.lines[1].get_xydata().tolist() == [[3, pytest.approx(33)]]
+    assert score.texts[0].get_text() == "33.0"
+    assert score.get_ylabel() == "emotion.weighted-f1 on dev"
+    assert total.lines[0].get_ydata() == pytest.approx([1 / n + 1 / (n + 1) for n in range(1, 7)])
+    assert a.lines[1].get_ydata() == pytest.approx([1 / n for n in range(1, 7)])
+    assert (a.get_ylabel(), b.get_ylabel()) == ("a", "b")
+    assert len(draw_learning_curves(history(1, ("ce",)), 1, "s", "dev").axes) == 2, "a single loss is the sum"
+
+
+def test_attention_rows_are_drawn_as_they_are_and_sum_to_1():
+    weights = {f"fusion.layer-{j}.text.audio": np.random.default_rng(j).dirichlet(np.ones(5), 3) for j in (2, 1)}
+    figure = draw_attention(weights, [f"Ann: {n}" for n in range(5)], 2)
+    first, second = figure.axes[:2]
+    assert np.asarray(first.images[0].get_array()) == pytest.approx(weights["fusion.layer-1.text.audio"].T), (
+        "layers in order"
+    )
+    assert np.asarray(second.images[0].get_array()).sum(0) == pytest.approx(np.ones(3))
+    assert first.get_title() == "fusion\nlayer 1\ntext → audio"
+    labels = first.get_yticklabels()
+    assert [label.get_text() for label in labels] == [f"Ann: {n}" for n in range(5)]
+    assert [label.get_fontweight() for label in labels].index("bold") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("fusion.layer-1.text.audio", "fusion, layer 1, text → audio"),
+        ("context.text.layer-2", "context, text, layer 2"),
+        ("model.words", "model, words"),
+    ],
+)
+def test_maps_in_words(name, words):
+    assert in_words(name) == words
+
+
+def test_the_case_card_shows_probabilities_and_who_is_right():
+    figure = draw_case({"text alone": np.array([0.75, 0.25]), "all": np.array([0.1, 0.9])}, ("joy", "anger"), 1)
+    alone, together = figure.axes
+    assert [bar.get_width() for bar in alone.patches] == [75, 25]
+    assert alone.get_title() == "text alone\njoy 75 % ✗"
+    assert together.get_title() == "all\nanger 90 % ✓"
+    assert together.lines[0].get_ydata().tolist() == [1], "the truth is starred"
+    unlabelled = draw_case({"all": np.array([0.1, 0.9])}, ("joy", "anger"), None)
+    assert unlabelled.axes[0].get_title() == "all\nanger 90 %"
+
+
+def test_embeddings_keep_neighbours_and_leave_out_the_unlabelled():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, -100], 40)
+    x = (rng.normal(size=(120, 8)) + 20 * labels.clip(0)[:, None]).astype(np.float32)
+    figure = draw_embeddings({"best": x}, labels, ("a", "b"))
+    points = [np.asarray(collection.get_offsets()) for collection in figure.axes[0].collections]
+    assert [len(of_class) for of_class in points] == [40, 40]
+    middles = [of_class.mean(0) for of_class in points]
+    spread = max(np.linalg.norm(of_class - m, axis=1).max() for of_class, m in zip(points, middles, strict=True))
+    assert np.linalg.norm(middles[0] - middles[1]) > spread, "two clouds stay two clouds"
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 5])
+def test_embeddings_of_hardly_any_utterance(rows):
+    x = np.arange(4 * rows, dtype=np.float32).reshape(rows, 4)
+    figure = draw_embeddings({"best": x, "untrained": np.zeros((rows, 4), np.float32)}, np.zeros(rows, int), ("a",))
+    assert all(len(axes.collections[0].get_offsets()) == rows for axes in figure.axes)
+
+
+def test_an_svg_holds_its_texts_and_two_of_them_share_no_id():
+    from re import findall
+
+    figures = [draw_confusion(np.array([[1]]), ("<b>joy</b> & 😀",)) for _ in "ab"]
+    first, second = (as_svg(figure, salt) for figure, salt in zip(figures, "ab", strict=True))
+    assert first.startswith("<svg")
+    assert "&lt;b&gt;joy&lt;/b&gt; &amp; 😀" in first
+    assert "<b>" not in first
+    ids = [set(findall(r'id="(p[0-9a-f]{8,}|m[0-9a-f]{8,})"', text)) for text in (first, second)]
+    assert ids[0]
+    assert not ids[0] & ids[1]
+
+
+def test_a_picture_is_an_svg_where_its_name_says_so(tmp_path):
+    figure = titled(draw_confusion(np.array([[1]]), ("joy",)), "T", ["SIMULATED"])
+    for name in ("a.svg", "b.png", "c.unknown"):
+        plots.save(figure, tmp_path / name)
+    assert "SIMULATED" in (tmp_path / "a.svg").read_text()
+    for name in ("b.png", "c.unknown"):
+        assert Image.open(BytesIO((tmp_path / name).read_bytes())).format == "PNG"

@@ -1,0 +1,111 @@
+"""The data of the conversation browser is what the runs left, in whole thousandths and 255ths."""
+
+import base64
+import json
+import zlib
+
+import numpy as np
+import pytest
+
+from ercfw.explain import reopen
+from ercfw.report import browser
+from ercfw.report.browser import browser_data
+from ercfw.results.finished import find_groups
+
+
+@pytest.fixture(scope="module")
+def groups(runs):
+    return find_groups([runs / "attending"])
+
+
+@pytest.fixture(scope="module")
+def opened(runs):
+    return reopen(runs / "attending" / "seed-0", lambda *_: None)
+
+
+def test_conversations_hold_what_the_run_left(groups):
+    data = browser_data(groups, None)
+    assert [split["name"] for split in data["splits"]] == ["test", "dev"]
+    assert data["answers"] == ["attending"]
+    assert data["attention"] is None
+    (target,) = data["targets"]
+    rows = groups[0].first.rows("test")
+    shown = [(c["id"], *u[:3]) for c in data["splits"][0]["conversations"] for u in c["utterances"]]
+    assert shown == [(r["conversation"], r["utterance"], r["speaker"], r["text"]) for r in rows]
+    for row, utterance in zip(
+        rows, (u for c in data["splits"][0]["conversations"] for u in c["utterances"]), strict=True
+    ):
+        assert target["classes"][utterance[3][0]] == row["emotion"]
+        expected = [1000 * float(row[f"emotion.p.{name}"]) for name in target["classes"]]
+        assert utterance[4][0][0] == pytest.approx(expected, abs=0.51)
+
+
+def test_answers_of_several_seeds_are_their_mean(runs):
+    data = browser_data(find_groups([runs / "base", runs / "w-o-audio"]), None)
+    assert data["answers"] == ["base", "w/o audio"]
+    group = find_groups([runs / "base"])[0]
+    mean = np.mean([run.answers("test", "emotion").probabilities for run in group.runs], 0)
+    shown = [u[4][0][0] for c in data["splits"][0]["conversations"] for u in c["utterances"]]
+    assert np.array(shown) == pytest.approx(1000 * mean, abs=0.51)
+
+
+def test_each_modality_alone_stands_beside_the_whole(groups, opened):
+    data = browser_data(groups, opened)
+    assert data["answers"] == ["attending", "text alone", "audio alone"]
+    alone = opened.alone(opened.splits["test"], "audio")["emotion"]
+    shown = [u[4][0][2] for c in data["splits"][0]["conversations"] for u in c["utterances"]]
+    assert np.array(shown) == pytest.approx(1000 * alone, abs=0.51)
+
+
+def unpacked(text, heads, length):
+    numbers = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)
+    return numbers.reshape(length, sum(heads), length)
+
+
+def test_attention_goes_in_and_comes_out(groups, opened):
+    data = browser_data(groups, opened)["attention"]
+    assert data["maps"] == [f"layer {n}, {pair}" for pair in ("text → audio", "audio → text") for n in (1, 2)]
+    assert data["heads"] == [2, 2, 2, 2]
+    assert data["note"] == ""
+    assert set(data["conversations"]) == {c.id for split in ("test", "dev") for c in opened.splits[split]}
+    for conversation in opened.splits["test"]:
+        (maps,) = opened.attention([conversation])
+        found = unpacked(data["conversations"][conversation.id], data["heads"], len(conversation))
+        assert found == pytest.approx(255 * np.concatenate(list(maps.values()), 1), abs=0.51)
+
+
+def test_too_much_attention_is_thinned_and_said(groups, opened, monkeypatch):
+    whole = sum(map(len, browser_data(groups, opened)["attention"]["conversations"].values()))
+    monkeypatch.setattr(browser, "MOST_ATTENTION", whole - 1)
+    mean = browser_data(groups, opened)["attention"]
+    assert (mean["heads"], mean["note"]) == ([1, 1, 1, 1], "heads are averaged")
+    monkeypatch.setattr(browser, "MOST_ATTENTION", sum(map(len, mean["conversations"].values())) - 1)
+    last = browser_data(groups, opened)["attention"]
+    assert last["maps"] == ["layer 2, text → audio", "layer 2, audio → text"]
+    conversation = opened.splits["test"][0]
+    (maps,) = opened.attention([conversation])
+    expected = 255 * maps["fusion.layer-2.text.audio"].mean(1)
+    assert unpacked(last["conversations"][conversation.id], [1, 1], len(conversation))[:, 0] == pytest.approx(
+        expected, abs=0.51
+    )
+    monkeypatch.setattr(browser, "MOST_ATTENTION", 10)
+    assert browser_data(groups, opened)["attention"] is None
+
+
+def test_the_attention_of_very_long_conversations_is_left_out(groups, opened, monkeypatch):
+    longest = max(len(c) for split in ("test", "dev") for c in opened.splits[split])
+    monkeypatch.setattr(browser, "LONGEST", longest - 1)
+    kept = browser_data(groups, opened)["attention"]["conversations"]
+    assert set(kept) == {c.id for s in ("test", "dev") for c in opened.splits[s] if len(c) < longest}
+
+
+def test_a_page_holds_so_much_text_and_says_what_is_left_out(groups, monkeypatch):
+    whole = browser_data(groups, None)
+    sizes = [len(c["utterances"]) for c in whole["splits"][0]["conversations"]]
+    held = [len(json.dumps(c, ensure_ascii=False)) for c in whole["splits"][0]["conversations"]]
+    monkeypatch.setattr(browser, "MOST_TEXT", sum(held[:3]) - 1)
+    data = browser_data(groups, None)
+    assert [len(c["utterances"]) for c in data["splits"][0]["conversations"]] == sizes[:2], "whole conversations only"
+    dev = sum(len(c["utterances"]) for c in whole["splits"][1]["conversations"])
+    shown = sum(len(c["utterances"]) for split in data["splits"] for c in split["conversations"])
+    assert data["left_out"] == sum(sizes) + dev - shown

@@ -1,0 +1,163 @@
+"""``ercfw report``: one page of a run, of a variant's seeds, or of several variants."""
+
+import json
+import re
+import shutil
+
+import pytest
+from PIL import Image
+
+
+def text_of(path):
+    return path.read_text(encoding="utf-8")
+
+
+def data_of(path):
+    return json.loads(
+        re.search(r'<script type="application/json" id="data">(.*?)</script>', text_of(path), re.DOTALL)[1]
+    )
+
+
+def titles_of(path):
+    return re.findall(r"<h2 id=\"[^\"]*\">(.*?)</h2>", text_of(path))
+
+
+@pytest.fixture
+def mine(runs, tmp_path):
+    """A copy that may be changed."""
+    return shutil.copytree(runs, tmp_path / "mine")
+
+
+def test_a_run(cli, mine):
+    folder = mine / "attending" / "seed-0"
+    ended = cli("report", folder)
+    assert ended.code == 0, ended.err
+    assert ended.out == f"report: {folder / 'report.html'}\n"
+    page = folder / "report.html"
+    titles = titles_of(page)
+    assert titles[:4] == ["Scores", "Warnings and notes", "Classes", "Conversations"], (
+        "what is asked first stands first"
+    )
+    assert {"Where it is right", "Pictures", "What was run", "Data", "Environment", "Again"} < set(titles)
+    metrics = json.loads(text_of(folder / "metrics.json"))
+    first_card = re.search(r"<li>(.*?) <strong>(.*?)</strong>", text_of(page))
+    assert first_card[1] == "weighted-f1, test"
+    assert first_card[2] == f"{100 * metrics['scores']['test']['emotion']['weighted-f1']:.2f}"
+    told = re.findall(r'<figure role="img" aria-label="([^"]*)"', text_of(page))
+    assert [words.split()[0] for words in told] == ["Confusion", "F1", "The", "How", "How", "Embeddings"]
+    assert data_of(page)["attention"]["maps"]
+
+
+def test_seeds_of_a_variant(cli, mine):
+    assert cli("report", mine / "base").code == 0
+    page = mine / "base" / "report.html"
+    assert titles_of(page)[0] == "Tiny &amp; small_: emotion, test [SIMULATED]"
+    assert "base, 3 seeds" in text_of(page)
+    assert data_of(page)["answers"] == ["base"]
+
+
+def test_variants(cli, mine, tmp_path):
+    out, pictures = tmp_path / "here" / "page.html", tmp_path / "pictures"
+    ended = cli("report", mine / "base", mine / "w-o-audio", mine / "attending", "--out", out, "--pictures", pictures)
+    assert ended.code == 0, ended.err
+    assert data_of(out)["answers"] == ["base", "w/o audio", "attending"]
+    titles = titles_of(out)
+    assert titles[1:3] == ["Classes", "Conversations"] or "Classes" in titles
+    differs = text_of(out).split(">What differs</h2>")[1].split("</section>")[0]
+    assert "fusion.use" in differs
+    assert "data.modalities" in differs
+    names = {path.name for path in pictures.iterdir()}
+    assert {"class-f1-emotion.png", "class-f1-emotion.svg", "confusion-base-emotion.png"} <= names
+    with Image.open(pictures / "class-f1-emotion.png") as picture:
+        assert "SIMULATED" in picture.text["Title"]
+
+
+def test_what_cannot_be_compared_is_refused(cli, mine):
+    ended = cli("report", mine)
+    assert ended.code == 2
+    assert len(ended.errors) == 2
+    assert all("ercfw compare --side-by-side" in error for error in ended.errors)
+    assert not (mine / "report.html").exists()
+
+
+def test_without_the_model_the_rest_is_shown_and_said(cli, mine):
+    folder = mine / "attending" / "seed-0"
+    (folder / "model.safetensors").unlink()
+    (folder / "embeddings.safetensors").unlink()
+    assert cli("report", folder).code == 0
+    assert "no attention, and no modality alone, in the conversations" in text_of(folder / "report.html")
+    assert "holds no trained model" in text_of(folder / "report.html")
+    assert data_of(folder / "report.html")["attention"] is None
+    assert "Embeddings" not in re.findall(r'aria-label="(\w+)', text_of(folder / "report.html"))
+
+
+def test_plugin_files_are_not_run_where_they_are_refused(cli, tiny_recipe, plugin_file, tmp_path):
+    code = """
+from ercfw_basics.fusions import Concat
+from ercfw import hookimpl
+class Mine(Concat):
+    pass
+@hookimpl
+def provide_fusions():
+    open("ran", "w").close()
+    return {"mine": Mine}
+"""
+    plugin_file(code)
+    assert cli("run", tiny_recipe(top='plugins = ["./mine.py"]\n'), "fusion.use=mine").code == 0
+    folder = tmp_path / "runs/tiny/base/seed-0"
+    (tmp_path / "ran").unlink()
+    assert cli("report", folder, "--no-plugin-files").code == 0
+    assert not (tmp_path / "ran").exists()
+    assert "plugin files may not run" in text_of(folder / "report.html")
+    assert cli("report", folder).code == 0
+    assert (tmp_path / "ran").exists()
+
+
+def test_an_ensemble_has_a_page_too(cli, mine, tmp_path):
+    assert cli("ensemble", mine / "base", "--out", tmp_path / "together").code == 0
+    assert cli("report", tmp_path / "together").code == 0
+    assert "ensemble of 3" in text_of(tmp_path / "together" / "report.html")
+
+
+def test_open_shows_it(cli, mine, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    assert cli("report", mine / "others" / "seed-0", "--open").code == 0
+    assert opened == [(mine / "others" / "seed-0" / "report.html").as_uri()]
+
+
+def test_a_page_is_the_same_whenever_it_is_made(cli, mine):
+    folder = mine / "others" / "seed-0"
+    pages = []
+    for _ in range(2):
+        assert cli("report", folder).code == 0
+        pages.append(text_of(folder / "report.html"))
+    assert pages[0] == pages[1]
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (lambda folder: (folder / "predictions.csv").write_text("nothing"), "predictions.csv"),
+        (lambda folder: (folder / "history.jsonl").write_text("{"), "history.jsonl: cannot be read"),
+        (lambda folder: (folder / "metrics.json").write_text("[]"), "metrics.json"),
+        (lambda folder: (folder / "predictions.csv").unlink(), "predictions.csv: cannot be read"),
+        (lambda folder: (folder / "recipe.toml").write_text("="), "recipe.toml: cannot be read"),
+        (lambda folder: (folder / "environment.json").write_text("{"), "environment.json"),
+        (
+            lambda folder: (folder / "embeddings.safetensors").write_bytes(b"x"),
+            "embeddings.safetensors: cannot be read",
+        ),
+    ],
+)
+def test_damaged_files_are_one_message(cli, mine, harm, told):
+    folder = mine / "others" / "seed-0"
+    harm(folder)
+    cli("report", folder).check(2, told)
+
+
+def test_what_is_no_run_is_told(cli, tmp_path):
+    cli("report", tmp_path / "none").check(2, "is no folder")
+    cli("report", tmp_path).check(2, "holds no finished run")
+    (tmp_path / "file").write_text("")
+    cli("report", tmp_path, "--out", tmp_path / "file" / "x.html").check(2, "--out")

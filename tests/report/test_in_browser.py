@@ -1,0 +1,245 @@
+"""The page in a real browser: nothing fails, filters filter, and the keyboard and a screen reader reach everything."""
+
+import re
+from collections import Counter
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from ercfw.report.folder import read_metrics
+from ercfw.report.html import as_html
+from ercfw.report.whole import make_page
+from ercfw.results.finished import FinishedRun, find_groups
+
+pytestmark = pytest.mark.slow
+
+AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
+
+
+@pytest.fixture(scope="session")
+def pages(runs, tmp_path_factory):
+    """Reports of a run that attends, and of two variants."""
+    folder = tmp_path_factory.mktemp("pages")
+    for name, words in {"run": ["attending/seed-0"], "variants": ["base", "w-o-audio"]}.items():
+        groups = find_groups([runs / word for word in words])
+        (folder / f"{name}.html").write_text(as_html(make_page(groups, lambda *_: None, True)), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def answers(runs):
+    folder = runs / "attending" / "seed-0"
+    return FinishedRun(folder, read_metrics(folder)).rows("test")
+
+
+def shown(page):
+    """How many utterances and conversations the page says that it shows."""
+    return tuple(map(int, re.findall(r"\d+", page.locator("#count").inner_text())))
+
+
+def is_wrong(row):
+    return row["emotion"] != row["emotion.predicted"]
+
+
+@pytest.mark.parametrize("name", ["run", "variants"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_fails_and_everything_can_be_reached(opened, pages, name, scheme, width):
+    found = opened(pages / f"{name}.html", width, scheme)
+    page = found.page
+    page.locator("ol.utterances > li > button").nth(1).click()
+    if name == "run":
+        page.locator(".attention table").wait_for()
+    result = Axe().run(page, options=AXE)
+    violations = [
+        (v["id"], v["nodes"][0]["html"][:200], v["nodes"][0]["failureSummary"]) for v in result.response["violations"]
+    ]
+    assert not violations
+    assert found.said == []
+    assert found.asked == [(pages / f"{name}.html").as_uri()], "no request leaves the page"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, "only tables scroll sideways"
+
+
+def test_a_simulated_page_says_so_wherever_one_looks(opened, pages):
+    page = opened(pages / "run.html").page
+    assert page.title().startswith("[SIMULATED]")
+    for _ in range(3):
+        page.mouse.wheel(0, 2000)
+        page.wait_for_timeout(50)
+        stamp = page.locator(".stamps").bounding_box()
+        assert stamp["y"] >= 0
+        assert stamp["height"] > 25
+        assert page.evaluate("document.elementFromPoint(640, 15).closest('.stamps') !== null")
+
+
+def test_filters_change_what_is_shown(opened, pages, answers):
+    page = opened(pages / "run.html").page
+    conversations = Counter(row["conversation"] for row in answers)
+    assert shown(page) == (len(answers), len(conversations))
+    page.get_by_label("mistakes only").check()
+    wrong = [row for row in answers if is_wrong(row)]
+    assert shown(page) == (len(wrong), len({row["conversation"] for row in wrong}))
+    speaker = wrong[0]["speaker"]
+    page.get_by_label("Speaker").select_option(speaker)
+    both = [row for row in wrong if row["speaker"] == speaker]
+    assert shown(page)[0] == len(both)
+    assert page.locator("#list button").count() == len({row["conversation"] for row in both})
+    page.get_by_role("button", name="Clear").click()
+    assert shown(page) == (len(answers), len(conversations))
+    page.get_by_label("Text holds").fill(answers[3]["text"])
+    assert shown(page)[0] == sum(answers[3]["text"].lower() in row["text"].lower() for row in answers)
+    page.get_by_label("Text holds").fill("nobody ever says this")
+    assert shown(page) == (0, 0)
+    assert page.locator("#pane").inner_text() == "No utterance is like that."
+
+
+def test_a_cell_of_the_confusion_shows_its_utterances(opened, pages, answers):
+    page = opened(pages / "run.html").page
+    pairs = Counter((row["emotion"], row["emotion.predicted"]) for row in answers)
+    (true, predicted), count = pairs.most_common(1)[0]
+    drawn = [int(text) for text in page.locator("#matrix td").all_inner_texts()]
+    assert sum(drawn) == len(answers)
+    assert sorted(filter(None, drawn)) == sorted(pairs.values())
+    page.get_by_role("button", name=f"{count} of {true} named {predicted}: show them").click()
+    assert shown(page)[0] == count
+    assert page.locator("#by-true option:checked").inner_text() == true
+
+
+def test_a_conversation_opens_with_its_answers_and_attention(opened, pages, answers):
+    page = opened(pages / "run.html").page
+    name = next(n for n, size in Counter(row["conversation"] for row in answers).items() if size > 2)
+    own = [row for row in answers if row["conversation"] == name]
+    page.locator(f'#list button[data-id="{name}"]').click()
+    assert page.locator("#pane h3").inner_text() == f"Conversation {name}"
+    items = page.locator("ol.utterances > li")
+    assert items.count() == len(own)
+    for item, row in zip(items.all(), own, strict=True):
+        text = item.inner_text()
+        assert row["speaker"] in text
+        assert row["text"] in text
+        assert f"true {row['emotion']}" in text
+        assert ("wrong" in text) == is_wrong(row)
+    items.nth(1).locator("button").first.click()
+    tables = items.nth(1).locator("table")
+    page.locator(".attention table").wait_for()
+    lines = [line.split("\t") for line in tables.nth(0).inner_text().splitlines()[1:]]
+    assert [line[0] for line in lines] == ["attending", "text alone", "audio alone"]
+    assert all(sum(map(float, line[1:])) == pytest.approx(100, abs=0.5) for line in lines)
+    body = tables.nth(1).locator("tbody tr")
+    assert body.count() == len(own)
+    columns = zip(*([int(cell) for cell in row.locator("td").all_inner_texts()] for row in body.all()), strict=True)
+    assert all(abs(sum(column) - 100) <= len(own) for column in columns), "rounded shares of a whole"
+    assert page.locator(".attention th[scope=col]").all_inner_texts()[1:] == [
+        "layer 1, text → audio", "layer 2, text → audio", "layer 1, audio → text", "layer 2, audio → text",
+    ]  # fmt: skip
+    page.get_by_label("Head").select_option("0")
+    assert body.count() == len(own)
+
+
+def test_the_others_of_a_conversation_can_be_hidden(opened, pages, answers):
+    page = opened(pages / "run.html").page
+    page.get_by_label("mistakes only").check()
+    before = page.locator("ol.utterances > li").count()
+    page.get_by_label("hide the others").check()
+    conversation = page.locator("#list button[aria-current]").get_attribute("data-id")
+    wrong = sum(is_wrong(row) for row in answers if row["conversation"] == conversation)
+    assert page.locator("ol.utterances > li").count() == wrong
+    assert before == sum(row["conversation"] == conversation for row in answers)
+
+
+def test_splits_and_variants_can_be_chosen(opened, pages):
+    page = opened(pages / "variants.html").page
+    first = page.locator("#matrix td").all_inner_texts()
+    page.get_by_label("Answers of").select_option(label="w/o audio")
+    assert page.locator("#matrix caption").inner_text() == "Confusion: w/o audio, test"
+    assert page.locator("#matrix td").all_inner_texts() != first
+    test = shown(page)
+    page.get_by_label("Split").select_option(label="dev")
+    assert shown(page) != test
+    assert page.locator("#list button").first.get_attribute("data-id").startswith("dev/")
+
+
+def test_the_keyboard_does_it_all(opened, pages):
+    page = opened(pages / "run.html").page
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the report"
+    reached = set()
+    for _ in range(400):
+        page.keyboard.press("Tab")
+        reached.add(
+            page.evaluate(
+                "document.activeElement.id || document.activeElement.className || document.activeElement.tagName"
+            )
+        )
+    wanted = {"theme", "by-true", "by-predicted", "by-speaker", "by-words", "by-mistakes", "by-only", "matrix", "list"}
+    assert wanted <= reached
+    page.locator("#list button").nth(1).focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.tagName") == "H3", "the conversation that was opened has the focus"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.getAttribute('aria-expanded')") == "true"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.getAttribute('aria-expanded')") == "false"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_light_and_dark(opened, pages, scheme):
+    page = opened(pages / "run.html", scheme=scheme).page
+    papers = {"light": "rgb(255, 255, 255)", "dark": "rgb(21, 21, 26)"}
+    paper = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(paper) == papers[scheme]
+    ink = page.evaluate("getComputedStyle(document.querySelector('figure svg text')).fill")
+    assert (ink == "rgb(27, 27, 31)") == (scheme == "light"), "pictures follow"
+    page.get_by_role("button", name="Light or dark").click()
+    assert page.evaluate(paper) == papers["dark" if scheme == "light" else "light"]
+
+
+HOSTILE = {
+    "html and other scripts": (
+        ("<b>joy</b>", "غضب 😡"),
+        [
+            ("<img src=x onerror=\"window.hacked = 1\">", "</script><script>window.hacked = 2</script>"),
+            ("مريم", "مرحبا بالعالم، كيف حالك؟ 😀🏳️‍🌈"), ("A & B", "'quoted' \"twice\" \\ ${1} {{ 2 }}\u2028"),
+        ],
+    ),
+    "forty classes": (tuple(f"class {n}" for n in range(40)), [("Ann", f"text {n}") for n in range(50)]),
+    "long names": (("x" * 300, "y " * 150), [("S" * 400, "W" * 5000), ("T", "words " * 2000)]),
+    "one class": (("neutral",), [("Ann", "a"), ("Bob", "b")]),
+    "one utterance": (("joy", "anger"), [("Ann", "a")]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("classes", "said"), HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.filterwarnings("ignore:Glyph:UserWarning")
+def test_nothing_breaks_the_page(opened, left_run, cli, classes, said, width):
+    rows = [
+        {"conversation": f"c <i>{n // 5}</i>", "utterance": str(n), "speaker": speaker, "text": text,
+         "emotion": classes[n % len(classes)] if n != 1 else "", "emotion.predicted": classes[-1]}
+        for n, (speaker, text) in enumerate(said)
+    ]  # fmt: skip
+    folder = left_run(rows, classes, title="<h1>T</h1> " + classes[0])
+    ended = cli("report", folder)
+    assert ended.code == 0, ended.err
+    found = opened(folder / "report.html", width)
+    page = found.page
+    assert shown(page)[0] == len(rows)
+    first = page.locator("ol.utterances > li > button").first
+    first.click()
+    assert said[0][1].split()[0] in first.inner_text()
+    assert page.evaluate("window.hacked") is None
+    assert found.said == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert not Axe().run(page, options=AXE).response["violations"]
+
+
+def test_without_labels_there_is_nothing_to_be_wrong(opened, left_run, cli):
+    rows = [{"conversation": "c", "utterance": str(n), "emotion": "", "emotion.predicted": "joy"} for n in range(3)]
+    folder = left_run(rows, ("joy", "anger"), scores={})
+    assert cli("report", folder).code == 0
+    found = opened(folder / "report.html")
+    assert "no label" in found.page.locator("ol.utterances").inner_text()
+    found.page.get_by_label("mistakes only").check()
+    assert shown(found.page) == (0, 0)
+    assert found.said == []
