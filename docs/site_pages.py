@@ -90,7 +90,8 @@ def row(option: Option) -> str:
 
 
 def python_page() -> str:
-    """All that imports from ``ercfw``, and the conformance kit."""
+    """All that imports from ``ercfw``, the conformance kit, and the pictures."""
     names = sorted(ercfw.__all__, key=str.lower)
     sections = "\n\n".join(f"::: ercfw.{name}" for name in names)
-    return f"# Python\n\nWhat a plugin is made of; all of it imports from `ercfw`.\n\n{sections}\n\n::: ercfw.testing\n"
+    about = "What a plugin is made of; all of it imports from `ercfw`."
+    return f"# Python\n\n{about}\n\n{sections}\n\n::: ercfw.testing\n\n::: ercfw.plots\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic_core import PydanticUndefined
 
-from ercfw import hooks
+from ercfw import hooks, plots
 from ercfw.catalog import KINDS, load_catalog
 from ercfw.recipe import DataPart, FeaturePart, Group, LossPart, Missing, Recipe, RunSettings, Teacher, Train, Variant
 from ercfw.search_space import Range, Tune
@@ -109,6 +109,11 @@ def test_hooks_and_kinds_are_the_code_s():
     assert {names_in(row[0])[0]: names_in(row[1]) for row in contract} == {
         kind: [base.__name__] if base else [] for kind, (_, base) in KINDS.items()
     }
+
+
+def test_the_table_of_pictures_has_every_call():
+    listed = {names_in(row[0])[0].partition("(")[0] for row in table_under("docs/reports.md", "In Python")}
+    assert listed | {"save"} == set(plots.__all__)
 
 
 def test_the_map_has_a_line_for_each_file():

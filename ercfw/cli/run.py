@@ -74,7 +74,8 @@ def run(
     if len(results) > 1:
         console.print(summary_table(results))
     for metrics in results:
-        console.print(f"report: {metrics['folder']}/report.md", soft_wrap=True, highlight=False, markup=False)
+        told = f"report: {metrics['folder']}/report.md (as a page: ercfw report {metrics['folder']} --open)"
+        console.print(told, soft_wrap=True, highlight=False, markup=False)
 
 
 def _without_processes(words: list[str]) -> list[str]:

@@ -1,12 +1,13 @@
 """The pictures of a run that it leaves behind, and those of reports."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from matplotlib.figure import Figure
 
 from ercfw import plots
 from ercfw.conversations import UNLABELLED
+from ercfw.extract import Progress
 from ercfw.plots.confusion import MOST_CLASSES
 from ercfw.report import embeddings
 from ercfw.report.blocks import Picture
@@ -29,13 +30,17 @@ def draw_run(run: FinishedRun) -> list[str]:
     return names
 
 
-def drawn(drawings: Iterator[Drawing]) -> list[Picture]:
-    """The pictures.
+def drawn(drawings: Iterable[Drawing], progress: Progress) -> list[Picture]:
+    """The pictures; t-SNE takes seconds.
 
     Raises:
         InputError: what they are drawn from is damaged.
     """
-    return [Picture(name, tells, draw()) for name, tells, draw in drawings]
+    planned, pictures = list(drawings), []
+    for number, (name, tells, draw) in enumerate(planned, 1):
+        pictures.append(Picture(name, tells, draw()))
+        progress("pictures", number, len(planned))
+    return pictures
 
 
 def confusions(groups: Sequence[Group]) -> Iterator[Drawing]:

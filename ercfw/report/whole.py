@@ -33,7 +33,7 @@ def make_page(groups: Sequence[Group], progress: Progress, allow_plugin_files: b
 
     Args:
         groups: of one variant with one seed or more, or several that can be compared.
-        progress: told of what is extracted again, for attention.
+        progress: told of what is drawn, and of what is extracted again, for attention.
         allow_plugin_files: whether a run's own plugin files may be run for that.
 
     Raises:
@@ -41,7 +41,7 @@ def make_page(groups: Sequence[Group], progress: Progress, allow_plugin_files: b
     """
     if len(groups) == len(groups[0].runs) == 1:
         return _page_of_run(groups[0], progress, allow_plugin_files)
-    return _page_of_groups(groups)
+    return _page_of_groups(groups, progress)
 
 
 def _page_of_run(group: Group, progress: Progress, allow_plugin_files: bool) -> Page:
@@ -51,11 +51,11 @@ def _page_of_run(group: Group, progress: Progress, allow_plugin_files: bool) -> 
     top = [
         Section("Scores", sections.scores(run)),
         Section("Warnings and notes", [Bullets(notes)] if notes else []),
-        Section("Classes", drawn(chain(confusions([group]), class_scores([group], run.targets)))),
+        Section("Classes", drawn(chain(confusions([group]), class_scores([group], run.targets)), progress)),
     ]
     below = [
         *analysis([group]),
-        Section("Pictures", drawn(other_pictures(run))),
+        Section("Pictures", drawn(other_pictures(run), progress)),
         Section("What was run", sections.settings(run)),
         Section("Data", sections.data(run.metrics)),
         Section("Environment", sections.environment(run)),
@@ -73,21 +73,20 @@ def _page_of_run(group: Group, progress: Progress, allow_plugin_files: bool) -> 
     )
 
 
-def _page_of_groups(groups: Sequence[Group]) -> Page:
+def _page_of_groups(groups: Sequence[Group], progress: Progress) -> Page:
     first = groups[0].first.metrics
     targets = targets_of(groups, SPLIT)
     quoted, _ = find_quoted(load_catalog())
     metrics = [run.metrics for group in groups for run in group.runs]
-    notes = list(dict.fromkeys(n for each in metrics for n in (*each.get("warnings", ()), *each["notes"])))
     top = [
         *map(as_section, comparable_tables(groups, SPLIT, quoted)),
-        Section("Warnings and notes", [Bullets(notes)] if notes else []),
-        Section("Classes", drawn(class_scores(groups, targets))),
+        Section("Warnings and notes", _notes(groups)),
+        Section("Classes", drawn(class_scores(groups, targets), progress)),
     ]
     below = [
         Section("Who is right where", _pairs(groups, targets[0])),
         *analysis(groups),
-        Section("Confusion", drawn(confusions(groups))),
+        Section("Confusion", drawn(confusions(groups), progress)),
         Section("What differs", [_differences(groups)]),
         Section(f"What was run: {groups[0].name}", sections.settings(groups[0].first)),
         Section("Data", sections.data(first)),
@@ -105,6 +104,16 @@ def _page_of_groups(groups: Sequence[Group]) -> Page:
         browser_data(groups, None),
         _filled(below),
     )
+
+
+def _notes(groups: Sequence[Group]) -> list[Bullets]:
+    """What is said of the runs; of some of several variants only, with their names."""
+    told: dict[str, list[str]] = {}
+    for group in groups:
+        for note in dict.fromkeys(n for r in group.runs for n in (*r.metrics.get("warnings", ()), *r.metrics["notes"])):
+            told.setdefault(note, []).append(group.name)
+    lines = [note if len(names) == len(groups) else f"{', '.join(names)}: {note}" for note, names in told.items()]
+    return [Bullets(lines)] if lines else []
 
 
 def _browser(group: Group, progress: Progress, allow_plugin_files: bool) -> tuple[Mapping[str, Any], str]:

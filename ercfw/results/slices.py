@@ -65,10 +65,10 @@ def _ways(run: FinishedRun, split: str, answers: Answers) -> dict[str, Names]:
     rows = run.rows(split)
     place, length = _places([row["conversation"] for row in rows])
     return {
-        "emotion and the speaker's own last": _shifts(
+        "emotion against the speaker's own last": _shifts(
             answers.labels, [(r["conversation"], r["speaker"]) for r in rows]
         ),
-        "emotion and the utterance before": _shifts(answers.labels, [(r["conversation"],) for r in rows]),
+        "emotion against the utterance before": _shifts(answers.labels, [(r["conversation"],) for r in rows]),
         "place in the conversation": _binned(place, PLACES, "11th and later"),
         "length of the conversation": _binned(length, LENGTHS, "more than 20"),
         "speaker": _named(rows, "new_speaker", {"yes": "not in train", "no": "also in train"}.get),
@@ -90,7 +90,7 @@ def _shifts(labels: NDArray[np.int64], keys: Sequence[tuple[str, ...]]) -> Names
     for key, label in zip(keys, labels.tolist(), strict=True):
         before = last.get(key, UNLABELLED)
         known = UNLABELLED not in (before, label)
-        names.append(("the same" if before == label else "another one") if known else "")
+        names.append(("stays" if before == label else "shifts") if known else "")
         last[key] = label
     return np.array(names, dtype=np.str_)
 

@@ -37,6 +37,15 @@ def test_codes_are_classes_and_other_labels_leave_their_conversation(root):
     assert not dataset.provenance.simulated
 
 
+def test_scripted_and_improvised_are_told_apart(root):
+    write(root, ["Ses01F_impro01", "Ses04M_script01_2", "Ses05F_script02_1"])
+    dataset = Iemocap(dev="session4")
+    kinds = {c.id: c.kind for split in ("train", "dev", "test") for c in dataset.split(split)}
+    assert kinds == {
+        "Ses01F_impro01": "improvised", "Ses04M_script01_2": "scripted", "Ses05F_script02_1": "scripted",
+    }  # fmt: skip
+
+
 def test_splits(root):
     every = [f"Ses0{session}F_script01_1" for session in range(1, 6)]
     write(root, [*every, *TELME_DEV])

@@ -41,6 +41,13 @@ def splits(dataset: Table) -> dict[str, str]:
     return found
 
 
+def test_a_column_may_tell_kinds_of_conversations_apart(root):
+    rows = ["train,a,1,X,hello,joy,scripted", "dev,b,1,X,hm,joy, phone ", "test,c,1,X,hm,joy,"]
+    dataset = Table(root=rewrite(root, *rows, header=f"{HEADER},sort"), columns={"kind": "sort"})
+    assert [c.kind for split in ("train", "dev", "test") for c in dataset.split(split)] == ["scripted", "phone", ""]
+    assert [c.kind for c in Table(root=rewrite(root, *LINES)).split("train")] == ["", ""], "no such column"
+
+
 def test_lines_become_conversations(root):
     dataset = Table(root=root)
     assert dataset.targets == {"emotion": ("anger", "happy", "joy", "other")}

@@ -60,6 +60,39 @@ def test_nothing_fails_and_everything_can_be_reached(opened, pages, name, scheme
     assert page.evaluate("document.documentElement.scrollWidth") <= width, "only tables scroll sideways"
 
 
+@pytest.mark.parametrize(
+    ("harm", "found_by"),
+    [
+        ("document.querySelector('.small').style.color = '#c0c0c0'", "color-contrast"),
+        ("const field = document.querySelector('#by-true'); field.closest('label').replaceWith(field)", "select-name"),
+        ("document.querySelector('figure').removeAttribute('aria-label')", "role-img-alt"),
+        ("document.documentElement.removeAttribute('lang')", "html-has-lang"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_would_be_found(opened, pages, harm, found_by):
+    page = opened(pages / "run.html").page
+    page.evaluate(harm)
+    assert found_by in {violation["id"] for violation in Axe().run(page, options=AXE).response["violations"]}
+
+
+def test_two_targets_are_told_apart(opened, left_run, cli):
+    rows = [
+        {"conversation": "c", "utterance": str(n), "emotion": "joy", "emotion.predicted": "joy", "mood": mood,
+         "mood.predicted": "calm", "mood.p.calm": "0.7", "mood.p.upset": "0.3"}
+        for n, mood in enumerate(("calm", "upset", "upset"))
+    ]  # fmt: skip
+    scores = {"test": {"emotion": {"accuracy": 1.0}, "mood": {"accuracy": 1 / 3}}}
+    folder = left_run(rows, ("joy", "anger"), scores=scores)
+    assert cli("report", folder).code == 0
+    found = opened(folder / "report.html")
+    found.page.get_by_label("mistakes only").check()
+    assert shown(found.page) == (0, 0)
+    found.page.get_by_label("Target").select_option(label="mood")
+    assert shown(found.page) == (2, 1)
+    assert "predicted calm 70 %" in " ".join(found.page.locator("ol.utterances").inner_text().split())
+    assert found.said == []
+
+
 def test_a_simulated_page_says_so_wherever_one_looks(opened, pages):
     page = opened(pages / "run.html").page
     assert page.title().startswith("[SIMULATED]")
@@ -206,6 +239,7 @@ HOSTILE = {
     "forty classes": (tuple(f"class {n}" for n in range(40)), [("Ann", f"text {n}") for n in range(50)]),
     "long names": (("x" * 300, "y " * 150), [("S" * 400, "W" * 5000), ("T", "words " * 2000)]),
     "one class": (("neutral",), [("Ann", "a"), ("Bob", "b")]),
+    "no labels of dev": (("joy", "anger"), [("Ann", "a"), ("Bob", "b"), ("Ann", "dev")]),
     "one utterance": (("joy", "anger"), [("Ann", "a")]),
 }  # fmt: skip
 
@@ -216,7 +250,8 @@ HOSTILE = {
 def test_nothing_breaks_the_page(opened, left_run, cli, classes, said, width):
     rows = [
         {"conversation": f"c <i>{n // 5}</i>", "utterance": str(n), "speaker": speaker, "text": text,
-         "emotion": classes[n % len(classes)] if n != 1 else "", "emotion.predicted": classes[-1]}
+         "split": "dev" if text == "dev" else "test",
+            "emotion": classes[n % len(classes)] if n != 1 and text != "dev" else "", "emotion.predicted": classes[-1]}
         for n, (speaker, text) in enumerate(said)
     ]  # fmt: skip
     folder = left_run(rows, classes, title="<h1>T</h1> " + classes[0])
@@ -224,7 +259,7 @@ def test_nothing_breaks_the_page(opened, left_run, cli, classes, said, width):
     assert ended.code == 0, ended.err
     found = opened(folder / "report.html", width)
     page = found.page
-    assert shown(page)[0] == len(rows)
+    assert shown(page)[0] == sum(row["split"] == "test" for row in rows)
     first = page.locator("ol.utterances > li > button").first
     first.click()
     assert said[0][1].split()[0] in first.inner_text()

@@ -35,10 +35,10 @@ def score(rows):
 def test_each_slice_holds_what_it_says(left_run):
     found = {(each.by, each.name): each for each in slices(left_run, ROWS)}
     by_hand = {
-        ("emotion and the speaker's own last", "the same"): [5],  # Ann: anger, anger
-        ("emotion and the speaker's own last", "another one"): [2],  # Ann: joy, anger; Bob's last is unlabelled
-        ("emotion and the utterance before", "the same"): [1],
-        ("emotion and the utterance before", "another one"): [2, 5],
+        ("emotion against the speaker's own last", "stays"): [5],  # Ann: anger, anger
+        ("emotion against the speaker's own last", "shifts"): [2],  # Ann: joy, anger; Bob's last is unlabelled
+        ("emotion against the utterance before", "stays"): [1],
+        ("emotion against the utterance before", "shifts"): [2, 5],
         ("place in the conversation", "1st"): [0, 6],
         ("place in the conversation", "2nd to 5th"): [1, 2, 4],
         ("place in the conversation", "6th to 10th"): [5],
@@ -72,7 +72,7 @@ def test_what_does_not_part_the_utterances_is_no_slice(left_run):
 def test_a_run_of_an_older_version_has_the_slices_that_it_can_have(left_run):
     found = slices(left_run, ROWS, without=("kind", "new_speaker", "lacks"))
     assert {each.by for each in found} == {
-        "emotion and the speaker's own last", "emotion and the utterance before", "place in the conversation",
+        "emotion against the speaker's own last", "emotion against the utterance before", "place in the conversation",
         "length of the conversation",
     }  # fmt: skip
 
