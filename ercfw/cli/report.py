@@ -39,9 +39,9 @@ def report(
         page = make_page(groups, bars.or_lines, not no_plugin_files)
     write_text(path, as_html(page))
     if pictures is not None:
-        for picture in page.pictures:
+        for number, picture in enumerate(page.pictures, 1):
             for ending in ("png", "svg"):
-                plots.save(picture.figure, pictures / f"{slug(picture.name)}.{ending}")
+                plots.save(picture.figure, pictures / f"{number:02}-{slug(picture.name)}.{ending}")
     print(f"report: {path}")
     if show:
         webbrowser.open(path.absolute().as_uri())

@@ -14,6 +14,8 @@ from ercfw.report.blocks import Picture
 from ercfw.results.finished import FinishedRun, Group
 
 SPLIT = "test"
+MOST_CELLS = 1500
+"""Of all confusion matrices of a page: each takes some 250 characters."""
 Drawing = tuple[str, str, Callable[[], Figure]]
 """A picture's name, what it tells, and what draws it."""
 
@@ -44,13 +46,20 @@ def drawn(drawings: Iterable[Drawing], progress: Progress) -> list[Picture]:
 
 
 def confusions(groups: Sequence[Group]) -> Iterator[Drawing]:
-    """Of each group's first seed."""
-    for run in (group.first for group in groups):
+    """Of each group's first seed; of many groups, or many classes, the first ones."""
+    room = MOST_CELLS
+    for group in groups:
+        run = group.first
         for target in run.targets:
-            if SPLIT in run.splits and _can_be_confused(run, SPLIT, target):
-                variant, seed = run.metrics["variant"], run.metrics["seed"]
-                tells = f"Confusion of {target}, {SPLIT}: {variant}, seed {seed}; the numbers are under Conversations."
-                yield f"confusion_{variant}_{target}", tells, partial(plots.confusion, run, SPLIT, target)
+            if SPLIT not in run.splits or not _can_be_confused(run, SPLIT, target):
+                continue
+            cells = len(run.answers(SPLIT, target).classes) ** 2
+            if room < cells and group is not groups[0]:
+                return
+            room -= cells
+            seed = run.metrics["seed"]
+            tells = f"Confusion of {target}, {SPLIT}: {group.name}, seed {seed}; the numbers are under Conversations."
+            yield f"confusion_{group.name}_{target}", tells, partial(plots.confusion, run, SPLIT, target)
 
 
 def class_scores(groups: Sequence[Group], targets: Sequence[str]) -> Iterator[Drawing]:

@@ -62,14 +62,27 @@ def test_variants(cli, mine, tmp_path):
     assert ended.code == 0, ended.err
     assert data_of(out)["answers"] == ["base", "w/o audio", "attending"]
     titles = titles_of(out)
-    assert titles[1:3] == ["Classes", "Conversations"] or "Classes" in titles
+    assert titles[1:4] == ["Warnings and notes", "Classes", "Conversations"]
     differs = text_of(out).split(">What differs</h2>")[1].split("</section>")[0]
     assert "fusion.use" in differs
     assert "data.modalities" in differs
     names = {path.name for path in pictures.iterdir()}
-    assert {"class-f1-emotion.png", "class-f1-emotion.svg", "confusion-base-emotion.png"} <= names
-    with Image.open(pictures / "class-f1-emotion.png") as picture:
+    whole = [
+        "01-class-f1-emotion",
+        "02-confusion-base-emotion",
+        "03-confusion-w-o-audio-emotion",
+        "04-confusion-attending-emotion",
+    ]
+    assert names == {f"{name}.{ending}" for name in whole for ending in ("png", "svg")}
+    with Image.open(pictures / "01-class-f1-emotion.png") as picture:
         assert "SIMULATED" in picture.text["Title"]
+
+
+def test_many_confusions_are_not_all_drawn(cli, mine, tmp_path, monkeypatch):
+    monkeypatch.setattr("ercfw.report.pictures.MOST_CELLS", 2 * 7 * 7 - 1)
+    assert cli("report", mine / "base", mine / "w-o-audio", "--out", tmp_path / "page.html").code == 0
+    told = re.findall(r'aria-label="Confusion of emotion, test: ([^,]*),', text_of(tmp_path / "page.html"))
+    assert told == ["base"]
 
 
 def test_what_cannot_be_compared_is_refused(cli, mine):

