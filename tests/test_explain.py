@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from ercfw.collate import collate
-from ercfw.explain import reopen
+from ercfw.explain import attention_of, reopen
+from ercfw.interfaces import Model
 from ercfw.predict.saved import read_run
 from ercfw.report.folder import read_metrics
 from ercfw.results.finished import FinishedRun
@@ -76,3 +77,17 @@ def test_the_answers_are_those_that_were_left(opened, runs):
     with torch.no_grad():
         outputs = opened.run.network(collate(opened.splits["test"]).inputs)
     assert left.probabilities == pytest.approx(outputs.heads["emotion"].logits.softmax(-1).numpy(), abs=1e-5)
+
+
+class WholeNetwork(Model):
+    """Does not come apart, and tells of its attention itself."""
+
+    def explain(self, inputs):
+        return {"words": torch.ones(len(inputs.speakers), 1, 1)}
+
+
+def test_a_whole_network_may_tell_of_its_attention(opened):
+    info = opened.run.info
+    inputs = collate(opened.splits["test"][:1]).inputs
+    assert list(attention_of(WholeNetwork(info), inputs)) == ["words"]
+    assert attention_of(Model(info), inputs) == {}

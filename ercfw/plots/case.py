@@ -37,7 +37,7 @@ def draw_case(answers: Mapping[str, NDArray[np.float64]], classes: Sequence[str]
         for number, bar in enumerate(bars):
             bar.set_alpha(1.0 if number == best else 0.45)
         if true is not None:
-            axes.plot([100 * probabilities[true] + 6], [true], marker="*", color=INK, markersize=9)
+            axes.plot([100 * probabilities[true] + 6], [true], marker="*", color="black", markersize=9)
         verdict = "" if true is None else (" ✓" if best == true else " ✗")
         named = fill(shown(classes[best], LONGEST_NAME), WIDTH)
         title = f"{fill(shown(name, LONGEST_NAME), WIDTH)}\n{named} {100 * probabilities[best]:.0f} %{verdict}"

@@ -54,7 +54,7 @@ def draw_class_f1(
             color=COLOURS[number % len(COLOURS)], markeredgecolor=INK, markeredgewidth=0.5, label=names_of([name])[0],
         )  # fmt: skip
     for between in places[:-1]:
-        axes.axhline(between + 0.5, color=INK, linewidth=0.3, alpha=0.4)
+        axes.axhline(between + 0.5, color="black", linewidth=0.3, alpha=0.4)
     name_ticks(axes, classes)
     axes.set(xlabel="F1, points", xlim=(-3, 103), ylim=(len(classes) - 0.5, -0.5))
     if len(scores) > 1:

@@ -126,6 +126,25 @@ def provide_fusions():
     assert (tmp_path / "ran").exists()
 
 
+def test_a_part_whose_explain_fails_takes_nothing_else_away(cli, tiny_recipe, plugin_file, tmp_path):
+    plugin_file("""
+from ercfw import hookimpl
+from ercfw_basics.fusions import Concat
+
+class Mine(Concat):
+    def explain(self, xs, inputs):
+        return 1 / 0
+
+@hookimpl
+def provide_fusions():
+    return {"mine": Mine}
+""")
+    assert cli("run", tiny_recipe(top='plugins = ["./mine.py"]\n'), "fusion.use=mine").code == 0
+    assert cli("report", tmp_path / "runs/tiny/base/seed-0").code == 0
+    text = text_of(tmp_path / "runs/tiny/base/seed-0/report.html")
+    assert "in the conversations: the model failed: ZeroDivisionError" in text
+
+
 def test_an_ensemble_has_a_page_too(cli, mine, tmp_path):
     assert cli("ensemble", mine / "base", "--out", tmp_path / "together").code == 0
     assert cli("report", tmp_path / "together").code == 0
