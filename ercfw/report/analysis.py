@@ -5,6 +5,7 @@ from statistics import mean, stdev
 
 from ercfw.conversations import UNLABELLED
 from ercfw.report.blocks import Block, Grid, Paragraph, Section
+from ercfw.results.comparable import answered_targets
 from ercfw.results.counts import Array, class_f1
 from ercfw.results.finished import Group
 from ercfw.results.similar import minority_classes, similar_pairs
@@ -17,8 +18,9 @@ def analysis(groups: Sequence[Group]) -> list[Section]:
     """The sections of every target that was scored on test; groups must be of the same utterances."""
     found = []
     first = groups[0].first
-    for target in first.targets if SPLIT in first.splits else ():
-        of = f" ({target})" if len(first.targets) > 1 else ""
+    targets = answered_targets(groups) if SPLIT in first.splits else []
+    for target in targets:
+        of = f" ({target})" if len(targets) > 1 else ""
         if (first.answers(SPLIT, target).labels != UNLABELLED).any():
             found += [
                 Section(f"Where it is right{of}", _slices(groups, target)),

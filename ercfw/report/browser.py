@@ -1,7 +1,6 @@
 """The data of a report's conversation browser: what was said, what each run answers, who attends to whom."""
 
 import base64
-import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,13 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ercfw.errors import InputError
 from ercfw.explain import Maps, Reopened
 from ercfw.plots.attention import in_words
 from ercfw.plots.style import looks
+from ercfw.report.html import in_script
+from ercfw.results.comparable import answered_targets
 from ercfw.results.finished import FinishedRun, Group
 
 MOST_TEXT = 2_400_000
-"""Characters of conversations and answers that a page holds; of more, the first ones are shown, test before dev."""
+"""Bytes of conversations and answers that a page holds; of more, the first ones are shown, test before dev."""
 MOST_ATTENTION = 2_400_000
 """Characters of attention that a page holds; beyond that heads are averaged, and then only the last layer stays."""
 LONGEST = 400
@@ -42,11 +44,17 @@ def browser_data(groups: Sequence[Group], opened: Reopened | None) -> dict[str, 
     """What the page's script reads, as JSON holds it.
 
     Args:
-        groups: that were scored on the same utterances; probabilities are means over their seeds.
+        groups: that were scored on the same utterances; probabilities are means over their seeds. A split or target
+            that they do not share is left out.
         opened: the only run again, where its model is at hand.
+
+    Raises:
+        InputError: the data that was opened again holds other utterances than were scored.
     """
     first = groups[0].first
-    targets = {target: first.answers(first.splits[0], target).classes for target in first.targets}
+    shared = answered_targets(groups)
+    splits = [split for split in first.splits if all(_is_same(groups, split, target) for target in shared)]
+    targets = {target: first.answers(splits[0], target).classes for target in shared}
     data: dict[str, Any] = {
         "targets": [
             {"name": target, "classes": list(classes), "colours": [look.colour for look in looks(classes)]}
@@ -56,12 +64,14 @@ def browser_data(groups: Sequence[Group], opened: Reopened | None) -> dict[str, 
         "left_out": 0,
     }
     room = MOST_TEXT
-    for split in first.splits:
-        lines = [*_of_groups(groups, split), *(_alone(opened, split) if opened else [])]
-        whole = _conversations(first, split, lines)
+    for split in splits:
+        if opened is not None:
+            _check_same(first, split, opened)
+        lines = [*_of_groups(groups, split, shared), *(_alone(opened, split) if opened else [])]
+        whole = _conversations(first, split, lines, shared)
         kept = []
         for conversation in whole:
-            room -= len(json.dumps(conversation, ensure_ascii=False))
+            room -= len(in_script(conversation).encode())
             if room < 0:
                 break
             kept.append(conversation)
@@ -72,13 +82,25 @@ def browser_data(groups: Sequence[Group], opened: Reopened | None) -> dict[str, 
     return data | {"attention": _attention(data, opened) if opened else None}
 
 
-def _of_groups(groups: Sequence[Group], split: str) -> list[Answered]:
+def _is_same(groups: Sequence[Group], split: str, target: str) -> bool:
+    """Whether all were asked about the same utterances of a split: of dev they may differ."""
+    first = groups[0].first.answers(split, target)
+    return all(run.answers(split, target).is_of_same(first) for group in groups for run in group.runs)
+
+
+def _check_same(run: FinishedRun, split: str, opened: Reopened) -> None:
+    scored = [(row["conversation"], row["utterance"]) for row in run.rows(split)]
+    if scored != [id for conversation in opened.splits[split] for id in conversation.ids]:
+        raise InputError.at(run.folder, f"was scored on other utterances of {split} than its data has now")
+
+
+def _of_groups(groups: Sequence[Group], split: str, targets: Sequence[str]) -> list[Answered]:
     return [
         Answered(
             group.name,
             {
                 target: np.mean([run.answers(split, target).probabilities for run in group.runs], axis=0)
-                for target in group.first.targets
+                for target in targets
             },
         )
         for group in groups
@@ -91,17 +113,19 @@ def _alone(opened: Reopened, split: str) -> list[Answered]:
     return [Answered(f"{name} alone", opened.alone(opened.splits[split], name)) for name in names]
 
 
-def _conversations(run: FinishedRun, split: str, lines: Sequence[Answered]) -> list[dict[str, Any]]:
+def _conversations(
+    run: FinishedRun, split: str, lines: Sequence[Answered], targets: Sequence[str]
+) -> list[dict[str, Any]]:
     """Names and utterances: ``[id, speaker, text, label a target, thousandths a target and line]`` each."""
-    labels = {target: run.answers(split, target).labels for target in run.targets}
+    labels = {target: run.answers(split, target).labels for target in targets}
     whole = {
         target: np.stack([np.rint(DIGITS * line.probabilities[target]).astype(int) for line in lines], 1)  # [N, L, C]
-        for target in run.targets
+        for target in targets
     }
     found: dict[str, list[Any]] = {}
     for number, row in enumerate(run.rows(split)):
-        true = [max(-1, int(labels[target][number])) for target in run.targets]
-        said = [whole[target][number].tolist() for target in run.targets]
+        true = [max(-1, int(labels[target][number])) for target in targets]
+        said = [whole[target][number].tolist() for target in targets]
         utterance = [row["utterance"], row["speaker"], row["text"], true, said]
         found.setdefault(row["conversation"], []).append(utterance)
     return [{"id": name, "utterances": utterances} for name, utterances in found.items()]

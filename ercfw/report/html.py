@@ -71,12 +71,12 @@ def as_html(page: Page) -> str:
         css=(FOLDER / "report.css").read_text(encoding="utf-8"),
         script=script,
         script_hash=base64.b64encode(digest).decode(),
-        data=_in_script(page.browser or {"splits": []}),
+        data=in_script(page.browser or {"splits": []}),
         version=__version__,
     )
 
 
-def _in_script(data: Mapping[str, Any]) -> str:
+def in_script(data: Mapping[str, Any]) -> str:
     """JSON that cannot end the element that holds it."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     for letter in "<>&\u2028\u2029":

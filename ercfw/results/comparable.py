@@ -48,3 +48,9 @@ def targets_of(groups: Sequence[Group], split: str) -> list[str]:
         lacking = next(run.folder for group in groups for run in group.runs if not run.metrics["scores"].get(split))
         raise InputError.at(lacking, f"has no scores of {split}, or of no target that all have")
     return [target for target in groups[0].first.metrics["scores"][split] if target in common]
+
+
+def answered_targets(groups: Sequence[Group]) -> list[str]:
+    """The targets that every run of every group has answers of, scored or not."""
+    runs = [run for group in groups for run in group.runs]
+    return [target for target in runs[0].targets if all(target in run.targets for run in runs)]

@@ -3,10 +3,12 @@
 import base64
 import json
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from ercfw.errors import InputError
 from ercfw.explain import reopen
 from ercfw.report import browser
 from ercfw.report.browser import browser_data
@@ -102,10 +104,29 @@ def test_the_attention_of_very_long_conversations_is_left_out(groups, opened, mo
 def test_a_page_holds_so_much_text_and_says_what_is_left_out(groups, monkeypatch):
     whole = browser_data(groups, None)
     sizes = [len(c["utterances"]) for c in whole["splits"][0]["conversations"]]
-    held = [len(json.dumps(c, ensure_ascii=False)) for c in whole["splits"][0]["conversations"]]
+    held = [len(json.dumps(c, separators=(",", ":"))) for c in whole["splits"][0]["conversations"]]
     monkeypatch.setattr(browser, "MOST_TEXT", sum(held[:3]) - 1)
     data = browser_data(groups, None)
     assert [len(c["utterances"]) for c in data["splits"][0]["conversations"]] == sizes[:2], "whole conversations only"
     dev = sum(len(c["utterances"]) for c in whole["splits"][1]["conversations"])
     shown = sum(len(c["utterances"]) for split in data["splits"] for c in split["conversations"])
     assert data["left_out"] == sum(sizes) + dev - shown
+
+
+def test_what_groups_do_not_share_is_left_out(left_run):
+    """Two runs with the same test, of which one has other utterances in dev, and one a second target."""
+    both = [{"conversation": "t", "utterance": str(n), "emotion": "joy", "emotion.predicted": "joy"} for n in range(2)]
+    dev = {"split": "dev", "conversation": "d", "emotion": "joy", "emotion.predicted": "joy"}
+    mood = {"mood": "calm", "mood.predicted": "calm", "mood.p.calm": "1.0"}
+    one = left_run([*both, {**dev, "utterance": "0"}], ("joy", "anger"), name="one")
+    other = left_run([{**row, **mood} for row in [*both, {**dev, "utterance": "1"}]], ("joy", "anger"), name="other")
+    for folders in ([one, other], [other, one]):
+        data = browser_data(find_groups(folders), None)
+        assert [split["name"] for split in data["splits"]] == ["test"]
+        assert [target["name"] for target in data["targets"]] == ["emotion"]
+
+
+def test_data_with_other_utterances_is_not_shown_as_if_it_were_the_run_s(groups, opened):
+    fewer = replace(opened, splits={**opened.splits, "test": opened.splits["test"][1:]})
+    with pytest.raises(InputError, match="was scored on other utterances of test"):
+        browser_data(groups, fewer)

@@ -193,3 +193,30 @@ def test_what_is_no_run_is_told(cli, tmp_path):
     cli("report", tmp_path).check(2, "holds no finished run")
     (tmp_path / "file").write_text("")
     cli("report", tmp_path, "--out", tmp_path / "file" / "x.html").check(2, "--out")
+
+
+def test_a_page_stays_small_whatever_is_said(cli, left_run):
+    rows = [
+        {"conversation": str(n // 10), "utterance": str(n), "text": "话" * 3000 + "<" * 3000, "emotion": "joy",
+         "emotion.predicted": "joy"}
+        for n in range(800)
+    ]  # fmt: skip
+    folder = left_run(rows, ("joy", "anger"))
+    assert cli("report", folder).code == 0
+    assert (folder / "report.html").stat().st_size < 6e6
+    assert re.search(
+        r"<p>\d+ utterances are left out: the page would be too large.</p>", text_of(folder / "report.html")
+    )
+
+
+def test_variants_need_not_have_the_same_targets(cli, left_run, tmp_path):
+    rows = [
+        {"conversation": "t", "utterance": str(n), "emotion": "joy", "emotion.predicted": said}
+        for n, said in enumerate(("joy", "anger"))
+    ]
+    mood = {"mood": "calm", "mood.predicted": "calm", "mood.p.calm": "1.0"}
+    scores = {"test": {"emotion": {"accuracy": 0.5}, "mood": {"accuracy": 1.0}}}
+    both = left_run([{**row, **mood} for row in rows], ("joy", "anger"), name="both", scores=scores)
+    one = left_run(rows, ("joy", "anger"), name="one")
+    assert cli("report", both, one, "--out", tmp_path / "page.html").code == 0
+    assert [target["name"] for target in data_of(tmp_path / "page.html")["targets"]] == ["emotion"]
