@@ -1,8 +1,9 @@
 """Every picture of a finished run as one call, which returns a matplotlib figure.
 
-A run is named by its folder; ``class_f1`` takes several, or the folder of a variant or recipe. Stamps, such as
-``SIMULATED``, stand on every picture. ``save`` writes one as PNG or SVG. All raise ``InputError`` where the run has not
-left what is to be drawn.
+A run is named by its folder; ``class_f1`` and ``case_card`` take several, or the folder of a variant or recipe.
+``split`` is ``test`` or ``dev``; ``target`` is the run's first one unless another is named. Stamps, such as
+``SIMULATED``, stand on every picture. ``save`` writes one as PNG or SVG. All raise ``InputError`` where the run has
+not left what is to be drawn. The figures named are those of Shi and Huang (ACL 2023).
 """
 
 from collections.abc import Sequence
