@@ -180,6 +180,20 @@ def test_the_others_of_a_conversation_can_be_hidden(opened, pages, answers):
     assert before == sum(row["conversation"] == conversation for row in answers)
 
 
+def test_where_variants_answer_otherwise(opened, pages, runs):
+    """By the means of three seeds: what the page shows where one variant differs from the other."""
+    page = opened(pages / "variants.html").page
+    means = []
+    for variant in ("base", "w-o-audio"):
+        seeds = [runs / variant / f"seed-{seed}" for seed in range(3)]
+        said = [FinishedRun(folder, read_metrics(folder)).answers("test", "emotion").probabilities for folder in seeds]
+        means.append(sum(said).argmax(1))
+    page.get_by_label("Differs from").select_option(label="w/o audio")
+    assert shown(page)[0] == (means[0] != means[1]).sum() > 0
+    page.get_by_label("Differs from").select_option(label="base")
+    assert shown(page)[0] == 0, "from itself it never does"
+
+
 def test_splits_and_variants_can_be_chosen(opened, pages):
     page = opened(pages / "variants.html").page
     first = page.locator("#matrix td").all_inner_texts()

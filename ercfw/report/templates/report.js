@@ -3,7 +3,7 @@
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
-const inputs = ["split", "target", "answer", "true", "predicted", "speaker", "words", "mistakes", "only"];
+const inputs = ["split", "target", "answer", "against", "true", "predicted", "speaker", "words", "mistakes", "only"];
 const chosen = () => Object.fromEntries(inputs.map((name) => {
   const field = byId(`by-${name}`);
   return [name, field.type === "checkbox" ? field.checked : field.value];
@@ -32,13 +32,15 @@ function seen(utterance, by) {
   const probabilities = said[by.target][by.answer];
   const label = labels[by.target];
   const answer = best(probabilities);
-  return {id, speaker, text, label, answer, probabilities, wrong: label >= 0 && label !== answer};
+  const differs = by.against === "" || best(said[by.target][by.against]) !== answer;
+  return {id, speaker, text, label, answer, probabilities, differs, wrong: label >= 0 && label !== answer};
 }
 
 function fits(one, by) {
   return (by.true === "" || one.label === Number(by.true))
     && (by.predicted === "" || one.answer === Number(by.predicted))
     && (by.speaker === "" || one.speaker === by.speaker)
+    && one.differs
     && (!by.mistakes || one.wrong)
     && (by.words === "" || one.text.toLowerCase().includes(by.words.toLowerCase()));
 }
@@ -238,7 +240,9 @@ function start() {
   options("by-split", data.splits.map((split, number) => [number, split.name]));
   options("by-target", data.targets.map((target, number) => [number, target.name]));
   options("by-answer", data.answers.map((name, number) => [number, name]));
-  for (const [name, entries] of [["target", data.targets], ["answer", data.answers], ["split", data.splits]]) {
+  options("by-against", [["", "any"], ...data.answers.map((name, number) => [number, name])]);
+  const chosenFrom = {target: data.targets, answer: data.answers, against: data.answers, split: data.splits};
+  for (const [name, entries] of Object.entries(chosenFrom)) {
     byId(`by-${name}`).closest("label").hidden = entries.length < 2;
   }
   fillFilters();
