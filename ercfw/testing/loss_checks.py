@@ -11,6 +11,7 @@ from ercfw.batch import HeadOutput, Outputs, Rows, map_tensors
 from ercfw.conversations import UNLABELLED
 from ercfw.info import DataInfo
 from ercfw.testing.documented import check_documented
+from ercfw.testing.elsewhere import ELSEWHERE, run_elsewhere
 from ercfw.testing.material import CLASSES, DIMS, TARGET, make_conversations, tell
 from ercfw.testing.outcome import NotAsked, NotMet
 
@@ -159,6 +160,18 @@ def finite_differences(subject: LossSubject) -> None:
             raise NotMet(f"its gradient says {analytic:.4g} where finite differences say {numeric:.4g}")
 
 
+def any_device(subject: LossSubject) -> None:
+    """It computes where the outputs are, and never reads a value there, for which the host would wait."""
+    loss = subject.make().to(ELSEWHERE)
+    outputs = map_tensors(made_outputs(dtype=torch.float32), _moved)
+    labels = {target: y.to(ELSEWHERE) for target, y in made_labels().items()}
+    run_elsewhere(lambda: torch.autograd.backward(loss(outputs, labels)))
+
+
+def _moved(x: Tensor) -> Tensor:
+    return x.detach().to(ELSEWHERE).requires_grad_(x.requires_grad)
+
+
 def _with(outputs: Outputs, old: list[Tensor], new: list[Tensor]) -> Outputs:
     pairs = {id(tensor): other for tensor, other in zip(old, new, strict=True)}
     changed: Outputs = map_tensors(outputs, lambda x: pairs.get(id(x), x))
@@ -192,5 +205,5 @@ def _finite(subject: LossSubject, outputs: Outputs, labels: dict[str, Tensor], w
 
 CHECKS = (
     options_are_documented, one_finite_number, nothing_labelled, few_rows, large_values, unlabelled_rows, any_order,
-    finite_differences,
+    finite_differences, any_device,
 )  # fmt: skip

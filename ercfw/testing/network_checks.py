@@ -16,6 +16,7 @@ from ercfw.batch import Inputs, map_tensors
 from ercfw.conversations import Conversation, ConversationStream
 from ercfw.errors import InputError
 from ercfw.testing.documented import check_documented
+from ercfw.testing.elsewhere import ELSEWHERE, run_elsewhere
 from ercfw.testing.material import CLASSES, pack
 from ercfw.testing.outcome import NotAsked, NotMet
 from ercfw.testing.subject import ONE, Subject
@@ -210,6 +211,13 @@ def explained(subject: Subject) -> None:
             _same(inside, by_itself[name], f"explain: {name} is another one for a conversation alone")
 
 
+def any_device(subject: Subject) -> None:
+    """It computes where its inputs are, and never reads a value there, for which the host would wait."""
+    part = subject.make().train().to(ELSEWHERE)
+    inputs = pack(subject.conversations).inputs.to(ELSEWHERE)
+    run_elsewhere(lambda: _backward(subject.run_inputs(part, inputs)))
+
+
 def _explain(subject: Subject, part: Any, conversations: list[Conversation]) -> dict[str, Tensor]:
     found: dict[str, Tensor] = part.explain(*subject.arguments(pack(conversations).inputs))
     return found
@@ -226,7 +234,7 @@ def _backward(given: Tensor) -> None:
     """Gradients of a random sum of all that was given."""
     if given.requires_grad:
         weights = torch.randn(given.shape, generator=torch.Generator().manual_seed(0))
-        torch.autograd.backward((given * weights).sum())
+        torch.autograd.backward((given * weights.to(given.device)).sum())
 
 
 def _spliced(conversation: Conversation, later: Conversation, place: int) -> Conversation:
@@ -249,5 +257,5 @@ def _spliced_stream(stream: ConversationStream, later: ConversationStream, place
 CHECKS = (
     options_are_documented, shapes, alone_and_batched, any_order, other_conversations, missing_modalities, one_modality,
     bf16, gradients, causal, same_seed, saved_and_loaded, compiled, leaves_inputs_alone,
-    explained,
+    explained, any_device,
 )  # fmt: skip

@@ -156,6 +156,7 @@ class MMGCNFocal(Loss):
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
         """``[]``; 0 where nothing is labelled."""
         here = labelled(targets, self.target)  # [N]
-        log_p = at_least_float32(outputs.heads[self.target].logits[here]).log_softmax(-1)  # [n, C]
-        right = F.one_hot(targets[self.target][here], log_p.shape[-1])  # [n, C]
-        return -((1 - right * log_p) ** self.gamma * log_p).sum() / max(1, log_p.numel())
+        log_p = at_least_float32(outputs.heads[self.target].logits).log_softmax(-1)  # [N, C]
+        right = F.one_hot(targets[self.target].clamp(min=0), log_p.shape[-1])  # [N, C]
+        of_rows = ((1 - right * log_p) ** self.gamma * log_p).mean(-1)  # [N]
+        return -of_rows.where(here, 0).sum() / here.sum().clamp(min=1)

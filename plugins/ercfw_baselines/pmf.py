@@ -13,6 +13,7 @@ from ercfw_baselines.precision import at_least_float32
 
 COMPARED = 30
 """Width in which text, sound and picture are compared."""
+LOWEST = torch.finfo(torch.float32).min
 
 
 def text_of(info: DataInfo) -> str:
@@ -132,8 +133,8 @@ class InfoNCE(Loss):
         total = anchor.sum() * 0.0  # []
         for name, view in others:
             here = outputs.present[first] & outputs.present[name]  # [N]
-            a, b = (F.normalize(at_least_float32(x[here]), dim=-1) for x in (anchor, view))  # [n, D] each
-            if len(a):
-                own = (a @ b.T / self.temperature).log_softmax(-1).diagonal()  # [n]
-                total = total - own.mean()
+            a, b = (F.normalize(at_least_float32(x), dim=-1) for x in (anchor, view))  # [N, D] each
+            alike = (a @ b.T / self.temperature).masked_fill(~here, LOWEST)  # [N, N]
+            own = alike.log_softmax(-1).diagonal()  # [N]
+            total = total - (own * here).sum() / here.sum().clamp(min=1)
         return total

@@ -142,9 +142,9 @@ class LabelLikelihood(Loss):
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
         """``[]``; 0 where nothing is labelled."""
         here = labelled(targets, self.target)  # [N]
-        logits = outputs.heads[self.target].logits[here]  # [n, C]
-        right = logits.gather(1, targets[self.target][here].unsqueeze(1))  # [n, 1]
-        return -right.sum() / max(1, len(right))
+        classes = targets[self.target].clamp(min=0).unsqueeze(1)  # [N, 1]
+        right = outputs.heads[self.target].logits.gather(1, classes).squeeze(1)  # [N]
+        return -right.where(here, 0).sum() / here.sum().clamp(min=1)
 
 
 USUAL_POLARITIES = {

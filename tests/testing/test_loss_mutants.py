@@ -21,10 +21,9 @@ class Good(Loss):
 
     def forward(self, outputs, targets):
         keep = labelled(targets, self.target)
-        logits = outputs.heads[self.target].logits
-        if not keep.any():
-            return logits.sum() * 0
-        return cross_entropy(logits[keep], targets[self.target][keep], label_smoothing=self.smoothing)
+        logits, labels = outputs.heads[self.target].logits, targets[self.target]
+        total = cross_entropy(logits, labels, label_smoothing=self.smoothing, reduction="sum")
+        return total / keep.sum().clamp(min=1)
 
 
 class Undocumented(Good):
@@ -85,6 +84,16 @@ class OfAnExtra(Good):
     requires = ("gates",)
 
 
+class WeightsOnTheHost(Good):
+    def forward(self, outputs, targets):
+        return super().forward(outputs, targets) + 0 * (outputs.heads[self.target].embedding @ torch.eye(5)).sum()
+
+
+class ReadsAValue(Good):
+    def forward(self, outputs, targets):
+        return super().forward(outputs, targets) + 0 * float(outputs.heads[self.target].logits.detach().max())
+
+
 MUTANTS = {
     "options are documented": [Undocumented],
     "one finite number": [ARowEach, TeachesNothing],
@@ -94,6 +103,7 @@ MUTANTS = {
     "unlabelled rows": [CountsUnlabelled],
     "any order": [FirstCountsTwice],
     "finite differences": [HalfAGradient],
+    "any device": [WeightsOnTheHost],
 }
 
 
@@ -115,3 +125,9 @@ def test_what_a_loss_of_its_own_model_cannot_be_asked():
     report = check_part("loss", OfAnExtra)
     assert {outcome.status for outcome in report.outcomes[1:]} == {"skipped"}
     assert "it reads 'gates', which only its own model gives" in report.outcomes[1].reason
+
+
+def test_a_loss_that_reads_a_value_is_told_of():
+    (outcome,) = [each for each in check_part("loss", ReadsAValue).outcomes if each.check == "any device"]
+    assert outcome.status == "skipped"
+    assert "it waits for the device to read a value" in outcome.reason

