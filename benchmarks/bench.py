@@ -18,6 +18,8 @@ use_well()  # as the command line does; before torch
 
 import torch  # noqa: E402
 
+from ercfw_basics import multiply  # noqa: E402
+
 Clock = Callable[[], float]
 """Does some work and gives the seconds that it took."""
 
@@ -26,6 +28,10 @@ LEAST = 0.05
 
 SHAPES = ((960, 768, 768), (960, 256, 1024), (960, 1024, 256), (1024, 1024, 1024), (2048, 2048, 2048))
 """Products ``[n, k] x [k, m]`` as (n, k, m): those of a batch at MELD's size, and square ones."""
+
+TORCH = "torch's @"
+LIBRARIES = {TORCH: torch.matmul, "ercfw": lambda a, b: multiply(a, b.t())}
+"""What multiplies ``[n, k]`` by ``[k, m]``: torch as it comes, and the library that ercfw chose for this processor."""
 
 AT_ONCE = 4_000_000_000
 """Multiply-adds that a device is given at once, so that handing them over does not count."""
@@ -92,27 +98,28 @@ def medians(clocks: Mapping[str, Clock], rounds: int) -> dict[str, float]:
     return {name: statistics.median(each[name] for each in seconds[1:] or seconds) for name in clocks}
 
 
-def product_clocks(device: str, dtype: torch.dtype = torch.float32) -> dict[str, Clock]:
-    """A clock of one multiply-add for each of several matrix products."""
-    return {_name(dtype, shape): _product_clock(device, dtype, shape) for shape in SHAPES}
+def product_clocks(device: str) -> dict[str, Clock]:
+    """A clock of one multiply-add in float32 for each of several matrix products, by torch's ``@`` and by ercfw."""
+    return {_name(shape, by): _product_clock(device, torch.float32, shape, by) for by in LIBRARIES for shape in SHAPES}
 
 
-def _name(dtype: torch.dtype, shape: tuple[int, int, int]) -> str:
+def _name(shape: tuple[int, int, int], by: str) -> str:
     n, k, m = shape
-    return f"{str(dtype).removeprefix('torch.')} [{n}, {k}] x [{k}, {m}]"
+    return f"[{n}, {k}] x [{k}, {m}] by {by}"
 
 
-def _product_clock(device: str, dtype: torch.dtype, shape: tuple[int, int, int]) -> Clock:
+def _product_clock(device: str, dtype: torch.dtype, shape: tuple[int, int, int], by: str = TORCH) -> Clock:
     n, k, m = shape
     a, b = torch.randn(n, k, device=device).to(dtype), torch.randn(k, m, device=device).to(dtype)
     times = max(1, AT_ONCE // (n * k * m))
-    clock = timed(lambda: [a @ b for _ in range(times)], device)
+    clock = timed(lambda: [LIBRARIES[by](a, b) for _ in range(times)], device)
     return lambda: clock() / (times * n * k * m)
 
 
-def multiply_add(seconds: Mapping[str, float], dtype: torch.dtype = torch.float32) -> float:
-    """Seconds of a multiply-add in the fastest of the products, of which it tells."""
-    best = min((_name(dtype, shape) for shape in SHAPES), key=lambda name: seconds[name])
+def multiply_add(seconds: Mapping[str, float], *libraries: str) -> float:
+    """Seconds of a multiply-add in the fastest of the products, by any of these (of all), of which it tells."""
+    names = [_name(shape, by) for by in libraries or LIBRARIES for shape in SHAPES]
+    best = min(names, key=lambda name: seconds[name])
     print(f"matrix products: {1e-9 / seconds[best]:.0f} G multiply-adds a second at best, {best}")
     return seconds[best]
 

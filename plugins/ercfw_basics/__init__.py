@@ -13,6 +13,7 @@ from ercfw_basics.encoders import IdentityEncoder, LinearEncoder, MLPEncoder
 from ercfw_basics.fusions import Concat, GatedSum, Sum
 from ercfw_basics.heads import LinearHead, MLPHead
 from ercfw_basics.identity import NoContext
+from ercfw_basics.products import Linear, fill_up, multiply, multiply_rows
 from ercfw_basics.recurrent import GRUContext, LSTMContext
 from ercfw_basics.supcon import SupCon
 from ercfw_basics.trained_encoder import TrainedEncoder
@@ -24,8 +25,12 @@ __all__ = [
     "FeedForward",
     "GRUContext",
     "LSTMContext",
+    "Linear",
     "SpeakerEmbedding",
     "contrast",
+    "fill_up",
+    "multiply",
+    "multiply_rows",
 ]
 """What other plugins may build on; the parts themselves are had by name."""
 

@@ -7,6 +7,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ercfw import InputError, Layout
 from ercfw_basics.attention_mask import BLOCK, AttentionMask, BinMask
+from ercfw_basics.products import Linear
 
 
 class ConversationAttention(nn.Module):
@@ -32,10 +33,10 @@ class ConversationAttention(nn.Module):
             raise InputError.at("heads", f"{heads} do not divide a width of {width}", "choose a divisor of it")
         self.heads = heads
         self.dropout = dropout
-        self.query = nn.Linear(width, width)
-        self.key = nn.Linear(width, width)
-        self.value = nn.Linear(width, width)
-        self.out = nn.Linear(width, width)
+        self.query = Linear(width, width)
+        self.key = Linear(width, width)
+        self.value = Linear(width, width)
+        self.out = Linear(width, width)
 
     def forward(self, query: Tensor, key: Tensor, mask: AttentionMask) -> Tensor:
         """What each query finds: ``query`` ``[N, D]``, ``key`` ``[N, D]`` -> ``[N, D]``.
@@ -103,4 +104,4 @@ class FeedForward(nn.Sequential):
     """Two linear maps with a ReLU between them, ``[N, D] -> [N, D]``."""
 
     def __init__(self, width: int, hidden: int, *, dropout: float = 0.0) -> None:
-        super().__init__(nn.Linear(width, hidden), nn.ReLU(inplace=True), nn.Dropout(dropout), nn.Linear(hidden, width))
+        super().__init__(Linear(width, hidden), nn.ReLU(inplace=True), nn.Dropout(dropout), Linear(hidden, width))

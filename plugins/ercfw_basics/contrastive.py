@@ -6,6 +6,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+from ercfw_basics.products import fill_up, multiply, multiply_rows
 
 Block = Annotated[int, Field(ge=1)]
 """Rows whose pairs are held at once: peak memory is a few times ``block x N`` numbers, values do not change."""
@@ -42,6 +45,9 @@ class _Contrast(torch.autograd.Function):
     def forward(
         ctx: Any, z: Tensor, label: Tensor, weight: Tensor, temperature: float, focus: float, block: int
     ) -> Tensor:
+        count = len(z)
+        z = fill_up(z)  # the rows that come on are not labelled, and change nothing
+        label, weight = (F.pad(x, (0, len(z) - count), value=-1) for x in (label, weight))  # [N] each
         known = label >= 0  # [N]
         weight = torch.where(known, weight, 0.0)  # [N]
         # Half the least number, not -inf: with nothing to contrast with, a softmax over -inf alone is NaN.
@@ -50,17 +56,18 @@ class _Contrast(torch.autograd.Function):
         result, dz = z.new_zeros(()), torch.zeros_like(z)
         for start in range(0, len(z), block):
             rows = slice(start, start + block)
-            scores = torch.addmm(bias, z[rows], z.T, alpha=1 / temperature)  # [block, N]
+            scores = multiply(z[rows] / temperature, z, bias)  # [block, N]
             scores.diagonal(start).fill_(away)
-            alike = (label[rows, None] == label).to(z.dtype)  # [block, N]
-            alike.diagonal(start).zero_()
-            alike *= (weight[rows] / alike.sum(1).clamp(min=1)).unsqueeze(1)  # [block, N]
-            value, slope = _pairs(scores.log_softmax(1), alike, focus)
+            alike = label[rows, None] == label  # [block, N]
+            alike.diagonal(start).fill_(False)
+            share = weight[rows] / alike.sum(1).clamp(min=1)  # [block]
+            value, slope = _pairs(scores.log_softmax(1), torch.where(alike, share.unsqueeze(1), 0.0), focus)
             result += value
             if ctx.needs_input_grad[0]:
-                dz[rows].addmm_(slope, z, alpha=1 / temperature)
-                dz.addmm_(slope.T, z[rows], alpha=1 / temperature)
-        ctx.save_for_backward(dz)
+                dz[rows] += multiply(slope, z.T)
+                dz += multiply_rows(slope, z[rows])
+        dz /= temperature
+        ctx.save_for_backward(dz[:count])
         return result
 
     @staticmethod
@@ -79,8 +86,8 @@ def _pairs(log_s: Tensor, weight: Tensor, focus: float) -> tuple[Tensor, Tensor]
     rest = torch.expm1(log_s).neg_().clamp_(min=torch.finfo(s.dtype).tiny)  # [block, N], 1 - s
     if focus:
         weight *= rest**focus
-    value = -(weight * log_s).sum()  # []
+    value = -torch.dot(weight.flatten(), log_s.flatten())  # []
     # d/d(log s) of -(1 - s)^focus log s is (1 - s)^focus (focus s log s / (1 - s) - 1): finite, as the
     # quotient stays within [-1, 0], even where a power below 1 has no slope.
-    slope = log_s.mul_(s).div_(rest).mul_(focus).sub_(1).mul_(weight)  # [block, N]
+    slope = torch.addcdiv(s.new_full((), -1), log_s.mul_(s), rest, value=focus).mul_(weight)  # [block, N]
     return value, slope.addcmul_(s, slope.sum(1, keepdim=True), value=-1)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ercfw import DataInfo, Fused, FusionBlock, Inputs
 from ercfw_basics.attention_mask import AttentionMask
 from ercfw_basics.options import Rate, Size
+from ercfw_basics.products import Linear
 from ercfw_basics.transformer_layer import TransformerLayer, sinusoids
 
 
@@ -65,7 +66,7 @@ class CrossModalTransformer(FusionBlock):
         self.positions = positions
         self.sources = {m: [other for other in dims if other != m] or [m] for m in dims}
         self.out_dim = width * sum(len(sources) for sources in self.sources.values())
-        self.project = nn.ModuleDict({m: nn.Linear(dim, width) for m, dim in dims.items()})
+        self.project = nn.ModuleDict({m: Linear(dim, width) for m, dim in dims.items()})
         self.stacks = nn.ModuleDict(
             {
                 m: nn.ModuleDict({source: CrossModalStack(width, layers, heads, ffn, dropout) for source in sources})

@@ -7,6 +7,7 @@ from ercfw import DataInfo, InputError, Inputs, ModalitySpec, Stream
 from ercfw.interfaces import Encoder
 from ercfw_basics.mlp import mlp
 from ercfw_basics.options import Rate, Size
+from ercfw_basics.products import Linear
 
 
 class Standardise(nn.Module):
@@ -94,7 +95,7 @@ class LinearEncoder(Encoder):
         refuse_tokens(spec)
         self.out_dim = width
         self.standardise = Standardise(spec) if standardise else nn.Identity()
-        self.linear = nn.Linear(spec.dim, width)
+        self.linear = Linear(spec.dim, width)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, stream: Stream, inputs: Inputs) -> Tensor:
@@ -133,7 +134,7 @@ class MLPEncoder(Encoder):
         self.out_dim = width
         self.standardise = Standardise(spec) if standardise else nn.Identity()
         self.hidden = mlp(spec.dim, hidden, layers, dropout)
-        self.linear = nn.Linear(hidden, width)
+        self.linear = Linear(hidden, width)
 
     def forward(self, stream: Stream, inputs: Inputs) -> Tensor:
         """``[N, width]``."""

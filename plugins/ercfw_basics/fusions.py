@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from ercfw import DataInfo, FusionBlock, Inputs
 from ercfw_basics.options import Size
+from ercfw_basics.products import Linear
 
 
 def presence(xs: dict[str, Tensor], inputs: Inputs) -> Tensor:
@@ -40,7 +41,7 @@ class Sum(FusionBlock):
     def __init__(self, dims: dict[str, int], info: DataInfo, *, width: Size = 256) -> None:
         super().__init__(dims, info)
         self.out_dim = width
-        self.project = nn.ModuleDict({m: nn.Linear(dim, width) for m, dim in dims.items()})
+        self.project = nn.ModuleDict({m: Linear(dim, width) for m, dim in dims.items()})
 
     def forward(self, xs: dict[str, Tensor], inputs: Inputs) -> Tensor:
         """``{m: [N, D_m]} -> [N, width]``."""
@@ -64,8 +65,8 @@ class GatedSum(FusionBlock):
     def __init__(self, dims: dict[str, int], info: DataInfo, *, width: Size = 256) -> None:
         super().__init__(dims, info)
         self.out_dim = width
-        self.project = nn.ModuleDict({m: nn.Linear(dim, width) for m, dim in dims.items()})
-        self.score = nn.ModuleDict({m: nn.Linear(dim, 1) for m, dim in dims.items()})
+        self.project = nn.ModuleDict({m: Linear(dim, width) for m, dim in dims.items()})
+        self.score = nn.ModuleDict({m: Linear(dim, 1) for m, dim in dims.items()})
 
     def forward(self, xs: dict[str, Tensor], inputs: Inputs) -> Tensor:
         """``{m: [N, D_m]} -> [N, width]``."""

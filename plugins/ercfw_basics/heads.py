@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from ercfw import DataInfo, Head, HeadOutput, Inputs
 from ercfw_basics.mlp import mlp
 from ercfw_basics.options import Rate, Size
+from ercfw_basics.products import Linear
 
 
 class LinearHead(Head):
@@ -19,7 +20,7 @@ class LinearHead(Head):
     def __init__(self, dim: int, target: str, info: DataInfo, *, dropout: Rate = 0.0) -> None:
         super().__init__(dim, target, info)
         self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(dim, len(info.targets[target].classes))
+        self.linear = Linear(dim, len(info.targets[target].classes))
 
     def forward(self, x: Tensor, inputs: Inputs) -> HeadOutput:
         """``[N, D]`` -> logits ``[N, C]``, embedding ``[N, D]``."""
@@ -53,7 +54,7 @@ class MLPHead(Head):
         super().__init__(dim, target, info)
         self.bound: nn.Module = nn.Tanh() if bounded else nn.Identity()
         self.hidden = mlp(dim, hidden, layers, dropout)
-        self.linear = nn.Linear(hidden, len(info.targets[target].classes))
+        self.linear = Linear(hidden, len(info.targets[target].classes))
 
     def forward(self, x: Tensor, inputs: Inputs) -> HeadOutput:
         """``[N, D]`` -> logits ``[N, C]``, embedding ``[N, hidden]``."""

@@ -4,6 +4,8 @@ from itertools import pairwise
 
 from torch import nn
 
+from ercfw_basics.products import Linear
+
 
 def mlp(dim: int, hidden: int, layers: int, dropout: float) -> nn.Sequential:
     """Linear maps, each with ReLU and dropout: ``[N, dim] -> [N, hidden]``."""
@@ -12,6 +14,6 @@ def mlp(dim: int, hidden: int, layers: int, dropout: float) -> nn.Sequential:
         *(
             layer
             for before, after in pairwise(widths)
-            for layer in (nn.Linear(before, after), nn.ReLU(), nn.Dropout(dropout))
+            for layer in (Linear(before, after), nn.ReLU(), nn.Dropout(dropout))
         )
     )

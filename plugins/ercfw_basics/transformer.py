@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ercfw import Context, DataInfo, Inputs
 from ercfw_basics.attention_mask import AttentionMask
 from ercfw_basics.options import Rate, Size
+from ercfw_basics.products import Linear
 from ercfw_basics.transformer_layer import TransformerLayer, sinusoids
 
 
@@ -67,7 +68,7 @@ class TransformerContext(Context):
         self.out_dim = width
         self.causal = causal
         self.positions = positions
-        self.project = nn.Linear(dim, width)
+        self.project = Linear(dim, width)
         self.speaker = SpeakerEmbedding(info.speakers, width) if speakers else None
         self.dropout = nn.Dropout(dropout)
         self.layers = nn.ModuleList(TransformerLayer(width, heads, ffn, dropout) for _ in range(layers))

@@ -6,6 +6,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ercfw import DataInfo, Head, HeadOutput, Inputs
+from ercfw_basics import Linear
 
 
 class MultiEMOHead(Head):
@@ -30,12 +31,12 @@ class MultiEMOHead(Head):
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
     ) -> None:
         super().__init__(dim, target, info)
-        self.embed = nn.Linear(dim, width)
+        self.embed = Linear(dim, width)
         self.classify = nn.Sequential(
-            nn.Linear(width, hidden),
+            Linear(width, hidden),
             nn.ReLU(),
             nn.Dropout(dropout),
-            nn.Linear(hidden, len(info.targets[target].classes)),
+            Linear(hidden, len(info.targets[target].classes)),
         )
 
     def forward(self, x: Tensor, inputs: Inputs) -> HeadOutput:

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ercfw import DataInfo, InputError, Loss, Outputs
+from ercfw_basics import fill_up, multiply, multiply_rows
 
 
 class SoftHGR(Loss):
@@ -80,12 +81,13 @@ class _SoftHGR(torch.autograd.Function):
     def forward(ctx: Any, q: Tensor, v: Tensor, real: Tensor) -> Tensor:
         count = real.sum()
         n, freedom = count.clamp(min=1), (count - 1).clamp(min=1)
-        q, v = _centred(q, real, n), _centred(v, real, n)  # [N, D] each
-        of_q, of_v = q.T @ q / freedom, v.T @ v / freedom  # [D, D] each
+        rows = len(q)
+        q, v = (fill_up(_centred(x, real, n)) for x in (q, v))  # [N, D] each
+        of_q, of_v = multiply_rows(q, q) / freedom, multiply_rows(v, v) / freedom  # [D, D] each
         if any(ctx.needs_input_grad):
-            by_q = torch.addmm(v / n, q, of_v / freedom, alpha=-1)  # [N, D]
-            by_v = torch.addmm(q / n, v, of_q / freedom, alpha=-1)  # [N, D]
-            ctx.save_for_backward(by_q, by_v)
+            by_q = (v / n).sub_(multiply(q, of_v / freedom))  # [N, D]
+            by_v = (q / n).sub_(multiply(v, of_q / freedom))  # [N, D]
+            ctx.save_for_backward(by_q[:rows], by_v[:rows])
         # tr(A B) of symmetric A, B is the sum of their elementwise product.
         return (q * v).sum() / n - (of_q * of_v).sum() / 2
 

@@ -160,9 +160,9 @@ class Largest(TorchDispatchMode):
         return made
 
 
-@pytest.mark.parametrize(("block", "most"), [(4, 4 * 96), (96, 96 * 96)])
+@pytest.mark.parametrize(("block", "most"), [(64, 64 * 256), (256, 256 * 256)])
 def test_the_block_bounds_the_memory(block, most):
-    z, y = torch.randn(96, 3, requires_grad=True), torch.arange(96) % 4
+    z, y = torch.randn(256, 3, requires_grad=True), torch.arange(256) % 4
     with Largest() as largest:
         SWFC("emotion", INFO, block=block)(outputs_of(z), {"emotion": y}).backward()
     assert largest.numbers == most

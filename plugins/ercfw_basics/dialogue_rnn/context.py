@@ -11,6 +11,7 @@ from ercfw import Context, DataInfo, Inputs
 from ercfw_basics.dialogue_rnn import plain, side_by_side
 from ercfw_basics.dialogue_rnn.network import Kind, Network
 from ercfw_basics.dialogue_rnn.order import Order
+from ercfw_basics.products import Linear
 
 
 class DialogueRNN(Context):
@@ -86,4 +87,4 @@ class DialogueRNN(Context):
 
 
 def _projection(both: int, width: int) -> nn.Module:
-    return nn.ReLU() if both == width else nn.Sequential(nn.Linear(both, width), nn.ReLU())
+    return nn.ReLU() if both == width else nn.Sequential(Linear(both, width), nn.ReLU())

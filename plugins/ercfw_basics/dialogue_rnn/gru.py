@@ -11,6 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ercfw_basics.products import multiply, multiply_rows
+
+FEW = 8
+"""Rows are cast in such steps, so that oneDNN meets fewer shapes, for each of which it writes code."""
+
 _tanh_slope = torch.ops.aten.tanh_backward.grad_input
 _sigmoid_slope = torch.ops.aten.sigmoid_backward.grad_input
 
@@ -41,7 +46,9 @@ def multiply_into(target: Tensor, x: Tensor, weight: Tensor) -> None:
     if target.dtype == weight.dtype:
         target.baddbmm_(x, weight)
     else:
-        target += x.to(weight.dtype) @ weight
+        filled = x.new_empty(len(x), -(-x.shape[1] // FEW) * FEW, x.shape[2], dtype=weight.dtype)
+        filled[:, : x.shape[1]] = x
+        target += (filled @ weight)[:, : x.shape[1]]
 
 
 def advance(parts: Tensor, before: Tensor, after: Tensor) -> None:
@@ -75,9 +82,13 @@ def slopes(parts: Tensor, before: Tensor) -> Tensor:
     return result
 
 
+def multiply_all_into(target: Tensor, x: Tensor, weight: Tensor) -> None:
+    """As ``multiply_into``, of many rows: ``weight`` is ``[K, O, I]``, and each network's product is one of its own."""
+    for k, (read, of_one) in enumerate(zip(x.unbind(1), weight, strict=True)):
+        target[:, k] += multiply(read, of_one)
+
+
 def weight_gradient(change: Tensor, x: Tensor) -> Tensor:
     """Of a weight ``[K, O, I]`` that multiplies ``x`` ``[N, K, I]`` into sums of gradient ``change`` ``[N, K, O]``."""
-    gradient = change.new_empty(*change.shape[1:], x.shape[-1])
-    for k, (of_one, read) in enumerate(zip(change.unbind(1), x.to(change.dtype).unbind(1), strict=True)):
-        torch.mm(of_one.t(), read, out=gradient[k])  # one batched product would copy the transposed operand
-    return gradient
+    pairs = zip(change.unbind(1), x.unbind(1), strict=True)
+    return torch.stack([multiply_rows(of_one, read) for of_one, read in pairs])

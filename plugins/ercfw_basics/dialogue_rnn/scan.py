@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd.function import Function, once_differentiable
 
 from ercfw_basics.dialogue_rnn.attention import AttentionBackward, History, RunningMean
-from ercfw_basics.dialogue_rnn.gru import advance, multiply_into, slopes, weight_gradient
+from ercfw_basics.dialogue_rnn.gru import advance, multiply_all_into, multiply_into, slopes, weight_gradient
 from ercfw_basics.dialogue_rnn.order import Order
 from ercfw_basics.dialogue_rnn.states import States
 
@@ -68,7 +68,7 @@ class _Scan(Function):
         of_inputs, of_steps = _split(weights, wiring)
         parts = bias.expand(len(x), -1, -1).clone()  # [N, K, 4D * J]
         for column, weight in zip(wiring.inputs, of_inputs, strict=True):
-            multiply_into(parts[..., column], x, weight.transpose(1, 2))
+            multiply_all_into(parts[..., column], x, weight)
         states = States(order.earlier[..., :cells], sizes, bias.shape[-1] // (4 * cells), parts)
         memories = [] if query is None else [wiring.attention(query, states.table[:, :, 0], sizes)]
         sums = [torch.split(parts[..., column], sizes) for column in wiring.states + wiring.contexts]
@@ -101,7 +101,7 @@ class _Scan(Function):
         by_x = torch.zeros_like(x) if ctx.needs_input_grad[3] else None
         if by_x is not None:
             for column, weight in zip(wiring.inputs, of_inputs, strict=True):
-                multiply_into(by_x, changes[..., column], weight)
+                multiply_all_into(by_x, changes[..., column], weight.transpose(1, 2))
         second = slice(ctx.order.sizes[0], None)  # all that is read at the first step is zero
         reads = [*before.unbind(2), *(memory.contexts for memory in ctx.memories)]
         by_weights = [
