@@ -101,6 +101,16 @@ def in_recipe(place: str) -> Iterator[None]:
         raise InputError(named) from error
 
 
+@contextmanager
+def in_table(place: str) -> Iterator[None]:
+    """Puts the table that asked for a file, such as ``[features.text] file``, before mistakes that name the file."""
+    try:
+        yield
+    except InputError as error:
+        named = [m if m.where.startswith("[") else replace(m, where=f"{place} {m.where}") for m in error.mistakes]
+        raise InputError(named) from error
+
+
 def cause_of(error: BaseException) -> str:
     """What a plugin's code raised, in one line: the error, and the last line of that code it came through."""
     said = str(error).strip().splitlines()

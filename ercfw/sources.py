@@ -8,7 +8,7 @@ from ercfw.build import DEFAULT, make_part
 from ercfw.catalog import Catalog, load_catalog
 from ercfw.conversations import Conversation, UtteranceId
 from ercfw.crew import Crew
-from ercfw.errors import InputError
+from ercfw.errors import InputError, in_table
 from ercfw.extract import Extraction, Progress, extract
 from ercfw.features import FeatureTable, FittedOn, read_features
 from ercfw.interfaces import ClipExtractor, Dataset, Extractor
@@ -75,9 +75,12 @@ def make_extractor(recipe: Recipe, catalog: Catalog, modality: str) -> Extractor
     """The extractor that the recipe names for a modality."""
     part = feature_part(recipe, modality)
     assert part is not None
-    key = modality if modality in recipe.features else DEFAULT
-    extractor: Extractor = make_part(catalog, "extractor", f"features.{key}", part)
+    extractor: Extractor = make_part(catalog, "extractor", f"features.{_key(recipe, modality)}", part)
     return extractor
+
+
+def _key(recipe: Recipe, modality: str) -> str:
+    return modality if modality in recipe.features else DEFAULT
 
 
 def extracted(recipe: Recipe) -> list[str]:
@@ -134,10 +137,12 @@ def find_source(
         extractor, made = run_extractor(recipe, catalog, conversations, modality, progress, processes)
         return Source(made.table, made.table.fitted_on, extractor.stamps, made.broken, extractor.notice)
     if part is not None and part.file is not None:
-        return _as_recipe_says(part, dataset, read_features(Path(part.file), dataset.rows))
+        with in_table(f"[features.{_key(recipe, modality)}] file"):
+            return _as_recipe_says(part, dataset, read_features(Path(part.file), dataset.rows))
     if all(modality in c.streams for in_split in splits.values() for c in in_split):
         return None
-    return _as_recipe_says(part, dataset, dataset.features(modality))
+    with in_table("[data]"):
+        return _as_recipe_says(part, dataset, dataset.features(modality))
 
 
 def _drawn(recipe: Recipe, catalog: Catalog, dataset: Dataset, modality: str) -> Source:

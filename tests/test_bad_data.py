@@ -77,7 +77,7 @@ def with_nan() -> np.ndarray:
     ids=["nan", "too-few", "one-dimension", "no-width", "text", "objects"],
 )
 def test_feature_files_that_do_not_fit(values, expected, cli, table):
-    cli("run", table(values)).check(2, expected)
+    cli("run", table(values)).check(2, f"own.toml: [data] {expected}")
     assert not Path("runs").exists()
 
 
@@ -122,7 +122,9 @@ def test_labels_outside_the_classes_and_classes_without_labels(cli, table):
 
 def test_missing_files_and_folders(cli, table):
     recipe = table()
-    cli("run", recipe, "features.audio.file=no.npy").check(2, "no.npy: there is no such feature file")
+    cli("run", recipe, "features.audio.file=no.npy").check(
+        2, "own.toml: [features.audio] file no.npy: there is no such feature file"
+    )
     cli("run", recipe, "data.root=no").check(2, "own.toml: [data] no/utterances.csv: cannot be read: No such file")
     cli("run", recipe, "--drop", "data.root").check(2, "own.toml: [data] root: is not set")
 

@@ -32,7 +32,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     As ``torch.nn.functional.linear``, under autocast too; but it can be differentiated only once.
     """
     device = x.device.type
-    autocast = torch.is_autocast_enabled(device)
+    autocast = torch.is_autocast_enabled(device) and x.dtype != torch.float64  # which torch's leaves alone, too
     dtype = torch.get_autocast_dtype(device) if autocast else x.dtype
     if not _is_ours(x, dtype) or not (autocast or weight.dtype == dtype):
         return F.linear(x, weight, bias)

@@ -97,7 +97,10 @@ def test_the_result_may_be_changed_in_place(choose):
 def test_other_types_are_left_to_torch(choose):
     choose(True)
     layer, x = Linear(20, 7).double(), random(9, 20, dtype=torch.float64)
-    assert torch.equal(layer(x), F.linear(x, layer.weight, layer.bias))
+    exact = F.linear(x, layer.weight, layer.bias)
+    assert torch.equal(layer(x), exact)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(layer(x), exact)
     with pytest.raises(RuntimeError, match="dtype"):
         Linear(20, 7)(x)
 

@@ -278,6 +278,7 @@ def test_every_check_has_a_mutant(kind):
     assert list(MUTANTS[kind]) == [check.__name__.replace("_", " ") for check in CHECKS[kind]]
 
 
+@pytest.mark.filterwarnings("ignore:invalid value")  # a share of no utterance
 @pytest.mark.parametrize(
     ("kind", "check", "mutant"),
     [(kind, check, mutant) for kind, checks in MUTANTS.items() for check, found in checks.items() for mutant in found],

@@ -116,6 +116,7 @@ def test_every_check_has_a_mutant():
     assert list(MUTANTS) == [check.__name__.replace("_", " ") for check in CHECKS["loss"]]
 
 
+@pytest.mark.filterwarnings("ignore:std")  # that of few rows
 @pytest.mark.parametrize(("check", "mutant"), [(c, m) for c, mutants in MUTANTS.items() for m in mutants])
 def test_the_check_catches_it(check, mutant):
     assert check in {outcome.check for outcome in check_part("loss", mutant).of("failed")}
