@@ -2,53 +2,15 @@
 
 import mmap
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ercfw.conversations import Clip, Conversation
-from ercfw.errors import BrokenClipError, InputError, RunError
+from ercfw.errors import InputError, RunError
 from ercfw.extract import extract
 from ercfw.feature_cache import cache_folder
 from ercfw.features import FeatureTable
-from ercfw.interfaces import ClipExtractor, Extractor
-
-
-class Letters(Extractor):
-    """How many letters, words and marks a text has; remembers what it was asked for."""
-
-    reads = "text"
-    dim = 3
-    fingerprint = "f" * 64
-
-    def __init__(self):
-        self.asked = []
-
-    def extract(self, conversation):
-        self.asked.append(conversation.id)
-        return [self.one(text) for text in conversation.texts]
-
-    def one(self, text):
-        return np.array([len(text), text.count(" "), text.count("!")], np.float32) if text else None
-
-
-def conversation(name, *texts, speaker="a"):
-    size = len(texts)
-    return Conversation(
-        name, "train", tuple(map(str, range(size))), (speaker,) * size, texts, {"emotion": np.zeros(size, np.int64)}
-    )
-
-
-CONVERSATIONS = [conversation("c0", "Hi!", "", "How are you"), conversation("c1", "Fine!"), conversation("c2", "Bye")]
-
-
-def quiet(*_):
-    pass
-
-
-def table_of(extractor, name, conversations):
-    return extract(extractor, name, conversations, quiet).table
+from tests.made_extractors import CONVERSATIONS, Letters, clips, conversation, quiet, table_of
 
 
 def test_values_ids_and_absence():
@@ -229,66 +191,6 @@ def test_tokens_keep_the_size_of_their_vocabulary(tmp_path):
     assert FeatureTable.load(tmp_path / "tokens.safetensors").dim == 200
 
 
-class Sizes(ClipExtractor):
-    """The bytes of a clip, where it begins, and 1 for the left half; remembers which it was asked for."""
-
-    reads = "audio"
-    dim = 3
-    fingerprint = "f" * 64
-
-    def __init__(self):
-        self.asked = []
-
-    def extract_clip(self, clip):
-        self.asked.append(clip.path.name)
-        data = clip.path.read_bytes()
-        if data.startswith(b"bad"):
-            raise BrokenClipError("is cut off")
-        return np.array([len(data), clip.start, clip.half == "left"], np.float32) if data else None
-
-
-def clips(**content):
-    """A conversation of clips with this content; None = no such file."""
-    paths = {name: Path(f"{name}.wav") for name in content}
-    for name, data in content.items():
-        if data is not None:
-            paths[name].write_bytes(data)
-    return replace(conversation("c", *content), clips=tuple(map(Clip, paths.values())))
-
-
-def test_every_clip_is_kept_by_itself_and_by_its_content_alone():
-    first, same, other = Sizes(), Sizes(), Sizes()
-    spoken = clips(a=b"1", b=b"22", silent=b"")
-    table = table_of(first, "sizes", [spoken])
-    assert table.values[:, 0].tolist() == [1, 2, 0]
-    assert table.present.tolist() == [True, True, False]
-    renamed = replace(spoken, texts=("x", "y", "z"), speakers=("p", "q", "r"))
-    assert table_of(same, "sizes", [renamed]).values.tolist() == table.values.tolist()
-    assert same.asked == []
-    Path("b.wav").write_bytes(b"333")
-    assert table_of(other, "sizes", [spoken]).values[:, 0].tolist() == [1, 3, 0]
-    assert other.asked == ["b.wav"]
-
-
-def test_stretches_of_one_file_are_kept_apart():
-    path = Path("long.wav")
-    path.write_bytes(b"1234")
-    stretches = (Clip(path), Clip(path, 1.5, 2.0), Clip(path, 1.5, 2.5), Clip(path, 1.5, 2.0, "left"))
-    spoken = replace(conversation("c", *"abcd"), clips=stretches)
-    extractor = Sizes()
-    assert table_of(extractor, "sizes", [spoken]).values.tolist() == [[4, 0, 0], [4, 1.5, 0], [4, 1.5, 0], [4, 1.5, 1]]
-    assert len(extractor.asked) == 4
-
-
-def test_broken_clips_are_absent_and_told_each_time():
-    spoken = clips(good=b"1", gone=None, broken=b"bad", empty=b"")
-    for extractor in (Sizes(), Sizes()):
-        made = extract(extractor, "sizes", [spoken], quiet)
-        assert made.table.present.tolist() == [True, False, False, False]
-        assert made.broken == {("c", "1"): "cannot be opened: No such file or directory", ("c", "2"): "is cut off"}
-    assert extractor.asked == []
-
-
 class Listens(Letters):
     """Reads the sound of a whole conversation."""
 
@@ -310,11 +212,6 @@ def test_who_reads_whole_conversations_is_asked_for_them():
     assert same.asked == []
     table_of(other, "listens", [replace(spoken, speakers=("a", "b", "a"))])
     assert other.asked == ["c"]
-
-
-def test_a_conversation_without_clips_has_nothing_to_be_seen():
-    assert not table_of(Sizes(), "sizes", CONVERSATIONS).present.any()
-    assert not table_of(Sizes(), "sizes", [replace(CONVERSATIONS[0], clips=(None, None, None))]).present.any()
 
 
 @pytest.mark.parametrize("place", [-1, -8])
