@@ -20,7 +20,7 @@ def use_well() -> None:
     Threads that spin for long are many times slower as soon as anything else wants the cores, and those that sleep at
     once are always slower. Memory that is given back is taken again page by page, each of which the system must clear.
     """
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
         mallopt(M_MMAP_THRESHOLD, LARGE)
         mallopt(M_TRIM_THRESHOLD, KEPT)

@@ -1,5 +1,7 @@
 """Contrast between the rows of a batch, which supervised contrastive losses share, in bounded memory."""
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated, Any
 
 import torch
@@ -13,9 +15,12 @@ from ercfw_basics.products import fill_up, multiply, multiply_rows
 Block = Annotated[int, Field(ge=1)]
 """Rows whose pairs are held at once: peak memory is a few times ``block x N`` numbers, values do not change."""
 
+FEW = 128
+"""Rows: labels of fewer are looked at together with their neighbours."""
+
 
 def contrast(
-    z: Tensor, label: Tensor, weight: Tensor, *, temperature: float, focus: float = 0.0, block: int = 512
+    z: Tensor, label: Tensor, weight: Tensor, *, temperature: float, focus: float = 0.0, block: Block = 1024
 ) -> Tensor:
     """How far the rows of a label are from each other, seen from all labelled rows: ``[]``.
 
@@ -39,55 +44,105 @@ def contrast(
 
 
 class _Contrast(torch.autograd.Function):
-    """The result is one number, so its gradient is made along with it, block of pairs by block of pairs."""
+    """The result is one number, so its gradient is made along with it, block of pairs by block of pairs.
+
+    The rows of a label stand side by side: most pairs are of two labels, and need no more than the softmax.
+    """
 
     @staticmethod
     def forward(
         ctx: Any, z: Tensor, label: Tensor, weight: Tensor, temperature: float, focus: float, block: int
     ) -> Tensor:
         count = len(z)
-        z = fill_up(z)  # the rows that come on are not labelled, and change nothing
-        label, weight = (F.pad(x, (0, len(z) - count), value=-1) for x in (label, weight))  # [N] each
-        known = label >= 0  # [N]
-        weight = torch.where(known, weight, 0.0)  # [N]
+        label, order = label.clamp(min=-1).sort(descending=True)
+        z = fill_up(z[order])  # the rows that come on are not labelled, and change nothing
+        label, weight = (F.pad(x, (0, len(z) - count), value=-1) for x in (label, weight[order]))  # [N] each
+        share = _shares(label, weight)  # [N]
         # Half the least number, not -inf: with nothing to contrast with, a softmax over -inf alone is NaN.
         away = torch.finfo(z.dtype).min / 2
-        bias = torch.zeros_like(weight).masked_fill(~known, away)  # [N]
+        bias = torch.zeros_like(weight).masked_fill(label < 0, away)  # [N]
+        kin = _kin(label)
         result, dz = z.new_zeros(()), torch.zeros_like(z)
         for start in range(0, len(z), block):
             rows = slice(start, start + block)
             scores = multiply(z[rows] / temperature, z, bias)  # [block, N]
             scores.diagonal(start).fill_(away)
-            alike = label[rows, None] == label  # [block, N]
-            alike.diagonal(start).fill_(False)
-            share = weight[rows] / alike.sum(1).clamp(min=1)  # [block]
-            value, slope = _pairs(scores.log_softmax(1), torch.where(alike, share.unsqueeze(1), 0.0), focus)
+            value, slope = _pairs(scores, label, share, start, kin, focus)
             result += value
-            if ctx.needs_input_grad[0]:
-                dz[rows] += multiply(slope, z.T)
+            if ctx.needs_input_grad[0] and len(slope) == len(z):
+                dz = multiply(slope.add_(slope.t().contiguous()), z.t())
+            elif ctx.needs_input_grad[0]:
+                dz[rows] += multiply(slope, z.t())
                 dz += multiply_rows(slope, z[rows])
-        dz /= temperature
-        ctx.save_for_backward(dz[:count])
+        ctx.save_for_backward(dz[order.argsort()])
+        ctx.temperature = temperature
         return result
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         (dz,) = ctx.saved_tensors
-        return upstream * dz, None, None, None, None, None
+        return dz * (upstream / ctx.temperature), None, None, None, None, None
 
 
-def _pairs(log_s: Tensor, weight: Tensor, focus: float) -> tuple[Tensor, Tensor]:
-    """The weighted sum of ``-(1 - s)^focus log s`` ``[]``, and its slopes along the scores ``[block, N]``.
+def _shares(label: Tensor, weight: Tensor) -> Tensor:
+    """What a pair of a row with another of its label weighs ``[N]``; the labels ``[N]`` fall."""
+    rising = -label  # [N]
+    alike = torch.searchsorted(rising, rising, right=True) - torch.searchsorted(rising, rising)  # [N], itself too
+    return torch.where(label >= 0, weight / (alike - 1).clamp(min=1), 0.0)  # [N]
 
-    Both arguments ``[block, N]`` are used up: nothing here is larger than a block, and little is new.
+
+def _kin(label: Tensor) -> list[slice]:
+    """Runs of rows, none of which has its label in another run; the labels ``[N]`` fall."""
+    if label.device.type != "cpu":
+        return [slice(0, len(label))]  # for more, the host would have to wait for the device
+    starts = [0]
+    for end in torch.unique_consecutive(label, return_counts=True)[1].cumsum(0).tolist():
+        if end - starts[-1] >= FEW:
+            starts.append(end)
+    return [slice(*run) for run in pairwise([*starts, len(label)])]
+
+
+def _pairs(
+    scores: Tensor, label: Tensor, share: Tensor, start: int, kin: Sequence[slice], focus: float
+) -> tuple[Tensor, Tensor]:
+    """The sum of ``-share (1 - s)^focus log s`` ``[]`` over the pairs of a label, and its slopes by the scores.
+
+    Scores and slopes are ``[block, N]``, of the rows from ``start`` on; the scores are used up.
     """
-    s = log_s.exp()  # [block, N]
-    rest = torch.expm1(log_s).neg_().clamp_(min=torch.finfo(s.dtype).tiny)  # [block, N], 1 - s
-    if focus:
-        weight *= rest**focus
-    value = -torch.dot(weight.flatten(), log_s.flatten())  # []
-    # d/d(log s) of -(1 - s)^focus log s is (1 - s)^focus (focus s log s / (1 - s) - 1): finite, as the
-    # quotient stays within [-1, 0], even where a power below 1 has no slope.
-    slope = torch.addcdiv(s.new_full((), -1), log_s.mul_(s), rest, value=focus).mul_(weight)  # [block, N]
-    return value, slope.addcmul_(s, slope.sum(1, keepdim=True), value=-1)
+    s = scores.softmax(1)  # [block, N]
+    log_sum = scores.amax(1, keepdim=True) - s.amax(1, keepdim=True).log_()  # [block, 1]
+    value, total = s.new_zeros(()), torch.zeros_like(log_sum)
+    slopes = []
+    for run in kin:
+        first, stop = max(run.start - start, 0), min(run.stop - start, len(s))
+        if first >= stop:
+            continue
+        rows, own = slice(first, stop), slice(start + first, start + stop)
+        alike = label[own, None] == label[run]  # [rows, run]
+        alike.diagonal(own.start - run.start).fill_(False)
+        weight = torch.where(alike, share[own, None], 0.0)  # [rows, run]
+        log_s = scores[rows, run].sub_(log_sum[rows])  # [rows, run]
+        part, slope = _focal(log_s, s[rows, run], weight, focus)
+        value += part
+        total[rows] = slope.sum(1, keepdim=True)
+        slopes.append((s[rows, run], slope))
+    s *= -total
+    for place, slope in slopes:
+        place += slope
+    return value, s
+
+
+def _focal(log_s: Tensor, s: Tensor, weight: Tensor, focus: float) -> tuple[Tensor, Tensor]:
+    """The sum of ``-weight (1 - s)^focus log s`` ``[]``, and its slopes by ``log s``; all ``[rows, run]``.
+
+    The weights are used up.
+    """
+    if not focus:
+        return -(weight * log_s).sum(), -weight
+    rest = torch.expm1(log_s).neg_().clamp_(min=torch.finfo(s.dtype).tiny)  # [rows, run], 1 - s
+    weight *= rest**focus
+    value = -(weight * log_s).sum()  # []
+    # (1 - s)^focus (focus s log s / (1 - s) - 1): finite, as the quotient stays within [-1, 0], even where a
+    # power below 1 has no slope.
+    return value, torch.addcdiv(s.new_full((), -1), log_s * s, rest, value=focus).mul_(weight)

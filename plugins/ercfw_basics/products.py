@@ -83,7 +83,7 @@ class _Linear(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         of_x, of_weight = ctx.dtypes
         needs_x, needs_weight, needs_bias, _ = ctx.needs_input_grad
-        by_bias = gradient.sum(0, dtype=of_weight) if needs_bias else None  # [O]
+        by_bias = gradient.sum(0).to(of_weight) if needs_bias else None  # [O], rounded once, at the end
         gradient = fill_up(gradient, x.dtype)
         by_x = by_weight = None
         if needs_x:

@@ -36,7 +36,7 @@ class SupCon(Loss):
         info: DataInfo,
         *,
         temperature: Annotated[float, Field(ge=1e-3)] = 0.1,
-        block: Block = 512,
+        block: Block = 1024,
     ) -> None:
         super().__init__(target, info)
         self.temperature = temperature

@@ -48,7 +48,7 @@ class SWFC(Loss):
         form: Literal["paper", "release"] = "release",
         normalise: bool | None = None,
         weight_norm: bool | None = None,
-        block: Annotated[int, Field(ge=1)] = 512,
+        block: Annotated[int, Field(ge=1)] = 1024,
     ) -> None:
         super().__init__(target, info)
         self.temperature = temperature

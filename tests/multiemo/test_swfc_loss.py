@@ -4,11 +4,12 @@ import math
 
 import pytest
 import torch
-from torch._subclasses import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ercfw import UNLABELLED, DataInfo, HeadOutput, Outputs, Rows
 from ercfw.info import TargetSpec
+from ercfw.testing.elsewhere import ELSEWHERE, run_elsewhere
+from ercfw_basics import contrastive
 from ercfw_multiemo.swfc import SWFC
 
 COUNTS = (60, 25, 10, 5)
@@ -44,6 +45,7 @@ def swfc_loops(z, y, weights, tau, gamma, normalise):
     return total / len(rows)
 
 
+@pytest.mark.parametrize("few", [1, 4, contrastive.FEW])
 @pytest.mark.parametrize("block", [1, 5, 14, 512])
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
 @pytest.mark.parametrize(
@@ -56,7 +58,8 @@ def swfc_loops(z, y, weights, tau, gamma, normalise):
         ({"form": "release", "weight_norm": False}, True, False),
     ],
 )
-def test_value_and_gradient_are_those_of_the_equations(block, gamma, options, normalise, weight_norm):
+def test_value_and_gradient_are_those_of_the_equations(monkeypatch, few, block, gamma, options, normalise, weight_norm):
+    monkeypatch.setattr(contrastive, "FEW", few)  # so that these few rows are several runs
     torch.manual_seed(0)
     z = torch.randn(14, 5, dtype=torch.float64, requires_grad=True)
     y = torch.tensor([0, 1, 0, 2, UNLABELLED, 1, 0, 0, 3, 1, 2, UNLABELLED, 0, 1])
@@ -169,8 +172,9 @@ def test_the_block_bounds_the_memory(block, most):
 
 
 def test_nothing_waits_for_the_device():
-    """Fake tensors have no values: reading one, or a shape that depends on one, raises."""
-    with FakeTensorMode():
-        z, y = torch.randn(20, 3, requires_grad=True), torch.randint(-1, 4, (20,))
-        SWFC("emotion", INFO)(outputs_of(z), {"emotion": y}).backward()
+    """A tensor that is elsewhere has no values: reading one, or a shape that depends on one, raises."""
+    z = torch.randn(20, 3, device=ELSEWHERE, requires_grad=True)
+    targets = {"emotion": torch.randint(-1, 4, (20,), device=ELSEWHERE)}
+    loss = SWFC("emotion", INFO).to(ELSEWHERE)
+    run_elsewhere(lambda: loss(outputs_of(z), targets).backward())
     assert z.grad is not None
