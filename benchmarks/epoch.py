@@ -4,10 +4,11 @@
 
 The floor is the time of the multiply-adds that the real utterances need, forwards and backwards, at the rate of
 the fastest float32 matrix product found in the same run: of all, and of those that torch's ``@`` makes.
-Both train from the same weights on the same simulated conversations; making the batches and the optimiser's steps are
-part of an epoch.
+All train from the same weights on the same simulated conversations, each in a process of its own, and take turns;
+making the batches and the optimiser's steps are part of an epoch.
 """
 
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,25 +19,24 @@ import product
 import torch
 
 from ercfw.evaluate import batches
-from ercfw.training import Plan
+from ercfw.training import Plan, Training
+
+BF16 = "train.precision=bf16"
 
 
 def main() -> None:
     said = bench.begin(bench.parser(__doc__, rounds=4))
-    job = product.multiemo(said.device, said.quick)
-    data = product.data_of(job)
-    with TemporaryDirectory() as folder:
-        training, plan = product.begin(job, data, Path(folder))
+    bf16 = bench.has_fast_bf16(said.device)
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        where = folder, said.device, said.quick
+        training, plan = begun(*where)
         transcription = plain.transcribe(training.model, plan.info)
         product.tell(training, plan, transcription)
-        clocks = bench.product_clocks(said.device)
-        clocks["ercfw"] = product.epoch_clock(training, plan)
-        clocks["plain"] = plain_clock(transcription, plan, said.device)
-        bf16 = bench.has_fast_bf16(said.device)
+        made = {"ercfw": (ours, *where), "plain": (theirs, *where)}
         if bf16:
-            job = product.multiemo(said.device, said.quick, "train.precision=bf16")
-            clocks["ercfw, bf16"] = product.epoch_clock(*product.begin(job, data, Path(folder)))
-        seconds = bench.medians(clocks, said.rounds)
+            made["ercfw, bf16"] = (ours, *where, BF16)
+        clocks = {name: stack.enter_context(bench.in_its_own_process(*each)) for name, each in made.items()}
+        seconds = bench.medians({**bench.product_clocks(said.device), **clocks}, said.rounds)
     sizes = [[len(c) for c in part] for part in batches(plan.watched.train, plan.batch_size)]
     seconds["floor, torch's @"] = floor.training(transcription, sizes) * bench.multiply_add(seconds, bench.TORCH)
     seconds["floor"] = floor.training(transcription, sizes) * bench.multiply_add(seconds)
@@ -48,10 +48,22 @@ def main() -> None:
         bench.print_ratio(seconds, "plain", "ercfw, bf16", "at least 10")
 
 
-def plain_clock(model: plain.MultiEMO, plan: Plan, device: str) -> bench.Clock:
-    """Trains one epoch more."""
-    counts = plan.info.targets["emotion"].counts
-    weights = plain.class_weights(counts).to(device)
+def begun(folder: str, device: str, quick: bool, *settings: str) -> tuple[Training, Plan]:
+    """ercfw's training at its start; it saves into the folder."""
+    job = product.multiemo(device, quick, *settings)
+    return product.begin(job, product.data_of(job), Path(folder))
+
+
+def ours(folder: str, device: str, quick: bool, *settings: str) -> bench.Clock:
+    """Trains one epoch more, by ercfw."""
+    return product.epoch_clock(*begun(folder, device, quick, *settings))
+
+
+def theirs(folder: str, device: str, quick: bool) -> bench.Clock:
+    """Trains one epoch more, in plain PyTorch."""
+    training, plan = begun(folder, device, quick)
+    model = plain.transcribe(training.model, plan.info)
+    weights = plain.class_weights(plan.info.targets["emotion"].counts).to(device)
     conversations = plain.load(plan.watched.train, plan.info.speakers, plan.batch_size, shuffle=True)
     optimizer = torch.optim.Adam(model.parameters(), lr=plan.settings.lr, weight_decay=plan.settings.weight_decay)
     return bench.timed(lambda: plain.train_epoch(model, optimizer, conversations, weights), device)
