@@ -1,5 +1,6 @@
 """Soft-HGR (Wang et al., AAAI 2019) over the fused views, as MultiEMO uses it: equation 20 and its 1/N."""
 
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any, Literal, cast
 
@@ -55,47 +56,64 @@ class SoftHGR(Loss):
             widths = ", ".join(f"{name} {view.shape[1]}" for name, view in views.items())
             raise InputError.at("soft-hgr", f"the views differ in width: {widths}", "make them equal")
         total = torch.stack([view.sum() * 0.0 for view in views.values()]).sum()
-        for (name, q), (other, v) in combinations(views.items(), 2):
-            both = (outputs.present[name] & outputs.present[other]).unsqueeze(1)  # [N, 1]
-            with torch.autocast(q.device.type, enabled=False):
-                agreement = self.agreement(q, v, both)
-            total = total - self.times * torch.where(both.sum() > 1, agreement, 0.0) / len(q)
+        for names in _compared({name: outputs.present[name] for name in views}):
+            real = torch.stack([outputs.present[name] for name in names], 1).all(1, keepdim=True)  # [N, 1]
+            with torch.autocast(real.device.type, enabled=False):
+                agreement = self.agreement(real, *(views[name] for name in names))
+            total = total - self.times * torch.where(real.sum() > 1, agreement, 0.0) / len(real)
         return total
 
 
-def soft_hgr(q: Tensor, v: Tensor, real: Tensor) -> Tensor:
-    """``E[q . v] - 1/2 tr(cov(q) cov(v))`` ``[]`` of ``q`` and ``v`` ``[N, D]``, centred.
+def _compared(present: Mapping[str, Tensor]) -> Sequence[tuple[str, ...]]:
+    """The names of views that are compared at once, each with each: all of them if ``present`` ``[N]`` is the same.
+
+    Else, or where the host would have to wait for the device to tell, two of them.
+    """
+    first, *others = present.values()
+    if len(others) > 1 and first.device.type == "cpu" and all(torch.equal(first, other) for other in others):
+        return [tuple(present)]
+    return list(combinations(present, 2))
+
+
+def soft_hgr(real: Tensor, *views: Tensor) -> Tensor:
+    """``E[q . v] - 1/2 tr(cov(q) cov(v))`` ``[]``, summed over every two of the ``views`` ``[N, D]``, centred.
 
     ``real`` ``[N, 1]`` bool marks the utterances that count.
     """
-    return cast(Tensor, _SoftHGR.apply(q, v, real))  # type: ignore[no-untyped-call]
+    return cast(Tensor, _SoftHGR.apply(real, *views))  # type: ignore[no-untyped-call]
 
 
 class _SoftHGR(torch.autograd.Function):
-    """One number, so its gradient is made along with it.
+    """One number, so its gradient is made along with it: a covariance and a product a view, however many pairs.
 
     By centred q it is ``v / n - q cov(v) / (n - 1)``: centred too, so centring has nothing to add on the way back.
     """
 
     @staticmethod
-    def forward(ctx: Any, q: Tensor, v: Tensor, real: Tensor) -> Tensor:
+    def forward(ctx: Any, real: Tensor, *views: Tensor) -> Tensor:
         count = real.sum()
         n, freedom = count.clamp(min=1), (count - 1).clamp(min=1)
-        rows = len(q)
-        q, v = (fill_up(_centred(x, real, n)) for x in (q, v))  # [N, D] each
-        of_q, of_v = multiply_rows(q, q) / freedom, multiply_rows(v, v) / freedom  # [D, D] each
-        if any(ctx.needs_input_grad):
-            by_q = (v / n).sub_(multiply(q, of_v / freedom))  # [N, D]
-            by_v = (q / n).sub_(multiply(v, of_q / freedom))  # [N, D]
-            ctx.save_for_backward(by_q[:rows], by_v[:rows])
-        # tr(A B) of symmetric A, B is the sum of their elementwise product.
-        return (q * v).sum() / n - (of_q * of_v).sum() / 2
+        rows = len(real)
+        centred = [fill_up(_centred(view, real, n)) for view in views]  # [N, D] each
+        covariances = [multiply_rows(x, x) / freedom for x in centred]  # [D, D] each
+        twice, gradients = real.new_zeros((), dtype=centred[0].dtype), []
+        others = zip(_of_the_others(centred), _of_the_others(covariances), strict=True)
+        for x, covariance, (v, of_v) in zip(centred, covariances, others, strict=True):
+            # tr(A B) of symmetric A, B is the sum of their elementwise product.
+            twice += (x * v).sum() / n - (covariance * of_v).sum() / 2
+            gradients.append((v / n).sub_(multiply(x, of_v / freedom))[:rows])  # [N, D]
+        ctx.save_for_backward(*gradients)
+        return twice / 2
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None]:
-        by_q, by_v = ctx.saved_tensors
-        return upstream * by_q, upstream * by_v, None
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        return None, *(upstream * gradient for gradient in ctx.saved_tensors)
+
+
+def _of_the_others(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """For each, the sum of all others."""
+    return [torch.stack([*tensors[:i], *tensors[i + 1 :]]).sum(0) for i in range(len(tensors))]
 
 
 def _centred(x: Tensor, real: Tensor, n: Tensor) -> Tensor:
@@ -104,15 +122,15 @@ def _centred(x: Tensor, real: Tensor, n: Tensor) -> Tensor:
     return x.addmm_(real.to(x.dtype), x.sum(0, keepdim=True) / n, alpha=-1)  # [N, D]
 
 
-def released_agreement(q: Tensor, v: Tensor, real: Tensor) -> Tensor:
+def released_agreement(real: Tensor, *views: Tensor) -> Tensor:
     """``1/n sum q . v - 1/(2n) tr(cov'(q) cov'(v))`` ``[]`` with cov' ``[n, n]`` over the features.
 
-    ``real`` ``[N, 1]`` bool marks the n utterances that count.
+    Summed over every two of the ``views`` ``[N, D]``; ``real`` ``[N, 1]`` bool marks the n utterances that count.
     """
-    q, v = q.masked_fill(~real, 0.0), v.masked_fill(~real, 0.0)  # [N, D] each
-    products = (q * v).sum()
-    q = q - q.mean(1, keepdim=True)  # [N, D]
-    v = v - v.mean(1, keepdim=True)  # [N, D]
+    rows = [view.masked_fill(~real, 0.0) for view in views]  # [N, D] each
+    products = torch.stack([(q * v).sum() for q, v in combinations(rows, 2)]).sum()
+    centred = [row - row.mean(1, keepdim=True) for row in rows]  # [N, D] each
     # tr(q q^T v v^T) = |q^T v|^2: the [N, N] matrices are not needed.
-    trace = (q.T @ v).square().sum() / max(q.shape[1] - 1, 1) ** 2
+    squares = torch.stack([(q.T @ v).square().sum() for q, v in combinations(centred, 2)]).sum()
+    trace = squares / max(views[0].shape[1] - 1, 1) ** 2
     return (products - trace / 2) / real.sum().clamp(min=1)

@@ -4,10 +4,10 @@ from itertools import permutations
 
 import pytest
 import torch
-from torch._subclasses import FakeTensorMode
 
 from ercfw import DataInfo, HeadOutput, InputError, Outputs, Rows
 from ercfw.info import TargetSpec
+from ercfw.testing.elsewhere import ELSEWHERE, run_elsewhere
 from ercfw_multiemo.soft_hgr import SoftHGR
 
 INFO = DataInfo({"emotion": TargetSpec(("a", "b"), (3, 4))}, {}, 2)
@@ -48,11 +48,14 @@ def soft_hgr_loops(views, present, pair, ordered):
 
 @pytest.mark.parametrize("pairs", ["unordered", "ordered"])
 @pytest.mark.parametrize(("form", "pair"), [("paper", paper_pair), ("release", released_pair)])
-@pytest.mark.parametrize("names", [("text", "audio"), ("text", "audio", "visual")])
-def test_value_and_gradient_are_those_of_the_equation(form, pair, pairs, names):
+@pytest.mark.parametrize("alike", [True, False])
+@pytest.mark.parametrize("names", [("text", "audio"), ("text", "audio", "visual"), ("text", "audio", "visual", "pose")])
+def test_value_and_gradient_are_those_of_the_equation(form, pair, pairs, names, alike):
+    """Whether all views lack the same utterances, or each its own."""
     torch.manual_seed(0)
     views = {m: torch.randn(9, 4, dtype=torch.float64, requires_grad=True) for m in names}
-    present = {m: torch.rand(9) < 0.8 for m in names}
+    once = torch.rand(9) < 0.8
+    present = {m: once.clone() if alike else torch.rand(9) < 0.8 for m in names}
     mine = SoftHGR("emotion", INFO, form=form, pairs=pairs)(outputs_of(views, present), {})
     plain = soft_hgr_loops(views, present, pair, pairs == "ordered")
     torch.testing.assert_close(mine, plain, rtol=1e-12, atol=1e-13)
@@ -145,9 +148,9 @@ def test_bfloat16_is_computed_in_float32_under_autocast():
 
 @pytest.mark.parametrize("form", ["paper", "release"])
 def test_nothing_waits_for_the_device(form):
-    """Fake tensors have no values: reading one, or a shape that depends on one, raises."""
-    with FakeTensorMode():
-        views = {m: torch.randn(12, 6, requires_grad=True) for m in "abc"}
-        present = {m: torch.rand(12) < 0.8 for m in views}
-        SoftHGR("emotion", INFO, form=form)(outputs_of(views, present), {}).backward()
+    """A tensor that is elsewhere has no values: reading one, or a shape that depends on one, raises."""
+    views = {m: torch.randn(12, 6, device=ELSEWHERE, requires_grad=True) for m in "abc"}
+    present = {m: torch.rand(12, device=ELSEWHERE) < 0.8 for m in views}
+    loss = SoftHGR("emotion", INFO, form=form)
+    run_elsewhere(lambda: loss(outputs_of(views, present), {}).backward())
     assert all(view.grad is not None for view in views.values())
