@@ -48,7 +48,7 @@ def multiply_into(target: Tensor, x: Tensor, weight: Tensor) -> None:
     else:
         filled = x.new_empty(len(x), -(-x.shape[1] // FEW) * FEW, x.shape[2], dtype=weight.dtype)
         filled[:, : x.shape[1]] = x
-        target += (filled @ weight)[:, : x.shape[1]]
+        target += torch.bmm(filled, weight)[:, : x.shape[1]]
 
 
 def advance(parts: Tensor, before: Tensor, after: Tensor) -> None:
