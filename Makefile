@@ -1,5 +1,5 @@
 # make run | make test | make test-slow | make lint | make docs | make clean
-# Each sets up what it needs in .venv; the stamps make the second time instant.
+# Each target installs what it needs into .venv. Stamp files let later calls skip the installation.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,13 +12,13 @@ SOURCES := pyproject.toml constraints.txt
 .PHONY: run test test-slow browser lint docs clean help
 
 help:
-	@echo "make run        install into $(VENV) and train $(RECIPE)  (RECIPE=file SET='key=value ...')"
-	@echo "make test       install with the test tools and run the tests  (WORKERS=2 at a time)"
-	@echo "make test-slow  the tests that take long, with processes and real clips"
-	@echo "make browser    a Chromium for the tests of pages, where apt can install one  (test-slow asks for it)"
-	@echo "make lint       ruff check, ruff format --check, mypy"
-	@echo "make docs       the documentation as a site, in site/index.html"
-	@echo "make clean      remove $(VENV), the site and the tools' caches"
+	@echo "make run        install into $(VENV) and train $(RECIPE)  (options: RECIPE=file SET='key=value ...')"
+	@echo "make test       install with the test tools and run the tests  (WORKERS=2 parallel workers)"
+	@echo "make test-slow  run the slow tests, with several processes and real clips"
+	@echo "make browser    install Chromium with apt for the tests of report pages  (test-slow needs it)"
+	@echo "make lint       run ruff check, ruff format --check and mypy"
+	@echo "make docs       build the documentation as site/index.html"
+	@echo "make clean      remove $(VENV), the site and the caches of the tools"
 
 run: $(VENV)/run.stamp
 	$(BIN)/ercfw run $(RECIPE) $(SET)
@@ -32,10 +32,10 @@ test-slow: $(VENV)/test.stamp browser
 browser:
 	@if ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null && ! command -v google-chrome >/dev/null; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    echo "installing chromium, for the tests of pages"; \
+	    echo "installing Chromium for the tests of report pages"; \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
 	  else \
-	    echo "no Chromium here: install one, or the tests of pages are skipped" >&2; \
+	    echo "Chromium not found: without it, the tests of report pages are skipped" >&2; \
 	  fi; \
 	fi
 
@@ -62,9 +62,9 @@ $(VENV)/test.stamp: $(SOURCES) | $(BIN)/python
 $(BIN)/python:
 	@for python in $(CANDIDATES); do \
 	  if $$python -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-	    echo "setting up $(VENV) with $$($$python --version): the first time takes a few minutes"; \
+	    echo "setting up $(VENV) with $$($$python --version); this takes a few minutes the first time"; \
 	    exec $$python -m venv $(VENV); \
 	  fi; \
 	done; \
-	echo "error: no Python 3.11 or newer with venv was found; name one: make PYTHON=/path/to/python3" >&2; \
+	echo "error: found no Python 3.11 or newer with venv; choose one with: make PYTHON=/path/to/python3" >&2; \
 	exit 2
