@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from ercfw.machine import use_well
+from ercfw.system.allocator import use_well
 
 use_well()  # as the command line does; before torch
 

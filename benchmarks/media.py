@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from ercfw.conversations import Clip
-from ercfw.launch import cores
+from ercfw.system.launch import cores
 
 SOUND, PICTURE = "decoding sound", "decoding picture"
 FRAMES, WIDTH = 20, 640

@@ -13,7 +13,7 @@ import product
 from accelerate.state import AcceleratorState
 
 from ercfw.experiment import Manner, run_jobs
-from ercfw.talk import Talk
+from ercfw.system.terminal import Talk
 
 PRECISIONS = {"float32": "no", "bfloat16": "bf16"}
 

@@ -18,7 +18,7 @@ from ercfw.experiment import Manner, run_jobs
 from ercfw.report.html import as_html
 from ercfw.report.whole import make_page
 from ercfw.results.finished import find_groups
-from ercfw.talk import Talk
+from ercfw.system.terminal import Talk
 
 AIM, MEGABYTES = "2 s", "6 MB"
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]

@@ -14,7 +14,7 @@ from ercfw.results.pooled import pool
 from ercfw.results.present import comparable_tables
 from ercfw.results.quoted import find_quoted
 from ercfw.results.table import ResultTable
-from ercfw.talk import Talk
+from ercfw.system.terminal import Talk
 
 
 @dataclass(frozen=True)

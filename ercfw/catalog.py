@@ -15,9 +15,9 @@ import pluggy
 
 from ercfw import hooks, interfaces
 from ercfw.errors import InputError, Mistake, cause_of, did_you_mean
-from ercfw.files import is_file, sha256
 from ercfw.options import options_model
 from ercfw.plugin_faults import VERSION, check_version, with_mend
+from ercfw.system.files import is_file, sha256
 
 GROUP = "ercfw"
 CHOICE = "ERCFW_PLUGINS"

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from ercfw.errors import RunError
 from ercfw.interfaces import Extractor
-from ercfw.launch import cores
+from ercfw.system.launch import cores
 
 T = TypeVar("T")
 MOST = 8

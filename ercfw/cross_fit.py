@@ -10,8 +10,8 @@ from pathlib import Path
 from ercfw.checkpoint import read_about
 from ercfw.conversations import Conversation
 from ercfw.errors import InputError
-from ercfw.files import is_file
 from ercfw.recipe import PART
+from ercfw.system.files import is_file
 from ercfw.toml import Tables
 
 

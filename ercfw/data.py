@@ -8,7 +8,6 @@ from typing import Any
 from ercfw.build import DEFAULT, make_part, selected_metric
 from ercfw.catalog import Catalog
 from ercfw.collate import count_classes
-from ercfw.collector import collector_paused
 from ercfw.conversations import UNLABELLED, Conversation, Split
 from ercfw.cross_fit import without_part
 from ercfw.errors import InputError, Mistake, did_you_mean
@@ -20,6 +19,7 @@ from ercfw.missing import kept_of, without, without_stored
 from ercfw.recipe import Missing, Part, Recipe
 from ercfw.sources import Source, brings, feature_part, find_source
 from ercfw.streams import StoredStreams, presence
+from ercfw.system.gc_pause import collector_paused
 
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 SIMULATED = "SIMULATED"

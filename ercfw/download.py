@@ -11,7 +11,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from ercfw.errors import InputError, RunError
-from ercfw.files import is_file
+from ercfw.system.files import is_file
 
 BLOCK = 2**18
 KIB = 1024

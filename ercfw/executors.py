@@ -13,8 +13,8 @@ from queue import SimpleQueue
 from typing import Any
 
 from ercfw.errors import InputError, RunError, cause_of
-from ercfw.launch import cores
 from ercfw.recipe import RunSettings
+from ercfw.system.launch import cores
 
 ROOM = 1_500_000_000
 """Bytes that a run is taken to need, beside features, which are mapped and shared."""

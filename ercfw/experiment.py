@@ -20,7 +20,7 @@ from ercfw.jobs import Job
 from ercfw.recipe import Recipe
 from ercfw.report.folder import open_folder
 from ercfw.run import Run
-from ercfw.talk import Talk
+from ercfw.system.terminal import Talk
 from ercfw.teacher import with_teacher
 
 

@@ -15,8 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from ercfw.conversations import Clip, Conversation
-from ercfw.files import replacing, sha256
 from ercfw.interfaces import Broken
+from ercfw.system.files import replacing, sha256
 
 Array = NDArray[Any]
 Made = Sequence[Array | Broken | None]

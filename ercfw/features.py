@@ -15,12 +15,12 @@ from pydantic import BaseModel, ConfigDict, FailFast
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from ercfw.collector import collector_paused
 from ercfw.conversations import UtteranceId
 from ercfw.errors import InputError
-from ercfw.files import is_file, replacing, sha256
-from ercfw.options import in_short
 from ercfw.streams import StoredModality
+from ercfw.system.files import is_file, replacing, sha256
+from ercfw.system.gc_pause import collector_paused
+from ercfw.system.validation import in_short
 
 FittedOn = Literal["nothing", "unknown"] | frozenset[UtteranceId]
 """The utterances whose labels the maker of a stream had seen."""

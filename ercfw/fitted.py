@@ -13,8 +13,8 @@ from ercfw.conversations import Conversation, UtteranceId
 from ercfw.errors import InputError
 from ercfw.feature_cache import cache_folder
 from ercfw.features import FittedOn
-from ercfw.files import write_text
 from ercfw.streams import gather
+from ercfw.system.files import write_text
 
 DEV_CONTAMINATED = "DEV CONTAMINATED"
 SUSPICIOUS_POINTS = 10.0

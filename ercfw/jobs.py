@@ -12,9 +12,9 @@ from ercfw.build import check_parts, resolved_tables
 from ercfw.catalog import Catalog, load_catalog, plugin_files
 from ercfw.cross_fit import variant_name
 from ercfw.errors import InputError, Mistake
-from ercfw.files import is_file, sha256
 from ercfw.recipe import Recipe, parse_recipe
 from ercfw.sources import refuse_plugin_files
+from ercfw.system.files import is_file, sha256
 from ercfw.toml import Tables
 from ercfw.variants import Source, check_variants, resolve_variant
 

@@ -9,12 +9,12 @@ from ercfw.data import read_dataset
 from ercfw.errors import ErcfwError, in_recipe
 from ercfw.executors import Ended, open_executor
 from ercfw.experiment import load, tell_of_data
-from ercfw.files import write_text
 from ercfw.interfaces import Dataset
 from ercfw.jobs import Job
 from ercfw.recipe import RunSettings
 from ercfw.report.folder import RunFolder
-from ercfw.talk import Talk
+from ercfw.system.files import write_text
+from ercfw.system.terminal import Talk
 
 POLL = 1.0  # seconds
 FAILED = "failed.log"

@@ -12,9 +12,9 @@ import tomlkit
 from numpy.typing import NDArray
 
 from ercfw.conversations import Conversation, ConversationStream, UtteranceId
-from ercfw.files import write_text
 from ercfw.recipe import Missing
 from ercfw.streams import StoredModality
+from ercfw.system.files import write_text
 from ercfw.toml import Tables
 from ercfw.variants import Source
 

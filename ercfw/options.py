@@ -1,39 +1,22 @@
 """A constructor's keyword-only parameters are the schema of what a recipe may set; there is no second one."""
 
 import inspect
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, PydanticUserError, ValidationError, create_model
-from pydantic_core import ErrorDetails
+from pydantic import PydanticUserError, ValidationError, create_model
 
-from ercfw.errors import MOST_TOLD, Mistake, did_you_mean, shown
+from ercfw.errors import Mistake
+from ercfw.system.validation import Strict, as_json, mistakes_of
 
 CORE_KEYS = {
     "use", "weight", "target", "modalities", "batch_size", "allow_fitted_dev", "file", "fitted_on",
 }  # fmt: skip
 """Keys of a part's table that the core reads itself; no part may name an option so."""
 
-_IN_TOML = {
-    "bool_type": "should be true or false",
-    "dict_type": "should be a table",
-    "list_type": "should be a list",
-    "model_type": "should be a table",
-    "too_long": "should be a list of at most {max_length}",
-    "too_short": "should be a list of at least {min_length}",
-    "tuple_type": "should be a list",
-}
-"""What pydantic calls an object or an array, in a recipe's words."""
 
 _CLASHES = {"model_config", "schema", "copy", "register", "construct", "dict", "json", "validate"}
-
-
-class Strict(BaseModel):
-    """A table that takes what it names and nothing else."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
 
 @cache
@@ -85,80 +68,3 @@ def written_options(cls: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     None is what TOML cannot say: such keys are left out.
     """
     return options_model(cls).model_validate_json(as_json(options)).model_dump(mode="json", exclude_none=True)
-
-
-def as_json(value: Mapping[str, Any]) -> str:
-    """What TOML gave, as JSON; dates become strings."""
-    return json.dumps(value, default=str)
-
-
-Location = tuple[int | str, ...]
-
-
-def mistakes_of(
-    error: ValidationError,
-    tables: Mapping[str, Any],
-    where: Callable[[Location], str],
-    known: Callable[[Location], Iterable[str]],
-) -> list[Mistake]:
-    """Pydantic's findings in our words: one mistake a place, since a union reports each of its members.
-
-    Args:
-        error: what pydantic raised.
-        tables: what was read.
-        where: names a location.
-        known: the keys of the table that a location is in, for a misspelt one.
-    """
-    found = list(by_place(error, tables).items())
-    told = [_mistake(where(loc), details, known(loc[:-1])) for loc, details in found[:MOST_TOLD]]
-    return told + [Mistake(shown(where(loc)), "is wrong too") for loc, _ in found[MOST_TOLD:]]
-
-
-def by_place(error: ValidationError, tables: Mapping[str, Any]) -> dict[Location, list[ErrorDetails]]:
-    """Pydantic's findings by where they are in ``tables``; what is wrong inside a place stands for all of it."""
-    found: dict[Location, list[ErrorDetails]] = {}
-    for detail in error.errors(include_url=False):
-        place = _place(detail["loc"], tables, lacks_last=detail["type"] == "missing")
-        found.setdefault(place, []).append(detail)
-    outer = {loc[:depth] for loc in found for depth in range(len(loc))}
-    return {loc: details for loc, details in found.items() if loc not in outer}
-
-
-def _place(loc: Location, tables: Any, lacks_last: bool) -> Location:
-    """A location without what pydantic adds to it, such as the members of a union."""
-    place: Location = ()
-    for part in loc[:-1] if lacks_last else loc:
-        keys = range(len(tables)) if isinstance(tables, list) else tables if isinstance(tables, Mapping) else ()
-        if part in keys:
-            place, tables = (*place, part), tables[part]
-    return (*place, loc[-1]) if lacks_last else place
-
-
-def in_short(error: Exception) -> str:
-    """What was raised; of pydantic's findings the first, in one line."""
-    if not isinstance(error, ValidationError):
-        return str(error)
-    first = error.errors(include_url=False)[0]
-    place = ".".join(map(str, first["loc"]))
-    if first["type"] == "missing":
-        return f"lacks '{place}'"
-    return f"{place}: {_message(first)}" if place else _message(first)
-
-
-def _mistake(place: str, details: list[ErrorDetails], known: Iterable[str]) -> Mistake:
-    first = details[0]
-    if first["type"] == "extra_forbidden":
-        return Mistake(place, "there is no such key", did_you_mean(str(first["loc"][-1]), known))
-    if first["type"] == "missing":
-        return Mistake(place, "is missing")
-    messages = list(dict.fromkeys(_message(detail) for detail in details))
-    choices = [messages[0], *(message.removeprefix("should be ") for message in messages[1:])]
-    given = str(first["input"]).lower() if isinstance(first["input"], bool) else repr(first["input"])
-    return Mistake(place, f"{' or '.join(choices)}, not {given}")
-
-
-def _message(detail: ErrorDetails) -> str:
-    if detail["type"] in _IN_TOML:
-        return _IN_TOML[detail["type"]].format_map(detail.get("ctx", {}))
-    message = detail["msg"].removeprefix("Input ").removeprefix("Value error, ")
-    return message[0].lower() + message[1:]

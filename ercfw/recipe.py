@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from ercfw.errors import Mistake
-from ercfw.options import Location, Strict, as_json, by_place, mistakes_of
 from ercfw.search_space import Range, Tune
+from ercfw.system.validation import Location, Strict, as_json, by_place, mistakes_of
 from ercfw.toml import Tables
 
 BASE = "base"

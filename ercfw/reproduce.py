@@ -14,7 +14,7 @@ from ercfw.experiment import Manner, run_jobs
 from ercfw.jobs import Choice, plan_jobs
 from ercfw.report.folder import RunFolder
 from ercfw.results.finished import FinishedRun
-from ercfw.talk import Talk
+from ercfw.system.terminal import Talk
 from ercfw.variants import read_toml
 
 KEPT = ("python", "platform", "ercfw", "device", "processes", "threads", "git")

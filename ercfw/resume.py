@@ -10,8 +10,8 @@ from torch import Size, Tensor
 
 from ercfw.checkpoint import load_state, previous_of, save_state
 from ercfw.errors import InputError, Mistake
-from ercfw.files import still_there
-from ercfw.options import in_short
+from ercfw.system.files import still_there
+from ercfw.system.validation import in_short
 from ercfw.training import Told, Training
 
 STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)

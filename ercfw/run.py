@@ -17,11 +17,9 @@ from ercfw.conversations import UNLABELLED, Conversation, fingerprint
 from ercfw.data import Data
 from ercfw.errors import InputError
 from ercfw.evaluate import Predictions, score
-from ercfw.files import write_text
 from ercfw.info import DataInfo
 from ercfw.interfaces import Model
 from ercfw.jobs import Job
-from ercfw.peak import forget_peak, peak_memory
 from ercfw.protocol import CHOSEN_ON, NOTES, SCORED, STAMPS, watched_splits
 from ercfw.recipe import Recipe
 from ercfw.rehearse import rehearse
@@ -35,7 +33,9 @@ from ercfw.report.sections import meaning_of, run_sections
 from ercfw.report.tables import headline
 from ercfw.results.finished import FinishedRun
 from ercfw.resume import can_resume, resume
-from ercfw.talk import Bars, Talk
+from ercfw.system.files import write_text
+from ercfw.system.peak_memory import forget_peak, peak_memory
+from ercfw.system.terminal import Bars, Talk
 from ercfw.trackers import Log, check_trackers, tracking
 from ercfw.train import answer, at, fit
 from ercfw.training import Epoch, Plan, Told, Training, start

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from ercfw.options import Strict
+from ercfw.system.validation import Strict
 
 
 class Range(Strict):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ercfw.errors import InputError, did_you_mean
-from ercfw.files import is_file
+from ercfw.system.files import is_file
 
 _PACKAGE = Path(__file__).parent
 

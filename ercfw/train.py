@@ -20,7 +20,7 @@ from ercfw.evaluate import Predictions, batches, predict, score, selected
 from ercfw.recipe import Train
 from ercfw.resume import save
 from ercfw.step import backward
-from ercfw.stopping import Stopped, Wish, when_saved
+from ercfw.system.signals import Stopped, Wish, when_saved
 from ercfw.training import Epoch, Plan, Told, Training
 
 

@@ -16,9 +16,9 @@ from ercfw.conversations import Conversation
 from ercfw.errors import InputError
 from ercfw.info import DataInfo
 from ercfw.interfaces import Metric
-from ercfw.memory import Memory
 from ercfw.optimise import Schedule, make_optimizer, make_schedule
 from ercfw.recipe import Train
+from ercfw.system.out_of_memory import Memory
 
 Epoch = dict[str, Any]
 

@@ -14,13 +14,13 @@ import tomlkit
 from ercfw.data import Data, read_dataset
 from ercfw.errors import ErcfwError, InputError, RunError
 from ercfw.experiment import load, make_accelerator, tell_of_data
-from ercfw.files import write_text
 from ercfw.jobs import Choice, Job, plan_jobs
 from ercfw.overrides import merge, parse_overrides
 from ercfw.report.folder import RunFolder
 from ercfw.run import Run
 from ercfw.search_space import Choices, Range, Tune
-from ercfw.talk import Talk
+from ercfw.system.files import write_text
+from ercfw.system.terminal import Talk
 from ercfw.toml import Tables
 from ercfw.training import Epoch
 from ercfw.variants import Source, resolve_variant

@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from ercfw.errors import InputError, Mistake, did_you_mean
-from ercfw.options import as_json, mistakes_of
 from ercfw.overrides import drop, merge
 from ercfw.recipe import BASE, Variant
+from ercfw.system.validation import as_json, mistakes_of
 from ercfw.toml import Tables, parse_toml
 
 LONGEST_NAME = 200

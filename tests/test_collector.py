@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from ercfw.collector import collector_paused
+from ercfw.system.gc_pause import collector_paused
 
 
 def test_it_is_paused_inside_and_goes_on_after_a_failure():

@@ -110,7 +110,7 @@ PROGRAM = """
     sys.path.insert(0, {tests!r})
     from test_crew import CREW, Bytes, quiet, said
     from ercfw.extract import extract
-    from ercfw.stopping import Stopped, at_once
+    from ercfw.system.signals import Stopped, at_once
 
     if __name__ == "__main__":
         conversation = said(*(b"slow%d" % n for n in range(40)))

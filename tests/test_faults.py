@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ercfw.checkpoint import load_model
-from ercfw.memory import Memory
+from ercfw.system.out_of_memory import Memory
 
 AFTER_AN_EPOCH = """
 import os, shutil, time

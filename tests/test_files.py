@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from ercfw.errors import RunError
-from ercfw.files import replacing, sha256, write_text
+from ercfw.system.files import replacing, sha256, write_text
 
 
 def test_a_file_appears_when_the_block_ends_well(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 FAULTS = """
 import resource, sys
-from ercfw.machine import use_well
+from ercfw.system.allocator import use_well
 if "well" in sys.argv:
     use_well()
 import torch

@@ -6,13 +6,13 @@ import sys
 
 import torch
 
-from ercfw.peak import peak_memory
+from ercfw.system.peak_memory import peak_memory
 
 MUCH = 200_000_000
 # In a process of its own: one that has freed memory before may take it again without asking the system.
 CODE = f"""
 import json, torch
-from ercfw.peak import forget_peak, peak_memory
+from ercfw.system.peak_memory import forget_peak, peak_memory
 cpu = torch.device("cpu")
 forget_peak(cpu)
 told = [peak_memory(cpu)]
@@ -35,5 +35,5 @@ def test_what_was_held_is_in_the_peak_until_it_is_forgotten():
 
 
 def test_where_there_is_no_status_the_system_is_asked(tmp_path, monkeypatch):
-    monkeypatch.setattr("ercfw.peak.STATUS", tmp_path / "none")
+    monkeypatch.setattr("ercfw.system.peak_memory.STATUS", tmp_path / "none")
     assert 50_000_000 < peak_memory(torch.device("cpu")) < 2**40

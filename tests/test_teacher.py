@@ -12,7 +12,7 @@ from ercfw.data import read_dataset
 from ercfw.experiment import load
 from ercfw.jobs import Choice, plan_jobs
 from ercfw.overrides import parse_overrides
-from ercfw.talk import Talk
+from ercfw.system.terminal import Talk
 from ercfw.variants import read_toml
 
 TEXT, AUDIO = 'data.modalities=["text"]', 'data.modalities=["audio"]'

@@ -6,8 +6,8 @@ import time
 
 from ercfw.cli.app import app, first_process
 from ercfw.errors import ErcfwError, PeerGoneError, RunError
-from ercfw.machine import use_well
-from ercfw.stopping import Stopped, at_once
+from ercfw.system.allocator import use_well
+from ercfw.system.signals import Stopped, at_once
 
 # isort: off
 # In the order in which --help tells them.

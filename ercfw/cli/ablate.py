@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ercfw.cli.app import AsJson, Dropped, NoPluginFiles, Overrides, RecipeName, Variants, app, check_folder, plan
-from ercfw.stopping import Stopped
+from ercfw.system.signals import Stopped
 
 if TYPE_CHECKING:
     from ercfw.many import Task
-    from ercfw.talk import Talk
+    from ercfw.system.terminal import Talk
 
 Seeds = Annotated[str, typer.Option(help="A number of seeds (5), or a list (1,7).")]
 Out = Annotated[Path, typer.Option(help="Where runs are left.")]
@@ -39,7 +39,7 @@ def ablate(
     """Run every variant with every seed, side by side, and put them into one table; again, it goes on."""
     check_folder("--out", out)
     from ercfw.ablate import make_tasks
-    from ercfw.talk import Talk
+    from ercfw.system.terminal import Talk
 
     tasks: list[Task] = []
     for fold in range(folds or 1):
@@ -69,7 +69,7 @@ def missing(
     from ercfw.missing import write_missing_recipe
     from ercfw.overrides import parse_overrides
     from ercfw.shipped import find_recipe
-    from ercfw.talk import Talk
+    from ercfw.system.terminal import Talk
     from ercfw.variants import read_toml, resolve_variant
 
     source = read_toml(find_recipe(recipe))

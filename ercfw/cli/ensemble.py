@@ -24,11 +24,11 @@ def ensemble(
         raise InputError.at(f"--out {out}", "holds a run already", "--force writes over it")
     check_folder("--out", out)
     from ercfw.catalog import load_catalog
-    from ercfw.files import write_text
     from ercfw.report.tables import plain_table
     from ercfw.results.comparable import check_comparable, targets_of
     from ercfw.results.ensemble import combine, ensemble_metrics, member_rows, write_ensemble_predictions
     from ercfw.results.finished import Group, find_groups
+    from ercfw.system.files import write_text
 
     members = [run for group in find_groups(runs) for run in group.runs]
     if len(members) < 2:

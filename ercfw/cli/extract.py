@@ -17,8 +17,8 @@ from ercfw.cli.app import (
     plan,
     results_console,
 )
-from ercfw.launch import MANY
-from ercfw.stopping import Stopped
+from ercfw.system.launch import MANY
+from ercfw.system.signals import Stopped
 
 
 @app.command(epilog="ercfw extract mine.toml  |  ercfw extract mine.toml data.root=data/meld --to features")
@@ -42,7 +42,7 @@ def extract(
     from ercfw.errors import in_recipe
     from ercfw.make_features import make_features
     from ercfw.report.tables import features_table
-    from ercfw.talk import Talk
+    from ercfw.system.terminal import Talk
 
     talk = Talk(quiet=quiet)
     try:

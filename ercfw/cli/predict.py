@@ -8,8 +8,8 @@ import typer
 
 from ercfw.cli.app import NoPluginFiles, app, check_folder, results_console
 from ercfw.errors import InputError
-from ercfw.launch import MANY
-from ercfw.stopping import Stopped
+from ercfw.system.launch import MANY
+from ercfw.system.signals import Stopped
 
 Format = Literal["table", "csv", "json"]
 
@@ -45,10 +45,10 @@ def predict(
             raise InputError.at(f"--out {out}", "is there already", "--force writes over it")
         check_folder("--out", out.parent)
     from ercfw.crew import usual_processes
-    from ercfw.files import write_text
     from ercfw.predict import load
     from ercfw.predict.answers import answers_table, as_csv, as_json
-    from ercfw.talk import Talk
+    from ercfw.system.files import write_text
+    from ercfw.system.terminal import Talk
 
     talk = Talk(quiet=quiet)
     try:

@@ -26,11 +26,11 @@ def report(
     if pictures is not None:
         check_folder("--pictures", pictures)
     from ercfw import plots
-    from ercfw.files import write_text
     from ercfw.report.html import as_html
     from ercfw.report.whole import make_page
     from ercfw.results.finished import find_groups
-    from ercfw.talk import Talk
+    from ercfw.system.files import write_text
+    from ercfw.system.terminal import Talk
     from ercfw.variants import slug
 
     groups = find_groups(runs)

@@ -9,7 +9,7 @@ import typer
 
 from ercfw.cli.app import AsJson, NoPluginFiles, app, check_folder, results_console
 from ercfw.errors import InputError
-from ercfw.stopping import Stopped
+from ercfw.system.signals import Stopped
 
 
 @app.command(epilog="ercfw reproduce runs/mosi/base/seed-0")
@@ -24,7 +24,7 @@ def reproduce(
     check_folder("--out", out)
     from ercfw.reproduce import reproduce as run_again
     from ercfw.results.finished import find_groups
-    from ercfw.talk import Talk
+    from ercfw.system.terminal import Talk
 
     found = [each for group in find_groups([run]) for each in group.runs]
     if len(found) > 1:

@@ -21,8 +21,8 @@ from ercfw.cli.app import (
     results_console,
 )
 from ercfw.errors import InputError
-from ercfw.launch import MANY, launch
-from ercfw.stopping import Stopped
+from ercfw.system.launch import MANY, launch
+from ercfw.system.signals import Stopped
 
 
 @app.command(epilog="ercfw run multiemo_meld  |  ercfw run mine.toml --variant all --seeds 5  |  "
@@ -55,7 +55,7 @@ def run(
     check_folder("--out", out)
     from ercfw.experiment import Manner, run_jobs
     from ercfw.report.tables import run_table, summary_table
-    from ercfw.talk import Talk
+    from ercfw.system.terminal import Talk
 
     talk = Talk(quiet=quiet, silent=not first_process())
     try:

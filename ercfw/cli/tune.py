@@ -8,7 +8,7 @@ import typer
 
 from ercfw.cli.app import AsJson, Dropped, NoPluginFiles, Overrides, RecipeName, app, check_folder, plan
 from ercfw.errors import InputError, RunError
-from ercfw.stopping import Stopped
+from ercfw.system.signals import Stopped
 
 if TYPE_CHECKING:
     from ercfw.recipe import RunSettings
@@ -35,7 +35,7 @@ def tune(
 ) -> None:
     """Search the space of the recipe's [tune] by its dev score, and write the best recipe; again, it goes on."""
     search = _search(recipe, overrides or [], variant, drop or [], out, storage, no_plugin_files)
-    from ercfw.talk import Talk
+    from ercfw.system.terminal import Talk
     from ercfw.tune import check_space, finished, open_study, run_trials, stamps_of, write_best
 
     check_space(search)

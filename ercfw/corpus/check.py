@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from ercfw.collector import collector_paused
 from ercfw.corpus.annotations import check_annotations
 from ercfw.corpus.contamination import check_fitting
 from ercfw.corpus.finding import LEVELS, Finding, Level
@@ -12,9 +11,10 @@ from ercfw.data import SPLITS
 from ercfw.errors import InputError
 from ercfw.extract import Progress
 from ercfw.features import FeatureTable
-from ercfw.files import is_file
 from ercfw.interfaces import Dataset
 from ercfw.streams import gather
+from ercfw.system.files import is_file
+from ercfw.system.gc_pause import collector_paused
 
 
 @collector_paused()

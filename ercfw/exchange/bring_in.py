@@ -21,9 +21,9 @@ from ercfw.exchange.card import Card, read_card
 from ercfw.exchange.matching import Matched, match
 from ercfw.exchange.published import ANYBODYS, Key, Published
 from ercfw.features import FeatureTable
-from ercfw.files import is_folder, sha256, write_text
 from ercfw.interfaces import Dataset, FileLayout
 from ercfw.recipe import Part
+from ercfw.system.files import is_folder, sha256, write_text
 
 COLUMNS = ("conversation", "utterance", "speaker", "text", "label", "split")
 

@@ -11,8 +11,8 @@ from ercfw.conversations import UtteranceId
 from ercfw.errors import InputError
 from ercfw.exchange.published import ANYBODYS, Published
 from ercfw.features import FeatureTable, FittedOn
-from ercfw.files import sha256, write_text
-from ercfw.options import in_short
+from ercfw.system.files import sha256, write_text
+from ercfw.system.validation import in_short
 
 NAME = "ercfw.json"
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ercfw.errors import InputError, shown
-from ercfw.files import is_file
 from ercfw.pickles import made, tensors
 from ercfw.pickles.plain import plain
 from ercfw.pickles.scan import scan
+from ercfw.system.files import is_file
 
 ROOM = 2**20
 TIMES = 4

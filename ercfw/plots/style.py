@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ercfw.errors import shown
-from ercfw.files import replacing
+from ercfw.system.files import replacing
 
 LONGEST_CLASS, LONGEST_TITLE = 40, 400
 """Characters that a picture shows of a class's name, and of its title."""

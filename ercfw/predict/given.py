@@ -9,9 +9,9 @@ from pathlib import Path
 from ercfw.conversations import Clip, Conversation
 from ercfw.errors import InputError
 from ercfw.features import FeatureTable, read_features
-from ercfw.files import is_file, is_folder
 from ercfw.predict.subtitles import read_subtitles
 from ercfw.predict.transcript import ONE_SPEAKER, Line, Transcript, read_transcript
+from ercfw.system.files import is_file, is_folder
 
 MEDIA = {
     ".aac", ".avi", ".flac", ".flv", ".m4a", ".m4v", ".mkv", ".mov", ".mp3", ".mp4", ".mpeg", ".mpg", ".ogg", ".opus",

@@ -10,9 +10,9 @@ from ercfw.collate import collate
 from ercfw.conversations import Conversation
 from ercfw.errors import ErcfwError, RunError, cause_of
 from ercfw.evaluate import batches
-from ercfw.memory import Memory
 from ercfw.predict.answers import DIGITS, Answer
 from ercfw.predict.saved import SavedRun
+from ercfw.system.out_of_memory import Memory
 
 Probabilities = Mapping[str, NDArray[np.float32]]
 """``[N, C]`` of each target."""

@@ -11,11 +11,11 @@ from ercfw.build import build_model
 from ercfw.catalog import Catalog, load_catalog, plugin_files
 from ercfw.checkpoint import load_model
 from ercfw.errors import InputError, in_recipe
-from ercfw.files import is_file, is_folder
 from ercfw.info import DataInfo
 from ercfw.interfaces import Model
 from ercfw.recipe import Recipe, parse_recipe
 from ercfw.sources import refuse_plugin_files
+from ercfw.system.files import is_file, is_folder
 from ercfw.variants import read_toml
 
 

@@ -4,7 +4,7 @@ import codecs
 from pathlib import Path
 
 from ercfw.errors import InputError
-from ercfw.files import is_file
+from ercfw.system.files import is_file
 
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 

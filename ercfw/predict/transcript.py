@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ercfw.conversations import Clip, Conversation
-from ercfw.csv_records import csv_records
 from ercfw.errors import InputError, Mistake, did_you_mean
 from ercfw.predict.text_file import read_text
 from ercfw.predict.times import seconds_of
+from ercfw.system.csv_reader import csv_records
 
 COLUMNS = ("conversation", "utterance", "speaker", "text", "clip", "start", "end")
 MELD = {"conversation": "Dialogue_ID", "utterance": "Utterance_ID", "speaker": "Speaker", "text": "Utterance"}

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from ercfw.errors import InputError
 from ercfw.evaluate import Predictions
-from ercfw.files import replacing
+from ercfw.system.files import replacing
 
 Moment = Literal["untrained", "best"]
 MOMENTS: tuple[Moment, ...] = ("untrained", "best")

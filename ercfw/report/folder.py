@@ -15,11 +15,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ercfw.checkpoint import previous_of
 from ercfw.errors import InputError, RunError
-from ercfw.files import is_file, replacing, sha256, still_there, write_text
 from ercfw.interfaces import Provenance
 from ercfw.jobs import Job
-from ercfw.options import in_short
 from ercfw.resume import can_resume
+from ercfw.system.files import is_file, replacing, sha256, still_there, write_text
+from ercfw.system.validation import in_short
 from ercfw.variants import slug
 
 SHORT = 8

@@ -7,9 +7,9 @@ from typing import Any
 
 from ercfw.conversations import UNLABELLED, Conversation
 from ercfw.evaluate import Predictions
-from ercfw.files import replacing
 from ercfw.info import DataInfo
 from ercfw.streams import presence
+from ercfw.system.files import replacing
 
 ABOUT = ("kind", "new_speaker", "lacks")
 """Columns that tell of an utterance what no model said."""

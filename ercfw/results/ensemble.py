@@ -12,9 +12,9 @@ from ercfw.catalog import Catalog
 from ercfw.conversations import UNLABELLED
 from ercfw.errors import InputError
 from ercfw.evaluate import measure
-from ercfw.files import replacing
 from ercfw.results.counts import Array
 from ercfw.results.finished import Answers, FinishedRun
+from ercfw.system.files import replacing
 
 STEPS, ENOUGH = 10_000, 1e-9
 SPLITS = ("dev", "test")

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ercfw.conversations import UNLABELLED
-from ercfw.files import replacing
 from ercfw.results.finished import Group
+from ercfw.system.files import replacing
 
 HALF = 0.5
 

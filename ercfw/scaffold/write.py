@@ -10,7 +10,7 @@ from typing import Any
 import ercfw
 from ercfw.catalog import KINDS, Catalog
 from ercfw.errors import InputError, did_you_mean
-from ercfw.files import write_text
+from ercfw.system.files import write_text
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 RECIPE: Mapping[str, Mapping[str, Any]] = {

@@ -13,11 +13,11 @@ from ercfw import Conversation, Extractor, InputError
 from ercfw.conversations import fingerprint
 from ercfw.cross_fit import runs_without_parts
 from ercfw.features import FittedOn
-from ercfw.files import is_file, sha256
 from ercfw.interfaces import Broken
 from ercfw.predict.encode import encode, encoder_of
 from ercfw.predict.saved import SavedRun, read_run
 from ercfw.sources import extracted, make_extractor
+from ercfw.system.files import is_file, sha256
 
 
 class TrainedEncoder(Extractor):

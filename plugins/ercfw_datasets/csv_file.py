@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ercfw.csv_records import csv_records
 from ercfw.errors import InputError, did_you_mean
+from ercfw.system.csv_reader import csv_records
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ercfw.errors import InputError
-from ercfw.files import sha256
 from ercfw.interfaces import Provenance
+from ercfw.system.files import sha256
 from ercfw_datasets.annotations import Annotations, Record, to_conversations
 from ercfw_datasets.corpus import Corpus, FeatureFiles
 from ercfw_datasets.csv_file import read_csv

@@ -8,8 +8,8 @@ from sys import intern
 
 from ercfw.conversations import Clip
 from ercfw.errors import InputError
-from ercfw.files import is_folder, sha256
 from ercfw.interfaces import Provenance
+from ercfw.system.files import is_folder, sha256
 from ercfw_datasets.annotations import SPLITS, Annotations, Record, to_conversations
 from ercfw_datasets.clips import only_there
 from ercfw_datasets.corpus import Corpus, FeatureFiles

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from ercfw.errors import InputError
-from ercfw.files import is_folder
+from ercfw.system.files import is_folder
 
 
 def real_root(root: Path | None, default: Path, corpus: str) -> Path | None:

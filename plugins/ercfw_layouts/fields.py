@@ -9,8 +9,8 @@ import numpy as np
 
 from ercfw.errors import InputError
 from ercfw.exchange.published import Key, Published
-from ercfw.files import replacing
 from ercfw.pickles import read_pickle
+from ercfw.system.files import replacing
 from ercfw_layouts import values
 from ercfw_layouts.corpora import IEMOCAP, form_of, written_speakers
 

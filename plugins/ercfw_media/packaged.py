@@ -4,7 +4,7 @@ from importlib import metadata, util
 from pathlib import Path
 
 from ercfw.errors import InputError
-from ercfw.files import sha256
+from ercfw.system.files import sha256
 
 
 def packaged(package: str, inside: str, content: str, version: str, missing: InputError) -> Path:

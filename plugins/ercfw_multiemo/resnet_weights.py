@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ercfw import InputError
-from ercfw.files import is_file
+from ercfw.system.files import is_file
 
 Style = Literal["torch", "caffe"]
 Layer = tuple[str, str]

@@ -14,8 +14,8 @@ from pydantic import Field
 
 from ercfw.conversations import Clip
 from ercfw.errors import InputError, missing_library
-from ercfw.files import is_file, sha256
 from ercfw.interfaces import ClipExtractor
+from ercfw.system.files import is_file, sha256
 from ercfw_media.faces import FaceDetector, Pool, Which, face_crops, pool
 from ercfw_media.packaged import installed
 from ercfw_multiemo.resnet import RESNET101, SEED, FaceResNet, Normalise, load_resnet, random_resnet

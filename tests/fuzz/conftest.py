@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from ercfw.errors import ErcfwError, InputError
-from ercfw.peak import RESET
+from ercfw.system.peak_memory import RESET
 
 TIMES = int(os.environ.get("ERCFW_FUZZ", "1"))
 DEADLINES = {signal.ITIMER_PROF: (signal.SIGPROF, 20), signal.ITIMER_REAL: (signal.SIGALRM, 300)}

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from ercfw.build import build_losses, build_model
-from ercfw.checkpoint import _hash, load_model, load_state, save_model, save_state, start_from
+from ercfw.checkpoint import load_model, load_state, save_model, save_state, start_from
 from ercfw.collate import describe
 from ercfw.data import load_data, make_dataset
 from ercfw.errors import ErcfwError
@@ -21,6 +21,7 @@ from ercfw.experiment import make_accelerator
 from ercfw.info import DataInfo, ModalitySpec, TargetSpec
 from ercfw.jobs import Choice, plan_jobs
 from ercfw.resume import resume, save
+from ercfw.system.tensor_file import _hash
 from ercfw.train import fit
 from ercfw.training import Plan, Told, Training, Watched, start
 from ercfw.variants import read_toml

@@ -19,7 +19,7 @@ def check(
     from ercfw.corpus.check import check_corpus
     from ercfw.corpus.finding import LEVELS, Finding
     from ercfw.report.tables import plain_table
-    from ercfw.talk import Talk
+    from ercfw.system.terminal import Talk
 
     talk = Talk(quiet=as_json)
     if dataset.provenance.simulated:

@@ -28,7 +28,7 @@ def import_(
     from ercfw.catalog import load_catalog
     from ercfw.exchange.bring_in import bring_in
     from ercfw.report.tables import plain_table
-    from ercfw.talk import Talk
+    from ercfw.system.terminal import Talk
 
     talk = Talk(quiet=as_json)
     talk.say(f"reading {path}; nothing in it is run")
@@ -58,7 +58,7 @@ def export(
     from ercfw.catalog import load_catalog
     from ercfw.exchange.hand_out import hand_out
     from ercfw.report.tables import plain_table
-    from ercfw.talk import Talk
+    from ercfw.system.terminal import Talk
 
     talk = Talk(quiet=as_json)
     dataset, warnings = chosen_dataset(what, settings, no_plugin_files)

@@ -8,7 +8,7 @@ import typer
 from ercfw.cli.app import check_folder, results_console
 from ercfw.cli.data import data_app
 from ercfw.errors import InputError, did_you_mean
-from ercfw.stopping import Stopped
+from ercfw.system.signals import Stopped
 
 SERVER = "https://raw.githubusercontent.com"
 
@@ -26,7 +26,7 @@ def fetch(
     from ercfw.download import fetch as get
     from ercfw.exchange.bring_in import bring_in
     from ercfw.report.tables import plain_table
-    from ercfw.talk import Talk
+    from ercfw.system.terminal import Talk
 
     catalog = load_catalog()
     known = {c.name: c.made_by for c in catalog.components("dataset") if c.made_by.public_files}

@@ -25,7 +25,7 @@ def stats(
     dataset, warnings = chosen_dataset(what, settings, no_plugin_files)
     from ercfw.corpus import stats as figures
     from ercfw.report.tables import plain_table
-    from ercfw.talk import Talk
+    from ercfw.system.terminal import Talk
 
     talk = Talk()
     for warning in warnings:
