@@ -14,8 +14,8 @@ from pathlib import Path
 
 import bench
 
-from ercfw.shipped import shipped_recipes
-from ercfw.variants import read_toml
+from ercfw.recipe.recipe_file import read_toml
+from ercfw.recipe.shipped import shipped_recipes
 
 EPOCHS = 3
 

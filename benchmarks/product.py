@@ -11,17 +11,18 @@ from accelerate.state import AcceleratorState
 from torch import nn
 
 from ercfw import Conversation
-from ercfw.build import build_losses, build_model, selected_metric
+from ercfw.build import build_losses, build_model
 from ercfw.checkpoint import seed_everything
 from ercfw.collate import collate, describe
 from ercfw.data import Data, load_data, make_dataset
 from ercfw.experiment import make_accelerator
 from ercfw.jobs import Choice, Job, plan_jobs
-from ercfw.overrides import parse_overrides
-from ercfw.shipped import find_recipe
+from ercfw.recipe.overrides import parse_overrides
+from ercfw.recipe.queries import selected_metric
+from ercfw.recipe.recipe_file import read_toml
+from ercfw.recipe.shipped import find_recipe
 from ercfw.train import fit
 from ercfw.training import Plan, Told, Training, Watched, start
-from ercfw.variants import read_toml
 
 QUICK = 12
 """Conversations, where a command is only to show that it runs."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from ercfw.catalog import Catalog
 from ercfw.jobs import Job
 from ercfw.many import Task, prepare, run_all
-from ercfw.recipe import RunSettings
+from ercfw.recipe.schema import RunSettings
 from ercfw.report.folder import open_folder, read_metrics
 from ercfw.results.finished import FinishedRun, Group
 from ercfw.results.pooled import pool

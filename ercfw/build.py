@@ -13,28 +13,13 @@ from ercfw.catalog import Catalog
 from ercfw.errors import ErcfwError, InputError, Mistake, RunError, cause_of, did_you_mean
 from ercfw.info import DataInfo
 from ercfw.interfaces import Context, FusionBlock, Loss, Model
-from ercfw.model import JOINT, ComposedModel
+from ercfw.model import ComposedModel
 from ercfw.options import read_options, written_options
-from ercfw.recipe import FeaturePart, Part, Recipe, loss_weights
-from ercfw.toml import Tables
+from ercfw.recipe.queries import DEFAULT, JOINT, loss_weights, parts_of, selected_metric
+from ercfw.recipe.schema import FeaturePart, Part, Recipe
+from ercfw.recipe.toml import Tables
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-DEFAULT = "default"
-
-
-def parts_of(recipe: Recipe) -> Iterable[tuple[str, str, Part | FeaturePart]]:
-    """Every part that a recipe names: its kind, its table, and what the table says."""
-    yield "dataset", "data", recipe.data
-    for name, features in recipe.features.items():
-        if features.use is not None:
-            yield "extractor", f"features.{name}", features
-    for kind in ("encoder", "context", "head", "loss"):
-        for name, part in getattr(recipe, kind).items():
-            yield kind, f"{kind}.{name}", part
-    for kind in ("fusion", "model"):
-        part = getattr(recipe, kind)
-        if part is not None:
-            yield kind, kind, part
 
 
 def check_parts(recipe: Recipe, catalog: Catalog, where: str) -> list[Mistake]:
@@ -69,11 +54,6 @@ def _select_mistakes(recipe: Recipe, catalog: Catalog, where: str) -> Iterable[M
         yield Mistake(where, f"there is no metric named '{metric}'", did_you_mean(metric, catalog.names("metric")))
     if recipe.head and target not in recipe.head:
         yield Mistake(where, f"no head is named '{target}'", did_you_mean(target, recipe.head))
-
-
-def selected_metric(recipe: Recipe) -> str:
-    """What the best epoch is chosen by, as ``target.metric``."""
-    return recipe.train.select or f"{next(iter(recipe.head), 'emotion')}.weighted-f1"
 
 
 def resolved_tables(recipe: Recipe, catalog: Catalog) -> Tables:

@@ -3,34 +3,15 @@ every training conversation, and for every one there is one that has not.
 """
 
 import hashlib
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from ercfw.checkpoint import read_about
 from ercfw.conversations import Conversation
 from ercfw.errors import InputError
-from ercfw.recipe import PART
+from ercfw.recipe.queries import part_of
+from ercfw.recipe.toml import Tables
 from ercfw.system.files import is_file
-from ercfw.toml import Tables
-
-
-def variant_name(variant: str, part: int, parts: int) -> str:
-    """What the run of a variant that leaves out a part is called."""
-    return f"{variant}, part {part} of {parts} left out"
-
-
-def part_of(leave_out: str) -> tuple[int, int]:
-    """``"2/5"`` in numbers.
-
-    Raises:
-        InputError: there is no such part.
-    """
-    found = re.fullmatch(PART, leave_out)
-    part, parts = (int(found[1]), int(found[2])) if found else (0, 0)
-    if not 1 <= part <= parts or parts < 2:
-        raise InputError.at("[data] leave_out", f"'{leave_out}' names no part", '"2/5": the second of five')
-    return part, parts
 
 
 def without_part(train: Sequence[Conversation], leave_out: str) -> list[Conversation]:

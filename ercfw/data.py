@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ercfw.build import DEFAULT, make_part, selected_metric
+from ercfw.build import make_part
 from ercfw.catalog import Catalog
 from ercfw.collate import count_classes
 from ercfw.conversations import UNLABELLED, Conversation, Split
@@ -16,8 +16,9 @@ from ercfw.features import FeatureTable, FittedOn
 from ercfw.fitted import check_fitted
 from ercfw.interfaces import Dataset, Provenance
 from ercfw.missing import kept_of, without, without_stored
-from ercfw.recipe import Missing, Part, Recipe
-from ercfw.sources import Source, brings, feature_part, find_source
+from ercfw.recipe.queries import DEFAULT, brings, feature_part, selected_metric
+from ercfw.recipe.schema import Missing, Part, Recipe
+from ercfw.sources import Source, find_source
 from ercfw.streams import StoredStreams, presence
 from ercfw.system.gc_pause import collector_paused
 

@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from ercfw.errors import InputError, RunError, cause_of
-from ercfw.recipe import RunSettings
+from ercfw.recipe.schema import RunSettings
 from ercfw.system.launch import cores
 
 ROOM = 1_500_000_000

@@ -17,7 +17,7 @@ from ercfw.data import SIMULATED, Data, load_data, read_dataset
 from ercfw.errors import InputError, PeerGoneError, RunError, in_recipe
 from ercfw.interfaces import Dataset
 from ercfw.jobs import Job
-from ercfw.recipe import Recipe
+from ercfw.recipe.schema import Recipe
 from ercfw.report.folder import open_folder
 from ercfw.run import Run
 from ercfw.system.terminal import Talk

@@ -11,8 +11,9 @@ from ercfw.errors import InputError
 from ercfw.info import DataInfo, ModalitySpec
 from ercfw.interfaces import Loss, Model
 from ercfw.jobs import Job
-from ercfw.model import JOINT, ComposedModel
-from ercfw.recipe import Recipe
+from ercfw.model import ComposedModel
+from ercfw.recipe.queries import JOINT
+from ercfw.recipe.schema import Recipe
 from ercfw.validate import STAND_IN_CLASSES, STAND_IN_WIDTHS, promised_streams, stand_in_info, training_info
 
 Shapes = Mapping[str, str]

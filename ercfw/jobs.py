@@ -10,13 +10,12 @@ from typing import Any
 
 from ercfw.build import check_parts, resolved_tables
 from ercfw.catalog import Catalog, load_catalog, plugin_files
-from ercfw.cross_fit import variant_name
 from ercfw.errors import InputError, Mistake
-from ercfw.recipe import Recipe, parse_recipe
-from ercfw.sources import refuse_plugin_files
+from ercfw.recipe.queries import refuse_plugin_files, variant_name
+from ercfw.recipe.recipe_file import Source, check_variants, resolve_variant
+from ercfw.recipe.schema import Recipe, parse_recipe
+from ercfw.recipe.toml import Tables
 from ercfw.system.files import is_file, sha256
-from ercfw.toml import Tables
-from ercfw.variants import Source, check_variants, resolve_variant
 
 HARMLESS = ("on_out_of_memory", "save_seconds")
 """Keys of ``[train]`` that decide nothing of a result, so that a run may be gone on with under another value."""

@@ -11,7 +11,8 @@ from ercfw.data import SPLITS, read_dataset
 from ercfw.errors import InputError
 from ercfw.extract import Progress
 from ercfw.jobs import Job
-from ercfw.sources import extracted, feature_part, run_extractor
+from ercfw.recipe.queries import extracted, feature_part
+from ercfw.sources import run_extractor
 
 
 @dataclass(frozen=True)

@@ -3,22 +3,14 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import tomlkit
 from numpy.typing import NDArray
 
 from ercfw.conversations import Conversation, ConversationStream, UtteranceId
-from ercfw.recipe import Missing
+from ercfw.recipe.schema import Missing
 from ercfw.streams import StoredModality
-from ercfw.system.files import write_text
-from ercfw.toml import Tables
-from ercfw.variants import Source
 
-SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 WHOLE = 2.0**64
 
 
@@ -59,37 +51,3 @@ def without(stream: ConversationStream, keeps: NDArray[np.bool_]) -> Conversatio
     there = keeps.reshape(-1, *[1] * (stream.values.ndim - 1))  # [U, 1, ...]
     lengths = None if stream.lengths is None else np.where(keeps, stream.lengths, 0)
     return ConversationStream(np.where(there, stream.values, 0), stream.present & keeps, lengths)
-
-
-def missing_variants(modalities: Sequence[str]) -> list[dict[str, Any]]:
-    """``[[variant]]`` tables: shares from 0 to 0.7 in training and scoring; subsets of modalities in scoring alone.
-
-    The subset of all is the share of 0.
-    """
-    shares = [{"name": f"share {share}", "set": {"data": {"missing": {"share": share}}}} for share in SHARES]
-    subsets: list[dict[str, Any]] = []
-    for size in range(len(modalities) - 1, 0, -1):
-        for there in combinations(modalities, size):
-            lacking = [name for name in modalities if name not in there]
-            table = {"lacking": lacking, "splits": ["dev", "test"]}
-            subsets.append({"name": f"{' + '.join(there)} at scoring", "set": {"data": {"missing": table}}})
-    return [*shares, *subsets]
-
-
-def write_missing_recipe(source: Source, tables: Tables, out: Path) -> Path:
-    """A recipe of its own with those variants, ``OUT/RECIPE-missing.toml``.
-
-    Args:
-        source: the recipe that is tried, which plugin files are relative to.
-        tables: its, resolved.
-        out: where runs are left.
-    """
-    own = {**tables, "title": f"{tables.get('title')}, modalities missing"}
-    own["plugins"] = [str((source.path.parent / path).resolve()) for path in tables.get("plugins", [])]
-    own["variant"] = missing_variants(tables["data"]["modalities"])
-    path = out / f"{source.path.stem}-missing.toml"
-    document = tomlkit.document()
-    for key, value in sorted(own.items(), key=lambda item: isinstance(item[1], (dict, list))):
-        document[key] = value
-    write_text(path, tomlkit.dumps(document))
-    return path

@@ -7,9 +7,7 @@ from torch import Tensor, nn
 
 from ercfw.batch import Inputs, Outputs, Rows
 from ercfw.interfaces import Context, Encoder, Fused, FusionBlock, Head, Model
-
-JOINT = "joint"
-"""The name of the context after the fusion."""
+from ercfw.recipe.queries import JOINT
 
 
 class ComposedModel(Model):

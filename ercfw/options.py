@@ -8,13 +8,8 @@ from typing import Any, get_type_hints
 from pydantic import PydanticUserError, ValidationError, create_model
 
 from ercfw.errors import Mistake
+from ercfw.recipe.schema import CORE_KEYS
 from ercfw.system.validation import Strict, as_json, mistakes_of
-
-CORE_KEYS = {
-    "use", "weight", "target", "modalities", "batch_size", "allow_fitted_dev", "file", "fitted_on",
-}  # fmt: skip
-"""Keys of a part's table that the core reads itself; no part may name an option so."""
-
 
 _CLASHES = {"model_config", "schema", "copy", "register", "construct", "dict", "json", "validate"}
 

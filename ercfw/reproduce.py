@@ -12,10 +12,10 @@ from ercfw.data import read_dataset
 from ercfw.errors import InputError
 from ercfw.experiment import Manner, run_jobs
 from ercfw.jobs import Choice, plan_jobs
+from ercfw.recipe.recipe_file import read_toml
 from ercfw.report.folder import RunFolder
 from ercfw.results.finished import FinishedRun
 from ercfw.system.terminal import Talk
-from ercfw.variants import read_toml
 
 KEPT = ("python", "platform", "ercfw", "device", "processes", "threads", "git")
 

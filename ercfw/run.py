@@ -10,7 +10,7 @@ from typing import Any
 from accelerate import Accelerator
 from torch import Tensor
 
-from ercfw.build import build_losses, build_model, selected_metric
+from ercfw.build import build_losses, build_model
 from ercfw.checkpoint import save_model, seed_everything, start_from
 from ercfw.collate import describe
 from ercfw.conversations import UNLABELLED, Conversation, fingerprint
@@ -21,7 +21,9 @@ from ercfw.info import DataInfo
 from ercfw.interfaces import Model
 from ercfw.jobs import Job
 from ercfw.protocol import CHOSEN_ON, NOTES, SCORED, STAMPS, watched_splits
-from ercfw.recipe import Recipe
+from ercfw.recipe.queries import selected_metric
+from ercfw.recipe.recipe_file import slug
+from ercfw.recipe.schema import Recipe
 from ercfw.rehearse import rehearse
 from ercfw.report.embeddings import Moment, write_embeddings
 from ercfw.report.environment import describe_environment
@@ -39,7 +41,6 @@ from ercfw.system.terminal import Bars, Talk
 from ercfw.trackers import Log, check_trackers, tracking
 from ercfw.train import answer, at, fit
 from ercfw.training import Epoch, Plan, Told, Training, start
-from ercfw.variants import slug
 
 
 @dataclass

@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ercfw.build import DEFAULT, make_part
+from ercfw.build import make_part
 from ercfw.catalog import Catalog, load_catalog
 from ercfw.conversations import Conversation, UtteranceId
 from ercfw.crew import Crew
-from ercfw.errors import InputError, in_table
+from ercfw.errors import in_table
 from ercfw.extract import Extraction, Progress, extract
 from ercfw.features import FeatureTable, FittedOn, read_features
 from ercfw.interfaces import ClipExtractor, Dataset, Extractor
-from ercfw.recipe import FeaturePart, Recipe
+from ercfw.recipe.queries import _key, feature_part
+from ercfw.recipe.schema import FeaturePart, Recipe
 
 FIRST = 3
 """Broken clips that a warning names."""
@@ -66,32 +67,12 @@ class Recruit:
         return make_extractor(Recipe.model_validate_json(self.recipe), load_catalog(self.files), self.modality)
 
 
-def feature_part(recipe: Recipe, modality: str) -> FeaturePart | None:
-    """What the recipe says of where a modality comes from."""
-    return recipe.features.get(modality, recipe.features.get(DEFAULT))
-
-
 def make_extractor(recipe: Recipe, catalog: Catalog, modality: str) -> Extractor:
     """The extractor that the recipe names for a modality."""
     part = feature_part(recipe, modality)
     assert part is not None
     extractor: Extractor = make_part(catalog, "extractor", f"features.{_key(recipe, modality)}", part)
     return extractor
-
-
-def _key(recipe: Recipe, modality: str) -> str:
-    return modality if modality in recipe.features else DEFAULT
-
-
-def extracted(recipe: Recipe) -> list[str]:
-    """The modalities that an extractor makes."""
-    parts = {name: feature_part(recipe, name) for name in recipe.data.modalities}
-    return [name for name, part in parts.items() if part is not None and part.use is not None]
-
-
-def brings(part: FeaturePart | None) -> bool:
-    """Whether the recipe itself says where a modality comes from."""
-    return part is not None and (part.use is not None or part.file is not None)
 
 
 def run_extractor(
@@ -157,16 +138,3 @@ def _as_recipe_says(part: FeaturePart | None, dataset: Dataset, table: FeatureTa
     if part is None or part.fitted_on is None or dataset.provenance.simulated:
         return Source(table, table.fitted_on)
     return Source(table, dataset.source_train if part.fitted_on == "train" else part.fitted_on)
-
-
-def refuse_plugin_files(recipe: Recipe, where: str) -> None:
-    """For who wants no plugin file to run: a recipe whose extractors or teacher may run those of another run.
-
-    Raises:
-        InputError: a table allows it.
-    """
-    for name, part in recipe.features.items():
-        if part.options.get("plugin_files"):
-            raise InputError.at(f"{where}: [features.{name}] plugin_files", "is true, and --no-plugin-files forbids it")
-    if recipe.teacher is not None and recipe.teacher.plugin_files:
-        raise InputError.at(f"{where}: [teacher] plugin_files", "is true, and --no-plugin-files forbids it")

@@ -16,7 +16,7 @@ from ercfw.evaluate import batches
 from ercfw.extract import Progress
 from ercfw.interfaces import Dataset
 from ercfw.predict.saved import SavedRun, read_run
-from ercfw.recipe import Recipe
+from ercfw.recipe.schema import Recipe
 
 JUDGED = ("dev", "test")
 

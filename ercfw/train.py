@@ -17,7 +17,7 @@ from ercfw.conversations import Conversation
 from ercfw.distributed import Share, is_of_another_process, take_share
 from ercfw.errors import ErcfwError, PeerGoneError, RunError, cause_of
 from ercfw.evaluate import Predictions, batches, predict, score, selected
-from ercfw.recipe import Train
+from ercfw.recipe.schema import Train
 from ercfw.resume import save
 from ercfw.step import backward
 from ercfw.system.signals import Stopped, Wish, when_saved

@@ -17,7 +17,7 @@ from ercfw.errors import InputError
 from ercfw.info import DataInfo
 from ercfw.interfaces import Metric
 from ercfw.optimise import Schedule, make_optimizer, make_schedule
-from ercfw.recipe import Train
+from ercfw.recipe.schema import Train
 from ercfw.system.out_of_memory import Memory
 
 Epoch = dict[str, Any]

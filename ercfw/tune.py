@@ -15,15 +15,15 @@ from ercfw.data import Data, read_dataset
 from ercfw.errors import ErcfwError, InputError, RunError
 from ercfw.experiment import load, make_accelerator, tell_of_data
 from ercfw.jobs import Choice, Job, plan_jobs
-from ercfw.overrides import merge, parse_overrides
+from ercfw.recipe.overrides import merge, parse_overrides
+from ercfw.recipe.recipe_file import Source, resolve_variant
+from ercfw.recipe.search_space import Choices, Range, Tune
+from ercfw.recipe.toml import Tables
 from ercfw.report.folder import RunFolder
 from ercfw.run import Run
-from ercfw.search_space import Choices, Range, Tune
 from ercfw.system.files import write_text
 from ercfw.system.terminal import Talk
-from ercfw.toml import Tables
 from ercfw.training import Epoch
-from ercfw.variants import Source, resolve_variant
 
 if TYPE_CHECKING:
     import optuna

@@ -14,9 +14,10 @@ from ercfw.info import DataInfo, ModalitySpec, StreamKind, TargetSpec
 from ercfw.interfaces import Dataset
 from ercfw.jobs import Job, with_new
 from ercfw.optimise import optimizer_arguments
-from ercfw.recipe import BASE, Recipe
+from ercfw.recipe.queries import extracted
+from ercfw.recipe.schema import BASE, Recipe
 from ercfw.rehearse import rehearse
-from ercfw.sources import extracted, make_extractor
+from ercfw.sources import make_extractor
 
 STREAMS = "the streams' files and values"
 STAND_IN_WIDTHS = (8, 12)

@@ -165,8 +165,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recipe's folder of finished runs: base, w-o-audio (three seeds), release, others and attending (one)."""
     from ercfw.experiment import Manner, run_jobs
     from ercfw.jobs import Choice, plan_jobs
+    from ercfw.recipe.recipe_file import read_toml
     from ercfw.system.terminal import Talk
-    from ercfw.variants import read_toml
 
     folder = tmp_path_factory.mktemp("compared")
     path = folder / "tiny.toml"

@@ -14,13 +14,13 @@ from ercfw.build import build_losses, build_model
 from ercfw.distributed import take_share
 from ercfw.errors import InputError
 from ercfw.jobs import Choice, plan_jobs
-from ercfw.shipped import find_recipe, shipped_recipes
+from ercfw.recipe.recipe_file import read_toml
+from ercfw.recipe.shipped import find_recipe, shipped_recipes
 from ercfw.step import backward
 from ercfw.testing.elsewhere import ELSEWHERE, run_elsewhere
 from ercfw.testing.material import make_conversations
 from ercfw.testing.outcome import NotAsked
 from ercfw.validate import STAND_IN_WIDTHS, stand_in_info
-from ercfw.variants import read_toml
 
 HERE = SimpleNamespace(device=ELSEWHERE, process_index=0, backward=torch.autograd.backward)
 """As much of an accelerator as a step asks for."""

@@ -3,12 +3,13 @@
 import pytest
 import torch
 
-from ercfw.build import build_losses, build_model, make_part, resolved_tables, selected_metric
+from ercfw.build import build_losses, build_model, make_part, resolved_tables
 from ercfw.errors import InputError, RunError
 from ercfw.info import DataInfo, ModalitySpec, TargetSpec
 from ercfw.jobs import Choice, plan_jobs
-from ercfw.overrides import parse_overrides
-from ercfw.variants import read_toml
+from ercfw.recipe.overrides import parse_overrides
+from ercfw.recipe.queries import selected_metric
+from ercfw.recipe.recipe_file import read_toml
 
 INFO = DataInfo(
     {"emotion": TargetSpec(("a", "b"), (3, 1)), "mood": TargetSpec(("c", "d", "e"), (1, 1, 1))},

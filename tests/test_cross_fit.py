@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from ercfw.conversations import Conversation, fingerprint
-from ercfw.cross_fit import part_of, runs_without_parts, without_part
+from ercfw.cross_fit import runs_without_parts, without_part
 from ercfw.errors import InputError
 from ercfw.predict.saved import read_run
+from ercfw.recipe.queries import part_of
 from ercfw.testing import check_part
 from ercfw_basics.trained_encoder import TrainedEncoder
 

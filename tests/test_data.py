@@ -13,8 +13,8 @@ from ercfw.conversations import UNLABELLED, ConversationStream
 from ercfw.data import load_data, make_dataset
 from ercfw.errors import InputError
 from ercfw.jobs import Choice, plan_jobs
-from ercfw.overrides import parse_overrides
-from ercfw.variants import read_toml
+from ercfw.recipe.overrides import parse_overrides
+from ercfw.recipe.recipe_file import read_toml
 
 EXTRACTOR = """
 from ercfw import Extractor, hookimpl

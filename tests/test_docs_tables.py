@@ -9,9 +9,20 @@ from pydantic_core import PydanticUndefined
 
 from ercfw import hooks, plots
 from ercfw.catalog import KINDS, load_catalog
-from ercfw.recipe import DataPart, FeaturePart, Group, LossPart, Missing, Recipe, RunSettings, Teacher, Train, Variant
-from ercfw.search_space import Range, Tune
-from ercfw.shipped import shipped_recipes
+from ercfw.recipe.schema import (
+    DataPart,
+    FeaturePart,
+    Group,
+    LossPart,
+    Missing,
+    Recipe,
+    RunSettings,
+    Teacher,
+    Train,
+    Variant,
+)
+from ercfw.recipe.search_space import Range, Tune
+from ercfw.recipe.shipped import shipped_recipes
 from ercfw.testing.kit import CHECKS, SLOW_CHECKS
 
 CHECKOUT = Path(__file__).resolve().parents[1]

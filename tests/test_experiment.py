@@ -18,10 +18,10 @@ from ercfw.data import load_data, make_dataset
 from ercfw.experiment import make_accelerator
 from ercfw.jobs import Choice, plan_jobs
 from ercfw.protocol import watched_splits
+from ercfw.recipe.recipe_file import read_toml
 from ercfw.rehearse import rehearse
 from ercfw.train import fit
 from ercfw.training import Plan, Told, start
-from ercfw.variants import read_toml
 
 RECIPES = sorted((Path(__file__).resolve().parents[1] / "recipes").glob("*.toml"))
 SMALL = {"width": 8, "hidden": 8, "ffn": 8, "layers": 2, "epochs": 1, "batch_size": 3}

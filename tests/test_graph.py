@@ -11,8 +11,8 @@ from ercfw.collate import collate, describe
 from ercfw.data import load_data, make_dataset
 from ercfw.graph import mermaid
 from ercfw.jobs import Choice, plan_jobs
-from ercfw.shipped import find_recipe, shipped_recipes
-from ercfw.variants import read_toml
+from ercfw.recipe.recipe_file import read_toml
+from ercfw.recipe.shipped import find_recipe, shipped_recipes
 
 
 def graph_of(recipe, **choice):

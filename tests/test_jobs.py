@@ -6,8 +6,8 @@ import pytest
 
 from ercfw.errors import InputError, Mistake
 from ercfw.jobs import Choice, plan_jobs, with_new
-from ercfw.overrides import parse_overrides
-from ercfw.variants import read_toml
+from ercfw.recipe.overrides import parse_overrides
+from ercfw.recipe.recipe_file import read_toml
 
 PLUGIN = """\
 from ercfw import FusionBlock, hookimpl

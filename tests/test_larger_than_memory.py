@@ -42,7 +42,7 @@ from ercfw.collate import collate, describe
 from ercfw.data import load_data, make_dataset
 from ercfw.evaluate import batches
 from ercfw.jobs import Choice, plan_jobs
-from ercfw.variants import read_toml
+from ercfw.recipe.recipe_file import read_toml
 
 
 def own_memory():

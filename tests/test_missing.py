@@ -9,10 +9,11 @@ import pytest
 from ercfw.conversations import ConversationStream
 from ercfw.data import load_data, read_dataset
 from ercfw.jobs import Choice, plan_jobs
-from ercfw.missing import kept, missing_variants, without
-from ercfw.recipe import Missing
+from ercfw.missing import kept, without
+from ercfw.recipe.missing_modalities import missing_variants
+from ercfw.recipe.recipe_file import read_toml
+from ercfw.recipe.schema import Missing
 from ercfw.streams import gather, presence
-from ercfw.variants import read_toml
 
 IDS = [(f"train/{number // 10}", str(number % 10)) for number in range(20_000)]
 
@@ -37,7 +38,7 @@ def test_the_order_does_not_matter_and_more_take_away_what_less_did():
 
 
 def load(path, *overrides):
-    from ercfw.overrides import parse_overrides
+    from ercfw.recipe.overrides import parse_overrides
 
     (job,) = plan_jobs(read_toml(path), Choice(overrides=parse_overrides(list(overrides))))
     dataset, _ = read_dataset(job.recipe.data, job.catalog)

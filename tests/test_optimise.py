@@ -8,7 +8,7 @@ from torch import nn
 
 from ercfw.errors import InputError
 from ercfw.optimise import make_optimizer, make_schedule
-from ercfw.recipe import Group, Train
+from ercfw.recipe.schema import Group, Train
 
 
 class Grouped(nn.Module):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ercfw.errors import InputError
-from ercfw.overrides import drop, merge, parse_overrides
+from ercfw.recipe.overrides import drop, merge, parse_overrides
 
 BASE = {
     "data": {"use": "meld", "root": "x", "modalities": ["text"], "batch_size": 4},

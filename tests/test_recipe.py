@@ -4,7 +4,8 @@ import copy
 
 import pytest
 
-from ercfw.recipe import loss_weights, parse_recipe, place
+from ercfw.recipe.queries import loss_weights
+from ercfw.recipe.schema import parse_recipe, place
 
 TABLES = {
     "schema": 1,

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from ercfw.recipe import parse_recipe
-from ercfw.shipped import shipped_recipes
-from ercfw.variants import read_toml, resolve_variant
+from ercfw.recipe.recipe_file import read_toml, resolve_variant
+from ercfw.recipe.schema import parse_recipe
+from ercfw.recipe.shipped import shipped_recipes
 
 SHIPPED = shipped_recipes()
 

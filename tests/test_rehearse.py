@@ -7,9 +7,9 @@ from ercfw.build import build_losses, build_model
 from ercfw.errors import InputError, RunError
 from ercfw.info import DataInfo, ModalitySpec, TargetSpec
 from ercfw.jobs import Choice, plan_jobs
-from ercfw.overrides import parse_overrides
+from ercfw.recipe.overrides import parse_overrides
+from ercfw.recipe.recipe_file import read_toml
 from ercfw.rehearse import rehearse
-from ercfw.variants import read_toml
 
 INFO = DataInfo(
     {"emotion": TargetSpec(("a", "b", "c"), (3, 1, 1))},

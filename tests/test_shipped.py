@@ -1,7 +1,7 @@
 import pytest
 
 from ercfw.errors import InputError
-from ercfw.shipped import find_recipe, recipes_folder, shipped_recipes
+from ercfw.recipe.shipped import find_recipe, recipes_folder, shipped_recipes
 
 
 def test_recipes_are_named_by_their_path_without_the_suffix():

@@ -11,9 +11,9 @@ from ercfw.collate import collate
 from ercfw.data import read_dataset
 from ercfw.experiment import load
 from ercfw.jobs import Choice, plan_jobs
-from ercfw.overrides import parse_overrides
+from ercfw.recipe.overrides import parse_overrides
+from ercfw.recipe.recipe_file import read_toml
 from ercfw.system.terminal import Talk
-from ercfw.variants import read_toml
 
 TEXT, AUDIO = 'data.modalities=["text"]', 'data.modalities=["audio"]'
 TAUGHT = ("teacher.run=runs/tiny/base/seed-0", "loss.distillation.weight=2.0", AUDIO, "--out", "students")

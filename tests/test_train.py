@@ -16,10 +16,10 @@ from ercfw.errors import InputError, RunError
 from ercfw.experiment import make_accelerator
 from ercfw.interfaces import Loss
 from ercfw.jobs import Choice, plan_jobs
-from ercfw.overrides import parse_overrides
+from ercfw.recipe.overrides import parse_overrides
+from ercfw.recipe.recipe_file import read_toml
 from ercfw.train import fit
 from ercfw.training import Plan, Told, Watched, start
-from ercfw.variants import read_toml
 
 SGD = ("train.optimizer=sgd", "train.lr=1.0")
 

@@ -3,7 +3,7 @@
 import pytest
 
 from ercfw.errors import InputError
-from ercfw.variants import Source, check_variants, read_toml, resolve_variant, slug
+from ercfw.recipe.recipe_file import Source, check_variants, read_toml, resolve_variant, slug
 
 RECIPE = """\
 seeds = [1]

@@ -66,11 +66,11 @@ def missing(
 ) -> None:
     """Train and score with more and more utterances that lack modalities, and score each subset of them: one table."""
     check_folder("--out", out)
-    from ercfw.missing import write_missing_recipe
-    from ercfw.overrides import parse_overrides
-    from ercfw.shipped import find_recipe
+    from ercfw.recipe.missing_modalities import write_missing_recipe
+    from ercfw.recipe.overrides import parse_overrides
+    from ercfw.recipe.recipe_file import read_toml, resolve_variant
+    from ercfw.recipe.shipped import find_recipe
     from ercfw.system.terminal import Talk
-    from ercfw.variants import read_toml, resolve_variant
 
     source = read_toml(find_recipe(recipe))
     plan(recipe, overrides, [variant], drop, seeds, no_plugin_files)  # tells what is wrong by the recipe's own name

@@ -74,9 +74,9 @@ def plan(
     Raises:
         InputError: all that is wrong with the recipe and the settings.
     """
-    from ercfw.overrides import parse_overrides
-    from ercfw.shipped import find_recipe
-    from ercfw.variants import read_toml
+    from ercfw.recipe.overrides import parse_overrides
+    from ercfw.recipe.recipe_file import read_toml
+    from ercfw.recipe.shipped import find_recipe
 
     source = read_toml(find_recipe(recipe))
     chosen_seeds = _seeds(seeds, source.tables.get("seeds"))

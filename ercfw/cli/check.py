@@ -32,7 +32,7 @@ def check(
     from ercfw.catalog import load_catalog, plugin_files
     from ercfw.errors import did_you_mean
     from ercfw.options import read_options
-    from ercfw.overrides import parse_overrides
+    from ercfw.recipe.overrides import parse_overrides
     from ercfw.testing import CHECKS, check_part
 
     catalog = load_catalog(plugin_files([str(path) for path in plugin or []], Path(), "--plugin"))

@@ -17,7 +17,7 @@ def list_(
     """List shipped recipes and installed components."""
     from ercfw.catalog import KINDS, load_catalog
     from ercfw.errors import did_you_mean
-    from ercfw.shipped import shipped_recipes
+    from ercfw.recipe.shipped import shipped_recipes
 
     if what is not None and what not in {"recipes", *KINDS}:
         raise InputError.at(f"ls {what}", "there is no such kind", did_you_mean(what, ["recipes", *KINDS]))

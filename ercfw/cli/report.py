@@ -26,12 +26,12 @@ def report(
     if pictures is not None:
         check_folder("--pictures", pictures)
     from ercfw import plots
+    from ercfw.recipe.recipe_file import slug
     from ercfw.report.html import as_html
     from ercfw.report.whole import make_page
     from ercfw.results.finished import find_groups
     from ercfw.system.files import write_text
     from ercfw.system.terminal import Talk
-    from ercfw.variants import slug
 
     groups = find_groups(runs)
     path = out or Path(os.path.commonpath([folder.absolute() for folder in runs])) / "report.html"

@@ -11,7 +11,7 @@ from ercfw.errors import InputError, RunError
 from ercfw.system.signals import Stopped
 
 if TYPE_CHECKING:
-    from ercfw.recipe import RunSettings
+    from ercfw.recipe.schema import RunSettings
     from ercfw.tune import Search
 
 APART = 100_003
@@ -90,10 +90,10 @@ def _search(
         raise InputError.at(f"{job.where}: [tune]", "is missing", mend)
     check_folder("--out", out)
     from ercfw.jobs import Choice
-    from ercfw.overrides import parse_overrides
-    from ercfw.shipped import find_recipe
+    from ercfw.recipe.overrides import parse_overrides
+    from ercfw.recipe.recipe_file import read_toml, slug
+    from ercfw.recipe.shipped import find_recipe
     from ercfw.tune import Search
-    from ercfw.variants import read_toml, slug
 
     choice = Choice(
         variants=[variant],

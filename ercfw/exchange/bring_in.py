@@ -22,7 +22,7 @@ from ercfw.exchange.matching import Matched, match
 from ercfw.exchange.published import ANYBODYS, Key, Published
 from ercfw.features import FeatureTable
 from ercfw.interfaces import Dataset, FileLayout
-from ercfw.recipe import Part
+from ercfw.recipe.schema import Part
 from ercfw.system.files import is_folder, sha256, write_text
 
 COLUMNS = ("conversation", "utterance", "speaker", "text", "label", "split")

@@ -17,7 +17,7 @@ from ercfw.exchange.matching import SPLITS
 from ercfw.exchange.published import ANYBODYS, Key, Published, public_keys
 from ercfw.features import FeatureTable
 from ercfw.interfaces import Dataset, FileLayout
-from ercfw.recipe import Part
+from ercfw.recipe.schema import Part
 
 SENTIMENT = "sentiment"
 READ_FROM = ("file", "sha256")

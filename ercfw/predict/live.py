@@ -20,7 +20,8 @@ from ercfw.predict.answers import Answer
 from ercfw.predict.network import answer
 from ercfw.predict.saved import SavedRun
 from ercfw.predict.streams import check_known, other_maker
-from ercfw.sources import extracted, make_extractor
+from ercfw.recipe.queries import extracted
+from ercfw.sources import make_extractor
 
 Value = NDArray[Any]
 ONE_SPEAKER = "speaker"

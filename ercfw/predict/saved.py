@@ -13,10 +13,10 @@ from ercfw.checkpoint import load_model
 from ercfw.errors import InputError, in_recipe
 from ercfw.info import DataInfo
 from ercfw.interfaces import Model
-from ercfw.recipe import Recipe, parse_recipe
-from ercfw.sources import refuse_plugin_files
+from ercfw.recipe.queries import refuse_plugin_files
+from ercfw.recipe.recipe_file import read_toml
+from ercfw.recipe.schema import Recipe, parse_recipe
 from ercfw.system.files import is_file, is_folder
-from ercfw.variants import read_toml
 
 
 @dataclass(frozen=True)

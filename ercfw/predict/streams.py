@@ -13,7 +13,8 @@ from ercfw.extract import Progress
 from ercfw.features import FeatureTable
 from ercfw.info import ModalitySpec, StreamKind
 from ercfw.predict.saved import SavedRun
-from ercfw.sources import extracted, make_extractor, run_extractor
+from ercfw.recipe.queries import extracted
+from ercfw.sources import make_extractor, run_extractor
 from ercfw.streams import presence
 
 NEEDS = {"text": "text", "audio": "sound", "visual": "picture"}

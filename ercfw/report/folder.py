@@ -17,10 +17,10 @@ from ercfw.checkpoint import previous_of
 from ercfw.errors import InputError, RunError
 from ercfw.interfaces import Provenance
 from ercfw.jobs import Job
+from ercfw.recipe.recipe_file import slug
 from ercfw.resume import can_resume
 from ercfw.system.files import is_file, replacing, sha256, still_there, write_text
 from ercfw.system.validation import in_short
-from ercfw.variants import slug
 
 SHORT = 8
 LEFT = (

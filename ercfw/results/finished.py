@@ -16,10 +16,10 @@ from ercfw.checkpoint import About, read_about
 from ercfw.conversations import UNLABELLED
 from ercfw.errors import InputError, did_you_mean
 from ercfw.info import DataInfo
-from ercfw.recipe import BASE
+from ercfw.recipe.schema import BASE
+from ercfw.recipe.toml import Tables
 from ercfw.report.folder import read_metrics
 from ercfw.results.counts import Array, count
-from ercfw.toml import Tables
 
 KEYS = {"split", "conversation", "utterance", "speaker", "text"}
 """Columns that every table of predictions has."""

@@ -16,7 +16,8 @@ from ercfw.features import FittedOn
 from ercfw.interfaces import Broken
 from ercfw.predict.encode import encode, encoder_of
 from ercfw.predict.saved import SavedRun, read_run
-from ercfw.sources import extracted, make_extractor
+from ercfw.recipe.queries import extracted
+from ercfw.sources import make_extractor
 from ercfw.system.files import is_file, sha256
 
 

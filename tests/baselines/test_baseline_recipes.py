@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ercfw.shipped import shipped_recipes
+from ercfw.recipe.shipped import shipped_recipes
 
 NAMES = [name for name in shipped_recipes() if name.startswith("baselines/") and "comparison" not in name]
 METHODS = ("bc_lstm", "dialogue_gcn", "dialogue_rnn", "iterative_erc", "mmgcn", "mvn", "qmnn", "unimse_lite")

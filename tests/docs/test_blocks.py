@@ -13,7 +13,7 @@ import pytest
 import tomlkit
 
 from ercfw.catalog import load_catalog
-from ercfw.overrides import merge
+from ercfw.recipe.overrides import merge
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *sorted(f"docs/{p.name}" for p in CHECKOUT.glob("docs/*.md"))]

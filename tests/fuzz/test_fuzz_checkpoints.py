@@ -20,11 +20,11 @@ from ercfw.errors import ErcfwError
 from ercfw.experiment import make_accelerator
 from ercfw.info import DataInfo, ModalitySpec, TargetSpec
 from ercfw.jobs import Choice, plan_jobs
+from ercfw.recipe.recipe_file import read_toml
 from ercfw.resume import resume, save
 from ercfw.system.tensor_file import _hash
 from ercfw.train import fit
 from ercfw.training import Plan, Told, Training, Watched, start
-from ercfw.variants import read_toml
 
 TARGETS = {"emotion": TargetSpec(("a", "é"), (3, 4))}
 INFO = DataInfo(TARGETS, {"text": ModalitySpec("vector", 2, 1, (0.1, 0.2), (1.0, 2.0))}, 2)

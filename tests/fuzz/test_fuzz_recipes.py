@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ercfw.jobs import Choice, Job, plan_jobs
-from ercfw.overrides import parse_overrides
-from ercfw.shipped import shipped_recipes
-from ercfw.variants import read_toml
+from ercfw.recipe.overrides import parse_overrides
+from ercfw.recipe.recipe_file import read_toml
+from ercfw.recipe.shipped import shipped_recipes
 
 MANY = 100_000
 EVERY_KEY = b"""

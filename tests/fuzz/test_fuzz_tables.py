@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from ercfw.collate import collate, describe
 from ercfw.data import load_data, make_dataset
 from ercfw.jobs import Choice, plan_jobs
-from ercfw.overrides import parse_overrides
-from ercfw.variants import read_toml
+from ercfw.recipe.overrides import parse_overrides
+from ercfw.recipe.recipe_file import read_toml
 
 RECIPE = """\
 schema = 1

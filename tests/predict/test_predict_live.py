@@ -13,7 +13,7 @@ from ercfw.errors import InputError, RunError
 from ercfw.features import FeatureTable
 from ercfw.predict.model import TrainedModel
 from ercfw.predict.saved import SavedRun
-from ercfw.recipe import parse_recipe
+from ercfw.recipe.schema import parse_recipe
 
 from .conftest import write_csv
 

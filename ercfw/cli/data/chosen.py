@@ -27,8 +27,8 @@ def chosen_dataset(
     from ercfw.catalog import load_catalog
     from ercfw.data import read_dataset
     from ercfw.errors import InputError, in_recipe
-    from ercfw.overrides import parse_overrides
-    from ercfw.recipe import Part
+    from ercfw.recipe.overrides import parse_overrides
+    from ercfw.recipe.schema import Part
     from ercfw.system.files import is_folder
 
     catalog = load_catalog()

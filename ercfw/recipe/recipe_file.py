@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from ercfw.errors import InputError, Mistake, did_you_mean
-from ercfw.overrides import drop, merge
-from ercfw.recipe import BASE, Variant
+from ercfw.recipe.overrides import drop, merge
+from ercfw.recipe.schema import BASE, Variant
+from ercfw.recipe.toml import Tables, parse_toml
 from ercfw.system.validation import as_json, mistakes_of
-from ercfw.toml import Tables, parse_toml
 
 LONGEST_NAME = 200
 """Characters of a folder's name, so that a hash can be put behind it."""

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ercfw.errors import InputError
-from ercfw.options import CORE_KEYS
-from ercfw.toml import DEEPEST, Tables, check_values, parse_toml
+from ercfw.recipe.schema import CORE_KEYS
+from ercfw.recipe.toml import DEEPEST, Tables, check_values, parse_toml
 
 
 def parse_overrides(words: Iterable[str]) -> Tables:

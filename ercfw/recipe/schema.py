@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from ercfw.errors import Mistake
-from ercfw.search_space import Range, Tune
+from ercfw.recipe.search_space import Range, Tune
+from ercfw.recipe.toml import Tables
 from ercfw.system.validation import Location, Strict, as_json, by_place, mistakes_of
-from ercfw.toml import Tables
 
 BASE = "base"
 PART = r"([1-9]\d?)/([1-9]\d?)"
@@ -286,7 +286,7 @@ def _loss_mistakes(recipe: Recipe) -> Iterable[_Finding]:
             yield f"[loss.{name}] target", f"no head is named '{part.target}'", ", ".join(recipe.head)
 
 
-def loss_weights(recipe: Recipe) -> dict[str, float]:
-    """The weight of each loss, "rest" worked out."""
-    known = {name: part.weight for name, part in recipe.loss.items() if part.weight != "rest"}
-    return {name: known.get(name, 1 - sum(known.values())) for name in recipe.loss}
+CORE_KEYS = {
+    "use", "weight", "target", "modalities", "batch_size", "allow_fitted_dev", "file", "fitted_on",
+}  # fmt: skip
+"""Keys of a part's table that the core reads itself; no part may name an option so."""

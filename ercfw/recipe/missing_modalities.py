@@ -1,0 +1,48 @@
+"""The variants of a recipe that lack modalities, as a recipe of their own."""
+
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+
+from ercfw.recipe.recipe_file import Source
+from ercfw.recipe.toml import Tables
+from ercfw.system.files import write_text
+
+SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+
+
+def missing_variants(modalities: Sequence[str]) -> list[dict[str, Any]]:
+    """``[[variant]]`` tables: shares from 0 to 0.7 in training and scoring; subsets of modalities in scoring alone.
+
+    The subset of all is the share of 0.
+    """
+    shares = [{"name": f"share {share}", "set": {"data": {"missing": {"share": share}}}} for share in SHARES]
+    subsets: list[dict[str, Any]] = []
+    for size in range(len(modalities) - 1, 0, -1):
+        for there in combinations(modalities, size):
+            lacking = [name for name in modalities if name not in there]
+            table = {"lacking": lacking, "splits": ["dev", "test"]}
+            subsets.append({"name": f"{' + '.join(there)} at scoring", "set": {"data": {"missing": table}}})
+    return [*shares, *subsets]
+
+
+def write_missing_recipe(source: Source, tables: Tables, out: Path) -> Path:
+    """A recipe of its own with those variants, ``OUT/RECIPE-missing.toml``.
+
+    Args:
+        source: the recipe that is tried, which plugin files are relative to.
+        tables: its, resolved.
+        out: where runs are left.
+    """
+    own = {**tables, "title": f"{tables.get('title')}, modalities missing"}
+    own["plugins"] = [str((source.path.parent / path).resolve()) for path in tables.get("plugins", [])]
+    own["variant"] = missing_variants(tables["data"]["modalities"])
+    path = out / f"{source.path.stem}-missing.toml"
+    document = tomlkit.document()
+    for key, value in sorted(own.items(), key=lambda item: isinstance(item[1], (dict, list))):
+        document[key] = value
+    write_text(path, tomlkit.dumps(document))
+    return path
