@@ -21,7 +21,7 @@ import bench
 import numpy as np
 import torch
 
-from ercfw.conversations import Clip
+from ercfw.contract.conversation import Clip
 from ercfw.system.launch import cores
 
 SOUND, PICTURE = "decoding sound", "decoding picture"

@@ -8,14 +8,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ercfw.batch import Batch, HeadOutput, Inputs, Layout, Outputs, Rows, Stream, labelled
-    from ercfw.conversations import UNLABELLED, Clip, Conversation, ConversationStream
-    from ercfw.errors import BrokenClipError, ErcfwError, InputError, Mistake, RunError
-    from ercfw.exchange.published import Published
-    from ercfw.features import FeatureTable
-    from ercfw.hooks import hookimpl
-    from ercfw.info import DataInfo, ModalitySpec, TargetSpec
-    from ercfw.interfaces import (
+    from ercfw.contract.batch import Batch, HeadOutput, Inputs, Layout, Outputs, Rows, Stream, labelled
+    from ercfw.contract.conversation import UNLABELLED, Clip, Conversation, ConversationStream
+    from ercfw.contract.data_info import DataInfo, ModalitySpec, TargetSpec
+    from ercfw.contract.feature_table import FeatureTable
+    from ercfw.contract.hooks import hookimpl
+    from ercfw.contract.interfaces import (
         Broken,
         ClipExtractor,
         Context,
@@ -31,20 +29,22 @@ if TYPE_CHECKING:
         Model,
         Provenance,
     )
+    from ercfw.errors import BrokenClipError, ErcfwError, InputError, Mistake, RunError
+    from ercfw.exchange.published import Published
     from ercfw.predict import TrainedModel, load
     from ercfw.results.quoted import Quoted
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "batch": ("Batch", "HeadOutput", "Inputs", "Layout", "Outputs", "Rows", "Stream", "labelled"),
-    "conversations": ("UNLABELLED", "Clip", "Conversation", "ConversationStream"),
+    "contract.batch": ("Batch", "HeadOutput", "Inputs", "Layout", "Outputs", "Rows", "Stream", "labelled"),
+    "contract.conversation": ("UNLABELLED", "Clip", "Conversation", "ConversationStream"),
     "errors": ("BrokenClipError", "ErcfwError", "InputError", "Mistake", "RunError"),
     "exchange.published": ("Published",),
-    "features": ("FeatureTable",),
-    "hooks": ("hookimpl",),
-    "info": ("DataInfo", "ModalitySpec", "TargetSpec"),
-    "interfaces": (
+    "contract.feature_table": ("FeatureTable",),
+    "contract.hooks": ("hookimpl",),
+    "contract.data_info": ("DataInfo", "ModalitySpec", "TargetSpec"),
+    "contract.interfaces": (
         "Broken", "ClipExtractor", "Context", "Dataset", "Encoder", "Extractor", "FileLayout", "Fused",
         "FusionBlock", "Head", "Loss", "Metric", "Model", "Provenance",
     ),

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from ercfw.batch import Outputs
 from ercfw.catalog import Catalog
+from ercfw.contract.batch import Outputs
+from ercfw.contract.data_info import DataInfo
+from ercfw.contract.interfaces import Context, FusionBlock, Loss, Model
 from ercfw.errors import ErcfwError, InputError, Mistake, RunError, cause_of, did_you_mean
-from ercfw.info import DataInfo
-from ercfw.interfaces import Context, FusionBlock, Loss, Model
 from ercfw.model import ComposedModel
 from ercfw.options import read_options, written_options
 from ercfw.recipe.queries import DEFAULT, JOINT, loss_weights, parts_of, selected_metric

@@ -13,7 +13,7 @@ from typing import Any
 
 import pluggy
 
-from ercfw import hooks, interfaces
+from ercfw.contract import hooks, interfaces
 from ercfw.errors import InputError, Mistake, cause_of, did_you_mean
 from ercfw.options import options_model
 from ercfw.plugin_faults import VERSION, check_version, with_mend

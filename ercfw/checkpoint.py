@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from ercfw.contract.data_info import DataInfo
 from ercfw.errors import InputError
-from ercfw.info import DataInfo
 from ercfw.system.files import is_file, sha256
 from ercfw.system.tensor_file import FORMAT, _load, _save
 

@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 
 from ercfw import bins
-from ercfw.batch import Batch, Inputs, Layout, Stream
-from ercfw.conversations import Conversation, ConversationStream
-from ercfw.info import DataInfo, ModalitySpec, StreamKind, TargetSpec
-from ercfw.streams import gather, vocabulary
+from ercfw.contract.batch import Batch, Inputs, Layout, Stream
+from ercfw.contract.conversation import Conversation, ConversationStream
+from ercfw.contract.data_info import DataInfo, ModalitySpec, StreamKind, TargetSpec
+from ercfw.contract.stored_streams import gather, vocabulary
 
 BLOCK = 16
 """Conversations that are measured together: few, so that their float64 copy stays in the processor's cache."""

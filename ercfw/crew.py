@@ -11,8 +11,8 @@ from functools import cache
 from multiprocessing import get_context, parent_process
 from typing import Any, TypeVar
 
+from ercfw.contract.interfaces import Extractor
 from ercfw.errors import RunError
-from ercfw.interfaces import Extractor
 from ercfw.system.launch import cores
 
 T = TypeVar("T")

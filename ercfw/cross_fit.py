@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ercfw.checkpoint import read_about
-from ercfw.conversations import Conversation
+from ercfw.contract.conversation import Conversation
 from ercfw.errors import InputError
 from ercfw.recipe.queries import part_of
 from ercfw.recipe.toml import Tables

@@ -8,18 +8,18 @@ from typing import Any
 from ercfw.build import make_part
 from ercfw.catalog import Catalog
 from ercfw.collate import count_classes
-from ercfw.conversations import UNLABELLED, Conversation, Split
+from ercfw.contract.conversation import UNLABELLED, Conversation, Split
+from ercfw.contract.feature_table import FeatureTable, FittedOn
+from ercfw.contract.interfaces import Dataset, Provenance
+from ercfw.contract.stored_streams import StoredStreams, presence
 from ercfw.cross_fit import without_part
 from ercfw.errors import InputError, Mistake, did_you_mean
 from ercfw.extract import Progress
-from ercfw.features import FeatureTable, FittedOn
 from ercfw.fitted import check_fitted
-from ercfw.interfaces import Dataset, Provenance
 from ercfw.missing import kept_of, without, without_stored
 from ercfw.recipe.queries import DEFAULT, brings, feature_part, selected_metric
 from ercfw.recipe.schema import Missing, Part, Recipe
 from ercfw.sources import Source, find_source
-from ercfw.streams import StoredStreams, presence
 from ercfw.system.gc_pause import collector_paused
 
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")

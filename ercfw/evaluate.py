@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from ercfw.ahead import ahead
 from ercfw.build import WeightedLosses
-from ercfw.conversations import UNLABELLED, Conversation, UtteranceId
+from ercfw.contract.conversation import UNLABELLED, Conversation, UtteranceId
+from ercfw.contract.data_info import DataInfo
+from ercfw.contract.interfaces import Metric
 from ercfw.distributed import gather_outputs, take_share
 from ercfw.errors import RunError, cause_of
-from ercfw.info import DataInfo
-from ercfw.interfaces import Metric
 from ercfw.step import forward, whole_losses
 
 Scores = dict[str, float | dict[str, float]]

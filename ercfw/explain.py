@@ -11,14 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ercfw.batch import Inputs
 from ercfw.collate import collate
-from ercfw.conversations import Conversation
+from ercfw.contract.batch import Inputs
+from ercfw.contract.conversation import Conversation
+from ercfw.contract.interfaces import Model
 from ercfw.data import load_data, read_dataset
 from ercfw.errors import ErcfwError, InputError, RunError, cause_of, in_recipe
 from ercfw.evaluate import batches
 from ercfw.extract import Progress
-from ercfw.interfaces import Model
 from ercfw.missing import without
 from ercfw.model import ComposedModel
 from ercfw.predict.network import Probabilities, probabilities_of

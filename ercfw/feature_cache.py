@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from ercfw.conversations import Clip, Conversation
-from ercfw.interfaces import Broken
+from ercfw.contract.conversation import Clip, Conversation
+from ercfw.contract.interfaces import Broken
 from ercfw.system.files import replacing, sha256
 
 Array = NDArray[Any]

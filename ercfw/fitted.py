@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw.conversations import Conversation, UtteranceId
+from ercfw.contract.conversation import Conversation, UtteranceId
+from ercfw.contract.feature_table import FittedOn
+from ercfw.contract.stored_streams import gather
 from ercfw.errors import InputError
 from ercfw.feature_cache import cache_folder
-from ercfw.features import FittedOn
-from ercfw.streams import gather
 from ercfw.system.files import write_text
 
 DEV_CONTAMINATED = "DEV CONTAMINATED"

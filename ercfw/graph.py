@@ -7,9 +7,9 @@ from itertools import zip_longest
 from torch import nn
 
 from ercfw.build import build_losses, build_model
+from ercfw.contract.data_info import DataInfo, ModalitySpec
+from ercfw.contract.interfaces import Loss, Model
 from ercfw.errors import InputError
-from ercfw.info import DataInfo, ModalitySpec
-from ercfw.interfaces import Loss, Model
 from ercfw.jobs import Job
 from ercfw.model import ComposedModel
 from ercfw.recipe.queries import JOINT

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ercfw.conversations import Conversation
+from ercfw.contract.conversation import Conversation
 from ercfw.data import SPLITS, read_dataset
 from ercfw.errors import InputError
 from ercfw.extract import Progress

@@ -5,11 +5,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 
+from ercfw.contract.interfaces import Dataset
 from ercfw.data import read_dataset
 from ercfw.errors import ErcfwError, in_recipe
 from ercfw.executors import Ended, open_executor
 from ercfw.experiment import load, tell_of_data
-from ercfw.interfaces import Dataset
 from ercfw.jobs import Job
 from ercfw.recipe.schema import RunSettings
 from ercfw.report.folder import RunFolder

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw.conversations import Conversation, ConversationStream, UtteranceId
+from ercfw.contract.conversation import Conversation, ConversationStream, UtteranceId
+from ercfw.contract.stored_streams import StoredModality
 from ercfw.recipe.schema import Missing
-from ercfw.streams import StoredModality
 
 WHOLE = 2.0**64
 

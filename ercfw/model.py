@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from ercfw.batch import Inputs, Outputs, Rows
-from ercfw.interfaces import Context, Encoder, Fused, FusionBlock, Head, Model
+from ercfw.contract.batch import Inputs, Outputs, Rows
+from ercfw.contract.interfaces import Context, Encoder, Fused, FusionBlock, Head, Model
 from ercfw.recipe.queries import JOINT
 
 

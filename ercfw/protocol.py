@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ercfw.conversations import UNLABELLED, Conversation
+from ercfw.contract.conversation import UNLABELLED, Conversation
 from ercfw.errors import InputError
 from ercfw.training import Watched
 

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ercfw.batch import Inputs, Outputs, Stream, map_tensors
 from ercfw.build import WeightedLosses
 from ercfw.collate import make_layout
+from ercfw.contract.batch import Inputs, Outputs, Stream, map_tensors
+from ercfw.contract.data_info import DataInfo, ModalitySpec
+from ercfw.contract.interfaces import Fused, Head, Loss, Model
 from ercfw.errors import ErcfwError, InputError, RunError, cause_of
-from ercfw.info import DataInfo, ModalitySpec
-from ercfw.interfaces import Fused, Head, Loss, Model
 from ercfw.model import ComposedModel
 from ercfw.step import taught
 

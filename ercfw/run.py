@@ -13,12 +13,12 @@ from torch import Tensor
 from ercfw.build import build_losses, build_model
 from ercfw.checkpoint import save_model, seed_everything, start_from
 from ercfw.collate import describe
-from ercfw.conversations import UNLABELLED, Conversation, fingerprint
+from ercfw.contract.conversation import UNLABELLED, Conversation, fingerprint
+from ercfw.contract.data_info import DataInfo
+from ercfw.contract.interfaces import Model
 from ercfw.data import Data
 from ercfw.errors import InputError
 from ercfw.evaluate import Predictions, score
-from ercfw.info import DataInfo
-from ercfw.interfaces import Model
 from ercfw.jobs import Job
 from ercfw.protocol import CHOSEN_ON, NOTES, SCORED, STAMPS, watched_splits
 from ercfw.recipe.queries import selected_metric

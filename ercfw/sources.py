@@ -6,12 +6,12 @@ from pathlib import Path
 
 from ercfw.build import make_part
 from ercfw.catalog import Catalog, load_catalog
-from ercfw.conversations import Conversation, UtteranceId
+from ercfw.contract.conversation import Conversation, UtteranceId
+from ercfw.contract.feature_table import FeatureTable, FittedOn, read_features
+from ercfw.contract.interfaces import ClipExtractor, Dataset, Extractor
 from ercfw.crew import Crew
 from ercfw.errors import in_table
 from ercfw.extract import Extraction, Progress, extract
-from ercfw.features import FeatureTable, FittedOn, read_features
-from ercfw.interfaces import ClipExtractor, Dataset, Extractor
 from ercfw.recipe.queries import _key, feature_part
 from ercfw.recipe.schema import FeaturePart, Recipe
 

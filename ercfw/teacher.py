@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 
 from ercfw.collate import collate
-from ercfw.conversations import Conversation, fingerprint
+from ercfw.contract.conversation import Conversation, fingerprint
+from ercfw.contract.interfaces import Dataset
 from ercfw.data import Data, load_data
 from ercfw.errors import InputError
 from ercfw.evaluate import batches
 from ercfw.extract import Progress
-from ercfw.interfaces import Dataset
 from ercfw.predict.saved import SavedRun, read_run
 from ercfw.recipe.schema import Recipe
 

@@ -13,7 +13,7 @@ from torch import distributed as dist
 
 from ercfw.ahead import ahead
 from ercfw.checkpoint import to_host
-from ercfw.conversations import Conversation
+from ercfw.contract.conversation import Conversation
 from ercfw.distributed import Share, is_of_another_process, take_share
 from ercfw.errors import ErcfwError, PeerGoneError, RunError, cause_of
 from ercfw.evaluate import Predictions, batches, predict, score, selected

@@ -8,10 +8,10 @@ from torch import nn
 from ercfw.build import build_losses, build_model
 from ercfw.catalog import Catalog
 from ercfw.collate import describe
+from ercfw.contract.data_info import DataInfo, ModalitySpec, StreamKind, TargetSpec
+from ercfw.contract.interfaces import Dataset
 from ercfw.data import check_tables, read_dataset
 from ercfw.errors import InputError, Mistake, in_recipe
-from ercfw.info import DataInfo, ModalitySpec, StreamKind, TargetSpec
-from ercfw.interfaces import Dataset
 from ercfw.jobs import Job, with_new
 from ercfw.optimise import optimizer_arguments
 from ercfw.recipe.queries import extracted

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ercfw.conversations import Clip, Conversation
+from ercfw.contract.conversation import Clip, Conversation
+from ercfw.contract.interfaces import Extractor
 from ercfw.extract import extract
-from ercfw.interfaces import Extractor
 
 
 class Letters(Extractor):

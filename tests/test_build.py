@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from ercfw.build import build_losses, build_model, make_part, resolved_tables
+from ercfw.contract.data_info import DataInfo, ModalitySpec, TargetSpec
 from ercfw.errors import InputError, RunError
-from ercfw.info import DataInfo, ModalitySpec, TargetSpec
 from ercfw.jobs import Choice, plan_jobs
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.queries import selected_metric

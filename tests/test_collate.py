@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ercfw.collate import BLOCK, collate, describe, make_layout
-from ercfw.conversations import UNLABELLED, Conversation, ConversationStream
+from ercfw.contract.conversation import UNLABELLED, Conversation, ConversationStream
 
 
 def conversation(name, speakers, labels=None, **streams) -> Conversation:

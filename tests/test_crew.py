@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ercfw.conversations import Clip, Conversation
+from ercfw.contract.conversation import Clip, Conversation
+from ercfw.contract.interfaces import ClipExtractor
 from ercfw.crew import Crew
 from ercfw.errors import BrokenClipError, InputError, RunError
 from ercfw.extract import extract
 from ercfw.feature_cache import cache_folder
-from ercfw.interfaces import ClipExtractor
 
 
 class Bytes(ClipExtractor):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ercfw.conversations import Conversation, fingerprint
+from ercfw.contract.conversation import Conversation, fingerprint
 from ercfw.cross_fit import runs_without_parts, without_part
 from ercfw.errors import InputError
 from ercfw.predict.saved import read_run
@@ -18,7 +18,7 @@ PLUGIN = '''
 import hashlib
 import numpy as np
 from ercfw import hookimpl
-from ercfw.interfaces import Extractor
+from ercfw.contract.interfaces import Extractor
 
 
 class Letters(Extractor):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ercfw.collate import collate, describe
-from ercfw.conversations import UNLABELLED, ConversationStream
+from ercfw.contract.conversation import UNLABELLED, ConversationStream
 from ercfw.data import load_data, make_dataset
 from ercfw.errors import InputError
 from ercfw.jobs import Choice, plan_jobs

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ercfw.conversations import Conversation
+from ercfw.contract.conversation import Conversation
 from ercfw.distributed import share_out, take_share
 
 SIZES = st.lists(st.integers(1, 40), min_size=1, max_size=30)
@@ -50,8 +50,8 @@ def test_the_shares_after_one_another_are_the_batch_in_another_order(sizes, proc
 
 GATHER = """
 import os, sys, numpy as np, torch, torch.distributed as dist
-from ercfw.batch import HeadOutput, Outputs, Rows
-from ercfw.conversations import Conversation
+from ercfw.contract.batch import HeadOutput, Outputs, Rows
+from ercfw.contract.conversation import Conversation
 from ercfw.distributed import gather_outputs, take_share
 
 dist.init_process_group("gloo")

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic_core import PydanticUndefined
 
-from ercfw import hooks, plots
+from ercfw import plots
 from ercfw.catalog import KINDS, load_catalog
+from ercfw.contract import hooks
 from ercfw.recipe.schema import (
     DataPart,
     FeaturePart,

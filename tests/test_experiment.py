@@ -13,7 +13,7 @@ import torch
 from ercfw.build import build_losses, build_model
 from ercfw.checkpoint import seed_everything
 from ercfw.collate import collate, describe
-from ercfw.conversations import Conversation, ConversationStream
+from ercfw.contract.conversation import Conversation, ConversationStream
 from ercfw.data import load_data, make_dataset
 from ercfw.experiment import make_accelerator
 from ercfw.jobs import Choice, plan_jobs

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from ercfw.collate import collate
+from ercfw.contract.interfaces import Model
 from ercfw.explain import attention_of, reopen
-from ercfw.interfaces import Model
 from ercfw.predict.saved import read_run
 from ercfw.report.folder import read_metrics
 from ercfw.results.finished import FinishedRun

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ercfw.contract.feature_table import FeatureTable
 from ercfw.errors import InputError, RunError
 from ercfw.extract import extract
 from ercfw.feature_cache import cache_folder
-from ercfw.features import FeatureTable
 from tests.made_extractors import CONVERSATIONS, Letters, clips, conversation, quiet, table_of
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ercfw.conversations import Clip
+from ercfw.contract.conversation import Clip
+from ercfw.contract.interfaces import ClipExtractor
 from ercfw.errors import BrokenClipError
 from ercfw.extract import extract
-from ercfw.interfaces import ClipExtractor
 from tests.made_extractors import CONVERSATIONS, clips, conversation, quiet, table_of
 
 

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from ercfw.conversations import ConversationStream
+from ercfw.contract.conversation import ConversationStream
+from ercfw.contract.feature_table import BLOCK, FeatureTable, read_features
 from ercfw.errors import InputError
-from ercfw.features import BLOCK, FeatureTable, read_features
 
 IDS = (("train/0", "0"), ("train/0", "7"), ("Ses01", "é"))
 

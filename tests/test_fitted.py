@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from ercfw import fitted
-from ercfw.conversations import Conversation, ConversationStream
+from ercfw.contract.conversation import Conversation, ConversationStream
+from ercfw.contract.feature_table import FeatureTable
 from ercfw.errors import InputError
 from ercfw.feature_cache import cache_folder
-from ercfw.features import FeatureTable
 from ercfw.fitted import DEV_CONTAMINATED, check_fitted, linear_scores
 
 SPLITS = ("train", "dev", "test")

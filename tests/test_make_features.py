@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ercfw.features import FeatureTable
+from ercfw.contract.feature_table import FeatureTable
 
 PLUGIN = '''
 import numpy as np

@@ -6,14 +6,14 @@ import tomllib
 import numpy as np
 import pytest
 
-from ercfw.conversations import ConversationStream
+from ercfw.contract.conversation import ConversationStream
+from ercfw.contract.stored_streams import gather, presence
 from ercfw.data import load_data, read_dataset
 from ercfw.jobs import Choice, plan_jobs
 from ercfw.missing import kept, without
 from ercfw.recipe.missing_modalities import missing_variants
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.recipe.schema import Missing
-from ercfw.streams import gather, presence
 
 IDS = [(f"train/{number // 10}", str(number % 10)) for number in range(20_000)]
 

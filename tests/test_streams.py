@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from ercfw.collate import collate, describe
-from ercfw.conversations import Conversation, ConversationStream
-from ercfw.features import FeatureTable
-from ercfw.streams import StoredStreams, gather, presence
+from ercfw.contract.conversation import Conversation, ConversationStream
+from ercfw.contract.feature_table import FeatureTable
+from ercfw.contract.stored_streams import StoredStreams, gather, presence
 
 SIZES = (3, 1, 5, 2)
 CLASSES = {"emotion": ("joy", "fear")}

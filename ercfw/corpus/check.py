@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from ercfw.contract.feature_table import FeatureTable
+from ercfw.contract.interfaces import Dataset
+from ercfw.contract.stored_streams import gather
 from ercfw.corpus.annotations import check_annotations
 from ercfw.corpus.contamination import check_fitting
 from ercfw.corpus.finding import LEVELS, Finding, Level
@@ -10,9 +13,6 @@ from ercfw.corpus.streams import check_table
 from ercfw.data import SPLITS
 from ercfw.errors import InputError
 from ercfw.extract import Progress
-from ercfw.features import FeatureTable
-from ercfw.interfaces import Dataset
-from ercfw.streams import gather
 from ercfw.system.files import is_file
 from ercfw.system.gc_pause import collector_paused
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from ercfw.conversations import Conversation, Split
+from ercfw.contract.conversation import Conversation, Split
+from ercfw.contract.feature_table import FeatureTable
+from ercfw.contract.interfaces import Dataset
 from ercfw.corpus.finding import Finding
 from ercfw.data import attach
-from ercfw.features import FeatureTable
 from ercfw.fitted import SUSPICIOUS_POINTS, linear_scores
-from ercfw.interfaces import Dataset
 
 
 def check_fitting(

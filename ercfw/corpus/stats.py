@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from statistics import mean, median
 from typing import Any
 
-from ercfw.conversations import UNLABELLED, Conversation
+from ercfw.contract.conversation import UNLABELLED, Conversation
+from ercfw.contract.interfaces import Dataset
 from ercfw.data import SPLITS
-from ercfw.interfaces import Dataset
 
 ALL = "all"
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw.conversations import Conversation, Split, UtteranceId
+from ercfw.contract.conversation import Conversation, Split, UtteranceId
+from ercfw.contract.feature_table import FeatureTable
 from ercfw.corpus.finding import Finding, Level, first
-from ercfw.features import FeatureTable
 
 BLOCK = 4096
 """Rows that are looked at together."""

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from ercfw.build import make_part
 from ercfw.catalog import Catalog
-from ercfw.conversations import UtteranceId
+from ercfw.contract.conversation import UtteranceId
+from ercfw.contract.feature_table import FeatureTable
+from ercfw.contract.interfaces import Dataset, FileLayout
 from ercfw.errors import InputError, shown
 from ercfw.exchange.card import Card, read_card
 from ercfw.exchange.matching import Matched, match
 from ercfw.exchange.published import ANYBODYS, Key, Published
-from ercfw.features import FeatureTable
-from ercfw.interfaces import Dataset, FileLayout
 from ercfw.recipe.schema import Part
 from ercfw.system.files import is_folder, sha256, write_text
 

@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ercfw.conversations import UtteranceId
+from ercfw.contract.conversation import UtteranceId
+from ercfw.contract.feature_table import FeatureTable, FittedOn
 from ercfw.errors import InputError
 from ercfw.exchange.published import ANYBODYS, Published
-from ercfw.features import FeatureTable, FittedOn
 from ercfw.system.files import sha256, write_text
 from ercfw.system.validation import in_short
 

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from ercfw.build import make_part
 from ercfw.catalog import Catalog
-from ercfw.conversations import UNLABELLED, Conversation
+from ercfw.contract.conversation import UNLABELLED, Conversation
+from ercfw.contract.feature_table import FeatureTable
+from ercfw.contract.interfaces import Dataset, FileLayout
 from ercfw.errors import InputError, did_you_mean
 from ercfw.exchange.card import write_card
 from ercfw.exchange.matching import SPLITS
 from ercfw.exchange.published import ANYBODYS, Key, Published, public_keys
-from ercfw.features import FeatureTable
-from ercfw.interfaces import Dataset, FileLayout
 from ercfw.recipe.schema import Part
 
 SENTIMENT = "sentiment"

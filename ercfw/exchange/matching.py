@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ercfw.conversations import UNLABELLED, Conversation, Split, UtteranceId
+from ercfw.contract.conversation import UNLABELLED, Conversation, Split, UtteranceId
+from ercfw.contract.interfaces import Dataset
 from ercfw.errors import InputError
 from ercfw.exchange.published import Key, Published
-from ercfw.interfaces import Dataset
 
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 LEAST_ALIKE = 0.9

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw.conversations import Conversation, Split
+from ercfw.contract.conversation import Conversation, Split
 
 Key = int | str
 """How such files name a conversation: as its corpus does, or by a number that counts on over the splits."""

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ercfw.conversations import UNLABELLED
+from ercfw.contract.conversation import UNLABELLED
 from ercfw.errors import InputError, did_you_mean
 from ercfw.explain import reopen
 from ercfw.plots.attention import draw_attention

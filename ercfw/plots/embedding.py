@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ercfw.conversations import UNLABELLED
+from ercfw.contract.conversation import UNLABELLED
 from ercfw.plots.style import INK, looks, names_of
 
 MOST_POINTS = 3000

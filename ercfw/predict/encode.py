@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from ercfw.collate import collate
-from ercfw.conversations import Conversation, ConversationStream
+from ercfw.contract.conversation import Conversation, ConversationStream
+from ercfw.contract.data_info import ModalitySpec
+from ercfw.contract.interfaces import Broken, Encoder
 from ercfw.errors import InputError
-from ercfw.info import ModalitySpec
-from ercfw.interfaces import Broken, Encoder
 from ercfw.model import ComposedModel
 from ercfw.predict.saved import SavedRun
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from ercfw.conversations import Clip, Conversation
+from ercfw.contract.conversation import Clip, Conversation
+from ercfw.contract.feature_table import FeatureTable, read_features
 from ercfw.errors import InputError
-from ercfw.features import FeatureTable, read_features
 from ercfw.predict.subtitles import read_subtitles
 from ercfw.predict.transcript import ONE_SPEAKER, Line, Transcript, read_transcript
 from ercfw.system.files import is_file, is_folder

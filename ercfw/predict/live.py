@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw.conversations import Clip, Conversation
+from ercfw.contract.conversation import Clip, Conversation
+from ercfw.contract.data_info import ModalitySpec
+from ercfw.contract.feature_table import FeatureTable
+from ercfw.contract.interfaces import Broken, ClipExtractor, Extractor
 from ercfw.data import attach
 from ercfw.errors import ErcfwError, InputError, Mistake, RunError, cause_of
 from ercfw.feature_cache import without_unreadable
-from ercfw.features import FeatureTable
-from ercfw.info import ModalitySpec
-from ercfw.interfaces import Broken, ClipExtractor, Extractor
 from ercfw.model import ComposedModel
 from ercfw.predict.answers import Answer
 from ercfw.predict.network import answer

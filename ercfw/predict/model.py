@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ercfw.conversations import Conversation, fingerprint
+from ercfw.contract.conversation import Conversation, fingerprint
+from ercfw.contract.feature_table import read_features
 from ercfw.data import SPLITS
 from ercfw.errors import InputError, Mistake, in_recipe
 from ercfw.extract import Progress
-from ercfw.features import read_features
 from ercfw.predict.answers import Predicted
 from ercfw.predict.given import Given, read_given
 from ercfw.predict.live import Live

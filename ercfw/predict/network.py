@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from ercfw.collate import collate
-from ercfw.conversations import Conversation
+from ercfw.contract.conversation import Conversation
 from ercfw.errors import ErcfwError, RunError, cause_of
 from ercfw.evaluate import batches
 from ercfw.predict.answers import DIGITS, Answer

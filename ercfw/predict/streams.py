@@ -6,16 +6,16 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw.conversations import Conversation
+from ercfw.contract.conversation import Conversation
+from ercfw.contract.data_info import ModalitySpec, StreamKind
+from ercfw.contract.feature_table import FeatureTable
+from ercfw.contract.stored_streams import presence
 from ercfw.data import attach
 from ercfw.errors import InputError, Mistake, did_you_mean
 from ercfw.extract import Progress
-from ercfw.features import FeatureTable
-from ercfw.info import ModalitySpec, StreamKind
 from ercfw.predict.saved import SavedRun
 from ercfw.recipe.queries import extracted
 from ercfw.sources import make_extractor, run_extractor
-from ercfw.streams import presence
 
 NEEDS = {"text": "text", "audio": "sound", "visual": "picture"}
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ercfw.conversations import Clip, Conversation
+from ercfw.contract.conversation import Clip, Conversation
 from ercfw.errors import InputError, missing_library
 from ercfw.predict.text_file import read_text
 from ercfw.predict.times import seconds_of

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ercfw.conversations import Clip, Conversation
+from ercfw.contract.conversation import Clip, Conversation
 from ercfw.errors import InputError, Mistake, did_you_mean
 from ercfw.predict.text_file import read_text
 from ercfw.predict.times import seconds_of

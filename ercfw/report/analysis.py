@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import mean, stdev
 
-from ercfw.conversations import UNLABELLED
+from ercfw.contract.conversation import UNLABELLED
 from ercfw.report.blocks import Block, Grid, Paragraph, Section
 from ercfw.results.comparable import answered_targets
 from ercfw.results.counts import Array, class_f1

@@ -14,8 +14,8 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ercfw.checkpoint import previous_of
+from ercfw.contract.interfaces import Provenance
 from ercfw.errors import InputError, RunError
-from ercfw.interfaces import Provenance
 from ercfw.jobs import Job
 from ercfw.recipe.recipe_file import slug
 from ercfw.resume import can_resume

@@ -6,7 +6,7 @@ from functools import partial
 from matplotlib.figure import Figure
 
 from ercfw import plots
-from ercfw.conversations import UNLABELLED
+from ercfw.contract.conversation import UNLABELLED
 from ercfw.extract import Progress
 from ercfw.plots.confusion import MOST_CLASSES
 from ercfw.report import embeddings

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ercfw.conversations import UNLABELLED, Conversation
+from ercfw.contract.conversation import UNLABELLED, Conversation
+from ercfw.contract.data_info import DataInfo
+from ercfw.contract.stored_streams import presence
 from ercfw.evaluate import Predictions
-from ercfw.info import DataInfo
-from ercfw.streams import presence
 from ercfw.system.files import replacing
 
 ABOUT = ("kind", "new_speaker", "lacks")

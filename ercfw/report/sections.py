@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ercfw.conversations import UNLABELLED
+from ercfw.contract.conversation import UNLABELLED
 from ercfw.report.analysis import analysis
 from ercfw.report.blocks import Block, Bullets, Code, Grid, Paragraph, PictureFile, Section
 from ercfw.report.folder import read_environment

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ercfw.checkpoint import About, read_about
-from ercfw.conversations import UNLABELLED
+from ercfw.contract.conversation import UNLABELLED
+from ercfw.contract.data_info import DataInfo
 from ercfw.errors import InputError, did_you_mean
-from ercfw.info import DataInfo
 from ercfw.recipe.schema import BASE
 from ercfw.recipe.toml import Tables
 from ercfw.report.folder import read_metrics

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ercfw.catalog import Catalog
-from ercfw.conversations import UNLABELLED
+from ercfw.contract.conversation import UNLABELLED
 from ercfw.errors import InputError
 from ercfw.evaluate import measure
 from ercfw.results.finished import Answers, FinishedRun

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw.conversations import UNLABELLED, Clip, Conversation, Split
+from ercfw.contract.conversation import UNLABELLED, Clip, Conversation, Split
+from ercfw.contract.interfaces import Broken, Dataset, Extractor, FileLayout
 from ercfw.errors import InputError
 from ercfw.exchange.published import Published
-from ercfw.interfaces import Broken, Dataset, Extractor, FileLayout
 from ercfw.testing.documented import check_documented
 from ercfw.testing.material import CLASSES, DIMS, TARGET, make_conversations
 from ercfw.testing.outcome import NotAsked, NotMet

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ercfw.contract.data_info import StreamKind
 from ercfw.errors import BrokenClipError, InputError, cause_of, did_you_mean
-from ercfw.info import StreamKind
 from ercfw.testing import data_checks, loss_checks, network_checks
 from ercfw.testing.data_checks import DataSubject
 from ercfw.testing.loss_checks import LossSubject

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ercfw.batch import HeadOutput, Outputs, Rows, map_tensors
-from ercfw.conversations import UNLABELLED
-from ercfw.info import DataInfo
+from ercfw.contract.batch import HeadOutput, Outputs, Rows, map_tensors
+from ercfw.contract.conversation import UNLABELLED
+from ercfw.contract.data_info import DataInfo
 from ercfw.testing.documented import check_documented
 from ercfw.testing.elsewhere import ELSEWHERE, run_elsewhere
 from ercfw.testing.material import CLASSES, DIMS, TARGET, make_conversations, tell

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ercfw.batch import Batch
 from ercfw.collate import collate, describe
-from ercfw.conversations import UNLABELLED, Conversation, ConversationStream
-from ercfw.info import DataInfo, StreamKind
+from ercfw.contract.batch import Batch
+from ercfw.contract.conversation import UNLABELLED, Conversation, ConversationStream
+from ercfw.contract.data_info import DataInfo, StreamKind
 
 CLASSES = ("neutral", "joy", "anger", "fear")
 TARGET = "emotion"

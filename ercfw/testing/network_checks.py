@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ercfw.batch import Inputs, map_tensors
-from ercfw.conversations import Conversation, ConversationStream
+from ercfw.contract.batch import Inputs, map_tensors
+from ercfw.contract.conversation import Conversation, ConversationStream
 from ercfw.errors import InputError
 from ercfw.testing.documented import check_documented
 from ercfw.testing.elsewhere import ELSEWHERE, run_elsewhere

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ercfw.batch import HeadOutput, Inputs, Outputs
-from ercfw.conversations import Conversation
-from ercfw.info import DataInfo, StreamKind
-from ercfw.interfaces import Fused
+from ercfw.contract.batch import HeadOutput, Inputs, Outputs
+from ercfw.contract.conversation import Conversation
+from ercfw.contract.data_info import DataInfo, StreamKind
+from ercfw.contract.interfaces import Fused
 from ercfw.testing.material import DIMS, SIZES, SOME, TARGET, make_conversations, pack, tell
 from ercfw.testing.outcome import NotMet
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor, nn
 
-from ercfw.batch import Inputs
+from ercfw.contract.batch import Inputs
 from ercfw.testing.material import pack
 from ercfw.testing.outcome import NotAsked, NotMet
 from ercfw.testing.subject import Subject

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ercfw import DataInfo, InputError, Inputs, Loss, Outputs
-from ercfw.info import ModalitySpec
+from ercfw.contract.data_info import ModalitySpec
 from ercfw_baselines.precision import at_least_float32
 
 COMPARED = 30

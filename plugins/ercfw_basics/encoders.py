@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ercfw import DataInfo, InputError, Inputs, ModalitySpec, Stream
-from ercfw.interfaces import Encoder
+from ercfw.contract.interfaces import Encoder
 from ercfw_basics.mlp import mlp
 from ercfw_basics.options import Rate, Size
 from ercfw_basics.products import Linear

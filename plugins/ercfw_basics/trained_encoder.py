@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ercfw import Conversation, Extractor, InputError
-from ercfw.conversations import fingerprint
+from ercfw.contract.conversation import fingerprint
+from ercfw.contract.feature_table import FittedOn
+from ercfw.contract.interfaces import Broken
 from ercfw.cross_fit import runs_without_parts
-from ercfw.features import FittedOn
-from ercfw.interfaces import Broken
 from ercfw.predict.encode import encode, encoder_of
 from ercfw.predict.saved import SavedRun, read_run
 from ercfw.recipe.queries import extracted

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ercfw.conversations import UNLABELLED, Clip, Conversation, UtteranceId
+from ercfw.contract.conversation import UNLABELLED, Clip, Conversation, UtteranceId
+from ercfw.contract.interfaces import Provenance
 from ercfw.errors import InputError, did_you_mean
-from ercfw.interfaces import Provenance
 
 TARGET = "emotion"
 SPLITS = ("train", "dev", "test")

@@ -3,7 +3,7 @@
 import math
 from pathlib import Path
 
-from ercfw.conversations import Clip
+from ercfw.contract.conversation import Clip
 from ercfw.errors import InputError
 from ercfw_datasets.csv_file import CsvRow
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from ercfw.conversations import Conversation, Split, UtteranceId
+from ercfw.contract.conversation import Conversation, Split, UtteranceId
+from ercfw.contract.feature_table import FeatureTable, read_features
+from ercfw.contract.interfaces import Dataset
 from ercfw.errors import InputError
-from ercfw.features import FeatureTable, read_features
-from ercfw.interfaces import Dataset
 from ercfw_datasets.annotations import TARGET, Annotations
 from ercfw_datasets.clips import doubtful
 

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from ercfw.contract.interfaces import Provenance
 from ercfw.errors import InputError
-from ercfw.interfaces import Provenance
 from ercfw.system.files import sha256
 from ercfw_datasets.annotations import Annotations, Record, to_conversations
 from ercfw_datasets.corpus import Corpus, FeatureFiles

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from sys import intern
 
-from ercfw.conversations import Clip
+from ercfw.contract.conversation import Clip
+from ercfw.contract.interfaces import Provenance
 from ercfw.errors import InputError
-from ercfw.interfaces import Provenance
 from ercfw.system.files import is_folder, sha256
 from ercfw_datasets.annotations import SPLITS, Annotations, Record, to_conversations
 from ercfw_datasets.clips import only_there

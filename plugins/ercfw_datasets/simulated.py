@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ercfw.conversations import UtteranceId
+from ercfw.contract.conversation import UtteranceId
+from ercfw.contract.feature_table import FeatureTable
+from ercfw.contract.interfaces import Provenance
 from ercfw.errors import InputError, did_you_mean
-from ercfw.features import FeatureTable
-from ercfw.interfaces import Provenance
 from ercfw_datasets.annotations import SPLITS, Annotations, Record, to_conversations
 from ercfw_datasets.corpus import Corpus
 from ercfw_datasets.shapes import SHAPES, WIDTHS, Shape

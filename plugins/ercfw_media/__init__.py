@@ -1,7 +1,7 @@
 """Raw text, sound and picture to features, and language models that are trained along."""
 
 from ercfw import hookimpl
-from ercfw.interfaces import Encoder, Extractor
+from ercfw.contract.interfaces import Encoder, Extractor
 from ercfw_media.face_expression import FaceExpression
 from ercfw_media.language_model import LanguageModel
 from ercfw_media.minilm import MiniLm

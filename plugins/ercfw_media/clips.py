@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw.conversations import Clip
+from ercfw.contract.conversation import Clip
 from ercfw.errors import BrokenClipError
 from ercfw_media.media_file import MediaFile, lasts, opened
 

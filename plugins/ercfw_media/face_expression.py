@@ -16,9 +16,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ercfw.conversations import Clip
+from ercfw.contract.conversation import Clip
+from ercfw.contract.interfaces import ClipExtractor
 from ercfw.errors import InputError, missing_library
-from ercfw.interfaces import ClipExtractor
 from ercfw_media.faces import FaceDetector, Pool, Which, face_crops, pool
 from ercfw_media.packaged import installed, packaged
 

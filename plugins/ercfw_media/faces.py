@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ercfw.conversations import Clip
+from ercfw.contract.conversation import Clip
 from ercfw.errors import InputError
 from ercfw_media.clips import read_frames
 from ercfw_media.mtcnn import Mtcnn, overlaps, patches, squares

@@ -6,7 +6,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ercfw import DataInfo, InputError, Inputs, ModalitySpec, Stream
-from ercfw.interfaces import Encoder
+from ercfw.contract.interfaces import Encoder
 from ercfw_media.pretrained import MINILM, load_network, model_folder
 from ercfw_media.run_tokens import Pooling, vectors_of
 

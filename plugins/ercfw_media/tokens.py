@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ercfw.conversations import Conversation
-from ercfw.interfaces import Extractor
+from ercfw.contract.conversation import Conversation
+from ercfw.contract.interfaces import Extractor
 from ercfw_media.pretrained import MINILM, check_length, load_tokenizer, model_fingerprint, model_folder, model_sizes
 from ercfw_media.transcript import Template, read_tokens
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import chain, zip_longest
 from typing import Any
 
-from ercfw.conversations import Conversation
+from ercfw.contract.conversation import Conversation
 
 
 @dataclass(frozen=True)

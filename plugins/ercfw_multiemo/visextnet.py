@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ercfw.conversations import Clip
+from ercfw.contract.conversation import Clip
+from ercfw.contract.interfaces import ClipExtractor
 from ercfw.errors import InputError, missing_library
-from ercfw.interfaces import ClipExtractor
 from ercfw.system.files import is_file, sha256
 from ercfw_media.faces import FaceDetector, Pool, Which, face_crops, pool
 from ercfw_media.packaged import installed

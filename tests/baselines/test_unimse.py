@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ercfw import HeadOutput, InputError, Outputs, Rows
-from ercfw.batch import Stream
+from ercfw.contract.batch import Stream
 from ercfw.testing import check_part
 from ercfw.testing.material import make_conversations, pack, tell
 from ercfw_baselines.pmf import PMF, InfoNCE, Summary

@@ -7,9 +7,9 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from ercfw.conversations import ConversationStream
+from ercfw.contract.conversation import ConversationStream
+from ercfw.contract.feature_table import FeatureTable
 from ercfw.corpus.check import check_corpus
-from ercfw.features import FeatureTable
 from ercfw_datasets.table import Table
 
 SPLITS = ("train",) * 6 + ("dev",) * 2 + ("test",) * 2

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ercfw.conversations import Clip
+from ercfw.contract.conversation import Clip
 from ercfw.errors import InputError
 from ercfw_datasets.iemocap import Iemocap
 

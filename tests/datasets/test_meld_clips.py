@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ercfw.conversations import Clip
+from ercfw.contract.conversation import Clip
 from ercfw.errors import InputError
 from ercfw_datasets.meld import Meld
 

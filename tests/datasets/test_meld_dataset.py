@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ercfw.collate import collate
+from ercfw.contract.feature_table import FeatureTable
 from ercfw.errors import InputError
-from ercfw.features import FeatureTable
 from ercfw_datasets.meld import Meld
 
 HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime"

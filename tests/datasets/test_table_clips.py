@@ -2,7 +2,7 @@
 
 import pytest
 
-from ercfw.conversations import Clip
+from ercfw.contract.conversation import Clip
 from ercfw.errors import InputError
 from ercfw_datasets.table import Table
 

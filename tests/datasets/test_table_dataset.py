@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ercfw.conversations import UNLABELLED
+from ercfw.contract.conversation import UNLABELLED
 from ercfw.errors import InputError
 from ercfw_datasets.table import Table
 

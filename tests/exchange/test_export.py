@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ercfw.features import FeatureTable
+from ercfw.contract.feature_table import FeatureTable
 
 SLOTS = {
     "mmgcn": ("text", "audio", "visual"),

@@ -7,8 +7,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from ercfw.contract.feature_table import FeatureTable
 from ercfw.download import PublicFile, blob_id
-from ercfw.features import FeatureTable
 
 
 class Quiet(SimpleHTTPRequestHandler):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from ercfw.features import FeatureTable
+from ercfw.contract.feature_table import FeatureTable
 
 from .conftest import IEMOCAP_CLASSES
 from .python2 import dumps

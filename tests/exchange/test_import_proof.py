@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from ercfw.features import FeatureTable
+from ercfw.contract.feature_table import FeatureTable
 
 
 @pytest.fixture
@@ -232,7 +232,8 @@ def test_a_full_disk_leaves_what_was_there(offered, dump, cli, monkeypatch):
     root, fields, path = offered
     dump(path, tuple(fields))
     monkeypatch.setattr(
-        "ercfw.features.save_file", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+        "ercfw.contract.feature_table.save_file",
+        lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")),
     )
     cli("data", "import", "mmgcn", path, "--to", root).check(1, "text.safetensors: cannot be written: No space left")
     assert not [p for p in root.iterdir() if p.suffix != ".csv"]

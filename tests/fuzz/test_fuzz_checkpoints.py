@@ -15,10 +15,10 @@ from torch import nn
 from ercfw.build import build_losses, build_model
 from ercfw.checkpoint import load_model, load_state, save_model, save_state, start_from
 from ercfw.collate import describe
+from ercfw.contract.data_info import DataInfo, ModalitySpec, TargetSpec
 from ercfw.data import load_data, make_dataset
 from ercfw.errors import ErcfwError
 from ercfw.experiment import make_accelerator
-from ercfw.info import DataInfo, ModalitySpec, TargetSpec
 from ercfw.jobs import Choice, plan_jobs
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.resume import resume, save

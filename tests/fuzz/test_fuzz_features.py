@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
-from ercfw.features import read_features
+from ercfw.contract.feature_table import read_features
 
 ROWS = tuple((f"c{n // 3}", f"u{n}") for n in range(8))
 VALUES = np.linspace(-1, 1, 32, dtype=np.float32).reshape(8, 4)

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("av", reason="the sound extra is not installed")
 
 import ercfw_media.media_file as media_file
-from ercfw.conversations import Clip
+from ercfw.contract.conversation import Clip
 from ercfw.errors import BrokenClipError, InputError
 from ercfw_media.clips import read_frames, read_sound
 from tests.media.made_clips import make_clip, sine

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("av", reason="the sound extra is not installed")
 
 import ercfw_media.clips as clips
-from ercfw.conversations import Clip
+from ercfw.contract.conversation import Clip
 from ercfw_media.clips import read_frames, read_sound
 from ercfw_media.media_file import MediaFile
 from tests.media.made_clips import make_clip, number_of, sine

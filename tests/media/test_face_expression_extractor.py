@@ -10,7 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from ercfw.conversations import Clip
+from ercfw.contract.conversation import Clip
 from ercfw.errors import InputError
 from ercfw_media import face_expression
 from ercfw_media.face_expression import FaceExpression, MiniXception, grey, halved, load_mini_xception

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ercfw.conversations import Clip
+from ercfw.contract.conversation import Clip
 from ercfw.errors import BrokenClipError, InputError
 from ercfw_media.faces import Face, FaceDetector, Frame, crops, face_crops, main_track, pool
 

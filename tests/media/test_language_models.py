@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from ercfw import DataInfo, InputError, ModalitySpec
 from ercfw.collate import collate
-from ercfw.conversations import Conversation, ConversationStream
+from ercfw.contract.conversation import Conversation, ConversationStream
 from ercfw_media.roberta import Roberta
 from ercfw_media.tokens import Tokens
 

@@ -7,7 +7,7 @@ import pytest
 
 import ercfw_media.minilm as minilm
 import ercfw_media.minilm_package as minilm_package
-from ercfw.conversations import Conversation
+from ercfw.contract.conversation import Conversation
 from ercfw.errors import InputError
 from ercfw_media.minilm import MiniLm
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import ercfw_media.opensmile as extractor_module
-from ercfw.conversations import Clip
+from ercfw.contract.conversation import Clip
 from ercfw.errors import BrokenClipError, InputError
 from ercfw_media.opensmile import WIDTHS, OpenSmile
 from tests.media.made_clips import make_clip, sine

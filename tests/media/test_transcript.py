@@ -2,7 +2,7 @@
 
 import pytest
 
-from ercfw.conversations import Conversation
+from ercfw.contract.conversation import Conversation
 from ercfw_media.transcript import Template, read_tokens
 
 

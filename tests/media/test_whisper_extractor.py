@@ -9,7 +9,7 @@ import torch
 
 import ercfw_media.whisper as whisper
 import ercfw_media.whisper_package as whisper_package
-from ercfw.conversations import Clip
+from ercfw.contract.conversation import Clip
 from ercfw.errors import BrokenClipError, InputError
 from ercfw_media.whisper import Whisper
 from tests.media.made_clips import make_clip, sine

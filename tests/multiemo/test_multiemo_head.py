@@ -4,7 +4,7 @@ import torch
 
 import ercfw_multiemo
 from ercfw import DataInfo
-from ercfw.info import TargetSpec
+from ercfw.contract.data_info import TargetSpec
 from ercfw_multiemo.head import MultiEMOHead
 
 INFO = DataInfo({"emotion": TargetSpec(("a", "b", "c"), (1, 1, 1))}, {}, 2)

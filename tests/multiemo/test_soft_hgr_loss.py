@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ercfw import DataInfo, HeadOutput, InputError, Outputs, Rows
-from ercfw.info import TargetSpec
+from ercfw.contract.data_info import TargetSpec
 from ercfw.testing.elsewhere import ELSEWHERE, run_elsewhere
 from ercfw_multiemo.soft_hgr import SoftHGR
 

@@ -7,7 +7,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ercfw import UNLABELLED, DataInfo, HeadOutput, Outputs, Rows
-from ercfw.info import TargetSpec
+from ercfw.contract.data_info import TargetSpec
 from ercfw.testing.elsewhere import ELSEWHERE, run_elsewhere
 from ercfw_basics import contrastive
 from ercfw_multiemo.swfc import SWFC

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 import ercfw_multiemo.visextnet as visextnet
-from ercfw.conversations import Clip, Conversation
+from ercfw.contract.conversation import Clip, Conversation
+from ercfw.contract.interfaces import Broken
 from ercfw.errors import InputError
-from ercfw.interfaces import Broken
 from ercfw.options import read_options
 from ercfw_media.faces import FaceCrops, FaceDetector, face_crops
 from ercfw_multiemo.resnet import random_resnet

@@ -208,7 +208,7 @@ def read_pickle_once(folder):
         ("system, named by the memo", "it names posix.system"),
         ("INST", "an instruction INST"),
         ("BUILD of a function", "it changes what it names"),
-        ("a class of ours", "it names ercfw.features.FeatureTable"),
+        ("a class of ours", "it names ercfw.contract.feature_table.FeatureTable"),
         ("huge memo", "it numbers its memory beyond what it holds: 2147483647"),
         ("huge array", "content does not fit its shape"),
         ("sets of one list", "it would make more than it holds"),

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ercfw.features import FeatureTable
+from ercfw.contract.feature_table import FeatureTable
 
 PLUGIN = '''\
 import csv
@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from ercfw import Conversation, Dataset, Extractor, InputError, Provenance, hookimpl
-from ercfw.conversations import Clip
+from ercfw.contract.conversation import Clip
 from ercfw.errors import BrokenClipError
-from ercfw.interfaces import ClipExtractor
+from ercfw.contract.interfaces import ClipExtractor
 
 CLASSES = ("calm", "joy", "rage")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ercfw.conversations import Clip
+from ercfw.contract.conversation import Clip
 from ercfw.errors import InputError
 from ercfw.predict.times import seconds_of
 from tests.predict.given_files import SRT, read, write

@@ -8,9 +8,9 @@ from torch import nn
 import ercfw
 from ercfw import DataInfo, HeadOutput, ModalitySpec, Model, Outputs, Rows, TargetSpec
 from ercfw.catalog import Catalog
-from ercfw.conversations import Clip, Conversation
+from ercfw.contract.conversation import Clip, Conversation
+from ercfw.contract.feature_table import FeatureTable
 from ercfw.errors import InputError, RunError
-from ercfw.features import FeatureTable
 from ercfw.predict.model import TrainedModel
 from ercfw.predict.saved import SavedRun
 from ercfw.recipe.schema import parse_recipe

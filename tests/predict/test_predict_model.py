@@ -11,9 +11,9 @@ import torch
 
 import ercfw
 from ercfw.checkpoint import load_model, save_model
-from ercfw.conversations import Clip, Conversation
+from ercfw.contract.conversation import Clip, Conversation
+from ercfw.contract.feature_table import FeatureTable
 from ercfw.errors import InputError, RunError
-from ercfw.features import FeatureTable
 
 from .conftest import write_csv
 
@@ -120,7 +120,7 @@ def test_so_is_one_whose_name_lacks_its_split(shelf, tmp_path):
 
 
 def _named_train(name):
-    from ercfw.conversations import fingerprint
+    from ercfw.contract.conversation import fingerprint
 
     return fingerprint(Conversation(f"train/{name}", "train", ("1",), ("a",), ("oh",), {}))
 

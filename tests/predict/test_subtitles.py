@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ercfw.conversations import Clip
+from ercfw.contract.conversation import Clip
 from ercfw.errors import InputError
 from tests.predict.given_files import SRT, read, write
 

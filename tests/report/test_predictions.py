@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, f1_score
 
-from ercfw.conversations import Conversation, ConversationStream
+from ercfw.contract.conversation import Conversation, ConversationStream
+from ercfw.contract.data_info import DataInfo, ModalitySpec, TargetSpec
 from ercfw.evaluate import Predictions
-from ercfw.info import DataInfo, ModalitySpec, TargetSpec
 from ercfw.plots.confusion import draw_confusion
 from ercfw.report.predictions import write_predictions
 

@@ -8,7 +8,7 @@ import typer
 from ercfw.cli.app import plan
 
 if TYPE_CHECKING:
-    from ercfw.interfaces import Dataset
+    from ercfw.contract.interfaces import Dataset
 
 What = Annotated[str, typer.Argument(help="A recipe, or a dataset's name such as meld.", metavar="WHAT")]
 DataSettings = Annotated[

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw.conversations import Conversation, ConversationStream
+from ercfw.contract.conversation import Conversation, ConversationStream
 
 
 @dataclass(frozen=True)

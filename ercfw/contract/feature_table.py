@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, FailFast
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from ercfw.conversations import UtteranceId
+from ercfw.contract.conversation import UtteranceId
+from ercfw.contract.stored_streams import StoredModality
 from ercfw.errors import InputError
-from ercfw.streams import StoredModality
 from ercfw.system.files import is_file, replacing, sha256
 from ercfw.system.gc_pause import collector_paused
 from ercfw.system.validation import in_short

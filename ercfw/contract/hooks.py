@@ -2,7 +2,7 @@
 
 A plugin is a module (or any object) that implements some of these with ``@hookimpl``; it is found by an
 entry point of group ``ercfw``, or named by a recipe: ``plugins = ["./mine.py"]``. The ``provide_*`` hooks
-return what the plugin offers: a kebab-case name and its class. What one may be: ``ercfw.interfaces``.
+return what the plugin offers: a kebab-case name and its class. What one may be: ``ercfw.contract.interfaces``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from ercfw.interfaces import (
+    from ercfw.contract.interfaces import (
         Context,
         Dataset,
         Encoder,

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ercfw.batch import HeadOutput, Inputs, Outputs, Stream
-from ercfw.conversations import Clip, Conversation, Split, UtteranceId
+from ercfw.contract.batch import HeadOutput, Inputs, Outputs, Stream
+from ercfw.contract.conversation import Clip, Conversation, Split, UtteranceId
+from ercfw.contract.data_info import DataInfo, ModalitySpec, StreamKind
+from ercfw.contract.feature_table import FeatureTable, FittedOn
 from ercfw.download import PublicFile
 from ercfw.errors import BrokenClipError, InputError
 from ercfw.exchange.published import Published
-from ercfw.features import FeatureTable, FittedOn
-from ercfw.info import DataInfo, ModalitySpec, StreamKind
 
 
 @dataclass(frozen=True)
@@ -270,7 +270,7 @@ class Loss(nn.Module):
     """A scalar over a whole batch; made with ``(target, info, *, options)``.
 
     It sees all rows of the batch, in however many processes and parts the model ran them. Rows at -100 are
-    skipped (``ercfw.batch.labelled`` gives the mask). With nothing to read a loss is 0 with gradients of
+    skipped (``ercfw.contract.batch.labelled`` gives the mask). With nothing to read a loss is 0 with gradients of
     zero, never NaN.
 
     Attributes:

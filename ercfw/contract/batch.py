@@ -7,7 +7,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from ercfw.conversations import UNLABELLED, UtteranceId
+from ercfw.contract.conversation import UNLABELLED, UtteranceId
 
 
 def map_tensors(value: Any, fn: Callable[[Tensor], Tensor]) -> Any:
