@@ -21,7 +21,7 @@ import memory
 import numpy as np
 import product
 
-from ercfw.catalog import load_catalog
+from ercfw.registry.catalog import load_catalog
 from ercfw_datasets.shapes import MELD
 
 MODALITIES = ("text", "audio", "visual", "pose", "gaze", "pulse")

@@ -8,8 +8,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 import ercfw
-from ercfw.catalog import GROUP, KINDS, Component, load_catalog
-from ercfw.describe import Description, Option, describe_part
+from ercfw.registry.catalog import GROUP, KINDS, Component, load_catalog
+from ercfw.registry.describe import Description, Option, describe_part
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 TOP_PAGES = {

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ercfw.catalog import Catalog
 from ercfw.jobs import Job
 from ercfw.many import Task, prepare, run_all
 from ercfw.recipe.schema import RunSettings
+from ercfw.registry.catalog import Catalog
 from ercfw.report.folder import open_folder, read_metrics
 from ercfw.results.finished import FinishedRun, Group
 from ercfw.results.pooled import pool

@@ -5,8 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ercfw.build import make_part
-from ercfw.catalog import Catalog
 from ercfw.collate import count_classes
 from ercfw.contract.conversation import UNLABELLED, Conversation, Split
 from ercfw.contract.feature_table import FeatureTable, FittedOn
@@ -19,6 +17,8 @@ from ercfw.fitted import check_fitted
 from ercfw.missing import kept_of, without, without_stored
 from ercfw.recipe.queries import DEFAULT, brings, feature_part, selected_metric
 from ercfw.recipe.schema import Missing, Part, Recipe
+from ercfw.registry.catalog import Catalog
+from ercfw.registry.make import make_part
 from ercfw.sources import Source, find_source
 from ercfw.system.gc_pause import collector_paused
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ercfw.build import check_parts, resolved_tables
-from ercfw.catalog import Catalog, load_catalog, plugin_files
 from ercfw.errors import InputError, Mistake
 from ercfw.recipe.queries import refuse_plugin_files, variant_name
 from ercfw.recipe.recipe_file import Source, check_variants, resolve_variant
 from ercfw.recipe.schema import Recipe, parse_recipe
 from ercfw.recipe.toml import Tables
+from ercfw.registry.catalog import Catalog, load_catalog, plugin_files
+from ercfw.registry.resolve import check_parts, resolved_tables
 from ercfw.system.files import is_file, sha256
 
 HARMLESS = ("on_out_of_memory", "save_seconds")

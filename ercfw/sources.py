@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ercfw.build import make_part
-from ercfw.catalog import Catalog, load_catalog
 from ercfw.contract.conversation import Conversation, UtteranceId
 from ercfw.contract.feature_table import FeatureTable, FittedOn, read_features
 from ercfw.contract.interfaces import ClipExtractor, Dataset, Extractor
@@ -14,6 +12,8 @@ from ercfw.errors import in_table
 from ercfw.extract import Extraction, Progress, extract
 from ercfw.recipe.queries import _key, feature_part
 from ercfw.recipe.schema import FeaturePart, Recipe
+from ercfw.registry.catalog import Catalog, load_catalog
+from ercfw.registry.make import make_part
 
 FIRST = 3
 """Broken clips that a warning names."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from ercfw.build import build_losses, build_model
-from ercfw.catalog import Catalog
 from ercfw.collate import describe
 from ercfw.contract.data_info import DataInfo, ModalitySpec, StreamKind, TargetSpec
 from ercfw.contract.interfaces import Dataset
@@ -16,6 +15,7 @@ from ercfw.jobs import Job, with_new
 from ercfw.optimise import optimizer_arguments
 from ercfw.recipe.queries import extracted
 from ercfw.recipe.schema import BASE, Recipe
+from ercfw.registry.catalog import Catalog
 from ercfw.rehearse import rehearse
 from ercfw.sources import make_extractor
 

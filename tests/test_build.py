@@ -3,13 +3,15 @@
 import pytest
 import torch
 
-from ercfw.build import build_losses, build_model, make_part, resolved_tables
+from ercfw.build import build_losses, build_model
 from ercfw.contract.data_info import DataInfo, ModalitySpec, TargetSpec
 from ercfw.errors import InputError, RunError
 from ercfw.jobs import Choice, plan_jobs
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.queries import selected_metric
 from ercfw.recipe.recipe_file import read_toml
+from ercfw.registry.make import make_part
+from ercfw.registry.resolve import resolved_tables
 
 INFO = DataInfo(
     {"emotion": TargetSpec(("a", "b"), (3, 1)), "mood": TargetSpec(("c", "d", "e"), (1, 1, 1))},

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ercfw import catalog
-from ercfw.catalog import KINDS, load_catalog, plugin_files
 from ercfw.errors import InputError
+from ercfw.registry import catalog
+from ercfw.registry.catalog import KINDS, load_catalog, plugin_files
 
 FUSION = """\
 import torch

@@ -18,7 +18,7 @@ from ercfw.cli import main
 try:
     main()
 finally:
-    print("torch" in sys.modules, "numpy" in sys.modules, "ercfw.catalog" in sys.modules, file=sys.stderr)
+    print("torch" in sys.modules, "numpy" in sys.modules, "ercfw.registry.catalog" in sys.modules, file=sys.stderr)
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ended.stderr.splitlines()[-1] == "False False False"

@@ -8,8 +8,8 @@ import pytest
 from pydantic import BaseModel, Field
 
 from ercfw import Head
-from ercfw.catalog import Component, load_catalog
-from ercfw.describe import describe_part
+from ercfw.registry.catalog import Component, load_catalog
+from ercfw.registry.describe import describe_part
 
 
 class Bounds(BaseModel):

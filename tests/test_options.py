@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
-from ercfw.options import options_model, read_options
 from ercfw.recipe.schema import CORE_KEYS
+from ercfw.registry.options import options_model, read_options
 
 
 class Part:

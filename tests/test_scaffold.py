@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ercfw.catalog import KINDS, load_catalog
+from ercfw.registry.catalog import KINDS, load_catalog
 from ercfw.testing import check_part
 
 CHECKOUT = Path(__file__).resolve().parents[1]

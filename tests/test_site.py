@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import ercfw
-from ercfw.catalog import KINDS, load_catalog
+from ercfw.registry.catalog import KINDS, load_catalog
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 KINDS_WITH_PAGES = ["dataset", "layout", "extractor", "encoder", "context", "fusion", "head", "loss", "metric"]

@@ -43,7 +43,7 @@ def _add_plugin_commands(words: list[str]) -> None:
     ours = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
     ours |= {group.name for group in app.registered_groups if isinstance(group.name, str)}
     if words and not words[0].startswith("-") and words[0] not in ours:
-        from ercfw.catalog import load_catalog
+        from ercfw.registry.catalog import load_catalog
 
         for failure in load_catalog().call("add_commands", app=app):
             print(f"warning: {failure}", file=sys.stderr)

@@ -29,10 +29,10 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Run the conformance checks of a part; exit code 1 if one fails."""
-    from ercfw.catalog import load_catalog, plugin_files
     from ercfw.errors import did_you_mean
-    from ercfw.options import read_options
     from ercfw.recipe.overrides import parse_overrides
+    from ercfw.registry.catalog import load_catalog, plugin_files
+    from ercfw.registry.options import read_options
     from ercfw.testing import CHECKS, check_part
 
     catalog = load_catalog(plugin_files([str(path) for path in plugin or []], Path(), "--plugin"))

@@ -28,7 +28,7 @@ def compare(
     """Put finished runs into one table: what can be told apart, and who gets which utterances right."""
     if out is not None:
         check_folder("--out", out)
-    from ercfw.catalog import load_catalog
+    from ercfw.registry.catalog import load_catalog
     from ercfw.report.tables import plain_table
     from ercfw.results.finished import find_groups
     from ercfw.results.forms import record

@@ -23,7 +23,7 @@ def ensemble(
     if (out / "metrics.json").exists() and not force:
         raise InputError.at(f"--out {out}", "holds a run already", "--force writes over it")
     check_folder("--out", out)
-    from ercfw.catalog import load_catalog
+    from ercfw.registry.catalog import load_catalog
     from ercfw.report.tables import plain_table
     from ercfw.results.comparable import check_comparable, targets_of
     from ercfw.results.ensemble import combine, ensemble_metrics, member_rows, write_ensemble_predictions

@@ -15,9 +15,9 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List shipped recipes and installed components."""
-    from ercfw.catalog import KINDS, load_catalog
     from ercfw.errors import did_you_mean
     from ercfw.recipe.shipped import shipped_recipes
+    from ercfw.registry.catalog import KINDS, load_catalog
 
     if what is not None and what not in {"recipes", *KINDS}:
         raise InputError.at(f"ls {what}", "there is no such kind", did_you_mean(what, ["recipes", *KINDS]))
@@ -42,7 +42,7 @@ def plugins(
     as_json: AsJson = False,
 ) -> None:
     """List plugins: version, where from, what they offer, and why one is broken."""
-    from ercfw.catalog import load_catalog
+    from ercfw.registry.catalog import load_catalog
 
     catalog = load_catalog()
     found = [

@@ -32,8 +32,8 @@ def plugin(
     single_file: Annotated[bool, typer.Option("--single-file", help="One file and a recipe, no package.")] = False,
 ) -> None:
     """Write a part that works, with tests that pass: to be changed into yours."""
-    from ercfw.catalog import load_catalog
-    from ercfw.scaffold import new_plugin, new_single_file
+    from ercfw.registry.catalog import load_catalog
+    from ercfw.registry.scaffold import new_plugin, new_single_file
 
     folder = to or (Path() if single_file else Path(name))
     check_folder("--to", folder.absolute().parent)

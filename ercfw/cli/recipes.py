@@ -65,8 +65,8 @@ def show(
 
 
 def _show_part(kind: str, names: list[str], as_json: bool) -> None:
-    from ercfw.catalog import KINDS, load_catalog
-    from ercfw.describe import describe_part
+    from ercfw.registry.catalog import KINDS, load_catalog
+    from ercfw.registry.describe import describe_part
 
     words = " ".join(["show", kind, *names])
     if kind not in KINDS:

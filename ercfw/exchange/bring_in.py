@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw.build import make_part
-from ercfw.catalog import Catalog
 from ercfw.contract.conversation import UtteranceId
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.interfaces import Dataset, FileLayout
@@ -23,6 +21,8 @@ from ercfw.exchange.card import Card, read_card
 from ercfw.exchange.matching import Matched, match
 from ercfw.exchange.published import ANYBODYS, Key, Published
 from ercfw.recipe.schema import Part
+from ercfw.registry.catalog import Catalog
+from ercfw.registry.make import make_part
 from ercfw.system.files import is_folder, sha256, write_text
 
 COLUMNS = ("conversation", "utterance", "speaker", "text", "label", "split")

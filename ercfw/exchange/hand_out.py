@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw.build import make_part
-from ercfw.catalog import Catalog
 from ercfw.contract.conversation import UNLABELLED, Conversation
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.interfaces import Dataset, FileLayout
@@ -18,6 +16,8 @@ from ercfw.exchange.card import write_card
 from ercfw.exchange.matching import SPLITS
 from ercfw.exchange.published import ANYBODYS, Key, Published, public_keys
 from ercfw.recipe.schema import Part
+from ercfw.registry.catalog import Catalog
+from ercfw.registry.make import make_part
 
 SENTIMENT = "sentiment"
 READ_FROM = ("file", "sha256")

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ercfw import __version__
-from ercfw.catalog import Plugin
+from ercfw.registry.catalog import Plugin
 
 LIBRARIES = ("torch", "numpy", "scikit-learn", "accelerate", "safetensors", "pydantic", "pluggy", "transformers")
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from ercfw.catalog import load_catalog
 from ercfw.errors import ErcfwError
 from ercfw.explain import reopen
 from ercfw.extract import Progress
+from ercfw.registry.catalog import load_catalog
 from ercfw.report import sections
 from ercfw.report.analysis import analysis
 from ercfw.report.blocks import Block, Bullets, Grid, Paragraph, Section

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ercfw.catalog import Catalog
 from ercfw.contract.conversation import UNLABELLED
 from ercfw.errors import InputError
 from ercfw.evaluate import measure
+from ercfw.registry.catalog import Catalog
 from ercfw.results.counts import Array
 from ercfw.results.finished import Answers, FinishedRun
 from ercfw.system.files import replacing

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ercfw.catalog import Catalog
+from ercfw.registry.catalog import Catalog
 from ercfw.results.finished import FinishedRun
 from ercfw.results.table import Cell, Line, ResultTable
 

@@ -4,7 +4,7 @@ import inspect
 import re
 from typing import Any
 
-from ercfw.options import options_model
+from ercfw.registry.options import options_model
 from ercfw.testing.outcome import NotMet
 
 

@@ -19,8 +19,8 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
 
 
 def _checks_of(session: pytest.Session, part: str) -> Iterable[pytest.Item]:
-    from ercfw.catalog import load_catalog
     from ercfw.errors import InputError
+    from ercfw.registry.catalog import load_catalog
     from ercfw.testing.kit import CHECKS
 
     kind, _, name = part.rpartition("/")

@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 import ercfw_basics
-from ercfw.options import options_model, read_options
+from ercfw.registry.options import options_model, read_options
 
 PARTS = {
     f"{kind}: {name}": part

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ercfw.options import read_options
+from ercfw.registry.options import read_options
 from ercfw_datasets import provide_datasets
 
 GOOD = {

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ercfw.catalog import load_catalog
 from ercfw.download import PublicFile, blob_id
 from ercfw.exchange.bring_in import bring_in
+from ercfw.registry.catalog import load_catalog
 from ercfw_layouts.corpora import MELD
 
 FIRST = 3

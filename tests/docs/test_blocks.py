@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import tomlkit
 
-from ercfw.catalog import load_catalog
 from ercfw.recipe.overrides import merge
+from ercfw.registry.catalog import load_catalog
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *sorted(f"docs/{p.name}" for p in CHECKOUT.glob("docs/*.md"))]

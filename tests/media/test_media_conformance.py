@@ -4,7 +4,7 @@ import importlib.util
 
 import pytest
 
-from ercfw.catalog import load_catalog
+from ercfw.registry.catalog import load_catalog
 from ercfw.testing import check_part
 
 NEEDS = {

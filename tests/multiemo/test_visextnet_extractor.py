@@ -13,7 +13,7 @@ import ercfw_multiemo.visextnet as visextnet
 from ercfw.contract.conversation import Clip, Conversation
 from ercfw.contract.interfaces import Broken
 from ercfw.errors import InputError
-from ercfw.options import read_options
+from ercfw.registry.options import read_options
 from ercfw_media.faces import FaceCrops, FaceDetector, face_crops
 from ercfw_multiemo.resnet import random_resnet
 from ercfw_multiemo.visextnet import VisExtNet

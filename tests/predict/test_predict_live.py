@@ -7,13 +7,13 @@ from torch import nn
 
 import ercfw
 from ercfw import DataInfo, HeadOutput, ModalitySpec, Model, Outputs, Rows, TargetSpec
-from ercfw.catalog import Catalog
 from ercfw.contract.conversation import Clip, Conversation
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.errors import InputError, RunError
 from ercfw.predict.model import TrainedModel
 from ercfw.predict.saved import SavedRun
 from ercfw.recipe.schema import parse_recipe
+from ercfw.registry.catalog import Catalog
 
 from .conftest import write_csv
 

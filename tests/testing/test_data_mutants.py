@@ -40,6 +40,6 @@ def test_extractors_of_clips_need_one(tmp_path):
 
 
 def test_every_kind_has_checks():
-    from ercfw.catalog import KINDS
+    from ercfw.registry.catalog import KINDS
 
     assert set(CHECKS) == set(KINDS)

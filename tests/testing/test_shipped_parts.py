@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from ercfw.catalog import load_catalog
+from ercfw.registry.catalog import load_catalog
 from ercfw.testing import check_part
 
 OURS = {"baselines", "basics", "datasets", "layouts", "media", "multiemo"}

@@ -24,11 +24,11 @@ def chosen_dataset(
     Raises:
         InputError: there is neither, or its settings are wrong.
     """
-    from ercfw.catalog import load_catalog
     from ercfw.data import read_dataset
     from ercfw.errors import InputError, in_recipe
     from ercfw.recipe.overrides import parse_overrides
     from ercfw.recipe.schema import Part
+    from ercfw.registry.catalog import load_catalog
     from ercfw.system.files import is_folder
 
     catalog = load_catalog()

@@ -8,8 +8,8 @@ from string import Template
 from typing import Any
 
 import ercfw
-from ercfw.catalog import KINDS, Catalog
 from ercfw.errors import InputError, did_you_mean
+from ercfw.registry.catalog import KINDS, Catalog
 from ercfw.system.files import write_text
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -91,7 +91,7 @@ def _words(catalog: Catalog, name: str, kind: str) -> dict[str, str]:
 
 
 def _filled(template: str, words: Mapping[str, str]) -> str:
-    text = files("ercfw.scaffold").joinpath("templates", f"{template}.txt").read_text(encoding="utf-8")
+    text = files("ercfw.registry.scaffold").joinpath("templates", f"{template}.txt").read_text(encoding="utf-8")
     return Template(text).substitute(words)
 
 

@@ -11,8 +11,8 @@ import tomlkit
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
-from ercfw.catalog import KINDS, Component
-from ercfw.options import options_model
+from ercfw.registry.catalog import KINDS, Component
+from ercfw.registry.options import options_model
 
 RANGES = {
     "minimum": "at least {}", "exclusiveMinimum": "above {}", "maximum": "at most {}", "exclusiveMaximum": "below {}",

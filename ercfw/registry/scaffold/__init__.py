@@ -1,5 +1,5 @@
 """``ercfw new``: the beginning of a plugin, with tests that pass."""
 
-from ercfw.scaffold.write import new_plugin, new_single_file
+from ercfw.registry.scaffold.write import new_plugin, new_single_file
 
 __all__ = ["new_plugin", "new_single_file"]

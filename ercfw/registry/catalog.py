@@ -15,8 +15,8 @@ import pluggy
 
 from ercfw.contract import hooks, interfaces
 from ercfw.errors import InputError, Mistake, cause_of, did_you_mean
-from ercfw.options import options_model
-from ercfw.plugin_faults import VERSION, check_version, with_mend
+from ercfw.registry.options import options_model
+from ercfw.registry.plugin_errors import VERSION, check_version, with_mend
 from ercfw.system.files import is_file, sha256
 
 GROUP = "ercfw"

@@ -1,0 +1,1 @@
+"""From names in a recipe to the objects that plugins offer."""
