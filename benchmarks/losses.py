@@ -16,10 +16,10 @@ from product import multiemo
 from torch import Tensor
 
 from ercfw import DataInfo, HeadOutput, Outputs
-from ercfw.build import WeightedLosses, build_losses
 from ercfw.contract.batch import Rows
 from ercfw.contract.data_info import TargetSpec
 from ercfw.experiment import make_accelerator
+from ercfw.model.losses import WeightedLosses, build_losses
 from ercfw_datasets.shapes import MELD
 
 WIDTH = 256

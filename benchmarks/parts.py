@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ercfw import Inputs
 from ercfw.collate import collate
-from ercfw.model import ComposedModel
+from ercfw.model.composed_model import ComposedModel
 
 Part = Callable[[], Sequence[Tensor]]
 """Runs forwards; a result a modality."""

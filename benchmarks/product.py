@@ -11,12 +11,13 @@ from accelerate.state import AcceleratorState
 from torch import nn
 
 from ercfw import Conversation
-from ercfw.build import build_losses, build_model
 from ercfw.checkpoint import seed_everything
 from ercfw.collate import collate, describe
 from ercfw.data import Data, load_data, make_dataset
 from ercfw.experiment import make_accelerator
 from ercfw.jobs import Choice, Job, plan_jobs
+from ercfw.model.build import build_model
+from ercfw.model.losses import build_losses
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.queries import selected_metric
 from ercfw.recipe.recipe_file import read_toml

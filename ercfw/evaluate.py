@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ercfw.ahead import ahead
-from ercfw.build import WeightedLosses
 from ercfw.contract.conversation import UNLABELLED, Conversation, UtteranceId
 from ercfw.contract.data_info import DataInfo
 from ercfw.contract.interfaces import Metric
 from ercfw.distributed import gather_outputs, take_share
 from ercfw.errors import RunError, cause_of
+from ercfw.model.losses import WeightedLosses
 from ercfw.step import forward, whole_losses
 
 Scores = dict[str, float | dict[str, float]]

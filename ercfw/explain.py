@@ -20,7 +20,7 @@ from ercfw.errors import ErcfwError, InputError, RunError, cause_of, in_recipe
 from ercfw.evaluate import batches
 from ercfw.extract import Progress
 from ercfw.missing import without
-from ercfw.model import ComposedModel
+from ercfw.model.composed_model import ComposedModel
 from ercfw.predict.network import Probabilities, probabilities_of
 from ercfw.predict.saved import SavedRun, read_run
 from ercfw.report.folder import RunFolder

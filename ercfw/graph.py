@@ -6,12 +6,13 @@ from itertools import zip_longest
 
 from torch import nn
 
-from ercfw.build import build_losses, build_model
 from ercfw.contract.data_info import DataInfo, ModalitySpec
 from ercfw.contract.interfaces import Loss, Model
 from ercfw.errors import InputError
 from ercfw.jobs import Job
-from ercfw.model import ComposedModel
+from ercfw.model.build import build_model
+from ercfw.model.composed_model import ComposedModel
+from ercfw.model.losses import build_losses
 from ercfw.recipe.queries import JOINT
 from ercfw.recipe.schema import Recipe
 from ercfw.validate import STAND_IN_CLASSES, STAND_IN_WIDTHS, promised_streams, stand_in_info, training_info

@@ -10,7 +10,6 @@ from typing import Any
 from accelerate import Accelerator
 from torch import Tensor
 
-from ercfw.build import build_losses, build_model
 from ercfw.checkpoint import save_model, seed_everything, start_from
 from ercfw.collate import describe
 from ercfw.contract.conversation import UNLABELLED, Conversation, fingerprint
@@ -20,6 +19,8 @@ from ercfw.data import Data
 from ercfw.errors import InputError
 from ercfw.evaluate import Predictions, score
 from ercfw.jobs import Job
+from ercfw.model.build import build_model
+from ercfw.model.losses import build_losses
 from ercfw.protocol import CHOSEN_ON, NOTES, SCORED, STAMPS, watched_splits
 from ercfw.recipe.queries import selected_metric
 from ercfw.recipe.recipe_file import slug

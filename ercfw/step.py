@@ -8,10 +8,10 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from ercfw.build import WeightedLosses
 from ercfw.checkpoint import seed_everything
 from ercfw.contract.batch import Outputs, map_tensors
 from ercfw.distributed import Share, gather_outputs
+from ercfw.model.losses import WeightedLosses
 
 
 def backward(

@@ -11,11 +11,11 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from ercfw.build import WeightedLosses
 from ercfw.contract.conversation import Conversation
 from ercfw.contract.data_info import DataInfo
 from ercfw.contract.interfaces import Metric
 from ercfw.errors import InputError
+from ercfw.model.losses import WeightedLosses
 from ercfw.optimise import Schedule, make_optimizer, make_schedule
 from ercfw.recipe.schema import Train
 from ercfw.system.out_of_memory import Memory

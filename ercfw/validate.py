@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from ercfw.build import build_losses, build_model
 from ercfw.collate import describe
 from ercfw.contract.data_info import DataInfo, ModalitySpec, StreamKind, TargetSpec
 from ercfw.contract.interfaces import Dataset
 from ercfw.data import check_tables, read_dataset
 from ercfw.errors import InputError, Mistake, in_recipe
 from ercfw.jobs import Job, with_new
+from ercfw.model.build import build_model
+from ercfw.model.losses import build_losses
 from ercfw.optimise import optimizer_arguments
 from ercfw.recipe.queries import extracted
 from ercfw.recipe.schema import BASE, Recipe

@@ -10,10 +10,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from ercfw.build import build_losses, build_model
 from ercfw.distributed import take_share
 from ercfw.errors import InputError
 from ercfw.jobs import Choice, plan_jobs
+from ercfw.model.build import build_model
+from ercfw.model.losses import build_losses
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.recipe.shipped import find_recipe, shipped_recipes
 from ercfw.step import backward

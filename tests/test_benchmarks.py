@@ -13,8 +13,9 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from ercfw.build import build_losses, build_model
 from ercfw.collate import collate, describe
+from ercfw.model.build import build_model
+from ercfw.model.losses import build_losses
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 COMMANDS = {

@@ -9,13 +9,13 @@ from accelerate import Accelerator
 from sklearn.metrics import f1_score
 from torch import nn
 
-from ercfw.build import WeightedLosses
 from ercfw.contract.batch import HeadOutput, Outputs, Rows
 from ercfw.contract.conversation import Conversation, ConversationStream
 from ercfw.contract.data_info import DataInfo, TargetSpec
 from ercfw.contract.interfaces import Loss
 from ercfw.errors import RunError
 from ercfw.evaluate import Predictions, predict, score, selected
+from ercfw.model.losses import WeightedLosses
 
 CLASSES = ("a", "b", "c")
 INFO = DataInfo({"emotion": TargetSpec(CLASSES, (1, 1, 1))}, {}, 1)

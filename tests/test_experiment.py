@@ -10,13 +10,14 @@ import pytest
 import tomlkit
 import torch
 
-from ercfw.build import build_losses, build_model
 from ercfw.checkpoint import seed_everything
 from ercfw.collate import collate, describe
 from ercfw.contract.conversation import Conversation, ConversationStream
 from ercfw.data import load_data, make_dataset
 from ercfw.experiment import make_accelerator
 from ercfw.jobs import Choice, plan_jobs
+from ercfw.model.build import build_model
+from ercfw.model.losses import build_losses
 from ercfw.protocol import watched_splits
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.rehearse import rehearse

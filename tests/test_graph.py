@@ -6,11 +6,11 @@ import re
 import pytest
 import torch
 
-from ercfw.build import build_model
 from ercfw.collate import collate, describe
 from ercfw.data import load_data, make_dataset
 from ercfw.graph import mermaid
 from ercfw.jobs import Choice, plan_jobs
+from ercfw.model.build import build_model
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.recipe.shipped import find_recipe, shipped_recipes
 

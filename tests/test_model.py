@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ercfw import Context, Conversation, ConversationStream, Encoder, Fused, FusionBlock, Head, HeadOutput
 from ercfw.collate import collate, describe
-from ercfw.model import ComposedModel
+from ercfw.model.composed_model import ComposedModel
 
 DIMS = {"text": 3, "audio": 2}
 

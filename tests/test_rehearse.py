@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from ercfw.build import build_losses, build_model
 from ercfw.contract.data_info import DataInfo, ModalitySpec, TargetSpec
 from ercfw.errors import InputError, RunError
 from ercfw.jobs import Choice, plan_jobs
+from ercfw.model.build import build_model
+from ercfw.model.losses import build_losses
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.rehearse import rehearse

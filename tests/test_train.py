@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from ercfw import evaluate
-from ercfw.build import build_losses, build_model
 from ercfw.checkpoint import load_model, seed_everything
 from ercfw.collate import describe
 from ercfw.contract.interfaces import Loss
@@ -16,6 +15,8 @@ from ercfw.data import load_data, make_dataset
 from ercfw.errors import InputError, RunError
 from ercfw.experiment import make_accelerator
 from ercfw.jobs import Choice, plan_jobs
+from ercfw.model.build import build_model
+from ercfw.model.losses import build_losses
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.train import fit

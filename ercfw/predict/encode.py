@@ -13,7 +13,7 @@ from ercfw.contract.conversation import Conversation, ConversationStream
 from ercfw.contract.data_info import ModalitySpec
 from ercfw.contract.interfaces import Broken, Encoder
 from ercfw.errors import InputError
-from ercfw.model import ComposedModel
+from ercfw.model.composed_model import ComposedModel
 from ercfw.predict.saved import SavedRun
 
 

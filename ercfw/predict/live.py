@@ -15,7 +15,7 @@ from ercfw.contract.interfaces import Broken, ClipExtractor, Extractor
 from ercfw.data import attach
 from ercfw.errors import ErcfwError, InputError, Mistake, RunError, cause_of
 from ercfw.feature_cache import without_unreadable
-from ercfw.model import ComposedModel
+from ercfw.model.composed_model import ComposedModel
 from ercfw.predict.answers import Answer
 from ercfw.predict.network import answer
 from ercfw.predict.saved import SavedRun

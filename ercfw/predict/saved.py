@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from ercfw.build import build_model
 from ercfw.checkpoint import load_model
 from ercfw.contract.data_info import DataInfo
 from ercfw.contract.interfaces import Model
 from ercfw.errors import InputError, in_recipe
+from ercfw.model.build import build_model
 from ercfw.recipe.queries import refuse_plugin_files
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.recipe.schema import Recipe, parse_recipe

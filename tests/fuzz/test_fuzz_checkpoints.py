@@ -12,7 +12,6 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from ercfw.build import build_losses, build_model
 from ercfw.checkpoint import load_model, load_state, save_model, save_state, start_from
 from ercfw.collate import describe
 from ercfw.contract.data_info import DataInfo, ModalitySpec, TargetSpec
@@ -20,6 +19,8 @@ from ercfw.data import load_data, make_dataset
 from ercfw.errors import ErcfwError
 from ercfw.experiment import make_accelerator
 from ercfw.jobs import Choice, plan_jobs
+from ercfw.model.build import build_model
+from ercfw.model.losses import build_losses
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.resume import resume, save
 from ercfw.system.tensor_file import _hash

@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 
-import torch
 from torch import nn
 
-from ercfw.contract.batch import Outputs
 from ercfw.contract.data_info import DataInfo
-from ercfw.contract.interfaces import Context, FusionBlock, Loss, Model
+from ercfw.contract.interfaces import Context, FusionBlock, Model
 from ercfw.errors import RunError
-from ercfw.model import ComposedModel
-from ercfw.recipe.queries import DEFAULT, JOINT, loss_weights
+from ercfw.model.composed_model import ComposedModel
+from ercfw.recipe.queries import DEFAULT, JOINT
 from ercfw.recipe.schema import Part, Recipe
 from ercfw.registry.catalog import Catalog
 from ercfw.registry.make import make_part
@@ -61,31 +59,3 @@ def _joint_context(recipe: Recipe, catalog: Catalog, width: int, info: DataInfo)
         return None
     context: Context = make_part(catalog, "context", f"context.{JOINT}", recipe.context[JOINT], width, info)
     return context
-
-
-class WeightedLosses(nn.Module):
-    """The losses of a recipe and their weights."""
-
-    def __init__(self, losses: Mapping[str, Loss], weights: Mapping[str, float]) -> None:
-        super().__init__()
-        self.losses = nn.ModuleDict(dict(losses))
-        self.weights = dict(weights)
-
-    def forward(self, outputs: Outputs, targets: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Each loss, weighted; their sum is what training minimises."""
-        return {name: self.weights[name] * loss(outputs, targets) for name, loss in self.losses.items()}
-
-
-def build_losses(recipe: Recipe, catalog: Catalog, info: DataInfo) -> WeightedLosses:
-    """The losses of a recipe; one that names no target is of the first head.
-
-    Raises:
-        InputError: an option is wrong.
-        RunError: a loss' own code failed.
-    """
-    first = next(iter(recipe.head or info.targets))
-    losses = {
-        name: make_part(catalog, "loss", f"loss.{name}", part, part.target or first, info)
-        for name, part in recipe.loss.items()
-    }
-    return WeightedLosses(losses, loss_weights(recipe))

@@ -1,0 +1,1 @@
+"""The network that a recipe composes, and its weighted losses."""
