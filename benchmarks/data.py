@@ -12,8 +12,8 @@ import plain
 import product
 import torch
 
-from ercfw.collate import collate, describe
-from ercfw.evaluate import batches
+from ercfw.data.collate import batches, collate
+from ercfw.data.train_statistics import describe
 
 
 def main() -> None:

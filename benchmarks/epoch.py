@@ -18,7 +18,7 @@ import plain
 import product
 import torch
 
-from ercfw.evaluate import batches
+from ercfw.data.collate import batches
 from ercfw.training import Plan, Training
 
 BF16 = "train.precision=bf16"

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ercfw import Inputs
-from ercfw.collate import collate
+from ercfw.data.collate import collate
 from ercfw.model.composed_model import ComposedModel
 
 Part = Callable[[], Sequence[Tensor]]

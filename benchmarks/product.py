@@ -12,8 +12,9 @@ from torch import nn
 
 from ercfw import Conversation
 from ercfw.checkpoint import seed_everything
-from ercfw.collate import collate, describe
-from ercfw.data import Data, load_data, make_dataset
+from ercfw.data.collate import collate
+from ercfw.data.load import Data, load_data, make_dataset
+from ercfw.data.train_statistics import describe
 from ercfw.experiment import make_accelerator
 from ercfw.jobs import Choice, Job, plan_jobs
 from ercfw.model.build import build_model

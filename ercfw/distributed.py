@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from ercfw.collate import collate
 from ercfw.contract.batch import Batch, Outputs, Rows, zip_tensors
 from ercfw.contract.conversation import Conversation
+from ercfw.data.collate import collate
 
 
 @dataclass(frozen=True)

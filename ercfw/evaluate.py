@@ -1,6 +1,6 @@
 """Predictions, and the metrics that score them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +13,7 @@ from ercfw.ahead import ahead
 from ercfw.contract.conversation import UNLABELLED, Conversation, UtteranceId
 from ercfw.contract.data_info import DataInfo
 from ercfw.contract.interfaces import Metric
+from ercfw.data.collate import batches
 from ercfw.distributed import gather_outputs, take_share
 from ercfw.errors import RunError, cause_of
 from ercfw.model.losses import WeightedLosses
@@ -38,11 +39,6 @@ class Predictions:
     probabilities: Mapping[str, NDArray[np.float32]]
     losses: Mapping[str, float]
     embeddings: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
-
-
-def batches(conversations: Sequence[Conversation], size: int) -> Iterable[Sequence[Conversation]]:
-    """The conversations, ``size`` at a time."""
-    return (conversations[start : start + size] for start in range(0, len(conversations), size))
 
 
 @torch.no_grad()

@@ -13,8 +13,8 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 
 from ercfw.contract.interfaces import Dataset
-from ercfw.crew import usual_processes
-from ercfw.data import SIMULATED, Data, load_data, read_dataset
+from ercfw.data.extraction.workers import usual_processes
+from ercfw.data.load import SIMULATED, Data, load_data, read_dataset
 from ercfw.errors import InputError, PeerGoneError, RunError, in_recipe
 from ercfw.jobs import Job
 from ercfw.recipe.schema import Recipe

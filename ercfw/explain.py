@@ -11,15 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ercfw.collate import collate
 from ercfw.contract.batch import Inputs
 from ercfw.contract.conversation import Conversation
 from ercfw.contract.interfaces import Model
-from ercfw.data import load_data, read_dataset
+from ercfw.data.collate import batches, collate
+from ercfw.data.extraction.extract import Progress
+from ercfw.data.load import load_data, read_dataset
+from ercfw.data.missing_modalities import without
 from ercfw.errors import ErcfwError, InputError, RunError, cause_of, in_recipe
-from ercfw.evaluate import batches
-from ercfw.extract import Progress
-from ercfw.missing import without
 from ercfw.model.composed_model import ComposedModel
 from ercfw.predict.network import Probabilities, probabilities_of
 from ercfw.predict.saved import SavedRun, read_run

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ercfw.contract.conversation import Conversation
-from ercfw.data import SPLITS, read_dataset
+from ercfw.data.extraction.extract import Progress
+from ercfw.data.load import SPLITS, read_dataset
+from ercfw.data.modality_sources import run_extractor
 from ercfw.errors import InputError
-from ercfw.extract import Progress
 from ercfw.jobs import Job
 from ercfw.recipe.queries import extracted, feature_part
-from ercfw.sources import run_extractor
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ercfw.contract.interfaces import Dataset
-from ercfw.data import read_dataset
+from ercfw.data.load import read_dataset
 from ercfw.errors import ErcfwError, in_recipe
 from ercfw.executors import Ended, open_executor
 from ercfw.experiment import load, tell_of_data

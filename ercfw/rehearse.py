@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ercfw.collate import make_layout
 from ercfw.contract.batch import Inputs, Outputs, Stream, map_tensors
 from ercfw.contract.data_info import DataInfo, ModalitySpec
 from ercfw.contract.interfaces import Fused, Head, Loss, Model
+from ercfw.data.collate import make_layout
 from ercfw.errors import ErcfwError, InputError, RunError, cause_of
 from ercfw.model.composed_model import ComposedModel
 from ercfw.model.losses import WeightedLosses

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ercfw.data import read_dataset
+from ercfw.data.load import read_dataset
 from ercfw.errors import InputError
 from ercfw.experiment import Manner, run_jobs
 from ercfw.jobs import Choice, plan_jobs

@@ -11,11 +11,11 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from ercfw.checkpoint import save_model, seed_everything, start_from
-from ercfw.collate import describe
 from ercfw.contract.conversation import UNLABELLED, Conversation, fingerprint
 from ercfw.contract.data_info import DataInfo
 from ercfw.contract.interfaces import Model
-from ercfw.data import Data
+from ercfw.data.load import Data
+from ercfw.data.train_statistics import describe
 from ercfw.errors import InputError
 from ercfw.evaluate import Predictions, score
 from ercfw.jobs import Job

@@ -8,13 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ercfw.collate import collate
 from ercfw.contract.conversation import Conversation, fingerprint
 from ercfw.contract.interfaces import Dataset
-from ercfw.data import Data, load_data
+from ercfw.data.collate import batches, collate
+from ercfw.data.extraction.extract import Progress
+from ercfw.data.load import Data, load_data
 from ercfw.errors import InputError
-from ercfw.evaluate import batches
-from ercfw.extract import Progress
 from ercfw.predict.saved import SavedRun, read_run
 from ercfw.recipe.schema import Recipe
 

@@ -14,9 +14,10 @@ from torch import distributed as dist
 from ercfw.ahead import ahead
 from ercfw.checkpoint import to_host
 from ercfw.contract.conversation import Conversation
+from ercfw.data.collate import batches
 from ercfw.distributed import Share, is_of_another_process, take_share
 from ercfw.errors import ErcfwError, PeerGoneError, RunError, cause_of
-from ercfw.evaluate import Predictions, batches, predict, score, selected
+from ercfw.evaluate import Predictions, predict, score, selected
 from ercfw.recipe.schema import Train
 from ercfw.resume import save
 from ercfw.step import backward

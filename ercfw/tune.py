@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import tomlkit
 
-from ercfw.data import Data, read_dataset
+from ercfw.data.load import Data, read_dataset
 from ercfw.errors import ErcfwError, InputError, RunError
 from ercfw.experiment import load, make_accelerator, tell_of_data
 from ercfw.jobs import Choice, Job, plan_jobs

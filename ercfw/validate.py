@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from ercfw.collate import describe
 from ercfw.contract.data_info import DataInfo, ModalitySpec, StreamKind, TargetSpec
 from ercfw.contract.interfaces import Dataset
-from ercfw.data import check_tables, read_dataset
+from ercfw.data.load import check_tables, read_dataset
+from ercfw.data.modality_sources import make_extractor
+from ercfw.data.train_statistics import describe
 from ercfw.errors import InputError, Mistake, in_recipe
 from ercfw.jobs import Job, with_new
 from ercfw.model.build import build_model
@@ -18,7 +19,6 @@ from ercfw.recipe.queries import extracted
 from ercfw.recipe.schema import BASE, Recipe
 from ercfw.registry.catalog import Catalog
 from ercfw.rehearse import rehearse
-from ercfw.sources import make_extractor
 
 STREAMS = "the streams' files and values"
 STAND_IN_WIDTHS = (8, 12)

@@ -7,7 +7,7 @@ import numpy as np
 
 from ercfw.contract.conversation import Clip, Conversation
 from ercfw.contract.interfaces import Extractor
-from ercfw.extract import extract
+from ercfw.data.extraction.extract import extract
 
 
 class Letters(Extractor):

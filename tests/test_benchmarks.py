@@ -13,7 +13,8 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from ercfw.collate import collate, describe
+from ercfw.data.collate import collate
+from ercfw.data.train_statistics import describe
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 

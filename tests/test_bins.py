@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ercfw.bins import SHARED, fit
-from ercfw.collate import make_layout
+from ercfw.data.collate import make_layout
+from ercfw.data.packing import SHARED, fit
 
 SIZES = st.lists(st.integers(1, 12) | st.integers(1, 70) | st.integers(1, 600), min_size=1, max_size=40)
 

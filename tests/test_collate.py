@@ -6,8 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ercfw.collate import BLOCK, collate, describe, make_layout
 from ercfw.contract.conversation import UNLABELLED, Conversation, ConversationStream
+from ercfw.data.collate import collate, make_layout
+from ercfw.data.train_statistics import BLOCK, describe
 
 
 def conversation(name, speakers, labels=None, **streams) -> Conversation:

@@ -14,10 +14,10 @@ import pytest
 
 from ercfw.contract.conversation import Clip, Conversation
 from ercfw.contract.interfaces import ClipExtractor
-from ercfw.crew import Crew
+from ercfw.data.extraction.cache import cache_folder
+from ercfw.data.extraction.extract import extract
+from ercfw.data.extraction.workers import Crew
 from ercfw.errors import BrokenClipError, InputError, RunError
-from ercfw.extract import extract
-from ercfw.feature_cache import cache_folder
 
 
 class Bytes(ClipExtractor):
@@ -109,7 +109,7 @@ PROGRAM = """
     import sys
     sys.path.insert(0, {tests!r})
     from test_crew import CREW, Bytes, quiet, said
-    from ercfw.extract import extract
+    from ercfw.data.extraction.extract import extract
     from ercfw.system.signals import Stopped, at_once
 
     if __name__ == "__main__":

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ercfw.contract.conversation import Conversation, fingerprint
-from ercfw.cross_fit import runs_without_parts, without_part
+from ercfw.data.cross_fit import runs_without_parts, without_part
 from ercfw.errors import InputError
 from ercfw.predict.saved import read_run
 from ercfw.recipe.queries import part_of

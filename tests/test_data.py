@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ercfw.collate import collate, describe
 from ercfw.contract.conversation import UNLABELLED, ConversationStream
-from ercfw.data import load_data, make_dataset
+from ercfw.data.collate import collate
+from ercfw.data.load import load_data, make_dataset
+from ercfw.data.train_statistics import describe
 from ercfw.errors import InputError
 from ercfw.jobs import Choice, plan_jobs
 from ercfw.recipe.overrides import parse_overrides

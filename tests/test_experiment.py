@@ -11,9 +11,10 @@ import tomlkit
 import torch
 
 from ercfw.checkpoint import seed_everything
-from ercfw.collate import collate, describe
 from ercfw.contract.conversation import Conversation, ConversationStream
-from ercfw.data import load_data, make_dataset
+from ercfw.data.collate import collate
+from ercfw.data.load import load_data, make_dataset
+from ercfw.data.train_statistics import describe
 from ercfw.experiment import make_accelerator
 from ercfw.jobs import Choice, plan_jobs
 from ercfw.model.build import build_model

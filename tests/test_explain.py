@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from ercfw.collate import collate
 from ercfw.contract.interfaces import Model
+from ercfw.data.collate import collate
 from ercfw.explain import attention_of, reopen
 from ercfw.predict.saved import read_run
 from ercfw.report.folder import read_metrics

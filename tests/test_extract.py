@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from ercfw.contract.feature_table import FeatureTable
+from ercfw.data.extraction.cache import cache_folder
+from ercfw.data.extraction.extract import extract
 from ercfw.errors import InputError, RunError
-from ercfw.extract import extract
-from ercfw.feature_cache import cache_folder
 from tests.made_extractors import CONVERSATIONS, Letters, clips, conversation, quiet, table_of
 
 

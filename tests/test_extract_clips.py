@@ -7,8 +7,8 @@ import numpy as np
 
 from ercfw.contract.conversation import Clip
 from ercfw.contract.interfaces import ClipExtractor
+from ercfw.data.extraction.extract import extract
 from ercfw.errors import BrokenClipError
-from ercfw.extract import extract
 from tests.made_extractors import CONVERSATIONS, clips, conversation, quiet, table_of
 
 

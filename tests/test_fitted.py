@@ -6,12 +6,12 @@ import json
 import numpy as np
 import pytest
 
-from ercfw import fitted
 from ercfw.contract.conversation import Conversation, ConversationStream
 from ercfw.contract.feature_table import FeatureTable
+from ercfw.data import leakage as fitted
+from ercfw.data.extraction.cache import cache_folder
+from ercfw.data.leakage import DEV_CONTAMINATED, check_fitted, linear_scores
 from ercfw.errors import InputError
-from ercfw.feature_cache import cache_folder
-from ercfw.fitted import DEV_CONTAMINATED, check_fitted, linear_scores
 
 SPLITS = ("train", "dev", "test")
 

@@ -6,8 +6,9 @@ import re
 import pytest
 import torch
 
-from ercfw.collate import collate, describe
-from ercfw.data import load_data, make_dataset
+from ercfw.data.collate import collate
+from ercfw.data.load import load_data, make_dataset
+from ercfw.data.train_statistics import describe
 from ercfw.graph import mermaid
 from ercfw.jobs import Choice, plan_jobs
 from ercfw.model.build import build_model

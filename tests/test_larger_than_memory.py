@@ -38,7 +38,7 @@ import json, threading, time
 from pathlib import Path
 
 import sklearn.preprocessing
-from ercfw.collate import collate, describe
+from ercfw.data.collate import collate, describe
 from ercfw.data import load_data, make_dataset
 from ercfw.evaluate import batches
 from ercfw.jobs import Choice, plan_jobs

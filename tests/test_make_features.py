@@ -153,7 +153,7 @@ def test_what_cannot_be_extracted_is_told_in_one_message(recipe, cli, words, exp
 
 
 def test_a_full_disk_loses_nothing_that_was_made(recipe, cli, monkeypatch):
-    from ercfw import feature_cache
+    from ercfw.data.extraction import cache as feature_cache
 
     real, calls = feature_cache.save_file, []
 

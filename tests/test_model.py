@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from ercfw import Context, Conversation, ConversationStream, Encoder, Fused, FusionBlock, Head, HeadOutput
-from ercfw.collate import collate, describe
+from ercfw.data.collate import collate
+from ercfw.data.train_statistics import describe
 from ercfw.model.composed_model import ComposedModel
 
 DIMS = {"text": 3, "audio": 2}

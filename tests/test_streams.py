@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from ercfw.collate import collate, describe
 from ercfw.contract.conversation import Conversation, ConversationStream
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.stored_streams import StoredStreams, gather, presence
+from ercfw.data.collate import collate
+from ercfw.data.train_statistics import describe
 
 SIZES = (3, 1, 5, 2)
 CLASSES = {"emotion": ("joy", "fear")}

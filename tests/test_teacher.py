@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from ercfw.collate import collate
-from ercfw.data import read_dataset
+from ercfw.data.collate import collate
+from ercfw.data.load import read_dataset
 from ercfw.experiment import load
 from ercfw.jobs import Choice, plan_jobs
 from ercfw.recipe.overrides import parse_overrides

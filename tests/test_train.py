@@ -9,9 +9,9 @@ import torch
 
 from ercfw import evaluate
 from ercfw.checkpoint import load_model, seed_everything
-from ercfw.collate import describe
 from ercfw.contract.interfaces import Loss
-from ercfw.data import load_data, make_dataset
+from ercfw.data.load import load_data, make_dataset
+from ercfw.data.train_statistics import describe
 from ercfw.errors import InputError, RunError
 from ercfw.experiment import make_accelerator
 from ercfw.jobs import Choice, plan_jobs

@@ -38,7 +38,7 @@ def extract(
     (job,) = plan(recipe, overrides, [variant], drop, None, no_plugin_files)
     if to is not None:
         check_folder("--to", to)
-    from ercfw.crew import usual_processes
+    from ercfw.data.extraction.workers import usual_processes
     from ercfw.errors import in_recipe
     from ercfw.make_features import make_features
     from ercfw.report.tables import features_table

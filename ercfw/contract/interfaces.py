@@ -20,7 +20,7 @@ from ercfw.contract.batch import HeadOutput, Inputs, Outputs, Stream
 from ercfw.contract.conversation import Clip, Conversation, Split, UtteranceId
 from ercfw.contract.data_info import DataInfo, ModalitySpec, StreamKind
 from ercfw.contract.feature_table import FeatureTable, FittedOn
-from ercfw.download import PublicFile
+from ercfw.data.exchange.download import PublicFile
 from ercfw.errors import BrokenClipError, InputError
 from ercfw.exchange.published import Published
 

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ercfw.corpus.stats import ALL, Figures
+from ercfw.data.audit.corpus_statistics import ALL, Figures
 from ercfw.plots.style import SPLITS, names_of, save, titled
 
 

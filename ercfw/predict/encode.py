@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ercfw.collate import collate
 from ercfw.contract.conversation import Conversation, ConversationStream
 from ercfw.contract.data_info import ModalitySpec
 from ercfw.contract.interfaces import Broken, Encoder
+from ercfw.data.collate import collate
 from ercfw.errors import InputError
 from ercfw.model.composed_model import ComposedModel
 from ercfw.predict.saved import SavedRun

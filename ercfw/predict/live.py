@@ -12,16 +12,16 @@ from ercfw.contract.conversation import Clip, Conversation
 from ercfw.contract.data_info import ModalitySpec
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.interfaces import Broken, ClipExtractor, Extractor
-from ercfw.data import attach
+from ercfw.data.extraction.cache import without_unreadable
+from ercfw.data.load import attach
+from ercfw.data.modality_sources import make_extractor
 from ercfw.errors import ErcfwError, InputError, Mistake, RunError, cause_of
-from ercfw.feature_cache import without_unreadable
 from ercfw.model.composed_model import ComposedModel
 from ercfw.predict.answers import Answer
 from ercfw.predict.network import answer
 from ercfw.predict.saved import SavedRun
 from ercfw.predict.streams import check_known, other_maker
 from ercfw.recipe.queries import extracted
-from ercfw.sources import make_extractor
 
 Value = NDArray[Any]
 ONE_SPEAKER = "speaker"

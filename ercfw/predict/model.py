@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ercfw.contract.conversation import Conversation, fingerprint
 from ercfw.contract.feature_table import read_features
-from ercfw.data import SPLITS
+from ercfw.data.extraction.extract import Progress
+from ercfw.data.load import SPLITS
 from ercfw.errors import InputError, Mistake, in_recipe
-from ercfw.extract import Progress
 from ercfw.predict.answers import Predicted
 from ercfw.predict.given import Given, read_given
 from ercfw.predict.live import Live

@@ -6,10 +6,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ercfw.collate import collate
 from ercfw.contract.conversation import Conversation
+from ercfw.data.collate import batches, collate
 from ercfw.errors import ErcfwError, RunError, cause_of
-from ercfw.evaluate import batches
 from ercfw.predict.answers import DIGITS, Answer
 from ercfw.predict.saved import SavedRun
 from ercfw.system.out_of_memory import Memory

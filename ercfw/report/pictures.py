@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from ercfw import plots
 from ercfw.contract.conversation import UNLABELLED
-from ercfw.extract import Progress
+from ercfw.data.extraction.extract import Progress
 from ercfw.plots.confusion import MOST_CLASSES
 from ercfw.report import embeddings
 from ercfw.report.blocks import Picture

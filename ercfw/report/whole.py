@@ -5,9 +5,9 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
+from ercfw.data.extraction.extract import Progress
 from ercfw.errors import ErcfwError
 from ercfw.explain import reopen
-from ercfw.extract import Progress
 from ercfw.registry.catalog import load_catalog
 from ercfw.report import sections
 from ercfw.report.analysis import analysis

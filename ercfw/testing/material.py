@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ercfw.collate import collate, describe
 from ercfw.contract.batch import Batch
 from ercfw.contract.conversation import UNLABELLED, Conversation, ConversationStream
 from ercfw.contract.data_info import DataInfo, StreamKind
+from ercfw.data.collate import collate
+from ercfw.data.train_statistics import describe
 
 CLASSES = ("neutral", "joy", "anger", "fear")
 TARGET = "emotion"

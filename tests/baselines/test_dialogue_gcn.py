@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ercfw import Inputs
-from ercfw.collate import make_layout
+from ercfw.data.collate import make_layout
 from ercfw_baselines.dialogue_gcn import DialogueGCN, Window
 
 from .rows import talks

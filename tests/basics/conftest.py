@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from ercfw import Batch, Conversation, ConversationStream, DataInfo, HeadOutput, Outputs, Rows
-from ercfw.collate import collate, describe, make_layout
+from ercfw.data.collate import collate, make_layout
+from ercfw.data.train_statistics import describe
 
 CLASSES = ("neutral", "joy", "anger", "fear")
 DIMS = {"text": 6, "audio": 5, "visual": 4}

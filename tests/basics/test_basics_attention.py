@@ -9,8 +9,9 @@ from torch import Tensor
 from torch._subclasses import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ercfw import Layout, bins
-from ercfw.collate import make_layout
+from ercfw import Layout
+from ercfw.data import packing as bins
+from ercfw.data.collate import make_layout
 from ercfw_basics import AttentionMask, ConversationAttention, attention, attention_mask
 
 WIDTH, HEADS = 6, 2

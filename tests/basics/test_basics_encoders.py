@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from ercfw import Batch, ConversationStream, DataInfo, InputError, ModalitySpec
-from ercfw.collate import collate, describe
+from ercfw.data.collate import collate
+from ercfw.data.train_statistics import describe
 from ercfw_basics.encoders import LinearEncoder, MLPEncoder
 
 ENCODERS = (LinearEncoder, MLPEncoder)

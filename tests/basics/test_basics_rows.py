@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ercfw import Fused, Inputs, Stream
-from ercfw.collate import collate
+from ercfw.data.collate import collate
 from ercfw_basics import (
     provide_contexts,
     provide_encoders,

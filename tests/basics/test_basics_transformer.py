@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from ercfw import InputError
-from ercfw.collate import collate, describe
+from ercfw.data.collate import collate
+from ercfw.data.train_statistics import describe
 from ercfw_basics.transformer import TransformerContext
 from ercfw_basics.transformer_layer import TransformerLayer, sinusoids
 

@@ -9,7 +9,7 @@ import pytest
 
 from ercfw.contract.conversation import ConversationStream
 from ercfw.contract.feature_table import FeatureTable
-from ercfw.corpus.check import check_corpus
+from ercfw.data.audit.audit import check_corpus
 from ercfw_datasets.table import Table
 
 SPLITS = ("train",) * 6 + ("dev",) * 2 + ("test",) * 2

@@ -7,7 +7,7 @@ from itertools import groupby, pairwise
 
 import pytest
 
-from ercfw.corpus.stats import Shifts, figures_of
+from ercfw.data.audit.corpus_statistics import Shifts, figures_of
 from ercfw_datasets.table import Table
 
 TABLE = """\

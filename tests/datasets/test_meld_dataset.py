@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ercfw.collate import collate
 from ercfw.contract.feature_table import FeatureTable
+from ercfw.data.collate import collate
 from ercfw.errors import InputError
 from ercfw_datasets.meld import Meld
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ercfw.download import PublicFile, blob_id
-from ercfw.exchange.bring_in import bring_in
+from ercfw.data.exchange.download import PublicFile, blob_id
+from ercfw.data.exchange.importer import bring_in
 from ercfw.registry.catalog import load_catalog
 from ercfw_layouts.corpora import MELD
 

@@ -8,7 +8,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from ercfw.contract.feature_table import FeatureTable
-from ercfw.download import PublicFile, blob_id
+from ercfw.data.exchange.download import PublicFile, blob_id
 
 
 class Quiet(SimpleHTTPRequestHandler):

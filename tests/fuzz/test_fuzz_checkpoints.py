@@ -13,9 +13,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from ercfw.checkpoint import load_model, load_state, save_model, save_state, start_from
-from ercfw.collate import describe
 from ercfw.contract.data_info import DataInfo, ModalitySpec, TargetSpec
-from ercfw.data import load_data, make_dataset
+from ercfw.data.load import load_data, make_dataset
+from ercfw.data.train_statistics import describe
 from ercfw.errors import ErcfwError
 from ercfw.experiment import make_accelerator
 from ercfw.jobs import Choice, plan_jobs

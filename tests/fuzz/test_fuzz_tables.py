@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ercfw.collate import collate, describe
-from ercfw.data import load_data, make_dataset
+from ercfw.data.collate import collate
+from ercfw.data.load import load_data, make_dataset
+from ercfw.data.train_statistics import describe
 from ercfw.jobs import Choice, plan_jobs
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.recipe_file import read_toml

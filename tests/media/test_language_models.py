@@ -7,8 +7,8 @@ import pytest
 from safetensors.torch import save_file
 
 from ercfw import DataInfo, InputError, ModalitySpec
-from ercfw.collate import collate
 from ercfw.contract.conversation import Conversation, ConversationStream
+from ercfw.data.collate import collate
 from ercfw_media.roberta import Roberta
 from ercfw_media.tokens import Tokens
 

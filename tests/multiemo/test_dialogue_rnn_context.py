@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ercfw import Conversation, ConversationStream, DataInfo, Inputs
-from ercfw.collate import collate
+from ercfw.data.collate import collate
 from ercfw_basics.dialogue_rnn import DialogueRNN
 
 INFO = DataInfo({}, {}, 3)

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from ercfw.collate import make_layout
 from ercfw.contract.batch import Inputs
+from ercfw.data.collate import make_layout
 from ercfw_basics.dialogue_rnn import plain, side_by_side
 from ercfw_basics.dialogue_rnn.network import Kind, Network
 from ercfw_basics.dialogue_rnn.order import Order

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch._subclasses import FakeTensorMode
 
 from ercfw import Conversation, ConversationStream, DataInfo, InputError, Inputs
-from ercfw.collate import collate
+from ercfw.data.collate import collate
 from ercfw_basics import AttentionMask, ConversationAttention
 from ercfw_multiemo.multiattn import MultiAttn
 

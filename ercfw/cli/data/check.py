@@ -16,8 +16,8 @@ def check(
 ) -> None:
     """Look for what spoils results: ids, times, labels, values, and streams that were fitted on labels."""
     dataset, warnings = chosen_dataset(what, settings, no_plugin_files)
-    from ercfw.corpus.check import check_corpus
-    from ercfw.corpus.finding import LEVELS, Finding
+    from ercfw.data.audit.audit import check_corpus
+    from ercfw.data.audit.finding import LEVELS, Finding
     from ercfw.report.tables import plain_table
     from ercfw.system.terminal import Talk
 

@@ -24,7 +24,7 @@ def chosen_dataset(
     Raises:
         InputError: there is neither, or its settings are wrong.
     """
-    from ercfw.data import read_dataset
+    from ercfw.data.load import read_dataset
     from ercfw.errors import InputError, in_recipe
     from ercfw.recipe.overrides import parse_overrides
     from ercfw.recipe.schema import Part

@@ -25,7 +25,7 @@ def import_(
 ) -> None:
     """Bring feature files of other projects into the feature store, after proving whose rows they are."""
     check_folder("--to", to)
-    from ercfw.exchange.bring_in import bring_in
+    from ercfw.data.exchange.importer import bring_in
     from ercfw.registry.catalog import load_catalog
     from ercfw.report.tables import plain_table
     from ercfw.system.terminal import Talk
@@ -55,7 +55,7 @@ def export(
 ) -> None:
     """Write a corpus and its features as files that other projects read."""
     check_folder("--to", to)
-    from ercfw.exchange.hand_out import hand_out
+    from ercfw.data.exchange.exporter import hand_out
     from ercfw.registry.catalog import load_catalog
     from ercfw.report.tables import plain_table
     from ercfw.system.terminal import Talk

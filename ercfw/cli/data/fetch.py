@@ -22,8 +22,8 @@ def fetch(
     quiet: Annotated[bool, typer.Option("--quiet", help="Say only warnings, errors and results.")] = False,
 ) -> None:
     """Get the public files of a corpus, check each against its pinned hash, and import them."""
-    from ercfw.download import fetch as get
-    from ercfw.exchange.bring_in import bring_in
+    from ercfw.data.exchange.download import fetch as get
+    from ercfw.data.exchange.importer import bring_in
     from ercfw.registry.catalog import load_catalog
     from ercfw.report.tables import plain_table
     from ercfw.system.terminal import Talk

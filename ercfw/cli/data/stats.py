@@ -23,7 +23,7 @@ def stats(
     if picture is not None:
         check_folder("--picture", picture.absolute().parent)
     dataset, warnings = chosen_dataset(what, settings, no_plugin_files)
-    from ercfw.corpus import stats as figures
+    from ercfw.data.audit import corpus_statistics as figures
     from ercfw.report.tables import plain_table
     from ercfw.system.terminal import Talk
 

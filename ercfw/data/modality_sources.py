@@ -7,9 +7,9 @@ from pathlib import Path
 from ercfw.contract.conversation import Conversation, UtteranceId
 from ercfw.contract.feature_table import FeatureTable, FittedOn, read_features
 from ercfw.contract.interfaces import ClipExtractor, Dataset, Extractor
-from ercfw.crew import Crew
+from ercfw.data.extraction.extract import Extraction, Progress, extract
+from ercfw.data.extraction.workers import Crew
 from ercfw.errors import in_table
-from ercfw.extract import Extraction, Progress, extract
 from ercfw.recipe.queries import _key, feature_part
 from ercfw.recipe.schema import FeaturePart, Recipe
 from ercfw.registry.catalog import Catalog, load_catalog

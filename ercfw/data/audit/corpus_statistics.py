@@ -8,7 +8,7 @@ from typing import Any
 
 from ercfw.contract.conversation import UNLABELLED, Conversation
 from ercfw.contract.interfaces import Dataset
-from ercfw.data import SPLITS
+from ercfw.data.load import SPLITS
 
 ALL = "all"
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.interfaces import Dataset
 from ercfw.contract.stored_streams import gather
-from ercfw.corpus.annotations import check_annotations
-from ercfw.corpus.contamination import check_fitting
-from ercfw.corpus.finding import LEVELS, Finding, Level
-from ercfw.corpus.streams import check_table
-from ercfw.data import SPLITS
+from ercfw.data.audit.annotations import check_annotations
+from ercfw.data.audit.feature_values import check_table
+from ercfw.data.audit.finding import LEVELS, Finding, Level
+from ercfw.data.audit.leakage_check import check_fitting
+from ercfw.data.extraction.extract import Progress
+from ercfw.data.load import SPLITS
 from ercfw.errors import InputError
-from ercfw.extract import Progress
 from ercfw.system.files import is_file
 from ercfw.system.gc_pause import collector_paused
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from ercfw.contract.conversation import Conversation, Split
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.interfaces import Dataset
-from ercfw.corpus.finding import Finding
-from ercfw.data import attach
-from ercfw.fitted import SUSPICIOUS_POINTS, linear_scores
+from ercfw.data.audit.finding import Finding
+from ercfw.data.leakage import SUSPICIOUS_POINTS, linear_scores
+from ercfw.data.load import attach
 
 
 def check_fitting(

@@ -1,82 +1,16 @@
-"""Conversations to a packed batch, and the training split to what a model is told of it."""
+"""Statistics of the training split that parts are made with."""
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from ercfw import bins
-from ercfw.contract.batch import Batch, Inputs, Layout, Stream
 from ercfw.contract.conversation import Conversation, ConversationStream
 from ercfw.contract.data_info import DataInfo, ModalitySpec, StreamKind, TargetSpec
 from ercfw.contract.stored_streams import gather, vocabulary
 
 BLOCK = 16
 """Conversations that are measured together: few, so that their float64 copy stays in the processor's cache."""
-
-
-def collate(conversations: Sequence[Conversation]) -> Batch:
-    """Pack conversations, one after another; all carry the same modalities and targets."""
-    speakers = [conversation.speaker_numbers for conversation in conversations]
-    inputs = Inputs(
-        streams={name: _as_stream(found) for name, found in gather(conversations, conversations[0].streams).items()},
-        layout=make_layout([len(conversation) for conversation in conversations], speakers),
-        speakers=torch.from_numpy(np.concatenate(speakers)),  # [N]
-    )
-    targets = {
-        name: torch.from_numpy(np.concatenate([c.labels[name] for c in conversations]))  # [N]
-        for name in conversations[0].labels
-    }
-    ids = tuple(chain.from_iterable(conversation.ids for conversation in conversations))
-    teacher = {
-        name: torch.from_numpy(np.concatenate([c.teacher[name] for c in conversations]))  # [N, C]
-        for name in conversations[0].teacher
-    }
-    return Batch(inputs, targets, ids, teacher)
-
-
-def make_layout(sizes: Sequence[int], speakers: Sequence[NDArray[np.int64]]) -> Layout:
-    """The layout of conversations of these sizes, whose speakers are numbered ``[U]`` each."""
-    lengths = np.array(sizes, dtype=np.int64)
-    conversation = np.repeat(np.arange(len(lengths)), lengths)  # [N]
-    starts = np.cumsum(lengths) - lengths  # [B]
-    rows = np.arange(lengths.sum())  # [N]
-    position = rows - starts[conversation]  # [N]
-    longest = int(lengths.max())
-    speaker = np.concatenate(speakers)  # [N]
-    slots, groups = bins.fit(sizes)  # [B]
-    return Layout(
-        lengths=torch.from_numpy(lengths),
-        index=torch.from_numpy(conversation * longest + position),
-        conversation=torch.from_numpy(conversation),
-        position=torch.from_numpy(position),
-        previous=torch.from_numpy(np.where(position > 0, rows - 1, -1)),
-        previous_same_speaker=torch.from_numpy(_previous_of_same(conversation, speaker)),
-        mask=torch.from_numpy(np.arange(longest) < lengths[:, None]),  # [B, U]
-        slot=torch.from_numpy(slots[conversation] + position),
-        sizes=tuple(int(size) for size in lengths),
-        speakers=int(speaker.max()) + 1,
-        bins=groups,
-    )
-
-
-def _previous_of_same(conversation: NDArray[np.int64], speaker: NDArray[np.int64]) -> NDArray[np.int64]:
-    """``[N]`` the row of the last utterance by the same speaker of the same conversation, or -1."""
-    order = np.lexsort((np.arange(len(speaker)), speaker, conversation))
-    again = (np.diff(conversation[order]) == 0) & (np.diff(speaker[order]) == 0)
-    previous = np.full(len(speaker), -1, dtype=np.int64)
-    previous[order[1:][again]] = order[:-1][again]
-    return previous
-
-
-def _as_stream(gathered: ConversationStream) -> Stream:
-    values, present = torch.from_numpy(gathered.values), torch.from_numpy(gathered.present)
-    if gathered.lengths is None:
-        return Stream(values, present)
-    frames = np.arange(gathered.values.shape[1]) < gathered.lengths[:, None]  # [N, T]
-    return Stream(values, present, torch.from_numpy(frames))
 
 
 def describe(train: Sequence[Conversation], targets: Mapping[str, tuple[str, ...]]) -> DataInfo:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ercfw.contract.conversation import UNLABELLED, Conversation
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.interfaces import Dataset, FileLayout
+from ercfw.data.exchange.manifest import write_card
+from ercfw.data.exchange.proof import SPLITS
 from ercfw.errors import InputError, did_you_mean
-from ercfw.exchange.card import write_card
-from ercfw.exchange.matching import SPLITS
 from ercfw.exchange.published import ANYBODYS, Key, Published, public_keys
 from ercfw.recipe.schema import Part
 from ercfw.registry.catalog import Catalog

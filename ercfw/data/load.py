@@ -5,21 +5,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ercfw.collate import count_classes
 from ercfw.contract.conversation import UNLABELLED, Conversation, Split
 from ercfw.contract.feature_table import FeatureTable, FittedOn
 from ercfw.contract.interfaces import Dataset, Provenance
 from ercfw.contract.stored_streams import StoredStreams, presence
-from ercfw.cross_fit import without_part
+from ercfw.data.cross_fit import without_part
+from ercfw.data.extraction.extract import Progress
+from ercfw.data.leakage import check_fitted
+from ercfw.data.missing_modalities import kept_of, without, without_stored
+from ercfw.data.modality_sources import Source, find_source
+from ercfw.data.train_statistics import count_classes
 from ercfw.errors import InputError, Mistake, did_you_mean
-from ercfw.extract import Progress
-from ercfw.fitted import check_fitted
-from ercfw.missing import kept_of, without, without_stored
 from ercfw.recipe.queries import DEFAULT, brings, feature_part, selected_metric
 from ercfw.recipe.schema import Missing, Part, Recipe
 from ercfw.registry.catalog import Catalog
 from ercfw.registry.make import make_part
-from ercfw.sources import Source, find_source
 from ercfw.system.gc_pause import collector_paused
 
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from ercfw.contract.conversation import UtteranceId
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.interfaces import Dataset, FileLayout
+from ercfw.data.exchange.manifest import Card, read_card
+from ercfw.data.exchange.proof import Matched, match
 from ercfw.errors import InputError, shown
-from ercfw.exchange.card import Card, read_card
-from ercfw.exchange.matching import Matched, match
 from ercfw.exchange.published import ANYBODYS, Key, Published
 from ercfw.recipe.schema import Part
 from ercfw.registry.catalog import Catalog

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ercfw.contract.conversation import Conversation, Split, UtteranceId
 from ercfw.contract.feature_table import FeatureTable
-from ercfw.corpus.finding import Finding, Level, first
+from ercfw.data.audit.finding import Finding, Level, first
 
 BLOCK = 4096
 """Rows that are looked at together."""

@@ -14,9 +14,18 @@ import numpy as np
 from ercfw.contract.conversation import Conversation, UtteranceId
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.interfaces import Broken, ClipExtractor, Extractor
-from ercfw.crew import Crew, share_out
+from ercfw.data.extraction.cache import (
+    Array,
+    Made,
+    cache_folder,
+    content,
+    content_of_clip,
+    read,
+    without_unreadable,
+    write,
+)
+from ercfw.data.extraction.workers import Crew, share_out
 from ercfw.errors import ErcfwError, RunError, cause_of
-from ercfw.feature_cache import Array, Made, cache_folder, content, content_of_clip, read, without_unreadable, write
 
 Progress = Callable[[str, int, int], None]
 """Told what is done, how much of it, and of how much."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from ercfw.contract.conversation import UNLABELLED, Conversation, Split, UtteranceId
 from ercfw.contract.interfaces import Dataset
-from ercfw.corpus.finding import Finding, Level, first
+from ercfw.data.audit.finding import Finding, Level, first
 
 LONGEST = 60.0
 """Seconds; an utterance annotated as longer has wrong times, or holds more than itself."""

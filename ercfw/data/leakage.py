@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ercfw.contract.conversation import Conversation, UtteranceId
 from ercfw.contract.feature_table import FittedOn
 from ercfw.contract.stored_streams import gather
+from ercfw.data.extraction.cache import cache_folder
 from ercfw.errors import InputError
-from ercfw.feature_cache import cache_folder
 from ercfw.system.files import write_text
 
 DEV_CONTAMINATED = "DEV CONTAMINATED"

@@ -1,0 +1,1 @@
+"""From a corpus' files to checked conversations and batches."""

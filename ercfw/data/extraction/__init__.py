@@ -1,0 +1,1 @@
+"""Features from raw text, sound and pictures, made by workers and cached."""
