@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ercfw.results.certainty import differences
-from ercfw.results.counts import WHOLE
-from ercfw.results.finished import find_groups
+from ercfw.results.comparison.confusion_counts import WHOLE
+from ercfw.results.comparison.significance import differences
+from ercfw.results.finished_run import find_groups
 
 
 def main() -> None:

@@ -11,7 +11,6 @@ from accelerate.state import AcceleratorState
 from torch import nn
 
 from ercfw import Conversation
-from ercfw.checkpoint import seed_everything
 from ercfw.data.collate import collate
 from ercfw.data.load import Data, load_data, make_dataset
 from ercfw.data.train_statistics import describe
@@ -23,6 +22,7 @@ from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.queries import selected_metric
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.recipe.shipped import find_recipe
+from ercfw.results.model_file import seed_everything
 from ercfw.train import fit
 from ercfw.training import Plan, Told, Training, Watched, start
 

@@ -17,7 +17,7 @@ from playwright.sync_api import sync_playwright
 from ercfw.experiment import Manner, run_jobs
 from ercfw.report.html import as_html
 from ercfw.report.whole import make_page
-from ercfw.results.finished import find_groups
+from ercfw.results.finished_run import find_groups
 from ercfw.system.terminal import Talk
 
 AIM, MEGABYTES = "2 s", "6 MB"

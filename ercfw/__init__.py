@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ercfw.errors import BrokenClipError, ErcfwError, InputError, Mistake, RunError
     from ercfw.exchange.published import Published
     from ercfw.predict import TrainedModel, load
-    from ercfw.results.quoted import Quoted
+    from ercfw.results.comparison.reported_scores import Quoted
 
 __version__ = "0.1.0"
 
@@ -49,7 +49,7 @@ _HOME = {
         "FusionBlock", "Head", "Loss", "Metric", "Model", "Provenance",
     ),
     "predict": ("TrainedModel", "load"),
-    "results.quoted": ("Quoted",),
+    "results.comparison.reported_scores": ("Quoted",),
 }  # fmt: skip
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 

@@ -8,12 +8,13 @@ from ercfw.jobs import Job
 from ercfw.many import Task, prepare, run_all
 from ercfw.recipe.schema import RunSettings
 from ercfw.registry.catalog import Catalog
-from ercfw.report.folder import open_folder, read_metrics
-from ercfw.results.finished import FinishedRun, Group
-from ercfw.results.pooled import pool
-from ercfw.results.present import comparable_tables
-from ercfw.results.quoted import find_quoted
-from ercfw.results.table import ResultTable
+from ercfw.results.comparison.compare import comparable_tables
+from ercfw.results.comparison.fold_pooling import pool
+from ercfw.results.comparison.reported_scores import find_quoted
+from ercfw.results.comparison.result_table import ResultTable
+from ercfw.results.finished_run import FinishedRun, Group
+from ercfw.results.metrics_file import read_metrics
+from ercfw.results.run_folder import open_folder
 from ercfw.system.terminal import Talk
 
 

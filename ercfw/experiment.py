@@ -18,7 +18,7 @@ from ercfw.data.load import SIMULATED, Data, load_data, read_dataset
 from ercfw.errors import InputError, PeerGoneError, RunError, in_recipe
 from ercfw.jobs import Job
 from ercfw.recipe.schema import Recipe
-from ercfw.report.folder import open_folder
+from ercfw.results.run_folder import open_folder
 from ercfw.run import Run
 from ercfw.system.terminal import Talk
 from ercfw.teacher import with_teacher

@@ -22,7 +22,7 @@ from ercfw.errors import ErcfwError, InputError, RunError, cause_of, in_recipe
 from ercfw.model.composed_model import ComposedModel
 from ercfw.predict.network import Probabilities, probabilities_of
 from ercfw.predict.saved import SavedRun, read_run
-from ercfw.report.folder import RunFolder
+from ercfw.results.run_folder import RunFolder
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from ercfw.executors import Ended, open_executor
 from ercfw.experiment import load, tell_of_data
 from ercfw.jobs import Job
 from ercfw.recipe.schema import RunSettings
-from ercfw.report.folder import RunFolder
+from ercfw.results.run_folder import RunFolder
 from ercfw.system.files import write_text
 from ercfw.system.terminal import Talk
 

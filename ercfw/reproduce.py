@@ -13,8 +13,8 @@ from ercfw.errors import InputError
 from ercfw.experiment import Manner, run_jobs
 from ercfw.jobs import Choice, plan_jobs
 from ercfw.recipe.recipe_file import read_toml
-from ercfw.report.folder import RunFolder
-from ercfw.results.finished import FinishedRun
+from ercfw.results.finished_run import FinishedRun
+from ercfw.results.run_folder import RunFolder
 from ercfw.system.terminal import Talk
 
 KEPT = ("python", "platform", "ercfw", "device", "processes", "threads", "git")

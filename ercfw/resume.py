@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Size, Tensor
 
-from ercfw.checkpoint import load_state, previous_of, save_state
 from ercfw.errors import InputError, Mistake
+from ercfw.results.model_file import load_state, save_state
+from ercfw.results.run_folder import previous_of
 from ercfw.system.files import still_there
 from ercfw.system.validation import in_short
 from ercfw.training import Told, Training
@@ -84,11 +85,6 @@ def save(training: Training, path: Path) -> None:
         "underway": training.underway,
     }
     save_state(path, state)
-
-
-def can_resume(path: Path) -> bool:
-    """Whether there is a state to go on from."""
-    return path.is_file() or previous_of(path).is_file()
 
 
 def resume(training: Training, path: Path, told: Told) -> None:

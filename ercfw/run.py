@@ -10,14 +10,12 @@ from typing import Any
 from accelerate import Accelerator
 from torch import Tensor
 
-from ercfw.checkpoint import save_model, seed_everything, start_from
 from ercfw.contract.conversation import UNLABELLED, Conversation, fingerprint
 from ercfw.contract.data_info import DataInfo
 from ercfw.contract.interfaces import Model
 from ercfw.data.load import Data
 from ercfw.data.train_statistics import describe
 from ercfw.errors import InputError
-from ercfw.evaluate import Predictions, score
 from ercfw.jobs import Job
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
@@ -26,16 +24,18 @@ from ercfw.recipe.queries import selected_metric
 from ercfw.recipe.recipe_file import slug
 from ercfw.recipe.schema import Recipe
 from ercfw.rehearse import rehearse
-from ercfw.report.embeddings import Moment, write_embeddings
-from ercfw.report.environment import describe_environment
-from ercfw.report.folder import RunFolder
 from ercfw.report.markdown import as_markdown
 from ercfw.report.pictures import draw_run
-from ercfw.report.predictions import write_predictions
 from ercfw.report.sections import meaning_of, run_sections
 from ercfw.report.tables import headline
-from ercfw.results.finished import FinishedRun
-from ercfw.resume import can_resume, resume
+from ercfw.results.embeddings_file import Moment, write_embeddings
+from ercfw.results.environment import describe_environment
+from ercfw.results.finished_run import FinishedRun
+from ercfw.results.model_file import save_model, seed_everything, start_from
+from ercfw.results.predictions_csv import write_predictions
+from ercfw.results.run_folder import RunFolder, can_resume
+from ercfw.results.scoring import Predictions, score
+from ercfw.resume import resume
 from ercfw.system.files import write_text
 from ercfw.system.peak_memory import forget_peak, peak_memory
 from ercfw.system.terminal import Bars, Talk

@@ -8,10 +8,10 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from ercfw.checkpoint import seed_everything
 from ercfw.contract.batch import Outputs, map_tensors
 from ercfw.distributed import Share, gather_outputs
 from ercfw.model.losses import WeightedLosses
+from ercfw.results.model_file import seed_everything
 
 
 def backward(

@@ -19,7 +19,7 @@ from ercfw.recipe.overrides import merge, parse_overrides
 from ercfw.recipe.recipe_file import Source, resolve_variant
 from ercfw.recipe.search_space import Choices, Range, Tune
 from ercfw.recipe.toml import Tables
-from ercfw.report.folder import RunFolder
+from ercfw.results.run_folder import RunFolder
 from ercfw.run import Run
 from ercfw.system.files import write_text
 from ercfw.system.terminal import Talk

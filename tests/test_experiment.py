@@ -10,7 +10,6 @@ import pytest
 import tomlkit
 import torch
 
-from ercfw.checkpoint import seed_everything
 from ercfw.contract.conversation import Conversation, ConversationStream
 from ercfw.data.collate import collate
 from ercfw.data.load import load_data, make_dataset
@@ -22,6 +21,7 @@ from ercfw.model.losses import build_losses
 from ercfw.protocol import watched_splits
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.rehearse import rehearse
+from ercfw.results.model_file import seed_everything
 from ercfw.train import fit
 from ercfw.training import Plan, Told, start
 

@@ -10,8 +10,8 @@ from ercfw.contract.interfaces import Model
 from ercfw.data.collate import collate
 from ercfw.explain import attention_of, reopen
 from ercfw.predict.saved import read_run
-from ercfw.report.folder import read_metrics
-from ercfw.results.finished import FinishedRun
+from ercfw.results.finished_run import FinishedRun
+from ercfw.results.metrics_file import read_metrics
 
 
 def silent(*_):

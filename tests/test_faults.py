@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ercfw.checkpoint import load_model
+from ercfw.results.model_file import load_model
 from ercfw.system.out_of_memory import Memory
 
 AFTER_AN_EPOCH = """

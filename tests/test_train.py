@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from ercfw import evaluate
-from ercfw.checkpoint import load_model, seed_everything
 from ercfw.contract.interfaces import Loss
 from ercfw.data.load import load_data, make_dataset
 from ercfw.data.train_statistics import describe
@@ -19,6 +18,7 @@ from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.recipe_file import read_toml
+from ercfw.results.model_file import load_model, seed_everything
 from ercfw.train import fit
 from ercfw.training import Plan, Told, Watched, start
 

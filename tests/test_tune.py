@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from ercfw.report.folder import read_metrics
+from ercfw.results.metrics_file import read_metrics
 
 optuna = pytest.importorskip("optuna")
 

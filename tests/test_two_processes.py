@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from ercfw.checkpoint import load_model
+from ercfw.results.model_file import load_model
 
 RECIPE = """
 schema = 1

@@ -11,7 +11,7 @@ from ercfw.cli.app import AsJson, app, check_folder, results_console
 from ercfw.errors import InputError
 
 if TYPE_CHECKING:
-    from ercfw.results.table import ResultTable
+    from ercfw.results.comparison.result_table import ResultTable
 
 
 @app.command(epilog="ercfw compare runs/mosi  |  ercfw compare runs/mosi/base runs/mosi/text --out paper  |  "
@@ -30,11 +30,11 @@ def compare(
         check_folder("--out", out)
     from ercfw.registry.catalog import load_catalog
     from ercfw.report.tables import plain_table
-    from ercfw.results.finished import find_groups
+    from ercfw.results.comparison.agreement import pair_counts, write_right
+    from ercfw.results.comparison.compare import comparable_tables, side_by_side, write_tables
+    from ercfw.results.comparison.reported_scores import find_quoted
+    from ercfw.results.finished_run import find_groups
     from ercfw.results.forms import record
-    from ercfw.results.present import comparable_tables, side_by_side, write_tables
-    from ercfw.results.quoted import find_quoted
-    from ercfw.results.right import pair_counts, write_right
 
     groups = find_groups(runs)
     if len(groups) < 2:

@@ -25,9 +25,9 @@ def ensemble(
     check_folder("--out", out)
     from ercfw.registry.catalog import load_catalog
     from ercfw.report.tables import plain_table
-    from ercfw.results.comparable import check_comparable, targets_of
-    from ercfw.results.ensemble import combine, ensemble_metrics, member_rows, write_ensemble_predictions
-    from ercfw.results.finished import Group, find_groups
+    from ercfw.results.comparison.comparability import check_comparable, targets_of
+    from ercfw.results.comparison.ensemble import combine, ensemble_metrics, member_rows, write_ensemble_predictions
+    from ercfw.results.finished_run import Group, find_groups
     from ercfw.system.files import write_text
 
     members = [run for group in find_groups(runs) for run in group.runs]

@@ -29,7 +29,7 @@ def report(
     from ercfw.recipe.recipe_file import slug
     from ercfw.report.html import as_html
     from ercfw.report.whole import make_page
-    from ercfw.results.finished import find_groups
+    from ercfw.results.finished_run import find_groups
     from ercfw.system.files import write_text
     from ercfw.system.terminal import Talk
 

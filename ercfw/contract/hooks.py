@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         Metric,
         Model,
     )
-    from ercfw.results.quoted import Quoted
+    from ercfw.results.comparison.reported_scores import Quoted
 
 hookspec = pluggy.HookspecMarker("ercfw")
 hookimpl = pluggy.HookimplMarker("ercfw")

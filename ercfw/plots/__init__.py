@@ -24,12 +24,12 @@ from ercfw.plots.confusion import draw_confusion
 from ercfw.plots.curves import draw_learning_curves
 from ercfw.plots.embedding import draw_embeddings
 from ercfw.plots.style import save, titled
-from ercfw.report.embeddings import read_embeddings
-from ercfw.report.folder import read_metrics
 from ercfw.report.tables import headline
-from ercfw.results.calibration import calibrate
-from ercfw.results.counts import class_f1 as f1_of
-from ercfw.results.finished import Answers, FinishedRun, Group, find_groups
+from ercfw.results.comparison.calibration import calibrate
+from ercfw.results.comparison.confusion_counts import class_f1 as f1_of
+from ercfw.results.embeddings_file import read_embeddings
+from ercfw.results.finished_run import Answers, FinishedRun, Group, find_groups
+from ercfw.results.metrics_file import read_metrics
 
 __all__ = [
     "attention", "calibration", "case_card", "class_distribution", "class_f1", "confusion", "embeddings",

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ercfw.plots.style import BLUE, GREY
-from ercfw.results.calibration import BINS, Calibration
+from ercfw.results.comparison.calibration import BINS, Calibration
 
 
 def draw_calibration(found: Calibration) -> Figure:

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from ercfw.checkpoint import load_model
 from ercfw.contract.data_info import DataInfo
 from ercfw.contract.interfaces import Model
 from ercfw.errors import InputError, in_recipe
@@ -16,6 +15,7 @@ from ercfw.recipe.queries import refuse_plugin_files
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.recipe.schema import Recipe, parse_recipe
 from ercfw.registry.catalog import Catalog, load_catalog, plugin_files
+from ercfw.results.model_file import load_model
 from ercfw.system.files import is_file, is_folder
 
 

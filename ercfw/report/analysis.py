@@ -5,11 +5,11 @@ from statistics import mean, stdev
 
 from ercfw.contract.conversation import UNLABELLED
 from ercfw.report.blocks import Block, Grid, Paragraph, Section
-from ercfw.results.comparable import answered_targets
-from ercfw.results.counts import Array, class_f1
-from ercfw.results.finished import Group
-from ercfw.results.similar import minority_classes, similar_pairs
-from ercfw.results.slices import find_slices
+from ercfw.results.comparison.comparability import answered_targets
+from ercfw.results.comparison.confusable_classes import minority_classes, similar_pairs
+from ercfw.results.comparison.confusion_counts import Array, class_f1
+from ercfw.results.comparison.slices import find_slices
+from ercfw.results.finished_run import Group
 
 SPLIT = "test"
 

@@ -14,8 +14,8 @@ from ercfw.explain import Maps, Reopened
 from ercfw.plots.attention import in_words
 from ercfw.plots.style import looks
 from ercfw.report.html import in_script
-from ercfw.results.comparable import answered_targets
-from ercfw.results.finished import FinishedRun, Group
+from ercfw.results.comparison.comparability import answered_targets
+from ercfw.results.finished_run import FinishedRun, Group
 
 MOST_TEXT = 2_400_000
 """Bytes of conversations and answers that a page holds; of more, the first ones are shown, test before dev."""

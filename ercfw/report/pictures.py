@@ -9,9 +9,9 @@ from ercfw import plots
 from ercfw.contract.conversation import UNLABELLED
 from ercfw.data.extraction.extract import Progress
 from ercfw.plots.confusion import MOST_CLASSES
-from ercfw.report import embeddings
 from ercfw.report.blocks import Picture
-from ercfw.results.finished import FinishedRun, Group
+from ercfw.results import embeddings_file as embeddings
+from ercfw.results.finished_run import FinishedRun, Group
 
 SPLIT = "test"
 MOST_CELLS = 1500

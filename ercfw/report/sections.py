@@ -6,10 +6,10 @@ from typing import Any
 from ercfw.contract.conversation import UNLABELLED
 from ercfw.report.analysis import analysis
 from ercfw.report.blocks import Block, Bullets, Code, Grid, Paragraph, PictureFile, Section
-from ercfw.report.folder import read_environment
 from ercfw.report.tables import class_rows, score_rows
-from ercfw.results.calibration import calibrate
-from ercfw.results.finished import FinishedRun, Group
+from ercfw.results.comparison.calibration import calibrate
+from ercfw.results.finished_run import FinishedRun, Group
+from ercfw.results.metrics_file import read_environment
 
 MEANING = {
     "SIMULATED": "the conversations were made up, so the numbers say nothing about any corpus",

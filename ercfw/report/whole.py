@@ -16,12 +16,12 @@ from ercfw.report.browser import browser_data
 from ercfw.report.html import Page
 from ercfw.report.pictures import class_scores, confusions, drawn, other_pictures
 from ercfw.report.tables import headline
-from ercfw.results.comparable import targets_of
-from ercfw.results.finished import Group
+from ercfw.results.comparison.agreement import pair_counts
+from ercfw.results.comparison.comparability import targets_of
+from ercfw.results.comparison.compare import comparable_tables
+from ercfw.results.comparison.reported_scores import find_quoted
+from ercfw.results.finished_run import Group
 from ercfw.results.forms import as_section
-from ercfw.results.present import comparable_tables
-from ercfw.results.quoted import find_quoted
-from ercfw.results.right import pair_counts
 
 SPLIT = "test"
 MOST_PAIRS = 30

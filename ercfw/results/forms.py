@@ -13,8 +13,8 @@ from rich.text import Text
 from ercfw.errors import shown
 from ercfw.report.blocks import Bullets, Grid, Section
 from ercfw.report.markdown import section_lines
-from ercfw.results.certainty import Difference
-from ercfw.results.table import Cell, Line, ResultTable
+from ercfw.results.comparison.result_table import Cell, Line, ResultTable
+from ercfw.results.comparison.significance import Difference
 
 QUOTED = "quoted"
 

@@ -13,11 +13,11 @@ from ercfw import Conversation, Extractor, InputError
 from ercfw.contract.conversation import fingerprint
 from ercfw.contract.feature_table import FittedOn
 from ercfw.contract.interfaces import Broken
-from ercfw.data.cross_fit import runs_without_parts
 from ercfw.data.modality_sources import make_extractor
 from ercfw.predict.encode import encode, encoder_of
 from ercfw.predict.saved import SavedRun, read_run
 from ercfw.recipe.queries import extracted
+from ercfw.results.cross_fit_runs import runs_without_parts
 from ercfw.system.files import is_file, sha256
 
 

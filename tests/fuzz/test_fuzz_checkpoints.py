@@ -12,7 +12,6 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from ercfw.checkpoint import load_model, load_state, save_model, save_state, start_from
 from ercfw.contract.data_info import DataInfo, ModalitySpec, TargetSpec
 from ercfw.data.load import load_data, make_dataset
 from ercfw.data.train_statistics import describe
@@ -22,6 +21,7 @@ from ercfw.jobs import Choice, plan_jobs
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 from ercfw.recipe.recipe_file import read_toml
+from ercfw.results.model_file import load_model, load_state, save_model, save_state, start_from
 from ercfw.resume import resume, save
 from ercfw.system.tensor_file import _hash
 from ercfw.train import fit

@@ -17,10 +17,10 @@ WAYS = [[], ["--json"], ["--resume"], ["--force"], ["--seeds", "0,1"]]
 @pytest.fixture
 def recipe(cli, tiny_recipe, monkeypatch):
     """A recipe, what two runs of it have left in ``done`` at their end, and in ``stopped`` just before."""
-    monkeypatch.setattr("ercfw.report.environment._revision", lambda: None)
+    monkeypatch.setattr("ercfw.results.environment._revision", lambda: None)
     path = tiny_recipe("save_seconds = 1000")
     with monkeypatch.context() as patch:
-        patch.setattr("ercfw.report.folder.RunFolder.finish", lambda *_: None)
+        patch.setattr("ercfw.results.run_folder.RunFolder.finish", lambda *_: None)
         assert cli("run", path, "--seeds", "0,1").code == 0
     shutil.copytree("runs", "stopped")
     assert cli("run", path, "--seeds", "0,1", "--resume").code == 0

@@ -15,7 +15,7 @@ from ercfw.plots.confusion import draw_confusion
 from ercfw.plots.curves import draw_learning_curves
 from ercfw.plots.embedding import draw_embeddings
 from ercfw.plots.style import as_svg, titled
-from ercfw.results.calibration import calibrate
+from ercfw.results.comparison.calibration import calibrate
 
 CLASSES = {
     "two": ("neutral", "joy"),

@@ -9,8 +9,8 @@ from safetensors.numpy import load_file
 from sklearn.metrics import confusion_matrix, f1_score
 
 from ercfw import InputError, plots
-from ercfw.report.folder import read_metrics
-from ercfw.results.finished import FinishedRun
+from ercfw.results.finished_run import FinishedRun
+from ercfw.results.metrics_file import read_metrics
 
 
 @pytest.fixture

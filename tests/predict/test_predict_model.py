@@ -10,10 +10,10 @@ import pytest
 import torch
 
 import ercfw
-from ercfw.checkpoint import load_model, save_model
 from ercfw.contract.conversation import Clip, Conversation
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.errors import InputError, RunError
+from ercfw.results.model_file import load_model, save_model
 
 from .conftest import write_csv
 

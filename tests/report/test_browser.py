@@ -12,7 +12,7 @@ from ercfw.errors import InputError
 from ercfw.explain import reopen
 from ercfw.report import browser
 from ercfw.report.browser import browser_data
-from ercfw.results.finished import find_groups
+from ercfw.results.finished_run import find_groups
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ from collections import Counter
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from ercfw.report.folder import read_metrics
 from ercfw.report.html import as_html
 from ercfw.report.whole import make_page
-from ercfw.results.finished import FinishedRun, find_groups
+from ercfw.results.finished_run import FinishedRun, find_groups
+from ercfw.results.metrics_file import read_metrics
 
 pytestmark = pytest.mark.slow
 

@@ -11,9 +11,9 @@ from sklearn.metrics import confusion_matrix, f1_score
 
 from ercfw.contract.conversation import Conversation, ConversationStream
 from ercfw.contract.data_info import DataInfo, ModalitySpec, TargetSpec
-from ercfw.evaluate import Predictions
 from ercfw.plots.confusion import draw_confusion
-from ercfw.report.predictions import write_predictions
+from ercfw.results.predictions_csv import write_predictions
+from ercfw.results.scoring import Predictions
 
 CLASSES = ("neutral", "joy, loud")
 STREAMS = {name: ModalitySpec("vector", 2) for name in ("text", "audio")}

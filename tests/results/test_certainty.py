@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ercfw.results.certainty import Difference, differences, holm, mean_score, randomise, resample
-from ercfw.results.counts import accuracy, weighted_f1
+from ercfw.results.comparison.confusion_counts import accuracy, weighted_f1
+from ercfw.results.comparison.significance import Difference, differences, holm, mean_score, randomise, resample
 
 
 def right_and_wrong(right: list[int], of: int) -> np.ndarray:

@@ -10,10 +10,10 @@ from statistics import mean, stdev
 import pytest
 
 from ercfw import Quoted
-from ercfw.results.finished import find_groups
-from ercfw.results.quoted import with_quoted
-from ercfw.results.right import pair_counts, share_right
-from ercfw.results.table import make_table
+from ercfw.results.comparison.agreement import pair_counts, share_right
+from ercfw.results.comparison.reported_scores import with_quoted
+from ercfw.results.comparison.result_table import make_table
+from ercfw.results.finished_run import find_groups
 
 
 def scores(runs, variant):

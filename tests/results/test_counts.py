@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ercfw.results.counts import WHOLE, class_f1, count, of_class
+from ercfw.results.comparison.confusion_counts import WHOLE, class_f1, count, of_class
 from ercfw_basics import metrics
 
 CLASSES = ("joy", "anger", "fear", "never")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from ercfw.results.ensemble import fit_weights
+from ercfw.results.comparison.ensemble import fit_weights
 from ercfw_basics.metrics import weighted_f1
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ercfw.results.calibration import BINS, calibrate
-from ercfw.results.similar import minority_classes, similar_pairs
+from ercfw.results.comparison.calibration import BINS, calibrate
+from ercfw.results.comparison.confusable_classes import minority_classes, similar_pairs
 
 
 def test_similar_emotions_by_hand():

@@ -3,8 +3,8 @@
 import pytest
 from sklearn.metrics import f1_score
 
-from ercfw.results.finished import find_groups
-from ercfw.results.slices import find_slices
+from ercfw.results.comparison.slices import find_slices
+from ercfw.results.finished_run import find_groups
 
 CLASSES = ("joy", "anger")
 ROWS = [

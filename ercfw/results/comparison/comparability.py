@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ercfw.errors import InputError, Mistake
-from ercfw.results.finished import Group
+from ercfw.results.finished_run import Group
 
 MEND = "runs of the same data and protocol; ercfw compare --side-by-side sets others beside each other"
 

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from ercfw.errors import InputError
-from ercfw.evaluate import Predictions
+from ercfw.results.scoring import Predictions
 from ercfw.system.files import replacing
 
 Moment = Literal["untrained", "best"]

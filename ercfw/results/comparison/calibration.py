@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw.results.counts import Array
+from ercfw.results.comparison.confusion_counts import Array
 
 BINS = 15
 

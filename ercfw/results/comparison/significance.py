@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw.results.counts import Array, Score
+from ercfw.results.comparison.confusion_counts import Array, Score
 
 TIMES = 2000
 """Bootstrap samples."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ercfw.contract.conversation import UNLABELLED
-from ercfw.results.finished import Group
+from ercfw.results.finished_run import Group
 from ercfw.system.files import replacing
 
 HALF = 0.5

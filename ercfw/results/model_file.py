@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ercfw.contract.data_info import DataInfo
 from ercfw.errors import InputError
+from ercfw.results.run_folder import previous_of
 from ercfw.system.files import is_file, sha256
 from ercfw.system.tensor_file import FORMAT, _load, _save
 
@@ -67,11 +68,6 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
     tensors: dict[str, Tensor] = {}
     skeleton = _flatten(state, "", tensors)
     _save(path, tensors, {"format": FORMAT, "state": skeleton}, keep=previous_of(path))
-
-
-def previous_of(path: Path) -> Path:
-    """Where ``save_state`` keeps the state before the last."""
-    return path.with_stem(f"{path.stem}.previous")
 
 
 def load_state(path: Path) -> dict[str, Any]:

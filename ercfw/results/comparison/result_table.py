@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ercfw.errors import InputError
-from ercfw.results.certainty import FEWEST_SEEDS, Difference, differences
-from ercfw.results.counts import WHOLE, Array, Score, of_class
-from ercfw.results.finished import Group
+from ercfw.results.comparison.confusion_counts import WHOLE, Array, Score, of_class
+from ercfw.results.comparison.significance import FEWEST_SEEDS, Difference, differences
+from ercfw.results.finished_run import Group
 
 MEGABYTE = 1e6
 BOLD = (

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw.checkpoint import About, read_about
 from ercfw.contract.conversation import UNLABELLED
 from ercfw.contract.data_info import DataInfo
 from ercfw.errors import InputError, did_you_mean
 from ercfw.recipe.schema import BASE
 from ercfw.recipe.toml import Tables
-from ercfw.report.folder import read_metrics
-from ercfw.results.counts import Array, count
+from ercfw.results.comparison.confusion_counts import Array, count
+from ercfw.results.metrics_file import read_metrics
+from ercfw.results.model_file import About, read_about
 
 KEYS = {"split", "conversation", "utterance", "speaker", "text"}
 """Columns that every table of predictions has."""

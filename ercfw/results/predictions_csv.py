@@ -8,7 +8,7 @@ from typing import Any
 from ercfw.contract.conversation import UNLABELLED, Conversation
 from ercfw.contract.data_info import DataInfo
 from ercfw.contract.stored_streams import presence
-from ercfw.evaluate import Predictions
+from ercfw.results.scoring import Predictions
 from ercfw.system.files import replacing
 
 ABOUT = ("kind", "new_speaker", "lacks")

@@ -10,10 +10,10 @@ import numpy as np
 
 from ercfw.contract.conversation import UNLABELLED
 from ercfw.errors import InputError
-from ercfw.evaluate import measure
 from ercfw.registry.catalog import Catalog
-from ercfw.results.counts import Array
-from ercfw.results.finished import Answers, FinishedRun
+from ercfw.results.comparison.confusion_counts import Array
+from ercfw.results.finished_run import Answers, FinishedRun
+from ercfw.results.scoring import measure
 from ercfw.system.files import replacing
 
 STEPS, ENOUGH = 10_000, 1e-9

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ercfw.contract.conversation import UNLABELLED
-from ercfw.results.counts import count, weighted_f1
-from ercfw.results.finished import Answers, FinishedRun, Group
+from ercfw.results.comparison.confusion_counts import count, weighted_f1
+from ercfw.results.finished_run import Answers, FinishedRun, Group
 
 Names = NDArray[np.str_]
 """``[N]`` the part that each utterance is in; "" = in none."""

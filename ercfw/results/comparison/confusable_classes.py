@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ercfw.results.counts import Array, class_f1
+from ercfw.results.comparison.confusion_counts import Array, class_f1
 
 NAMES = {
     "happiness": ("happiness", "happy", "joy"),

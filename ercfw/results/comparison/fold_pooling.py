@@ -8,9 +8,9 @@ import numpy as np
 
 from ercfw.contract.conversation import UNLABELLED
 from ercfw.errors import InputError
-from ercfw.evaluate import measure
 from ercfw.registry.catalog import Catalog
-from ercfw.results.finished import Answers, FinishedRun
+from ercfw.results.finished_run import Answers, FinishedRun
+from ercfw.results.scoring import measure
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ercfw.registry.catalog import Catalog
-from ercfw.results.finished import FinishedRun
-from ercfw.results.table import Cell, Line, ResultTable
+from ercfw.results.comparison.result_table import Cell, Line, ResultTable
+from ercfw.results.finished_run import FinishedRun
 
 
 @dataclass(frozen=True)

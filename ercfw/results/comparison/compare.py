@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from ercfw.errors import InputError
-from ercfw.results.comparable import check_comparable, targets_of
-from ercfw.results.finished import Group
+from ercfw.results.comparison.comparability import check_comparable, targets_of
+from ercfw.results.comparison.reported_scores import Quoted, with_quoted
+from ercfw.results.comparison.result_table import Line, ResultTable, make_table
+from ercfw.results.finished_run import Group
 from ercfw.results.forms import as_csv, as_latex, as_markdown
-from ercfw.results.quoted import Quoted, with_quoted
-from ercfw.results.table import Line, ResultTable, make_table
 from ercfw.system.files import write_text
 
 APART = "The columns are of different data or protocols: within one they can be compared, across them they cannot."

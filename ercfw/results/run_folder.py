@@ -11,16 +11,13 @@ from typing import Any
 
 import tomlkit
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ercfw.checkpoint import previous_of
 from ercfw.contract.interfaces import Provenance
 from ercfw.errors import InputError, RunError
 from ercfw.jobs import Job
 from ercfw.recipe.recipe_file import slug
-from ercfw.resume import can_resume
+from ercfw.results.metrics_file import Environment, _read_json, read_metrics
 from ercfw.system.files import is_file, replacing, sha256, still_there, write_text
-from ercfw.system.validation import in_short
 
 SHORT = 8
 LEFT = (
@@ -29,49 +26,6 @@ LEFT = (
     *("confusion_*.png", ".*.tmp"),
 )
 """What a run leaves; what makes it a finished one first."""
-
-
-class Metrics(BaseModel):
-    """What a finished run scored, as far as it is shown again."""
-
-    model_config = ConfigDict(strict=True)
-
-    scores: dict[str, dict[str, dict[str, float | dict[str, float]]]]
-    title: str
-    variant: str
-    seed: int
-    protocol: str
-    select: str
-    chosen_on: str
-    stamps: list[str]
-    data: Provenance
-    sizes: dict[str, dict[str, int]]
-    parameters: int
-    seconds: float
-    peak_memory: int = 0
-    folder: str
-
-
-class Environment(BaseModel):
-    """What a run ran on, as far as it is compared."""
-
-    model_config = ConfigDict(strict=True)
-
-    data: Provenance
-
-
-class Machine(Environment):
-    """What a run ran on, as far as it is shown again."""
-
-    python: str
-    platform: str
-    ercfw: str
-    libraries: dict[str, str]
-    plugins: dict[str, str]
-    device: str
-    processes: int
-    threads: int
-    git: str | None
 
 
 @dataclass(frozen=True)
@@ -207,38 +161,6 @@ class RunFolder:
             path.unlink(missing_ok=True)
 
 
-def read_metrics(folder: Path) -> dict[str, Any]:
-    """What the finished run in a folder scored.
-
-    Raises:
-        InputError: its ``metrics.json`` is missing, or was not left by a run.
-    """
-    return _read_json(folder / "metrics.json", Metrics)
-
-
-def read_environment(folder: Path) -> dict[str, Any] | None:
-    """What the run in a folder ran on; None where nothing was run (an ensemble).
-
-    Raises:
-        InputError: its ``environment.json`` was not left by a run.
-    """
-    path = folder / "environment.json"
-    return _read_json(path, Machine) if path.is_file() else None
-
-
-def _read_json(path: Path, holds: type[BaseModel]) -> dict[str, Any]:
-    try:
-        content = path.read_bytes()
-        read: dict[str, Any] = json.loads(content)
-        holds.model_validate_json(content)
-        return read
-    except ValidationError as error:
-        what = f"{in_short(error)}, so no run of ercfw left it"
-        raise InputError.at(path, what, "--force starts the run anew") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError.at(path, f"cannot be read: {error}", "--force starts the run anew") from error
-
-
 def open_folder(out: Path, job: Job, seed: int) -> RunFolder:
     """The folder of a run: that of the same resolved recipe, or a new one beside another's."""
     variant = slug(job.variant)
@@ -253,3 +175,13 @@ def _digest(name: str, now: Provenance) -> str | None:
     if name in now.files:
         return now.files[name]
     return sha256(Path(name)) if is_file(Path(name)) else None
+
+
+def can_resume(path: Path) -> bool:
+    """Whether there is a state to go on from."""
+    return path.is_file() or previous_of(path).is_file()
+
+
+def previous_of(path: Path) -> Path:
+    """Where ``save_state`` keeps the state before the last."""
+    return path.with_stem(f"{path.stem}.previous")

@@ -1,0 +1,1 @@
+"""Comparison of finished runs: significance, agreement, ensembles, tables."""

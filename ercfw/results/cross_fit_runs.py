@@ -1,0 +1,40 @@
+"""The runs that were each trained without one part of train."""
+
+from pathlib import Path
+
+from ercfw.errors import InputError
+from ercfw.recipe.queries import part_of
+from ercfw.recipe.toml import Tables
+from ercfw.results.model_file import read_about
+from ercfw.system.files import is_file
+
+
+def runs_without_parts(folder: Path) -> list[Path]:
+    """The runs that ``--cross-fit`` left beside this one: of the same recipe and seed, a part left out of each.
+
+    Raises:
+        InputError: there are none, or not all parts.
+    """
+    recipe = _recipe(folder)
+    whole_path = folder.resolve()  # "." has no name, and a name alone no folder above it
+    beside = [p.parent for p in sorted(whole_path.parents[1].glob(f"*/{whole_path.name}/model.safetensors"))]
+    of: dict[int, dict[int, Path]] = {}
+    for other in beside:
+        tables = _recipe(other)
+        leave_out = tables["data"].pop("leave_out", None)
+        if leave_out is not None and tables == recipe:
+            part, parts = part_of(leave_out)
+            of.setdefault(parts, {})[part] = other
+    whole = [found for parts, found in sorted(of.items()) if len(found) == parts]
+    if not whole:
+        what = "has no complete set of runs that leave out a part beside it"
+        raise InputError.at(folder, what, "ercfw run RECIPE --cross-fit 5")
+    return list(whole[-1].values())
+
+
+def _recipe(folder: Path) -> Tables:
+    path = folder / "model.safetensors"
+    if not is_file(path):
+        raise InputError.at(f"run {folder}", "holds no finished run", "the folder that a run has left")
+    recipe: Tables = read_about(path)["recipe"]
+    return recipe
