@@ -19,7 +19,7 @@ import product
 import torch
 
 from ercfw.data.collate import batches
-from ercfw.training import Plan, Training
+from ercfw.training.state import Plan, Training
 
 BF16 = "train.precision=bf16"
 

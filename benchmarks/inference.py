@@ -17,8 +17,8 @@ import torch
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from ercfw.evaluate import predict
 from ercfw.model.losses import WeightedLosses
+from ercfw.training.evaluate import predict
 
 
 def main() -> None:

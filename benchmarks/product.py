@@ -22,9 +22,9 @@ from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.queries import selected_metric
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.recipe.shipped import find_recipe
-from ercfw.results.model_file import seed_everything
-from ercfw.train import fit
-from ercfw.training import Plan, Told, Training, Watched, start
+from ercfw.training.loop import fit
+from ercfw.training.seeds import seed_everything
+from ercfw.training.state import Plan, Told, Training, Watched, start
 
 QUICK = 12
 """Conversations, where a command is only to show that it runs."""

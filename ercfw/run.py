@@ -19,11 +19,9 @@ from ercfw.errors import InputError
 from ercfw.jobs import Job
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
-from ercfw.protocol import CHOSEN_ON, NOTES, SCORED, STAMPS, watched_splits
 from ercfw.recipe.queries import selected_metric
 from ercfw.recipe.recipe_file import slug
 from ercfw.recipe.schema import Recipe
-from ercfw.rehearse import rehearse
 from ercfw.report.markdown import as_markdown
 from ercfw.report.pictures import draw_run
 from ercfw.report.sections import meaning_of, run_sections
@@ -31,17 +29,20 @@ from ercfw.report.tables import headline
 from ercfw.results.embeddings_file import Moment, write_embeddings
 from ercfw.results.environment import describe_environment
 from ercfw.results.finished_run import FinishedRun
-from ercfw.results.model_file import save_model, seed_everything, start_from
+from ercfw.results.model_file import save_model, start_from
 from ercfw.results.predictions_csv import write_predictions
 from ercfw.results.run_folder import RunFolder, can_resume
 from ercfw.results.scoring import Predictions, score
-from ercfw.resume import resume
 from ercfw.system.files import write_text
 from ercfw.system.peak_memory import forget_peak, peak_memory
 from ercfw.system.terminal import Bars, Talk
-from ercfw.trackers import Log, check_trackers, tracking
-from ercfw.train import answer, at, fit
-from ercfw.training import Epoch, Plan, Told, Training, start
+from ercfw.training.dry_run import rehearse
+from ercfw.training.loop import answer, at, fit
+from ercfw.training.protocol import CHOSEN_ON, NOTES, SCORED, STAMPS, watched_splits
+from ercfw.training.resume import resume
+from ercfw.training.seeds import seed_everything
+from ercfw.training.state import Epoch, Plan, Told, Training, start
+from ercfw.training.trackers import Log, check_trackers, tracking
 
 
 @dataclass

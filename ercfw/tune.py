@@ -23,7 +23,7 @@ from ercfw.results.run_folder import RunFolder
 from ercfw.run import Run
 from ercfw.system.files import write_text
 from ercfw.system.terminal import Talk
-from ercfw.training import Epoch
+from ercfw.training.state import Epoch
 
 if TYPE_CHECKING:
     import optuna

@@ -14,11 +14,11 @@ from ercfw.errors import InputError, Mistake, in_recipe
 from ercfw.jobs import Job, with_new
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
-from ercfw.optimise import optimizer_arguments
 from ercfw.recipe.queries import extracted
 from ercfw.recipe.schema import BASE, Recipe
 from ercfw.registry.catalog import Catalog
-from ercfw.rehearse import rehearse
+from ercfw.training.dry_run import rehearse
+from ercfw.training.optimizer import optimizer_arguments
 
 STREAMS = "the streams' files and values"
 STAND_IN_WIDTHS = (8, 12)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from ercfw.ahead import DEPTH, ahead
+from ercfw.training.prefetch import DEPTH, ahead
 
 
 def test_results_come_in_the_order_of_the_items_and_from_one_other_thread():

@@ -10,17 +10,17 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from ercfw.distributed import take_share
 from ercfw.errors import InputError
 from ercfw.jobs import Choice, plan_jobs
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.recipe.shipped import find_recipe, shipped_recipes
-from ercfw.step import backward
 from ercfw.testing.elsewhere import ELSEWHERE, run_elsewhere
 from ercfw.testing.material import make_conversations
 from ercfw.testing.outcome import NotAsked
+from ercfw.training.distributed import take_share
+from ercfw.training.gradients import backward
 from ercfw.validate import STAND_IN_WIDTHS, stand_in_info
 
 HERE = SimpleNamespace(device=ELSEWHERE, process_index=0, backward=torch.autograd.backward)

@@ -6,7 +6,9 @@ from torch import nn
 
 from ercfw.contract.data_info import DataInfo, ModalitySpec, TargetSpec
 from ercfw.errors import InputError
-from ercfw.results.model_file import load_model, load_state, save_model, save_state, seed_everything, start_from
+from ercfw.results.model_file import load_model, save_model, start_from
+from ercfw.training.checkpoint import load_state, save_state
+from ercfw.training.seeds import seed_everything
 
 INFO = DataInfo(
     {"emotion": TargetSpec(("a", "b"), (3, 4))}, {"text": ModalitySpec("vector", 2, 1, (0.1, 0.2), (1.0, 2.0))}, 2

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ercfw.contract.conversation import Conversation
-from ercfw.distributed import share_out, take_share
+from ercfw.training.distributed import share_out, take_share
 
 SIZES = st.lists(st.integers(1, 40), min_size=1, max_size=30)
 
@@ -52,7 +52,7 @@ GATHER = """
 import os, sys, numpy as np, torch, torch.distributed as dist
 from ercfw.contract.batch import HeadOutput, Outputs, Rows
 from ercfw.contract.conversation import Conversation
-from ercfw.distributed import gather_outputs, take_share
+from ercfw.training.distributed import gather_outputs, take_share
 
 dist.init_process_group("gloo")
 rank = dist.get_rank()

@@ -14,9 +14,9 @@ from ercfw.contract.conversation import Conversation, ConversationStream
 from ercfw.contract.data_info import DataInfo, TargetSpec
 from ercfw.contract.interfaces import Loss
 from ercfw.errors import RunError
-from ercfw.evaluate import predict
 from ercfw.model.losses import WeightedLosses
 from ercfw.results.scoring import Predictions, score, selected
+from ercfw.training.evaluate import predict
 
 CLASSES = ("a", "b", "c")
 INFO = DataInfo({"emotion": TargetSpec(CLASSES, (1, 1, 1))}, {}, 1)

@@ -18,12 +18,12 @@ from ercfw.experiment import make_accelerator
 from ercfw.jobs import Choice, plan_jobs
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
-from ercfw.protocol import watched_splits
 from ercfw.recipe.recipe_file import read_toml
-from ercfw.rehearse import rehearse
-from ercfw.results.model_file import seed_everything
-from ercfw.train import fit
-from ercfw.training import Plan, Told, start
+from ercfw.training.dry_run import rehearse
+from ercfw.training.loop import fit
+from ercfw.training.protocol import watched_splits
+from ercfw.training.seeds import seed_everything
+from ercfw.training.state import Plan, Told, start
 
 RECIPES = sorted((Path(__file__).resolve().parents[1] / "recipes").glob("*.toml"))
 SMALL = {"width": 8, "hidden": 8, "ffn": 8, "layers": 2, "epochs": 1, "batch_size": 3}

@@ -171,7 +171,7 @@ def test_a_part_with_a_state_of_its_own_meets_it_the_same_in_both_passes(cli, ti
 
 
 def test_memory_that_runs_out_while_a_batch_is_made(cli, tiny_recipe, monkeypatch):
-    from ercfw import train
+    from ercfw.training import loop as train
 
     def full(conversations, rank, processes, parts):
         if parts < 2:

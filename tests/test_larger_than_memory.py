@@ -40,7 +40,7 @@ from pathlib import Path
 import sklearn.preprocessing
 from ercfw.data.collate import collate, describe
 from ercfw.data import load_data, make_dataset
-from ercfw.evaluate import batches
+from ercfw.training.evaluate import batches
 from ercfw.jobs import Choice, plan_jobs
 from ercfw.recipe.recipe_file import read_toml
 

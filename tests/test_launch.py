@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from ercfw.results.model_file import load_state
+from ercfw.training.checkpoint import load_state
 
 PLUGIN = """
 import os, signal

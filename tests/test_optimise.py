@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from ercfw.errors import InputError
-from ercfw.optimise import make_optimizer, make_schedule
 from ercfw.recipe.schema import Group, Train
+from ercfw.training.optimizer import make_optimizer, make_schedule
 
 
 class Grouped(nn.Module):

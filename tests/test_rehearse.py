@@ -10,7 +10,7 @@ from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.recipe_file import read_toml
-from ercfw.rehearse import rehearse
+from ercfw.training.dry_run import rehearse
 
 INFO = DataInfo(
     {"emotion": TargetSpec(("a", "b", "c"), (3, 1, 1))},

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from ercfw.results.model_file import load_state
+from ercfw.training.checkpoint import load_state
 
 STOPS = '''
 import os, signal

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from ercfw import evaluate
 from ercfw.contract.interfaces import Loss
 from ercfw.data.load import load_data, make_dataset
 from ercfw.data.train_statistics import describe
@@ -18,9 +17,11 @@ from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.recipe_file import read_toml
-from ercfw.results.model_file import load_model, seed_everything
-from ercfw.train import fit
-from ercfw.training import Plan, Told, Watched, start
+from ercfw.results.model_file import load_model
+from ercfw.training import evaluate
+from ercfw.training.loop import fit
+from ercfw.training.seeds import seed_everything
+from ercfw.training.state import Plan, Told, Watched, start
 
 SGD = ("train.optimizer=sgd", "train.lr=1.0")
 
@@ -163,7 +164,7 @@ def test_test_is_read_once_and_last(cli, tiny_recipe, monkeypatch):
 
     There it is read by the best weights, and for its embeddings by those before training, which nothing is chosen by.
     """
-    from ercfw import train
+    from ercfw.training import loop as train
 
     seen = []
 
@@ -204,7 +205,7 @@ def test_init_from_starts_with_a_runs_weights(cli, tiny_recipe, tmp_path):
 
 
 def test_release_merges_dev_and_holds_a_twentieth_out(training, tiny_recipe):
-    from ercfw.protocol import watched_splits
+    from ercfw.training.protocol import watched_splits
 
     (job,) = plan_jobs(read_toml(tiny_recipe()), Choice(overrides=parse_overrides(["data.conversations=90"])))
     data = load_data(job.recipe, job.catalog, make_dataset(job.recipe.data, job.catalog), lambda *_: None)
@@ -225,7 +226,7 @@ def test_release_merges_dev_and_holds_a_twentieth_out(training, tiny_recipe):
 
 @pytest.mark.parametrize(("protocol", "split"), [("dev", "dev"), ("release", "test")])
 def test_the_split_that_chooses_needs_labels(training, tiny_recipe, protocol, split):
-    from ercfw.protocol import watched_splits
+    from ercfw.training.protocol import watched_splits
 
     (job,) = plan_jobs(read_toml(tiny_recipe()), Choice())
     data = load_data(job.recipe, job.catalog, make_dataset(job.recipe.data, job.catalog), lambda *_: None)

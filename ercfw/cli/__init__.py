@@ -77,7 +77,7 @@ def _main() -> None:
             print(f"error: {line}", file=sys.stderr)
         sys.exit(error.exit_code)
     except RuntimeError as error:
-        from ercfw.distributed import is_of_another_process
+        from ercfw.training.distributed import is_of_another_process
 
         if not is_of_another_process(error):
             raise

@@ -21,11 +21,12 @@ from ercfw.jobs import Choice, plan_jobs
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 from ercfw.recipe.recipe_file import read_toml
-from ercfw.results.model_file import load_model, load_state, save_model, save_state, start_from
-from ercfw.resume import resume, save
+from ercfw.results.model_file import load_model, save_model, start_from
 from ercfw.system.tensor_file import _hash
-from ercfw.train import fit
-from ercfw.training import Plan, Told, Training, Watched, start
+from ercfw.training.checkpoint import load_state, save_state
+from ercfw.training.loop import fit
+from ercfw.training.resume import resume, save
+from ercfw.training.state import Plan, Told, Training, Watched, start
 
 TARGETS = {"emotion": TargetSpec(("a", "é"), (3, 4))}
 INFO = DataInfo(TARGETS, {"text": ModalitySpec("vector", 2, 1, (0.1, 0.2), (1.0, 2.0))}, 2)

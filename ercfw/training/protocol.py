@@ -6,7 +6,7 @@ import numpy as np
 
 from ercfw.contract.conversation import UNLABELLED, Conversation
 from ercfw.errors import InputError
-from ercfw.training import Watched
+from ercfw.training.state import Watched
 
 CHOSEN_ON = {"dev": "dev", "release": "test"}
 """The split that chooses the epoch under each protocol."""

@@ -11,19 +11,19 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from ercfw.ahead import ahead
 from ercfw.contract.conversation import Conversation
 from ercfw.data.collate import batches
-from ercfw.distributed import Share, is_of_another_process, take_share
 from ercfw.errors import ErcfwError, PeerGoneError, RunError, cause_of
-from ercfw.evaluate import predict
 from ercfw.recipe.schema import Train
-from ercfw.results.model_file import to_host
 from ercfw.results.scoring import Predictions, score, selected
-from ercfw.resume import save
-from ercfw.step import backward
 from ercfw.system.signals import Stopped, Wish, when_saved
-from ercfw.training import Epoch, Plan, Told, Training
+from ercfw.training.checkpoint import to_host
+from ercfw.training.distributed import Share, is_of_another_process, take_share
+from ercfw.training.evaluate import predict
+from ercfw.training.gradients import backward
+from ercfw.training.prefetch import ahead
+from ercfw.training.resume import save
+from ercfw.training.state import Epoch, Plan, Told, Training
 
 
 @contextmanager

@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Size, Tensor
 
 from ercfw.errors import InputError, Mistake
-from ercfw.results.model_file import load_state, save_state
 from ercfw.results.run_folder import previous_of
 from ercfw.system.files import still_there
 from ercfw.system.validation import in_short
-from ercfw.training import Told, Training
+from ercfw.training.checkpoint import load_state, save_state
+from ercfw.training.state import Told, Training
 
 STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
 

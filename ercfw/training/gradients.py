@@ -9,9 +9,9 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from ercfw.contract.batch import Outputs, map_tensors
-from ercfw.distributed import Share, gather_outputs
 from ercfw.model.losses import WeightedLosses
-from ercfw.results.model_file import seed_everything
+from ercfw.training.distributed import Share, gather_outputs
+from ercfw.training.seeds import seed_everything
 
 
 def backward(

@@ -6,13 +6,13 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from ercfw.ahead import ahead
 from ercfw.contract.conversation import UNLABELLED, Conversation, UtteranceId
 from ercfw.data.collate import batches
-from ercfw.distributed import gather_outputs, take_share
 from ercfw.model.losses import WeightedLosses
 from ercfw.results.scoring import Predictions
-from ercfw.step import forward, whole_losses
+from ercfw.training.distributed import gather_outputs, take_share
+from ercfw.training.gradients import forward, whole_losses
+from ercfw.training.prefetch import ahead
 
 
 @torch.no_grad()

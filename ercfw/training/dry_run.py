@@ -17,7 +17,7 @@ from ercfw.data.collate import make_layout
 from ercfw.errors import ErcfwError, InputError, RunError, cause_of
 from ercfw.model.composed_model import ComposedModel
 from ercfw.model.losses import WeightedLosses
-from ercfw.step import taught
+from ercfw.training.gradients import taught
 
 T = TypeVar("T")
 

@@ -16,9 +16,9 @@ from ercfw.contract.data_info import DataInfo
 from ercfw.contract.interfaces import Metric
 from ercfw.errors import InputError
 from ercfw.model.losses import WeightedLosses
-from ercfw.optimise import Schedule, make_optimizer, make_schedule
 from ercfw.recipe.schema import Train
 from ercfw.system.out_of_memory import Memory
+from ercfw.training.optimizer import Schedule, make_optimizer, make_schedule
 
 Epoch = dict[str, Any]
 

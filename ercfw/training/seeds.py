@@ -1,0 +1,10 @@
+"""Seed every random number generator."""
+
+import torch
+
+
+def seed_everything(*entropy: int) -> None:
+    """Seed torch from several numbers (seed, epoch, process), so that no generator needs to be saved."""
+    import numpy as np
+
+    torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1))
