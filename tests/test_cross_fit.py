@@ -9,7 +9,7 @@ import pytest
 from ercfw.contract.conversation import Conversation, fingerprint
 from ercfw.data.cross_fit import without_part
 from ercfw.errors import InputError
-from ercfw.predict.saved import read_run
+from ercfw.predict.saved_run import read_run
 from ercfw.recipe.queries import part_of
 from ercfw.results.cross_fit_runs import runs_without_parts
 from ercfw.testing import check_part

@@ -8,8 +8,8 @@ import torch
 
 from ercfw.contract.interfaces import Model
 from ercfw.data.collate import collate
-from ercfw.explain import attention_of, reopen
-from ercfw.predict.saved import read_run
+from ercfw.predict.explain import attention_of, reopen
+from ercfw.predict.saved_run import read_run
 from ercfw.results.finished_run import FinishedRun
 from ercfw.results.metrics_file import read_metrics
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from ercfw.contract.conversation import UNLABELLED
 from ercfw.errors import InputError, did_you_mean
-from ercfw.explain import reopen
 from ercfw.plots.attention import draw_attention
 from ercfw.plots.calibration import draw_calibration
 from ercfw.plots.case import draw_case
@@ -24,6 +23,7 @@ from ercfw.plots.confusion import draw_confusion
 from ercfw.plots.curves import draw_learning_curves
 from ercfw.plots.embedding import draw_embeddings
 from ercfw.plots.style import save, titled
+from ercfw.predict.explain import reopen
 from ercfw.report.tables import headline
 from ercfw.results.comparison.calibration import calibrate
 from ercfw.results.comparison.confusion_counts import class_f1 as f1_of

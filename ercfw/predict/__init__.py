@@ -1,5 +1,5 @@
 """Trained models on new data."""
 
-from ercfw.predict.model import TrainedModel, load
+from ercfw.predict.trained_model import TrainedModel, load
 
 __all__ = ["TrainedModel", "load"]

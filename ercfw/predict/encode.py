@@ -14,7 +14,7 @@ from ercfw.contract.interfaces import Broken, Encoder
 from ercfw.data.collate import collate
 from ercfw.errors import InputError
 from ercfw.model.composed_model import ComposedModel
-from ercfw.predict.saved import SavedRun
+from ercfw.predict.saved_run import SavedRun
 
 
 def encoder_of(run: SavedRun, modality: str) -> Encoder:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ercfw.contract.conversation import Clip, Conversation
 from ercfw.errors import InputError, missing_library
 from ercfw.predict.text_file import read_text
-from ercfw.predict.times import seconds_of
+from ercfw.predict.timecodes import seconds_of
 
 if TYPE_CHECKING:
     from webvtt import Caption

@@ -8,7 +8,7 @@ from pathlib import Path
 from ercfw.contract.conversation import Clip, Conversation
 from ercfw.errors import InputError, Mistake, did_you_mean
 from ercfw.predict.text_file import read_text
-from ercfw.predict.times import seconds_of
+from ercfw.predict.timecodes import seconds_of
 from ercfw.system.csv_reader import csv_records
 
 COLUMNS = ("conversation", "utterance", "speaker", "text", "clip", "start", "end")

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ercfw.errors import InputError
-from ercfw.explain import Maps, Reopened
 from ercfw.plots.attention import in_words
 from ercfw.plots.style import looks
+from ercfw.predict.explain import Maps, Reopened
 from ercfw.report.html import in_script
 from ercfw.results.comparison.comparability import answered_targets
 from ercfw.results.finished_run import FinishedRun, Group

@@ -7,7 +7,7 @@ from typing import Any
 
 from ercfw.data.extraction.extract import Progress
 from ercfw.errors import ErcfwError
-from ercfw.explain import reopen
+from ercfw.predict.explain import reopen
 from ercfw.registry.catalog import load_catalog
 from ercfw.report import sections
 from ercfw.report.analysis import analysis

@@ -15,7 +15,7 @@ from ercfw.contract.feature_table import FittedOn
 from ercfw.contract.interfaces import Broken
 from ercfw.data.modality_sources import make_extractor
 from ercfw.predict.encode import encode, encoder_of
-from ercfw.predict.saved import SavedRun, read_run
+from ercfw.predict.saved_run import SavedRun, read_run
 from ercfw.recipe.queries import extracted
 from ercfw.results.cross_fit_runs import runs_without_parts
 from ercfw.system.files import is_file, sha256

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ercfw.predict.given import read_given
+from ercfw.predict.inputs import read_given
 
 SRT = ["1", "00:00:01,000 --> 00:00:02,500", "Hello", "there", "", "2", "00:00:03,000 --> 00:00:04,000", "Bye", ""]
 

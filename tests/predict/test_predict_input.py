@@ -7,7 +7,7 @@ import pytest
 
 from ercfw.contract.conversation import Clip
 from ercfw.errors import InputError
-from ercfw.predict.times import seconds_of
+from ercfw.predict.timecodes import seconds_of
 from tests.predict.given_files import SRT, read, write
 
 

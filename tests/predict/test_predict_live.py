@@ -10,8 +10,8 @@ from ercfw import DataInfo, HeadOutput, ModalitySpec, Model, Outputs, Rows, Targ
 from ercfw.contract.conversation import Clip, Conversation
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.errors import InputError, RunError
-from ercfw.predict.model import TrainedModel
-from ercfw.predict.saved import SavedRun
+from ercfw.predict.saved_run import SavedRun
+from ercfw.predict.trained_model import TrainedModel
 from ercfw.recipe.schema import parse_recipe
 from ercfw.registry.catalog import Catalog
 

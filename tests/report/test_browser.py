@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ercfw.errors import InputError
-from ercfw.explain import reopen
+from ercfw.predict.explain import reopen
 from ercfw.report import browser
 from ercfw.report.browser import browser_data
 from ercfw.results.finished_run import find_groups

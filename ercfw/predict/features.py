@@ -14,7 +14,7 @@ from ercfw.data.extraction.extract import Progress
 from ercfw.data.load import attach
 from ercfw.data.modality_sources import make_extractor, run_extractor
 from ercfw.errors import InputError, Mistake, did_you_mean
-from ercfw.predict.saved import SavedRun
+from ercfw.predict.saved_run import SavedRun
 from ercfw.recipe.queries import extracted
 
 NEEDS = {"text": "text", "audio": "sound", "visual": "picture"}

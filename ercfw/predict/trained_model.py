@@ -11,11 +11,11 @@ from ercfw.data.extraction.extract import Progress
 from ercfw.data.load import SPLITS
 from ercfw.errors import InputError, Mistake, in_recipe
 from ercfw.predict.answers import Predicted
-from ercfw.predict.given import Given, read_given
-from ercfw.predict.live import Live
-from ercfw.predict.network import answer
-from ercfw.predict.saved import SavedRun, read_run
-from ercfw.predict.streams import add_streams
+from ercfw.predict.features import add_streams
+from ercfw.predict.inference import answer
+from ercfw.predict.inputs import Given, read_given
+from ercfw.predict.live_conversation import Live
+from ercfw.predict.saved_run import SavedRun, read_run
 
 Place = str | Path
 

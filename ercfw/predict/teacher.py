@@ -14,7 +14,7 @@ from ercfw.data.collate import batches, collate
 from ercfw.data.extraction.extract import Progress
 from ercfw.data.load import Data, load_data
 from ercfw.errors import InputError
-from ercfw.predict.saved import SavedRun, read_run
+from ercfw.predict.saved_run import SavedRun, read_run
 from ercfw.recipe.schema import Recipe
 
 JUDGED = ("dev", "test")

@@ -18,9 +18,9 @@ from ercfw.data.modality_sources import make_extractor
 from ercfw.errors import ErcfwError, InputError, Mistake, RunError, cause_of
 from ercfw.model.composed_model import ComposedModel
 from ercfw.predict.answers import Answer
-from ercfw.predict.network import answer
-from ercfw.predict.saved import SavedRun
-from ercfw.predict.streams import check_known, other_maker
+from ercfw.predict.features import check_known, other_maker
+from ercfw.predict.inference import answer
+from ercfw.predict.saved_run import SavedRun
 from ercfw.recipe.queries import extracted
 
 Value = NDArray[Any]

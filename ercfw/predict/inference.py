@@ -10,7 +10,7 @@ from ercfw.contract.conversation import Conversation
 from ercfw.data.collate import batches, collate
 from ercfw.errors import ErcfwError, RunError, cause_of
 from ercfw.predict.answers import DIGITS, Answer
-from ercfw.predict.saved import SavedRun
+from ercfw.predict.saved_run import SavedRun
 from ercfw.system.out_of_memory import Memory
 
 Probabilities = Mapping[str, NDArray[np.float32]]

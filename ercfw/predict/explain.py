@@ -20,8 +20,8 @@ from ercfw.data.load import load_data, read_dataset
 from ercfw.data.missing_modalities import without
 from ercfw.errors import ErcfwError, InputError, RunError, cause_of, in_recipe
 from ercfw.model.composed_model import ComposedModel
-from ercfw.predict.network import Probabilities, probabilities_of
-from ercfw.predict.saved import SavedRun, read_run
+from ercfw.predict.inference import Probabilities, probabilities_of
+from ercfw.predict.saved_run import SavedRun, read_run
 from ercfw.results.run_folder import RunFolder
 
 T = TypeVar("T")
