@@ -16,7 +16,7 @@ from playwright.sync_api import sync_playwright
 
 from ercfw.experiment import Manner, run_jobs
 from ercfw.report.html import as_html
-from ercfw.report.whole import make_page
+from ercfw.report.page import make_page
 from ercfw.results.finished_run import find_groups
 from ercfw.system.terminal import Talk
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from pydantic_core import PydanticUndefined
 
-from ercfw import plots
 from ercfw.contract import hooks
 from ercfw.recipe.schema import (
     DataPart,
@@ -24,6 +23,7 @@ from ercfw.recipe.schema import (
 from ercfw.recipe.search_space import Range, Tune
 from ercfw.recipe.shipped import shipped_recipes
 from ercfw.registry.catalog import KINDS, load_catalog
+from ercfw.report import plots
 from ercfw.testing.kit import CHECKS, SLOW_CHECKS
 
 CHECKOUT = Path(__file__).resolve().parents[1]

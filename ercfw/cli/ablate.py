@@ -86,8 +86,7 @@ def missing(
 def _run_and_show(tasks: "Sequence[Task]", out: Path, talk: "Talk", as_json: bool) -> None:
     from ercfw.ablate import run_tasks
     from ercfw.cli.compare import print_tables
-    from ercfw.results.comparison.compare import write_tables
-    from ercfw.results.forms import record
+    from ercfw.report.result_tables import record, write_tables
 
     first = tasks[0].job
     folder = out / first.name

@@ -29,12 +29,12 @@ def compare(
     if out is not None:
         check_folder("--out", out)
     from ercfw.registry.catalog import load_catalog
+    from ercfw.report.result_tables import record, write_tables
     from ercfw.report.tables import plain_table
     from ercfw.results.comparison.agreement import pair_counts, write_right
-    from ercfw.results.comparison.compare import comparable_tables, side_by_side, write_tables
+    from ercfw.results.comparison.compare import comparable_tables, side_by_side
     from ercfw.results.comparison.reported_scores import find_quoted
     from ercfw.results.finished_run import find_groups
-    from ercfw.results.forms import record
 
     groups = find_groups(runs)
     if len(groups) < 2:
@@ -58,7 +58,7 @@ def compare(
 
 def print_tables(tables: "Sequence[ResultTable]") -> None:
     """Tables and what they mean, on standard output."""
-    from ercfw.results.forms import in_terminal
+    from ercfw.report.result_tables import in_terminal
 
     console = results_console()
     for table in tables:

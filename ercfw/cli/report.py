@@ -25,10 +25,10 @@ def report(
         check_folder("--out", out.absolute().parent)
     if pictures is not None:
         check_folder("--pictures", pictures)
-    from ercfw import plots
     from ercfw.recipe.recipe_file import slug
+    from ercfw.report import plots
     from ercfw.report.html import as_html
-    from ercfw.report.whole import make_page
+    from ercfw.report.page import make_page
     from ercfw.results.finished_run import find_groups
     from ercfw.system.files import write_text
     from ercfw.system.terminal import Talk

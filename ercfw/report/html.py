@@ -13,8 +13,8 @@ from jinja2 import Environment, StrictUndefined
 
 from ercfw import __version__
 from ercfw.data.load import SIMULATED
-from ercfw.plots.style import as_svg
 from ercfw.report.blocks import Block, Bullets, Code, Grid, Paragraph, Picture, PictureFile, Section
+from ercfw.report.plots.style import as_svg
 from ercfw.report.sections import MEANING
 
 FOLDER = files("ercfw.report") / "templates"

@@ -5,11 +5,11 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
-from ercfw import plots
 from ercfw.contract.conversation import UNLABELLED
 from ercfw.data.extraction.extract import Progress
-from ercfw.plots.confusion import MOST_CLASSES
+from ercfw.report import plots
 from ercfw.report.blocks import Picture
+from ercfw.report.plots.confusion import MOST_CLASSES
 from ercfw.results import embeddings_file as embeddings
 from ercfw.results.finished_run import FinishedRun, Group
 

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ercfw import plots
-from ercfw.plots.attention import draw_attention, in_words
-from ercfw.plots.calibration import draw_calibration
-from ercfw.plots.case import draw_case
-from ercfw.plots.classes import draw_class_distribution, draw_class_f1
-from ercfw.plots.confusion import draw_confusion
-from ercfw.plots.curves import draw_learning_curves
-from ercfw.plots.embedding import draw_embeddings
-from ercfw.plots.style import as_svg, titled
+from ercfw.report import plots
+from ercfw.report.plots.attention import draw_attention, in_words
+from ercfw.report.plots.calibration import draw_calibration
+from ercfw.report.plots.case import draw_case
+from ercfw.report.plots.classes import draw_class_distribution, draw_class_f1
+from ercfw.report.plots.confusion import draw_confusion
+from ercfw.report.plots.curves import draw_learning_curves
+from ercfw.report.plots.embedding import draw_embeddings
+from ercfw.report.plots.style import as_svg, titled
 from ercfw.results.comparison.calibration import calibrate
 
 CLASSES = {

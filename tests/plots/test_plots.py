@@ -8,7 +8,8 @@ import pytest
 from safetensors.numpy import load_file
 from sklearn.metrics import confusion_matrix, f1_score
 
-from ercfw import InputError, plots
+from ercfw import InputError
+from ercfw.report import plots
 from ercfw.results.finished_run import FinishedRun
 from ercfw.results.metrics_file import read_metrics
 

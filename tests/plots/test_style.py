@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from ercfw.plots.style import looks
+from ercfw.report.plots.style import looks
 
 MELD = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 IEMOCAP = ("happiness", "sadness", "neutral", "anger", "excitement", "frustration")

@@ -10,8 +10,8 @@ import pytest
 
 from ercfw.errors import InputError
 from ercfw.predict.explain import reopen
-from ercfw.report import browser
-from ercfw.report.browser import browser_data
+from ercfw.report import conversation_browser as browser
+from ercfw.report.conversation_browser import browser_data
 from ercfw.results.finished_run import find_groups
 
 

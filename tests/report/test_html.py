@@ -9,9 +9,9 @@ from html.parser import HTMLParser
 import pytest
 from matplotlib.figure import Figure
 
-from ercfw.plots.classes import draw_class_distribution
 from ercfw.report.blocks import Bullets, Code, Grid, Paragraph, Picture, PictureFile, Section
 from ercfw.report.html import Page, as_html
+from ercfw.report.plots.classes import draw_class_distribution
 
 EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)> & \u2028 </script> "quoted"'
 

@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from ercfw.report.html import as_html
-from ercfw.report.whole import make_page
+from ercfw.report.page import make_page
 from ercfw.results.finished_run import FinishedRun, find_groups
 from ercfw.results.metrics_file import read_metrics
 

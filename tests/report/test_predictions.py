@@ -11,7 +11,7 @@ from sklearn.metrics import confusion_matrix, f1_score
 
 from ercfw.contract.conversation import Conversation, ConversationStream
 from ercfw.contract.data_info import DataInfo, ModalitySpec, TargetSpec
-from ercfw.plots.confusion import draw_confusion
+from ercfw.report.plots.confusion import draw_confusion
 from ercfw.results.predictions_csv import write_predictions
 from ercfw.results.scoring import Predictions
 

@@ -33,7 +33,7 @@ def stats(
     about = dataset.provenance
     found = figures.figures_of(dataset)
     if picture is not None:
-        from ercfw.corpus.picture import draw_corpus
+        from ercfw.report.plots.corpus import draw_corpus
 
         draw_corpus(picture, found, about.source, about.simulated)
     if as_json:

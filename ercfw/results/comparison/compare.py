@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from ercfw.errors import InputError
 from ercfw.results.comparison.comparability import check_comparable, targets_of
 from ercfw.results.comparison.reported_scores import Quoted, with_quoted
 from ercfw.results.comparison.result_table import Line, ResultTable, make_table
 from ercfw.results.finished_run import Group
-from ercfw.results.forms import as_csv, as_latex, as_markdown
-from ercfw.system.files import write_text
 
 APART = "The columns are of different data or protocols: within one they can be compared, across them they cannot."
 
@@ -74,14 +71,3 @@ def _has_room(column: Sequence[Group], group: Group, variant: str, split: str, t
     """Whether a column is of the same data, and has no such variant yet."""
     same = column[0].first.answers(split, target).is_of_same(group.first.answers(split, target))
     return same and all(each.name != variant for each in column)
-
-
-def write_tables(folder: Path, name: str, tables: Sequence[ResultTable]) -> list[Path]:
-    """``NAME.md``, ``NAME.tex`` and ``NAME.csv`` of all tables."""
-    forms = {"md": as_markdown, "tex": as_latex, "csv": as_csv}
-    written = []
-    for ending, form in forms.items():
-        path = folder / f"{name}.{ending}"
-        write_text(path, "\n".join(form(table) for table in tables))
-        written.append(path)
-    return written

@@ -12,16 +12,16 @@ from ercfw.registry.catalog import load_catalog
 from ercfw.report import sections
 from ercfw.report.analysis import analysis
 from ercfw.report.blocks import Block, Bullets, Grid, Paragraph, Section
-from ercfw.report.browser import browser_data
+from ercfw.report.conversation_browser import browser_data
 from ercfw.report.html import Page
 from ercfw.report.pictures import class_scores, confusions, drawn, other_pictures
+from ercfw.report.result_tables import as_section
 from ercfw.report.tables import headline
 from ercfw.results.comparison.agreement import pair_counts
 from ercfw.results.comparison.comparability import targets_of
 from ercfw.results.comparison.compare import comparable_tables
 from ercfw.results.comparison.reported_scores import find_quoted
 from ercfw.results.finished_run import Group
-from ercfw.results.forms import as_section
 
 SPLIT = "test"
 MOST_PAIRS = 30

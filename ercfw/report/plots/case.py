@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ercfw.errors import shown
-from ercfw.plots.style import INK, looks, name_ticks, names_of
+from ercfw.report.plots.style import INK, looks, name_ticks, names_of
 
 ACROSS = 4
 LONGEST_NAME, WIDTH = 40, 24

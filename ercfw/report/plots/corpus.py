@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ercfw.data.audit.corpus_statistics import ALL, Figures
-from ercfw.plots.style import SPLITS, names_of, save, titled
+from ercfw.report.plots.style import SPLITS, names_of, save, titled
 
 
 def draw_corpus(path: Path, figures: Mapping[str, Figures], title: str, simulated: bool) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ercfw.errors import InputError
-from ercfw.plots.attention import in_words
-from ercfw.plots.style import looks
 from ercfw.predict.explain import Maps, Reopened
 from ercfw.report.html import in_script
+from ercfw.report.plots.attention import in_words
+from ercfw.report.plots.style import looks
 from ercfw.results.comparison.comparability import answered_targets
 from ercfw.results.finished_run import FinishedRun, Group
 

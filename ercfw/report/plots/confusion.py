@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ercfw.plots.style import INK, name_ticks, names_of
+from ercfw.report.plots.style import INK, name_ticks, names_of
 
 MOST_CLASSES = 60
 """That a picture can show."""

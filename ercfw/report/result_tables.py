@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -15,6 +16,7 @@ from ercfw.report.blocks import Bullets, Grid, Section
 from ercfw.report.markdown import section_lines
 from ercfw.results.comparison.result_table import Cell, Line, ResultTable
 from ercfw.results.comparison.significance import Difference
+from ercfw.system.files import write_text
 
 QUOTED = "quoted"
 
@@ -187,3 +189,14 @@ def record(table: ResultTable) -> dict[str, Any]:
     made = asdict(table)
     made["meaning"] = table.meaning
     return made
+
+
+def write_tables(folder: Path, name: str, tables: Sequence[ResultTable]) -> list[Path]:
+    """``NAME.md``, ``NAME.tex`` and ``NAME.csv`` of all tables."""
+    forms = {"md": as_markdown, "tex": as_latex, "csv": as_csv}
+    written = []
+    for ending, form in forms.items():
+        path = folder / f"{name}.{ending}"
+        write_text(path, "\n".join(form(table) for table in tables))
+        written.append(path)
+    return written

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ercfw.plots.style import COLOURS, INK, MARKERS, looks, name_ticks, names_of
+from ercfw.report.plots.style import COLOURS, INK, MARKERS, looks, name_ticks, names_of
 
 
 def draw_class_distribution(counts: Mapping[str, Sequence[int]], classes: Sequence[str]) -> Figure:

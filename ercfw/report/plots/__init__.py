@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 
 from ercfw.contract.conversation import UNLABELLED
 from ercfw.errors import InputError, did_you_mean
-from ercfw.plots.attention import draw_attention
-from ercfw.plots.calibration import draw_calibration
-from ercfw.plots.case import draw_case
-from ercfw.plots.classes import draw_class_distribution, draw_class_f1
-from ercfw.plots.confusion import draw_confusion
-from ercfw.plots.curves import draw_learning_curves
-from ercfw.plots.embedding import draw_embeddings
-from ercfw.plots.style import save, titled
 from ercfw.predict.explain import reopen
+from ercfw.report.plots.attention import draw_attention
+from ercfw.report.plots.calibration import draw_calibration
+from ercfw.report.plots.case import draw_case
+from ercfw.report.plots.classes import draw_class_distribution, draw_class_f1
+from ercfw.report.plots.confusion import draw_confusion
+from ercfw.report.plots.curves import draw_learning_curves
+from ercfw.report.plots.embedding import draw_embeddings
+from ercfw.report.plots.style import save, titled
 from ercfw.report.tables import headline
 from ercfw.results.comparison.calibration import calibrate
 from ercfw.results.comparison.confusion_counts import class_f1 as f1_of

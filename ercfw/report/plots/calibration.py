@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from ercfw.plots.style import BLUE, GREY
+from ercfw.report.plots.style import BLUE, GREY
 from ercfw.results.comparison.calibration import BINS, Calibration
 
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ercfw.errors import shown
-from ercfw.plots.style import SPLITS
+from ercfw.report.plots.style import SPLITS
 
 ACROSS = 3
 Line = Mapping[str, Any]

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ercfw.contract.conversation import UNLABELLED
-from ercfw.plots.style import INK, looks, names_of
+from ercfw.report.plots.style import INK, looks, names_of
 
 MOST_POINTS = 3000
 """Of a panel; of more, as many are drawn by chance, always the same ones."""
