@@ -18,7 +18,7 @@ from torch import Tensor
 from ercfw import DataInfo, HeadOutput, Outputs
 from ercfw.contract.batch import Rows
 from ercfw.contract.data_info import TargetSpec
-from ercfw.experiment import make_accelerator
+from ercfw.experiment.run_all import make_accelerator
 from ercfw.model.losses import WeightedLosses, build_losses
 from ercfw_datasets.shapes import MELD
 

@@ -12,7 +12,7 @@ import bench
 import product
 from accelerate.state import AcceleratorState
 
-from ercfw.experiment import Manner, run_jobs
+from ercfw.experiment.run_all import Manner, run_jobs
 from ercfw.system.terminal import Talk
 
 PRECISIONS = {"float32": "no", "bfloat16": "bf16"}

@@ -14,8 +14,8 @@ from ercfw import Conversation
 from ercfw.data.collate import collate
 from ercfw.data.load import Data, load_data, make_dataset
 from ercfw.data.train_statistics import describe
-from ercfw.experiment import make_accelerator
-from ercfw.jobs import Choice, Job, plan_jobs
+from ercfw.experiment.plan import Choice, Job, plan_jobs
+from ercfw.experiment.run_all import make_accelerator
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 from ercfw.recipe.overrides import parse_overrides

@@ -14,7 +14,7 @@ import bench
 import product
 from playwright.sync_api import sync_playwright
 
-from ercfw.experiment import Manner, run_jobs
+from ercfw.experiment.run_all import Manner, run_jobs
 from ercfw.report.html import as_html
 from ercfw.report.page import make_page
 from ercfw.results.finished_run import find_groups

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from ercfw.errors import InputError
-from ercfw.jobs import Choice, plan_jobs
+from ercfw.experiment.plan import Choice, plan_jobs
+from ercfw.experiment.validate import STAND_IN_WIDTHS, stand_in_info
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 from ercfw.recipe.recipe_file import read_toml
@@ -21,7 +22,6 @@ from ercfw.testing.material import make_conversations
 from ercfw.testing.outcome import NotAsked
 from ercfw.training.distributed import take_share
 from ercfw.training.gradients import backward
-from ercfw.validate import STAND_IN_WIDTHS, stand_in_info
 
 HERE = SimpleNamespace(device=ELSEWHERE, process_index=0, backward=torch.autograd.backward)
 """As much of an accelerator as a step asks for."""

@@ -5,7 +5,7 @@ import torch
 
 from ercfw.contract.data_info import DataInfo, ModalitySpec, TargetSpec
 from ercfw.errors import InputError, RunError
-from ercfw.jobs import Choice, plan_jobs
+from ercfw.experiment.plan import Choice, plan_jobs
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 from ercfw.recipe.overrides import parse_overrides

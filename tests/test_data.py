@@ -13,7 +13,7 @@ from ercfw.data.collate import collate
 from ercfw.data.load import load_data, make_dataset
 from ercfw.data.train_statistics import describe
 from ercfw.errors import InputError
-from ercfw.jobs import Choice, plan_jobs
+from ercfw.experiment.plan import Choice, plan_jobs
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.recipe_file import read_toml
 

@@ -14,8 +14,8 @@ from ercfw.contract.conversation import Conversation, ConversationStream
 from ercfw.data.collate import collate
 from ercfw.data.load import load_data, make_dataset
 from ercfw.data.train_statistics import describe
-from ercfw.experiment import make_accelerator
-from ercfw.jobs import Choice, plan_jobs
+from ercfw.experiment.plan import Choice, plan_jobs
+from ercfw.experiment.run_all import make_accelerator
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 from ercfw.recipe.recipe_file import read_toml

@@ -9,8 +9,8 @@ import torch
 from ercfw.data.collate import collate
 from ercfw.data.load import load_data, make_dataset
 from ercfw.data.train_statistics import describe
-from ercfw.graph import mermaid
-from ercfw.jobs import Choice, plan_jobs
+from ercfw.experiment.diagram import mermaid
+from ercfw.experiment.plan import Choice, plan_jobs
 from ercfw.model.build import build_model
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.recipe.shipped import find_recipe, shipped_recipes

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ercfw.errors import InputError, Mistake
-from ercfw.jobs import Choice, plan_jobs, with_new
+from ercfw.experiment.plan import Choice, plan_jobs, with_new
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.recipe_file import read_toml
 

@@ -41,7 +41,7 @@ import sklearn.preprocessing
 from ercfw.data.collate import collate, describe
 from ercfw.data import load_data, make_dataset
 from ercfw.training.evaluate import batches
-from ercfw.jobs import Choice, plan_jobs
+from ercfw.experiment.plan import Choice, plan_jobs
 from ercfw.recipe.recipe_file import read_toml
 
 

@@ -10,7 +10,7 @@ from ercfw.contract.conversation import ConversationStream
 from ercfw.contract.stored_streams import gather, presence
 from ercfw.data.load import load_data, read_dataset
 from ercfw.data.missing_modalities import kept, without
-from ercfw.jobs import Choice, plan_jobs
+from ercfw.experiment.plan import Choice, plan_jobs
 from ercfw.recipe.missing_modalities import missing_variants
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.recipe.schema import Missing

@@ -9,8 +9,8 @@ import torch
 
 from ercfw.data.collate import collate
 from ercfw.data.load import read_dataset
-from ercfw.experiment import load
-from ercfw.jobs import Choice, plan_jobs
+from ercfw.experiment.plan import Choice, plan_jobs
+from ercfw.experiment.run_all import load
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.system.terminal import Talk

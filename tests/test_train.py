@@ -11,8 +11,8 @@ from ercfw.contract.interfaces import Loss
 from ercfw.data.load import load_data, make_dataset
 from ercfw.data.train_statistics import describe
 from ercfw.errors import InputError, RunError
-from ercfw.experiment import make_accelerator
-from ercfw.jobs import Choice, plan_jobs
+from ercfw.experiment.plan import Choice, plan_jobs
+from ercfw.experiment.run_all import make_accelerator
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 from ercfw.recipe.overrides import parse_overrides

@@ -3,10 +3,10 @@
 import pytest
 
 from ercfw.errors import InputError
-from ercfw.jobs import Choice, plan_jobs
+from ercfw.experiment.plan import Choice, plan_jobs
+from ercfw.experiment.validate import STREAMS, check_jobs
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.recipe_file import read_toml
-from ercfw.validate import STREAMS, check_jobs
 
 NOT_HERE = "data={use='table',root='nowhere',modalities=['text','audio']}"
 

@@ -11,7 +11,7 @@ from ercfw.cli.app import AsJson, Dropped, NoPluginFiles, Overrides, RecipeName,
 from ercfw.system.signals import Stopped
 
 if TYPE_CHECKING:
-    from ercfw.many import Task
+    from ercfw.experiment.parallel import Task
     from ercfw.system.terminal import Talk
 
 Seeds = Annotated[str, typer.Option(help="A number of seeds (5), or a list (1,7).")]
@@ -38,7 +38,7 @@ def ablate(
 ) -> None:
     """Run every variant with every seed, side by side, and put them into one table; again, it goes on."""
     check_folder("--out", out)
-    from ercfw.ablate import make_tasks
+    from ercfw.experiment.ablate import make_tasks
     from ercfw.system.terminal import Talk
 
     tasks: list[Task] = []
@@ -78,14 +78,14 @@ def missing(
     written = write_missing_recipe(source, tables, out)
     jobs = plan(str(written), None, ["all"], None, seeds, no_plugin_files)[1:]
     words = [str(written), *(["--no-plugin-files"] if no_plugin_files else [])]
-    from ercfw.ablate import make_tasks
+    from ercfw.experiment.ablate import make_tasks
 
     _run_and_show(make_tasks(jobs, words, out), out, Talk(quiet=quiet), as_json)
 
 
 def _run_and_show(tasks: "Sequence[Task]", out: Path, talk: "Talk", as_json: bool) -> None:
-    from ercfw.ablate import run_tasks
     from ercfw.cli.compare import print_tables
+    from ercfw.experiment.ablate import run_tasks
     from ercfw.report.result_tables import record, write_tables
 
     first = tasks[0].job

@@ -12,7 +12,7 @@ from rich.console import Console
 from ercfw.errors import InputError
 
 if TYPE_CHECKING:
-    from ercfw.jobs import Job
+    from ercfw.experiment.plan import Job
 
 MOST_SEEDS = 100
 
@@ -81,7 +81,7 @@ def plan(
     source = read_toml(find_recipe(recipe))
     chosen_seeds = _seeds(seeds, source.tables.get("seeds"))
     settings = parse_overrides(overrides or [])
-    from ercfw.jobs import Choice, plan_jobs
+    from ercfw.experiment.plan import Choice, plan_jobs
 
     chosen = variants or ["base"]
     choice = Choice(

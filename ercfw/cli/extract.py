@@ -40,7 +40,7 @@ def extract(
         check_folder("--to", to)
     from ercfw.data.extraction.workers import usual_processes
     from ercfw.errors import in_recipe
-    from ercfw.make_features import make_features
+    from ercfw.experiment.extract_features import make_features
     from ercfw.report.tables import features_table
     from ercfw.system.terminal import Talk
 

@@ -20,7 +20,7 @@ def validate(
 ) -> None:
     """Check a recipe and all its variants without training; needs no data."""
     jobs = plan(recipe, overrides, ["all"], drop, None, no_plugin_files)
-    from ercfw.validate import check_jobs
+    from ercfw.experiment.validate import check_jobs
 
     found = check_jobs(jobs)
     if as_json:
@@ -52,7 +52,7 @@ def show(
     (job,) = plan(recipe, overrides, [variant], drop, None, no_plugin_files)
     if graph:
         from ercfw.errors import in_recipe
-        from ercfw.graph import mermaid
+        from ercfw.experiment.diagram import mermaid
 
         with in_recipe(job.where):
             drawn = mermaid(job)

@@ -22,7 +22,7 @@ def reproduce(
 ) -> None:
     """Run a finished run's recipe again, and say whether its numbers came back (else the exit code is 1)."""
     check_folder("--out", out)
-    from ercfw.reproduce import reproduce as run_again
+    from ercfw.experiment.reproduce import reproduce as run_again
     from ercfw.results.finished_run import find_groups
     from ercfw.system.terminal import Talk
 

@@ -53,7 +53,7 @@ def run(
         return
     jobs = plan(recipe, overrides, variant, drop, seeds, no_plugin_files, cross_fit or 0)
     check_folder("--out", out)
-    from ercfw.experiment import Manner, run_jobs
+    from ercfw.experiment.run_all import Manner, run_jobs
     from ercfw.report.tables import run_table, summary_table
     from ercfw.system.terminal import Talk
 

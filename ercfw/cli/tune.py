@@ -11,8 +11,8 @@ from ercfw.errors import InputError, RunError
 from ercfw.system.signals import Stopped
 
 if TYPE_CHECKING:
+    from ercfw.experiment.tune import Search
     from ercfw.recipe.schema import RunSettings
-    from ercfw.tune import Search
 
 APART = 100_003
 """Between the seeds of two workers, each of which adds the number of trials that it finds."""
@@ -35,8 +35,8 @@ def tune(
 ) -> None:
     """Search the space of the recipe's [tune] by its dev score, and write the best recipe; again, it goes on."""
     search = _search(recipe, overrides or [], variant, drop or [], out, storage, no_plugin_files)
+    from ercfw.experiment.tune import check_space, finished, open_study, run_trials, stamps_of, write_best
     from ercfw.system.terminal import Talk
-    from ercfw.tune import check_space, finished, open_study, run_trials, stamps_of, write_best
 
     check_space(search)
     study = open_study(search)
@@ -89,11 +89,11 @@ def _search(
         mend = '[tune.space] "train.lr" = { low = 1e-5, high = 1e-3, log = true }'
         raise InputError.at(f"{job.where}: [tune]", "is missing", mend)
     check_folder("--out", out)
-    from ercfw.jobs import Choice
+    from ercfw.experiment.plan import Choice
+    from ercfw.experiment.tune import Search
     from ercfw.recipe.overrides import parse_overrides
     from ercfw.recipe.recipe_file import read_toml, slug
     from ercfw.recipe.shipped import find_recipe
-    from ercfw.tune import Search
 
     choice = Choice(
         variants=[variant],
@@ -110,7 +110,7 @@ def _start_workers(words: tuple[str, ...], settings: "RunSettings", search: "Sea
     """Several processes that share the study, on this machine or where ``[run]`` says; each draws by its own seed."""
     from concurrent.futures import as_completed
 
-    from ercfw.executors import open_executor
+    from ercfw.experiment.executors import open_executor
 
     seeds = [search.settings.seed + APART * number for number in range(settings.workers or 1)]
     with open_executor(settings, search.folder / "jobs") as hand_out:

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from ercfw.contract.interfaces import Provenance
 from ercfw.errors import InputError, RunError
-from ercfw.jobs import Job
+from ercfw.experiment.plan import Job
 from ercfw.recipe.recipe_file import slug
 from ercfw.results.metrics_file import Environment, _read_json, read_metrics
 from ercfw.system.files import is_file, replacing, sha256, still_there, write_text

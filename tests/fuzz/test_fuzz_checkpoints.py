@@ -16,8 +16,8 @@ from ercfw.contract.data_info import DataInfo, ModalitySpec, TargetSpec
 from ercfw.data.load import load_data, make_dataset
 from ercfw.data.train_statistics import describe
 from ercfw.errors import ErcfwError
-from ercfw.experiment import make_accelerator
-from ercfw.jobs import Choice, plan_jobs
+from ercfw.experiment.plan import Choice, plan_jobs
+from ercfw.experiment.run_all import make_accelerator
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 from ercfw.recipe.recipe_file import read_toml

@@ -12,7 +12,7 @@ import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ercfw.jobs import Choice, Job, plan_jobs
+from ercfw.experiment.plan import Choice, Job, plan_jobs
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.recipe.shipped import shipped_recipes

@@ -16,11 +16,11 @@ from ercfw.contract.interfaces import Dataset
 from ercfw.data.extraction.workers import usual_processes
 from ercfw.data.load import SIMULATED, Data, load_data, read_dataset
 from ercfw.errors import InputError, PeerGoneError, RunError, in_recipe
-from ercfw.jobs import Job
+from ercfw.experiment.plan import Job
+from ercfw.experiment.run import Run
 from ercfw.predict.teacher import with_teacher
 from ercfw.recipe.schema import Recipe
 from ercfw.results.run_folder import open_folder
-from ercfw.run import Run
 from ercfw.system.terminal import Talk
 
 

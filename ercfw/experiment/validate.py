@@ -11,7 +11,7 @@ from ercfw.data.load import check_tables, read_dataset
 from ercfw.data.modality_sources import make_extractor
 from ercfw.data.train_statistics import describe
 from ercfw.errors import InputError, Mistake, in_recipe
-from ercfw.jobs import Job, with_new
+from ercfw.experiment.plan import Job, with_new
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 from ercfw.recipe.queries import extracted

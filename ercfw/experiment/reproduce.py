@@ -10,8 +10,8 @@ import torch
 
 from ercfw.data.load import read_dataset
 from ercfw.errors import InputError
-from ercfw.experiment import Manner, run_jobs
-from ercfw.jobs import Choice, plan_jobs
+from ercfw.experiment.plan import Choice, plan_jobs
+from ercfw.experiment.run_all import Manner, run_jobs
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.results.finished_run import FinishedRun
 from ercfw.results.run_folder import RunFolder

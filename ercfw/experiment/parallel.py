@@ -8,9 +8,9 @@ from pathlib import Path
 from ercfw.contract.interfaces import Dataset
 from ercfw.data.load import read_dataset
 from ercfw.errors import ErcfwError, in_recipe
-from ercfw.executors import Ended, open_executor
-from ercfw.experiment import load, tell_of_data
-from ercfw.jobs import Job
+from ercfw.experiment.executors import Ended, open_executor
+from ercfw.experiment.plan import Job
+from ercfw.experiment.run_all import load, tell_of_data
 from ercfw.recipe.schema import RunSettings
 from ercfw.results.run_folder import RunFolder
 from ercfw.system.files import write_text

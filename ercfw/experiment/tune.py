@@ -13,14 +13,14 @@ import tomlkit
 
 from ercfw.data.load import Data, read_dataset
 from ercfw.errors import ErcfwError, InputError, RunError
-from ercfw.experiment import load, make_accelerator, tell_of_data
-from ercfw.jobs import Choice, Job, plan_jobs
+from ercfw.experiment.plan import Choice, Job, plan_jobs
+from ercfw.experiment.run import Run
+from ercfw.experiment.run_all import load, make_accelerator, tell_of_data
 from ercfw.recipe.overrides import merge, parse_overrides
 from ercfw.recipe.recipe_file import Source, resolve_variant
 from ercfw.recipe.search_space import Choices, Range, Tune
 from ercfw.recipe.toml import Tables
 from ercfw.results.run_folder import RunFolder
-from ercfw.run import Run
 from ercfw.system.files import write_text
 from ercfw.system.terminal import Talk
 from ercfw.training.state import Epoch

@@ -9,13 +9,13 @@ from torch import nn
 from ercfw.contract.data_info import DataInfo, ModalitySpec
 from ercfw.contract.interfaces import Loss, Model
 from ercfw.errors import InputError
-from ercfw.jobs import Job
+from ercfw.experiment.plan import Job
+from ercfw.experiment.validate import STAND_IN_CLASSES, STAND_IN_WIDTHS, promised_streams, stand_in_info, training_info
 from ercfw.model.build import build_model
 from ercfw.model.composed_model import ComposedModel
 from ercfw.model.losses import build_losses
 from ercfw.recipe.queries import JOINT
 from ercfw.recipe.schema import Recipe
-from ercfw.validate import STAND_IN_CLASSES, STAND_IN_WIDTHS, promised_streams, stand_in_info, training_info
 
 Shapes = Mapping[str, str]
 """What each table's part gives, such as ``[N, 256]``."""

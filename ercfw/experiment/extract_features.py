@@ -11,7 +11,7 @@ from ercfw.data.extraction.extract import Progress
 from ercfw.data.load import SPLITS, read_dataset
 from ercfw.data.modality_sources import run_extractor
 from ercfw.errors import InputError
-from ercfw.jobs import Job
+from ercfw.experiment.plan import Job
 from ercfw.recipe.queries import extracted, feature_part
 
 

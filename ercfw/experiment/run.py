@@ -16,7 +16,7 @@ from ercfw.contract.interfaces import Model
 from ercfw.data.load import Data
 from ercfw.data.train_statistics import describe
 from ercfw.errors import InputError
-from ercfw.jobs import Job
+from ercfw.experiment.plan import Job
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 from ercfw.recipe.queries import selected_metric

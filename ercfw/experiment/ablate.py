@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ercfw.jobs import Job
-from ercfw.many import Task, prepare, run_all
+from ercfw.experiment.parallel import Task, prepare, run_all
+from ercfw.experiment.plan import Job
 from ercfw.recipe.schema import RunSettings
 from ercfw.registry.catalog import Catalog
 from ercfw.results.comparison.compare import comparable_tables

@@ -1,0 +1,1 @@
+"""Experiments: one run, many runs, ablations and searches."""
