@@ -1,19 +1,7 @@
 """``ercfw data``: corpora and feature files."""
 
-import typer
-
-from ercfw.cli.app import app
-
-data_app = typer.Typer(
-    name="data",
-    help="Corpora and feature files: import, export, fetch, check, stats.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-app.add_typer(data_app)
-
 # In the order in which --help tells them.
 from ercfw.cli.data import check, exchange, fetch, stats  # noqa: E402
+from ercfw.cli.data.app import data_app
 
 __all__ = ["check", "data_app", "exchange", "fetch", "stats"]

@@ -6,8 +6,8 @@ import json
 import typer
 
 from ercfw.cli.app import AsJson, NoPluginFiles, results_console
-from ercfw.cli.data import data_app
-from ercfw.cli.data.chosen import DataSettings, What, chosen_dataset
+from ercfw.cli.data.app import data_app
+from ercfw.cli.data.dataset_argument import DataSettings, What, chosen_dataset
 
 
 @data_app.command(epilog="ercfw data check meld data.root=data/meld  |  ercfw data check mosi")

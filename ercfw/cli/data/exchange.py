@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from ercfw.cli.app import AsJson, NoPluginFiles, check_folder, results_console
-from ercfw.cli.data import data_app
-from ercfw.cli.data.chosen import DataSettings, What, chosen_dataset
+from ercfw.cli.data.app import data_app
+from ercfw.cli.data.dataset_argument import DataSettings, What, chosen_dataset
 from ercfw.errors import InputError
 
 LayoutName = Annotated[str, typer.Argument(help="How the files are laid out: 'ercfw ls layout'.", metavar="LAYOUT")]

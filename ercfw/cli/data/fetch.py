@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ercfw.cli.app import check_folder, results_console
-from ercfw.cli.data import data_app
+from ercfw.cli.data.app import data_app
 from ercfw.errors import InputError, did_you_mean
 from ercfw.system.signals import Stopped
 
