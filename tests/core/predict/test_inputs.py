@@ -1,0 +1,194 @@
+"""What people give to predict: tables, folders of clips, videos with subtitles; and what is wrong with them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ercfw.contract.conversation import Clip
+from ercfw.errors import InputError
+from ercfw.predict.timecodes import seconds_of
+from tests.core.predict.given_files import SRT, read, write
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("12", 12), ("12.5", 12.5), ("0,25", 0.25), ("01:02", 62), ("00:01:02,500", 62.5), ("1:00:00.001", 3600.001),
+        (" 7 ", 7), ("100:00:00", 360000), ("", None), ("-1", None), ("nan", None), ("1e3", None), ("1:2:3:4", None),
+        ("inf", None), ("12 s", None), (":5", None), ("9" * 400, None),
+    ],
+)  # fmt: skip
+def test_times(text, seconds):
+    assert seconds_of(text) == seconds
+
+
+def test_a_table_of_texts_alone_is_one_conversation():
+    given = read(write("talk.csv", "text", "hello", '"one, two"', "", '"two', 'lines"'))
+    (only,) = given.conversations
+    assert (only.id, only.utterances, only.texts) == ("talk", ("1", "2", "3"), ("hello", "one, two", "two\nlines"))
+    assert only.speakers == ("speaker",) * 3
+    assert (only.clips, only.times, dict(only.labels)) == ((), (), {})
+    assert given.warnings == ("talk.csv: names no speakers, so a conversation is taken to have one",)
+
+
+def test_all_columns_in_any_order():
+    lines = ["speaker,end,clip,start,extra,text,utterance,conversation",
+             "Ann,2.5,a.wav,1,?,hi,7,two", "Bob,,sub/b.wav,,?,,x,one", "Ann,,,,?,ho,9,two"]  # fmt: skip
+    given = read(write("in/talk.csv", *lines))
+    two, one = given.conversations
+    assert (two.id, two.utterances, two.speakers, two.texts) == ("two", ("7", "9"), ("Ann", "Ann"), ("hi", "ho"))
+    assert two.clips == (Clip(Path("in/a.wav"), 1.0, 2.5), None)
+    assert two.times == ((1.0, 2.5), None)
+    assert (one.id, one.clips, one.times) == ("one", (Clip(Path("in/sub/b.wav")),), ())
+    assert given.warnings == ()
+
+
+def test_wrong_times_cost_the_clip_alone():
+    lines = ["text,speaker,clip,start,end", "a,x,c.wav,5,3", "b,x,c.wav,soon,9", "c,x,c.wav,,0", "d,x,c.wav,1,2"]
+    given = read(write("t.csv", *lines))
+    (only,) = given.conversations
+    assert only.texts == ("a", "b", "c", "d")
+    assert only.clips == (None, None, None, Clip(Path("c.wav"), 1.0, 2.0))
+    assert [w.split(":")[0] for w in given.warnings] == ["t.csv, line 2", "t.csv, line 3", "t.csv, line 4"]
+
+
+@pytest.mark.parametrize(("encoding", "warned"), [("utf-8", 0), ("utf-8-sig", 0), ("utf-16", 0), ("cp1252", 1)])
+def test_encodings(encoding, warned):
+    given = read(write("t.csv", "speaker,text", "Zoë,café", encoding=encoding, newline="\r\n"))
+    assert given.conversations[0].texts == ("café",)
+    assert given.conversations[0].speakers == ("Zoë",)
+    assert [w for w in given.warnings if "cp1252" in w] == ["t.csv: is not UTF-8, and was read as cp1252"] * warned
+
+
+def test_a_long_text_is_kept():
+    text = "word " * 10_000
+    assert read(write("t.csv", "text", text)).conversations[0].texts == (text,)
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ([""], "t.csv: is empty"),
+        (["text"], "t.csv: holds no utterance"),
+        (["Text", "a"], r"t.csv, line 1: names no column 'text' or 'clip' \(did you mean 'Text'"),
+        (["text,text", "a,b"], "line 1: text: names this column twice"),
+        (["text", "ok", "well, no"], r"t.csv, line 3: has 2 fields \(the header names 1; quote"),
+        (["text,utterance", "a,1", "b,1"], "line 3: utterance '1' of conversation 't' stands twice .first at .*line 2"),
+        (["text,utterance", "a, "], "line 2: has an empty conversation or utterance"),
+        (["text", '"open', "b"], "t.csv, line 2: is not a CSV record: .*quotes closed"),
+        (["text", "a\0b"], "t.csv: is not a text file"),
+    ],
+)
+def test_a_table_that_is_none_is_one_message(lines, says):
+    with pytest.raises(InputError, match=says) as error:
+        read(write("t.csv", *lines))
+    assert len(error.value.mistakes) == 1
+
+
+def test_every_bad_line_is_told_at_once():
+    with pytest.raises(InputError) as error:
+        read(write("t.csv", "text,utterance", "a", "b,1", "c,1", "d,2,3"))
+    assert [m.where for m in error.value.mistakes] == ["t.csv, line 2", "t.csv, line 5", "t.csv, line 4"]
+
+
+MELD = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime"
+
+
+@pytest.fixture
+def clips():
+    for name in ("dia3_utt0.mp4", "dia3_utt2.mp4", "dia3_utt10.mp4", "._dia3_utt0.mp4", "notes.txt"):
+        write(f"clips/{name}", "x")
+    return Path("clips")
+
+
+def test_a_folder_without_a_transcript_is_in_natural_order(clips):
+    given = read(clips)
+    (only,) = given.conversations
+    assert only.utterances == ("dia3_utt0.mp4", "dia3_utt2.mp4", "dia3_utt10.mp4")
+    assert [clip.path.name for clip in only.clips] == list(only.utterances)
+    assert only.id == "clips"
+    assert "has no transcript" in given.warnings[0]
+
+
+def test_melds_own_table_is_a_transcript(clips):
+    said = [f'{n},"Oh, {n}",Ann,joy,positive,{d},{u},1,1,"00:00:01,000","00:00:00,500"'
+            for n, (d, u) in enumerate([(3, 0), (3, 2), (3, 7), (3, 10), (4, 0)])]  # fmt: skip
+    given = read(clips, write("t.csv", MELD, *said))
+    (only,) = given.conversations
+    assert (only.id, only.utterances, only.texts) == ("3", ("0", "2", "10"), ("Oh, 0", "Oh, 1", "Oh, 3"))
+    assert list(only.clips) == [Clip(clips / f"dia3_utt{u}.mp4") for u in (0, 2, 10)]
+    assert given.warnings == ("t.csv: lines without a clip in clips, left out: 2 of 5 (3 7 first)",)
+
+
+@pytest.mark.parametrize(
+    ("column", "cells"),
+    [("clip", ("dia3_utt2.mp4", "dia3_utt0.mp4")), ("clip", ("dia3_utt2", "dia3_utt0")),
+     ("utterance", ("dia3_utt2", "dia3_utt0.mp4"))],
+)  # fmt: skip
+def test_clips_are_found_by_name_with_or_without_ending_or_by_id(clips, column, cells):
+    given = read(clips, write("t.csv", f"{column},speaker,text,start", f"{cells[0]},A,b,0.5", f"{cells[1]},A,a,"))
+    (only,) = given.conversations
+    assert only.clips == (Clip(clips / "dia3_utt2.mp4", 0.5), Clip(clips / "dia3_utt0.mp4"))
+    assert given.warnings == ("t.csv: clips that no line names, left out: 1 (dia3_utt10.mp4 first)",)
+
+
+def test_a_line_whose_cell_is_empty_is_kept_without_a_clip(clips):
+    given = read(clips, write("t.csv", "clip,speaker,text", "dia3_utt2,A,a", ",A,b"))
+    assert given.conversations[0].clips == (Clip(clips / "dia3_utt2.mp4"), None)
+
+
+def test_one_file_with_a_transcript_of_times():
+    write("film.mp4", "x")
+    given = read("film.mp4", write("t.csv", "speaker,text,start,end", "A,a,1,2", "A,b,,", "A,c,0:03,0:04.5"))
+    (only,) = given.conversations
+    film = Path("film.mp4")
+    assert only.clips == (Clip(film, 1.0, 2.0), None, Clip(film, 3.0, 4.5))
+    assert given.warnings == ("t.csv: lines without times, and so without a clip: 1 (t.csv, line 3)",)
+
+
+def test_one_file_alone_is_one_utterance():
+    given = read(write("film.MP4", "x"))
+    assert given.conversations[0].clips == (Clip(Path("film.MP4")),)
+    assert "all of it is one utterance" in given.warnings[0]
+
+
+@pytest.fixture
+def files(clips):
+    write("t.csv", "text", "a")
+    write("far.csv", "clip", "nowhere.mp4")
+    write("film.mp4", "x")
+    write("s.srt", *SRT)
+    Path("none").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("gone.csv",), "gone.csv: there is no such file or folder"),
+        (("clips", "gone.csv"), "gone.csv: there is no such file"),
+        (("film.mp4", None, "gone.srt"), "gone.srt: there is no such file"),
+        (("film.mp4", "t.csv", "s.srt"), "transcript and subtitles: both say what is spoken"),
+        (("clips", None, "s.srt"), "clips: has no subtitles"),
+        (("t.csv", None, "s.srt"), "t.csv: has no subtitles"),
+        (("t.csv", "t.csv"), "t.csv: has no transcript"),
+        (("film.mp4", "t.csv"), r"t.csv: does not say when in film.mp4 its lines are"),
+        (("none",), "none: holds no clip"),
+        (("clips", "far.csv"), "far.csv: none of its lines names a clip of clips"),
+        ((None, "t.csv"), "the input: is missing"),
+        ((), "the input: is missing"),
+        (("x" * 400,), "there is no such file or folder"),
+    ],
+)
+def test_what_does_not_go_together_is_one_message(files, words, says):
+    with pytest.raises(InputError, match=says) as error:
+        read(*words)
+    assert len(error.value.mistakes) == 1
+
+
+def test_features_without_ids_have_a_row_for_each_line(files):
+    np.save("v.npy", np.zeros((2, 3)))
+    path = write("two.csv", "text", "a", "b")
+    assert read(path, visual=Path("v.npy")).tables["visual"].ids == (("two", "1"), ("two", "2"))
+    with pytest.raises(InputError, match="has 2 rows, but the source has 1 utterances"):
+        read("t.csv", visual=Path("v.npy"))

