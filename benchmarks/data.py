@@ -13,7 +13,7 @@ import product
 import torch
 
 from ercfw.data.collate import batches, collate
-from ercfw.data.train_statistics import describe
+from ercfw.data.train_statistics import make_data_info
 
 
 def main() -> None:
@@ -21,7 +21,7 @@ def main() -> None:
     job = product.multiemo("cpu", said.quick)
     data = product.data_of(job)
     train, size = data.splits["train"], job.recipe.data.batch_size
-    padded = plain.load(train, describe(train, data.targets).speakers, size, shuffle=False)
+    padded = plain.load(train, make_data_info(train, data.targets).speakers, size, shuffle=False)
     values = [torch.cat([s.values for s in collate(part).inputs.streams.values()], 1) for part in batches(train, size)]
     megabytes = 1e-6 * sum(x.numel() * x.element_size() for x in values)
     print(f"{len(train)} conversations, {sum(map(len, train))} utterances, {megabytes:.0f} MB, batches of {size}")

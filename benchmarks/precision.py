@@ -12,8 +12,8 @@ import bench
 import product
 from accelerate.state import AcceleratorState
 
-from ercfw.experiment.run_all import Manner, run_jobs
-from ercfw.system.terminal import Talk
+from ercfw.experiment.run_all import RunOptions, run_jobs
+from ercfw.system.terminal import Terminal
 
 PRECISIONS = {"float32": "no", "bfloat16": "bf16"}
 
@@ -40,7 +40,7 @@ def f1(recipe: str, settings: list[str], seeds: int) -> list[float]:
     AcceleratorState._reset_state(reset_partial_state=True)  # else a second precision would be refused
     job = product.job_of(recipe, settings, seeds=range(seeds))
     with TemporaryDirectory() as folder:
-        results = run_jobs([job], Manner(Path(folder)), Talk(quiet=True, silent=True))
+        results = run_jobs([job], RunOptions(Path(folder)), Terminal(quiet=True, silent=True))
     return [100 * result["scores"]["test"]["emotion"]["weighted-f1"] for result in results]
 
 

@@ -13,8 +13,8 @@ from torch import nn
 from ercfw import Conversation
 from ercfw.data.collate import collate
 from ercfw.data.load import Data, load_data, make_dataset
-from ercfw.data.train_statistics import describe
-from ercfw.experiment.plan import Choice, Job, plan_jobs
+from ercfw.data.train_statistics import make_data_info
+from ercfw.experiment.plan import Job, Selection, plan_jobs
 from ercfw.experiment.run_all import make_accelerator
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
@@ -24,7 +24,7 @@ from ercfw.recipe.recipe_file import read_toml
 from ercfw.recipe.shipped import find_recipe
 from ercfw.training.loop import fit
 from ercfw.training.seeds import seed_everything
-from ercfw.training.state import Plan, Told, Training, Watched, start
+from ercfw.training.state import Callbacks, Plan, Training, Watched, start
 
 QUICK = 12
 """Conversations, where a command is only to show that it runs."""
@@ -34,7 +34,7 @@ def job_of(
     recipe: str, settings: Sequence[str], *, dropped: Sequence[str] = (), seeds: Sequence[int] | None = None
 ) -> Job:
     """A recipe with settings such as ``train.precision=bf16``, and without the tables that are dropped."""
-    choice = Choice(seeds=seeds, overrides=parse_overrides(list(settings)), dropped=dropped)
+    choice = Selection(seeds=seeds, overrides=parse_overrides(list(settings)), dropped=dropped)
     (job,) = plan_jobs(read_toml(find_recipe(recipe)), choice)
     return job
 
@@ -55,7 +55,7 @@ def begin(job: Job, data: Data, folder: Path) -> tuple[Training, Plan]:
     """A training at its start. It watches one conversation, for it is training that is measured."""
     AcceleratorState._reset_state(reset_partial_state=True)  # else a second precision would be refused
     train, one = data.splits["train"], data.splits["dev"][:1]
-    info = describe(train, data.targets)
+    info = make_data_info(train, data.targets)
     seed_everything(job.recipe.seeds[0])
     model, losses = build_model(job.recipe, job.catalog, info), build_losses(job.recipe, job.catalog, info)
     plan = Plan(
@@ -95,7 +95,7 @@ def epoch_clock(training: Training, plan: Plan) -> bench.Clock:
 
     def clock() -> float:
         epochs = len(training.history) + 1
-        fit(training, replace(plan, settings=plan.settings.model_copy(update={"epochs": epochs})), Told())
+        fit(training, replace(plan, settings=plan.settings.model_copy(update={"epochs": epochs})), Callbacks())
         return float(training.history[-1]["seconds"])
 
     return clock

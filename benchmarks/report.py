@@ -14,11 +14,11 @@ import bench
 import product
 from playwright.sync_api import sync_playwright
 
-from ercfw.experiment.run_all import Manner, run_jobs
+from ercfw.experiment.run_all import RunOptions, run_jobs
 from ercfw.report.html import as_html
 from ercfw.report.page import make_page
 from ercfw.results.finished_run import find_groups
-from ercfw.system.terminal import Talk
+from ercfw.system.terminal import Terminal
 
 AIM, MEGABYTES = "2 s", "6 MB"
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -30,7 +30,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
         folder = Path(temporary)
         job = product.multiemo("cpu", said.quick, "train.epochs=1")
-        (metrics,) = run_jobs([job], Manner(folder / "runs"), Talk(quiet=True, silent=True))
+        (metrics,) = run_jobs([job], RunOptions(folder / "runs"), Terminal(quiet=True, silent=True))
         groups = find_groups([Path(metrics["folder"])])
         pages = {"empty page": EMPTY, "report": ""}
 

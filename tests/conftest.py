@@ -163,10 +163,10 @@ set = { fusion = { use = "multiattn", layers = 2, heads = 2, ffn = 8 } }
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recipe's folder of finished runs: base, w-o-audio (three seeds), release, others and attending (one)."""
-    from ercfw.experiment.plan import Choice, plan_jobs
-    from ercfw.experiment.run_all import Manner, run_jobs
+    from ercfw.experiment.plan import Selection, plan_jobs
+    from ercfw.experiment.run_all import RunOptions, run_jobs
     from ercfw.recipe.recipe_file import read_toml
-    from ercfw.system.terminal import Talk
+    from ercfw.system.terminal import Terminal
 
     folder = tmp_path_factory.mktemp("compared")
     path = folder / "tiny.toml"
@@ -176,8 +176,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ercfw.experiment.run.draw_run", lambda *_: [])  # most of a small run's time
         for variants, seeds in ((["base", "w/o audio"], [0, 1, 2]), (["release", "others", "attending"], [0])):
-            jobs = plan_jobs(source, Choice(variants=variants, seeds=seeds))
-            run_jobs(jobs, Manner(folder / "runs"), Talk(quiet=True, silent=True))
+            jobs = plan_jobs(source, Selection(variants=variants, seeds=seeds))
+            run_jobs(jobs, RunOptions(folder / "runs"), Terminal(quiet=True, silent=True))
     return folder / "runs" / "tiny"
 
 

@@ -12,7 +12,7 @@ from ercfw.system.signals import Stopped
 
 if TYPE_CHECKING:
     from ercfw.experiment.parallel import Task
-    from ercfw.system.terminal import Talk
+    from ercfw.system.terminal import Terminal
 
 Seeds = Annotated[str, typer.Option(help="A number of seeds (5), or a list (1,7).")]
 Out = Annotated[Path, typer.Option(help="Where runs are left.")]
@@ -39,7 +39,7 @@ def ablate(
     """Run every variant with every seed, side by side, and put them into one table; again, it goes on."""
     check_folder("--out", out)
     from ercfw.experiment.ablate import make_tasks
-    from ercfw.system.terminal import Talk
+    from ercfw.system.terminal import Terminal
 
     tasks: list[Task] = []
     for fold in range(folds or 1):
@@ -49,7 +49,7 @@ def ablate(
         words = [recipe, *settings, *(f"--drop={each}" for each in drop or [])]
         words += ["--no-plugin-files"] if no_plugin_files else []
         tasks += make_tasks(jobs, words, out / f"fold-{fold}-of-{folds}" if folds else out)
-    _run_and_show(tasks, out, Talk(quiet=quiet), as_json)
+    _run_and_show(tasks, out, Terminal(quiet=quiet), as_json)
 
 
 @app.command(epilog="ercfw missing mosi data.root=data/mosi --seeds 3")
@@ -70,7 +70,7 @@ def missing(
     from ercfw.recipe.overrides import parse_overrides
     from ercfw.recipe.recipe_file import read_toml, resolve_variant
     from ercfw.recipe.shipped import find_recipe
-    from ercfw.system.terminal import Talk
+    from ercfw.system.terminal import Terminal
 
     source = read_toml(find_recipe(recipe))
     plan(recipe, overrides, [variant], drop, seeds, no_plugin_files)  # tells what is wrong by the recipe's own name
@@ -80,10 +80,10 @@ def missing(
     words = [str(written), *(["--no-plugin-files"] if no_plugin_files else [])]
     from ercfw.experiment.ablate import make_tasks
 
-    _run_and_show(make_tasks(jobs, words, out), out, Talk(quiet=quiet), as_json)
+    _run_and_show(make_tasks(jobs, words, out), out, Terminal(quiet=quiet), as_json)
 
 
-def _run_and_show(tasks: "Sequence[Task]", out: Path, talk: "Talk", as_json: bool) -> None:
+def _run_and_show(tasks: "Sequence[Task]", out: Path, terminal: "Terminal", as_json: bool) -> None:
     from ercfw.cli.compare import print_tables
     from ercfw.experiment.ablate import run_tasks
     from ercfw.report.result_tables import record, write_tables
@@ -91,9 +91,9 @@ def _run_and_show(tasks: "Sequence[Task]", out: Path, talk: "Talk", as_json: boo
     first = tasks[0].job
     folder = out / first.name
     try:
-        outcome = run_tasks(tasks, first.recipe.run, folder, talk)
+        outcome = run_tasks(tasks, first.recipe.run, folder, terminal)
     except (KeyboardInterrupt, Stopped):
-        talk.say("stopped; what is done is kept: the same command goes on")
+        terminal.info("stopped; what is done is kept: the same command goes on")
         raise typer.Exit(1) from None
     written = write_tables(folder, "ablation", outcome.tables) if outcome.tables else []
     if as_json:
@@ -104,6 +104,6 @@ def _run_and_show(tasks: "Sequence[Task]", out: Path, talk: "Talk", as_json: boo
         for path in written:
             print(f"table: {path}")
     for name, why in outcome.failures.items():
-        talk.warn(f"{name} failed: {why}")
+        terminal.warning(f"{name} failed: {why}")
     if outcome.failures:
         raise typer.Exit(1)

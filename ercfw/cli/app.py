@@ -81,10 +81,10 @@ def plan(
     source = read_toml(find_recipe(recipe))
     chosen_seeds = _seeds(seeds, source.tables.get("seeds"))
     settings = parse_overrides(overrides or [])
-    from ercfw.experiment.plan import Choice, plan_jobs
+    from ercfw.experiment.plan import Selection, plan_jobs
 
     chosen = variants or ["base"]
-    choice = Choice(
+    choice = Selection(
         variants=source.variants if "all" in chosen else list(dict.fromkeys(chosen)),
         seeds=chosen_seeds,
         overrides=settings,

@@ -42,21 +42,21 @@ def extract(
     from ercfw.errors import in_recipe
     from ercfw.experiment.extract_features import make_features
     from ercfw.report.tables import features_table
-    from ercfw.system.terminal import Talk
+    from ercfw.system.terminal import Terminal
 
-    talk = Talk(quiet=quiet)
+    terminal = Terminal(quiet=quiet)
     try:
-        with in_recipe(job.where), talk.progress() as bars:
+        with in_recipe(job.where), terminal.progress() as bars:
             made = make_features(job, bars.or_lines, processes or usual_processes(), to, check_clips)
     except (KeyboardInterrupt, Stopped):
-        talk.say("stopped; what is done is kept: the same command goes on")
+        terminal.info("stopped; what is done is kept: the same command goes on")
         raise typer.Exit(1) from None
     for doubt in made.doubts:
-        talk.warn(doubt)
+        terminal.warning(doubt)
     if as_json:
         print(json.dumps(made.modalities, ensure_ascii=False))
         return
     for modality in made.modalities:
         for utterance, why in modality["broken"].items():
-            talk.warn(f"{modality['modality']}: {utterance}: {why}")
+            terminal.warning(f"{modality['modality']}: {utterance}: {why}")
     results_console().print(features_table(made.modalities))

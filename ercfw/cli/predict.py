@@ -48,14 +48,14 @@ def predict(
     from ercfw.predict import load
     from ercfw.predict.answers import answers_table, as_csv, as_json
     from ercfw.system.files import write_text
-    from ercfw.system.terminal import Talk
+    from ercfw.system.terminal import Terminal
 
-    talk = Talk(quiet=quiet)
+    terminal = Terminal(quiet=quiet)
     try:
         model = load(run, allow_plugin_files=not no_plugin_files)
         for path in model.plugin_files:
-            talk.say(f"ran plugin file {path}")
-        with talk.progress() as bars:
+            terminal.info(f"ran plugin file {path}")
+        with terminal.progress() as bars:
             predicted = model.predict(
                 data,
                 transcript=transcript,
@@ -65,10 +65,10 @@ def predict(
                 processes=processes or usual_processes(),
             )
     except (KeyboardInterrupt, Stopped):
-        talk.say("stopped; extracted features are kept: the same command goes on")
+        terminal.info("stopped; extracted features are kept: the same command goes on")
         raise typer.Exit(1) from None
     for warning in predicted.warnings:
-        talk.warn(warning)
+        terminal.warning(warning)
     if kind == "table":
         results_console().print(answers_table(predicted))
         return
@@ -77,7 +77,7 @@ def predict(
         sys.stdout.write(text)
         return
     write_text(out, text)
-    talk.say(f"{len(predicted.answers)} predictions: {out}")
+    terminal.info(f"{len(predicted.answers)} predictions: {out}")
 
 
 def _format(asked: Format | None, out: Path | None) -> Format:

@@ -31,11 +31,11 @@ def report(
     from ercfw.report.page import make_page
     from ercfw.results.finished_run import find_groups
     from ercfw.system.files import write_text
-    from ercfw.system.terminal import Talk
+    from ercfw.system.terminal import Terminal
 
     groups = find_groups(runs)
     path = out or Path(os.path.commonpath([folder.absolute() for folder in runs])) / "report.html"
-    with Talk(quiet=quiet).progress() as bars:
+    with Terminal(quiet=quiet).progress() as bars:
         page = make_page(groups, bars.or_lines, not no_plugin_files)
     write_text(path, as_html(page))
     if pictures is not None:

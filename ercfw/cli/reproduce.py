@@ -24,16 +24,16 @@ def reproduce(
     check_folder("--out", out)
     from ercfw.experiment.reproduce import reproduce as run_again
     from ercfw.results.finished_run import find_groups
-    from ercfw.system.terminal import Talk
+    from ercfw.system.terminal import Terminal
 
     found = [each for group in find_groups([run]) for each in group.runs]
     if len(found) > 1:
         raise InputError.at(run, f"holds {len(found)} runs", f"one of them, such as {found[0].folder}")
-    talk = Talk(quiet=quiet)
+    terminal = Terminal(quiet=quiet)
     try:
-        told = run_again(found[0], out, talk, not no_plugin_files)
+        told = run_again(found[0], out, terminal, not no_plugin_files)
     except (KeyboardInterrupt, Stopped):
-        talk.say("stopped")
+        terminal.info("stopped")
         raise typer.Exit(1) from None
     if as_json:
         print(json.dumps({**asdict(told), "folder": str(told.folder), "exact": told.is_exact}, ensure_ascii=False))

@@ -53,15 +53,15 @@ def run(
         return
     jobs = plan(recipe, overrides, variant, drop, seeds, no_plugin_files, cross_fit or 0)
     check_folder("--out", out)
-    from ercfw.experiment.run_all import Manner, run_jobs
+    from ercfw.experiment.run_all import RunOptions, run_jobs
     from ercfw.report.tables import run_table, summary_table
-    from ercfw.system.terminal import Talk
+    from ercfw.system.terminal import Terminal
 
-    talk = Talk(quiet=quiet, silent=not first_process())
+    terminal = Terminal(quiet=quiet, silent=not first_process())
     try:
-        results = run_jobs(jobs, Manner(out, resume, force), talk)
+        results = run_jobs(jobs, RunOptions(out, resume, force), terminal)
     except (KeyboardInterrupt, Stopped):
-        talk.say("stopped; the steps done and extracted features are kept: the same command with --resume goes on")
+        terminal.info("stopped; the steps done and extracted features are kept: the same command with --resume goes on")
         raise typer.Exit(1) from None
     if not first_process():
         return

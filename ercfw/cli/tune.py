@@ -36,14 +36,14 @@ def tune(
     """Search the space of the recipe's [tune] by its dev score, and write the best recipe; again, it goes on."""
     search = _search(recipe, overrides or [], variant, drop or [], out, storage, no_plugin_files)
     from ercfw.experiment.tune import check_space, finished, open_study, run_trials, stamps_of, write_best
-    from ercfw.system.terminal import Talk
+    from ercfw.system.terminal import Terminal
 
     check_space(search)
     study = open_study(search)
-    talk = Talk(quiet=quiet)
+    terminal = Terminal(quiet=quiet)
     settings, before = search.job.recipe.run, finished(study)
     if before:
-        talk.say(f"{before} of {search.settings.trials} trials were done before")
+        terminal.info(f"{before} of {search.settings.trials} trials were done before")
     try:
         if (settings.workers or 1) > 1 and before < search.settings.trials:
             words = [recipe, *(overrides or []), f"--variant={variant}", *(f"--drop={each}" for each in drop or [])]
@@ -51,9 +51,9 @@ def tune(
             words += ["--no-plugin-files"] if no_plugin_files else []
             _start_workers(tuple(words), settings, search)
         else:
-            run_trials(search, study, talk)
+            run_trials(search, study, terminal)
     except (KeyboardInterrupt, Stopped):
-        talk.say("stopped; the trials done are kept: the same command goes on")
+        terminal.info("stopped; the trials done are kept: the same command goes on")
         raise typer.Exit(1) from None
     path, best = write_best(search, study), study.best_trial
     found = {
@@ -89,13 +89,13 @@ def _search(
         mend = '[tune.space] "train.lr" = { low = 1e-5, high = 1e-3, log = true }'
         raise InputError.at(f"{job.where}: [tune]", "is missing", mend)
     check_folder("--out", out)
-    from ercfw.experiment.plan import Choice
+    from ercfw.experiment.plan import Selection
     from ercfw.experiment.tune import Search
     from ercfw.recipe.overrides import parse_overrides
     from ercfw.recipe.recipe_file import read_toml, slug
     from ercfw.recipe.shipped import find_recipe
 
-    choice = Choice(
+    choice = Selection(
         variants=[variant],
         seeds=job.recipe.seeds[:1],
         overrides=parse_overrides(overrides),
@@ -113,9 +113,9 @@ def _start_workers(words: tuple[str, ...], settings: "RunSettings", search: "Sea
     from ercfw.experiment.executors import open_executor
 
     seeds = [search.settings.seed + APART * number for number in range(settings.workers or 1)]
-    with open_executor(settings, search.folder / "jobs") as hand_out:
+    with open_executor(settings, search.folder / "jobs") as submit:
         own = [("run.workers=1", f"tune.seed={seed % 2**32}", "--quiet") for seed in seeds]
-        workers = [hand_out(("tune", *words, *each)) for each in own]
+        workers = [submit(("tune", *words, *each)) for each in own]
         for worker in as_completed(workers):
             ended = worker.result()
             if ended.exit_code:

@@ -13,7 +13,7 @@ from ercfw.data.cross_fit import without_part
 from ercfw.data.extraction.extract import Progress
 from ercfw.data.leakage import check_fitted
 from ercfw.data.missing_modalities import kept_of, without, without_stored
-from ercfw.data.modality_sources import Source, find_source
+from ercfw.data.modality_sources import StreamSource, find_source
 from ercfw.data.train_statistics import count_classes
 from ercfw.errors import InputError, Mistake, did_you_mean
 from ercfw.recipe.queries import DEFAULT, brings, feature_part, selected_metric
@@ -101,7 +101,7 @@ def load_data(recipe: Recipe, catalog: Catalog, dataset: Dataset, progress: Prog
     return Data(with_streams, dataset.targets, provenance, streams, tuple(stamps), tuple(doubts))
 
 
-def _about(source: Source, present: Mapping[str, str]) -> dict[str, Any]:
+def _about(source: StreamSource, present: Mapping[str, str]) -> dict[str, Any]:
     """What reports say of a stream."""
     return {"made_by": source.table.made_by, "fitted_on": _said(source.fitted_on), "present": present}
 

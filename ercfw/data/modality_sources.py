@@ -8,7 +8,7 @@ from ercfw.contract.conversation import Conversation, UtteranceId
 from ercfw.contract.feature_table import FeatureTable, FittedOn, read_features
 from ercfw.contract.interfaces import ClipExtractor, Dataset, Extractor
 from ercfw.data.extraction.extract import Extraction, Progress, extract
-from ercfw.data.extraction.workers import Crew
+from ercfw.data.extraction.workers import WorkerPool
 from ercfw.errors import in_table
 from ercfw.recipe.queries import _key, feature_part
 from ercfw.recipe.schema import FeaturePart, Recipe
@@ -20,7 +20,7 @@ FIRST = 3
 
 
 @dataclass(frozen=True)
-class Source:
+class StreamSource:
     """Where one modality came from.
 
     Attributes:
@@ -49,7 +49,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Recruit:
+class ExtractorFactory:
     """Makes a recipe's extractor of a modality in another process.
 
     Attributes:
@@ -91,8 +91,8 @@ def run_extractor(
     assert part is not None
     assert part.use is not None
     extractor = make_extractor(recipe, catalog, modality)
-    recruit = Recruit(recipe.model_dump_json(by_alias=True), catalog.files, modality)
-    crew = Crew(processes, recruit) if processes > 1 and isinstance(extractor, ClipExtractor) else None
+    recruit = ExtractorFactory(recipe.model_dump_json(by_alias=True), catalog.files, modality)
+    crew = WorkerPool(processes, recruit) if processes > 1 and isinstance(extractor, ClipExtractor) else None
     return extractor, extract(extractor, part.use, conversations, progress, crew)
 
 
@@ -104,7 +104,7 @@ def find_source(
     modality: str,
     progress: Progress,
     processes: int = 1,
-) -> Source | None:
+) -> StreamSource | None:
     """Where a modality comes from; None when the conversations carry it.
 
     Raises:
@@ -116,7 +116,7 @@ def find_source(
             return _drawn(recipe, catalog, dataset, modality)
         conversations = [c for in_split in splits.values() for c in in_split]
         extractor, made = run_extractor(recipe, catalog, conversations, modality, progress, processes)
-        return Source(made.table, made.table.fitted_on, extractor.stamps, made.broken, extractor.notice)
+        return StreamSource(made.table, made.table.fitted_on, extractor.stamps, made.broken, extractor.notice)
     if part is not None and part.file is not None:
         with in_table(f"[features.{_key(recipe, modality)}] file"):
             return _as_recipe_says(part, dataset, read_features(Path(part.file), dataset.rows))
@@ -126,15 +126,15 @@ def find_source(
         return _as_recipe_says(part, dataset, dataset.features(modality))
 
 
-def _drawn(recipe: Recipe, catalog: Catalog, dataset: Dataset, modality: str) -> Source:
+def _drawn(recipe: Recipe, catalog: Catalog, dataset: Dataset, modality: str) -> StreamSource:
     """Simulated values of the kind and width that the extractor promises."""
     extractor = make_extractor(recipe, catalog, modality)
     table = dataset.draw(modality, extractor.dim, extractor.kind == "tokens")
-    return Source(table, table.fitted_on, extractor.stamps)
+    return StreamSource(table, table.fitted_on, extractor.stamps)
 
 
-def _as_recipe_says(part: FeaturePart | None, dataset: Dataset, table: FeatureTable) -> Source:
+def _as_recipe_says(part: FeaturePart | None, dataset: Dataset, table: FeatureTable) -> StreamSource:
     """What a table was fitted on: what it says itself, unless the recipe speaks of real values."""
     if part is None or part.fitted_on is None or dataset.provenance.simulated:
-        return Source(table, table.fitted_on)
-    return Source(table, dataset.source_train if part.fitted_on == "train" else part.fitted_on)
+        return StreamSource(table, table.fitted_on)
+    return StreamSource(table, dataset.source_train if part.fitted_on == "train" else part.fitted_on)

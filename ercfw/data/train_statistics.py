@@ -13,7 +13,7 @@ BLOCK = 16
 """Conversations that are measured together: few, so that their float64 copy stays in the processor's cache."""
 
 
-def describe(train: Sequence[Conversation], targets: Mapping[str, tuple[str, ...]]) -> DataInfo:
+def make_data_info(train: Sequence[Conversation], targets: Mapping[str, tuple[str, ...]]) -> DataInfo:
     """What a model is told: class counts, widths, means and deviations of the training split."""
     return DataInfo(
         targets=count_classes(train, targets),

@@ -15,7 +15,7 @@ from ercfw.results.comparison.result_table import ResultTable
 from ercfw.results.finished_run import FinishedRun, Group
 from ercfw.results.metrics_file import read_metrics
 from ercfw.results.run_folder import open_folder
-from ercfw.system.terminal import Talk
+from ercfw.system.terminal import Terminal
 
 
 @dataclass(frozen=True)
@@ -49,26 +49,26 @@ def make_tasks(jobs: Sequence[Job], words: Sequence[str], out: Path) -> list[Tas
     return tasks
 
 
-def run_tasks(tasks: Sequence[Task], settings: RunSettings, folder: Path, talk: Talk) -> Outcome:
+def run_tasks(tasks: Sequence[Task], settings: RunSettings, folder: Path, terminal: Terminal) -> Outcome:
     """Run what is not done, and put all that is into tables.
 
     Args:
         tasks: all runs, variant by variant; the first variant is what the others are measured from.
         settings: the recipe's ``[run]``.
         folder: the recipe's, for what a scheduler writes.
-        talk: is told of all.
+        terminal: is told of all.
     """
-    left = prepare(tasks, talk)
+    left = prepare(tasks, terminal)
     if len(left) < len(tasks):
-        talk.say(f"{len(tasks) - len(left)} of {len(tasks)} runs were done before")
-    failures = run_all(left, settings, folder / "jobs", talk)
+        terminal.info(f"{len(tasks) - len(left)} of {len(tasks)} runs were done before")
+    failures = run_all(left, settings, folder / "jobs", terminal)
     catalog = tasks[0].job.catalog
     groups = _groups(tasks, catalog)
     if not groups:
         return Outcome((), (), failures)
     quoted, broken = find_quoted(catalog)
     for failure in broken:
-        talk.warn(failure)
+        terminal.warning(failure)
     notes = [f"Failed, and not in the table: {', '.join(failures)}."] if failures else []
     scored = groups[0].first.metrics["scores"]
     made = comparable_tables(groups, "test" if "test" in scored else "dev", quoted)

@@ -10,11 +10,11 @@ from ercfw.data.load import read_dataset
 from ercfw.errors import ErcfwError, in_recipe
 from ercfw.experiment.executors import Ended, open_executor
 from ercfw.experiment.plan import Job
-from ercfw.experiment.run_all import load, tell_of_data
+from ercfw.experiment.run_all import announce_data, load
 from ercfw.recipe.schema import RunSettings
 from ercfw.results.run_folder import RunFolder
 from ercfw.system.files import write_text
-from ercfw.system.terminal import Talk
+from ercfw.system.terminal import Terminal
 
 POLL = 1.0  # seconds
 FAILED = "failed.log"
@@ -54,7 +54,7 @@ class Task:
         return path.read_bytes().count(b"\n") if path.is_file() else 0
 
 
-def prepare(tasks: Sequence[Task], talk: Talk) -> list[Task]:
+def prepare(tasks: Sequence[Task], terminal: Terminal) -> list[Task]:
     """Those that are still to be run; the data of all is read, and features extracted, once and before them.
 
     Raises:
@@ -74,20 +74,20 @@ def prepare(tasks: Sequence[Task], talk: Talk) -> list[Task]:
             if task.folder.is_done:
                 continue
             if shared not in loaded:
-                tell_of_data(load(job, dataset, doubts, talk), talk, told)
+                announce_data(load(job, dataset, doubts, terminal), terminal, told)
                 loaded.add(shared)
             left.append(task)
     return left
 
 
-def run_all(tasks: Sequence[Task], settings: RunSettings, logs: Path, talk: Talk) -> dict[str, str]:
+def run_all(tasks: Sequence[Task], settings: RunSettings, logs: Path, terminal: Terminal) -> dict[str, str]:
     """Run tasks that are not done, as many at once as the machine or the scheduler bears.
 
     Args:
         tasks: none of them done.
         settings: the recipe's ``[run]``.
         logs: a folder for what a scheduler writes.
-        talk: has the progress, and is told of every end.
+        terminal: has the progress, and is told of every end.
 
     Returns:
         Why each failed task did, by its name.
@@ -95,8 +95,8 @@ def run_all(tasks: Sequence[Task], settings: RunSettings, logs: Path, talk: Talk
     failures: dict[str, str] = {}
     if not tasks:
         return failures
-    with open_executor(settings, logs) as hand_out, talk.progress() as bars:
-        going = {hand_out(task.words): task for task in tasks}
+    with open_executor(settings, logs) as submit, terminal.progress() as bars:
+        going = {submit(task.words): task for task in tasks}
         ended: list[Task] = []
         while going:
             done, _ = wait(going, POLL, FIRST_COMPLETED)
@@ -105,7 +105,7 @@ def run_all(tasks: Sequence[Task], settings: RunSettings, logs: Path, talk: Talk
                 ended.append(task)
                 why = _why_failed(task, future)
                 told = f"failed: {why}" if why else _score(task)
-                talk.say(f"{task.name}: {told}  ({len(ended)} of {len(tasks)})")
+                terminal.info(f"{task.name}: {told}  ({len(ended)} of {len(tasks)})")
                 failures.update({task.name: why} if why else {})
             epochs = sum(task.epochs for task in ended) + sum(task.epochs_done for task in going.values())
             bars("epochs", epochs, sum(task.epochs for task in tasks))

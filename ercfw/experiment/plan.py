@@ -10,7 +10,7 @@ from typing import Any
 
 from ercfw.errors import InputError, Mistake
 from ercfw.recipe.queries import refuse_plugin_files, variant_name
-from ercfw.recipe.recipe_file import Source, check_variants, resolve_variant
+from ercfw.recipe.recipe_file import RecipeFile, check_variants, resolve_variant
 from ercfw.recipe.schema import Recipe, parse_recipe
 from ercfw.recipe.toml import Tables
 from ercfw.registry.catalog import Catalog, load_catalog, plugin_files
@@ -22,7 +22,7 @@ HARMLESS = ("on_out_of_memory", "save_seconds")
 
 
 @dataclass(frozen=True)
-class Choice:
+class Selection:
     """What the command line says beside the recipe.
 
     Attributes:
@@ -80,7 +80,7 @@ class Job:
         return json.dumps(tables, sort_keys=True)
 
 
-def plan_jobs(source: Source, choice: Choice) -> list[Job]:
+def plan_jobs(source: RecipeFile, choice: Selection) -> list[Job]:
     """A job a variant.
 
     Raises:
@@ -101,7 +101,7 @@ def plan_jobs(source: Source, choice: Choice) -> list[Job]:
 
 
 def _without_parts(
-    source: Source, variant: str, choice: Choice, catalogs: dict[tuple[Path, ...], Catalog]
+    source: RecipeFile, variant: str, choice: Selection, catalogs: dict[tuple[Path, ...], Catalog]
 ) -> Iterator[Job]:
     """The same variant, with each part of the training split left out in turn."""
     for part in range(1, choice.cross_fit + 1):
@@ -121,7 +121,7 @@ def _in_any_variant(mistake: Mistake) -> str:
     return re.sub(r" \(variant '.*?'\)", "", str(mistake))
 
 
-def _plan(source: Source, variant: str, choice: Choice, catalogs: dict[tuple[Path, ...], Catalog]) -> Job:
+def _plan(source: RecipeFile, variant: str, choice: Selection, catalogs: dict[tuple[Path, ...], Catalog]) -> Job:
     tables = resolve_variant(source, variant, choice.overrides, choice.dropped)
     where = str(source.path) if variant == "base" else f"{source.path} (variant '{variant}')"
     recipe, mistakes = parse_recipe(tables, where)

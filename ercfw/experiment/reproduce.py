@@ -10,12 +10,12 @@ import torch
 
 from ercfw.data.load import read_dataset
 from ercfw.errors import InputError
-from ercfw.experiment.plan import Choice, plan_jobs
-from ercfw.experiment.run_all import Manner, run_jobs
+from ercfw.experiment.plan import Selection, plan_jobs
+from ercfw.experiment.run_all import RunOptions, run_jobs
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.results.finished_run import FinishedRun
 from ercfw.results.run_folder import RunFolder
-from ercfw.system.terminal import Talk
+from ercfw.system.terminal import Terminal
 
 KEPT = ("python", "platform", "ercfw", "device", "processes", "threads", "git")
 
@@ -42,7 +42,7 @@ class Reproduced:
         return self.farthest == 0 and self.renamed[0] == 0
 
 
-def reproduce(run: FinishedRun, out: Path, talk: Talk, allow_plugin_files: bool) -> Reproduced:
+def reproduce(run: FinishedRun, out: Path, terminal: Terminal, allow_plugin_files: bool) -> Reproduced:
     """Run a finished run's recipe again, on the same data, with the same seed and number of threads.
 
     Raises:
@@ -51,13 +51,13 @@ def reproduce(run: FinishedRun, out: Path, talk: Talk, allow_plugin_files: bool)
     path = run.folder / "environment.json"
     before = _environment(path)
     source = read_toml(run.folder / "recipe.toml")
-    choice = Choice(seeds=[int(run.metrics["seed"])], allow_plugin_files=allow_plugin_files)
+    choice = Selection(seeds=[int(run.metrics["seed"])], allow_plugin_files=allow_plugin_files)
     (job,) = plan_jobs(source, choice)
     dataset, _ = read_dataset(job.recipe.data, job.catalog)
     if changed := RunFolder(run.folder, "").data_changed(dataset.provenance):
         raise InputError.at(run.folder, f"cannot be reproduced: its data was another: {changed}", "the data of then")
     torch.set_num_threads(before["threads"])  # another number adds in another order
-    (metrics,) = run_jobs([job], Manner(out, force=True), talk)
+    (metrics,) = run_jobs([job], RunOptions(out, force=True), terminal)
     again = FinishedRun(Path(metrics["folder"]), metrics)
     return Reproduced(
         again.folder,

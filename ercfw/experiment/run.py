@@ -14,7 +14,7 @@ from ercfw.contract.conversation import UNLABELLED, Conversation, fingerprint
 from ercfw.contract.data_info import DataInfo
 from ercfw.contract.interfaces import Model
 from ercfw.data.load import Data
-from ercfw.data.train_statistics import describe
+from ercfw.data.train_statistics import make_data_info
 from ercfw.errors import InputError
 from ercfw.experiment.plan import Job
 from ercfw.model.build import build_model
@@ -35,13 +35,13 @@ from ercfw.results.run_folder import RunFolder, can_resume
 from ercfw.results.scoring import Predictions, score
 from ercfw.system.files import write_text
 from ercfw.system.peak_memory import forget_peak, peak_memory
-from ercfw.system.terminal import Bars, Talk
-from ercfw.training.dry_run import rehearse
+from ercfw.system.terminal import Bars, Terminal
+from ercfw.training.dry_run import dry_run
 from ercfw.training.loop import answer, at, fit
 from ercfw.training.protocol import CHOSEN_ON, NOTES, SCORED, STAMPS, watched_splits
 from ercfw.training.resume import resume
 from ercfw.training.seeds import seed_everything
-from ercfw.training.state import Epoch, Plan, Told, Training, start
+from ercfw.training.state import Callbacks, Epoch, Plan, Training, start
 from ercfw.training.trackers import Log, check_trackers, tracking
 
 
@@ -55,7 +55,7 @@ class Run:
         seed: of the weights, the order of conversations and dropout.
         data: its conversations.
         folder: where it is left.
-        talk: what is said meanwhile.
+        terminal: what is said meanwhile.
         watch: is told each epoch, and may end the run by what it raises.
         notes: what a reader of the report should know.
         inherited: the stamps of the run whose weights are the start.
@@ -66,7 +66,7 @@ class Run:
     seed: int
     data: Data
     folder: RunFolder
-    talk: Talk
+    terminal: Terminal
     watch: Callable[[Epoch], None] = lambda _: None
     notes: list[str] = field(default_factory=list)
     inherited: list[str] = field(default_factory=list)
@@ -81,7 +81,7 @@ class Run:
             return self._finish(training, plan, began, log)
 
     def _finish(self, training: Training, plan: Plan, began: float, log: Log) -> dict[str, Any]:
-        with self.talk.progress() as bars:
+        with self.terminal.progress() as bars:
             training = self._train(training, plan, bars, log)
         training.losses.load_state_dict(training.best_losses)
         with at("scoring the best epoch"):
@@ -94,7 +94,7 @@ class Run:
             log(metrics["scores"], metrics["best_epoch"])
             failures = self.job.catalog.call("run_finished", folder=self.folder.path, metrics=metrics)
             for failure in failures:
-                self.talk.warn(failure)
+                self.terminal.warning(failure)
         self.accelerator.wait_for_everyone()
         return metrics
 
@@ -123,11 +123,11 @@ class Run:
     def _prepare(self, resuming: bool) -> tuple[Training, Plan]:
         recipe, select = self.recipe, selected_metric(self.recipe)
         watched = watched_splits(self.protocol, self.data.splits, select.split(".")[0], self.seed)
-        info = describe(watched.train, self.data.targets)
+        info = make_data_info(watched.train, self.data.targets)
         seed_everything(self.seed)
         model = build_model(recipe, self.job.catalog, info)
         losses = build_losses(recipe, self.job.catalog, info)
-        for note in rehearse(model, losses, info, recipe.teacher is not None):
+        for note in dry_run(model, losses, info, recipe.teacher is not None):
             self._note(note)
         if recipe.train.init_from is not None:
             self._start_from(model, Path(recipe.train.init_from))
@@ -144,11 +144,11 @@ class Run:
         )
         training = start(self.accelerator, model, losses, plan)
         if resuming and can_resume(self.folder.state):
-            resume(training, self.folder.state, Told(warning=self.talk.warn))
+            resume(training, self.folder.state, Callbacks(warning=self.terminal.warning))
             self._say_where(training)
         elif self.accelerator.is_main_process:
             if resuming:
-                self.talk.say(f"{self.folder.path}: nothing to go on with; it begins")
+                self.terminal.info(f"{self.folder.path}: nothing to go on with; it begins")
             self.folder.begin(self.job, self.seed, self.stamps)
         if self.accelerator.is_main_process:
             self.folder.write_json("environment.json", self.environment)
@@ -163,7 +163,7 @@ class Run:
         for split, conversations in self.data.splits.items():
             for moment in weights if split in SCORED[self.protocol] and conversations else ():
                 model.load_state_dict(weights[moment])
-                found[moment][split] = answer(training, plan, conversations, Told(warning=self._note))
+                found[moment][split] = answer(training, plan, conversations, Callbacks(warning=self._note))
         return found
 
     def _untrained(self, info: DataInfo) -> dict[str, Tensor]:
@@ -175,14 +175,14 @@ class Run:
         return model.state_dict()
 
     def _note(self, note: str) -> None:
-        self.talk.warn(note)
+        self.terminal.warning(note)
         self.notes.append(note)
 
     def _say_where(self, training: Training) -> None:
         if training.memory.parts > self.recipe.train.accumulate:
             self._note(f"a batch is run in {training.memory.parts} parts, as before")
         step = f", step {training.underway['steps']} of the next" if training.underway else ""
-        self.talk.say(f"{self.folder.path}: going on after epoch {len(training.history)}{step}")
+        self.terminal.info(f"{self.folder.path}: going on after epoch {len(training.history)}{step}")
         if self.accelerator.is_main_process:
             self.folder.write_history(training.history, self.stamps)
 
@@ -197,7 +197,7 @@ class Run:
                 raise InputError.at("[train] init_from", what, "weights that never saw what they are judged by")
         self.inherited += about.get("stamps", [])
         self.notes.append(told)
-        self.talk.say(told)
+        self.terminal.info(told)
 
     def _tracking(self) -> AbstractContextManager[Log]:
         title = f"{self.job.name}-{slug(self.job.variant)}-{self.seed}"
@@ -218,16 +218,16 @@ class Run:
                 self.folder.write_history(training.history, self.stamps)
                 log(line, line["epoch"])
                 for failure in self.job.catalog.call("epoch_finished", folder=self.folder.path, epoch=line):
-                    self.talk.warn(failure)
+                    self.terminal.warning(failure)
             loss = sum(line["train_loss"].values())
-            self.talk.say(
+            self.terminal.info(
                 f"{name}: epoch {line['epoch']}/{plan.settings.epochs}  loss {loss:.4f}  "
                 f"{plan.select} on {CHOSEN_ON[self.protocol]} {100 * line['selected']:.2f}  "
                 f"{line['seconds']:.1f} s"
             )
             self.watch(line)
 
-        return fit(training, plan, Told(epoch, step, self._note))
+        return fit(training, plan, Callbacks(epoch, step, self._note))
 
     def _metrics(
         self, training: Training, plan: Plan, predictions: Mapping[str, Predictions], seconds: float

@@ -21,11 +21,11 @@ from ercfw.experiment.run import Run
 from ercfw.predict.teacher import with_teacher
 from ercfw.recipe.schema import Recipe
 from ercfw.results.run_folder import open_folder
-from ercfw.system.terminal import Talk
+from ercfw.system.terminal import Terminal
 
 
 @dataclass(frozen=True)
-class Manner:
+class RunOptions:
     """How the command line wants runs done: where they are left, and what happens to what is there."""
 
     out: Path
@@ -33,7 +33,7 @@ class Manner:
     force: bool = False
 
 
-def run_jobs(jobs: Sequence[Job], manner: Manner, talk: Talk) -> list[dict[str, Any]]:
+def run_jobs(jobs: Sequence[Job], manner: RunOptions, terminal: Terminal) -> list[dict[str, Any]]:
     """Run every seed of every job; the metrics of each, as its ``metrics.json`` has them."""
     accelerator = make_accelerator([job.recipe for job in jobs])
     results: list[dict[str, Any]] = []
@@ -51,7 +51,7 @@ def run_jobs(jobs: Sequence[Job], manner: Manner, talk: Talk) -> list[dict[str, 
             if not manner.force:
                 folder.check_same_data(dataset.provenance)
             if done:
-                talk.say(f"{folder.path}: done before; --force runs it again")
+                terminal.info(f"{folder.path}: done before; --force runs it again")
                 results.append(folder.metrics())
                 continue
             with folder.reserved() if accelerator.is_main_process else nullcontext():
@@ -59,12 +59,12 @@ def run_jobs(jobs: Sequence[Job], manner: Manner, talk: Talk) -> list[dict[str, 
                 accelerator.wait_for_everyone()
                 if job.shared_data not in loaded:
                     with accelerator.main_process_first():
-                        data = load(job, dataset, doubts, talk)
-                    tell_of_data(data, talk, told)
+                        data = load(job, dataset, doubts, terminal)
+                    announce_data(data, terminal, told)
                     loaded = {job.shared_data: data}
                 if not manner.force:
                     folder.check_same_data(loaded[job.shared_data].provenance)
-                run = Run(accelerator, job, seed, loaded[job.shared_data], folder, talk)
+                run = Run(accelerator, job, seed, loaded[job.shared_data], folder, terminal)
                 try:
                     results.append(run.finish(manner.resume))
                 except PeerGoneError:
@@ -105,20 +105,20 @@ def make_accelerator(recipes: Sequence[Recipe]) -> Accelerator:
     return accelerator
 
 
-def load(job: Job, dataset: Dataset, doubts: tuple[str, ...], talk: Talk) -> Data:
+def load(job: Job, dataset: Dataset, doubts: tuple[str, ...], terminal: Terminal) -> Data:
     """A job's data; ``doubts`` is what the dataset warned of while it was read."""
-    with talk.progress() as bars:
+    with terminal.progress() as bars:
         data = load_data(job.recipe, job.catalog, dataset, bars.or_lines, usual_processes())
         if job.recipe.teacher is not None:
             data = with_teacher(data, job.recipe, dataset, bars.or_lines)
     return replace(data, warnings=(*doubts, *data.warnings))
 
 
-def tell_of_data(data: Data, talk: Talk, told: set[str]) -> None:
+def announce_data(data: Data, terminal: Terminal, told: set[str]) -> None:
     """Say that data is simulated, and what is doubtful in it; what is in ``told`` was said before."""
     if SIMULATED in data.stamps and SIMULATED not in told:
-        talk.banner(SIMULATED, f"No real data: {data.provenance.source}. The numbers say nothing about any corpus.")
+        terminal.banner(SIMULATED, f"No real data: {data.provenance.source}. The numbers say nothing about any corpus.")
     for warning in data.warnings:
         if warning not in told:
-            talk.warn(warning)
+            terminal.warning(warning)
     told.update(data.stamps, data.warnings)

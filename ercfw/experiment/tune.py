@@ -13,16 +13,16 @@ import tomlkit
 
 from ercfw.data.load import Data, read_dataset
 from ercfw.errors import ErcfwError, InputError, RunError
-from ercfw.experiment.plan import Choice, Job, plan_jobs
+from ercfw.experiment.plan import Job, Selection, plan_jobs
 from ercfw.experiment.run import Run
-from ercfw.experiment.run_all import load, make_accelerator, tell_of_data
+from ercfw.experiment.run_all import announce_data, load, make_accelerator
 from ercfw.recipe.overrides import merge, parse_overrides
-from ercfw.recipe.recipe_file import Source, resolve_variant
+from ercfw.recipe.recipe_file import RecipeFile, resolve_variant
 from ercfw.recipe.search_space import Choices, Range, Tune
 from ercfw.recipe.toml import Tables
 from ercfw.results.run_folder import RunFolder
 from ercfw.system.files import write_text
-from ercfw.system.terminal import Talk
+from ercfw.system.terminal import Terminal
 from ercfw.training.state import Epoch
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ class Search:
         storage: a database that workers share, as SQLAlchemy names it; None = a file in ``folder``.
     """
 
-    source: Source
-    choice: Choice
+    source: RecipeFile
+    choice: Selection
     job: Job
     settings: Tune
     folder: Path
@@ -118,7 +118,7 @@ def finished(study: "optuna.Study") -> int:
     return sum(trial.state.name in ("COMPLETE", "PRUNED") for trial in study.trials)
 
 
-def run_trials(search: Search, study: "optuna.Study", talk: Talk) -> None:
+def run_trials(search: Search, study: "optuna.Study", terminal: Terminal) -> None:
     """Trials, until the study has as many as are asked for; other workers may add to it at the same time.
 
     Each is one run of the recipe's first seed that never reads test. What fails is told, and the next one goes on.
@@ -135,9 +135,9 @@ def run_trials(search: Search, study: "optuna.Study", talk: Talk) -> None:
         job = _plan(search, {key: _suggest(trial, key, space) for key, space in search.settings.space.items()})
         if job.shared_data not in loaded:
             loaded.clear()
-            loaded[job.shared_data] = _without_test(job, talk, told)
+            loaded[job.shared_data] = _without_test(job, terminal, told)
         folder = RunFolder(search.folder / f"trial-{trial.number}", job.key)
-        data, unheard = loaded[job.shared_data], Talk(quiet=True, silent=True)
+        data, unheard = loaded[job.shared_data], Terminal(quiet=True, silent=True)
         with folder.reserved():
             run = Run(accelerator, job, job.recipe.seeds[0], data, folder, unheard, _watch(trial))
             try:
@@ -154,16 +154,16 @@ def run_trials(search: Search, study: "optuna.Study", talk: Talk) -> None:
         best = f", best {100 * study.best_value:.2f}" if any(t.state.name == "COMPLETE" for t in study.trials) else ""
         score = f"{100 * trial.value:.2f}" if trial.value is not None else "-"
         values = ", ".join(f"{key} = {value}" for key, value in trial.params.items())
-        talk.say(f"trial {trial.number}: {trial.state.name.lower()}, {score} on dev{best}  ({values})")
+        terminal.info(f"trial {trial.number}: {trial.state.name.lower()}, {score} on dev{best}  ({values})")
 
-    with talk.progress() as bars:
+    with terminal.progress() as bars:
         while (done := finished(study)) < search.settings.trials:
             bars("trials", done, search.settings.trials)
             try:
                 study.optimize(objective, n_trials=1, callbacks=[tell], catch=())
             except ErcfwError as error:
                 failures.append(str(error))
-                talk.warn(f"trial failed: {error}")
+                terminal.warning(f"trial failed: {error}")
                 if len(failures) >= FAILURES and not finished(study):
                     raise RunError("three trials failed, and none came to an end") from error
                 if len(failures) >= search.settings.trials:
@@ -190,10 +190,10 @@ def _watch(trial: "optuna.Trial") -> Callable[[Epoch], None]:
     return watch
 
 
-def _without_test(job: Job, talk: Talk, told: set[str]) -> Data:
+def _without_test(job: Job, terminal: Terminal, told: set[str]) -> Data:
     dataset, doubts = read_dataset(job.recipe.data, job.catalog)
-    data = load(job, dataset, doubts, talk)
-    tell_of_data(data, talk, told)
+    data = load(job, dataset, doubts, terminal)
+    announce_data(data, terminal, told)
     return replace(data, splits={**data.splits, "test": []})
 
 

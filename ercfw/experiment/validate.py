@@ -9,7 +9,7 @@ from ercfw.contract.data_info import DataInfo, ModalitySpec, StreamKind, TargetS
 from ercfw.contract.interfaces import Dataset
 from ercfw.data.load import check_tables, read_dataset
 from ercfw.data.modality_sources import make_extractor
-from ercfw.data.train_statistics import describe
+from ercfw.data.train_statistics import make_data_info
 from ercfw.errors import InputError, Mistake, in_recipe
 from ercfw.experiment.plan import Job, with_new
 from ercfw.model.build import build_model
@@ -17,7 +17,7 @@ from ercfw.model.losses import build_losses
 from ercfw.recipe.queries import extracted
 from ercfw.recipe.schema import BASE, Recipe
 from ercfw.registry.catalog import Catalog
-from ercfw.training.dry_run import rehearse
+from ercfw.training.dry_run import dry_run
 from ercfw.training.optimizer import optimizer_arguments
 
 STREAMS = "the streams' files and values"
@@ -34,7 +34,7 @@ class Findings:
 
 
 def check_jobs(jobs: Sequence[Job]) -> Findings:
-    """Build each job's model and losses, and rehearse them.
+    """Build each job's model and losses, and dry_run them.
 
     Raises:
         InputError: all that is wrong, at once.
@@ -75,7 +75,7 @@ def training_info(recipe: Recipe, catalog: Catalog) -> tuple[Dataset, DataInfo, 
         InputError: the data is not there, or damaged.
     """
     dataset, doubts = read_dataset(recipe.data, catalog)
-    info = describe([replace(c, streams={}) for c in dataset.split("train")], dataset.targets)
+    info = make_data_info([replace(c, streams={}) for c in dataset.split("train")], dataset.targets)
     return dataset, info, doubts
 
 
@@ -107,7 +107,7 @@ def _check_without_data(recipe: Recipe, catalog: Catalog, reason: str) -> Findin
 def _build(recipe: Recipe, catalog: Catalog, info: DataInfo) -> tuple[str, ...]:
     model, losses = build_model(recipe, catalog, info), build_losses(recipe, catalog, info)
     optimizer_arguments(recipe.train, nn.ModuleList([model, losses]))
-    return tuple(rehearse(model, losses, info, recipe.teacher is not None))
+    return tuple(dry_run(model, losses, info, recipe.teacher is not None))
 
 
 def promised_streams(recipe: Recipe, catalog: Catalog, stand_in: int) -> dict[str, ModalitySpec]:

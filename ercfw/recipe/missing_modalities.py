@@ -7,7 +7,7 @@ from typing import Any
 
 import tomlkit
 
-from ercfw.recipe.recipe_file import Source
+from ercfw.recipe.recipe_file import RecipeFile
 from ercfw.recipe.toml import Tables
 from ercfw.system.files import write_text
 
@@ -29,7 +29,7 @@ def missing_variants(modalities: Sequence[str]) -> list[dict[str, Any]]:
     return [*shares, *subsets]
 
 
-def write_missing_recipe(source: Source, tables: Tables, out: Path) -> Path:
+def write_missing_recipe(source: RecipeFile, tables: Tables, out: Path) -> Path:
     """A recipe of its own with those variants, ``OUT/RECIPE-missing.toml``.
 
     Args:

@@ -19,7 +19,7 @@ LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
-class Source:
+class RecipeFile:
     """A recipe's file as it was read.
 
     Attributes:
@@ -38,7 +38,7 @@ class Source:
         return [BASE, *(name for name in named if isinstance(name, str))]
 
 
-def read_toml(path: Path) -> Source:
+def read_toml(path: Path) -> RecipeFile:
     """Read a recipe's file.
 
     Raises:
@@ -46,7 +46,7 @@ def read_toml(path: Path) -> Source:
     """
     try:
         content = path.read_bytes()
-        return Source(path, parse_toml(content.decode("utf-8-sig"), str(path)))
+        return RecipeFile(path, parse_toml(content.decode("utf-8-sig"), str(path)))
     except OSError as error:
         raise InputError.at(path, f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -55,7 +55,7 @@ def read_toml(path: Path) -> Source:
 
 
 def resolve_variant(
-    source: Source,
+    source: RecipeFile,
     variant: str = BASE,
     overrides: Mapping[str, Any] | None = None,
     dropped: Sequence[str] = (),
@@ -76,7 +76,7 @@ def resolve_variant(
     return drop(kept, dropped, f"--drop, variant '{variant}'")
 
 
-def _variant(source: Source, name: str) -> Variant:
+def _variant(source: RecipeFile, name: str) -> Variant:
     for number, table in enumerate(source.tables.get("variant", []), 1):
         if isinstance(table, dict) and table.get("name") == name:
             return _read_variant(table, f"{source.path}: [[variant]] number {number}")
@@ -98,7 +98,7 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
-def check_variants(source: Source) -> list[Mistake]:
+def check_variants(source: RecipeFile) -> list[Mistake]:
     """Tables that are no variants, and variants whose folders would be the same, or could not be."""
     tables = source.tables.get("variant", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
@@ -112,7 +112,7 @@ def check_variants(source: Source) -> list[Mistake]:
     return mistakes + _name_mistakes(source)
 
 
-def _name_mistakes(source: Source) -> list[Mistake]:
+def _name_mistakes(source: RecipeFile) -> list[Mistake]:
     mistakes, seen = [], {BASE: BASE}
     for name in source.variants[1:]:
         if name == "all":

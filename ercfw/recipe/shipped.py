@@ -5,7 +5,7 @@ from pathlib import Path
 from ercfw.errors import InputError, did_you_mean
 from ercfw.system.files import is_file
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 
 
 def recipes_folder() -> Path:

@@ -16,7 +16,7 @@ import pluggy
 from ercfw.contract import hooks, interfaces
 from ercfw.errors import InputError, Mistake, cause_of, did_you_mean
 from ercfw.registry.options import options_model
-from ercfw.registry.plugin_errors import VERSION, check_version, with_mend
+from ercfw.registry.plugin_errors import VERSION, check_version, with_hint
 from ercfw.system.files import is_file, sha256
 
 GROUP = "ercfw"
@@ -232,7 +232,7 @@ def _register(plugin: Plugin, load: Callable[[], Any]) -> Plugin:
         plugin.manager = manager
     except (Exception, SystemExit) as error:
         plugin.components = []
-        plugin.failure = with_mend(error)
+        plugin.failure = with_hint(error)
     return plugin
 
 

@@ -24,7 +24,7 @@ def check_version(dist: importlib.metadata.Distribution) -> None:
             raise TypeError(f"{dist.name} {dist.version} needs {needed}, not {VERSION}: change the version of either")
 
 
-def with_mend(error: BaseException) -> str:
+def with_hint(error: BaseException) -> str:
     """What loading a plugin raised, in one line, and what would mend it where that can be known."""
     text = cause_of(error)
     if isinstance(error, PluginValidationError):

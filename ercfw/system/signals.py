@@ -14,7 +14,7 @@ class Stopped(BaseException):
     """Somebody wants this process to end: no handler of ordinary errors may swallow it."""
 
 
-class Wish:
+class StopRequest:
     """Whether somebody asked to stop."""
 
     asked = False
@@ -32,14 +32,14 @@ def at_once() -> Iterator[None]:
 
 
 @contextmanager
-def when_saved() -> Iterator[Wish]:
+def when_saved() -> Iterator[StopRequest]:
     """A signal inside the block only sets ``asked``; a second Ctrl-C is heeded at once.
 
     A scheduler's SIGTERM often comes twice, once to the process and once through the one that started it.
 
     In a thread other than the main one, which cannot handle signals, nothing changes.
     """
-    wish = Wish()
+    wish = StopRequest()
 
     def stop(number: int, frame: FrameType | None) -> None:
         if wish.asked and number == signal.SIGINT:

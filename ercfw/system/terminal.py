@@ -15,7 +15,7 @@ LONGEST = 2000
 """Characters of a message; names that it holds may be of any length."""
 
 
-class Talk:
+class Terminal:
     """Messages, warnings and progress bars.
 
     Args:
@@ -27,12 +27,12 @@ class Talk:
         self.console = Console(stderr=True, quiet=silent, highlight=False, soft_wrap=True)
         self._quiet = quiet
 
-    def say(self, text: str) -> None:
+    def info(self, text: str) -> None:
         """A plain line."""
         if not self._quiet:
             self.console.print(shown(text, LONGEST), markup=False)
 
-    def warn(self, text: str) -> None:
+    def warning(self, text: str) -> None:
         """Something that a reader of the results should know."""
         self.console.print(f"warning: {shown(text, LONGEST)}", style="yellow", markup=False)
 
@@ -52,15 +52,15 @@ class Talk:
         )
         hidden = self._quiet or not self.console.is_terminal
         with Progress(*columns, console=self.console, disable=hidden, transient=True) as progress:
-            yield Bars(progress, self.say)
+            yield Bars(progress, self.info)
 
 
 class Bars:
     """One bar a name, made when it is first told of."""
 
-    def __init__(self, progress: Progress, say: Callable[[str], None]) -> None:
+    def __init__(self, progress: Progress, info: Callable[[str], None]) -> None:
         self._progress = progress
-        self._say = say
+        self._info = info
         self._tasks = {task.description: task.id for task in progress.tasks}
 
     def __call__(self, name: str, done: int, total: int) -> None:
@@ -74,4 +74,4 @@ class Bars:
         if not self._progress.disable:
             self(name, done, total)
         elif done == total or done % max(1, total // LINES) == 0:
-            self._say(f"{name}: {done} of {total}")
+            self._info(f"{name}: {done} of {total}")

@@ -8,7 +8,7 @@ from ercfw.contract.batch import Batch
 from ercfw.contract.conversation import UNLABELLED, Conversation, ConversationStream
 from ercfw.contract.data_info import DataInfo, StreamKind
 from ercfw.data.collate import collate
-from ercfw.data.train_statistics import describe
+from ercfw.data.train_statistics import make_data_info
 
 CLASSES = ("neutral", "joy", "anger", "fear")
 TARGET = "emotion"
@@ -74,7 +74,7 @@ def _stream(kind: StreamKind, dim: int, size: int, absent: float, draw: np.rando
 
 def tell(conversations: Sequence[Conversation]) -> DataInfo:
     """What a part is told of them."""
-    return describe(conversations, {TARGET: CLASSES})
+    return make_data_info(conversations, {TARGET: CLASSES})
 
 
 def pack(conversations: Sequence[Conversation]) -> Batch:

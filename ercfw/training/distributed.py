@@ -56,7 +56,7 @@ def is_of_another_process(error: BaseException) -> bool:
     return dist.is_initialized() and (gone or isinstance(error, dist.DistError))
 
 
-def share_out(sizes: Sequence[int], processes: int) -> list[list[int]]:
+def partition(sizes: Sequence[int], processes: int) -> list[list[int]]:
     """Conversation numbers for each process, so that all have about as many utterances.
 
     The longest conversation first goes to whoever has least; the same on every process.
@@ -78,8 +78,8 @@ def take_share(conversations: Sequence[Conversation], rank: int, processes: int,
         return Share((whole,), (rows,), whole, (rows,), torch.arange(rows))
     sizes = [len(conversation) for conversation in conversations]
     pieces = [
-        [[share[n] for n in part] for part in share_out([sizes[n] for n in share], parts)]
-        for share in share_out(sizes, processes)
+        [[share[n] for n in part] for part in partition([sizes[n] for n in share], parts)]
+        for share in partition(sizes, processes)
     ]  # conversation numbers of each part of each process
     starts = np.cumsum([0, *sizes])
     gathered = [np.arange(starts[n], starts[n + 1]) for share in pieces for part in share for n in part]

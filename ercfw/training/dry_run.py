@@ -22,7 +22,7 @@ from ercfw.training.gradients import taught
 T = TypeVar("T")
 
 
-def rehearse(model: Model, losses: WeightedLosses, info: DataInfo, has_teacher: bool = False) -> list[str]:
+def dry_run(model: Model, losses: WeightedLosses, info: DataInfo, has_teacher: bool = False) -> list[str]:
     """Run model and losses once; what a reader should know of them. Leaves torch's generator as it was.
 
     With ``has_teacher`` one answers, too.

@@ -16,14 +16,14 @@ from ercfw.data.collate import batches
 from ercfw.errors import ErcfwError, PeerGoneError, RunError, cause_of
 from ercfw.recipe.schema import Train
 from ercfw.results.scoring import Predictions, score, selected
-from ercfw.system.signals import Stopped, Wish, when_saved
+from ercfw.system.signals import Stopped, StopRequest, when_saved
 from ercfw.training.checkpoint import to_host
 from ercfw.training.distributed import Share, is_of_another_process, take_share
 from ercfw.training.evaluate import predict
 from ercfw.training.gradients import backward
 from ercfw.training.prefetch import ahead
 from ercfw.training.resume import save
-from ercfw.training.state import Epoch, Plan, Told, Training
+from ercfw.training.state import Callbacks, Epoch, Plan, Training
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def at(where: str) -> Iterator[None]:
         raise RunError(f"{where}: {cause_of(error)}") from error
 
 
-def fit(training: Training, plan: Plan, told: Told) -> Training:
+def fit(training: Training, plan: Plan, told: Callbacks) -> Training:
     """Train from where ``training`` stands to the last epoch.
 
     Its state is saved every ``train.save_seconds``, between two steps, and at the end. The first signal to stop
@@ -80,7 +80,7 @@ def fit(training: Training, plan: Plan, told: Told) -> Training:
     return training
 
 
-def _train_epoch(training: Training, plan: Plan, told: Told, wish: Wish) -> None:
+def _train_epoch(training: Training, plan: Plan, told: Callbacks, wish: StopRequest) -> None:
     """What is left of one pass, in an order that only the seed and the epoch decide."""
     began = time.perf_counter()
     if not training.underway:
@@ -120,8 +120,8 @@ def _step(
     plan: Plan,
     conversations: Sequence[Conversation],
     prepared: Share | None,
-    told: Told,
-    wish: Wish,
+    told: Callbacks,
+    wish: StopRequest,
 ) -> bool:
     """One step of the optimiser; whether somebody asked to stop."""
     accelerator, underway = training.accelerator, training.underway
@@ -149,7 +149,7 @@ def _step(
     return asked
 
 
-def _read(training: Training, losses: Tensor, wish: Wish) -> tuple[list[float], bool]:
+def _read(training: Training, losses: Tensor, wish: StopRequest) -> tuple[list[float], bool]:
     """The losses ``[L]``, and whether any process was asked to stop: read in one go, the only wait for the device."""
     asked = losses.new_full((1,), float(wish.asked))
     if training.accelerator.num_processes > 1:
@@ -158,7 +158,7 @@ def _read(training: Training, losses: Tensor, wish: Wish) -> tuple[list[float], 
     return values, bool(stop)
 
 
-def _watch(training: Training, plan: Plan, told: Told) -> Epoch:
+def _watch(training: Training, plan: Plan, told: Callbacks) -> Epoch:
     """The epoch's line of the history: what the split that chooses scores; one step of the plateau schedule."""
     underway, watched = training.underway, plan.watched
     with at(f"epoch {underway['epoch']}, scoring"):
@@ -175,7 +175,7 @@ def _watch(training: Training, plan: Plan, told: Told) -> Epoch:
     return line
 
 
-def answer(training: Training, plan: Plan, conversations: Sequence[Conversation], told: Told) -> Predictions:
+def answer(training: Training, plan: Plan, conversations: Sequence[Conversation], told: Callbacks) -> Predictions:
     """The predictions of the model as it is, in as many parts as its memory asks for."""
     accelerator, model, losses, memory = training.accelerator, training.model, training.losses, training.memory
 

@@ -13,7 +13,7 @@ from ercfw.results.run_folder import previous_of
 from ercfw.system.files import still_there
 from ercfw.system.validation import in_short
 from ercfw.training.checkpoint import load_state, save_state
-from ercfw.training.state import Told, Training
+from ercfw.training.state import Callbacks, Training
 
 STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
 
@@ -87,7 +87,7 @@ def save(training: Training, path: Path) -> None:
     save_state(path, state)
 
 
-def resume(training: Training, path: Path, told: Told) -> None:
+def resume(training: Training, path: Path, told: Callbacks) -> None:
     """Put a training where it was when its state was saved last; where that state is damaged, the one before.
 
     Raises:
@@ -148,7 +148,7 @@ def _kinds(group: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _intact(path: Path, told: Told) -> dict[str, Any]:
+def _intact(path: Path, told: Callbacks) -> dict[str, Any]:
     """The last state, or, with a warning, the one before."""
     damaged: list[Mistake] = []
     for place in (path, previous_of(path)):

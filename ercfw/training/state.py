@@ -71,7 +71,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Told:
+class Callbacks:
     """Who is told of what: each epoch's line of the history, each step, and what a reader should know."""
 
     epoch: Callable[[Epoch], None] = lambda _: None

@@ -14,9 +14,9 @@ from torch import nn
 
 from ercfw.contract.data_info import DataInfo, ModalitySpec, TargetSpec
 from ercfw.data.load import load_data, make_dataset
-from ercfw.data.train_statistics import describe
+from ercfw.data.train_statistics import make_data_info
 from ercfw.errors import ErcfwError
-from ercfw.experiment.plan import Choice, plan_jobs
+from ercfw.experiment.plan import Selection, plan_jobs
 from ercfw.experiment.run_all import make_accelerator
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
@@ -26,7 +26,7 @@ from ercfw.system.tensor_file import _hash
 from ercfw.training.checkpoint import load_state, save_state
 from ercfw.training.loop import fit
 from ercfw.training.resume import resume, save
-from ercfw.training.state import Plan, Told, Training, Watched, start
+from ercfw.training.state import Callbacks, Plan, Training, Watched, start
 
 TARGETS = {"emotion": TargetSpec(("a", "é"), (3, 4))}
 INFO = DataInfo(TARGETS, {"text": ModalitySpec("vector", 2, 1, (0.1, 0.2), (1.0, 2.0))}, 2)
@@ -147,9 +147,9 @@ def test_what_a_file_says(data, load, whole, bearable, changed, anything):
 def begin(tiny_recipe):
     """Makes trainings that stand at their beginning, all the same; and their plan."""
     path = tiny_recipe('schedule = "plateau"\nwarmup = 0.5\nsave_seconds = 1000')
-    (job,) = plan_jobs(read_toml(path), Choice(overrides={"train": {"epochs": 2}, "data": {"conversations": 4}}))
+    (job,) = plan_jobs(read_toml(path), Selection(overrides={"train": {"epochs": 2}, "data": {"conversations": 4}}))
     data = load_data(job.recipe, job.catalog, make_dataset(job.recipe.data, job.catalog), lambda *_: None)
-    info = describe(data.splits["train"], data.targets)
+    info = make_data_info(data.splits["train"], data.targets)
     watched, state = Watched(data.splits["train"], data.splits["dev"], data.splits["dev"]), Path("state.safetensors")
     plan = Plan(job.recipe.train, watched, 2, "emotion.mine", {"mine": lambda *_: 0.5}, info, 0, state)
     accelerator = make_accelerator([job.recipe])
@@ -165,7 +165,7 @@ def begin(tiny_recipe):
 def states(begin):
     """The state of a training that is done, and of one in the middle of an epoch."""
     training, plan = begin[0](), begin[1]
-    fit(training, plan, Told(step=lambda: save(training, PATH)))
+    fit(training, plan, Callbacks(step=lambda: save(training, PATH)))
     return load_state(plan.state), load_state(PATH)
 
 
@@ -185,7 +185,7 @@ FOUND_STATES = {
 def test_found_a_state_that_does_not_fit(name, begin, states, bearable):
     key, value = FOUND_STATES[name]
     save_state(PATH, {**states[0], key: value})
-    told = bearable(lambda: resume(begin[0](), PATH, Told()), names=PATH)
+    told = bearable(lambda: resume(begin[0](), PATH, Callbacks()), names=PATH)
     assert "does not fit this recipe: " in str(told)
     assert "--force starts anew" in str(told)
 
@@ -203,8 +203,8 @@ def test_states(data, which, begin, states, bearable, changed, anything):
 
     def go_on() -> None:
         training, plan = begin[0](), begin[1]
-        resume(training, PATH, Told())
-        fit(training, plan, Told())
+        resume(training, PATH, Callbacks())
+        fit(training, plan, Callbacks())
         training.model.load_state_dict(training.best)
         training.losses.load_state_dict(training.best_losses)
 

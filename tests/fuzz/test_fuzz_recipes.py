@@ -12,7 +12,7 @@ import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ercfw.experiment.plan import Choice, Job, plan_jobs
+from ercfw.experiment.plan import Job, Selection, plan_jobs
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.recipe.shipped import shipped_recipes
@@ -64,7 +64,7 @@ def files() -> Iterator[None]:
 def plan(content: bytes, words: Sequence[str] = (), **choice: Any) -> list[Job]:
     path = Path("fuzzed.toml")
     path.write_bytes(content)
-    jobs = plan_jobs(read_toml(path), Choice(overrides=parse_overrides(words), **choice))
+    jobs = plan_jobs(read_toml(path), Selection(overrides=parse_overrides(words), **choice))
     assert all(len(job.key) == 64 for job in jobs)
     return jobs
 

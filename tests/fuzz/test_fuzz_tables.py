@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from ercfw.data.collate import collate
 from ercfw.data.load import load_data, make_dataset
-from ercfw.data.train_statistics import describe
-from ercfw.experiment.plan import Choice, plan_jobs
+from ercfw.data.train_statistics import make_data_info
+from ercfw.experiment.plan import Selection, plan_jobs
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.recipe_file import read_toml
 
@@ -55,13 +55,13 @@ def read():
 
     @cache
     def job(words):
-        return plan_jobs(read_toml(Path("own.toml")), Choice(overrides=parse_overrides(words)))[0]
+        return plan_jobs(read_toml(Path("own.toml")), Selection(overrides=parse_overrides(words)))[0]
 
     def corpus(*words: str) -> None:
         dataset = make_dataset(job(words).recipe.data, job(words).catalog)
         np.save("audio.npy", np.ones((len(dataset.rows), 2), np.float32))
         data = load_data(job(words).recipe, job(words).catalog, dataset, lambda *_: None)
-        describe(data.splits["train"], data.targets)
+        make_data_info(data.splits["train"], data.targets)
         for conversations in data.splits.values():
             collate(conversations)
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from ercfw.data.exchange.download import PublicFile, blob_id
-from ercfw.data.exchange.importer import bring_in
+from ercfw.data.exchange.importer import import_features
 from ercfw.registry.catalog import load_catalog
 from ercfw_layouts.corpora import MELD
 
@@ -77,7 +77,7 @@ def new_material(folders, real_data):
     for clip in two_clips(real_data):
         (folder / "clips" / clip.name).symlink_to(clip)
         lines.append(f"{clip.name},Ann,Is it you?")
-    (folder / "talk.csv").write_text("\n".join(lines) + "\n")
+    (folder / "terminal.csv").write_text("\n".join(lines) + "\n")
     (folder / "film.mp4").symlink_to(two_clips(real_data)[0])
     cues = ["1\n00:00:00,000 --> 00:00:00,700\nANN: Who?", "2\n00:00:00,800 --> 00:00:01,500\nBOB: I."]
     (folder / "film.srt").write_text("\n\n".join(cues) + "\n")
@@ -131,7 +131,7 @@ def public_meld(meld, monkeypatch):
     monkeypatch.setattr("ercfw_datasets.meld.Meld.public_files", tuple(pinned))
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=Path.cwd()))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    bring_in(load_catalog(), "multiemo", downloads, root)
+    import_features(load_catalog(), "multiemo", downloads, root)
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()

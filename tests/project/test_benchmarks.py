@@ -14,7 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from ercfw.data.collate import collate
-from ercfw.data.train_statistics import describe
+from ercfw.data.train_statistics import make_data_info
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 
@@ -43,7 +43,7 @@ def small(monkeypatch):
 
     job = product.multiemo("cpu", True, "data.conversations=7")
     data = product.data_of(job)
-    info = describe(data.splits["train"], data.targets)
+    info = make_data_info(data.splits["train"], data.targets)
     torch.manual_seed(0)
     model, losses = build_model(job.recipe, job.catalog, info), build_losses(job.recipe, job.catalog, info)
     return model.double(), losses.double(), data.splits["train"], info

@@ -141,7 +141,7 @@ def shortened(words, request):
     if words[0] == "ablate":
         words = [*words, "--variant", "base", "--variant", "text"]
     if words[0] == "missing":
-        request.getfixturevalue("monkeypatch").setattr("ercfw.data.missing_modalities.SHARES", (0.5,))
+        request.getfixturevalue("monkeypatch").setattr("ercfw.recipe.missing_modalities.SHARES", (0.5,))
     if words[0] == "tune":
         return [*words[:2], f"data.root={request.getfixturevalue('meld')}", "tune.trials=2", *SHORT[:2]]
     if words[0] not in ("run", "extract", "ablate", "missing"):

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ercfw.errors import InputError
-from ercfw.experiment.plan import Choice, plan_jobs
+from ercfw.experiment.plan import Selection, plan_jobs
 from ercfw.experiment.validate import STAND_IN_WIDTHS, stand_in_info
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
@@ -29,7 +29,7 @@ HERE = SimpleNamespace(device=ELSEWHERE, process_index=0, backward=torch.autogra
 
 def step_of(recipe):
     """What ``ercfw run`` does with a batch, once, in float32."""
-    (job,) = plan_jobs(read_toml(find_recipe(recipe)), Choice())
+    (job,) = plan_jobs(read_toml(find_recipe(recipe)), Selection())
     info, model, losses = buildable(job)
     specs = info.modalities
     conversations = make_conversations(

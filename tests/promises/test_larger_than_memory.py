@@ -38,10 +38,11 @@ import json, threading, time
 from pathlib import Path
 
 import sklearn.preprocessing
-from ercfw.data.collate import collate, describe
-from ercfw.data import load_data, make_dataset
+from ercfw.data.collate import collate
+from ercfw.data.train_statistics import make_data_info
+from ercfw.data.load import load_data, make_dataset
 from ercfw.training.evaluate import batches
-from ercfw.experiment.plan import Choice, plan_jobs
+from ercfw.experiment.plan import Selection, plan_jobs
 from ercfw.recipe.recipe_file import read_toml
 
 
@@ -56,13 +57,13 @@ def watch():
         time.sleep(0.005)
 
 
-(job,) = plan_jobs(read_toml(Path("large.toml")), Choice())
+(job,) = plan_jobs(read_toml(Path("large.toml")), Selection())
 before, peak, done = own_memory(), [], False
 watcher = threading.Thread(target=watch, daemon=True)
 watcher.start()
 dataset = make_dataset(job.recipe.data, job.catalog)
 data = load_data(job.recipe, job.catalog, dataset, lambda *_: None)
-info = describe(data.splits["train"], data.targets)
+info = make_data_info(data.splits["train"], data.targets)
 sums = {}
 for part in batches(data.splits["train"], job.recipe.data.batch_size):
     for name, stream in collate(part).inputs.streams.items():

@@ -1,7 +1,7 @@
 """``ercfw data``: corpora and feature files."""
 
 # In the order in which --help tells them.
-from ercfw.cli.data import check, exchange, fetch, stats  # noqa: E402
+from ercfw.cli.data import check, exchange, fetch, stats
 from ercfw.cli.data.app import data_app
 
 __all__ = ["check", "data_app", "exchange", "fetch", "stats"]

@@ -19,12 +19,12 @@ def check(
     from ercfw.data.audit.audit import check_corpus
     from ercfw.data.audit.finding import LEVELS, Finding
     from ercfw.report.tables import plain_table
-    from ercfw.system.terminal import Talk
+    from ercfw.system.terminal import Terminal
 
-    talk = Talk(quiet=as_json)
+    terminal = Terminal(quiet=as_json)
     if dataset.provenance.simulated:
-        talk.banner("SIMULATED", f"{dataset.provenance.source}: nothing below is of a real corpus")
-    with talk.progress() as bars:
+        terminal.banner("SIMULATED", f"{dataset.provenance.source}: nothing below is of a real corpus")
+    with terminal.progress() as bars:
         found = [*(Finding("doubtful", "reading", text) for text in warnings), *check_corpus(dataset, bars)]
     rows = [dataclasses.asdict(finding) for finding in found]
     if as_json:

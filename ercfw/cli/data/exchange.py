@@ -25,16 +25,16 @@ def import_(
 ) -> None:
     """Bring feature files of other projects into the feature store, after proving whose rows they are."""
     check_folder("--to", to)
-    from ercfw.data.exchange.importer import bring_in
+    from ercfw.data.exchange.importer import import_features
     from ercfw.registry.catalog import load_catalog
     from ercfw.report.tables import plain_table
-    from ercfw.system.terminal import Talk
+    from ercfw.system.terminal import Terminal
 
-    talk = Talk(quiet=as_json)
-    talk.say(f"reading {path}; nothing in it is run")
-    found = bring_in(load_catalog(), layout, path, to, corpus, replace)
+    terminal = Terminal(quiet=as_json)
+    terminal.info(f"reading {path}; nothing in it is run")
+    found = import_features(load_catalog(), layout, path, to, corpus, replace)
     for warning in found.warnings:
-        talk.warn(warning)
+        terminal.warning(warning)
     if as_json:
         print(json.dumps({"corpus": found.corpus, "files": found.rows, "proof": found.proof}, ensure_ascii=False))
         return
@@ -55,16 +55,16 @@ def export(
 ) -> None:
     """Write a corpus and its features as files that other projects read."""
     check_folder("--to", to)
-    from ercfw.data.exchange.exporter import hand_out
+    from ercfw.data.exchange.exporter import export_features
     from ercfw.registry.catalog import load_catalog
     from ercfw.report.tables import plain_table
-    from ercfw.system.terminal import Talk
+    from ercfw.system.terminal import Terminal
 
-    talk = Talk(quiet=as_json)
+    terminal = Terminal(quiet=as_json)
     dataset, warnings = chosen_dataset(what, settings, no_plugin_files)
     for warning in warnings:
-        talk.warn(warning)
-    made = hand_out(load_catalog(), dataset, layout, to, _slots(stream or []), without or [])
+        terminal.warning(warning)
+    made = export_features(load_catalog(), dataset, layout, to, _slots(stream or []), without or [])
     if as_json:
         print(json.dumps({"files": [str(path) for path in made.paths], "streams": made.rows}, ensure_ascii=False))
         return

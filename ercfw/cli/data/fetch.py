@@ -23,10 +23,10 @@ def fetch(
 ) -> None:
     """Get the public files of a corpus, check each against its pinned hash, and import them."""
     from ercfw.data.exchange.download import fetch as get
-    from ercfw.data.exchange.importer import bring_in
+    from ercfw.data.exchange.importer import import_features
     from ercfw.registry.catalog import load_catalog
     from ercfw.report.tables import plain_table
-    from ercfw.system.terminal import Talk
+    from ercfw.system.terminal import Terminal
 
     catalog = load_catalog()
     known = {c.name: c.made_by for c in catalog.components("dataset") if c.made_by.public_files}
@@ -35,20 +35,20 @@ def fetch(
     root = to or Path("data") / corpus
     check_folder("--to", root)
     files = known[corpus].public_files
-    talk = Talk(quiet=quiet)
+    terminal = Terminal(quiet=quiet)
     repositories = dict.fromkeys("/".join(file.url_path.split("/")[:2]) for file in files)
-    talk.say(f"{len(files)} files of {' and '.join(repositories)}, to {root}; their licences and terms are theirs")
+    terminal.info(f"{len(files)} files of {' and '.join(repositories)}, to {root}; their licences and terms are theirs")
     try:
-        with talk.progress() as bars:
+        with terminal.progress() as bars:
             for file in files:
                 if not get(file, base, root, bars.or_lines):
-                    talk.say(f"{file.to}: is there already")
+                    terminal.info(f"{file.to}: is there already")
     except (KeyboardInterrupt, Stopped):
-        talk.say("stopped; what came is kept: the same command goes on")
+        terminal.info("stopped; what came is kept: the same command goes on")
         raise typer.Exit(1) from None
     holds_features = [root / file.to for file in files if file.to.endswith(".pkl")]
-    found = bring_in(catalog, known[corpus].public_layout, holds_features[0].parent, root, corpus, replace)
+    found = import_features(catalog, known[corpus].public_layout, holds_features[0].parent, root, corpus, replace)
     for warning in found.warnings:
-        talk.warn(warning)
+        terminal.warning(warning)
     print(f"{found.corpus}: {found.proof}")
     results_console().print(plain_table(found.rows))

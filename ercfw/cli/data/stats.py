@@ -25,11 +25,11 @@ def stats(
     dataset, warnings = chosen_dataset(what, settings, no_plugin_files)
     from ercfw.data.audit import corpus_statistics as figures
     from ercfw.report.tables import plain_table
-    from ercfw.system.terminal import Talk
+    from ercfw.system.terminal import Terminal
 
-    talk = Talk()
+    terminal = Terminal()
     for warning in warnings:
-        talk.warn(warning)
+        terminal.warning(warning)
     about = dataset.provenance
     found = figures.figures_of(dataset)
     if picture is not None:

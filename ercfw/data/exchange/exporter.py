@@ -27,7 +27,7 @@ NOTHING = np.zeros(1, np.float32)
 
 
 @dataclass(frozen=True)
-class HandedOut:
+class ExportedFeatures:
     """What was exported.
 
     Attributes:
@@ -39,14 +39,14 @@ class HandedOut:
     rows: tuple[Mapping[str, Any], ...]
 
 
-def hand_out(
+def export_features(
     catalog: Catalog,
     dataset: Dataset,
     layout: str,
     folder: Path,
     streams: Mapping[str, str],
     without: Sequence[str] = (),
-) -> HandedOut:
+) -> ExportedFeatures:
     """Write a corpus in the layout of another project, with a card that keeps what the layout has no room for.
 
     Args:
@@ -93,7 +93,7 @@ def hand_out(
         sentiments={keys[c.id]: _labels(c, SENTIMENT) for c in conversations} if SENTIMENT in dataset.targets else {},
     )
     paths = writer.write(published, folder)
-    return HandedOut((*paths, write_card(folder, published, paths, kept)), tuple(rows))
+    return ExportedFeatures((*paths, write_card(folder, published, paths, kept)), tuple(rows))
 
 
 def _check_slots(writer: FileLayout, streams: Mapping[str, str], without: Sequence[str]) -> None:

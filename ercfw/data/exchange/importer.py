@@ -29,7 +29,7 @@ COLUMNS = ("conversation", "utterance", "speaker", "text", "label", "split")
 
 
 @dataclass(frozen=True)
-class BroughtIn:
+class ImportedFeatures:
     """What was imported.
 
     Attributes:
@@ -45,9 +45,9 @@ class BroughtIn:
     warnings: tuple[str, ...]
 
 
-def bring_in(
+def import_features(
     catalog: Catalog, layout: str, path: Path, to: Path, corpus: str | None = None, replace: bool = False
-) -> BroughtIn:
+) -> ImportedFeatures:
     """Read files of a layout, prove their rows against the corpus at ``to``, and write a feature store a stream.
 
     Nothing is written before everything is proven. A corpus whose annotations are in the files too
@@ -94,7 +94,7 @@ def bring_in(
             store.save(target)
         absent = int((~store.present).sum())
         rows.append({"file": str(target), "rows": len(store.ids), "width": store.dim, "absent": absent})
-    return BroughtIn(name, f"labels: {proof}", tuple(rows), (*told, *matched.warnings))
+    return ImportedFeatures(name, f"labels: {proof}", tuple(rows), (*told, *matched.warnings))
 
 
 def _annotated(catalog: Catalog, name: str, root: Path, told: list[str]) -> Dataset:

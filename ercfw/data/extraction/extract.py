@@ -24,7 +24,7 @@ from ercfw.data.extraction.cache import (
     without_unreadable,
     write,
 )
-from ercfw.data.extraction.workers import Crew, share_out
+from ercfw.data.extraction.workers import WorkerPool, run_in_workers
 from ercfw.errors import ErcfwError, RunError, cause_of
 
 Progress = Callable[[str, int, int], None]
@@ -64,7 +64,7 @@ def extract(
     name: str,
     conversations: Sequence[Conversation],
     progress: Progress,
-    crew: Crew | None = None,
+    crew: WorkerPool | None = None,
 ) -> Extraction:
     """A modality of all these conversations.
 
@@ -85,7 +85,7 @@ def extract(
     folder = cache_folder() / "features" / f"{name}-{extractor.fingerprint[:16]}"
     pieces = [piece for conversation in conversations for piece in _pieces(extractor, conversation, folder)]
     missing = {piece.path: piece for piece in pieces if piece.path is not None and not piece.path.is_file()}
-    for done, _ in enumerate(share_out(crew, extractor, name, list(missing.values()), make), 1):
+    for done, _ in enumerate(run_in_workers(crew, extractor, name, list(missing.values()), make), 1):
         progress(f"extracting {name}", done, len(missing))
     broken: dict[UtteranceId, str] = {}
     arrays = _arrays(extractor, name, pieces, broken)

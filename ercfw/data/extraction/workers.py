@@ -23,7 +23,7 @@ WORTH = 2
 
 
 @dataclass(frozen=True)
-class Crew:
+class WorkerPool:
     """Processes, and how each of them makes the extractor.
 
     Attributes:
@@ -42,8 +42,12 @@ def usual_processes() -> int:
     return 1 if torch.accelerator.is_available() else min(cores(), MOST)
 
 
-def share_out(
-    crew: Crew | None, extractor: Extractor, name: str, pieces: Sequence[T], make: Callable[[Extractor, str, T], None]
+def run_in_workers(
+    crew: WorkerPool | None,
+    extractor: Extractor,
+    name: str,
+    pieces: Sequence[T],
+    make: Callable[[Extractor, str, T], None],
 ) -> Iterator[None]:
     """Make every piece, in this process or by a crew; yields as each is done.
 
@@ -58,7 +62,7 @@ def share_out(
             make(extractor, name, piece)
             yield
         return
-    pool = ProcessPoolExecutor(processes, get_context("spawn"), _settle_in, (max(1, cores() // processes),))
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), _initialize, (max(1, cores() // processes),))
     try:
         for done in _in_turn(pool, [(_work, crew.recruit, name, piece, make) for piece in pieces]):
             done.result()
@@ -66,14 +70,14 @@ def share_out(
     except BrokenProcessPool as error:
         raise RunError("a process that was extracting features was killed; what is done is kept") from error
     finally:
-        _dismiss(pool)
+        _terminate(pool)
 
 
 def _in_turn(pool: ProcessPoolExecutor, tasks: Iterable[Sequence[Any]]) -> Iterator[Future[None]]:
     yield from as_completed([pool.submit(*task) for task in tasks])
 
 
-def _dismiss(pool: ProcessPoolExecutor) -> None:
+def _terminate(pool: ProcessPoolExecutor) -> None:
     """End its processes now: pieces are written whole or not at all, so nothing half-done is left."""
     processes = list((pool._processes or {}).values())
     pool.shutdown(wait=False, cancel_futures=True)
@@ -83,7 +87,7 @@ def _dismiss(pool: ProcessPoolExecutor) -> None:
         process.join()
 
 
-def _settle_in(threads: int) -> None:
+def _initialize(threads: int) -> None:
     """What a process does before its first piece: Ctrl-C is the parent's to heed, and its end is ours too."""
     import torch
 

@@ -64,13 +64,13 @@ def test_several_runs_get_a_summary(cli, tiny_recipe):
 @pytest.mark.parametrize(("text", "expected"), [("3", [5, 6, 7]), ("1,7", [1, 7]), ("9,", [9]), (" 2 , 3 ", [2, 3])])
 def test_seeds_count_up_from_the_recipe_s_first_or_are_listed(text, expected, monkeypatch, cli, tiny_recipe):
     seen = []
-    monkeypatch.setattr("ercfw.experiment.run_all.run_jobs", lambda jobs, manner, talk: seen.extend(jobs) or [])
+    monkeypatch.setattr("ercfw.experiment.run_all.run_jobs", lambda jobs, manner, terminal: seen.extend(jobs) or [])
     assert cli("run", tiny_recipe(top="seeds = [5]\n"), "--seeds", text).code == 0
     assert list(seen[0].recipe.seeds) == expected
 
 
 def test_ctrl_c_ends_with_one_line_and_1(monkeypatch, cli, tiny_recipe):
-    def interrupted(jobs, manner, talk):
+    def interrupted(jobs, manner, terminal):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("ercfw.experiment.run_all.run_jobs", interrupted)

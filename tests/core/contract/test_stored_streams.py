@@ -11,7 +11,7 @@ from ercfw.contract.conversation import Conversation, ConversationStream
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.stored_streams import StoredStreams, gather, presence
 from ercfw.data.collate import collate
-from ercfw.data.train_statistics import describe
+from ercfw.data.train_statistics import make_data_info
 
 SIZES = (3, 1, 5, 2)
 CLASSES = {"emotion": ("joy", "fear")}
@@ -130,7 +130,7 @@ def test_a_batch_may_be_written_to_and_the_table_stays():
 
 
 def test_a_model_is_told_the_same_of_them():
-    ours, plain = describe(stored(*EVERY), CLASSES), describe(carried(), CLASSES)
+    ours, plain = make_data_info(stored(*EVERY), CLASSES), make_data_info(carried(), CLASSES)
     assert replace(ours, modalities={}) == replace(plain, modalities={})
     assert ours.modalities == plain.modalities
 

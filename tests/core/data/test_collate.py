@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ercfw.contract.conversation import UNLABELLED, Conversation, ConversationStream
 from ercfw.data.collate import collate, make_layout
-from ercfw.data.train_statistics import BLOCK, describe
+from ercfw.data.train_statistics import BLOCK, make_data_info
 
 
 def conversation(name, speakers, labels=None, **streams) -> Conversation:
@@ -101,7 +101,7 @@ def test_describe_counts_and_measures_present_values_only():
         conversation("a", "XYZ", [0, 2, UNLABELLED], t=vectors([[1, 5], [3, 5], [99, 99]], [True, True, False])),
         conversation("b", "XX", [2, 2], t=vectors([[5, 5], [7, 5]])),
     ]
-    info = describe(train, {"emotion": ("joy", "fear", "anger")})
+    info = make_data_info(train, {"emotion": ("joy", "fear", "anger")})
     assert info.targets["emotion"].counts == (1, 0, 3)
     assert info.speakers == 3
     spec = info.modalities["t"]
@@ -111,7 +111,7 @@ def test_describe_counts_and_measures_present_values_only():
 
 def test_a_constant_column_has_deviation_one():
     column = np.full((1037, 2), 0.1, dtype=np.float32)
-    info = describe([conversation("a", "X" * 1037, t=vectors(column))], {"emotion": ("joy",)})
+    info = make_data_info([conversation("a", "X" * 1037, t=vectors(column))], {"emotion": ("joy",)})
     assert info.modalities["t"].deviation == (1.0, 1.0)
 
 
@@ -123,7 +123,7 @@ def test_means_and_deviations_of_many_conversations_in_one_go(offset):
         for n, size in enumerate(rng.integers(1, 9, 5 * BLOCK + 3))
     ]
     values = np.concatenate([c.streams["t"].values for n, c in enumerate(train) if n % 5]).astype(np.float64)
-    spec = describe(train, {"emotion": ("joy",)}).modalities["t"]
+    spec = make_data_info(train, {"emotion": ("joy",)}).modalities["t"]
     np.testing.assert_allclose(spec.mean, values.mean(0), rtol=1e-13, atol=1e-13)
     np.testing.assert_allclose(spec.deviation, values.std(0), rtol=1e-13)
 
@@ -133,14 +133,14 @@ def test_describe_frames_and_tokens():
         np.array([[[1], [3]], [[8], [77]]], dtype=np.float32), np.array([True, True]), np.array([2, 1])
     )
     tokens = ConversationStream(np.array([[4, 9, 0]]), np.array([True]), np.array([2]))
-    info = describe([conversation("a", "XY", v=frames)], {"emotion": ("joy",)})
+    info = make_data_info([conversation("a", "XY", v=frames)], {"emotion": ("joy",)})
     assert info.modalities["v"].mean == (4.0,)  # of 1, 3 and 8: 77 is padding
     assert (info.modalities["v"].kind, info.modalities["v"].frames) == ("frames", 2)
-    spec = describe([conversation("a", "X", w=tokens)], {"emotion": ("joy",)}).modalities["w"]
+    spec = make_data_info([conversation("a", "X", w=tokens)], {"emotion": ("joy",)}).modalities["w"]
     assert (spec.kind, spec.dim, spec.frames, spec.mean) == ("tokens", 10, 3, ())
 
 
 def test_a_modality_that_nobody_has_is_still_described():
     nobody = vectors([[0, 0]], [False])
-    spec = describe([conversation("a", "X", t=nobody)], {"emotion": ("joy",)}).modalities["t"]
+    spec = make_data_info([conversation("a", "X", t=nobody)], {"emotion": ("joy",)}).modalities["t"]
     assert (spec.mean, spec.deviation) == ((0.0, 0.0), (1.0, 1.0))

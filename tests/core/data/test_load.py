@@ -11,9 +11,9 @@ import pytest
 from ercfw.contract.conversation import UNLABELLED, ConversationStream
 from ercfw.data.collate import collate
 from ercfw.data.load import load_data, make_dataset
-from ercfw.data.train_statistics import describe
+from ercfw.data.train_statistics import make_data_info
 from ercfw.errors import InputError
-from ercfw.experiment.plan import Choice, plan_jobs
+from ercfw.experiment.plan import Selection, plan_jobs
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.recipe_file import read_toml
 
@@ -43,7 +43,7 @@ def load(tiny_recipe):
     """The data of the tiny recipe; ``change`` is laid over a split's conversations."""
 
     def go(*words, change=None, dropped=(), **recipe):
-        choice = Choice(overrides=parse_overrides(words), dropped=dropped)
+        choice = Selection(overrides=parse_overrides(words), dropped=dropped)
         (job,) = plan_jobs(read_toml(tiny_recipe(**recipe)), choice)
         dataset = make_dataset(job.recipe.data, job.catalog)
         if change is not None:
@@ -55,7 +55,7 @@ def load(tiny_recipe):
 
 
 def info(data):
-    return describe(data.splits["train"], data.targets)
+    return make_data_info(data.splits["train"], data.targets)
 
 
 def test_splits_streams_and_what_a_model_is_told(load):
@@ -231,7 +231,7 @@ def test_streams_of_a_file_and_of_the_conversations_stand_in_the_order_of_the_re
     words = parse_overrides(
         [f"data.modalities={json.dumps(modalities)}", "encoder.own.use=linear", "fusion.use=concat"]
     )
-    (job,) = plan_jobs(read_toml(table / "real.toml"), Choice(overrides=words))
+    (job,) = plan_jobs(read_toml(table / "real.toml"), Selection(overrides=words))
     dataset = make_dataset(job.recipe.data, job.catalog)
     dataset.split, dataset.modalities = carrying(dataset.split, "own"), modalities
     data = load_data(job.recipe, job.catalog, dataset, lambda *_: None)
@@ -242,7 +242,7 @@ def test_streams_of_a_file_and_of_the_conversations_stand_in_the_order_of_the_re
 
 
 def test_a_file_that_the_recipe_names_goes_before_what_the_conversations_carry(table):
-    (job,) = plan_jobs(read_toml(table / "real.toml"), Choice())
+    (job,) = plan_jobs(read_toml(table / "real.toml"), Selection())
     dataset = make_dataset(job.recipe.data, job.catalog)
     dataset.split = carrying(dataset.split, "text")
     data = load_data(job.recipe, job.catalog, dataset, lambda *_: None)

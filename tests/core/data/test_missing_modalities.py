@@ -10,7 +10,7 @@ from ercfw.contract.conversation import ConversationStream
 from ercfw.contract.stored_streams import gather, presence
 from ercfw.data.load import load_data, read_dataset
 from ercfw.data.missing_modalities import kept, without
-from ercfw.experiment.plan import Choice, plan_jobs
+from ercfw.experiment.plan import Selection, plan_jobs
 from ercfw.recipe.missing_modalities import missing_variants
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.recipe.schema import Missing
@@ -40,7 +40,7 @@ def test_the_order_does_not_matter_and_more_take_away_what_less_did():
 def load(path, *overrides):
     from ercfw.recipe.overrides import parse_overrides
 
-    (job,) = plan_jobs(read_toml(path), Choice(overrides=parse_overrides(list(overrides))))
+    (job,) = plan_jobs(read_toml(path), Selection(overrides=parse_overrides(list(overrides))))
     dataset, _ = read_dataset(job.recipe.data, job.catalog)
     return load_data(job.recipe, job.catalog, dataset, lambda *_: None)
 

@@ -8,16 +8,16 @@ import torch
 
 from ercfw.data.collate import collate
 from ercfw.data.load import load_data, make_dataset
-from ercfw.data.train_statistics import describe
+from ercfw.data.train_statistics import make_data_info
 from ercfw.experiment.diagram import mermaid
-from ercfw.experiment.plan import Choice, plan_jobs
+from ercfw.experiment.plan import Selection, plan_jobs
 from ercfw.model.build import build_model
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.recipe.shipped import find_recipe, shipped_recipes
 
 
 def graph_of(recipe, **choice):
-    (job,) = plan_jobs(read_toml(find_recipe(str(recipe))), Choice(**choice))
+    (job,) = plan_jobs(read_toml(find_recipe(str(recipe))), Selection(**choice))
     return mermaid(job), job
 
 
@@ -49,7 +49,7 @@ def test_the_shapes_are_those_that_a_batch_has(tiny_recipe):
     graph, job = graph_of(tiny_recipe(more))
     dataset = make_dataset(job.recipe.data, job.catalog)
     data = load_data(job.recipe, job.catalog, dataset, lambda *_: None)
-    model = build_model(job.recipe, job.catalog, describe(data.splits["train"], data.targets))
+    model = build_model(job.recipe, job.catalog, make_data_info(data.splits["train"], data.targets))
     shapes = {}
     for table, part in model.parts():
         part.register_forward_hook(lambda _, __, given, table=table: shapes.update({table: given}))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ercfw.errors import InputError, Mistake
-from ercfw.experiment.plan import Choice, plan_jobs, with_new
+from ercfw.experiment.plan import Selection, plan_jobs, with_new
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.recipe_file import read_toml
 
@@ -25,7 +25,7 @@ def provide_fusions():
 
 
 def plan(path: Path, *words: str, **choice: object):
-    return plan_jobs(read_toml(path), Choice(overrides=parse_overrides(words), **choice))
+    return plan_jobs(read_toml(path), Selection(overrides=parse_overrides(words), **choice))
 
 
 def key(path: Path, *words: str) -> str:

@@ -13,17 +13,17 @@ import torch
 from ercfw.contract.conversation import Conversation, ConversationStream
 from ercfw.data.collate import collate
 from ercfw.data.load import load_data, make_dataset
-from ercfw.data.train_statistics import describe
-from ercfw.experiment.plan import Choice, plan_jobs
+from ercfw.data.train_statistics import make_data_info
+from ercfw.experiment.plan import Selection, plan_jobs
 from ercfw.experiment.run_all import make_accelerator
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 from ercfw.recipe.recipe_file import read_toml
-from ercfw.training.dry_run import rehearse
+from ercfw.training.dry_run import dry_run
 from ercfw.training.loop import fit
 from ercfw.training.protocol import watched_splits
 from ercfw.training.seeds import seed_everything
-from ercfw.training.state import Plan, Told, start
+from ercfw.training.state import Callbacks, Plan, start
 
 RECIPES = sorted((Path(__file__).resolve().parents[3] / "recipes").glob("*.toml"))
 SMALL = {"width": 8, "hidden": 8, "ffn": 8, "layers": 2, "epochs": 1, "batch_size": 3}
@@ -45,7 +45,7 @@ def shrink(tables):
 
 def small_job(path, variant, folder):
     """The job of a variant on a dozen simulated conversations, its parts made narrow."""
-    (job,) = plan_jobs(read_toml(path), Choice(variants=[variant]))
+    (job,) = plan_jobs(read_toml(path), Selection(variants=[variant]))
     tables = shrink(job.tables)
     tables["data"] = {
         "use": "simulated",
@@ -58,7 +58,7 @@ def small_job(path, variant, folder):
     tables["train"].pop("init_from", None)
     small = folder / "small.toml"
     small.write_text(tomlkit.dumps(tables), encoding="utf-8")
-    (job,) = plan_jobs(read_toml(small), Choice())
+    (job,) = plan_jobs(read_toml(small), Selection())
     return job, load_data(job.recipe, job.catalog, make_dataset(job.recipe.data, job.catalog), lambda *_: None)
 
 
@@ -79,9 +79,9 @@ def first_of(conversation, size):
 def test_a_variant_trains_an_epoch_with_all_its_losses(path, variant, tmp_path):
     job, data = small_job(path, variant, tmp_path)
     seed_everything(0)
-    model = build_model(job.recipe, job.catalog, describe(data.splits["train"], data.targets))
-    losses = build_losses(job.recipe, job.catalog, describe(data.splits["train"], data.targets))
-    notes = rehearse(model, losses, describe(data.splits["train"], data.targets))
+    model = build_model(job.recipe, job.catalog, make_data_info(data.splits["train"], data.targets))
+    losses = build_losses(job.recipe, job.catalog, make_data_info(data.splits["train"], data.targets))
+    notes = dry_run(model, losses, make_data_info(data.splits["train"], data.targets))
     watched = watched_splits(job.recipe.train.protocol, data.splits, "emotion", 0)
     train = [*watched.train, first_of(watched.train[0], 1)]
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
@@ -91,12 +91,12 @@ def test_a_variant_trains_an_epoch_with_all_its_losses(path, variant, tmp_path):
         batch_size=1,
         select="emotion.accuracy",
         metrics={"accuracy": lambda true, p, classes: float((p.argmax(1) == true).mean())},
-        info=describe(data.splits["train"], data.targets),
+        info=make_data_info(data.splits["train"], data.targets),
         seed=0,
         state=tmp_path / "state",
     )
     lines = []
-    fit(start(make_accelerator([job.recipe]), model, losses, plan), plan, Told(epoch=lines.append))
+    fit(start(make_accelerator([job.recipe]), model, losses, plan), plan, Callbacks(epoch=lines.append))
     (line,) = lines
     assert line["train_loss"].keys() == job.recipe.loss.keys()
     for name, value in line["train_loss"].items():
@@ -144,7 +144,7 @@ def rebuilt(conversation):
 def test_an_utterances_logits_do_not_hang_on_its_batch(path, tmp_path):
     job, data = small_job(path, "base", tmp_path)
     seed_everything(1)
-    model = build_model(job.recipe, job.catalog, describe(data.splits["train"], data.targets)).eval()
+    model = build_model(job.recipe, job.catalog, make_data_info(data.splits["train"], data.targets)).eval()
     conversations = [without_some(c, n) for n, c in enumerate(data.splits["train"])]
     conversations.append(replace(first_of(conversations[0], 1), id="one utterance"))
     together = logits(model, conversations)

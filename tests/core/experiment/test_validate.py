@@ -3,7 +3,7 @@
 import pytest
 
 from ercfw.errors import InputError
-from ercfw.experiment.plan import Choice, plan_jobs
+from ercfw.experiment.plan import Selection, plan_jobs
 from ercfw.experiment.validate import STREAMS, check_jobs
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.recipe_file import read_toml
@@ -14,7 +14,7 @@ NOT_HERE = "data={use='table',root='nowhere',modalities=['text','audio']}"
 @pytest.fixture
 def found(tiny_recipe):
     def check(*words: str, more: str = "", variants=("base",)):
-        choice = Choice(overrides=parse_overrides(words), variants=variants)
+        choice = Selection(overrides=parse_overrides(words), variants=variants)
         return check_jobs(plan_jobs(read_toml(tiny_recipe(more)), choice))
 
     return check

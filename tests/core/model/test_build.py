@@ -5,7 +5,7 @@ import torch
 
 from ercfw.contract.data_info import DataInfo, ModalitySpec, TargetSpec
 from ercfw.errors import InputError, RunError
-from ercfw.experiment.plan import Choice, plan_jobs
+from ercfw.experiment.plan import Selection, plan_jobs
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 from ercfw.recipe.overrides import parse_overrides
@@ -39,7 +39,7 @@ def provide_fusions():
 @pytest.fixture
 def job(tiny_recipe):
     def plan(*words: str, drop=()):
-        (planned,) = plan_jobs(read_toml(tiny_recipe()), Choice(overrides=parse_overrides(words), dropped=drop))
+        (planned,) = plan_jobs(read_toml(tiny_recipe()), Selection(overrides=parse_overrides(words), dropped=drop))
         return planned
 
     return plan
@@ -100,7 +100,7 @@ def test_resolved_tables_can_be_planned_again_to_the_same(job, tmp_path):
 
     first = job("loss.swfc.weight=0.5", "loss.cross-entropy.weight=rest", "features.text.use=minilm")
     (tmp_path / "again.toml").write_text(tomlkit.dumps({**first.tables, "seeds": [0]}))
-    (again,) = plan_jobs(read_toml(tmp_path / "again.toml"), Choice())
+    (again,) = plan_jobs(read_toml(tmp_path / "again.toml"), Selection())
     assert again.tables == first.tables
     assert again.key == first.key
     assert resolved_tables(again.recipe, again.catalog)["loss"]["swfc"]["weight"] == 0.5

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ercfw import Context, Conversation, ConversationStream, Encoder, Fused, FusionBlock, Head, HeadOutput
 from ercfw.data.collate import collate
-from ercfw.data.train_statistics import describe
+from ercfw.data.train_statistics import make_data_info
 from ercfw.model.composed_model import ComposedModel
 
 DIMS = {"text": 3, "audio": 2}
@@ -84,7 +84,7 @@ def conversations():
 
 
 def make(conversations, contexts=(), fusion=Cat, joint=False, modalities=tuple(DIMS)) -> ComposedModel:
-    info = describe(conversations, {"emotion": ("a", "b")})
+    info = make_data_info(conversations, {"emotion": ("a", "b")})
     dims = {name: DIMS[name] for name in modalities}
     width = sum(dims.values())
     return ComposedModel(

@@ -9,11 +9,11 @@ import torch
 
 from ercfw.data.collate import collate
 from ercfw.data.load import read_dataset
-from ercfw.experiment.plan import Choice, plan_jobs
+from ercfw.experiment.plan import Selection, plan_jobs
 from ercfw.experiment.run_all import load
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.recipe_file import read_toml
-from ercfw.system.terminal import Talk
+from ercfw.system.terminal import Terminal
 
 TEXT, AUDIO = 'data.modalities=["text"]', 'data.modalities=["audio"]'
 TAUGHT = ("teacher.run=runs/tiny/base/seed-0", "loss.distillation.weight=2.0", AUDIO, "--out", "students")
@@ -42,8 +42,8 @@ def teacher(cli, tiny_recipe, tmp_path):
 
 
 def load_taught(recipe, *overrides):
-    (job,) = plan_jobs(read_toml(recipe), Choice(overrides=parse_overrides(overrides)))
-    return load(job, *read_dataset(job.recipe.data, job.catalog), Talk(silent=True))
+    (job,) = plan_jobs(read_toml(recipe), Selection(overrides=parse_overrides(overrides)))
+    return load(job, *read_dataset(job.recipe.data, job.catalog), Terminal(silent=True))
 
 
 def test_what_the_student_is_told_is_what_the_teacher_said(teacher):
@@ -88,7 +88,7 @@ def test_parts_of_a_batch_have_their_own_teacher(cli, teacher, tmp_path):
 def test_a_changed_teacher_makes_another_run(cli, teacher):
     recipe, folder = teacher
     (one,), (none,) = (
-        plan_jobs(read_toml(recipe), Choice(overrides=parse_overrides(words)))
+        plan_jobs(read_toml(recipe), Selection(overrides=parse_overrides(words)))
         for words in ([f"teacher.run={folder}"], [f"teacher.run={folder}x"])
     )
     before = one.key

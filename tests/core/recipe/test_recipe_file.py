@@ -3,7 +3,7 @@
 import pytest
 
 from ercfw.errors import InputError
-from ercfw.recipe.recipe_file import Source, check_variants, read_toml, resolve_variant, slug
+from ercfw.recipe.recipe_file import RecipeFile, check_variants, read_toml, resolve_variant, slug
 
 RECIPE = """\
 seeds = [1]
@@ -24,7 +24,7 @@ set = { fusion = { use = "concat" }, train = { lr = 0.1 } }
 
 
 @pytest.fixture
-def source(tmp_path) -> Source:
+def source(tmp_path) -> RecipeFile:
     path = tmp_path / "mine.toml"
     path.write_text(RECIPE)
     return read_toml(path)
@@ -81,7 +81,7 @@ def test_slugs(name, folder):
     ],
 )
 def test_broken_variants_are_all_told(variants, expected, tmp_path):
-    told = [str(mistake) for mistake in check_variants(Source(tmp_path / "r.toml", {"variant": variants}))]
+    told = [str(mistake) for mistake in check_variants(RecipeFile(tmp_path / "r.toml", {"variant": variants}))]
     assert len(told) >= len(expected)
     assert bool(told) == bool(expected)
     assert all(any(text in line for line in told) for text in expected)

@@ -74,7 +74,7 @@ def test_a_run_has_every_utterance_and_its_scores_follow(cli, tiny_recipe, tmp_p
         drawn[len(drawn)] = np.array([int(t.get_text()) for t in figure.axes[0].texts]).reshape(counts.shape)
         return figure
 
-    monkeypatch.setattr("ercfw.plots.draw_confusion", keep)
+    monkeypatch.setattr("ercfw.report.plots.draw_confusion", keep)
     assert cli("run", tiny_recipe(), "train.epochs=4").code == 0
     folder = tmp_path / "runs/tiny/base/seed-0"
     rows, metrics = read(folder / "predictions.csv"), json.loads((folder / "metrics.json").read_text())

@@ -12,19 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ercfw.contract.conversation import Conversation
-from ercfw.training.distributed import share_out, take_share
+from ercfw.training.distributed import partition, take_share
 
 SIZES = st.lists(st.integers(1, 40), min_size=1, max_size=30)
 
 
 @given(SIZES, st.integers(1, 6))
 def test_every_conversation_once_and_no_process_has_much_more(sizes, processes):
-    shares = share_out(sizes, processes)
+    shares = partition(sizes, processes)
     assert sorted(n for share in shares for n in share) == list(range(len(sizes)))
     assert all(share == sorted(share) for share in shares)
     loads = [sum(sizes[n] for n in share) for share in shares]
     assert max(loads) - min(loads) <= max(sizes)
-    assert shares == share_out(sizes, processes)
+    assert shares == partition(sizes, processes)
 
 
 def conversation(name, size):

@@ -5,12 +5,12 @@ import torch
 
 from ercfw.contract.data_info import DataInfo, ModalitySpec, TargetSpec
 from ercfw.errors import InputError, RunError
-from ercfw.experiment.plan import Choice, plan_jobs
+from ercfw.experiment.plan import Selection, plan_jobs
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.recipe_file import read_toml
-from ercfw.training.dry_run import rehearse
+from ercfw.training.dry_run import dry_run
 
 INFO = DataInfo(
     {"emotion": TargetSpec(("a", "b", "c"), (3, 1, 1))},
@@ -67,10 +67,10 @@ def rehearsed(tiny_recipe, plugin_file, parts):
     def go(*words: str, fused: str = "x", loss: str = "outputs.heads['emotion'].logits.sum()", requires: str = "()"):
         plugin_file(PLUGIN.format(fused=fused, loss=loss, requires=requires))
         settings = parse_overrides(["plugins=['./mine.py']", "fusion.use=mine", "loss.mine={}", *words])
-        (job,) = plan_jobs(read_toml(tiny_recipe()), Choice(overrides=settings))
+        (job,) = plan_jobs(read_toml(tiny_recipe()), Selection(overrides=settings))
         model = build_model(job.recipe, job.catalog, INFO)
         parts.append((model, build_losses(job.recipe, job.catalog, INFO)))
-        return rehearse(*parts[-1], INFO)
+        return dry_run(*parts[-1], INFO)
 
     return go
 
@@ -80,7 +80,7 @@ def test_what_fits_is_quiet_and_leaves_the_generator_alone(rehearsed, parts):
     ((model, losses),) = parts
     model.train()
     before = torch.get_rng_state()
-    assert rehearse(model, losses, INFO) == []
+    assert dry_run(model, losses, INFO) == []
     assert torch.equal(torch.get_rng_state(), before)
     assert model.training
 

@@ -9,9 +9,9 @@ import torch
 
 from ercfw.contract.interfaces import Loss
 from ercfw.data.load import load_data, make_dataset
-from ercfw.data.train_statistics import describe
+from ercfw.data.train_statistics import make_data_info
 from ercfw.errors import InputError, RunError
-from ercfw.experiment.plan import Choice, plan_jobs
+from ercfw.experiment.plan import Selection, plan_jobs
 from ercfw.experiment.run_all import make_accelerator
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
@@ -21,7 +21,7 @@ from ercfw.results.model_file import load_model
 from ercfw.training import evaluate
 from ercfw.training.loop import fit
 from ercfw.training.seeds import seed_everything
-from ercfw.training.state import Plan, Told, Watched, start
+from ercfw.training.state import Callbacks, Plan, Watched, start
 
 SGD = ("train.optimizer=sgd", "train.lr=1.0")
 
@@ -31,12 +31,12 @@ def training(tiny_recipe, tmp_path):
     """A training of the tiny recipe that stands at its beginning, its plan, and the conversations."""
 
     def begin(*words, metrics=None, change=lambda c: c, later_wins=False, loss=None):
-        (job,) = plan_jobs(read_toml(tiny_recipe()), Choice(overrides=parse_overrides(words)))
+        (job,) = plan_jobs(read_toml(tiny_recipe()), Selection(overrides=parse_overrides(words)))
         data = load_data(job.recipe, job.catalog, make_dataset(job.recipe.data, job.catalog), lambda *_: None)
         train = [change(c) for c in data.splits["train"]]
         seed_everything(0)
-        model = build_model(job.recipe, job.catalog, describe(data.splits["train"], data.targets))
-        losses = build_losses(job.recipe, job.catalog, describe(data.splits["train"], data.targets))
+        model = build_model(job.recipe, job.catalog, make_data_info(data.splits["train"], data.targets))
+        losses = build_losses(job.recipe, job.catalog, make_data_info(data.splits["train"], data.targets))
         if loss is not None:
             losses.losses["cross-entropy"] = loss
         plan = Plan(
@@ -45,7 +45,7 @@ def training(tiny_recipe, tmp_path):
             batch_size=job.recipe.data.batch_size,
             select="emotion.mine",
             metrics={"mine": metrics or (lambda *_: 0.5)},
-            info=describe(data.splits["train"], data.targets),
+            info=make_data_info(data.splits["train"], data.targets),
             seed=0,
             state=tmp_path / "state.safetensors",
         )
@@ -56,7 +56,7 @@ def training(tiny_recipe, tmp_path):
 
 def go(training, plan):
     lines = []
-    fit(training, plan, Told(epoch=lines.append))
+    fit(training, plan, Callbacks(epoch=lines.append))
     return lines
 
 
@@ -119,7 +119,7 @@ def by_epoch(*values):
 def test_of_equal_epochs(training, later_wins, best):
     begun, plan = training("train.epochs=5", metrics=by_epoch(0.1, 0.3, 0.2, 0.3, 0.0), later_wins=later_wins)
     kept = {}
-    fit(begun, plan, Told(epoch=lambda line: kept.update({line["epoch"]: weights(begun)})))
+    fit(begun, plan, Callbacks(epoch=lambda line: kept.update({line["epoch"]: weights(begun)})))
     assert begun.best_epoch == best
     best_weights = torch.cat([begun.best[name].flatten() for name, _ in begun.model.named_parameters()])
     assert torch.equal(best_weights, kept[best])
@@ -207,7 +207,7 @@ def test_init_from_starts_with_a_runs_weights(cli, tiny_recipe, tmp_path):
 def test_release_merges_dev_and_holds_a_twentieth_out(training, tiny_recipe):
     from ercfw.training.protocol import watched_splits
 
-    (job,) = plan_jobs(read_toml(tiny_recipe()), Choice(overrides=parse_overrides(["data.conversations=90"])))
+    (job,) = plan_jobs(read_toml(tiny_recipe()), Selection(overrides=parse_overrides(["data.conversations=90"])))
     data = load_data(job.recipe, job.catalog, make_dataset(job.recipe.data, job.catalog), lambda *_: None)
     watched = watched_splits("release", data.splits, "emotion", seed=1)
     merged = {c.id for split in ("train", "dev") for c in data.splits[split]}
@@ -228,7 +228,7 @@ def test_release_merges_dev_and_holds_a_twentieth_out(training, tiny_recipe):
 def test_the_split_that_chooses_needs_labels(training, tiny_recipe, protocol, split):
     from ercfw.training.protocol import watched_splits
 
-    (job,) = plan_jobs(read_toml(tiny_recipe()), Choice())
+    (job,) = plan_jobs(read_toml(tiny_recipe()), Selection())
     data = load_data(job.recipe, job.catalog, make_dataset(job.recipe.data, job.catalog), lambda *_: None)
     bare = [replace(c, labels={"emotion": np.full(len(c), -100)}) for c in data.splits[split]]
     with pytest.raises(InputError, match=f"on {split}, which has no label of 'emotion'"):

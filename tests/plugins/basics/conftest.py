@@ -8,7 +8,7 @@ import torch
 
 from ercfw import Batch, Conversation, ConversationStream, DataInfo, HeadOutput, Outputs, Rows
 from ercfw.data.collate import collate, make_layout
-from ercfw.data.train_statistics import describe
+from ercfw.data.train_statistics import make_data_info
 
 CLASSES = ("neutral", "joy", "anger", "fear")
 DIMS = {"text": 6, "audio": 5, "visual": 4}
@@ -53,7 +53,7 @@ def batch(conversations: list[Conversation]) -> Batch:
 
 @pytest.fixture
 def info(conversations: list[Conversation]) -> DataInfo:
-    return describe(conversations, {"emotion": CLASSES})
+    return make_data_info(conversations, {"emotion": CLASSES})
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import torch
 
 from ercfw import Batch, ConversationStream, DataInfo, InputError, ModalitySpec
 from ercfw.data.collate import collate
-from ercfw.data.train_statistics import describe
+from ercfw.data.train_statistics import make_data_info
 from ercfw_basics.encoders import LinearEncoder, MLPEncoder
 
 ENCODERS = (LinearEncoder, MLPEncoder)
@@ -44,7 +44,7 @@ def test_standardise_is_by_the_present_values_of_train(encoder, conversations) -
             text.values * [1, 10, 1e4, 1, 1, 1] + [0, 5, -1e5, 0, 0, 0],
             where=text.present[:, None],
         )
-    info = describe(conversations, {"emotion": ("neutral", "joy", "anger", "fear")})
+    info = make_data_info(conversations, {"emotion": ("neutral", "joy", "anger", "fear")})
     inputs = collate(conversations).inputs
     stream = inputs.streams["text"]
     values = stream.values.numpy().astype(np.float64)
@@ -69,7 +69,7 @@ def test_frames_are_averaged_over_the_real_ones(encoder, standardise, converse) 
     values[np.arange(3) >= lengths[:, None]] = 777  # what stands behind the real frames must not matter
     frames = ConversationStream(values, lengths > 0, lengths)
     conversation = conversation.with_streams({"audio": frames})
-    info = describe([conversation], {"emotion": ("neutral", "joy", "anger", "fear")})
+    info = make_data_info([conversation], {"emotion": ("neutral", "joy", "anger", "fear")})
     inputs = collate([conversation]).inputs
     made = encoder(info.modalities["audio"], info, width=5, standardise=standardise)
     given = made(inputs.streams["audio"], inputs)

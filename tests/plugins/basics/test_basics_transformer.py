@@ -9,7 +9,7 @@ from torch import nn
 
 from ercfw import InputError
 from ercfw.data.collate import collate
-from ercfw.data.train_statistics import describe
+from ercfw.data.train_statistics import make_data_info
 from ercfw_basics.transformer import TransformerContext
 from ercfw_basics.transformer_layer import TransformerLayer, sinusoids
 
@@ -73,7 +73,7 @@ def test_with_nothing_to_attend_to_only_the_feed_forward_acts(batch, info) -> No
 
 def test_absent_utterances_are_not_attended_to(converse) -> None:
     whole = converse(6, 0)
-    info = describe([whole], {"emotion": ("neutral", "joy", "anger", "fear")})
+    info = make_data_info([whole], {"emotion": ("neutral", "joy", "anger", "fear")})
     made = TransformerContext(6, info, width=8, heads=2, dropout=0.0, positions=False)
     x = torch.from_numpy(whole.streams["text"].values)
     without = collate([converse(5, 1)]).inputs
@@ -93,7 +93,7 @@ def test_sinusoids_by_their_formula() -> None:
 
 def test_speakers_beyond_training_share_the_last_slot(converse) -> None:
     train = [converse(8, seed, speakers=2) for seed in range(3)]
-    info = describe(train, {"emotion": ("neutral", "joy", "anger", "fear")})
+    info = make_data_info(train, {"emotion": ("neutral", "joy", "anger", "fear")})
     assert info.speakers == 2
     made = TransformerContext(6, info, width=8, heads=2, dropout=0.0, speakers=True)
     embedded = made.speaker(torch.tensor([0, 1, 2, 3, 9]))

@@ -16,7 +16,7 @@ from ercfw.contract.conversation import Clip, Conversation
 from ercfw.contract.interfaces import ClipExtractor
 from ercfw.data.extraction.cache import cache_folder
 from ercfw.data.extraction.extract import extract
-from ercfw.data.extraction.workers import Crew
+from ercfw.data.extraction.workers import WorkerPool
 from ercfw.errors import BrokenClipError, InputError, RunError
 
 
@@ -41,12 +41,12 @@ class Bytes(ClipExtractor):
 
 
 @dataclass(frozen=True)
-class Recruit:
+class ExtractorFactory:
     def __call__(self):
         return Bytes()
 
 
-CREW = Crew(2, Recruit())
+CREW = WorkerPool(2, ExtractorFactory())
 
 
 def quiet(*_):
@@ -87,7 +87,7 @@ def test_a_crew_makes_what_one_process_makes(monkeypatch, tmp_path):
 def test_nothing_to_make_needs_no_crew():
     conversation = said(b"one", b"two", b"three", b"four")
     extract(Bytes(), "bytes", [conversation], quiet)
-    nobody = Crew(2, Recruit)  # would give no extractor
+    nobody = WorkerPool(2, ExtractorFactory)  # would give no extractor
     assert extract(Bytes(), "bytes", [conversation], quiet, nobody).table.present.all()
 
 
