@@ -16,7 +16,7 @@ help:
 	@echo "make test       install with the test tools and run the tests  (WORKERS=2 parallel workers)"
 	@echo "make test-slow  run the slow tests, with several processes and real clips"
 	@echo "make browser    install Chromium with apt for the tests of report pages  (test-slow needs it)"
-	@echo "make lint       run ruff check, ruff format --check and mypy"
+	@echo "make lint       run ruff check, ruff format --check, mypy and import-linter"
 	@echo "make docs       build the documentation as site/index.html"
 	@echo "make clean      remove $(VENV), the site and the caches of the tools"
 
@@ -43,6 +43,7 @@ lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 docs: $(VENV)/test.stamp
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

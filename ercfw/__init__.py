@@ -7,6 +7,8 @@ starts without torch.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ercfw.system.version import VERSION
+
 if TYPE_CHECKING:
     from ercfw.contract.batch import Batch, HeadOutput, Inputs, Layout, Outputs, Rows, Stream, labelled
     from ercfw.contract.conversation import UNLABELLED, Clip, Conversation, ConversationStream
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
     from ercfw.predict import TrainedModel, load
     from ercfw.results.comparison.reported_scores import Quoted
 
-__version__ = "0.1.0"
+
+__version__ = VERSION
 
 _HOME = {
     "contract.batch": ("Batch", "HeadOutput", "Inputs", "Layout", "Outputs", "Rows", "Stream", "labelled"),

@@ -16,8 +16,9 @@ import pluggy
 from ercfw.contract import hooks, interfaces
 from ercfw.errors import InputError, Mistake, cause_of, did_you_mean
 from ercfw.registry.options import options_model
-from ercfw.registry.plugin_errors import VERSION, check_version, with_hint
+from ercfw.registry.plugin_errors import check_version, with_hint
 from ercfw.system.files import is_file, sha256
+from ercfw.system.version import VERSION
 
 GROUP = "ercfw"
 CHOICE = "ERCFW_PLUGINS"

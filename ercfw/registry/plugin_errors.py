@@ -7,8 +7,7 @@ from packaging.utils import canonicalize_name
 from pluggy import PluginValidationError
 
 from ercfw.errors import cause_of
-
-VERSION = importlib.metadata.version("ercfw")
+from ercfw.system.version import VERSION
 
 
 def check_version(dist: importlib.metadata.Distribution) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from ercfw import __version__
 from ercfw.data.load import SIMULATED
 from ercfw.report.blocks import Block, Bullets, Code, Grid, Paragraph, Picture, PictureFile, Section
 from ercfw.report.plots.style import as_svg
 from ercfw.report.sections import MEANING
+from ercfw.system.version import VERSION
 
 FOLDER = files("ercfw.report") / "templates"
 NUMBER = re.compile(r"[-+]?[\d.,]+( ?[%sM]| MB)?( ± [\d.]+)?( \[.*\].*)?|-|")
@@ -72,7 +72,7 @@ def as_html(page: Page) -> str:
         script=script,
         script_hash=base64.b64encode(digest).decode(),
         data=in_script(page.browser or {"splits": []}),
-        version=__version__,
+        version=VERSION,
     )
 
 

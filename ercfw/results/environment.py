@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from ercfw import __version__
 from ercfw.registry.catalog import Plugin
+from ercfw.system.version import VERSION
 
 LIBRARIES = ("torch", "numpy", "scikit-learn", "accelerate", "safetensors", "pydantic", "pluggy", "transformers")
 
@@ -20,7 +20,7 @@ def describe_environment(plugins: Sequence[Plugin], device: torch.device, proces
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
-        "ercfw": __version__,
+        "ercfw": VERSION,
         "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
         "plugins": {plugin.name: plugin.version for plugin in plugins if not plugin.failure},
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,

@@ -7,10 +7,10 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-import ercfw
 from ercfw.errors import InputError, did_you_mean
 from ercfw.registry.catalog import KINDS, Catalog
 from ercfw.system.files import write_text
+from ercfw.system.version import VERSION
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 RECIPE: Mapping[str, Mapping[str, Any]] = {
@@ -87,7 +87,7 @@ def _words(catalog: Catalog, name: str, kind: str) -> dict[str, str]:
     run = "ercfw data import " + name + " FILES --to FOLDER" if kind == "layout" else "ercfw run recipe.toml"
     tested = module if kind == "metric" else made
     return {"name": name, "kind": kind, "module": module, "Class": made, "function": module, "tested": tested,
-            "title": title, "version": ercfw.__version__, "run": run}  # fmt: skip
+            "title": title, "version": VERSION, "run": run}  # fmt: skip
 
 
 def _filled(template: str, words: Mapping[str, str]) -> str:

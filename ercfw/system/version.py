@@ -1,0 +1,3 @@
+"""The version of ercfw."""
+
+VERSION = "0.1.0"
