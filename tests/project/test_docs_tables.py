@@ -128,21 +128,15 @@ def test_the_table_of_pictures_has_every_call():
     assert listed | {"save"} == set(plots.__all__)
 
 
-def test_the_map_has_a_line_for_each_file():
-    core = CHECKOUT / "ercfw"
-    files = {path.name for path in core.glob("*.py") if not path.name.startswith("__")} | {
-        "cli/",
-        "corpus/",
-        "exchange/",
-        "pickles/",
-        "plots/",
-        "predict/",
-        "report/",
-        "results/",
-        "scaffold/",
-        "testing/",
-    }
-    assert {names_in(row[0])[0] for row in table_under("docs/architecture.md", "The files of `ercfw/`")} == files
+def test_the_map_shows_every_package_and_its_paths_exist():
+    page = (CHECKOUT / "docs/architecture.md").read_text(encoding="utf-8")
+    tiers = page.partition("## Tiers")[2].partition("```text")[2].partition("```")[0]
+    packages = {f"{path.parent.name}/" for path in (CHECKOUT / "ercfw").glob("*/__init__.py")}
+    assert set(re.findall(r"^ *\d? +(\w+/)", tiers, re.MULTILINE)) == packages
+    rows = table_under("docs/architecture.md", "Where do I change X?")
+    named = [path for row in rows for path in names_in(row[1])]
+    assert len(rows) >= 20
+    assert [path for path in named if not (CHECKOUT / path).exists()] == []
 
 
 @pytest.mark.parametrize("page", PAGES)
