@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from ercfw.contract.batch import Batch, HeadOutput, Inputs, Layout, Outputs, Rows, Stream, labelled
     from ercfw.contract.conversation import UNLABELLED, Clip, Conversation, ConversationStream
     from ercfw.contract.data_info import DataInfo, ModalitySpec, TargetSpec
+    from ercfw.contract.deprecated import ExperimentalWarning
     from ercfw.contract.feature_table import FeatureTable
-    from ercfw.contract.hooks import hookimpl
+    from ercfw.contract.hooks import PLUGIN_API, hookimpl
     from ercfw.contract.interfaces import (
         Broken,
         ClipExtractor,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         Model,
         Provenance,
     )
+    from ercfw.contract.optional_parts import SupportsExplain, SupportsParameterGroups, SupportsTogether
     from ercfw.errors import BrokenClipError, ErcfwError, InputError, Mistake, RunError
     from ercfw.exchange.published import Published
     from ercfw.predict import TrainedModel, load
@@ -42,26 +44,31 @@ __version__ = VERSION
 _HOME = {
     "contract.batch": ("Batch", "HeadOutput", "Inputs", "Layout", "Outputs", "Rows", "Stream", "labelled"),
     "contract.conversation": ("UNLABELLED", "Clip", "Conversation", "ConversationStream"),
+    "contract.deprecated": ("ExperimentalWarning",),
     "errors": ("BrokenClipError", "ErcfwError", "InputError", "Mistake", "RunError"),
     "exchange.published": ("Published",),
     "contract.feature_table": ("FeatureTable",),
-    "contract.hooks": ("hookimpl",),
+    "contract.hooks": ("PLUGIN_API", "hookimpl"),
     "contract.data_info": ("DataInfo", "ModalitySpec", "TargetSpec"),
     "contract.interfaces": (
         "Broken", "ClipExtractor", "Context", "Dataset", "Encoder", "Extractor", "FileLayout", "Fused",
         "FusionBlock", "Head", "Loss", "Metric", "Model", "Provenance",
     ),
+    "contract.optional_parts": ("SupportsExplain", "SupportsParameterGroups", "SupportsTogether"),
     "predict": ("TrainedModel", "load"),
     "results.comparison.reported_scores": ("Quoted",),
 }  # fmt: skip
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
-    "UNLABELLED", "Batch", "Broken", "BrokenClipError", "Clip", "ClipExtractor", "Context", "Conversation",
-    "ConversationStream", "DataInfo", "Dataset", "Encoder", "ErcfwError", "Extractor", "FeatureTable", "FileLayout",
+    "PLUGIN_API", "UNLABELLED",
+    "Batch", "Broken", "BrokenClipError", "Clip", "ClipExtractor", "Context", "Conversation",
+    "ConversationStream", "DataInfo", "Dataset", "Encoder", "ErcfwError",
+    "ExperimentalWarning", "Extractor", "FeatureTable", "FileLayout",
     "Fused", "FusionBlock", "Head", "HeadOutput", "InputError", "Inputs", "Layout", "Loss", "Metric", "Mistake",
-    "ModalitySpec", "Model", "Outputs", "Provenance", "Published", "Quoted", "Rows", "RunError", "Stream", "TargetSpec",
-    "TrainedModel", "hookimpl", "labelled", "load",
+    "ModalitySpec", "Model", "Outputs", "Provenance", "Published", "Quoted", "Rows", "RunError", "Stream",
+    "SupportsExplain", "SupportsParameterGroups", "SupportsTogether", "TargetSpec", "TrainedModel",
+    "hookimpl", "labelled", "load",
 ]  # fmt: skip
 
 

@@ -3,13 +3,14 @@
 import os
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from ercfw.errors import InputError
+from ercfw.errors import LONGEST_HINT, InputError, shown
 
 if TYPE_CHECKING:
     from ercfw.experiment.plan import Job
@@ -95,7 +96,14 @@ def plan(
     jobs = plan_jobs(source, choice)
     for path in sorted({path for job in jobs for path in job.plugin_files}) if first_process() else ():
         print(f"ran plugin file {path}", file=sys.stderr)
+    show_warnings(warning for job in jobs for warning in job.catalog.warnings)
     return jobs
+
+
+def show_warnings(warnings: Iterable[str]) -> None:
+    """Print each warning once, on stderr and by the first process only."""
+    for warning in dict.fromkeys(warnings) if first_process() else ():
+        print(f"warning: {shown(warning, LONGEST_HINT)}", file=sys.stderr)
 
 
 def _seeds(text: str | None, in_recipe: Any) -> list[int] | None:

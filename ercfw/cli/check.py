@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from ercfw.cli.app import AsJson, app
+from ercfw.cli.app import AsJson, app, show_warnings
 from ercfw.errors import InputError
 
 
@@ -38,6 +38,7 @@ def check(
     catalog = load_catalog(plugin_files([str(path) for path in plugin or []], Path(), "--plugin"))
     if broken := catalog.broken_files("--plugin"):
         raise InputError(broken)
+    show_warnings(catalog.warnings)
     kind, slash, bare = name.rpartition("/")
     if slash and kind not in CHECKS:
         raise InputError.at(f"check {name}", f"there is no kind '{kind}'", did_you_mean(kind, CHECKS))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ercfw.cli.app import AsJson, app
+from ercfw.cli.app import AsJson, app, show_warnings
 from ercfw.errors import InputError
 
 
@@ -26,6 +26,7 @@ def list_(
         listed["recipes"] = list(shipped_recipes())
     if what != "recipes":
         catalog = load_catalog()
+        show_warnings(catalog.warnings)
         listed.update({kind: catalog.names(kind) for kind in KINDS if what in (None, kind)})
     if as_json:
         print(json.dumps(listed))
@@ -52,15 +53,19 @@ def plugins(
             "origin": plugin.origin,
             "offers": [f"{component.kind} {component.name}" for component in plugin.components],
             "failure": plugin.failure,
+            "warnings": plugin.warnings,
         }
         for plugin in catalog.plugins
     ]
     if as_json:
         print(json.dumps(found))
     else:
-        for plugin in found:
-            print(f"{plugin['name']} {plugin['version']} ({plugin['origin']})")
-            print(f"  BROKEN: {plugin['failure']}" if plugin["failure"] else f"  {', '.join(plugin['offers'] or [])}")
+        for plugin in catalog.plugins:
+            print(f"{plugin.name} {plugin.version} ({plugin.origin})")
+            offers = ", ".join(f"{component.kind} {component.name}" for component in plugin.components)
+            print(f"  BROKEN: {plugin.failure}" if plugin.failure else f"  {offers}")
+            for warning in plugin.warnings:
+                print(f"  warning: {warning}")
         for claim in catalog.claimed_twice():
             print(f"CLAIMED TWICE: {claim}")
     if strict and (any(plugin["failure"] for plugin in found) or catalog.claimed_twice()):

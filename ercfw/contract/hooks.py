@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 hookspec = pluggy.HookspecMarker("ercfw")
 hookimpl = pluggy.HookimplMarker("ercfw")
+PLUGIN_API = 1
+"""The version of the plugin interface; it grows when a plugin written for the one before may need a change."""
 
 
 @hookspec

@@ -203,8 +203,7 @@ class Encoder(nn.Module):
 class Context(nn.Module):
     """Lets the utterances of a conversation know each other; made with ``(dim, info, *, options)``.
 
-    A context may offer ``together(blocks, xs, inputs) -> list of [N, out_dim]``, a static method that
-    runs several modalities at once; the core calls it instead of ``forward`` for blocks of one class.
+    A context may run several modalities in one call: see ``ercfw.SupportsTogether``.
     """
 
     out_dim: int

@@ -50,8 +50,7 @@ class Data:
 @collector_paused()
 def make_dataset(part: Part, catalog: Catalog) -> Dataset:
     """The dataset of a ``[data]`` table."""
-    dataset: Dataset = make_part(catalog, "dataset", "data", part)
-    return dataset
+    return make_part(catalog, "dataset", "data", part)
 
 
 def read_dataset(part: Part, catalog: Catalog) -> tuple[Dataset, tuple[str, ...]]:

@@ -71,8 +71,7 @@ def make_extractor(recipe: Recipe, catalog: Catalog, modality: str) -> Extractor
     """The extractor that the recipe names for a modality."""
     part = feature_part(recipe, modality)
     assert part is not None
-    extractor: Extractor = make_part(catalog, "extractor", f"features.{_key(recipe, modality)}", part)
-    return extractor
+    return make_part(catalog, "extractor", f"features.{_key(recipe, modality)}", part)
 
 
 def run_extractor(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import nn
 
 from ercfw.contract.data_info import DataInfo
-from ercfw.contract.interfaces import Context, FusionBlock, Model
+from ercfw.contract.interfaces import Context, Encoder, FusionBlock, Model
 from ercfw.errors import RunError
 from ercfw.model.composed_model import ComposedModel
 from ercfw.recipe.queries import DEFAULT, JOINT
@@ -17,9 +17,10 @@ from ercfw.registry.make import make_part
 def build_model(recipe: Recipe, catalog: Catalog, info: DataInfo) -> Model:
     """The network of a recipe, its weights drawn from torch's current seed."""
     if recipe.model is not None:
-        model: Model = make_part(catalog, "model", "model", recipe.model, info)
-        return model
-    encoders, contexts, widths = {}, {}, {}
+        return make_part(catalog, "model", "model", recipe.model, info)
+    encoders: dict[str, Encoder] = {}
+    contexts: dict[str, Context] = {}
+    widths: dict[str, int] = {}
     for name in recipe.data.modalities:
         table, part = _table_for(recipe.encoder, "encoder", name)
         encoders[name] = make_part(catalog, "encoder", table, part, info.modalities[name], info)
@@ -57,5 +58,4 @@ def _table_for(parts: Mapping[str, Part], kind: str, name: str) -> tuple[str, Pa
 def _joint_context(recipe: Recipe, catalog: Catalog, width: int, info: DataInfo) -> Context | None:
     if JOINT not in recipe.context:
         return None
-    context: Context = make_part(catalog, "context", f"context.{JOINT}", recipe.context[JOINT], width, info)
-    return context
+    return make_part(catalog, "context", f"context.{JOINT}", recipe.context[JOINT], width, info)

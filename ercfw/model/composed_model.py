@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ercfw.contract.batch import Inputs, Outputs, Rows
 from ercfw.contract.interfaces import Context, Encoder, Fused, FusionBlock, Head, Model
+from ercfw.contract.optional_parts import SupportsTogether
 from ercfw.recipe.queries import JOINT
 
 
@@ -72,16 +73,16 @@ class ComposedModel(Model):
 
     def _run_contexts(self, xs: Mapping[str, Tensor], inputs: Inputs) -> dict[str, Tensor]:
         """Contexts of one class that offers ``together`` run in one call."""
-        groups: dict[type, list[str]] = {}
+        groups: dict[type[SupportsTogether], list[str]] = {}
         done: dict[str, Tensor] = {}
         for name, context in self.contexts.items():
-            if hasattr(context, "together"):
+            if isinstance(context, SupportsTogether):
                 groups.setdefault(type(context), []).append(name)
             else:
                 done[name] = context(xs[name], inputs)
         for kind, names in groups.items():
             blocks = [self.contexts[name] for name in names]
-            results = kind.together(blocks, [xs[name] for name in names], inputs)  # type: ignore[attr-defined]
+            results = kind.together(blocks, [xs[name] for name in names], inputs)
             done.update(zip(names, results, strict=True))
         return done
 

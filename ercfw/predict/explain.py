@@ -14,6 +14,7 @@ from torch import Tensor
 from ercfw.contract.batch import Inputs
 from ercfw.contract.conversation import Conversation
 from ercfw.contract.interfaces import Model
+from ercfw.contract.optional_parts import SupportsExplain
 from ercfw.data.collate import batches, collate
 from ercfw.data.extraction.extract import Progress
 from ercfw.data.load import load_data, read_dataset
@@ -106,17 +107,16 @@ def reopen(folder: Path, progress: Progress, allow_plugin_files: bool = True) ->
 def attention_of(network: Model, inputs: Inputs) -> dict[str, Tensor]:
     """The attention weights ``[N, H, U]`` of every part that offers ``explain``, under its table's name."""
     if not isinstance(network, ComposedModel):
-        explain: Any = getattr(network, "explain", None)
-        return dict(explain(inputs)) if explain is not None else {}
+        return dict(network.explain(inputs)) if isinstance(network, SupportsExplain) else {}
     found: dict[str, Tensor] = {}
 
-    def note(table: str, part: Any, given: tuple[Any, ...]) -> None:
+    def note(table: str, part: SupportsExplain, given: tuple[Any, ...]) -> None:
         found.update({f"{table}.{name}": weights for name, weights in part.explain(*given).items()})
 
     hooks = [
         part.register_forward_pre_hook(partial(note, table))
         for table, part in network.parts()
-        if hasattr(part, "explain")
+        if isinstance(part, SupportsExplain)
     ]
     try:
         network(inputs)

@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import importlib.util
-import inspect
 import os
 import re
 import sys
@@ -16,9 +15,9 @@ import pluggy
 from ercfw.contract import hooks, interfaces
 from ercfw.errors import InputError, Mistake, cause_of, did_you_mean
 from ercfw.registry.options import options_model
-from ercfw.registry.plugin_errors import check_version, with_hint
+from ercfw.registry.plugin_errors import check_api, check_hooks, check_version, with_hint
+from ercfw.registry.wiring import arguments_for, wired_places
 from ercfw.system.files import is_file, sha256
-from ercfw.system.version import VERSION
 
 GROUP = "ercfw"
 CHOICE = "ERCFW_PLUGINS"
@@ -35,6 +34,8 @@ KINDS: Mapping[str, tuple[str, Any]] = {
     "metric": ("provide_metrics", None),
     "model": ("provide_models", interfaces.Model),
 }
+RENAMED_HOOKS: Mapping[str, str] = {}
+"""Deprecated names of ``provide_*`` hooks, which still work, and what each is called now."""
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -58,6 +59,7 @@ class Plugin:
         origin: where it was found.
         components: what it offers; empty when it is broken.
         failure: why it is broken; None when it works.
+        warnings: what its author should change, though it works: unknown hooks, deprecated ones.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Plugin:
     origin: str
     components: list[Component] = field(default_factory=list)
     failure: str | None = None
+    warnings: list[str] = field(default_factory=list)
     manager: pluggy.PluginManager | None = None
 
 
@@ -116,6 +119,11 @@ class Catalog:
         broken = [plugin for plugin in self.plugins if plugin.failure and plugin.origin in named]
         return [Mistake(where, f"{plugin.origin} cannot be loaded: {plugin.failure}") for plugin in broken]
 
+    @property
+    def warnings(self) -> list[str]:
+        """The warnings about working plugins, each with the plugin's name."""
+        return [f"plugin '{plugin.name}': {warning}" for plugin in self.plugins for warning in plugin.warnings]
+
     def claimed_twice(self) -> list[str]:
         """Names that several plugins offer, and which."""
         return [_claimed(owners) for owners in self._owners.values() if len(owners) > 1]
@@ -154,6 +162,15 @@ def load_catalog(files: Iterable[Path] = ()) -> Catalog:
     plugins = [_load_entry_point(entry) for entry in _chosen(sorted(_entry_points(), key=lambda entry: entry.name))]
     files = tuple(files)
     return Catalog(plugins + [_load_file(path) for path in files], files)
+
+
+def construct(kind: str, made_by: Any, wired: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    """Make a part of a kind; of ``wired``, the values of its base class's positional parameters, it gets what it takes.
+
+    Raises:
+        TypeError: it takes something that the core does not pass.
+    """
+    return made_by(*arguments_for(made_by, KINDS[kind][1], wired), **options)
 
 
 def plugin_files(paths: Iterable[str], beside: Path, where: str) -> list[Path]:
@@ -224,35 +241,36 @@ def _register(plugin: Plugin, load: Callable[[], Any]) -> Plugin:
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hooks)
     try:
-        if manager.register(load(), plugin.name) is None:
+        loaded = load()
+        check_api(loaded)
+        if manager.register(loaded, plugin.name) is None:
             raise TypeError("the plugin is blocked")
-        _check_hooks(manager, plugin.name)
-        for kind, (hook, base) in KINDS.items():
-            for offer in getattr(manager.hook, hook)():
-                plugin.components += _components(plugin.name, kind, base, offer)
-        plugin.manager = manager
+        warnings = check_hooks(manager, plugin.name, RENAMED_HOOKS)
+        for kind in KINDS:
+            plugin.components += _components(manager, plugin.name, kind)
+        plugin.manager, plugin.warnings = manager, warnings
     except (Exception, SystemExit) as error:
         plugin.components = []
         plugin.failure = with_hint(error)
     return plugin
 
 
-def _check_hooks(manager: pluggy.PluginManager, name: str) -> None:
-    """A plugin implements at least one hook, and none that ercfw does not have."""
-    callers = manager.get_hookcallers(manager.get_plugin(name)) or []
-    if not callers:
-        raise TypeError("implements no hook of ercfw (is @hookimpl missing?)")
-    known = [hook for hook in vars(hooks) if getattr(vars(hooks)[hook], f"{GROUP}_spec", None) is not None]
-    for caller in callers:
-        if not caller.has_spec():
-            raise TypeError(f"there is no hook '{caller.name}' in ercfw {VERSION} ({did_you_mean(caller.name, known)})")
+def _offers(manager: pluggy.PluginManager, hook: str) -> tuple[str, list[Any]]:
+    """What a plugin returns for a hook, or else for one of its deprecated names; and which of them it implements."""
+    for name in [hook, *(old for old, new in RENAMED_HOOKS.items() if new == hook)]:
+        if offers := getattr(manager.hook, name)():
+            return name, offers
+    return hook, []
 
 
-def _components(plugin: str, kind: str, base: Any, offer: Any) -> list[Component]:
-    hook = KINDS[kind][0]
-    if not isinstance(offer, dict):
-        raise TypeError(f"{hook} returned {type(offer).__name__}; a dict of name and class is needed")
-    return [Component(kind, _check(kind, base, name, made_by), made_by, plugin) for name, made_by in offer.items()]
+def _components(manager: pluggy.PluginManager, plugin: str, kind: str) -> Iterable[Component]:
+    provides, base = KINDS[kind]
+    hook, offers = _offers(manager, provides)
+    for offer in offers:
+        if not isinstance(offer, dict):
+            raise TypeError(f"{hook} returned {type(offer).__name__}; a dict of name and class is needed")
+        for name, made_by in offer.items():
+            yield Component(kind, _check(kind, base, name, made_by), made_by, plugin)
 
 
 def _check(kind: str, base: Any, name: Any, made_by: Any) -> str:
@@ -269,14 +287,9 @@ def _check(kind: str, base: Any, name: Any, made_by: Any) -> str:
         raise TypeError(f"{kind} '{name}' lacks {', '.join(sorted(lacking))}")
     if "forward" in vars(base) and getattr(made_by, "forward", None) is vars(base)["forward"]:
         raise TypeError(f"{kind} '{name}' has no forward")
-    if len(_positional(made_by)) != len(_positional(base)):
-        wired = ", ".join([*_positional(base), "*"])
-        raise TypeError(f"{kind} '{name}' must be made with ({wired}, options)")
+    try:
+        wired_places(made_by, base)
+    except TypeError as error:
+        raise TypeError(f"{kind} '{name}' {error}") from error
     options_model(made_by)
     return name
-
-
-def _positional(made_by: Any) -> list[str]:
-    """The constructor's parameters that the core wires."""
-    parameters = inspect.signature(made_by).parameters.values()
-    return [p.name for p in parameters if p.kind not in (p.KEYWORD_ONLY, p.VAR_KEYWORD)]

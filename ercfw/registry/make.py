@@ -1,16 +1,62 @@
 """Make a part from its table of a recipe."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, overload
 
+from ercfw.contract.interfaces import Context, Dataset, Encoder, Extractor, FileLayout, FusionBlock, Head, Loss, Model
 from ercfw.errors import ErcfwError, InputError, RunError, cause_of
 from ercfw.recipe.schema import FeaturePart, Part
-from ercfw.registry.catalog import Catalog
+from ercfw.registry.catalog import Catalog, construct
 from ercfw.registry.options import read_options
 
+AnyPart = Part | FeaturePart
 
-def make_part(catalog: Catalog, kind: str, table: str, part: Part | FeaturePart, *wired: Any) -> Any:
-    """A part with its options; what its constructor raises names the table.
+
+@overload
+def make_part(catalog: Catalog, kind: Literal["dataset"], table: str, part: AnyPart) -> Dataset: ...
+
+
+@overload
+def make_part(catalog: Catalog, kind: Literal["layout"], table: str, part: AnyPart) -> FileLayout: ...
+
+
+@overload
+def make_part(catalog: Catalog, kind: Literal["extractor"], table: str, part: AnyPart) -> Extractor: ...
+
+
+@overload
+def make_part(catalog: Catalog, kind: Literal["encoder"], table: str, part: AnyPart, *wired: Any) -> Encoder: ...
+
+
+@overload
+def make_part(catalog: Catalog, kind: Literal["context"], table: str, part: AnyPart, *wired: Any) -> Context: ...
+
+
+@overload
+def make_part(catalog: Catalog, kind: Literal["fusion"], table: str, part: AnyPart, *wired: Any) -> FusionBlock: ...
+
+
+@overload
+def make_part(catalog: Catalog, kind: Literal["head"], table: str, part: AnyPart, *wired: Any) -> Head: ...
+
+
+@overload
+def make_part(catalog: Catalog, kind: Literal["loss"], table: str, part: AnyPart, *wired: Any) -> Loss: ...
+
+
+@overload
+def make_part(catalog: Catalog, kind: Literal["model"], table: str, part: AnyPart, *wired: Any) -> Model: ...
+
+
+def make_part(catalog: Catalog, kind: str, table: str, part: AnyPart, *wired: Any) -> Any:
+    """Make a part with its options; a mistake that its constructor raises names the table.
+
+    Args:
+        catalog: where the part is looked up.
+        kind: its kind.
+        table: the recipe's table that asks for it.
+        part: what the table says.
+        wired: a value for each positional parameter of the kind's base class; the part gets those that it takes.
 
     Raises:
         InputError: an option is wrong.
@@ -21,7 +67,7 @@ def make_part(catalog: Catalog, kind: str, table: str, part: Part | FeaturePart,
     if mistakes:
         raise InputError(mistakes)
     try:
-        return component.made_by(*wired, **options)
+        return construct(kind, component.made_by, wired, options)
     except InputError as error:
         named = [m if m.where.startswith("[") else replace(m, where=f"[{table}] {m.where}") for m in error.mistakes]
         raise InputError(named) from error

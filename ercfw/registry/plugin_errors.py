@@ -1,13 +1,19 @@
-"""What would mend a plugin that cannot be loaded."""
+"""What is wrong with a plugin, and what would mend it."""
 
 import importlib.metadata
+from collections.abc import Mapping
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from pluggy import PluginValidationError
+from pluggy import PluginManager, PluginValidationError
 
-from ercfw.errors import cause_of
+from ercfw.contract.hooks import PLUGIN_API
+from ercfw.errors import cause_of, did_you_mean
 from ercfw.system.version import VERSION
+
+API = "ercfw_plugin_api"
+"""The attribute by which a plugin states the version of the plugin interface that it was written for."""
 
 
 def check_version(dist: importlib.metadata.Distribution) -> None:
@@ -21,6 +27,52 @@ def check_version(dist: importlib.metadata.Distribution) -> None:
             continue
         if not needed.specifier.contains(VERSION, prereleases=True):
             raise TypeError(f"{dist.name} {dist.version} needs {needed}, not {VERSION}: change the version of either")
+
+
+def check_api(plugin: Any) -> None:
+    """Check that a plugin was not written for a newer plugin interface than this one; it need not state any.
+
+    Raises:
+        TypeError: it was, or what it states is not a version.
+    """
+    stated = getattr(plugin, API, PLUGIN_API)
+    if type(stated) is not int or stated < 1:
+        raise TypeError(f"{API} is {stated!r}: a whole number from 1 to {PLUGIN_API} is needed")
+    if stated > PLUGIN_API:
+        raise TypeError(
+            f"was written for plugin API {stated}, and ercfw {VERSION} has plugin API {PLUGIN_API}: upgrade ercfw, "
+            "or install an older version of the plugin"
+        )
+
+
+def check_hooks(manager: PluginManager, plugin: str, renamed: Mapping[str, str]) -> list[str]:
+    """Return warnings about the hooks that a plugin implements: unknown ones, and deprecated ones.
+
+    Args:
+        manager: where it is registered.
+        plugin: its name.
+        renamed: deprecated hooks, and what each is called now; a plugin may implement both for the sake of older
+            versions of ercfw, and is not warned of then.
+
+    Raises:
+        TypeError: it implements no hook that this ercfw has.
+    """
+    callers = manager.get_hookcallers(manager.get_plugin(plugin)) or []
+    if not callers:
+        raise TypeError("implements no hook of ercfw (is @hookimpl missing?)")
+    implemented = {caller.name for caller in callers}
+    known = [name for name, caller in vars(manager.hook).items() if caller.has_spec()]
+    unknown, warnings = [], []
+    for caller in callers:
+        if caller.spec is not None:
+            if caller.spec.warn_on_impl and renamed.get(caller.name) not in implemented:
+                warnings.append(str(caller.spec.warn_on_impl))
+        elif not all(implementation.optionalhook for implementation in caller.get_hookimpls()):
+            unknown.append(f"there is no hook '{caller.name}' in ercfw {VERSION} ({did_you_mean(caller.name, known)})")
+    if unknown and not implemented.intersection(known):
+        raise TypeError(f"implements no hook of ercfw: {unknown[0]}")
+    silence = "it is never called; @hookimpl(optionalhook=True) silences this warning"
+    return warnings + [f"{text}: {silence}" for text in unknown]
 
 
 def with_hint(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ercfw.contract.batch import HeadOutput, Outputs, Rows, map_tensors
 from ercfw.contract.conversation import UNLABELLED
 from ercfw.contract.data_info import DataInfo
+from ercfw.registry import catalog
 from ercfw.testing.documented import check_documented
 from ercfw.testing.elsewhere import ELSEWHERE, run_elsewhere
 from ercfw.testing.material import CLASSES, DIMS, TARGET, make_conversations, tell
@@ -38,7 +39,7 @@ class LossSubject:
     def make(self) -> nn.Module:
         """The loss in training."""
         torch.manual_seed(0)
-        made: nn.Module = self.made_by(TARGET, self.info, **self.options)
+        made: nn.Module = catalog.construct("loss", self.made_by, (TARGET, self.info), self.options)
         unknown = [name for name in getattr(made, "requires", ()) if name not in KNOWN]
         if unknown:
             raise NotAsked(f"it reads '{unknown[0]}', which only its own model gives: run it in a recipe")

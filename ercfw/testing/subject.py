@@ -12,6 +12,7 @@ from ercfw.contract.batch import HeadOutput, Inputs, Outputs
 from ercfw.contract.conversation import Conversation
 from ercfw.contract.data_info import DataInfo, StreamKind
 from ercfw.contract.interfaces import Fused
+from ercfw.registry import catalog
 from ercfw.testing.material import DIMS, SIZES, SOME, TARGET, make_conversations, pack, tell
 from ercfw.testing.outcome import NotMet
 
@@ -57,19 +58,18 @@ class Subject:
         """The part with fresh weights, in evaluation."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            made: nn.Module = self._construct()
+            made: nn.Module = catalog.construct(self.kind, self.made_by, self._wired(), self.options)
         return made.eval()
 
-    def _construct(self) -> Any:
+    def _wired(self) -> tuple[Any, ...]:
+        """Return a value for each positional parameter of the kind's base class."""
         if self.kind == "encoder":
-            return self.made_by(self.info.modalities[ONE], self.info, **self.options)
+            return (self.info.modalities[ONE], self.info)
         if self.kind == "context":
-            return self.made_by(self.dims[ONE], self.info, **self.options)
+            return (self.dims[ONE], self.info)
         if self.kind == "fusion":
-            return self.made_by(dict(self.dims), self.info, **self.options)
-        if self.kind == "head":
-            return self.made_by(self.dims[ONE], TARGET, self.info, **self.options)
-        return self.made_by(self.info, **self.options)
+            return (dict(self.dims), self.info)
+        return (self.dims[ONE], TARGET, self.info) if self.kind == "head" else (self.info,)
 
     def run(self, part: nn.Module, conversations: Sequence[Conversation]) -> Tensor:
         """Everything that the part gives: ``[N, ...]``, side by side."""

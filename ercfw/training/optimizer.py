@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, ReduceLROnPlateau, SequentialLR
 
+from ercfw.contract.optional_parts import SupportsParameterGroups
 from ercfw.errors import InputError, did_you_mean
 from ercfw.recipe.schema import Train
 
@@ -63,8 +64,8 @@ def optimizer_arguments(settings: Train, modules: nn.Module) -> tuple[list[dict[
 def _named_groups(modules: nn.Module) -> dict[str, list[nn.Parameter]]:
     groups: dict[str, dict[int, nn.Parameter]] = {}
     for module in modules.modules():
-        if hasattr(module, "parameter_groups"):
-            for name, parameters in module.parameter_groups().items():  # type: ignore[operator]
+        if isinstance(module, SupportsParameterGroups):
+            for name, parameters in module.parameter_groups().items():
                 groups.setdefault(name, {}).update({id(p): p for p in parameters if p.requires_grad})
     return {name: list(parameters.values()) for name, parameters in groups.items()}
 

@@ -26,6 +26,7 @@ COUNTS = {
     "docs/experiments.md": {"bash": 7, "toml": 1},
     "docs/media.md": {"bash": 2, "toml": 1},
     "docs/plugin_author.md": {"python": 6, "toml": 4, "bash": 6, "json": 1},
+    "docs/policy.md": {"python": 2},
     "docs/predict.md": {"bash": 1, "python": 2, "csv": 1},
     "docs/reliability.md": {"bash": 3},
     "docs/reports.md": {"bash": 3, "python": 1},

@@ -1,0 +1,56 @@
+"""What a part may offer beyond its base class; the core looks for these methods and uses them where they are.
+
+A part need not name these protocols: it offers one by having its method.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from ercfw.contract.batch import Inputs
+
+
+@runtime_checkable
+class SupportsTogether(Protocol):
+    """A context that runs several modalities in one call.
+
+    The core groups the contexts of a recipe by class and calls ``together`` once for each class, in place of one
+    ``forward`` per modality. Use it where one loop over time can serve all modalities.
+    """
+
+    @staticmethod
+    def together(blocks: Sequence[Any], xs: Sequence[Tensor], inputs: Inputs) -> list[Tensor]:
+        """Run all blocks, each on its own input.
+
+        Args:
+            blocks: contexts of this class, one per modality.
+            xs: the input ``[N, D]`` of each.
+            inputs: the batch.
+
+        Returns:
+            the output ``[N, out_dim]`` of each block, equal to what its ``forward`` returns.
+        """
+        ...
+
+
+@runtime_checkable
+class SupportsParameterGroups(Protocol):
+    """A module that names some of its parameters, so that ``[train.groups.NAME]`` can give them their own settings."""
+
+    def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        """Return the parameters of each group, by the name that recipes use."""
+        ...
+
+
+@runtime_checkable
+class SupportsExplain(Protocol):
+    """A part that can report its attention: which utterances each utterance reads, and how much."""
+
+    def explain(self, *arguments: Any, **named: Any) -> Mapping[str, Tensor]:
+        """Return the attention weights ``[N, H, U]`` of each layer or pair of modalities, by name.
+
+        It is called with the arguments of ``forward``. ``weights[n, h, u]`` is how much row n reads, in head h, of
+        place u of its conversation. The weights of a row and head add up to 1, or to 0 where it reads nothing.
+        """
+        ...

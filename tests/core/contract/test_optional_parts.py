@@ -1,0 +1,63 @@
+"""The optional methods of the contract: who offers one, and that everything exported keeps to them."""
+
+import pytest
+import torch
+from torch import nn
+
+import ercfw
+from ercfw import SupportsExplain, SupportsParameterGroups, SupportsTogether
+from ercfw.registry.catalog import KINDS, load_catalog
+
+METHODS = {"explain": SupportsExplain, "parameter_groups": SupportsParameterGroups, "together": SupportsTogether}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_part_offers_what_it_has_a_method_for_and_names_no_protocol(method):
+    offers = type("Offers", (nn.Module,), {method: lambda *_: {}})
+    inherits = type("Inherits", (offers,), {})
+    takes_back = type("TakesBack", (offers,), {method: None})
+    assert isinstance(offers(), METHODS[method])
+    assert isinstance(inherits(), METHODS[method])
+    assert not isinstance(takes_back(), METHODS[method])
+    assert not isinstance(nn.Linear(1, 1), METHODS[method])
+
+
+def test_the_shipped_parts_that_offer_them():
+    """As the pages list them; a renamed method would drop its part from here."""
+    offered = {
+        (method, component.name)
+        for kind, (_, base) in KINDS.items()
+        for component in (load_catalog().components(kind) if base else [])
+        for method, protocol in METHODS.items()
+        if issubclass(component.made_by, protocol)
+    }
+    assert offered >= {
+        ("explain", "multiattn"),
+        ("explain", "cross-modal-transformer"),
+        ("explain", "transformer"),
+        ("parameter_groups", "language-model"),
+        ("together", "dialogue-rnn"),
+    }
+
+
+def test_each_is_documented_and_exported():
+    for protocol in METHODS.values():
+        assert getattr(ercfw, protocol.__name__) is protocol
+        assert protocol.__doc__
+
+
+def test_a_group_of_the_recipe_finds_the_parameters_that_a_part_names():
+    class Grouped(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.slow = nn.Linear(2, 2)
+
+        def parameter_groups(self):
+            return {"slow": list(self.slow.parameters())}
+
+    from ercfw.recipe.schema import Group, Train
+    from ercfw.training.optimizer import make_optimizer
+
+    made = make_optimizer(Train(groups={"slow": Group(lr=1e-6)}), nn.Sequential(Grouped(), nn.Linear(2, 2)))
+    sizes = {group["lr"]: sum(p.numel() for p in group["params"]) for group in made.param_groups}
+    assert sizes[1e-6] == torch.nn.Linear(2, 2).weight.numel() + 2
