@@ -1,102 +1,177 @@
 """Every extension point of ercfw.
 
-A plugin is a module (or any object) that implements some of these with ``@hookimpl``; it is found by an
-entry point of group ``ercfw``, or named by a recipe: ``plugins = ["./mine.py"]``. The ``provide_*`` hooks
-return what the plugin offers: a kebab-case name and its class. What one may be: ``ercfw.contract.interfaces``.
+A plugin is a module (or another object) that implements some of these hooks, each marked with ``@hookimpl``. It is
+found through an entry point of group ``ercfw``, or a recipe names its file: ``plugins = ["./mine.py"]``.
+
+The hooks that provide parts are in ``ercfw/contract/part_hooks.py``; here are those that react to an event or add something
+else. ``ercfw/contract/interfaces.py`` says what a part of each kind must offer.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import pluggy
 
+# isort: off
+# In the order in which a recipe uses the parts.
+from ercfw.contract.part_hooks import (
+    hookspec,
+    provide_datasets,
+    provide_layouts,
+    provide_extractors,
+    provide_encoders,
+    provide_contexts,
+    provide_fusions,
+    provide_heads,
+    provide_losses,
+    provide_metrics,
+    provide_models,
+)
+# isort: on
+
 if TYPE_CHECKING:
-    from ercfw.contract.interfaces import (
-        Context,
-        Dataset,
-        Encoder,
-        Extractor,
-        FileLayout,
-        FusionBlock,
-        Head,
-        Loss,
-        Metric,
-        Model,
-    )
+    import typer
+
     from ercfw.results.comparison.reported_scores import Quoted
 
-hookspec = pluggy.HookspecMarker("ercfw")
+__all__ = [
+    "Epoch", "add_commands", "epoch_finished", "hookimpl", "provide_contexts", "provide_datasets", "provide_encoders",
+    "provide_extractors", "provide_fusions", "provide_heads", "provide_layouts", "provide_losses", "provide_metrics",
+    "provide_models", "quote_scores", "run_finished",
+]  # fmt: skip
+
 hookimpl = pluggy.HookimplMarker("ercfw")
 PLUGIN_API = 1
 """The version of the plugin interface; it grows when a plugin written for the one before may need a change."""
 
 
-@hookspec
-def provide_datasets() -> "dict[str, type[Dataset]]":  # type: ignore[empty-body]
-    """Corpora."""
+class Epoch(TypedDict):
+    """One line of a run's ``history.jsonl``.
+
+    The split that chooses the epoch is dev, except under the protocol ``release``, where it is test.
+
+    Attributes:
+        epoch: its number, from 1.
+        lr: the learning rate at its beginning.
+        train_loss: each loss by name, times its weight; the mean over the steps.
+        watched_loss: the same on the split that chooses the epoch.
+        watched: the scores of that split: of each target, each metric, a number or one per class.
+        selected: the score that chooses the epoch (``train.select``).
+        seconds: how long training and scoring took.
+    """
+
+    epoch: int
+    lr: float
+    train_loss: dict[str, float]
+    watched_loss: dict[str, float]
+    watched: dict[str, dict[str, float | dict[str, float]]]
+    selected: float
+    seconds: float
 
 
 @hookspec
-def provide_layouts() -> "dict[str, type[FileLayout]]":  # type: ignore[empty-body]
-    """Feature files of other projects, to read and to write."""
+def add_commands(app: "typer.Typer") -> None:
+    """Add commands to the command line.
+
+    When: once, before the command line is parsed, and only if the first word is no command of ercfw itself. So a
+    plugin cannot replace ``run``, and does not slow it down; ``ercfw --help`` does not list the commands of plugins.
+    Where: in the process of the command (in each process, under ``torchrun``). Only installed plugins are asked,
+    since no recipe has been read. An exception is shown as a warning, and the command line goes on without the
+    commands of that plugin.
+
+    Args:
+        app: the ``typer.Typer`` of ``ercfw``.
+
+    ```python
+    from pathlib import Path
+    from ercfw import hookimpl
+
+    def count_runs(folder: Path = Path("runs")) -> None:
+        '''Print how many finished runs a folder holds.'''
+        print(len(list(folder.rglob("metrics.json"))))
+
+    @hookimpl
+    def add_commands(app):
+        app.command("count-runs")(count_runs)
+    ```
+    """
 
 
 @hookspec
-def provide_extractors() -> "dict[str, type[Extractor]]":  # type: ignore[empty-body]
-    """Raw text, sound or picture to features."""
+def epoch_finished(folder: Path, epoch: Epoch) -> None:
+    """React to the end of an epoch.
 
+    When: after each epoch, once its line is in ``history.jsonl`` and the experiment trackers have it. A resumed run
+    does not repeat the call for epochs that were finished before. Training waits for the call to return.
+    Where: in the main process of the run only. With ``ablate`` or ``tune`` in several workers, that is a process of
+    the worker that trains this run. An exception is shown as a warning, and training goes on.
 
-@hookspec
-def provide_encoders() -> "dict[str, type[Encoder]]":  # type: ignore[empty-body]
-    """One modality's stream to vectors."""
+    Args:
+        folder: the run's folder, such as ``runs/mine/base/seed-0``.
+        epoch: the new line of the history; see ``Epoch``. Treat it as read-only.
 
+    ```python
+    from ercfw import hookimpl
 
-@hookspec
-def provide_contexts() -> "dict[str, type[Context]]":  # type: ignore[empty-body]
-    """Vectors that know their conversation."""
-
-
-@hookspec
-def provide_fusions() -> "dict[str, type[FusionBlock]]":  # type: ignore[empty-body]
-    """Several modalities to one vector."""
-
-
-@hookspec
-def provide_heads() -> "dict[str, type[Head]]":  # type: ignore[empty-body]
-    """Vectors to logits."""
-
-
-@hookspec
-def provide_losses() -> "dict[str, type[Loss]]":  # type: ignore[empty-body]
-    """What training minimises."""
-
-
-@hookspec
-def provide_metrics() -> "dict[str, Metric]":  # type: ignore[empty-body]
-    """What predictions are scored by."""
-
-
-@hookspec
-def provide_models() -> "dict[str, type[Model]]":  # type: ignore[empty-body]
-    """Whole networks."""
-
-
-@hookspec
-def add_commands(app: Any) -> None:
-    """Add verbs to the command line: ``app`` is the ``typer.Typer`` of ``ercfw``."""
-
-
-@hookspec
-def epoch_finished(folder: Path, epoch: Mapping[str, Any]) -> None:
-    """A run wrote a line of its ``history.jsonl``."""
+    @hookimpl
+    def epoch_finished(folder, epoch):
+        loss = sum(epoch["train_loss"].values())
+        with (folder / "losses.txt").open("a") as file:
+            file.write(f"{epoch['epoch']} {loss:.4f}\\n")
+    ```
+    """
 
 
 @hookspec
 def run_finished(folder: Path, metrics: Mapping[str, Any]) -> None:
-    """A run wrote its ``metrics.json``."""
+    """React to the end of a run.
+
+    When: after the last file of the run (``metrics.json``) is written. It is called for each seed of each variant,
+    but not for a run that failed, was stopped, or had finished before.
+    Where: in the main process of the run only. With ``ablate`` or ``tune`` in several workers, that is a process of
+    the worker that trains this run. An exception is shown as a warning; the run stays finished.
+
+    Args:
+        folder: the run's folder, such as ``runs/mine/base/seed-0``.
+        metrics: what ``metrics.json`` holds. Treat it as read-only. Its main keys:
+            ``recipe``, ``dataset``, ``variant`` (str) and ``seed`` (int) name the run;
+            ``protocol``, ``select`` and ``chosen_on`` (str) say how the epoch was chosen;
+            ``best_epoch`` and ``epochs`` (int) are the chosen epoch and how many there were;
+            ``scores`` holds split, target and metric, then a float or one float per class;
+            ``losses`` holds split and loss, then a float;
+            ``stamps``, ``notes`` and ``warnings`` (list of str) are what a reader must know, such as ``SIMULATED``;
+            ``sizes`` holds of each split how many conversations, utterances and labels it has;
+            ``parameters`` (int), ``seconds`` (float) and ``peak_memory`` (bytes, int) are the cost.
+
+    ```python
+    from ercfw import hookimpl
+
+    @hookimpl
+    def run_finished(folder, metrics):
+        scores = metrics["scores"]["test"]["emotion"]
+        line = f"{metrics['variant']}, seed {metrics['seed']}: {scores['weighted-f1']:.4f}"
+        (folder / "headline.txt").write_text(line)
+    ```
+    """
 
 
 @hookspec
 def quote_scores() -> "Sequence[Quoted]":  # type: ignore[empty-body]
-    """What papers report, to stand beside runs of the same data and protocol."""
+    """Return result tables of papers, to be shown beside runs of the same data and protocol.
+
+    When: each time a result table is made by ``compare``, ``ablate`` or a report of several runs. The numbers appear
+    only in tables of the test split of real data, with the same dataset, target, protocol and number of utterances;
+    otherwise a note says why they are left out.
+    Where: in the process that makes the table. An exception leaves that plugin's numbers out; ``compare`` and
+    ``ablate`` show it as a warning.
+
+    ```python
+    from ercfw import Quoted, hookimpl
+
+    @hookimpl
+    def quote_scores():
+        scores = {"Their method": {"weighted-f1": 66.7, "joy": 64.8}}  # points, by metric or class (F1)
+        return [Quoted("Somebody (2024), table 2", "meld", "emotion", 2610, "dev", scores)]
+    ```
+    """

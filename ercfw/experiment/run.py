@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ercfw.contract.conversation import UNLABELLED, Conversation, fingerprint
 from ercfw.contract.data_info import DataInfo
+from ercfw.contract.hooks import Epoch
 from ercfw.contract.interfaces import Model
 from ercfw.data.load import Data
 from ercfw.data.train_statistics import make_data_info
@@ -41,7 +42,7 @@ from ercfw.training.loop import answer, at, fit
 from ercfw.training.protocol import CHOSEN_ON, NOTES, SCORED, STAMPS, watched_splits
 from ercfw.training.resume import resume
 from ercfw.training.seeds import seed_everything
-from ercfw.training.state import Callbacks, Epoch, Plan, Training, start
+from ercfw.training.state import Callbacks, Plan, Training, start
 from ercfw.training.trackers import Log, check_trackers, tracking
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import tomlkit
 
+from ercfw.contract.hooks import Epoch
 from ercfw.data.load import Data, read_dataset
 from ercfw.errors import ErcfwError, InputError, RunError
 from ercfw.experiment.plan import Job, Selection, plan_jobs
@@ -23,7 +24,6 @@ from ercfw.recipe.toml import Tables
 from ercfw.results.run_folder import RunFolder
 from ercfw.system.files import write_text
 from ercfw.system.terminal import Terminal
-from ercfw.training.state import Epoch
 
 if TYPE_CHECKING:
     import optuna

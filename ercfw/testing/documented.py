@@ -1,24 +1,26 @@
-"""Options: typed as a recipe can hold them, and told of."""
+"""Checks that options are typed and documented."""
 
 import inspect
 import re
 from typing import Any
 
 from ercfw.registry.options import options_model
-from ercfw.testing.outcome import NotMet
+from ercfw.testing.outcome import CheckFailed
 
 
 def check_documented(made_by: Any) -> None:
-    """Every option of a part has a type that a recipe can hold, and is named in the docstring of its class.
+    """Check that each option of a part has a type that a recipe can hold, and is named in the docstring of its class.
+
+    Docstrings of base classes count too.
 
     Raises:
-        NotMet: one is not.
+        CheckFailed: an option has no such type, or is not named.
     """
     try:
         options = options_model(made_by).model_fields
     except TypeError as error:
-        raise NotMet(str(error)) from error
-    said = " ".join(inspect.getdoc(cls) or "" for cls in inspect.getmro(made_by)[:-1])
-    silent = [name for name in options if not re.search(rf"\b{name}\b", said)]
-    if silent:
-        raise NotMet(f"the docstring does not name option {', '.join(silent)}")
+        raise CheckFailed(str(error)) from error
+    documented = " ".join(inspect.getdoc(cls) or "" for cls in inspect.getmro(made_by)[:-1])
+    missing = [name for name in options if not re.search(rf"\b{name}\b", documented)]
+    if missing:
+        raise CheckFailed(f"the docstring does not name option {', '.join(missing)}")

@@ -1,4 +1,8 @@
-"""What every loss promises."""
+"""The checks of every loss.
+
+Each takes a ``LossSubject``, raises ``CheckFailed`` if the loss breaks the promise, and ``CheckSkipped`` if the promise
+does not apply to it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,42 +16,68 @@ from ercfw.contract.conversation import UNLABELLED
 from ercfw.contract.data_info import DataInfo
 from ercfw.registry import catalog
 from ercfw.testing.documented import check_documented
-from ercfw.testing.elsewhere import ELSEWHERE, run_elsewhere
-from ercfw.testing.material import CLASSES, DIMS, TARGET, make_conversations, tell
-from ercfw.testing.outcome import NotAsked, NotMet
+from ercfw.testing.fixtures import CLASSES, DIMS, TARGET, data_info, make_conversations
+from ercfw.testing.meta_device import META, run_on_meta
+from ercfw.testing.outcome import CheckFailed, CheckSkipped
 
 ROWS, WIDTH = 12, 5
+"""Utterances, and the width of embeddings and views."""
 KNOWN = ("views", "embedding", "auxiliary", "teacher")
+"""What ``made_outputs`` has for losses that require it."""
 LARGE = 1e3
+"""The factor of large outputs."""
 CLOSE = 1e-5
+"""The largest difference between values that should be equal."""
 STEP, AGREES = 1e-2, 5e-3
-"""Coarse, since many losses compute in float32 whatever they are given."""
+"""Coarse, since many losses compute in float32 whatever dtype they get."""
 
 
 @dataclass(frozen=True)
 class LossSubject:
-    """A loss's class, and how it is to be made."""
+    """The class of a loss, and how to make one.
+
+    Attributes:
+        made_by: the class.
+        options: keyword arguments of its constructor.
+    """
 
     made_by: Any
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def info(self) -> DataInfo:
-        """What the loss is told."""
-        return tell(make_conversations(dict.fromkeys(DIMS, "vector")))
+        """The ``info`` that the loss is made with."""
+        return data_info(make_conversations(dict.fromkeys(DIMS, "vector")))
 
     def make(self) -> nn.Module:
-        """The loss in training."""
+        """Make the loss, in training mode.
+
+        Raises:
+            CheckSkipped: it requires an output that only its own model has.
+        """
         torch.manual_seed(0)
         made: nn.Module = catalog.construct("loss", self.made_by, (TARGET, self.info), self.options)
         unknown = [name for name in getattr(made, "requires", ()) if name not in KNOWN]
         if unknown:
-            raise NotAsked(f"it reads '{unknown[0]}', which only its own model gives: run it in a recipe")
+            raise CheckSkipped(
+                f"it requires '{unknown[0]}', which only its own model returns: test it in a run of a recipe"
+            )
         return made
 
 
 def made_outputs(rows: int = ROWS, scale: float = 1.0, dtype: torch.dtype = torch.float64, seed: int = 0) -> Outputs:
-    """What a model would give for utterances of one conversation each; its tensors want gradients."""
+    """Make outputs of a model for utterances that are each a conversation of its own.
+
+    Args:
+        rows: N utterances.
+        scale: the standard deviation of all values.
+        dtype: of all values.
+        seed: decides all values.
+
+    Returns:
+        logits ``[N, C]``, embedding ``[N, E]``, auxiliary ``[N, K, C]``, teacher ``[N, C]`` and views ``[N, D]``; all
+        but the teacher require gradients.
+    """
     draw = torch.Generator().manual_seed(seed)
 
     def random(width: int) -> Tensor:
@@ -63,12 +93,12 @@ def made_outputs(rows: int = ROWS, scale: float = 1.0, dtype: torch.dtype = torc
 
 
 def made_labels(rows: int = ROWS) -> dict[str, Tensor]:
-    """Every class, in turn."""
+    """Return labels ``[N]`` that go through the classes in turn."""
     return {TARGET: torch.arange(rows) % len(CLASSES)}
 
 
 def leaves_of(outputs: Outputs) -> list[Tensor]:
-    """The tensors that want gradients."""
+    """Return the tensors that require gradients."""
     found: list[Tensor] = []
 
     def keep(x: Tensor) -> Tensor:
@@ -80,73 +110,76 @@ def leaves_of(outputs: Outputs) -> list[Tensor]:
 
 
 def options_are_documented(subject: LossSubject) -> None:
-    """Every option has a type that a recipe can hold, and is named in the docstring of its class."""
+    """Check that each option has a type that a recipe can hold, and is named in the docstring of the class."""
     check_documented(subject.made_by)
 
 
 def one_finite_number(subject: LossSubject) -> None:
-    """A tensor of shape ``[]``, finite, with a gradient for something that the model gave."""
+    """Check that the loss is a finite tensor ``[]`` with a gradient for an output of the model."""
     outputs = made_outputs()
     value = subject.make()(outputs, made_labels())
     if not isinstance(value, Tensor) or value.shape:
-        raise NotMet(f"it gives {list(value.shape) if isinstance(value, Tensor) else type(value).__name__}, not []")
+        given = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        raise CheckFailed(f"it returns {given}, not a tensor of shape []")
     if not value.isfinite():
-        raise NotMet("it gives NaN or infinity for ordinary outputs")
+        raise CheckFailed("it returns NaN or infinity for ordinary outputs")
     if not value.requires_grad or not any(g.any() for g in _gradients(value, leaves_of(outputs))):
-        raise NotMet("it teaches nothing: no output gets a gradient")
+        raise CheckFailed("no output of the model gets a gradient: nothing would be learned")
 
 
 def nothing_labelled(subject: LossSubject) -> None:
-    """With no label at all it is finite, and so are its gradients."""
-    _finite(subject, made_outputs(), {TARGET: torch.full((ROWS,), UNLABELLED)}, "nothing is labelled")
+    """Check that the loss and its gradients are finite when no utterance has a label."""
+    _finite(subject, made_outputs(), {TARGET: torch.full((ROWS,), UNLABELLED)}, "no utterance has a label")
 
 
 def few_rows(subject: LossSubject) -> None:
-    """Finite for one row, for two, for one class only, and where a class is alone."""
+    """Check that the loss is finite for one utterance, for two, for a single class and for a class of one utterance."""
     _finite(subject, made_outputs(1), made_labels(1), "there is one utterance")
-    _finite(subject, made_outputs(2), made_labels(2), "there are two utterances, each of a class of its own")
-    _finite(subject, made_outputs(), {TARGET: torch.zeros(ROWS, dtype=torch.long)}, "all are of one class")
+    _finite(subject, made_outputs(2), made_labels(2), "there are two utterances of different classes")
+    _finite(
+        subject, made_outputs(), {TARGET: torch.zeros(ROWS, dtype=torch.long)}, "all utterances have the same class"
+    )
     alone = torch.zeros(ROWS, dtype=torch.long)
     alone[0] = 1
     _finite(subject, made_outputs(), {TARGET: alone}, "a class has one utterance")
 
 
 def large_values(subject: LossSubject) -> None:
-    """Finite for outputs a thousand times as large, and for equal ones, in float32."""
-    _finite(
-        subject, made_outputs(scale=LARGE, dtype=torch.float32), made_labels(), f"outputs are as large as {LARGE:g}"
-    )
+    """Check that the loss is finite in float32 for outputs a thousand times as large, and for equal ones."""
+    _finite(subject, made_outputs(scale=LARGE, dtype=torch.float32), made_labels(), f"outputs are about {LARGE:g}")
     equal = made_outputs(scale=0.0, dtype=torch.float32)
     _finite(subject, equal, made_labels(), "all outputs are zero")
 
 
 def unlabelled_rows(subject: LossSubject) -> None:
-    """What is said of an utterance without a label decides nothing."""
+    """Check that the outputs of utterances without a label do not matter."""
     labels = made_labels()
     labels[TARGET][::3] = UNLABELLED
     skipped = labels[TARGET] == UNLABELLED
     one, loss = made_outputs(), subject.make()
     if float(loss(one, labels).detach()) == float(loss(one, {TARGET: labels[TARGET].flip(0)}).detach()):
-        raise NotAsked("it reads no labels")
+        raise CheckSkipped("it reads no labels")
     other = made_outputs(seed=1)
     mixed = _mix(one, other, skipped)
     apart = abs(float(loss(one, labels).detach()) - float(loss(mixed, labels).detach()))
     if apart > CLOSE:
-        raise NotMet(f"utterances without a label move it (by {apart:.2g}): ercfw.labelled tells the rows to read")
+        raise CheckFailed(
+            f"utterances without a label change it (by {apart:.2g}): ercfw.labelled gives the mask of the others"
+        )
 
 
 def any_order(subject: LossSubject) -> None:
-    """The order of conversations decides nothing."""
+    """Check that the order of the conversations does not matter."""
     order = torch.randperm(ROWS, generator=torch.Generator().manual_seed(0))
     outputs, labels, loss = made_outputs(), made_labels(), subject.make()
     turned = map_tensors(outputs, lambda x: x[order])
     apart = abs(float(loss(outputs, labels).detach()) - float(loss(turned, {TARGET: labels[TARGET][order]}).detach()))
     if apart > CLOSE:
-        raise NotMet(f"the order of the utterances moves it (by {apart:.2g})")
+        raise CheckFailed(f"the order of the utterances changes it (by {apart:.2g})")
 
 
 def finite_differences(subject: LossSubject) -> None:
-    """Its gradients agree with finite differences."""
+    """Check that the gradients agree with finite differences."""
     outputs, labels, loss = made_outputs(), made_labels(), subject.make().double()
     leaves = leaves_of(outputs)
     value = loss(outputs, labels)
@@ -158,19 +191,19 @@ def finite_differences(subject: LossSubject) -> None:
             sides.append(float(loss(_with(outputs, leaves, shifted), labels).detach()))
         numeric, analytic = (sides[0] - sides[1]) / (2 * step), float((gradient * direction).sum())
         if abs(numeric - analytic) > AGREES * max(1.0, abs(numeric)):
-            raise NotMet(f"its gradient says {analytic:.4g} where finite differences say {numeric:.4g}")
+            raise CheckFailed(f"its gradient is {analytic:.4g}, but finite differences give {numeric:.4g}")
 
 
 def any_device(subject: LossSubject) -> None:
-    """It computes where the outputs are, and never reads a value there, for which the host would wait."""
-    loss = subject.make().to(ELSEWHERE)
+    """Check that the loss computes on the device of the outputs, and reads no value, which would make the CPU wait."""
+    loss = subject.make().to(META)
     outputs = map_tensors(made_outputs(dtype=torch.float32), _moved)
-    labels = {target: y.to(ELSEWHERE) for target, y in made_labels().items()}
-    run_elsewhere(lambda: torch.autograd.backward(loss(outputs, labels)))
+    labels = {target: y.to(META) for target, y in made_labels().items()}
+    run_on_meta(lambda: torch.autograd.backward(loss(outputs, labels)))
 
 
 def _moved(x: Tensor) -> Tensor:
-    return x.detach().to(ELSEWHERE).requires_grad_(x.requires_grad)
+    return x.detach().to(META).requires_grad_(x.requires_grad)
 
 
 def _with(outputs: Outputs, old: list[Tensor], new: list[Tensor]) -> Outputs:
@@ -180,7 +213,7 @@ def _with(outputs: Outputs, old: list[Tensor], new: list[Tensor]) -> Outputs:
 
 
 def _mix(one: Outputs, other: Outputs, take_other: Tensor) -> Outputs:
-    """Rows of one, or of the other where it is asked for."""
+    """Return the outputs with the rows of the other where ``take_other``."""
     pairs = zip(leaves_of(one), leaves_of(other), strict=True)
     return _with(one, leaves_of(one), [_rows(take_other, b, a) for a, b in pairs])
 
@@ -199,9 +232,9 @@ def _gradients(value: Tensor, leaves: list[Tensor]) -> list[Tensor]:
 def _finite(subject: LossSubject, outputs: Outputs, labels: dict[str, Tensor], where: str) -> None:
     value = subject.make()(outputs, labels)
     if not value.isfinite():
-        raise NotMet(f"it gives NaN or infinity where {where}")
+        raise CheckFailed(f"it returns NaN or infinity where {where}")
     if not all(gradient.isfinite().all() for gradient in _gradients(value, leaves_of(outputs))):
-        raise NotMet(f"its gradient is NaN or infinite where {where}")
+        raise CheckFailed(f"its gradient is NaN or infinite where {where}")
 
 
 CHECKS = (

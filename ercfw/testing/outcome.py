@@ -1,33 +1,45 @@
-"""What the conformance kit found: each check, and why it failed or was left out."""
+"""What a conformance check found: passed, failed, failed as expected, or skipped, and why."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-Status = Literal["passed", "failed", "skipped"]
+Status = Literal["passed", "failed", "xfailed", "skipped"]
 
 
-class NotMet(Exception):  # noqa: N818  # what a check found, no error of its own
-    """A part does not keep a promise; says how, and what would mend it."""
+class CheckFailed(Exception):  # noqa: N818  # the finding of a check, not an error of the kit
+    """A part breaks a promise of its kind; the message says how, and how to fix it where that is known."""
 
 
-class NotAsked(Exception):  # noqa: N818
-    """A check has nothing to say of this part, and why."""
+class CheckSkipped(Exception):  # noqa: N818
+    """A check does not apply to a part; the message says why."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One check of one part.
+    """The result of one check of one part.
 
     Attributes:
-        check: its name.
-        status: how it ended.
-        reason: why, if it did not pass.
+        check: the name of the check, such as ``any order``.
+        status: how it ended; ``xfailed`` means that it failed and its part declares that.
+        reason: why it did not pass; empty if it did.
     """
 
     check: str
     status: Status
     reason: str = ""
+
+    def declared(self, why: str) -> "Outcome":
+        """Return the outcome of a check that its part declares as an expected failure.
+
+        A failure becomes ``xfailed``, with ``why`` and what the check found. A pass becomes ``failed``, so that the
+        declaration is removed once it no longer holds. A skipped check stays skipped.
+        """
+        if self.status == "failed":
+            return replace(self, status="xfailed", reason=f"{why} ({self.reason})")
+        if self.status == "passed":
+            return replace(self, status="failed", reason="declared as an expected failure but passes: remove it")
+        return self
 
     def __str__(self) -> str:
         return f"{self.status:7} {self.check}" + (f": {self.reason}" if self.reason else "")
@@ -35,20 +47,29 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Report:
-    """All checks of one part."""
+    """The outcomes of all checks of one part; ``str`` gives one line per check and the summary.
+
+    Attributes:
+        part: its kind and the name of its class.
+        outcomes: in the order in which the checks ran.
+    """
 
     part: str
     outcomes: tuple[Outcome, ...]
 
     def of(self, status: Status) -> Sequence[Outcome]:
-        """Those that ended so."""
+        """Return the outcomes with this status."""
         return [outcome for outcome in self.outcomes if outcome.status == status]
 
     @property
     def summary(self) -> str:
-        """How many ran, failed and were skipped."""
+        """How many checks ran, failed and were skipped, in one line."""
         ran = len(self.outcomes) - len(self.of("skipped"))
-        return f"{self.part}: {ran} checks ran, {len(self.of('failed'))} failed, {len(self.of('skipped'))} skipped"
+        expected = f"{len(self.of('xfailed'))} failed as expected, " if self.of("xfailed") else ""
+        return (
+            f"{self.part}: {ran} checks ran, {len(self.of('failed'))} failed, {expected}"
+            f"{len(self.of('skipped'))} skipped"
+        )
 
     def __str__(self) -> str:
         return "\n".join([*map(str, self.outcomes), self.summary])

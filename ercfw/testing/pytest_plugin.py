@@ -1,4 +1,4 @@
-"""For pytest: every conformance check of a part as a test of its own, ``pytest --ercfw-check fusion/gated-sum``."""
+"""The pytest plugin: ``pytest --ercfw-check fusion/gated-sum`` runs each conformance check of a part as a test."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -7,13 +7,17 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option."""
+    """Add ``--ercfw-check``."""
     help = "run the conformance checks of an installed part of ercfw, KIND/NAME, each as a test; repeatable"
     parser.getgroup("ercfw").addoption("--ercfw-check", action="append", default=[], metavar="KIND/NAME", help=help)
 
 
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Add the checks of the parts that were asked for."""
+    """Add the checks of the parts that ``--ercfw-check`` names.
+
+    Raises:
+        UsageError: there is no such part.
+    """
     for part in config.getoption("--ercfw-check"):
         items.extend(_checks_of(session, part))
 
@@ -21,7 +25,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
 def _checks_of(session: pytest.Session, part: str) -> Iterable[pytest.Item]:
     from ercfw.errors import InputError
     from ercfw.registry.catalog import load_catalog
-    from ercfw.testing.kit import CHECKS
+    from ercfw.testing.conformance_kit import CHECKS
 
     kind, _, name = part.rpartition("/")
     try:
@@ -36,15 +40,15 @@ def _checks_of(session: pytest.Session, part: str) -> Iterable[pytest.Item]:
 
 
 class ConformanceItem(pytest.Item):
-    """One check of one part."""
+    """One check of one part, as a test."""
 
     def __init__(self, *, part: Any, check: Any, **more: Any) -> None:
         super().__init__(**more)
         self._part, self._check = part, check
 
     def runtest(self) -> None:
-        """Run the check."""
-        from ercfw.testing.kit import run_check, subject_of
+        """Run the check; fail or skip as it does."""
+        from ercfw.testing.conformance_kit import run_check, subject_of
 
         outcome = run_check(self._check, subject_of(self._part.kind, self._part.made_by))
         if outcome.status == "failed":
@@ -53,5 +57,5 @@ class ConformanceItem(pytest.Item):
             pytest.skip(outcome.reason)
 
     def reportinfo(self) -> tuple[Any, int | None, str]:
-        """Where it stands."""
+        """Return what pytest shows as the place of the test."""
         return self.path, None, self.name

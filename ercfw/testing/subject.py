@@ -1,4 +1,4 @@
-"""A part of a network under test: made, and run on conversations, whatever its kind."""
+"""A part of a network under test, of any kind: how to make it and how to run it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,25 +13,25 @@ from ercfw.contract.conversation import Conversation
 from ercfw.contract.data_info import DataInfo, StreamKind
 from ercfw.contract.interfaces import Fused
 from ercfw.registry import catalog
-from ercfw.testing.material import DIMS, SIZES, SOME, TARGET, make_conversations, pack, tell
-from ercfw.testing.outcome import NotMet
+from ercfw.testing.fixtures import DIMS, SIZES, SOME, TARGET, data_info, make_conversations, pack
+from ercfw.testing.outcome import CheckFailed
 
 KINDS = ("encoder", "context", "fusion", "head", "model")
-"""Kinds that are parts of a network."""
+"""The kinds that are parts of a network."""
 ONE = "text"
-"""The modality that parts read which read one."""
+"""The modality for parts that read a single one."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A part's class, and how it is to be made.
+    """The class of a part, and how to make one.
 
     Attributes:
         kind: one of ``KINDS``.
         made_by: its class.
-        options: for its constructor.
-        reads: what its modalities are made of: ``vector``, ``frames`` or ``tokens``.
-        dims: the width of each modality that it is given.
+        options: keyword arguments of its constructor.
+        reads: what its modalities hold: ``vector``, ``frames`` or ``tokens``.
+        dims: the width of each modality; for tokens, the size of the vocabulary.
     """
 
     kind: str
@@ -42,20 +42,20 @@ class Subject:
 
     @cached_property
     def conversations(self) -> list[Conversation]:
-        """Some of every length; a third of the values is absent."""
+        """Conversations of several lengths; about a third of the values is absent."""
         return self.others()
 
     def others(self, absent: float = SOME, sizes: Sequence[int] = SIZES, seed: int = 0) -> list[Conversation]:
-        """Conversations of these modalities, by another seed."""
+        """Make conversations of the same modalities; the arguments are those of ``make_conversations``."""
         return make_conversations(dict.fromkeys(self.dims, self.reads), absent, sizes, seed, self.dims)
 
     @cached_property
     def info(self) -> DataInfo:
-        """What the part is told."""
-        return tell(self.conversations)
+        """The ``info`` that the part is made with."""
+        return data_info(self.conversations)
 
     def make(self, seed: int = 0) -> nn.Module:
-        """The part with fresh weights, in evaluation."""
+        """Make the part with weights of this seed, in evaluation mode."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             made: nn.Module = catalog.construct(self.kind, self.made_by, self._wired(), self.options)
@@ -72,18 +72,18 @@ class Subject:
         return (self.dims[ONE], TARGET, self.info) if self.kind == "head" else (self.info,)
 
     def run(self, part: nn.Module, conversations: Sequence[Conversation]) -> Tensor:
-        """Everything that the part gives: ``[N, ...]``, side by side."""
+        """Run the part on conversations and return all its tensors side by side: ``[N, D]``."""
         return self.run_inputs(part, pack(conversations).inputs)
 
     def run_inputs(self, part: nn.Module, inputs: Inputs) -> Tensor:
-        """The same of a packed batch."""
+        """Run the part on a packed batch and return all its tensors side by side: ``[N, D]``."""
         return torch.cat(self.pieces(part, inputs), -1)
 
     def pieces(self, part: nn.Module, inputs: Inputs) -> list[Tensor]:
-        """Each tensor that the part gives, ``[N, ...]``.
+        """Run the part on a packed batch and return each of its tensors, ``[N, D]``.
 
         Raises:
-            NotMet: it gives something else.
+            CheckFailed: the part returns something else than its kind does.
         """
         given = self._call(part, inputs)
         if isinstance(given, Tensor):
@@ -95,7 +95,7 @@ class Subject:
         if isinstance(given, Outputs):
             heads = [tensor for head in given.heads.values() for tensor in self._answers(head)]
             return [*heads, *given.views.values()]
-        raise NotMet(f"it gives {type(given).__name__}; see the table of kinds in the plugin author's tutorial")
+        raise CheckFailed(f"it returns {type(given).__name__}; see the table of kinds in the plugin author's tutorial")
 
     @staticmethod
     def _answers(head: HeadOutput) -> list[Tensor]:
@@ -106,7 +106,7 @@ class Subject:
         return part(*self.arguments(inputs))
 
     def arguments(self, inputs: Inputs) -> tuple[Any, ...]:
-        """What the part is called with."""
+        """Return the arguments that the part is called with."""
         values = {name: stream.values for name, stream in inputs.streams.items()}
         if self.kind == "encoder":
             return (inputs.streams[ONE], inputs)

@@ -1,4 +1,4 @@
-"""A part in two real processes that share a batch: the gradients of one that has it all."""
+"""Runs a part in two processes that share a batch and compares their gradients with those of one process."""
 
 import inspect
 import json
@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from ercfw.contract.batch import Inputs
-from ercfw.testing.material import pack
-from ercfw.testing.outcome import NotAsked, NotMet
+from ercfw.testing.fixtures import pack
+from ercfw.testing.outcome import CheckFailed, CheckSkipped
 from ercfw.testing.subject import Subject
 
 CLOSE = 1e-3
@@ -25,7 +25,7 @@ PROCESSES = 2
 
 
 class Whole(nn.Module):
-    """The part as a module that gives one tensor."""
+    """The part as a module that returns one tensor."""
 
     def __init__(self, subject: Subject) -> None:
         super().__init__()
@@ -33,17 +33,23 @@ class Whole(nn.Module):
         self.part = subject.make()
 
     def forward(self, inputs: Inputs) -> Tensor:
-        """``[N, ...]``."""
+        """Return all tensors of the part side by side: ``[N, D]``."""
         return self.subject.run_inputs(self.part, inputs)
 
 
 def two_processes(subject: Subject) -> None:
-    """Two processes, each with half of the conversations, find the gradients that one finds with all of them."""
+    """Check that two processes, each with half of the conversations, get the gradients of one with all of them.
+
+    Raises:
+        CheckFailed: the gradients differ, a process fails, or they do not end within ``PATIENCE`` seconds.
+        CheckSkipped: another process cannot import the class, or the part has no parameters to train.
+    """
     if "<locals>" in subject.made_by.__qualname__:
-        raise NotAsked("its class is made inside a function, so no other process can make it: move it to its module")
+        what = "its class is defined inside a function, so another process cannot import it"
+        raise CheckSkipped(f"{what}: move it to its module")
     if not any(parameter.requires_grad for parameter in subject.make().parameters()):
-        raise NotAsked("it has no parameters")
-    told = json.dumps({
+        raise CheckSkipped("it has no parameters")
+    request = json.dumps({
         "kind": subject.kind,
         "module": subject.made_by.__module__,
         "file": inspect.getfile(subject.made_by),
@@ -55,45 +61,45 @@ def two_processes(subject: Subject) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    command = [sys.executable, "-m", "ercfw.testing.two_processes", told]
+    command = [sys.executable, "-m", "ercfw.testing.two_processes", request]
     where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(PROCESSES), "OMP_NUM_THREADS": "1"}
     started = [
         subprocess.Popen(command, env={**os.environ, **where, "RANK": str(rank)}, stderr=subprocess.PIPE, text=True)
         for rank in range(PROCESSES)
     ]
     try:
-        said = [process.communicate(timeout=PATIENCE)[1] for process in started]
+        errors = [process.communicate(timeout=PATIENCE)[1] for process in started]
     except subprocess.TimeoutExpired:
-        raise NotMet(
-            f"two processes do not end in {PATIENCE} s: does one wait for what the other never sends?"
+        raise CheckFailed(
+            f"two processes do not end within {PATIENCE} s: one may wait for data that the other never sends"
         ) from None
     finally:
         for process in started:
             process.kill()
             process.wait()
-    for process, lines in zip(started, said, strict=True):
+    for process, lines in zip(started, errors, strict=True):
         if process.returncode:
-            raise NotMet((lines.strip().splitlines() or ["a process ended without a word"])[-1])
+            raise CheckFailed((lines.strip().splitlines() or ["a process ended without an error message"])[-1])
 
 
-def _class(told: dict[str, Any]) -> Any:
-    """The part's class, of an installed module or of a file."""
+def _class(request: dict[str, Any]) -> Any:
+    """Import the class of the part, from its module or from its file."""
     try:
-        module = import_module(told["module"])
+        module = import_module(request["module"])
     except ImportError:
-        spec = spec_from_file_location(Path(told["file"]).stem, told["file"])
+        spec = spec_from_file_location(Path(request["file"]).stem, request["file"])
         assert spec is not None
         assert spec.loader is not None
         module = module_from_spec(spec)
         spec.loader.exec_module(module)
     found: Any = module
-    for name in told["name"].split("."):
+    for name in request["name"].split("."):
         found = getattr(found, name)
     return found
 
 
 def _gradients(model: nn.Module, whole: Whole, inputs: Inputs) -> dict[str, Tensor]:
-    """Of a sum over all rows, in which each column counts otherwise."""
+    """Return the gradient of each parameter for a sum over all rows, weighted by column."""
     given = model(inputs)  # [N, D]
     weights = torch.randn(given.shape[1], generator=torch.Generator().manual_seed(0))  # [D]
     torch.autograd.backward((given * weights).sum())
@@ -101,9 +107,9 @@ def _gradients(model: nn.Module, whole: Whole, inputs: Inputs) -> dict[str, Tens
 
 
 def main() -> None:
-    """One of the processes; ends with an error where its gradients differ."""
-    told = json.loads(sys.argv[1])
-    subject = Subject(told["kind"], _class(told), told["options"], told["reads"], told["dims"])
+    """Run one of the two processes; end with an error if its gradients differ from those of a single process."""
+    request = json.loads(sys.argv[1])
+    subject = Subject(request["kind"], _class(request), request["options"], request["reads"], request["dims"])
     alone = Whole(subject)
     expected = _gradients(alone, alone, pack(subject.conversations).inputs)
     torch.distributed.init_process_group("gloo")
@@ -112,7 +118,7 @@ def main() -> None:
     model = nn.parallel.DistributedDataParallel(shared, find_unused_parameters=True)
     found = _gradients(model, shared, pack(subject.conversations[rank::PROCESSES]).inputs)
     for name, gradient in expected.items():
-        # DistributedDataParallel gives the mean over the processes.
+        # DistributedDataParallel averages over the processes.
         apart = float((PROCESSES * found[name] - gradient).abs().max())
         if not apart <= CLOSE * max(1.0, float(gradient.abs().max())):
             _end(f"in two processes the gradient of {name} differs from that of one (by {apart:.2g})")
@@ -121,7 +127,7 @@ def main() -> None:
 
 
 def _end(error: str) -> NoReturn:
-    """End at once: gloo's threads, torn down with Python, end a process with an error of their own now and then."""
+    """End the process at once: during a normal exit of Python, threads of gloo now and then raise an error."""
     print(error, file=sys.stderr, flush=True)
     os._exit(1 if error else 0)
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch import distributed as dist
 
 from ercfw.contract.conversation import Conversation
+from ercfw.contract.hooks import Epoch
 from ercfw.data.collate import batches
 from ercfw.errors import ErcfwError, PeerGoneError, RunError, cause_of
 from ercfw.recipe.schema import Train
@@ -23,7 +24,7 @@ from ercfw.training.evaluate import predict
 from ercfw.training.gradients import backward
 from ercfw.training.prefetch import ahead
 from ercfw.training.resume import save
-from ercfw.training.state import Callbacks, Epoch, Plan, Training
+from ercfw.training.state import Callbacks, Plan, Training
 
 
 @contextmanager
@@ -167,9 +168,15 @@ def _watch(training: Training, plan: Plan, told: Callbacks) -> Epoch:
         scheduled = chosen if same else answer(training, plan, watched.schedule, told)
         training.schedule.epoch(sum(scheduled.losses.values()))
         scores = score(chosen, plan.metrics, plan.info)
-    line: Epoch = {key: underway[key] for key in ("epoch", "lr")}
-    line["train_loss"] = {name: total / underway["steps"] for name, total in underway["totals"].items()}
-    line |= {"watched_loss": dict(chosen.losses), "watched": scores, "selected": selected(scores, plan.select)}
+    line = Epoch(
+        epoch=underway["epoch"],
+        lr=underway["lr"],
+        train_loss={name: total / underway["steps"] for name, total in underway["totals"].items()},
+        watched_loss=dict(chosen.losses),
+        watched=scores,
+        selected=selected(scores, plan.select),
+        seconds=0.0,
+    )
     if not math.isfinite(line["selected"]):
         raise RunError(f"epoch {line['epoch']}: {plan.select}, which chooses the epoch, is {line['selected']}")
     return line

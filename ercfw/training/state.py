@@ -13,14 +13,13 @@ from torch import Tensor, nn
 
 from ercfw.contract.conversation import Conversation
 from ercfw.contract.data_info import DataInfo
+from ercfw.contract.hooks import Epoch
 from ercfw.contract.interfaces import Metric
 from ercfw.errors import InputError
 from ercfw.model.losses import WeightedLosses
 from ercfw.recipe.schema import Train
 from ercfw.system.out_of_memory import Memory
 from ercfw.training.optimizer import Schedule, make_optimizer, make_schedule
-
-Epoch = dict[str, Any]
 
 
 @dataclass(frozen=True)

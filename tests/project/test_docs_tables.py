@@ -24,7 +24,7 @@ from ercfw.recipe.search_space import Range, Tune
 from ercfw.recipe.shipped import shipped_recipes
 from ercfw.registry.catalog import KINDS, load_catalog
 from ercfw.report import plots
-from ercfw.testing.kit import CHECKS, SLOW_CHECKS
+from ercfw.testing.conformance_kit import CHECKS, SLOW_CHECKS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *sorted(f"docs/{p.name}" for p in CHECKOUT.glob("docs/*.md"))]

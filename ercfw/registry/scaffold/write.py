@@ -1,4 +1,4 @@
-"""Writes a new plugin: a package, or a single file beside a recipe."""
+"""Writes a new plugin: a package, or a single file with a recipe."""
 
 import re
 from collections.abc import Mapping
@@ -24,20 +24,23 @@ RECIPE: Mapping[str, Mapping[str, Any]] = {
 
 
 def new_plugin(catalog: Catalog, name: str, kind: str, folder: Path) -> list[Path]:
-    """Write a package: its module, its tests, a recipe, a README and what installs it.
+    """Write a package: module, tests, recipe, README and ``pyproject.toml``.
 
     Args:
-        catalog: the plugins that are there, whose names are taken.
-        name: kebab-case, as recipes will write it.
+        catalog: the installed plugins; their names are taken.
+        name: the name of the part in recipes, in kebab-case.
         kind: such as ``fusion``.
-        folder: where; it must be new or empty.
+        folder: the folder of the package; it must be new or empty.
+
+    Returns:
+        the files.
 
     Raises:
-        InputError: the name is none or taken, there is no such kind, or the folder holds something.
+        InputError: the name is invalid or taken, there is no such kind, or the folder is not empty.
     """
     words = _words(catalog, name, kind)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError.at(folder, "is there already, and not an empty folder", "name another: --to")
+        raise InputError.at(folder, "exists and is not an empty folder", "name another one: --to FOLDER")
     written = {
         f"{words['module']}.py": _filled(f"{kind}.py", words),
         f"tests/test_{words['module']}.py": _filled("test.py", words),
@@ -50,10 +53,13 @@ def new_plugin(catalog: Catalog, name: str, kind: str, folder: Path) -> list[Pat
 
 
 def new_single_file(catalog: Catalog, name: str, kind: str, folder: Path) -> list[Path]:
-    """Write a plugin file and a recipe that names it.
+    """Write a plugin file and a recipe that uses it; the arguments are those of ``new_plugin``.
+
+    Returns:
+        the files.
 
     Raises:
-        InputError: as ``new_plugin``; or a file of that name is there.
+        InputError: the name is invalid or taken, there is no such kind, or one of the files exists.
     """
     words = _words(catalog, name, kind)
     written = {f"{words['module']}.py": _filled(f"{kind}.py", words)}
@@ -61,7 +67,7 @@ def new_single_file(catalog: Catalog, name: str, kind: str, folder: Path) -> lis
         written[f"{words['module']}.toml"] = _recipe(name, kind, [f"./{words['module']}.py"])
     taken = [folder / path for path in written if (folder / path).exists()]
     if taken:
-        raise InputError.at(taken[0], "is there already", "name another folder: --to")
+        raise InputError.at(taken[0], "exists already", "name another folder: --to FOLDER")
     return _write(folder, written)
 
 
@@ -72,14 +78,20 @@ def _write(folder: Path, written: Mapping[str, str]) -> list[Path]:
 
 
 def _words(catalog: Catalog, name: str, kind: str) -> dict[str, str]:
-    """What the templates' blanks are filled with."""
+    """Return the words to put into the templates."""
     if kind not in KINDS:
         raise InputError.at(f"--kind {kind}", "there is no such kind", did_you_mean(kind, KINDS))
     if not NAME.fullmatch(name):
-        raise InputError.at(f"new plugin {name}", "is no name for a part", "small letters, digits and -: gated-sum")
+        raise InputError.at(
+            f"new plugin {name}",
+            "is not a valid name for a part",
+            "small letters, digits and hyphens, such as gated-sum",
+        )
     if name in catalog.names(kind):
         raise InputError.at(
-            f"new plugin {name}", f"there is a {kind} of that name already", f"ercfw show {kind} {name}"
+            f"new plugin {name}",
+            f"{kind} '{name}' exists already",
+            f"another name; see it with ercfw show {kind} {name}",
         )
     module = name.replace("-", "_")
     title = name.replace("-", " ").capitalize()
@@ -96,7 +108,7 @@ def _filled(template: str, words: Mapping[str, str]) -> str:
 
 
 def _recipe(name: str, kind: str, plugins: list[str]) -> str:
-    """A short run on simulated conversations in which the part is used."""
+    """Return a recipe of a short run on simulated conversations that uses the part."""
     import tomlkit
 
     part = {"use": name}
@@ -116,5 +128,5 @@ def _recipe(name: str, kind: str, plugins: list[str]) -> str:
         tables = {key: value for key, value in tables.items() if key not in ("encoder", "fusion", "head")}
     if kind == "dataset":
         del tables["fusion"]
-    head = {"schema": 1, "title": f"Tries {name}", **({"plugins": plugins} if plugins else {})}
+    head = {"schema": 1, "title": f"Try {name}", **({"plugins": plugins} if plugins else {})}
     return tomlkit.dumps({**head, **tables})

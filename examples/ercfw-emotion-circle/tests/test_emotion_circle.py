@@ -9,11 +9,11 @@ from pydantic import ValidationError
 
 from ercfw import HeadOutput, InputError, Outputs, Rows
 from ercfw.testing import conformance
-from ercfw.testing.material import CLASSES, TARGET, make_conversations, pack, tell
+from ercfw.testing.fixtures import CLASSES, TARGET, data_info, make_conversations, pack
 
 CONVERSATIONS = make_conversations({"text": "vector"})
 SIZE = sum(map(len, CONVERSATIONS))
-INFO = tell(CONVERSATIONS)
+INFO = data_info(CONVERSATIONS)
 
 
 def scored(loss: EmotionCircle, labels: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:

@@ -2,7 +2,7 @@ import torch
 from ercfw_low_rank import LowRank
 
 from ercfw.testing import conformance
-from ercfw.testing.material import DIMS, make_conversations, pack, tell
+from ercfw.testing.fixtures import DIMS, data_info, make_conversations, pack
 
 CONVERSATIONS = make_conversations({"text": "vector", "audio": "vector"}, absent=0, sizes=(3, 2))
 TWO = {m: DIMS[m] for m in ("text", "audio")}
@@ -15,7 +15,7 @@ def test_it_is_a_fusion() -> None:
 
 def test_it_is_the_outer_product_times_a_whole_weight_tensor() -> None:
     torch.manual_seed(0)
-    fusion = LowRank(TWO, tell(CONVERSATIONS), width=3, rank=2).double()
+    fusion = LowRank(TWO, data_info(CONVERSATIONS), width=3, rank=2).double()
     inputs = pack(CONVERSATIONS).inputs
     xs = {m: torch.randn(5, dim, dtype=torch.float64) for m, dim in TWO.items()}  # [N, D_m]
     whole = {m: torch.cat([f.weight, f.bias[:, None]], 1).view(2, 3, -1) for m, f in fusion.factors.items()}

@@ -1,4 +1,4 @@
-"""``ercfw new plugin``: what it writes works as written."""
+"""``ercfw new plugin``: the files that it writes work unchanged."""
 
 import subprocess
 import sys
@@ -67,14 +67,14 @@ def test_its_own_tests_pass_and_its_code_is_clean(kind, cli, tmp_path):
     ("words", "says"),
     [
         (("my-part", "--kind", "fussion"), "--kind fussion: there is no such kind..did you mean 'fusion'?"),
-        (("My_Part", "--kind", "fusion"), "new plugin My_Part: is no name for a part"),
-        (("gated-sum", "--kind", "fusion"), "there is a fusion of that name already..ercfw show fusion gated-sum"),
-        (("my-part", "--kind", "fusion", "--to", "full"), "full: is there already, and not an empty folder"),
-        (("taken", "--kind", "fusion", "--single-file", "--to", "full"), "taken.py: is there already"),
+        (("My_Part", "--kind", "fusion"), "new plugin My_Part: is not a valid name for a part"),
+        (("gated-sum", "--kind", "fusion"), "fusion 'gated-sum' exists already..ercfw show fusion gated-sum"),
+        (("my-part", "--kind", "fusion", "--to", "full"), "full: exists and is not an empty folder"),
+        (("taken", "--kind", "fusion", "--single-file", "--to", "full"), "taken.py: exists already"),
         (("my-part", "--kind", "fusion", "--to", "full/taken.py/x"), "is no folder that can be written to"),
     ],
 )
-def test_what_cannot_be(cli, tmp_path, words, says):
+def test_invalid_requests_write_nothing(cli, tmp_path, words, says):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "taken.py").write_text("mine")
     cli("new", "plugin", *words).check(2, says)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from ercfw import Broken, Dataset, Extractor, FeatureTable, FileLayout, InputError, Provenance
-from ercfw.testing.material import CLASSES, make_conversations
+from ercfw.testing.fixtures import CLASSES, make_conversations
 
 
 class GoodData(Dataset):

@@ -29,6 +29,9 @@ class Good(FusionBlock):
         places = torch.arange(inputs.layout.mask.shape[1])  # [U]
         return {"evenly": (places < lengths) / lengths}  # [N, 1, U]
 
+    def parameter_groups(self):
+        return {"projections": list(self.project.parameters())}
+
 
 class Undocumented(Good):
     """Says nothing."""
@@ -169,36 +172,6 @@ class OtherByRank(Good):
         return super().forward(xs, inputs) * (1 + rank)
 
 
-class ExplainsTooMuch(Good):
-    def explain(self, xs, inputs):
-        return {"twice": 2 * super().explain(xs, inputs)["evenly"]}
-
-
-class ExplainsBelowZero(Good):
-    def explain(self, xs, inputs):
-        weights = super().explain(xs, inputs)["evenly"]
-        weights[..., 0] = 1 - weights[..., 1:].sum(-1)
-        return {"moved": weights + torch.tensor([3.0, -3.0]).repeat(weights.shape[2])[: weights.shape[2]]}
-
-
-class ExplainsEmptyPlaces(Good):
-    def explain(self, xs, inputs):
-        weights = super().explain(xs, inputs)["evenly"]
-        return {"everywhere": torch.full_like(weights, 1 / weights.shape[2])}
-
-
-class ExplainsOtherwiseAlone(Good):
-    def explain(self, xs, inputs):
-        weights = super().explain(xs, inputs)["evenly"]
-        return {"first": nn.functional.one_hot(torch.zeros(len(weights), dtype=torch.long), weights.shape[2])
-                [:, None].float() if len(inputs.layout.sizes) == 1 else weights}  # fmt: skip
-
-
-class ExplainsFlat(Good):
-    def explain(self, xs, inputs):
-        return {"flat": super().explain(xs, inputs)["evenly"].squeeze(1)}
-
-
 class MadeOnTheHost(Good):
     def forward(self, xs, inputs):
         places = torch.arange(len(inputs.speakers)).unsqueeze(-1)
@@ -242,6 +215,5 @@ MUTANTS = {
     "saved and loaded": [HidesState, LearnsInHiding],
     "compiled": [OtherWhenCompiled],
     "leaves inputs alone": [ChangesItsInput],
-    "explained": [ExplainsTooMuch, ExplainsBelowZero, ExplainsEmptyPlaces, ExplainsOtherwiseAlone, ExplainsFlat],
     "any device": [MadeOnTheHost, ProductWithTheHost, GradientFromTheHost],
 }

@@ -122,13 +122,13 @@ def test_the_check_catches_it(check, mutant):
     assert check in {outcome.check for outcome in check_part("loss", mutant).of("failed")}
 
 
-def test_what_a_loss_of_its_own_model_cannot_be_asked():
+def test_a_loss_of_an_output_that_only_its_model_has_is_skipped():
     report = check_part("loss", OfAnExtra)
     assert {outcome.status for outcome in report.outcomes[1:]} == {"skipped"}
-    assert "it reads 'gates', which only its own model gives" in report.outcomes[1].reason
+    assert "it requires 'gates', which only its own model returns" in report.outcomes[1].reason
 
 
-def test_a_loss_that_reads_a_value_is_told_of():
+def test_a_loss_that_reads_a_value_is_skipped_with_the_reason():
     (outcome,) = [each for each in check_part("loss", ReadsAValue).outcomes if each.check == "any device"]
     assert outcome.status == "skipped"
-    assert "it waits for the device to read a value" in outcome.reason
+    assert "it reads a value, which makes the CPU wait" in outcome.reason

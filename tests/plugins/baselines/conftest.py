@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ercfw.testing.material import DIMS, make_conversations, pack, tell
+from ercfw.testing.fixtures import DIMS, data_info, make_conversations, pack
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def made():
     def make(modalities=tuple(DIMS), **options):
         conversations = make_conversations(dict.fromkeys(modalities, "vector"), **options)
         inputs = pack(conversations).inputs.map(lambda x: x.double() if x.is_floating_point() else x)
-        return conversations, inputs, tell(conversations)
+        return conversations, inputs, data_info(conversations)
 
     return make
 

@@ -8,7 +8,7 @@ import torch
 
 from ercfw import Conversation, InputError
 from ercfw.testing import check_part
-from ercfw.testing.material import make_conversations, pack, tell
+from ercfw.testing.fixtures import data_info, make_conversations, pack
 from ercfw_baselines.mvn import MVN
 from ercfw_baselines.words import Words, read_vectors, split_words
 
@@ -79,7 +79,7 @@ def mvn_loops(model, inputs, memory, width):
 @pytest.mark.parametrize("absent", [0.0, 0.5])
 def test_both_views_utterance_by_utterance(memory, absent, drawn):
     conversations = make_conversations({"text": "tokens"}, dims={"text": 30}, sizes=(7, 1, 24), absent=absent)
-    model = drawn(MVN(tell(conversations), word_width=5, width=6, memory=memory))
+    model = drawn(MVN(data_info(conversations), word_width=5, width=6, memory=memory))
     inputs = pack(conversations).inputs
     given = model(inputs).heads[TARGET]
     words, wholes = mvn_loops(model, inputs, memory, 6)
@@ -105,7 +105,7 @@ def test_words_keep_the_promises_of_an_extractor(from_file, vectors):
 
 def test_vectors_of_a_file_are_of_length_one_and_stay(vectors):
     conversations = make_conversations({"text": "tokens"}, dims={"text": 4})
-    model = MVN(tell(conversations), vectors=vectors, width=4)
+    model = MVN(data_info(conversations), vectors=vectors, width=4)
     wanted = torch.tensor([[0, 0, 0], [1 / 3, 2 / 3, 2 / 3], [-1, 0, 0], [0, 0.6, 0.8]])
     torch.testing.assert_close(model.embed.weight, wanted)
     assert not model.embed.weight.requires_grad
@@ -122,7 +122,7 @@ def test_vectors_of_a_file_are_of_length_one_and_stay(vectors):
 def test_what_it_cannot_read(kinds, size, says, vectors):
     conversations = make_conversations(kinds, dims=dict.fromkeys(kinds, size))
     with pytest.raises(InputError, match=says):
-        MVN(tell(conversations), vectors=vectors)
+        MVN(data_info(conversations), vectors=vectors)
 
 
 def test_words_of_a_text():

@@ -10,7 +10,7 @@ import torch
 from ercfw import HeadOutput, InputError, Outputs, Rows
 from ercfw.contract.batch import Stream
 from ercfw.testing import check_part
-from ercfw.testing.material import make_conversations, pack, tell
+from ercfw.testing.fixtures import data_info, make_conversations, pack
 from ercfw_baselines.pmf import PMF, InfoNCE, Summary
 from ercfw_baselines.unimse import LabelLikelihood, UniMSE
 from ercfw_baselines.unimse_lite import UniMSELite
@@ -46,7 +46,7 @@ def tiny_t5(tmp_path_factory):
 @pytest.fixture
 def batch(tiny_t5):
     conversations = make_conversations(KINDS, dims={"text": 97, "audio": 5, "visual": 4}, sizes=(3, 2), absent=0)
-    return pack(conversations).inputs, tell(conversations)
+    return pack(conversations).inputs, data_info(conversations)
 
 
 def test_the_adapter_position_by_position(drawn):
@@ -84,7 +84,7 @@ def test_contrast_by_loops():
         for i in rows:
             scores = [torch.cosine_similarity(views["text"][i], views[name][j], dim=0) / 0.1 for j in rows]
             total -= (scores[rows.index(i)] - torch.stack(scores).logsumexp(0)).item() / len(rows)
-    info = tell(make_conversations({"text": "vector"}))
+    info = data_info(make_conversations({"text": "vector"}))
     assert InfoNCE(TARGET, info)(outputs, {TARGET: none}).item() == pytest.approx(total)
 
 
@@ -186,7 +186,7 @@ def test_the_whole_in_place_of_the_light_form(tiny_t5, tmp_path, cli):
 
 
 def test_the_likelihood_of_the_right_words():
-    info = tell(make_conversations({"text": "vector"}))
+    info = data_info(make_conversations({"text": "vector"}))
     logits = torch.tensor([[-1.0, -2, -3, -4], [-5, -6, -7, -8], [-9, -10, -11, -12]])
     none = torch.zeros(3, dtype=torch.int64)
     outputs = Outputs({TARGET: HeadOutput(logits, logits)}, Rows(none, none, none, none))
@@ -202,7 +202,7 @@ def test_the_likelihood_of_the_right_words():
     ],
 )
 def test_models_that_do_not_fit(change, says, tiny_t5):
-    info = tell(make_conversations({"text": "tokens"}, dims={"text": 50}))
+    info = data_info(make_conversations({"text": "tokens"}, dims={"text": 50}))
     with pytest.raises(InputError, match=says):
         UniMSE(info, model=change(tiny_t5))
 
@@ -210,7 +210,7 @@ def test_models_that_do_not_fit(change, says, tiny_t5):
 def test_there_is_one_modality_of_tokens():
     for kinds in ({"text": "vector"}, {"text": "tokens", "audio": "tokens"}):
         with pytest.raises(InputError, match="reads one modality of tokens"):
-            UniMSELite(tell(make_conversations(kinds)))
+            UniMSELite(data_info(make_conversations(kinds)))
 
 
 def test_absent_modalities_add_nothing(batch):

@@ -7,7 +7,7 @@ import torch
 
 from ercfw import DataInfo, HeadOutput, InputError, Outputs, Rows
 from ercfw.contract.data_info import TargetSpec
-from ercfw.testing.elsewhere import ELSEWHERE, run_elsewhere
+from ercfw.testing.meta_device import META, run_on_meta
 from ercfw_multiemo.soft_hgr import SoftHGR
 
 INFO = DataInfo({"emotion": TargetSpec(("a", "b"), (3, 4))}, {}, 2)
@@ -149,8 +149,8 @@ def test_bfloat16_is_computed_in_float32_under_autocast():
 @pytest.mark.parametrize("form", ["paper", "release"])
 def test_nothing_waits_for_the_device(form):
     """A tensor that is elsewhere has no values: reading one, or a shape that depends on one, raises."""
-    views = {m: torch.randn(12, 6, device=ELSEWHERE, requires_grad=True) for m in "abc"}
-    present = {m: torch.rand(12, device=ELSEWHERE) < 0.8 for m in views}
+    views = {m: torch.randn(12, 6, device=META, requires_grad=True) for m in "abc"}
+    present = {m: torch.rand(12, device=META) < 0.8 for m in views}
     loss = SoftHGR("emotion", INFO, form=form)
-    run_elsewhere(lambda: loss(outputs_of(views, present), {}).backward())
+    run_on_meta(lambda: loss(outputs_of(views, present), {}).backward())
     assert all(view.grad is not None for view in views.values())

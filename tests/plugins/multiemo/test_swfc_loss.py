@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ercfw import UNLABELLED, DataInfo, HeadOutput, Outputs, Rows
 from ercfw.contract.data_info import TargetSpec
-from ercfw.testing.elsewhere import ELSEWHERE, run_elsewhere
+from ercfw.testing.meta_device import META, run_on_meta
 from ercfw_basics import contrastive
 from ercfw_multiemo.swfc import SWFC
 
@@ -173,8 +173,8 @@ def test_the_block_bounds_the_memory(block, most):
 
 def test_nothing_waits_for_the_device():
     """A tensor that is elsewhere has no values: reading one, or a shape that depends on one, raises."""
-    z = torch.randn(20, 3, device=ELSEWHERE, requires_grad=True)
-    targets = {"emotion": torch.randint(-1, 4, (20,), device=ELSEWHERE)}
-    loss = SWFC("emotion", INFO).to(ELSEWHERE)
-    run_elsewhere(lambda: loss(outputs_of(z), targets).backward())
+    z = torch.randn(20, 3, device=META, requires_grad=True)
+    targets = {"emotion": torch.randint(-1, 4, (20,), device=META)}
+    loss = SWFC("emotion", INFO).to(META)
+    run_on_meta(lambda: loss(outputs_of(z), targets).backward())
     assert z.grad is not None

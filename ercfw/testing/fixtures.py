@@ -1,4 +1,4 @@
-"""Made-up conversations for checks: several lengths and speakers, absent values, vectors, frames and tokens."""
+"""Simulated conversations for tests: several lengths and speakers, absent values, vectors, frames and tokens."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,13 +13,13 @@ from ercfw.data.train_statistics import make_data_info
 CLASSES = ("neutral", "joy", "anger", "fear")
 TARGET = "emotion"
 SIZES = (5, 9, 1, 3)
-"""Utterances; one conversation of a single one, which breaks what counts on a neighbour."""
+"""How many utterances each conversation has; one has a single utterance, which breaks code that needs a neighbour."""
 DIMS: Mapping[str, int] = {"text": 6, "audio": 5, "visual": 4}
-"""Widths of vectors and frames; of tokens how many there are."""
+"""The width of vectors and frames; for tokens, the size of the vocabulary."""
 SOME = 0.3
-"""Share of the values that is absent."""
+"""The share of utterances that lack a modality."""
 LONGEST = 3
-"""Frames or tokens of an utterance, at most."""
+"""The most frames or tokens that an utterance has."""
 
 
 def make_conversations(
@@ -29,7 +29,18 @@ def make_conversations(
     seed: int = 0,
     dims: Mapping[str, int] = DIMS,
 ) -> list[Conversation]:
-    """Conversations of these modalities; a share of the values is absent, and one label in ten is missing."""
+    """Make conversations; about one label in ten is missing.
+
+    Args:
+        kinds: the modalities, each ``vector``, ``frames`` or ``tokens``.
+        absent: the share of utterances that lack a modality, drawn for each modality.
+        sizes: how many utterances each conversation has.
+        seed: decides all values.
+        dims: the width of each modality; for tokens, the size of the vocabulary.
+
+    Returns:
+        conversations of the split train, with labels of the target ``emotion``.
+    """
     return [
         _make(number, size, kinds, absent, dims, np.random.default_rng([seed, number]))
         for number, size in enumerate(sizes)
@@ -66,17 +77,17 @@ def _stream(kind: StreamKind, dim: int, size: int, absent: float, draw: np.rando
     real = np.arange(LONGEST) < lengths[:, None]  # [U, T]
     if kind == "tokens":
         tokens = draw.integers(dim, size=real.shape)
-        tokens[:, 0] = dim - 1  # so that the data has as many tokens as it should
+        tokens[:, 0] = dim - 1  # so that the largest token occurs
         return ConversationStream(tokens * real, present, lengths)
     frames = draw.normal(size=(size, LONGEST, dim)) * real[..., None]
     return ConversationStream(frames.astype(np.float32), present, lengths)
 
 
-def tell(conversations: Sequence[Conversation]) -> DataInfo:
-    """What a part is told of them."""
+def data_info(conversations: Sequence[Conversation]) -> DataInfo:
+    """Return what parts get as ``info`` when a run is trained on these conversations."""
     return make_data_info(conversations, {TARGET: CLASSES})
 
 
 def pack(conversations: Sequence[Conversation]) -> Batch:
-    """One batch of them."""
+    """Collate conversations into one batch."""
     return collate(conversations)
