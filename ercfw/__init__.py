@@ -11,10 +11,18 @@ from ercfw.system.version import VERSION
 
 if TYPE_CHECKING:
     from ercfw.contract.batch import Batch, HeadOutput, Inputs, Layout, Outputs, Rows, Stream, labelled
-    from ercfw.contract.conversation import UNLABELLED, Clip, Conversation, ConversationStream
-    from ercfw.contract.data_info import DataInfo, ModalitySpec, TargetSpec
+    from ercfw.contract.conversation import (
+        SPLITS,
+        UNLABELLED,
+        Clip,
+        Conversation,
+        ConversationStream,
+        Split,
+        UtteranceId,
+    )
+    from ercfw.contract.data_info import DataInfo, ModalitySpec, StreamKind, TargetSpec
     from ercfw.contract.deprecated import ExperimentalWarning
-    from ercfw.contract.feature_table import FeatureTable
+    from ercfw.contract.feature_table import FeatureTable, FittedOn, read_features
     from ercfw.contract.hooks import PLUGIN_API, hookimpl
     from ercfw.contract.interfaces import (
         Broken,
@@ -32,43 +40,67 @@ if TYPE_CHECKING:
         Model,
         Provenance,
     )
+    from ercfw.contract.option_types import Rate, Size
     from ercfw.contract.optional_parts import SupportsExplain, SupportsParameterGroups, SupportsTogether
-    from ercfw.errors import BrokenClipError, ErcfwError, InputError, Mistake, RunError
-    from ercfw.exchange.published import Published
+    from ercfw.contract.public_file import PublicFile
+    from ercfw.contract.published import Key, Published
+    from ercfw.contract.reported_scores import Quoted
+    from ercfw.errors import (
+        BrokenClipError,
+        ErcfwError,
+        InputError,
+        Mistake,
+        RunError,
+        cause_of,
+        did_you_mean,
+        missing_library,
+    )
     from ercfw.predict import TrainedModel, load
-    from ercfw.results.comparison.reported_scores import Quoted
-
+    from ercfw.results.cross_fit_runs import runs_without_parts
+    from ercfw.system.csv_reader import read_csv_records
+    from ercfw.system.files import is_file, is_folder, replacing, sha256
 
 __version__ = VERSION
 
 _HOME = {
     "contract.batch": ("Batch", "HeadOutput", "Inputs", "Layout", "Outputs", "Rows", "Stream", "labelled"),
-    "contract.conversation": ("UNLABELLED", "Clip", "Conversation", "ConversationStream"),
+    "contract.conversation": (
+        "SPLITS", "UNLABELLED", "Clip", "Conversation", "ConversationStream", "Split", "UtteranceId",
+    ),
+    "contract.data_info": ("DataInfo", "ModalitySpec", "StreamKind", "TargetSpec"),
     "contract.deprecated": ("ExperimentalWarning",),
-    "errors": ("BrokenClipError", "ErcfwError", "InputError", "Mistake", "RunError"),
-    "exchange.published": ("Published",),
-    "contract.feature_table": ("FeatureTable",),
+    "contract.feature_table": ("FeatureTable", "FittedOn", "read_features"),
     "contract.hooks": ("PLUGIN_API", "hookimpl"),
-    "contract.data_info": ("DataInfo", "ModalitySpec", "TargetSpec"),
     "contract.interfaces": (
         "Broken", "ClipExtractor", "Context", "Dataset", "Encoder", "Extractor", "FileLayout", "Fused",
         "FusionBlock", "Head", "Loss", "Metric", "Model", "Provenance",
     ),
+    "contract.option_types": ("Rate", "Size"),
     "contract.optional_parts": ("SupportsExplain", "SupportsParameterGroups", "SupportsTogether"),
+    "contract.public_file": ("PublicFile",),
+    "contract.published": ("Key", "Published"),
+    "contract.reported_scores": ("Quoted",),
+    "errors": (
+        "BrokenClipError", "ErcfwError", "InputError", "Mistake", "RunError", "cause_of", "did_you_mean",
+        "missing_library",
+    ),
     "predict": ("TrainedModel", "load"),
-    "results.comparison.reported_scores": ("Quoted",),
+    "results.cross_fit_runs": ("runs_without_parts",),
+    "system.csv_reader": ("read_csv_records",),
+    "system.files": ("is_file", "is_folder", "replacing", "sha256"),
 }  # fmt: skip
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
-    "PLUGIN_API", "UNLABELLED",
-    "Batch", "Broken", "BrokenClipError", "Clip", "ClipExtractor", "Context", "Conversation",
-    "ConversationStream", "DataInfo", "Dataset", "Encoder", "ErcfwError",
-    "ExperimentalWarning", "Extractor", "FeatureTable", "FileLayout",
-    "Fused", "FusionBlock", "Head", "HeadOutput", "InputError", "Inputs", "Layout", "Loss", "Metric", "Mistake",
-    "ModalitySpec", "Model", "Outputs", "Provenance", "Published", "Quoted", "Rows", "RunError", "Stream",
-    "SupportsExplain", "SupportsParameterGroups", "SupportsTogether", "TargetSpec", "TrainedModel",
-    "hookimpl", "labelled", "load",
+    "PLUGIN_API", "SPLITS", "UNLABELLED", "Batch", "Broken", "BrokenClipError", "Clip", "ClipExtractor",
+    "Context", "Conversation", "ConversationStream", "DataInfo", "Dataset", "Encoder", "ErcfwError",
+    "ExperimentalWarning", "Extractor", "FeatureTable", "FileLayout", "FittedOn", "Fused", "FusionBlock",
+    "Head", "HeadOutput", "InputError", "Inputs", "Key", "Layout", "Loss", "Metric", "Mistake", "ModalitySpec",
+    "Model", "Outputs", "Provenance", "PublicFile", "Published", "Quoted", "Rate", "Rows", "RunError", "Size",
+    "Split", "Stream", "StreamKind", "SupportsExplain", "SupportsParameterGroups", "SupportsTogether",
+    "TargetSpec", "TrainedModel", "UtteranceId", "cause_of", "did_you_mean", "hookimpl", "is_file", "is_folder",
+    "labelled", "load", "missing_library", "read_csv_records", "read_features", "replacing",
+    "runs_without_parts", "sha256",
 ]  # fmt: skip
 
 

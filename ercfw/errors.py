@@ -9,6 +9,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from sysconfig import get_paths
 
+__all__ = [
+    "BrokenClipError", "ErcfwError", "InputError", "Mistake", "RunError", "cause_of", "did_you_mean", "missing_library",
+]  # fmt: skip
+
 MOST_TOLD = 50
 """Mistakes that one message tells; a reader mends some, and is told of the others then."""
 LONGEST = 500

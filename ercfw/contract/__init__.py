@@ -1,1 +1,1 @@
-"""What plugins implement, and what they are handed."""
+"""What plugins implement and what they receive. Import the names from ``ercfw``."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 UNLABELLED = -100
 Split = Literal["train", "dev", "test"]
+SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 UtteranceId = tuple[str, str]
 """(conversation, utterance id of the source): sources have gaps, so never a position."""
 

@@ -3,8 +3,8 @@
 A plugin is a module (or another object) that implements some of these hooks, each marked with ``@hookimpl``. It is
 found through an entry point of group ``ercfw``, or a recipe names its file: ``plugins = ["./mine.py"]``.
 
-The hooks that provide parts are in ``ercfw/contract/part_hooks.py``; here are those that react to an event or add something
-else. ``ercfw/contract/interfaces.py`` says what a part of each kind must offer.
+The hooks that provide parts are in ``ercfw/contract/part_hooks.py``. This file has those that react to an event or add
+something else. ``ercfw/contract/interfaces.py`` says what a part of each kind must offer.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ from ercfw.contract.part_hooks import (
 if TYPE_CHECKING:
     import typer
 
-    from ercfw.results.comparison.reported_scores import Quoted
+    from ercfw.contract.reported_scores import Quoted
 
 __all__ = [
     "Epoch", "add_commands", "epoch_finished", "hookimpl", "provide_contexts", "provide_datasets", "provide_encoders",

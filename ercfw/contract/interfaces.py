@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ercfw.contract.batch import HeadOutput, Inputs, Outputs, Stream
-from ercfw.contract.conversation import Clip, Conversation, Split, UtteranceId
+from ercfw.contract.conversation import SPLITS, Clip, Conversation, Split, UtteranceId
 from ercfw.contract.data_info import DataInfo, ModalitySpec, StreamKind
 from ercfw.contract.feature_table import FeatureTable, FittedOn
-from ercfw.data.exchange.download import PublicFile
+from ercfw.contract.public_file import PublicFile
+from ercfw.contract.published import Published
 from ercfw.errors import BrokenClipError, InputError
-from ercfw.exchange.published import Published
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Dataset(ABC):
     @property
     def rows(self) -> Sequence[UtteranceId]:
         """Every utterance of the source, dropped ones too, in the order of a feature file without ids."""
-        return [id for name in ("train", "dev", "test") for c in self.split(name) for id in c.ids]
+        return [id for name in SPLITS for c in self.split(name) for id in c.ids]
 
     @property
     def source_train(self) -> frozenset[UtteranceId]:
@@ -269,7 +269,7 @@ class Loss(nn.Module):
     """A scalar over a whole batch; made with ``(target, info, *, options)``.
 
     It sees all rows of the batch, in however many processes and parts the model ran them. Rows at -100 are
-    skipped (``ercfw.contract.batch.labelled`` gives the mask). With nothing to read a loss is 0 with gradients of
+    skipped (``ercfw.labelled`` gives the mask). With nothing to read a loss is 0 with gradients of
     zero, never NaN.
 
     Attributes:

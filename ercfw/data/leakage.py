@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from ercfw.contract.conversation import Conversation, UtteranceId
 from ercfw.contract.feature_table import FittedOn
+from ercfw.contract.stamps import DEV_CONTAMINATED
 from ercfw.contract.stored_streams import gather
 from ercfw.data.extraction.cache import cache_folder
 from ercfw.errors import InputError
 from ercfw.system.files import write_text
 
-DEV_CONTAMINATED = "DEV CONTAMINATED"
 SUSPICIOUS_POINTS = 10.0
 FOLDS = 5
 SAMPLE = 20_000

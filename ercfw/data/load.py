@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ercfw.contract.conversation import UNLABELLED, Conversation, Split
+from ercfw.contract.conversation import SPLITS, UNLABELLED, Conversation
 from ercfw.contract.feature_table import FeatureTable, FittedOn
 from ercfw.contract.interfaces import Dataset, Provenance
+from ercfw.contract.stamps import SIMULATED
 from ercfw.contract.stored_streams import StoredStreams, presence
 from ercfw.data.cross_fit import without_part
 from ercfw.data.extraction.extract import Progress
@@ -21,9 +22,6 @@ from ercfw.recipe.schema import Missing, Part, Recipe
 from ercfw.registry.catalog import Catalog
 from ercfw.registry.make import make_part
 from ercfw.system.gc_pause import collector_paused
-
-SPLITS: tuple[Split, ...] = ("train", "dev", "test")
-SIMULATED = "SIMULATED"
 
 
 @dataclass(frozen=True)

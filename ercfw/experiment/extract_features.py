@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ercfw.contract.conversation import Conversation
+from ercfw.contract.conversation import SPLITS, Conversation
 from ercfw.data.extraction.extract import Progress
-from ercfw.data.load import SPLITS, read_dataset
+from ercfw.data.load import read_dataset
 from ercfw.data.modality_sources import run_extractor
 from ercfw.errors import InputError
 from ercfw.experiment.plan import Job

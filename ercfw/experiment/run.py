@@ -14,6 +14,7 @@ from ercfw.contract.conversation import UNLABELLED, Conversation, fingerprint
 from ercfw.contract.data_info import DataInfo
 from ercfw.contract.hooks import Epoch
 from ercfw.contract.interfaces import Model
+from ercfw.contract.stamps import meaning_of
 from ercfw.data.load import Data
 from ercfw.data.train_statistics import make_data_info
 from ercfw.errors import InputError
@@ -25,7 +26,7 @@ from ercfw.recipe.recipe_file import slug
 from ercfw.recipe.schema import Recipe
 from ercfw.report.markdown import as_markdown
 from ercfw.report.pictures import draw_run
-from ercfw.report.sections import meaning_of, run_sections
+from ercfw.report.sections import run_sections
 from ercfw.report.tables import headline
 from ercfw.results.embeddings_file import Moment, write_embeddings
 from ercfw.results.environment import describe_environment

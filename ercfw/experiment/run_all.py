@@ -13,8 +13,9 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 
 from ercfw.contract.interfaces import Dataset
+from ercfw.contract.stamps import SIMULATED
 from ercfw.data.extraction.workers import usual_processes
-from ercfw.data.load import SIMULATED, Data, load_data, read_dataset
+from ercfw.data.load import Data, load_data, read_dataset
 from ercfw.errors import InputError, PeerGoneError, RunError, in_recipe
 from ercfw.experiment.plan import Job
 from ercfw.experiment.run import Run

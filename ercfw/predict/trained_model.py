@@ -4,20 +4,29 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from ercfw.contract.conversation import Conversation, fingerprint
+import numpy as np
+from numpy.typing import NDArray
+
+from ercfw.contract.conversation import SPLITS, Conversation, fingerprint
 from ercfw.contract.feature_table import read_features
+from ercfw.contract.interfaces import Broken, Extractor
 from ercfw.data.extraction.extract import Progress
-from ercfw.data.load import SPLITS
+from ercfw.data.modality_sources import make_extractor
 from ercfw.errors import InputError, Mistake, in_recipe
 from ercfw.predict.answers import Predicted
+from ercfw.predict.encode import encode, encoder_of
 from ercfw.predict.features import add_streams
 from ercfw.predict.inference import answer
 from ercfw.predict.inputs import Given, read_given
 from ercfw.predict.live_conversation import Live
 from ercfw.predict.saved_run import SavedRun, read_run
+from ercfw.recipe.queries import extracted
 
 Place = str | Path
+Raw = Sequence[NDArray[Any] | Broken | None]
+"""What an extractor returns for one conversation."""
 
 
 def _silent(what: str, done: int, total: int) -> None:
@@ -33,6 +42,7 @@ class TrainedModel:
 
     def __init__(self, run: SavedRun) -> None:
         self._run = run
+        self._extractors: dict[str, Extractor] = {}
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -92,6 +102,60 @@ class TrainedModel:
             ready = add_streams(self._run, given.conversations, given.tables, warnings, progress, processes)
         answers = answer(self._run, ready, warnings.append)
         return Predicted(self._run.recipe.title, self.stamps, tuple(warnings), tuple(answers))
+
+    @property
+    def extracted_modalities(self) -> tuple[str, ...]:
+        """The modalities that an extractor makes, so that new conversations can have them too."""
+        return tuple(extracted(self._run.recipe))
+
+    def extractor(self, modality: str) -> Extractor:
+        """Return the extractor that makes a modality, as the run's recipe sets it.
+
+        Raises:
+            InputError: no extractor makes it.
+        """
+        if modality not in self.extracted_modalities:
+            what = f"no extractor of the run makes '{modality}', so nothing can make it of other utterances"
+            raise InputError.at("modality", what, f"there is: {', '.join(self.extracted_modalities) or 'nothing'}")
+        if modality not in self._extractors:
+            self._extractors[modality] = make_extractor(self._run.recipe, self._run.catalog, modality)
+        return self._extractors[modality]
+
+    def encoder_width(self, modality: str) -> int:
+        """Return the width of the vectors that the encoder of a modality makes.
+
+        Raises:
+            InputError: the run's model has no encoders.
+        """
+        return encoder_of(self._run, modality).out_dim
+
+    def encode(
+        self, modality: str, conversations: Sequence[Conversation], raw: Sequence[Raw] | None = None
+    ) -> list[list[NDArray[np.float32] | Broken | None]]:
+        """Return what the encoder of a modality makes of each utterance: U vectors ``[D]`` per conversation.
+
+        An utterance that lacks the modality keeps what the extractor returned for it: ``Broken`` or None.
+
+        Args:
+            modality: the modality whose encoder is used.
+            conversations: the conversations to encode; their labels are not read.
+            raw: what ``extractor(modality).extract`` returned for each conversation; extracted now if None.
+
+        Raises:
+            InputError: no extractor makes the modality, or the run's model has no encoders.
+        """
+        if raw is None:
+            raw = [self.extractor(modality).extract(conversation) for conversation in conversations]
+        encoded = []
+        for conversation, values in zip(conversations, raw, strict=True):
+            vectors = encode(self._run, modality, conversation, values)  # [U, D]
+            pairs = zip(vectors, values, strict=True)
+            encoded.append([vector if isinstance(array, np.ndarray) else array for vector, array in pairs])
+        return encoded
+
+    def was_trained_on(self, conversation: Conversation) -> bool:
+        """Return whether the training split held this conversation: same id, utterances and texts."""
+        return fingerprint(conversation) in self._run.trained_on
 
     def live(self) -> Live:
         """One conversation whose utterances come one by one; each is answered at once, as in the whole.

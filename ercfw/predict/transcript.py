@@ -9,7 +9,7 @@ from ercfw.contract.conversation import Clip, Conversation
 from ercfw.errors import InputError, Mistake, did_you_mean
 from ercfw.predict.text_file import read_text
 from ercfw.predict.timecodes import seconds_of
-from ercfw.system.csv_reader import csv_records
+from ercfw.system.csv_reader import read_csv_records
 
 COLUMNS = ("conversation", "utterance", "speaker", "text", "clip", "start", "end")
 MELD = {"conversation": "Dialogue_ID", "utterance": "Utterance_ID", "speaker": "Speaker", "text": "Utterance"}
@@ -71,7 +71,7 @@ def read_transcript(path: Path, warnings: list[str]) -> Transcript:
     Raises:
         InputError: it is no such table; every line that is not one is told.
     """
-    records = csv_records(path, io.StringIO(read_text(path, warnings), newline=""))
+    records = read_csv_records(path, io.StringIO(read_text(path, warnings), newline=""))
     where, header = next(records)
     meld = set(MELD.values()) <= set(header)
     names = MELD if meld else {name: name for name in COLUMNS if name in header}

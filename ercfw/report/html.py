@@ -11,10 +11,9 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from ercfw.data.load import SIMULATED
+from ercfw.contract.stamps import MEANING, SIMULATED
 from ercfw.report.blocks import Block, Bullets, Code, Grid, Paragraph, Picture, PictureFile, Section
 from ercfw.report.plots.style import as_svg
-from ercfw.report.sections import MEANING
 from ercfw.system.version import VERSION
 
 FOLDER = files("ercfw.report") / "templates"

@@ -11,18 +11,7 @@ from ercfw.results.comparison.calibration import calibrate
 from ercfw.results.finished_run import FinishedRun, Group
 from ercfw.results.metrics_file import read_environment
 
-MEANING = {
-    "SIMULATED": "the conversations were made up, so the numbers say nothing about any corpus",
-    "CHOSEN ON TEST": "the reported epoch is the best one on test, so its score is too good",
-    "DEV CONTAMINATED": "a stream was fitted on labels of dev, so dev scores, and the epoch they chose, are too good",
-}
-
 MEGABYTE = 1e6
-
-
-def meaning_of(stamp: str) -> str:
-    """What a stamp says, in a sentence where it is known."""
-    return f"**{stamp}**: {MEANING[stamp]}." if stamp in MEANING else f"**{stamp}**"
 
 
 def run_sections(run: FinishedRun, pictures: Sequence[str]) -> list[Section]:

@@ -8,7 +8,7 @@ from typing import TextIO
 from ercfw.errors import InputError
 
 
-def csv_records(path: Path, text: TextIO) -> Iterator[tuple[str, list[str]]]:
+def read_csv_records(path: Path, text: TextIO) -> Iterator[tuple[str, list[str]]]:
     """Each record that is not empty, and where it begins (``file, line 7``).
 
     Args:

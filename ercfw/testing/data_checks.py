@@ -13,15 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw.contract.conversation import UNLABELLED, Clip, Conversation, Split
+from ercfw.contract.conversation import SPLITS, UNLABELLED, Clip, Conversation
 from ercfw.contract.interfaces import Broken, Dataset, Extractor, FileLayout
+from ercfw.contract.published import Published
 from ercfw.errors import InputError
-from ercfw.exchange.published import Published
 from ercfw.testing.documented import check_documented
 from ercfw.testing.fixtures import CLASSES, DIMS, TARGET, make_conversations
 from ercfw.testing.outcome import CheckFailed, CheckSkipped
-
-SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 
 
 @dataclass(frozen=True)

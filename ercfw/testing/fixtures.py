@@ -10,6 +10,8 @@ from ercfw.contract.data_info import DataInfo, StreamKind
 from ercfw.data.collate import collate
 from ercfw.data.train_statistics import make_data_info
 
+__all__ = ["CLASSES", "DIMS", "TARGET", "data_info", "make_conversations", "pack"]
+
 CLASSES = ("neutral", "joy", "anger", "fear")
 TARGET = "emotion"
 SIZES = (5, 9, 1, 3)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ercfw.contract.conversation import UNLABELLED, Conversation
+from ercfw.contract.stamps import CHOSEN_ON_TEST
 from ercfw.errors import InputError
 from ercfw.training.state import Watched
 
@@ -14,7 +15,7 @@ CHOSEN_ON = {"dev": "dev", "release": "test"}
 SCORED = {"dev": ("dev", "test"), "release": ("test",)}
 """The splits that are scored once, at the end."""
 
-STAMPS: Mapping[str, tuple[str, ...]] = {"dev": (), "release": ("CHOSEN ON TEST",)}
+STAMPS: Mapping[str, tuple[str, ...]] = {"dev": (), "release": (CHOSEN_ON_TEST,)}
 """What must stand on everything that a run under the protocol leaves behind."""
 
 RELEASE_HELD_OUT = 0.05

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from ercfw import DataInfo, Head, HeadOutput, InputError, Inputs
-from ercfw_baselines.options import Rate, Size
+from ercfw import DataInfo, Head, HeadOutput, InputError, Inputs, Rate, Size
 from ercfw_basics import LSTMContext
 
 

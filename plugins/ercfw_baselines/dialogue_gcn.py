@@ -7,9 +7,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ercfw import Context, DataInfo, Inputs
-from ercfw_baselines.options import Size
-from ercfw_baselines.precision import at_least_float32
+from ercfw import Context, DataInfo, Inputs, Size
+from ercfw_basics import at_least_float32
 
 Span = Annotated[int, Field(ge=0)]
 

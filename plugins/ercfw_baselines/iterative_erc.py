@@ -6,8 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ercfw import DataInfo, Head, HeadOutput, Inputs
-from ercfw_baselines.options import Rate, Size
+from ercfw import DataInfo, Head, HeadOutput, Inputs, Rate, Size
 from ercfw_basics import GRUContext
 
 

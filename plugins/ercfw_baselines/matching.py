@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from ercfw import DataInfo, Head, HeadOutput, Inputs
-from ercfw_baselines.options import Rate, Size
-from ercfw_baselines.precision import at_least_float32
+from ercfw import DataInfo, Head, HeadOutput, Inputs, Rate, Size
+from ercfw_basics import at_least_float32
 
 
 class MatchingHead(Head):

@@ -8,10 +8,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ercfw import DataInfo, FusionBlock, InputError, Inputs, Loss, Outputs, labelled
-from ercfw_baselines.options import Rate, Size
-from ercfw_baselines.precision import at_least_float32
-from ercfw_basics import SpeakerEmbedding
+from ercfw import DataInfo, FusionBlock, InputError, Inputs, Loss, Outputs, Rate, Size, labelled
+from ercfw_basics import SpeakerEmbedding, at_least_float32
 
 Share = Annotated[float, Field(ge=0, le=1)]
 

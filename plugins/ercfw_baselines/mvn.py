@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from ercfw import DataInfo, HeadOutput, InputError, Inputs, Layout, Model, Outputs, Rows
-from ercfw_baselines.options import Rate, Size
+from ercfw import DataInfo, HeadOutput, InputError, Inputs, Layout, Model, Outputs, Rate, Rows, Size
 from ercfw_baselines.words import UNKNOWN, read_vectors
 
 CHUNK = 16

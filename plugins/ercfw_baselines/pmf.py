@@ -7,9 +7,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ercfw import DataInfo, InputError, Inputs, Loss, Outputs
-from ercfw.contract.data_info import ModalitySpec
-from ercfw_baselines.precision import at_least_float32
+from ercfw import DataInfo, InputError, Inputs, Loss, ModalitySpec, Outputs
+from ercfw_basics import at_least_float32
 
 COMPARED = 30
 """Width in which text, sound and picture are compared."""

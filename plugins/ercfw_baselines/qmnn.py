@@ -6,10 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ercfw import DataInfo, FusionBlock, Inputs
-from ercfw_baselines.options import Size
-from ercfw_baselines.precision import at_least_float32
-from ercfw_basics import SpeakerEmbedding
+from ercfw import DataInfo, FusionBlock, Inputs, Size
+from ercfw_basics import SpeakerEmbedding, at_least_float32
 
 
 class Unitary(nn.Module):

@@ -8,9 +8,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ercfw import DataInfo, HeadOutput, InputError, Inputs, Loss, Model, Outputs, Rows, labelled
-from ercfw.errors import missing_library
-from ercfw_baselines.options import Rate, Size
+from ercfw import (
+    DataInfo,
+    HeadOutput,
+    InputError,
+    Inputs,
+    Loss,
+    Model,
+    Outputs,
+    Rate,
+    Rows,
+    Size,
+    labelled,
+    missing_library,
+)
 from ercfw_baselines.pmf import PMF, Compared, Others, mean_of, text_of
 
 

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from ercfw import DataInfo, HeadOutput, Inputs, Model, Outputs, Rows
-from ercfw_baselines.options import Rate, Size
+from ercfw import DataInfo, HeadOutput, Inputs, Model, Outputs, Rate, Rows, Size
 from ercfw_baselines.pmf import PMF, Compared, Others, mean_of, text_of
 
 

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ercfw import Conversation, Extractor, InputError
-from ercfw_baselines.options import Size
+from ercfw import Conversation, Extractor, InputError, Size
 
 Neighbours = Annotated[int, Field(ge=0)]
 UNKNOWN = 0

@@ -2,9 +2,14 @@
 
 from ercfw import Context, Encoder, Extractor, FusionBlock, Head, Loss, Metric, hookimpl
 from ercfw_basics import metrics
-from ercfw_basics.attention import ConversationAttention, FeedForward
-from ercfw_basics.attention_mask import AttentionMask
-from ercfw_basics.contrastive import contrast
+from ercfw_basics.blocks.attention import ConversationAttention, FeedForward
+from ercfw_basics.blocks.attention_mask import AttentionMask
+from ercfw_basics.blocks.class_weights import ClassWeights, class_weights, weighted_mean
+from ercfw_basics.blocks.contrastive import contrast
+from ercfw_basics.blocks.mlp import mlp
+from ercfw_basics.blocks.precision import at_least_float32
+from ercfw_basics.blocks.products import Linear, fill_up, multiply, multiply_rows
+from ercfw_basics.blocks.transformer_layer import TransformerLayer, sinusoids
 from ercfw_basics.cross_entropy import AuxiliaryCrossEntropy, CrossEntropy, Focal
 from ercfw_basics.cross_modal import CrossModalTransformer
 from ercfw_basics.dialogue_rnn import DialogueRNN
@@ -13,7 +18,6 @@ from ercfw_basics.encoders import IdentityEncoder, LinearEncoder, MLPEncoder
 from ercfw_basics.fusions import Concat, GatedSum, Sum
 from ercfw_basics.heads import LinearHead, MLPHead
 from ercfw_basics.identity import NoContext
-from ercfw_basics.products import Linear, fill_up, multiply, multiply_rows
 from ercfw_basics.recurrent import GRUContext, LSTMContext
 from ercfw_basics.supcon import SupCon
 from ercfw_basics.trained_encoder import TrainedEncoder
@@ -21,18 +25,25 @@ from ercfw_basics.transformer import SpeakerEmbedding, TransformerContext
 
 __all__ = [
     "AttentionMask",
+    "ClassWeights",
     "ConversationAttention",
     "FeedForward",
     "GRUContext",
     "LSTMContext",
     "Linear",
     "SpeakerEmbedding",
+    "TransformerLayer",
+    "at_least_float32",
+    "class_weights",
     "contrast",
     "fill_up",
+    "mlp",
     "multiply",
     "multiply_rows",
+    "sinusoids",
+    "weighted_mean",
 ]
-"""What other plugins may build on; the parts themselves are had by name."""
+"""Names that other plugins may import; recipes name the parts."""
 
 
 @hookimpl

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ercfw import UNLABELLED, DataInfo, Loss, Outputs, labelled
-from ercfw_basics.class_weights import ClassWeights, class_weights, weighted_mean
+from ercfw_basics.blocks.class_weights import ClassWeights, class_weights, weighted_mean
 
 
 class WeighedLoss(Loss):

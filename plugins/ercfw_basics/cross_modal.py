@@ -5,11 +5,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ercfw import DataInfo, Fused, FusionBlock, Inputs
-from ercfw_basics.attention_mask import AttentionMask
-from ercfw_basics.options import Rate, Size
-from ercfw_basics.products import Linear
-from ercfw_basics.transformer_layer import TransformerLayer, sinusoids
+from ercfw import DataInfo, Fused, FusionBlock, Inputs, Rate, Size
+from ercfw_basics.blocks.attention_mask import AttentionMask
+from ercfw_basics.blocks.products import Linear
+from ercfw_basics.blocks.transformer_layer import TransformerLayer, sinusoids
 
 
 class CrossModalStack(nn.Module):

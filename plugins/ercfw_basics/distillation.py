@@ -6,7 +6,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ercfw import DataInfo, Loss, Outputs, labelled
-from ercfw_basics.class_weights import weighted_mean
+from ercfw_basics.blocks.class_weights import weighted_mean
 
 
 class Distillation(Loss):

@@ -3,11 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from ercfw import DataInfo, InputError, Inputs, ModalitySpec, Stream
-from ercfw.contract.interfaces import Encoder
-from ercfw_basics.mlp import mlp
-from ercfw_basics.options import Rate, Size
-from ercfw_basics.products import Linear
+from ercfw import DataInfo, Encoder, InputError, Inputs, ModalitySpec, Rate, Size, Stream
+from ercfw_basics.blocks.mlp import mlp
+from ercfw_basics.blocks.products import Linear
 
 
 class Standardise(nn.Module):

@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from ercfw import DataInfo, FusionBlock, Inputs
-from ercfw_basics.options import Size
-from ercfw_basics.products import Linear
+from ercfw import DataInfo, FusionBlock, Inputs, Size
+from ercfw_basics.blocks.products import Linear
 
 
 def presence(xs: dict[str, Tensor], inputs: Inputs) -> Tensor:

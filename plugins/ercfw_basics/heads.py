@@ -2,10 +2,9 @@
 
 from torch import Tensor, nn
 
-from ercfw import DataInfo, Head, HeadOutput, Inputs
-from ercfw_basics.mlp import mlp
-from ercfw_basics.options import Rate, Size
-from ercfw_basics.products import Linear
+from ercfw import DataInfo, Head, HeadOutput, Inputs, Rate, Size
+from ercfw_basics.blocks.mlp import mlp
+from ercfw_basics.blocks.products import Linear
 
 
 class LinearHead(Head):

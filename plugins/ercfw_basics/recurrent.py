@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from ercfw import Context, DataInfo, InputError, Inputs, Layout
-from ercfw_basics.options import Rate, Size
+from ercfw import Context, DataInfo, InputError, Inputs, Layout, Rate, Size
 
 
 def by_step(layout: Layout) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,8 @@ from pydantic import Field
 from torch import Tensor
 
 from ercfw import DataInfo, Loss, Outputs, labelled
-from ercfw_basics.contrastive import Block, contrast
+from ercfw_basics.blocks.contrastive import Block, contrast
+from ercfw_basics.blocks.precision import at_least_float32
 
 
 def directions(z: Tensor) -> Tensor:
@@ -45,7 +46,7 @@ class SupCon(Loss):
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
         """``[]``."""
         z = outputs.heads[self.target].embedding  # [N, E]
-        z = directions(z.to(torch.promote_types(z.dtype, torch.float32)))  # [N, E]
+        z = directions(at_least_float32(z))  # [N, E]
         known = labelled(targets, self.target)  # [N]
         mean = known.to(z.dtype) / known.sum().clamp(min=1)  # [N]
         return contrast(z, targets[self.target], mean, temperature=self.temperature, block=self.block)

@@ -9,16 +9,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw import Conversation, Extractor, InputError
-from ercfw.contract.conversation import fingerprint
-from ercfw.contract.feature_table import FittedOn
-from ercfw.contract.interfaces import Broken
-from ercfw.data.modality_sources import make_extractor
-from ercfw.predict.encode import encode, encoder_of
-from ercfw.predict.saved_run import SavedRun, read_run
-from ercfw.recipe.queries import extracted
-from ercfw.results.cross_fit_runs import runs_without_parts
-from ercfw.system.files import is_file, sha256
+from ercfw import (
+    Broken,
+    Conversation,
+    Extractor,
+    FittedOn,
+    InputError,
+    TrainedModel,
+    is_file,
+    load,
+    runs_without_parts,
+    sha256,
+)
 
 
 class TrainedEncoder(Extractor):
@@ -50,13 +52,13 @@ class TrainedEncoder(Extractor):
         folder = run.parent if is_file(run) else run
         self._plugin_files = plugin_files
         self._folders = runs_without_parts(folder) if cross_fit else [folder]
-        first = self._runs[0]
+        first = self._models[0]
         self._modality = _modality(first, modality)
-        self._raw = make_extractor(first.recipe, first.catalog, self._modality)
+        self._raw = first.extractor(self._modality)
         self.reads = self._raw.reads
         self.causal = self._raw.causal
         self.stamps = first.stamps
-        self.dim = encoder_of(first, self._modality).out_dim
+        self.dim = first.encoder_width(self._modality)
 
     @property
     def fingerprint(self) -> str:
@@ -68,34 +70,33 @@ class TrainedEncoder(Extractor):
     def extract(self, conversation: Conversation) -> Sequence[NDArray[np.float32] | Broken | None]:
         """U vectors ``[D]`` float32; None where the run's own extractor finds nothing."""
         raw = self._raw.extract(conversation)
-        unseen = [run for run in self._runs if not _has_seen(run, conversation)] or self._runs
-        vectors = np.mean([encode(run, self._modality, conversation, raw) for run in unseen], 0)  # [U, D]
-        return [vector if isinstance(array, np.ndarray) else array for vector, array in zip(vectors, raw, strict=True)]
+        unseen = [model for model in self._models if not model.was_trained_on(conversation)] or self._models
+        encoded = [model.encode(self._modality, [conversation], [raw])[0] for model in unseen]
+        return [_mean(vectors) for vectors in zip(*encoded, strict=True)]
 
     def fitted_on(self, conversations: Sequence[Conversation]) -> FittedOn:
         """The utterances of those conversations that any of the runs was trained on."""
-        return frozenset(id for c in conversations if any(_has_seen(run, c) for run in self._runs) for id in c.ids)
+        return frozenset(
+            id for c in conversations if any(model.was_trained_on(c) for model in self._models) for id in c.ids
+        )
 
     @cached_property
-    def _runs(self) -> list[SavedRun]:
-        return [read_run(folder, self._plugin_files) for folder in self._folders]
+    def _models(self) -> list[TrainedModel]:
+        return [load(folder, self._plugin_files) for folder in self._folders]
 
 
-def _has_seen(run: SavedRun, conversation: Conversation) -> bool:
-    return fingerprint(conversation) in run.trained_on
+def _mean(vectors: Sequence[NDArray[np.float32] | Broken | None]) -> NDArray[np.float32] | Broken | None:
+    """Return the mean of what several runs make of one utterance, ``[D]``; they lack the same utterances."""
+    arrays = [vector for vector in vectors if isinstance(vector, np.ndarray)]
+    return np.mean(arrays, 0) if arrays else vectors[0]
 
 
-def _modality(run: SavedRun, named: str | None) -> str:
-    """Whose encoder is meant, if an extractor makes its raw values: of a file nothing new can be read.
+def _modality(model: TrainedModel, named: str | None) -> str:
+    """Return the modality that is named, or else the run's only one.
 
     Raises:
-        InputError: it is not named, not there, or read from a file.
+        InputError: none is named, and the run has several.
     """
-    there = extracted(run.recipe)
-    if named is None and len(run.recipe.data.modalities) > 1:
-        raise InputError.at("modality", "is not set, and the run has several", ", ".join(there))
-    wanted = named or run.recipe.data.modalities[0]
-    if wanted not in there:
-        what = f"no extractor of the run makes '{wanted}', so nothing can make it of other utterances"
-        raise InputError.at("modality", what, f"there is: {', '.join(there) or 'nothing'}")
-    return wanted
+    if named is None and len(model.modalities) > 1:
+        raise InputError.at("modality", "is not set, and the run has several", ", ".join(model.extracted_modalities))
+    return named or model.modalities[0]

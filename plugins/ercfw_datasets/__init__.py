@@ -1,7 +1,6 @@
 """Corpora: MELD, IEMOCAP, anybody's table, and simulated conversations."""
 
-from ercfw import hookimpl
-from ercfw.contract.interfaces import Dataset
+from ercfw import Dataset, hookimpl
 from ercfw_datasets.iemocap import Iemocap
 from ercfw_datasets.meld import Meld
 from ercfw_datasets.simulated import Simulated

@@ -5,12 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ercfw.contract.conversation import UNLABELLED, Clip, Conversation, UtteranceId
-from ercfw.contract.interfaces import Provenance
-from ercfw.errors import InputError, did_you_mean
+from ercfw import UNLABELLED, Clip, Conversation, InputError, Provenance, UtteranceId, did_you_mean
 
 TARGET = "emotion"
-SPLITS = ("train", "dev", "test")
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,7 @@
 import math
 from pathlib import Path
 
-from ercfw.contract.conversation import Clip
-from ercfw.errors import InputError
+from ercfw import Clip, InputError
 from ercfw_datasets.csv_file import CsvRow
 
 

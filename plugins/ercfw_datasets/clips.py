@@ -7,8 +7,7 @@ from functools import cache
 from pathlib import Path
 from stat import S_ISREG
 
-from ercfw.contract.conversation import Clip, Conversation, UtteranceId
-from ercfw.errors import missing_library
+from ercfw import Clip, Conversation, UtteranceId, missing_library
 from ercfw_datasets.annotations import Record
 
 FIRST = 3

@@ -6,10 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from ercfw.contract.conversation import Conversation, Split, UtteranceId
-from ercfw.contract.feature_table import FeatureTable, read_features
-from ercfw.contract.interfaces import Dataset
-from ercfw.errors import InputError
+from ercfw import Conversation, Dataset, FeatureTable, InputError, Split, UtteranceId, read_features
 from ercfw_datasets.annotations import TARGET, Annotations
 from ercfw_datasets.clips import doubtful
 

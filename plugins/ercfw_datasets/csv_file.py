@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ercfw.errors import InputError, did_you_mean
-from ercfw.system.csv_reader import csv_records
+from ercfw import InputError, did_you_mean, read_csv_records
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ def read_csv(path: Path, columns: Mapping[str, str]) -> Iterator[CsvRow]:
             one: too few or too many fields, quotes that do not close.
     """
     text = io.TextIOWrapper(io.BytesIO(read_utf8(path)), "utf-8-sig", newline="")
-    records = csv_records(path, text)
+    records = read_csv_records(path, text)
     _, header = next(records, ("", []))
     if not header:
         raise InputError.at(path, "is empty", "the first line names the columns")

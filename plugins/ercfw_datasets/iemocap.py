@@ -8,9 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ercfw.contract.interfaces import Provenance
-from ercfw.errors import InputError
-from ercfw.system.files import sha256
+from ercfw import InputError, Provenance, Size, sha256
 from ercfw_datasets.annotations import Annotations, Record, to_conversations
 from ercfw_datasets.corpus import Corpus, FeatureFiles
 from ercfw_datasets.csv_file import read_csv
@@ -19,7 +17,7 @@ from ercfw_datasets.iemocap_release import is_release, read_release
 from ercfw_datasets.public_files import IEMOCAP_FILES
 from ercfw_datasets.real_or_simulated import real_root
 from ercfw_datasets.shapes import IEMOCAP, MODALITIES
-from ercfw_datasets.simulated import Seed, Width, simulate
+from ercfw_datasets.simulated import Seed, simulate
 
 DEFAULT_ROOT = Path("data/iemocap")
 TABLE = "utterances.csv"
@@ -73,7 +71,7 @@ class Iemocap(Corpus):
         root: Path | None = None,
         test_session: Annotated[int, Field(ge=1, le=5)] = 5,
         dev: Dev = "telme",
-        widths: dict[str, Width] | None = None,
+        widths: dict[str, Size] | None = None,
         seed: Seed = 0,
     ) -> None:
         _check_sessions(test_session, dev)

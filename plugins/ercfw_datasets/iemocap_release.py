@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ercfw.contract.conversation import Clip
-from ercfw.errors import InputError, Mistake
+from ercfw import Clip, InputError, Mistake
 from ercfw_datasets.annotations import Record
 from ercfw_datasets.clips import fault_of, only_there, tell
 from ercfw_datasets.csv_file import read_utf8

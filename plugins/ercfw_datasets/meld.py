@@ -6,18 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from sys import intern
 
-from ercfw.contract.conversation import Clip
-from ercfw.contract.interfaces import Provenance
-from ercfw.errors import InputError
-from ercfw.system.files import is_folder, sha256
-from ercfw_datasets.annotations import SPLITS, Annotations, Record, to_conversations
+from ercfw import SPLITS, Clip, InputError, Provenance, Size, is_folder, sha256
+from ercfw_datasets.annotations import Annotations, Record, to_conversations
 from ercfw_datasets.clips import only_there
 from ercfw_datasets.corpus import Corpus, FeatureFiles
 from ercfw_datasets.csv_file import read_csv
 from ercfw_datasets.public_files import MELD_FILES
 from ercfw_datasets.real_or_simulated import real_root
 from ercfw_datasets.shapes import MELD, MODALITIES
-from ercfw_datasets.simulated import Seed, Width, simulate
+from ercfw_datasets.simulated import Seed, simulate
 
 DEFAULT_ROOT = Path("data/meld")
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID", "StartTime", "EndTime")
@@ -67,7 +64,7 @@ class Meld(Corpus):
         *,
         root: Path | None = None,
         clips: Path | None = None,
-        widths: dict[str, Width] | None = None,
+        widths: dict[str, Size] | None = None,
         seed: Seed = 0,
     ) -> None:
         place = real_root(root, DEFAULT_ROOT, "MELD")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ercfw.data.exchange.download import PublicFile
+from ercfw import PublicFile
 
 MELD_REPOSITORY = "declare-lab/MELD/2d2011b/data/MELD"
 """Annotations; GPL-3.0."""

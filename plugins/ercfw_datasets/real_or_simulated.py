@@ -3,8 +3,7 @@
 import os
 from pathlib import Path
 
-from ercfw.errors import InputError
-from ercfw.system.files import is_folder
+from ercfw import InputError, is_folder
 
 
 def real_root(root: Path | None, default: Path, corpus: str) -> Path | None:

@@ -8,15 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ercfw.contract.conversation import UtteranceId
-from ercfw.contract.feature_table import FeatureTable
-from ercfw.contract.interfaces import Provenance
-from ercfw.errors import InputError, did_you_mean
-from ercfw_datasets.annotations import SPLITS, Annotations, Record, to_conversations
+from ercfw import SPLITS, FeatureTable, InputError, Provenance, Size, UtteranceId, did_you_mean
+from ercfw_datasets.annotations import Annotations, Record, to_conversations
 from ercfw_datasets.corpus import Corpus
 from ercfw_datasets.shapes import SHAPES, WIDTHS, Shape
 
-Width = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
 Signal = Annotated[float, Field(ge=0)]
 Numbers = NDArray[np.int64]
@@ -50,8 +46,8 @@ class Simulated(Corpus):
         self,
         *,
         like: Literal["meld", "iemocap"] = "meld",
-        conversations: Annotated[int, Field(ge=1)] | None = None,
-        widths: dict[str, Width] | None = None,
+        conversations: Size | None = None,
+        widths: dict[str, Size] | None = None,
         signal: dict[str, Signal] | None = None,
         seed: Seed = 0,
     ) -> None:

@@ -3,8 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from ercfw.errors import InputError, did_you_mean
-from ercfw_datasets.annotations import SPLITS
+from ercfw import SPLITS, InputError, did_you_mean
 from ercfw_datasets.csv_file import CsvRow
 
 

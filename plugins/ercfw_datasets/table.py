@@ -7,9 +7,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from ercfw.contract.interfaces import Provenance
-from ercfw.errors import InputError, did_you_mean
-from ercfw.system.files import sha256
+from ercfw import InputError, Provenance, did_you_mean, sha256
 from ercfw_datasets.annotations import Annotations, Record, to_conversations
 from ercfw_datasets.clip_columns import read_clip, read_time
 from ercfw_datasets.clips import only_there

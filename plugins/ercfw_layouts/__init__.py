@@ -1,7 +1,6 @@
 """Feature files as the field's repositories keep them: MultiEMO, MMGCN, SDT, COSMIC, M3Net, M2FNet."""
 
-from ercfw import hookimpl
-from ercfw.contract.interfaces import FileLayout
+from ercfw import FileLayout, hookimpl
 from ercfw_layouts.cosmic import Cosmic
 from ercfw_layouts.m2fnet import M2FNet
 from ercfw_layouts.m3net import M3Net

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ercfw.errors import InputError
-from ercfw.exchange.published import Key, Published
+from ercfw import InputError, Key, Published
 
 ONE_HOT = 9
 """Width of MELD's speakers, as many as its largest conversation has."""

@@ -7,16 +7,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ercfw.errors import InputError
-from ercfw.exchange.published import Key, Published
+from ercfw import SPLITS, InputError, Key, Published, replacing
 from ercfw.pickles import read_pickle
-from ercfw.system.files import replacing
 from ercfw_layouts import values
 from ercfw_layouts.corpora import IEMOCAP, form_of, written_speakers
 
 Fields = tuple[str, ...]
 T = TypeVar("T")
-LISTS = ("train", "dev", "test")
 UNUSED = "-"
 """A field that nobody reads."""
 PROTOCOL = 4
@@ -54,7 +51,9 @@ def to_published(path: Path, fields: Mapping[str, Any], streams: Sequence[str]) 
     def table(name: str, read: Callable[[str, Any], T]) -> dict[Key, T]:
         return values.per_conversation(f"{path}: {name}", fields[name], read) if name in fields else {}
 
-    lists = {name: values.keys_of(f"{path}: {name} list", fields[name]) for name in LISTS if name in fields}
+    lists: dict[str, list[Key]] = {
+        name: values.keys_of(f"{path}: {name} list", fields[name]) for name in SPLITS if name in fields
+    }
     form = form_of([key for keys in lists.values() for key in keys])
     speakers = table("speakers", values.speakers)
     if form is IEMOCAP:
@@ -75,7 +74,7 @@ def to_published(path: Path, fields: Mapping[str, Any], streams: Sequence[str]) 
 
 def to_fields(published: Published, form: Fields) -> tuple[Any, ...]:
     """The fields of a file; where it has no list of dev, dev stands behind train."""
-    lists = {name: list(published.lists.get(name, ())) for name in LISTS}
+    lists: dict[str, list[Key]] = {name: list(published.lists.get(name, ())) for name in SPLITS}
     if "dev" not in form:
         lists["train"] += lists.pop("dev")
     fields: dict[str, Any] = {

@@ -5,9 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ercfw.contract.interfaces import FileLayout
-from ercfw.errors import InputError
-from ercfw.exchange.published import Published
+from ercfw import FileLayout, InputError, Published
 from ercfw.pickles import read_pickle
 from ercfw_layouts import values
 

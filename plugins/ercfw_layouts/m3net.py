@@ -3,9 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from ercfw.contract.interfaces import FileLayout
-from ercfw.errors import InputError
-from ercfw.exchange.published import Published
+from ercfw import FileLayout, InputError, Published
 from ercfw_layouts.corpora import find_file
 from ercfw_layouts.cosmic import FEATURES, LAYERS, read_roberta
 from ercfw_layouts.mmgcn import NAMES, Mmgcn

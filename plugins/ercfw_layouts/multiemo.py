@@ -3,9 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from ercfw.contract.interfaces import FileLayout
-from ercfw.errors import InputError
-from ercfw.exchange.published import Published
+from ercfw import FileLayout, InputError, Published
 from ercfw.pickles import read_pickle
 from ercfw_layouts import values
 from ercfw_layouts.corpora import IEMOCAP

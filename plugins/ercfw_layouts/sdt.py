@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from ercfw.contract.interfaces import FileLayout
-from ercfw.exchange.published import Published
+from ercfw import FileLayout, Published
 from ercfw_layouts.corpora import IEMOCAP, find_file
 from ercfw_layouts.fields import UNUSED, Fields, read_fields, to_fields, to_published, write_pickle
 

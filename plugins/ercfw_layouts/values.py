@@ -6,8 +6,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw.errors import InputError
-from ercfw.exchange.published import Key
+from ercfw import InputError, Key
 
 T = TypeVar("T")
 

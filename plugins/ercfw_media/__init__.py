@@ -1,14 +1,18 @@
 """Raw text, sound and picture to features, and language models that are trained along."""
 
-from ercfw import hookimpl
-from ercfw.contract.interfaces import Encoder, Extractor
+from ercfw import Encoder, Extractor, hookimpl
 from ercfw_media.face_expression import FaceExpression
+from ercfw_media.faces import FaceDetector, Pool, Which, face_crops, pool
 from ercfw_media.language_model import LanguageModel
 from ercfw_media.minilm import MiniLm
 from ercfw_media.opensmile import OpenSmile
+from ercfw_media.packaged import installed
 from ercfw_media.roberta import Roberta
 from ercfw_media.tokens import Tokens
 from ercfw_media.whisper import Whisper
+
+__all__ = ["FaceDetector", "Pool", "Which", "face_crops", "installed", "pool"]
+"""Names that other plugins may import; recipes name the parts."""
 
 
 @hookimpl

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw.contract.conversation import Clip
-from ercfw.errors import BrokenClipError
+from ercfw import BrokenClipError, Clip
 from ercfw_media.media_file import MediaFile, lasts, opened
 
 if TYPE_CHECKING:

@@ -16,9 +16,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ercfw.contract.conversation import Clip
-from ercfw.contract.interfaces import ClipExtractor
-from ercfw.errors import InputError, missing_library
+from ercfw import Clip, ClipExtractor, InputError, Size, missing_library
 from ercfw_media.faces import FaceDetector, Pool, Which, face_crops, pool
 from ercfw_media.packaged import installed, packaged
 
@@ -62,7 +60,7 @@ class FaceExpression(ClipExtractor):
         gives: Gives = "features",
         faces: Which = "all",
         pool: Pool = "frames",
-        frames: Annotated[int, Field(ge=1)] = 20,
+        frames: Size = 20,
         width: Annotated[int, Field(ge=32)] = 640,
         smallest: Annotated[int, Field(ge=12)] = 20,
         probability: Annotated[float, Field(gt=0, lt=1)] = 0.9,

@@ -17,8 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ercfw.contract.conversation import Clip
-from ercfw.errors import InputError
+from ercfw import Clip, InputError
 from ercfw_media.clips import read_frames
 from ercfw_media.mtcnn import Mtcnn, overlaps, patches, squares
 from ercfw_media.mtcnn_weights import WEIGHTS

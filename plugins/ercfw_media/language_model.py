@@ -5,8 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 from torch import Tensor, nn
 
-from ercfw import DataInfo, InputError, Inputs, ModalitySpec, Stream
-from ercfw.contract.interfaces import Encoder
+from ercfw import DataInfo, Encoder, InputError, Inputs, ModalitySpec, Rate, Stream
 from ercfw_media.pretrained import MINILM, load_network, model_folder
 from ercfw_media.run_tokens import Pooling, vectors_of
 
@@ -39,7 +38,7 @@ class LanguageModel(Encoder):
         pooling: Pooling = "mean",
         train_embeddings: bool = False,
         frozen_layers: Annotated[int, Field(ge=0)] = 0,
-        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        dropout: Rate = 0.0,
     ) -> None:
         super().__init__(spec, info)
         if spec.kind != "tokens":

@@ -7,8 +7,7 @@ from importlib.util import find_spec
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from ercfw.contract.conversation import Clip
-from ercfw.errors import BrokenClipError, missing_library
+from ercfw import BrokenClipError, Clip, missing_library
 
 if TYPE_CHECKING:
     from av import Packet

@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from ercfw.contract.conversation import Conversation
-from ercfw.contract.interfaces import Extractor
-from ercfw.errors import InputError
+from ercfw import Conversation, Extractor, InputError
 from ercfw_media.minilm_package import PACKAGE, WEIGHTS, minilm_folder
 from ercfw_media.packaged import installed
 from ercfw_media.pretrained import load_network, load_tokenizer

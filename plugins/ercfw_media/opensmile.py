@@ -9,9 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw.contract.conversation import Clip
-from ercfw.contract.interfaces import ClipExtractor
-from ercfw.errors import BrokenClipError, missing_library
+from ercfw import BrokenClipError, Clip, ClipExtractor, missing_library
 from ercfw_media.clips import read_sound
 from ercfw_media.packaged import installed
 

@@ -3,8 +3,7 @@
 from importlib import metadata, util
 from pathlib import Path
 
-from ercfw.errors import InputError
-from ercfw.system.files import sha256
+from ercfw import InputError, sha256
 
 
 def packaged(package: str, inside: str, content: str, version: str, missing: InputError) -> Path:

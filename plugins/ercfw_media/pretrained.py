@@ -13,8 +13,7 @@ from typing import Any
 
 import torch
 
-from ercfw.errors import InputError, cause_of, missing_library
-from ercfw.system.files import is_folder, sha256
+from ercfw import InputError, cause_of, is_folder, missing_library, sha256
 from ercfw_media.minilm_package import minilm_folder
 from ercfw_media.packaged import installed
 

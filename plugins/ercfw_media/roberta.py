@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch.nn.utils.rnn import pad_sequence
 
-from ercfw.contract.conversation import Conversation
-from ercfw.contract.interfaces import Extractor
-from ercfw.errors import InputError
+from ercfw import Conversation, Extractor, InputError
 from ercfw_media.pretrained import (
     check_length,
     load_network,

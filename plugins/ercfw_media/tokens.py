@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ercfw.contract.conversation import Conversation
-from ercfw.contract.interfaces import Extractor
+from ercfw import Conversation, Extractor
 from ercfw_media.pretrained import MINILM, check_length, load_tokenizer, model_fingerprint, model_folder, model_sizes
 from ercfw_media.transcript import Template, read_tokens
 

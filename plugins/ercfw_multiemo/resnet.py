@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ercfw.errors import missing_library
+from ercfw import missing_library
 from ercfw_multiemo.resnet_weights import Style, read_weights
 
 Normalise = Literal["imagenet", "vggface2"]

@@ -12,8 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ercfw import InputError
-from ercfw.system.files import is_file
+from ercfw import InputError, is_file
 
 Style = Literal["torch", "caffe"]
 Layer = tuple[str, str]

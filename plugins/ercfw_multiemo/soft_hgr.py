@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ercfw import DataInfo, InputError, Loss, Outputs
-from ercfw_basics import fill_up, multiply, multiply_rows
+from ercfw_basics import at_least_float32, fill_up, multiply, multiply_rows
 
 
 class SoftHGR(Loss):
@@ -49,9 +49,7 @@ class SoftHGR(Loss):
 
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
         """``[]``; 0 with gradients of zero when there is no pair to compare."""
-        views = {
-            name: view.to(torch.promote_types(view.dtype, torch.float32)) for name, view in outputs.views.items()
-        }  # [N, D] each
+        views = {name: at_least_float32(view) for name, view in outputs.views.items()}  # [N, D] each
         if len({view.shape[1] for view in views.values()}) > 1:
             widths = ", ".join(f"{name} {view.shape[1]}" for name, view in views.items())
             raise InputError.at("soft-hgr", f"the views differ in width: {widths}", "make them equal")

@@ -7,8 +7,8 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from ercfw import DataInfo, Loss, Outputs, labelled
-from ercfw_basics import contrast
+from ercfw import DataInfo, Loss, Outputs, Size, labelled
+from ercfw_basics import at_least_float32, contrast
 
 
 class SWFC(Loss):
@@ -48,7 +48,7 @@ class SWFC(Loss):
         form: Literal["paper", "release"] = "release",
         normalise: bool | None = None,
         weight_norm: bool | None = None,
-        block: Annotated[int, Field(ge=1)] = 1024,
+        block: Size = 1024,
     ) -> None:
         super().__init__(target, info)
         self.temperature = temperature
@@ -66,7 +66,7 @@ class SWFC(Loss):
         """``[]``; 0 with gradients of zero when fewer than two utterances are labelled."""
         y, known = targets[self.target], labelled(targets, self.target)  # [N] each
         z = outputs.heads[self.target].embedding  # [N, E]
-        z = z.to(torch.promote_types(z.dtype, torch.float32))  # [N, E]
+        z = at_least_float32(z)  # [N, E]
         if self.normalise:
             z = F.normalize(z, eps=1e-6)  # [N, E]
         weight = self.class_weights[y.clamp(min=0)].to(z.dtype) / known.sum().clamp(min=1)  # [N]

@@ -12,12 +12,8 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ercfw.contract.conversation import Clip
-from ercfw.contract.interfaces import ClipExtractor
-from ercfw.errors import InputError, missing_library
-from ercfw.system.files import is_file, sha256
-from ercfw_media.faces import FaceDetector, Pool, Which, face_crops, pool
-from ercfw_media.packaged import installed
+from ercfw import Clip, ClipExtractor, InputError, Size, is_file, missing_library, sha256
+from ercfw_media import FaceDetector, Pool, Which, face_crops, installed, pool
 from ercfw_multiemo.resnet import RESNET101, SEED, FaceResNet, Normalise, load_resnet, random_resnet
 from ercfw_multiemo.resnet_weights import Style
 
@@ -77,7 +73,7 @@ class VisExtNet(ClipExtractor):
         normalise: Literal["auto"] | Normalise = "auto",
         faces: Which = "all",
         pool: Pool = "frames",
-        frames: Annotated[int, Field(ge=1)] = 20,
+        frames: Size = 20,
         width: Annotated[int, Field(ge=32)] = 640,
         smallest: Annotated[int, Field(ge=12)] = 20,
         probability: Annotated[float, Field(gt=0, lt=1)] = 0.9,

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ercfw.data.exchange.download import PublicFile, blob_id
+from ercfw.contract.public_file import PublicFile
+from ercfw.data.exchange.download import blob_id
 from ercfw.data.exchange.importer import import_features
 from ercfw.registry.catalog import load_catalog
 from ercfw_layouts.corpora import MELD

@@ -16,6 +16,7 @@ def check(
 ) -> None:
     """Look for what spoils results: ids, times, labels, values, and streams that were fitted on labels."""
     dataset, warnings = chosen_dataset(what, settings, no_plugin_files)
+    from ercfw.contract.stamps import SIMULATED
     from ercfw.data.audit.audit import check_corpus
     from ercfw.data.audit.finding import LEVELS, Finding
     from ercfw.report.tables import plain_table
@@ -23,7 +24,7 @@ def check(
 
     terminal = Terminal(quiet=as_json)
     if dataset.provenance.simulated:
-        terminal.banner("SIMULATED", f"{dataset.provenance.source}: nothing below is of a real corpus")
+        terminal.banner(SIMULATED, f"{dataset.provenance.source}: nothing below is of a real corpus")
     with terminal.progress() as bars:
         found = [*(Finding("doubtful", "reading", text) for text in warnings), *check_corpus(dataset, bars)]
     rows = [dataclasses.asdict(finding) for finding in found]

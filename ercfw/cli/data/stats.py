@@ -23,6 +23,7 @@ def stats(
     if picture is not None:
         check_folder("--picture", picture.absolute().parent)
     dataset, warnings = chosen_dataset(what, settings, no_plugin_files)
+    from ercfw.contract.stamps import SIMULATED
     from ercfw.data.audit import corpus_statistics as figures
     from ercfw.report.tables import plain_table
     from ercfw.system.terminal import Terminal
@@ -40,7 +41,8 @@ def stats(
         said = {"source": about.source, "simulated": about.simulated, "splits": figures.as_json(found)}
         print(json.dumps(said, ensure_ascii=False))
         return
-    print(f"{'SIMULATED: ' if about.simulated else ''}{about.source}")
+    stamp = f"{SIMULATED}: " if about.simulated else ""
+    print(f"{stamp}{about.source}")
     results_console().print(plain_table(figures.rows_of(found)))
     if picture is not None:
         print(picture)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from ercfw.contract.conversation import SPLITS
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.interfaces import Dataset
 from ercfw.contract.stored_streams import gather
@@ -11,7 +12,6 @@ from ercfw.data.audit.feature_values import check_table
 from ercfw.data.audit.finding import LEVELS, Finding, Level
 from ercfw.data.audit.leakage_check import check_fitting
 from ercfw.data.extraction.extract import Progress
-from ercfw.data.load import SPLITS
 from ercfw.errors import InputError
 from ercfw.system.files import is_file
 from ercfw.system.gc_pause import collector_paused

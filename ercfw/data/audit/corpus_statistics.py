@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from statistics import mean, median
 from typing import Any
 
-from ercfw.contract.conversation import UNLABELLED, Conversation
+from ercfw.contract.conversation import SPLITS, UNLABELLED, Conversation
 from ercfw.contract.interfaces import Dataset
-from ercfw.data.load import SPLITS
 
 ALL = "all"
 

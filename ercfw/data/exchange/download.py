@@ -4,12 +4,12 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+from ercfw.contract.public_file import PublicFile
 from ercfw.errors import InputError, RunError
 from ercfw.system.files import is_file
 
@@ -22,21 +22,6 @@ PATIENCE = 30.0
 """Seconds without a byte after which a server is said to stall."""
 POINTER = b"version https://git-lfs"
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class PublicFile:
-    """A file of a public repository.
-
-    Attributes:
-        url_path: what follows the server's address.
-        blob: its git blob id: sha1 of ``blob <size>``, a zero byte, and the content.
-        to: where it goes, relative to a corpus' folder.
-    """
-
-    url_path: str
-    blob: str
-    to: str
 
 
 class _BrokenOffError(Exception):

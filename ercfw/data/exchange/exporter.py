@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw.contract.conversation import UNLABELLED, Conversation
+from ercfw.contract.conversation import SPLITS, UNLABELLED, Conversation
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.interfaces import Dataset, FileLayout
+from ercfw.contract.published import Key, Published
+from ercfw.data.exchange.keys import ANYBODYS, public_keys
 from ercfw.data.exchange.manifest import write_card
-from ercfw.data.exchange.proof import SPLITS
 from ercfw.errors import InputError, did_you_mean
-from ercfw.exchange.published import ANYBODYS, Key, Published, public_keys
 from ercfw.recipe.schema import Part
 from ercfw.registry.catalog import Catalog
 from ercfw.registry.make import make_part

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw.contract.conversation import UtteranceId
+from ercfw.contract.conversation import SPLITS, UtteranceId
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.interfaces import Dataset, FileLayout
+from ercfw.contract.published import Key, Published
+from ercfw.data.exchange.keys import ANYBODYS
 from ercfw.data.exchange.manifest import Card, read_card
 from ercfw.data.exchange.proof import Matched, match
 from ercfw.errors import InputError, shown
-from ercfw.exchange.published import ANYBODYS, Key, Published
 from ercfw.recipe.schema import Part
 from ercfw.registry.catalog import Catalog
 from ercfw.registry.make import make_part
@@ -196,7 +197,7 @@ def _store(
     made_by: Mapping[str, Any],
 ) -> dict[str, FeatureTable]:
     """One stream's store by its modality; none where the stream is nothing but zeros."""
-    needed = {id for split in ("train", "dev", "test") for c in dataset.split(split) for id in c.ids}
+    needed = {id for split in SPLITS for c in dataset.split(split) for id in c.ids}
     ids = tuple(id for id in dataset.rows if id in found or id in needed)
     first = next(iter(found.values()))
     nothing = np.zeros(first.shape, first.dtype)

@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ercfw.contract.conversation import UtteranceId
 from ercfw.contract.feature_table import FeatureTable, FittedOn
+from ercfw.contract.published import Published
+from ercfw.data.exchange.keys import ANYBODYS
 from ercfw.errors import InputError
-from ercfw.exchange.published import ANYBODYS, Published
 from ercfw.system.files import sha256, write_text
 from ercfw.system.validation import in_short
 

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ercfw.contract.conversation import UNLABELLED, Conversation, Split, UtteranceId
+from ercfw.contract.conversation import SPLITS, UNLABELLED, Conversation, Split, UtteranceId
 from ercfw.contract.interfaces import Dataset
+from ercfw.contract.published import Key, Published
 from ercfw.errors import InputError
-from ercfw.exchange.published import Key, Published
 
-SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 LEAST_ALIKE = 0.9
 """Share of texts that should agree: files differ in quotes and dashes, and ours compares letters and digits only."""
 UNPROVEN = "these files have no labels: that their rows belong to these utterances is not proven"

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ercfw.contract.stamps import SIMULATED
 from ercfw.data.audit.corpus_statistics import ALL, Figures
 from ercfw.report.plots.style import SPLITS, names_of, save, titled
 
@@ -19,7 +20,7 @@ def draw_corpus(path: Path, figures: Mapping[str, Figures], title: str, simulate
     _shares(shares, splits)
     _lengths(lengths, splits)
     _shifts(shifts, splits)
-    save(titled(figure, title, ["SIMULATED"] if simulated else []), path)
+    save(titled(figure, title, [SIMULATED] if simulated else []), path)
 
 
 def _shares(axes: Axes, splits: Mapping[str, Figures]) -> None:

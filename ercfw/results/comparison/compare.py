@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ercfw.contract.reported_scores import Quoted
 from ercfw.errors import InputError
 from ercfw.results.comparison.comparability import check_comparable, targets_of
-from ercfw.results.comparison.reported_scores import Quoted, with_quoted
+from ercfw.results.comparison.reported_scores import with_quoted
 from ercfw.results.comparison.result_table import Line, ResultTable, make_table
 from ercfw.results.finished_run import Group
 

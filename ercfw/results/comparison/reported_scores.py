@@ -1,32 +1,12 @@
 """Numbers that others reported, beside one's own only where data and protocol allow."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ercfw.contract.reported_scores import Quoted
 from ercfw.registry.catalog import Catalog
 from ercfw.results.comparison.result_table import Cell, Line, ResultTable
 from ercfw.results.finished_run import FinishedRun
-
-
-@dataclass(frozen=True)
-class Quoted:
-    """A table of a paper: what it reports of a corpus' test split.
-
-    Attributes:
-        source: the paper and the table's number.
-        dataset: the name of the plugin that reads the corpus.
-        target: what is predicted.
-        utterances: labelled ones of the test split.
-        protocol: how the reported epochs were chosen, as far as is known.
-        scores: of each method, points by class (F1) or metric; what the paper leaves out is absent.
-    """
-
-    source: str
-    dataset: str
-    target: str
-    utterances: int
-    protocol: str
-    scores: Mapping[str, Mapping[str, float]]
 
 
 def with_quoted(table: ResultTable, run: FinishedRun, known: Sequence[Quoted]) -> ResultTable:

@@ -1,17 +1,17 @@
 """DialogueRNN (Majumder et al., AAAI 2019): a global, a party's and an emotion state for each utterance."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, cast
+from typing import Literal, cast
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from ercfw import Context, DataInfo, Inputs
+from ercfw import Context, DataInfo, Inputs, Rate, Size
+from ercfw_basics.blocks.precision import at_least_float32
+from ercfw_basics.blocks.products import Linear
 from ercfw_basics.dialogue_rnn import plain, side_by_side
 from ercfw_basics.dialogue_rnn.network import Kind, Network
 from ercfw_basics.dialogue_rnn.order import Order
-from ercfw_basics.products import Linear
 
 
 class DialogueRNN(Context):
@@ -42,13 +42,13 @@ class DialogueRNN(Context):
         dim: int,
         info: DataInfo,
         *,
-        width: Annotated[int, Field(ge=1)] = 256,
-        emotion_width: Annotated[int, Field(ge=1)] | None = None,
+        width: Size = 256,
+        emotion_width: Size | None = None,
         attention: Literal["simple", "general"] = "simple",
         bidirectional: bool = False,
         listener: bool = False,
         project: bool = False,
-        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        dropout: Rate = 0.0,
     ) -> None:
         super().__init__(dim, info)
         self.causal = not bidirectional
@@ -77,7 +77,7 @@ class DialogueRNN(Context):
         order = Order.of(inputs.layout, ways * len(blocks))
         dropout = kind.dropout if blocks[0].training else 0.0
         x = torch.stack([x for x in xs for _ in ways], 1)  # [N, K, dim]
-        x = x.to(torch.promote_types(x.dtype, torch.float32))  # states that are carried on need it
+        x = at_least_float32(x)  # states that are carried on need it
         if kind.listener:
             emotion = plain.run_all(networks, x, inputs, order, dropout)  # [N, K, E]
         else:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ercfw_basics.products import multiply, multiply_rows
+from ercfw_basics.blocks.products import multiply, multiply_rows
 
 FEW = 8
 """Rows are cast in such steps, so that oneDNN meets fewer shapes, for each of which it writes code."""

@@ -8,9 +8,10 @@ import pytest
 
 from ercfw.contract.conversation import Conversation, ConversationStream
 from ercfw.contract.feature_table import FeatureTable
+from ercfw.contract.stamps import DEV_CONTAMINATED
 from ercfw.data import leakage as fitted
 from ercfw.data.extraction.cache import cache_folder
-from ercfw.data.leakage import DEV_CONTAMINATED, check_fitted, linear_scores
+from ercfw.data.leakage import check_fitted, linear_scores
 from ercfw.errors import InputError
 
 SPLITS = ("train", "dev", "test")

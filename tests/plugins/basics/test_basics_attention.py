@@ -12,7 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ercfw import Layout
 from ercfw.data import packing as bins
 from ercfw.data.collate import make_layout
-from ercfw_basics import AttentionMask, ConversationAttention, attention, attention_mask
+from ercfw_basics import AttentionMask, ConversationAttention
+from ercfw_basics.blocks import attention, attention_mask
 
 WIDTH, HEADS = 6, 2
 

@@ -8,9 +8,9 @@ from torch import nn
 
 from ercfw import Fused, InputError, Inputs, Stream
 from ercfw_basics import provide_fusions
+from ercfw_basics.blocks.transformer_layer import sinusoids
 from ercfw_basics.cross_modal import CrossModalTransformer
 from ercfw_basics.fusions import Concat, GatedSum, Sum
-from ercfw_basics.transformer_layer import sinusoids
 
 DIMS = {"text": 6, "audio": 5, "visual": 4}
 SMALL = {

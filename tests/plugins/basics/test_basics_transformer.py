@@ -10,8 +10,8 @@ from torch import nn
 from ercfw import InputError
 from ercfw.data.collate import collate
 from ercfw.data.train_statistics import make_data_info
+from ercfw_basics.blocks.transformer_layer import TransformerLayer, sinusoids
 from ercfw_basics.transformer import TransformerContext
-from ercfw_basics.transformer_layer import TransformerLayer, sinusoids
 
 
 def torchs(layer: TransformerLayer, width: int, heads: int, ffn: int) -> nn.TransformerEncoderLayer:

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ercfw_basics import Linear, fill_up, multiply, multiply_rows, products
+from ercfw_basics import Linear, fill_up, multiply, multiply_rows
+from ercfw_basics.blocks import products
 
 ROWS = (1, 3, 63, 64, 65, 130, products.LARGE + 1)
 BOTH = pytest.mark.parametrize("ours", [True, False], ids=["oneDNN", "torch"])

@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ercfw import UNLABELLED, DataInfo, HeadOutput, Outputs, Rows
 from ercfw.contract.data_info import TargetSpec
 from ercfw.testing.meta_device import META, run_on_meta
-from ercfw_basics import contrastive
+from ercfw_basics.blocks import contrastive
 from ercfw_multiemo.swfc import SWFC
 
 COUNTS = (60, 25, 10, 5)

@@ -12,8 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from ercfw.contract.public_file import PublicFile
 from ercfw.data.exchange import download
-from ercfw.data.exchange.download import PublicFile, blob_id, fetch
+from ercfw.data.exchange.download import blob_id, fetch
 from ercfw.errors import InputError, RunError
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
@@ -200,7 +201,8 @@ def test_a_full_disk(server, tmp_path):
     code = f"""
 import resource, sys
 from pathlib import Path
-from ercfw.data.exchange.download import PublicFile, fetch
+from ercfw import PublicFile
+from ercfw.data.exchange.download import fetch
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 try:
@@ -224,7 +226,7 @@ def test_ctrl_c_and_the_same_command(server, tmp_path):
     code = f"""
 import sys
 from pathlib import Path
-from ercfw.data.exchange.download import PublicFile
+from ercfw import PublicFile
 from ercfw_datasets.meld import Meld
 Meld.public_files = (PublicFile("slow/x", {blob_id(tmp_path / "whole")!r}, "public/x.pkl"),)
 sys.argv = ["ercfw", "data", "fetch", "meld", "--from", {server.address!r}, "--to", {str(tmp_path / "meld")!r}]

@@ -8,7 +8,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from ercfw.contract.feature_table import FeatureTable
-from ercfw.data.exchange.download import PublicFile, blob_id
+from ercfw.contract.public_file import PublicFile
+from ercfw.data.exchange.download import blob_id
 
 
 class Quiet(SimpleHTTPRequestHandler):

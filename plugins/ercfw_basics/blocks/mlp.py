@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from torch import nn
 
-from ercfw_basics.products import Linear
+from ercfw_basics.blocks.products import Linear
 
 
 def mlp(dim: int, hidden: int, layers: int, dropout: float) -> nn.Sequential:

@@ -6,8 +6,9 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from ercfw import InputError, Layout
-from ercfw_basics.attention_mask import BLOCK, AttentionMask, BinMask
-from ercfw_basics.products import Linear
+from ercfw_basics.blocks.attention_mask import BLOCK, AttentionMask, BinMask
+from ercfw_basics.blocks.precision import at_least_float32
+from ercfw_basics.blocks.products import Linear
 
 
 class ConversationAttention(nn.Module):
@@ -71,7 +72,7 @@ class ConversationAttention(nn.Module):
 
     def _heads(self, x: Tensor) -> Tensor:
         """``[N, D] -> [N, H, D/H]``, in at least float32."""
-        return x.to(torch.promote_types(x.dtype, torch.float32)).view(len(x), self.heads, -1)
+        return at_least_float32(x).view(len(x), self.heads, -1)
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, mask: BinMask, dropout: float) -> Tensor:

@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ercfw_basics.attention import ConversationAttention, FeedForward
-from ercfw_basics.attention_mask import AttentionMask
+from ercfw_basics.blocks.attention import ConversationAttention, FeedForward
+from ercfw_basics.blocks.attention_mask import AttentionMask
 
 
 def sinusoids(position: Tensor, width: int) -> Tensor:

@@ -6,8 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ercfw import InputError
-from ercfw.contract.data_info import TargetSpec
+from ercfw import InputError, TargetSpec
 
 ClassWeights = Literal["none", "balanced"] | list[Annotated[float, Field(ge=0)]]
 """``none``; ``balanced`` by the training split; or a number a class, in the order of the classes."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from ercfw_basics.products import fill_up, multiply, multiply_rows
+from ercfw_basics.blocks.products import fill_up, multiply, multiply_rows
 
 Block = Annotated[int, Field(ge=1)]
 """Rows whose pairs are held at once: peak memory is a few times ``block x N`` numbers, values do not change."""

@@ -1,0 +1,1 @@
+"""Building blocks of parts: they register nothing themselves."""
