@@ -1,4 +1,4 @@
-"""What MultiEMO's tables compare it with, a file a paper, for the same data under the same protocol."""
+"""The methods that MultiEMO's tables compare it with, one file per paper, on the same data under the same protocol."""
 
 from ercfw import Context, Extractor, FusionBlock, Head, Loss, Model, hookimpl
 from ercfw_baselines.bc_lstm import BCLSTMHead
@@ -16,35 +16,35 @@ from ercfw_baselines.words import Words
 
 @hookimpl
 def provide_extractors() -> dict[str, type[Extractor]]:
-    """Of MVN."""
+    """Return the extractor of words, which MVN and UniMSE-lite read."""
     return {"words": Words}
 
 
 @hookimpl
 def provide_models() -> dict[str, type[Model]]:
-    """Of MVN, whose two views do not come apart, and of UniMSE, which lets sound into a text network."""
+    """Return MVN, whose two views cannot be separated, and UniMSE and its light form, which adapt a text network."""
     return {"mvn": MVN, "unimse": UniMSE, "unimse-lite": UniMSELite}
 
 
 @hookimpl
 def provide_contexts() -> dict[str, type[Context]]:
-    """Of DialogueGCN; that of DialogueRNN is among the basics."""
+    """Return the context of DialogueGCN; the plugin ``basics`` offers that of DialogueRNN."""
     return {"dialogue-gcn": DialogueGCN}
 
 
 @hookimpl
 def provide_fusions() -> dict[str, type[FusionBlock]]:
-    """Of MMGCN and QMNN."""
+    """Return the fusions of MMGCN and QMNN."""
     return {"mmgcn": MMGCN, "qmnn": QMNN}
 
 
 @hookimpl
 def provide_heads() -> dict[str, type[Head]]:
-    """Of BC-LSTM, of DialogueRNN and DialogueGCN, and of IterativeERC."""
+    """Return the heads of BC-LSTM, of DialogueRNN and DialogueGCN (one for both), and of IterativeERC."""
     return {"bc-lstm": BCLSTMHead, "matching-attention": MatchingHead, "iterative": IterativeHead}
 
 
 @hookimpl
 def provide_losses() -> dict[str, type[Loss]]:
-    """Of MMGCN's code and of UniMSE."""
+    """Return the loss of MMGCN's released code and the two losses of UniMSE."""
     return {"mmgcn-focal": MMGCNFocal, "info-nce": InfoNCE, "label-likelihood": LabelLikelihood}

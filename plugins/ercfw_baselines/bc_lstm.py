@@ -1,4 +1,4 @@
-"""BC-LSTM (Poria et al., ACL 2017): an LSTM for each modality, and one over what they found."""
+"""BC-LSTM (Poria et al., ACL 2017): one LSTM per modality, and one LSTM over their joined outputs."""
 
 import torch
 from torch import Tensor, nn
@@ -8,25 +8,25 @@ from ercfw_basics import LSTMContext
 
 
 class BCLSTMHead(Head):
-    """The upper level of BC-LSTM's hierarchy, over the concatenated contexts of the modalities.
+    """The upper level of BC-LSTM's hierarchy: a BiLSTM and a classifier over the concatenated contexts.
 
-    With h_m, D wide, the states of the lower level's LSTM of a modality (``[context.default] use = "lstm"``)::
+    Let h_m, D wide, be the states of the lower level's LSTM for modality m (``[context.default] use = "lstm"``)::
 
-        z_m = tanh(W_m drop(h_m))                 o_m = V_m drop(z_m)      an answer by that modality alone
-        h   = BiLSTM([z_m for each m])            o   = V drop(relu(W h))  the answer
+        z_m = tanh(W_m drop(h_m))                 o_m = V_m drop(z_m)      the logits of modality m alone
+        h   = BiLSTM([z_m for each m])            o   = V drop(relu(W h))  the logits of all modalities
 
-    The o_m are the auxiliary answers. The paper trains the lower level first, by them, and the upper one then on
-    its frozen z; here both are trained at once, by the sum of the losses. The layer W between the upper LSTM and
-    the answer is that of the code released with MELD's baselines.
+    The o_m are the auxiliary logits. The paper first trains the lower level on the o_m, then the upper level on the
+    frozen z_m. Here both levels are trained together, on the sum of their losses. The layer W between the upper LSTM
+    and the logits comes from the code released with MELD's baselines.
 
     Options:
         dense: width of each z_m.
-        width: of the upper LSTM, both directions together.
-        hidden: width of the ReLU layer, and of the embedding.
+        width: width of the upper LSTM, both directions together.
+        hidden: width of the ReLU layer and of the embedding.
         dropout: rate on h_m, z_m and the ReLU layer.
 
     Raises:
-        InputError: the modalities' contexts are not of one width, put after one another.
+        InputError: the input width cannot be divided by the number of modalities.
     """
 
     def __init__(
@@ -43,8 +43,8 @@ class BCLSTMHead(Head):
         super().__init__(dim, target, info)
         modalities, classes = len(info.modalities), len(info.targets[target].classes)
         if dim % modalities:
-            what = f"{dim} numbers do not come apart into {modalities} modalities of one width"
-            raise InputError.at("use", what, 'fusion "concat" of contexts of one width')
+            what = f"the input width {dim} cannot be divided among {modalities} modalities"
+            raise InputError.at("use", what, 'choose fusion "concat" and give all contexts the same width')
         self.modalities = modalities
         self.dropout = nn.Dropout(dropout)
         self.dense = nn.ModuleList(nn.Linear(dim // modalities, dense) for _ in range(modalities))
@@ -54,7 +54,7 @@ class BCLSTMHead(Head):
         self.classify = nn.Linear(hidden, classes)
 
     def forward(self, x: Tensor, inputs: Inputs) -> HeadOutput:
-        """``[N, D * M]`` -> logits ``[N, C]``, embedding ``[N, hidden]``, auxiliary ``[N, M, C]``."""
+        """Return logits ``[N, C]``, embedding ``[N, hidden]`` and auxiliary logits ``[N, M, C]`` for ``[N, M * D]``."""
         parts = self.dropout(x).chunk(self.modalities, -1)  # [N, D] each
         lower = [dense(part).tanh() for dense, part in zip(self.dense, parts, strict=True)]  # [N, dense] each
         alone = [answer(self.dropout(z)) for answer, z in zip(self.alone, lower, strict=True)]  # [N, C] each

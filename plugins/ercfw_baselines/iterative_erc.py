@@ -1,4 +1,4 @@
-"""IterativeERC (Lu et al., COLING 2020): emotions named again and again, each time knowing the last answer."""
+"""IterativeERC (Lu et al., COLING 2020): predicts emotions several times, each time from the previous prediction."""
 
 from typing import Annotated, Literal
 
@@ -11,27 +11,27 @@ from ercfw_basics import GRUContext
 
 
 class IterativeHead(Head):
-    """A first answer, and K better ones by one network that reads the answer before.
+    """A first prediction, refined K times by one network that reads the previous prediction.
 
-    With x the utterance's vector::
+    With x the vector of an utterance::
 
         p_0 = softmax(V_0 drop(GRU_0(x)))
-        e_k = E^T p_(k-1)                            the emotions' vectors, weighed by the last answer
+        e_k = E^T p_(k-1)                            the emotion vectors, weighted by the previous prediction
         p_k = softmax(V drop(GRU([x; e_k])))         for k = 1 .. K, with the same weights
 
-    No code of the paper was released. Certain from its abstract and from notes on it are the emotion embedding, the
+    The code of the paper was not released. The abstract and notes on the paper confirm the emotion embedding, the
     bidirectional GRU over utterance vectors and embedded emotions, the classifier, the feedback of predicted
-    (never true) labels, and a loss over the iterations. A reading of ours are K, the first answer's own GRU, what
-    is fed back, the widths and the equal weight of all iterations in ``auxiliary-cross-entropy``.
+    (never true) labels, and a loss over the iterations. The following are our choices: K, a separate GRU for the first
+    prediction, what is fed back, the widths, and the equal weight of all iterations in ``auxiliary-cross-entropy``.
 
-    The earlier answers, from the first to the last but one, are the auxiliary ones.
+    The logits of all predictions but the last are the auxiliary logits, in the order of the iterations.
 
     Options:
-        iterations: K; 0 leaves the first answer alone.
-        width: of each GRU, both directions together; the embedding is the last one's state.
-        emotion_width: of a vector in E.
-        feedback: ``soft`` feeds the probabilities back and lets gradients through; ``detached`` without the
-            gradients; ``argmax`` the likeliest class alone.
+        iterations: K; 0 keeps the first prediction only.
+        width: width of each GRU, both directions together; the embedding is the GRU's state in the last iteration.
+        emotion_width: width of an emotion vector in E.
+        feedback: ``soft`` feeds the probabilities back and lets gradients through; ``detached`` feeds the
+            probabilities back without gradients; ``argmax`` feeds back the likeliest class as a one-hot vector.
         dropout: rate on x and on the states of the GRUs.
     """
 
@@ -60,7 +60,10 @@ class IterativeHead(Head):
             self.answer = nn.Linear(width, classes)
 
     def forward(self, x: Tensor, inputs: Inputs) -> HeadOutput:
-        """``[N, D]`` -> logits ``[N, C]``, embedding ``[N, width]``, auxiliary ``[N, K, C]`` (None where K is 0)."""
+        """Return logits ``[N, C]``, embedding ``[N, width]`` and auxiliary logits ``[N, K, C]`` for ``[N, D]``.
+
+        With K = 0 there are no auxiliary logits (None).
+        """
         x = self.dropout(x)  # [N, D]
         states = self.dropout(self.first(x, inputs))  # [N, width]
         answers = [self.answer_first(states)]  # [N, C] each
@@ -71,7 +74,7 @@ class IterativeHead(Head):
         return HeadOutput(answers[-1], states, torch.stack(answers[:-1], 1) if self.iterations else None)
 
     def _fed_back(self, logits: Tensor) -> Tensor:
-        """What the next iteration knows of the last answer, ``[N, C]``."""
+        """Return what the next iteration reads of the previous prediction, ``[N, C]``."""
         probabilities = logits.softmax(-1)  # [N, C]
         if self.feedback == "soft":
             return probabilities

@@ -1,4 +1,4 @@
-"""Attention of each utterance over its whole conversation, as DialogueRNN and DialogueGCN end with."""
+"""Attention of each utterance over its whole conversation, the last stage of DialogueRNN and DialogueGCN."""
 
 import torch
 from torch import Tensor, nn
@@ -8,20 +8,20 @@ from ercfw_basics import at_least_float32
 
 
 class MatchingHead(Head):
-    """Each utterance reads all of its conversation, and a hidden layer names its class.
+    """Attention of each utterance over its whole conversation, then a hidden layer and a classifier.
 
-    So, for utterances i and j of a conversation::
+    For utterances i and j of a conversation::
 
-        score_ij = f(x_j . (W x_i + b))                  f the identity, or tanh
+        score_ij = f(x_j . (W x_i + b))                  f is the identity or tanh
         y_i      = sum_j softmax_j(score_ij) x_j
         o_i      = V drop(relu(U y_i))
 
-    The emotional attention of DialogueRNN (Majumder et al., AAAI 2019) and the nodal attention of DialogueGCN
-    (Ghosal et al., EMNLP 2019), whose released code has the tanh. Memory is B * U * U numbers.
+    This is the emotional attention of DialogueRNN (Majumder et al., AAAI 2019) and the nodal attention of DialogueGCN
+    (Ghosal et al., EMNLP 2019), whose released code uses tanh. Memory grows as B * U * U numbers.
 
     Options:
-        hidden: width of the hidden layer, and of the embedding.
-        tanh: bound the scores by tanh.
+        hidden: width of the hidden layer and of the embedding.
+        tanh: bound the scores with tanh.
         read_dropout: rate on x.
         dropout: rate on the hidden layer.
     """
@@ -45,12 +45,12 @@ class MatchingHead(Head):
         self.read_dropout, self.dropout = nn.Dropout(read_dropout), nn.Dropout(dropout)
 
     def forward(self, x: Tensor, inputs: Inputs) -> HeadOutput:
-        """``[N, D]`` -> logits ``[N, C]``, embedding ``[N, hidden]``."""
+        """Return logits ``[N, C]`` and embedding ``[N, hidden]`` for ``[N, D]``."""
         embedding = self.dropout(self.hidden(self.match(self.read_dropout(x), inputs)).relu())  # [N, hidden]
         return HeadOutput(self.classify(embedding), embedding)
 
     def match(self, x: Tensor, inputs: Inputs) -> Tensor:
-        """What each utterance reads: ``[N, D] -> [N, D]``."""
+        """Return the attended vector y of each utterance: ``[N, D] -> [N, D]``."""
         keys = inputs.layout.pad(x)  # [B, U, D]
         scores = inputs.layout.pad(self.query(x)) @ keys.mT  # [B, U, U]
         scores = at_least_float32(scores.tanh() if self.tanh else scores)  # [B, U, U]

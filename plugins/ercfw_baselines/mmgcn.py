@@ -1,4 +1,4 @@
-"""MMGCN (Hu et al., ACL 2021): a deep graph network over the utterances of all modalities at once."""
+"""MMGCN (Hu et al., ACL 2021): a deep graph network over the utterances of all modalities together."""
 
 import math
 from typing import Annotated, Literal, NamedTuple
@@ -15,11 +15,13 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Graph(NamedTuple):
-    """The normalised adjacency of M * U nodes a conversation: each modality's own, and between them the same utterance.
+    """The normalised adjacency of M * U nodes per conversation, one node for each utterance and modality.
+
+    Edges join the nodes of one modality, and the nodes of one utterance in different modalities.
 
     Attributes:
-        within: ``[B, M, U, U]``, of nodes of one modality.
-        across: ``[B, M, M, U]``, of nodes of one utterance; zero from a modality to itself.
+        within: ``[B, M, U, U]``, edge weights between nodes of one modality.
+        across: ``[B, M, M, U]``, edge weights between nodes of one utterance; zero from a modality to itself.
     """
 
     within: Tensor
@@ -27,15 +29,18 @@ class Graph(NamedTuple):
 
     @classmethod
     def of(cls, nodes: Tensor, here: Tensor, gamma: float) -> "Graph":
-        """Weights ``1 - arccos(cos(x, y)) / pi``, across modalities times ``gamma``, by the roots of both degrees.
+        """Build the graph of these nodes.
+
+        An edge between nodes x and y weighs ``1 - arccos(cos(x, y)) / pi``, multiplied by ``gamma`` across modalities,
+        and is divided by the square roots of both nodes' degrees.
 
         Args:
-            nodes: ``[B, M, U, D]``.
-            here: ``[B, M, U]`` bool, False = no such node: it has no edges.
-            gamma: of the weights across modalities.
+            nodes: ``[B, M, U, D]``, the vectors of the nodes.
+            here: ``[B, M, U]`` bool; False marks a node that does not exist and has no edges.
+            gamma: factor on the weights across modalities.
         """
         unit = F.normalize(at_least_float32(nodes), dim=-1)  # [B, M, U, D]
-        with torch.autocast(nodes.device.type, enabled=False):  # cosines beyond 1 have no arccos
+        with torch.autocast(nodes.device.type, enabled=False):  # bf16 gives cosines above 1, whose arccos is NaN
             same_modality, same_utterance = unit @ unit.mT, torch.einsum("bmud,bkud->bmku", unit, unit)
         both = here.unsqueeze(-1) & here.unsqueeze(-2)  # [B, M, U, U]
         within = _weight(same_modality) * both  # [B, M, U, U]
@@ -50,39 +55,43 @@ class Graph(NamedTuple):
         )
 
     def spread(self, nodes: Tensor) -> Tensor:
-        """The adjacency times the nodes: ``[B, M, U, D] -> [B, M, U, D]``."""
+        """Multiply the adjacency by the nodes: ``[B, M, U, D] -> [B, M, U, D]``."""
         return self.within @ nodes + torch.einsum("bmku,bkud->bmud", self.across, nodes)
 
 
 def _weight(cosine: Tensor) -> Tensor:
-    """From 1 (the same direction) to 0 (the opposite one); just inside the ends, where arccos has a gradient."""
+    """Return 1 for the same direction, falling to 0 for the opposite one.
+
+    The values stay just inside both ends, because arccos has no finite gradient there.
+    """
     return 1 - torch.arccos(0.99999 * cosine) / math.pi
 
 
 class MMGCN(FusionBlock):
-    """Every utterance is a node for each modality; all nodes of a modality, and all of an utterance, are neighbours.
+    """A graph with one node for each utterance and modality, and a deep graph network over it.
 
-    With X the modalities' vectors (and the speaker's, added), A the normalised adjacency (``Graph``) and layers of
-    GCNII (Chen et al., 2020)::
+    Within a conversation, all nodes of one modality are neighbours, and so are all nodes of one utterance. Let X be
+    the modalities' vectors (plus the speaker's vector) and A the normalised adjacency (``Graph``). The layers are those
+    of GCNII (Chen et al., 2020), for l = 1 .. L::
 
         H_0 = relu(W drop(X))              P = A drop(H)
         H_l = relu(b_l [P; H_0] W_l + (1 - b_l) ((1 - alpha) P + alpha H_0))          b_l = ln(theta / l + 1)
         y   = [X_m; H_m for each modality m]
 
-    The released code has 64 layers whatever its command says, ``gamma = 1`` and speakers on text alone; the paper
-    has 4 layers and speakers on all modalities. Memory is B * M * U * U numbers.
+    The released code uses 64 layers whatever its command line says, ``gamma = 1``, and speakers on text only. The
+    paper uses 4 layers and speakers on all modalities. Memory grows as B * M * U * U numbers.
 
     Options:
-        width: of H.
-        depth: L, how many layers.
-        alpha: how much of H_0 each layer keeps.
-        theta: how much a layer's own weights count; less the deeper it is.
+        width: width of H.
+        depth: L, the number of layers.
+        alpha: share of H_0 in every layer.
+        theta: how strongly the weights W_l of a layer count; they count less in deeper layers.
         gamma: factor on the edges between modalities.
-        speakers_on: whose vectors the speaker's is added to: ``all``, ``text`` or ``none``.
+        speakers_on: modalities to whose vectors the speaker's vector is added: ``all``, ``text`` or ``none``.
         dropout: rate on X and on each H.
 
     Raises:
-        InputError: the modalities' vectors are not of one width.
+        InputError: the modalities' vectors differ in width.
     """
 
     def __init__(
@@ -100,8 +109,8 @@ class MMGCN(FusionBlock):
     ) -> None:
         super().__init__(dims, info)
         if len(set(dims.values())) > 1:
-            mend = "one width for all encoders and contexts"
-            raise InputError.at("use", f"the modalities' vectors have widths {list(dims.values())}", mend)
+            mend = "give all encoders and contexts the same width"
+            raise InputError.at("use", f"the modalities' vectors differ in width: {list(dims.values())}", mend)
         dim = next(iter(dims.values()))
         self.out_dim = len(dims) * (dim + width)
         spoken = {"all": list(dims), "text": [m for m in dims if m == "text"], "none": []}[speakers_on]
@@ -115,7 +124,7 @@ class MMGCN(FusionBlock):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, xs: dict[str, Tensor], inputs: Inputs) -> Tensor:
-        """``{m: [N, D]} -> [N, M * (D + width)]``."""
+        """Return X and H of all modalities: ``{m: [N, D]} -> [N, M * (D + width)]``."""
         pad = inputs.layout.pad
         spoken = {m: x + self.speakers[m](inputs.speakers) if m in self.speakers else x for m, x in xs.items()}
         here = torch.stack([pad(inputs.streams[m].present) for m in xs], 1)  # [B, M, U]
@@ -127,7 +136,7 @@ class MMGCN(FusionBlock):
         return inputs.layout.pack(both.transpose(1, 2).flatten(2))  # [N, M * (D + width)]
 
     def _convolve(self, graph: Graph, start: Tensor) -> Tensor:
-        """All layers: ``[B, M, U, width] -> [B, M, U, width]``."""
+        """Apply all layers: ``[B, M, U, width] -> [B, M, U, width]``."""
         hidden = start
         for own, weight in zip(self.shares, self.layers, strict=True):
             spread = graph.spread(self.dropout(hidden))  # [B, M, U, width]
@@ -138,10 +147,11 @@ class MMGCN(FusionBlock):
 
 
 class MMGCNFocal(Loss):
-    """What MMGCN's released code calls its focal loss on MELD: ``-(1 - [c = y] log p_c)^gamma log p_c``.
+    """The loss that MMGCN's released code calls focal on MELD: ``-(1 - [c = y] log p_c)^gamma log p_c``.
 
-    The mean over all rows and all classes. It has log p where the focal loss (Lin et al., 2017; ``focal``) has p, and
-    counts the wrong classes too, so that of seven classes it would have the right one at a probability of about 0.53.
+    It is the mean over the labelled rows and all classes. It differs from the focal loss (Lin et al., 2017; ``focal``)
+    in two ways: it uses log p in place of p, and it also counts the wrong classes. With seven classes it is therefore
+    lowest where the right class has a probability of only about 0.53.
 
     Options:
         gamma: the exponent.
@@ -152,7 +162,7 @@ class MMGCNFocal(Loss):
         self.gamma = gamma
 
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
-        """``[]``; 0 where nothing is labelled."""
+        """Return the loss ``[]``; 0 where no row is labelled."""
         here = labelled(targets, self.target)  # [N]
         log_p = at_least_float32(outputs.heads[self.target].logits).log_softmax(-1)  # [N, C]
         right = F.one_hot(targets[self.target].clamp(min=0), log_p.shape[-1])  # [N, C]

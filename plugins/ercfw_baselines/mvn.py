@@ -1,4 +1,4 @@
-"""MVN (Ma et al., Knowledge-Based Systems, 2022): an utterance and the few before it, seen as words and as wholes."""
+"""MVN (Ma et al., Knowledge-Based Systems, 2022): an utterance and the few before it, seen word by word and whole."""
 
 from itertools import accumulate
 from pathlib import Path
@@ -13,25 +13,25 @@ from ercfw import DataInfo, HeadOutput, InputError, Inputs, Layout, Model, Outpu
 from ercfw_baselines.words import UNKNOWN, read_vectors
 
 CHUNK = 16
-"""Utterances whose words are looked at together; those whose contexts are of like length."""
+"""Number of utterances whose words are processed together; their contexts are of similar length."""
 
 
 class Gate(nn.Module):
-    """``z a + (1 - z) b`` with ``z = sigmoid(W a + V b)``."""
+    """A gate that mixes two vectors: ``z a + (1 - z) b`` with ``z = sigmoid(W a + V b)``."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.of_one, self.of_other = nn.Linear(width, width, bias=False), nn.Linear(width, width, bias=False)
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """``[..., D], [..., D] -> [..., D]``."""
+        """Return the mixture of ``a`` and ``b``: ``[..., D], [..., D] -> [..., D]``."""
         z = (self.of_one(a) + self.of_other(b)).sigmoid()  # [..., D]
         mixed: Tensor = z * a + (1 - z) * b  # [..., D]
         return mixed
 
 
 class WordAttention(nn.Module):
-    """Attention of words to words, a residual, and a feed-forward block; one normalisation serves both."""
+    """Attention of words to words and a feed-forward block, both residual, with one layer normalisation for both."""
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
@@ -41,14 +41,18 @@ class WordAttention(nn.Module):
         self.rate = dropout
 
     def project(self, words: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The words ``[W, D]``, and their queries, keys and values; once, whoever reads them."""
+        """Return the words ``[W, D]`` with their queries, keys and values, ``[W, D]`` each.
+
+        They are computed once and serve every attention that involves these words.
+        """
         query, key, value = (part(words) for part in self.maps)
         return words, query, key, value
 
     def forward(self, one: tuple[Tensor, ...], other: tuple[Tensor, ...], real: Tensor) -> Tensor:
-        """What words find in others: ``[b, Q, D]``, ``[b, K, D]`` projected -> ``[b, Q, D]``.
+        """Let the words ``one`` attend to the words ``other``: ``[b, Q, D]``, ``[b, K, D]`` -> ``[b, Q, D]``.
 
-        Where none of the others is ``real`` ``[b, K]``, nothing is found.
+        Both are given as ``project`` returns them. ``real`` ``[b, K]`` marks the words of ``other`` that exist; where
+        there are none, the attention adds nothing.
         """
         words, query, _, _ = one
         _, _, key, value = other
@@ -61,32 +65,37 @@ class WordAttention(nn.Module):
 
 
 class Span(NamedTuple):
-    """Places ``[b, L]`` in a table of words, and which are real."""
+    """Places in a table of words.
+
+    Attributes:
+        places: ``[b, L]`` int64, rows of the table.
+        real: ``[b, L]`` bool, False = padding.
+    """
 
     places: Tensor
     real: Tensor
 
     @classmethod
     def of(cls, starts: list[int], ends: list[int], device: torch.device) -> "Span":
-        """From each start to each end; at least one place wide."""
+        """Return the places from each start to its end (exclusive); L is at least 1."""
         first, last = (torch.tensor(x, device=device).unsqueeze(1) for x in (starts, ends))  # [b, 1] each
         wide = max(1, *(end - start for start, end in zip(starts, ends, strict=True)))
         places = first + torch.arange(wide, device=device)  # [b, L]
         return cls(torch.where(places < last, places, 0), places < last)
 
     def take(self, projected: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Those rows of each table, ``[b, L, D]``; by a look-up, whose backward is faster than that of an index."""
+        """Return these rows of each table, ``[b, L, D]``; the backward of an embedding is faster than of indexing."""
         return tuple(F.embedding(self.places, table) for table in projected)
 
     def pool(self, x: Tensor) -> Tensor:
-        """The largest of the real ones: ``[b, L, D] -> [b, D]``; 0 where there is none."""
+        """Return the maximum over the real places: ``[b, L, D] -> [b, D]``; 0 where there is none."""
         floor = torch.finfo(x.dtype).min
         pooled = x.masked_fill(~self.real.unsqueeze(-1), floor).amax(1)  # [b, D]
         return pooled * self.real.any(1, keepdim=True)
 
 
 class WordView(nn.Module):
-    """What the words of an utterance and those of its context make of each other."""
+    """The word view: the words of an utterance and those of its context attend to themselves and to each other."""
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
@@ -95,19 +104,19 @@ class WordView(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, words: Tensor, ends: list[int], layout: Layout, memory: int) -> Tensor:
-        """``[W, D]``, the words of all utterances after one another -> ``[N, D]``.
+        """Return the word view of each utterance, ``[N, D]``.
 
         Args:
-            words: those of utterance n end at place ``ends[n]``.
-            ends: of each utterance.
-            layout: which conversation each utterance is of.
-            memory: how many utterances before each one are its context.
+            words: ``[W, D]``, the words of all utterances, one utterance after another.
+            ends: for each utterance the place after its last word.
+            layout: the conversation of each utterance.
+            memory: how many utterances before each one form its context.
         """
         begins = [0, *ends[:-1]]
         place = [n for size in layout.sizes for n in range(size)]
         contexts = [begins[n - min(memory, before)] for n, before in enumerate(place)]
         order = sorted(range(len(ends)), key=lambda n: begins[n] - contexts[n])
-        words = F.pad(words, (0, 0, 0, 1))  # [W + 1, D]; so that even without words there is a place to look at
+        words = F.pad(words, (0, 0, 0, 1))  # [W + 1, D]; without words there is still one place to read
         within, across = self.within.project(words), self.across.project(words)
         found = []
         for start in range(0, len(order), CHUNK):
@@ -119,7 +128,7 @@ class WordView(nn.Module):
         return torch.cat(found)[back]
 
     def _chunk(self, within: tuple[Tensor, ...], across: tuple[Tensor, ...], own: Span, context: Span) -> Tensor:
-        """Some utterances: ``[b, D]``."""
+        """Return the word view of the utterances of one chunk, ``[b, D]``."""
         q_within, x_within = own.take(within), context.take(within)
         q_across, x_across = own.take(across), context.take(across)
         alone = self.within(q_within, q_within, own.real)  # [b, Q, D]
@@ -132,7 +141,7 @@ class WordView(nn.Module):
 
 
 class UtteranceView(nn.Module):
-    """What an utterance finds in the utterances before it, each a single vector, read by a GRU both ways."""
+    """The utterance view: an utterance attends to those before it, single vectors read by a bidirectional GRU."""
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
@@ -141,7 +150,10 @@ class UtteranceView(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, layout: Layout, memory: int) -> Tensor:
-        """``[N, D] -> [N, D]``; the first utterance of a conversation stays as it is."""
+        """Return the utterance view: ``[N, D] -> [N, D]``; the first utterance of a conversation is not changed.
+
+        ``memory`` is the number of preceding utterances that each one attends to.
+        """
         counts = [min(memory, place) for size in layout.sizes for place in range(size)]
         rows = [n for n, count in enumerate(counts) if count]
         if not rows:
@@ -159,27 +171,31 @@ class UtteranceView(nn.Module):
 
 
 class MVN(Model):
-    """Two views of an utterance and of the few before it, whose log-probabilities are added up.
+    """Two views of an utterance and of the K utterances before it; their log-probabilities are added.
 
-    With W_i the states of a GRU, both ways, over the words of utterance i, and X those of the K utterances before::
+    Let W be the states of a bidirectional GRU over the words of utterance i (W_j for an utterance j), and X the
+    states over the words of the K utterances before it::
 
         word view       w_i = Gate(max(Gate(Att(W, W), Att'(W, X))), max(Gate(Att(X, X), Att'(X, W))))
-        utterance view  r_i = Gate(s_i, what s_i finds in GRU(s_(i-K) .. s_(i-1)) and these)        s_j = max(W_j)
-        answer          log softmax(V tanh(U w_i)) + log softmax(V' tanh(U' r_i))
+        utterance view  r_i = Gate(s_i, sum_j softmax_j(s_i . p_j) p_j)                             s_j = max(W_j)
+                        p_j = s_j + both states at j of a second bidirectional GRU, over s_(i-K) .. s_(i-1)
+        logits          log softmax(V tanh(U w_i)) + log softmax(V' tanh(U' r_i))
 
-    The answer's two parts are the auxiliary ones, and all that is trained (``auxiliary-cross-entropy``). It reads no
-    later utterance and no speaker. The released code lets the zeros before a conversation's start pass through the
-    utterance view's GRU; here they are left out. Its word vectors, of word2vec, are frozen, each of length 1.
+    The logits of the two views are the auxiliary logits, and only they are trained (``auxiliary-cross-entropy``). The
+    model reads no later utterance and no speaker. The released code also feeds the zeros before the start of a
+    conversation through the second GRU; here they are left out. MVN's word vectors are those of word2vec, frozen and
+    each scaled to length 1; vectors from a file are treated the same way here.
 
     Options:
-        vectors: the file that ``[features.X] use = "words"`` reads too; without it vectors are trained.
-        word_width: of a trained vector.
-        width: D; each direction of the words' GRU has half of it.
-        memory: K.
-        dropout: rate on word vectors, attention, pooled words, and in both classifiers.
+        vectors: file of word vectors, the same as for ``[features.X] use = "words"``; without it vectors are trained.
+        word_width: width of the trained word vectors.
+        width: D, an even number; each direction of the words' GRU has half of it.
+        memory: K, the number of preceding utterances that form the context.
+        dropout: rate on word vectors, attention and pooled words, and in both classifiers.
 
     Raises:
-        InputError: there is not one modality, of tokens; the file is not the one they were made with; D is odd.
+        InputError: there is not exactly one modality, of tokens; the file does not hold as many words as the tokens
+            were made with; or the width is odd.
     """
 
     causal = True
@@ -197,10 +213,12 @@ class MVN(Model):
         super().__init__(info)
         kinds = {name: spec.kind for name, spec in info.modalities.items()}
         if list(kinds.values()) != ["tokens"]:
-            told = ", ".join(f"{name} of {kind}" for name, kind in kinds.items())
-            raise InputError.at("use", f"reads one modality of tokens, not {told}", '[features.text] use = "words"')
+            told = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
+            raise InputError.at(
+                "use", f"needs exactly one modality, of tokens, but has {told}", '[features.text] use = "words"'
+            )
         if width % 2:
-            raise InputError.at("width", f"two directions cannot share a width of {width}", "choose an even one")
+            raise InputError.at("width", f"{width} is odd, but two directions share it", "choose an even width")
         (self.modality,) = kinds
         self.embed = _embedding(vectors, info.modalities[self.modality].dim, word_width)
         self.read = nn.GRU(self.embed.embedding_dim, width // 2, bidirectional=True)
@@ -218,7 +236,11 @@ class MVN(Model):
         return nn.Sequential(nn.Linear(width, half), nn.Tanh(), nn.Dropout(dropout), nn.Linear(half, classes))
 
     def forward(self, inputs: Inputs) -> Outputs:
-        """Logits are the sum of both views' log-probabilities; the embedding is both views ``[N, 2 D]``."""
+        """Return logits ``[N, C]``, embedding ``[N, 2 D]`` and auxiliary logits ``[N, 2, C]`` for each target.
+
+        The logits are the sum of both views' log-probabilities, the embedding is both views, and the auxiliary logits
+        are those of each view.
+        """
         real, words, ends = self._words(inputs)
         grid = words.new_zeros(*real.shape, words.shape[-1])  # [N, T, D]
         padded = grid.masked_scatter(real.unsqueeze(-1), words)
@@ -236,7 +258,7 @@ class MVN(Model):
         return Outputs(heads, Rows.of(inputs))
 
     def _words(self, inputs: Inputs) -> tuple[Tensor, Tensor, list[int]]:
-        """Which tokens are real ``[N, T]``, their states ``[W, D]``, and where each utterance's end."""
+        """Return which tokens are real ``[N, T]``, their GRU states ``[W, D]``, and where each utterance's end."""
         stream = inputs.streams[self.modality]
         assert stream.frames is not None
         real = stream.frames & stream.present.unsqueeze(-1)  # [N, T]
@@ -245,7 +267,7 @@ class MVN(Model):
         return real, self._read(vectors, counts), list(accumulate(counts))
 
     def _read(self, vectors: Tensor, counts: list[int]) -> Tensor:
-        """The GRU's states over each utterance's words, ``[W, E] -> [W, D]``."""
+        """Return the GRU's states over the words of each utterance, ``[W, E] -> [W, D]``."""
         if not len(vectors):
             return vectors.new_zeros(0, 2 * self.read.hidden_size)
         longest = sorted(range(len(counts)), key=lambda n: -counts[n])
@@ -258,17 +280,17 @@ class MVN(Model):
 
 
 def _embedding(vectors: Path | None, size: int, width: int) -> nn.Embedding:
-    """A table of word vectors: from a file, of length 1 each and frozen, or to be trained.
+    """Return a table of word vectors: read from a file, scaled to length 1 and frozen, or else to be trained.
 
     Raises:
-        InputError: the file has other words than the tokens were made with.
+        InputError: the file cannot be read, or holds another number of words than the tokens were made with.
     """
     if vectors is None:
         return nn.Embedding(size, width, padding_idx=UNKNOWN)
     words, values = read_vectors(vectors)
     if len(words) + 1 != size:
         what = f"{vectors} holds {len(words)} words, but the tokens were made with {size - 1}"
-        raise InputError.at("vectors", what, "the file of [features.X] vectors")
+        raise InputError.at("vectors", what, "choose the file that [features.X] vectors names")
     table = F.normalize(torch.from_numpy(values), dim=-1)  # [W, E]
     known = nn.Embedding(size, table.shape[1], _weight=torch.cat([torch.zeros(1, table.shape[1]), table]))
     known.weight.requires_grad_(False)

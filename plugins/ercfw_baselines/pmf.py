@@ -1,4 +1,4 @@
-"""UniMSE's way to let sound and picture into a text network: adapters between its layers (Hu et al., EMNLP 2022)."""
+"""Adapters with which UniMSE feeds sound and picture into the layers of a text network (Hu et al., EMNLP 2022)."""
 
 from typing import Annotated
 
@@ -11,32 +11,32 @@ from ercfw import DataInfo, InputError, Inputs, Loss, ModalitySpec, Outputs
 from ercfw_basics import at_least_float32
 
 COMPARED = 30
-"""Width in which text, sound and picture are compared."""
+"""Width of the space in which text, sound and picture are compared."""
 LOWEST = torch.finfo(torch.float32).min
 
 
 def text_of(info: DataInfo) -> str:
-    """The one modality of tokens.
+    """Return the name of the only modality of tokens.
 
     Raises:
         InputError: there is none, or there are several.
     """
     found = [name for name, spec in info.modalities.items() if spec.kind == "tokens"]
     if len(found) != 1:
-        told = ", ".join(f"{name} of {spec.kind}" for name, spec in info.modalities.items())
-        mend = 'an extractor of tokens for one of them, such as [features.text] use = "words"'
-        raise InputError.at("use", f"reads one modality of tokens, and others of numbers, not {told}", mend)
+        told = ", ".join(f"{name} ({spec.kind})" for name, spec in info.modalities.items())
+        mend = 'choose an extractor of tokens for one of them, such as [features.text] use = "words"'
+        raise InputError.at("use", f"needs exactly one modality of tokens, but has {told}", mend)
     return found[0]
 
 
 def mean_of(hidden: Tensor, real: Tensor) -> Tensor:
-    """The mean over real tokens, ``[N, T, D], [N, T] -> [N, D]``; zero where there is none."""
+    """Return the mean over the real tokens, ``[N, T, D], [N, T] -> [N, D]``; zero where there are none."""
     weight = real.unsqueeze(-1).to(hidden.dtype)  # [N, T, 1]
     return (hidden * weight).sum(1) / weight.sum(1).clamp_min(1)  # [N, D]
 
 
 class Summary(nn.Module):
-    """A modality's frames in one vector: a linear map of an LSTM's last state; a vector counts as one frame."""
+    """A summary of a modality's frames: a linear map of the last state of an LSTM; a single vector is one frame."""
 
     def __init__(self, spec: ModalitySpec, width: int, dropout: float) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Summary(nn.Module):
         self.linear = nn.Linear(width, width)
 
     def forward(self, values: Tensor, frames: Tensor | None) -> Tensor:
-        """``[N, D]``, or ``[N, T, D]`` with its real frames -> ``[N, width]``."""
+        """Return the summary ``[N, width]`` of vectors ``[N, D]``, or of ``[N, T, D]`` whose real frames are marked."""
         states, _ = self.read(values.unsqueeze(1) if frames is None else values)  # [N, T, width]
         last = 0 if frames is None else frames.sum(-1).clamp_min(1) - 1  # [N]
         rows = torch.arange(len(states), device=states.device)  # [N]
@@ -54,7 +54,12 @@ class Summary(nn.Module):
 
 
 class Others(nn.Module):
-    """What the modalities beside text add: their summaries after one another; zeros where one is absent."""
+    """The summaries of the modalities other than text; zeros where a modality is absent.
+
+    Attributes:
+        widths: the width of each summary, by modality.
+        out_dim: the width of all summaries together.
+    """
 
     def __init__(self, info: DataInfo, text: str, width: int, dropout: float) -> None:
         super().__init__()
@@ -64,7 +69,7 @@ class Others(nn.Module):
         self.out_dim = sum(self.widths.values())
 
     def forward(self, inputs: Inputs) -> dict[str, Tensor]:
-        """``{m: [N, width]}``."""
+        """Return the summaries ``{m: [N, width]}``."""
         found = {}
         for name, summary in self.summaries.items():
             stream = inputs.streams[name]
@@ -73,10 +78,10 @@ class Others(nn.Module):
 
 
 class PMF(nn.Module):
-    """An adapter behind a layer: ``h + U (z + W sigmoid(V z))`` with ``z = [h; what the other modalities add]``.
+    """An adapter after a layer: ``h + U (z + W sigmoid(V z))`` with ``z = [h; summaries of the other modalities]``.
 
-    Its weights are near zero at first, so that a pretrained network begins as it was; that h is kept beside what is
-    added is a reading of the released code.
+    The weights start near zero, so that a pretrained network is almost unchanged at first. That h itself is kept in the
+    sum is our reading of the released code.
     """
 
     def __init__(self, width: int, others: int, bottleneck: int) -> None:
@@ -89,35 +94,36 @@ class PMF(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, hidden: Tensor, others: Tensor) -> Tensor:
-        """``[N, T, D], [N, E] -> [N, T, D]``."""
+        """Return the adapted states: hidden ``[N, T, D]``, others ``[N, E]`` -> ``[N, T, D]``."""
         z = torch.cat([hidden, others.unsqueeze(1).expand(-1, hidden.shape[1], -1)], -1)  # [N, T, D + E]
         added: Tensor = self.out(z + self.up(self.down(z).sigmoid()))  # [N, T, D]
         return hidden + added
 
 
 class Compared(nn.Module):
-    """Text, sound and picture in one space, for a contrastive loss: a linear map each."""
+    """Linear maps of text, sound and picture into one space, for a contrastive loss."""
 
     def __init__(self, widths: dict[str, int]) -> None:
         super().__init__()
         self.maps = nn.ModuleDict({name: nn.Linear(width, COMPARED) for name, width in widths.items()})
 
     def forward(self, found: dict[str, Tensor]) -> dict[str, Tensor]:
-        """``{m: [N, D_m]} -> {m: [N, 30]}``."""
+        """Return the modalities in the common space: ``{m: [N, D_m]} -> {m: [N, 30]}``."""
         return {name: part(found[name]) for name, part in self.maps.items()}
 
 
 class InfoNCE(Loss):
-    """Each view should be nearest to the other view of its own utterance (van den Oord et al., 2018).
+    """A contrastive loss that draws together the views of the same utterance (van den Oord et al., 2018).
 
-    For the first view a, and each other one b, over the n rows that have both::
+    For the first view a and each other view b, over the n rows that have both::
 
         -1/n sum_i log softmax_j(cos(a_i, b_j) / temperature)_i
 
-    added up over b, as UniMSE contrasts text with sound and with picture (Hu et al., 2022). Labels are not read.
+    The loss is the sum over all b. UniMSE contrasts text with sound and with picture in this way (Hu et al., 2022).
+    Labels are not read.
 
     Options:
-        temperature: of the softmax.
+        temperature: temperature of the softmax.
     """
 
     requires = ("views",)
@@ -127,7 +133,7 @@ class InfoNCE(Loss):
         self.temperature = temperature
 
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
-        """``[]``; 0 where no row has two views."""
+        """Return the loss ``[]``; 0 where no row has two views."""
         (first, anchor), *others = outputs.views.items()
         total = anchor.sum() * 0.0  # []
         for name, view in others:

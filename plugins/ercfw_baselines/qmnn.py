@@ -1,4 +1,4 @@
-"""QMNN (Li et al., AAAI 2021): utterances as mixtures of quantum states that evolve through the conversation."""
+"""QMNN (Li et al., AAAI 2021): utterances as mixtures of quantum states that evolve over the conversation."""
 
 import math
 from typing import Literal
@@ -11,9 +11,9 @@ from ercfw_basics import SpeakerEmbedding, at_least_float32
 
 
 class Unitary(nn.Module):
-    """A trained unitary matrix: the Cayley map of a skew-Hermitian one, so that no step of any optimiser leaves it.
+    """A trained matrix that stays unitary whatever the optimiser does: the Cayley map of a skew-Hermitian matrix.
 
-    ``U = (I + A / 2)^-1 (I - A / 2)`` with ``A = R - R^T + i (S + S^T)``; the identity at first.
+    ``U = (I + A / 2)^-1 (I - A / 2)`` with ``A = R - R^T + i (S + S^T)``. It starts as the identity.
     """
 
     def __init__(self, size: int) -> None:
@@ -22,7 +22,7 @@ class Unitary(nn.Module):
         self.phase = nn.Parameter(torch.zeros(size, size))  # S
 
     def forward(self) -> Tensor:
-        """``[n, n]`` complex64."""
+        """Return the matrix U, ``[n, n]`` complex64."""
         half = torch.complex(self.rotation - self.rotation.T, self.phase + self.phase.T) / 2  # [n, n]
         one = torch.eye(len(half), dtype=half.dtype, device=half.device)  # [n, n]
         unitary: Tensor = torch.linalg.solve(one + half, one - half)  # [n, n]
@@ -30,29 +30,33 @@ class Unitary(nn.Module):
 
 
 class QMNN(FusionBlock):
-    """A quantum-like fusion and memory; what it gives are the probabilities of n measured outcomes.
+    """A quantum-like fusion and memory; its output is the probabilities of n measured outcomes.
 
-    For utterance t of speaker s, with c = 1 .. n and each modality m that t has::
+    For utterance t (from 0) of speaker s, with c = 1 .. n and each modality m that utterance t has::
 
         r_m    = relu(W_m x_m)                                     a_m = r_m / |r_m|
         psi_m  = a_m exp(i theta)                                  theta_c = t 10000^(-c / n) + 2 pi sigmoid(phi_sc)
         rho_t  = sum_m w_m psi_m psi_m^H                           w = softmax_m(|r_m|)
-        R_t    = g U_x rho_t U_x^H + (1 - g) U_h R_(t-1) U_h^H     R_0 = I / n, g trained, U_x and U_h unitary
+        R_t    = g U_x rho_t U_x^H + (1 - g) U_h R_(t-1) U_h^H     R_(-1) = I / n, g trained, U_x and U_h unitary
         y_tj   = k_j^H R_t k_j                                     k_j the rows of a third unitary matrix
 
-    Every R is Hermitian, positive and of trace one, so each y is a distribution. It is computed without ever making
-    an n x n state: R_t is a sum over earlier utterances, whose vectors alone are carried on,
-    ``k_j^H R_t k_j = (1 - g)^(t+1) / n + sum_d g (1 - g)^d sum_m w_m |k_j^H U_h^d U_x psi_m|^2``, d utterances back.
-    Time is that of M * L * L / 2 products with an n x n matrix for a conversation of L utterances, memory as many
+    For an utterance without any modality, rho_t = I / n. Every R_t is Hermitian, positive and of trace one, so every
+    y_t is a distribution. It is computed without building an n x n state: R_t is a sum over the utterances up to t, and
+    only their vectors are carried along. With psi_m and w_m taken d utterances before t::
+
+        y_tj   = (1 - g)^(t+1) / n + sum_d g (1 - g)^d sum_m w_m |k_j^H U_h^d U_x psi_m|^2         d = 0 .. t
+
+    A conversation of L utterances takes M * L * L / 2 products of a vector with an n x n matrix, and memory for as many
     vectors.
 
-    The released code draws the speakers' phases once and never trains them (``fixed``), and tells speakers apart on
-    IEMOCAP only. It also bounds the logits (``[head.emotion] use = "mlp"``, ``bounded = true``), and its step for
-    unitary matrices is no descent in general; here they are functions of free parameters, in the group ``unitary``.
+    The released code draws the phases of the speakers once and never trains them (``fixed``), and it distinguishes
+    speakers on IEMOCAP only. It also bounds the logits (``[head.emotion] use = "mlp"``, ``bounded = true``). Its update
+    of unitary matrices is not a descent step in general. Here these matrices are functions of free parameters, which
+    form the parameter group ``unitary``.
 
     Options:
-        size: n, also ``out_dim``.
-        phases: of the speakers: ``trained``, ``fixed`` at random, or ``none``.
+        size: n, the number of outcomes and ``out_dim``.
+        phases: phases of the speakers: ``trained``, ``fixed`` at random values, or ``none``.
     """
 
     causal = True
@@ -78,17 +82,20 @@ class QMNN(FusionBlock):
         self.enter, self.carry, self.measure = Unitary(size), Unitary(size), Unitary(size)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """The generators of the unitary matrices, which the paper trains with a rate of their own."""
+        """Return the parameters of the unitary matrices, which the paper trains with a learning rate of their own."""
         return {"unitary": [*self.enter.parameters(), *self.carry.parameters(), *self.measure.parameters()]}
 
     def forward(self, xs: dict[str, Tensor], inputs: Inputs) -> Tensor:
-        """``{m: [N, D_m]} -> [N, n]``, each row a distribution."""
+        """Return the probabilities of the outcomes: ``{m: [N, D_m]} -> [N, n]``, each row a distribution."""
         with torch.autocast(inputs.speakers.device.type, enabled=False):
             states, weights = self.states({m: at_least_float32(x) for m, x in xs.items()}, inputs)
             return self._measure(states, weights, inputs)
 
     def states(self, xs: dict[str, Tensor], inputs: Inputs) -> tuple[Tensor, Tensor]:
-        """The states psi ``[N, M, n]`` complex64 and w ``[N, M]``; w is zero where all modalities are absent."""
+        """Return the states psi ``[N, M, n]`` complex64 and the weights w ``[N, M]``.
+
+        The weights of absent modalities are zero.
+        """
         grown = torch.stack([self.amplitude[m](x).relu() + 1e-6 for m, x in xs.items()], 1)  # [N, M, n]; never zero
         length = grown.norm(dim=-1)  # [N, M]
         here = torch.stack([inputs.streams[m].present for m in xs], -1)  # [N, M]
@@ -100,15 +107,15 @@ class QMNN(FusionBlock):
         return torch.polar(grown / length.unsqueeze(-1), angle.unsqueeze(1).expand_as(grown)), weights
 
     def _measure(self, states: Tensor, weights: Tensor, inputs: Inputs) -> Tensor:
-        """The probabilities of the outcomes, ``[N, n]``."""
+        """Return the probabilities of the outcomes, ``[N, n]``, given the states and weights."""
         layout, gate = inputs.layout, self.gate.sigmoid()
         enter, carry, measure = self.enter(), self.carry(), self.measure()  # [n, n] each
-        left = layout.lengths[layout.conversation] - layout.position  # [N], utterances from this one on
-        rows = left.argsort(descending=True)  # [N]; those that a step still concerns come first
+        left = layout.lengths[layout.conversation] - layout.position  # [N], how many utterances from here to the end
+        rows = left.argsort(descending=True)  # [N]; the rows that later steps still need come first
         vectors = states[rows] @ enter.T  # [N, M, n]
         share = weights[rows].unsqueeze(-1)  # [N, M, 1]
-        unknown = (1 - weights.sum(-1)) / self.out_dim  # [N]; an absent utterance is wholly mixed
-        past = (1 - gate) ** (layout.position + 1) / self.out_dim  # [N], what is left of R_0
+        unknown = (1 - weights.sum(-1)) / self.out_dim  # [N]; an utterance without modalities is I / n
+        past = (1 - gate) ** (layout.position + 1) / self.out_dim  # [N], what is left of the initial I / n
         result = past.unsqueeze(-1).expand(-1, self.out_dim)  # [N, n]
         for back in range(max(layout.sizes)):
             count = sum(max(0, size - back) for size in layout.sizes)

@@ -1,4 +1,4 @@
-"""UniMSE (Hu et al., EMNLP 2022): T5 reads text with sound and picture let in, and says the emotion in words."""
+"""UniMSE (Hu et al., EMNLP 2022): a T5 with adapters for sound and picture, which names the emotion in words."""
 
 import copy
 from collections.abc import Sequence
@@ -26,9 +26,13 @@ from ercfw_baselines.pmf import PMF, Compared, Others, mean_of, text_of
 
 
 class AdaptedLayer(nn.Module):
-    """A layer of T5 with UniMSE's adapter behind it.
+    """A layer of T5 followed by UniMSE's adapter.
 
-    T5 calls its layers with hidden states alone: what the other modalities add waits here for the call.
+    T5 passes nothing but hidden states to its layers, so the summaries of the other modalities must be stored in
+    ``beside`` before each call.
+
+    Attributes:
+        beside: ``[N, E]``, the summaries of the other modalities.
     """
 
     def __init__(self, layer: nn.Module, adapter: PMF) -> None:
@@ -37,40 +41,44 @@ class AdaptedLayer(nn.Module):
         self.beside: Tensor | None = None
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
-        """``[N, T, D] -> [N, T, D]``."""
+        """Run the layer and its adapter: ``[N, T, D] -> [N, T, D]``."""
         assert self.beside is not None
         adapted: Tensor = self.adapter(self.layer(*args, **kwargs), self.beside)  # [N, T, D]
         return adapted
 
 
 class UniMSE(Model):
-    """A class's logit is the log-probability of its words, which is decoding constrained to the classes' words.
+    """A T5 with adapters; the logit of a class is the log-probability of the words that name it.
 
-    T5's encoder reads the tokens; behind the feed-forward layer of each of its last ``adapted`` blocks stands an
-    adapter (``ercfw_baselines.pmf``). Its decoder is asked for the words of every class, such as ``negative,anger``,
-    and the class is the one whose words it finds likeliest: no other can be said, so nothing has to be repaired
-    afterwards. With ``label-likelihood`` it is trained to say them, token by token, as the paper does; the views, text,
-    sound and picture in 30 numbers each, are for ``info-nce``.
+    T5's encoder reads the tokens. An adapter (``ercfw_baselines.pmf``) follows the feed-forward layer of each of the
+    encoder's last ``adapted`` blocks. The decoder scores the words of every class, such as ``negative,anger``. The
+    predicted class is the one whose words are the likeliest, which is decoding constrained to the words of the classes:
+    no other text can be generated, so no output has to be corrected. With the loss ``label-likelihood`` the model is
+    trained to generate the words of the right class token by token, as in the paper. The views (text, sound and
+    picture, 30 numbers each) are for the loss ``info-nce``.
 
-    Certain from the paper and its released code are T5, the adapters, the labels as text, the contrast, and that most
-    of T5 stays frozen. Left out are the joint training on four corpora, with labels borrowed from each other, and the
-    code's adapters in the decoder, which the paper does not have. A class has one polarity here, an utterance there.
+    The paper and its released code confirm T5, the adapters, the labels as text, the contrastive loss, and that most of
+    T5 stays frozen. Two things are left out: the joint training on four corpora that borrow labels from each other, and
+    the adapters in the decoder, which are in the code but not in the paper. Here each class has one polarity; in UniMSE
+    each utterance has its own.
 
     Options:
-        model: the folder of a T5 of transformers, with safetensors weights and its tokenizer. The tokens are those of
-            ``[features.X] use = "tokens"`` with the same folder.
-        polarities: by class name, what is said before it; others than those of MELD and IEMOCAP say their name alone.
-        trained_blocks: how many of the encoder's last blocks are trained; the rest of T5 is frozen.
-        adapted: how many of the encoder's last blocks have an adapter.
-        others_width: of the summary of each modality beside text.
-        bottleneck: of an adapter.
+        model: folder of a T5 saved by transformers, with safetensors weights and its tokenizer. The tokens must come
+            from ``[features.X] use = "tokens"`` with the same folder.
+        polarities: the word to put before a class name, by class. The classes of MELD and IEMOCAP except surprise have
+            one by default. A class without a polarity is named by its name alone.
+        trained_blocks: number of the encoder's last blocks that are trained; the rest of T5 is frozen.
+        adapted: number of the encoder's last blocks that have an adapter.
+        others_width: width of the summary of each modality other than text.
+        bottleneck: width of the bottleneck of an adapter.
         dropout: rate in the summaries.
 
     Raises:
-        InputError: there is no such model, or the tokens are not its own; not one modality is of tokens.
+        InputError: the folder holds no T5; the tokens are not those of this T5; there is not exactly one modality of
+            tokens; or transformers is not installed.
     """
 
-    causal = True  # whatever the extractor of its tokens reads
+    causal = True  # the model itself reads no other utterance; the extractor of its tokens declares what it reads
 
     def __init__(
         self,
@@ -89,7 +97,7 @@ class UniMSE(Model):
         self.t5, tokenizer = _load(model)
         if info.modalities[self.text].dim != self.t5.config.vocab_size:
             what = f"knows {self.t5.config.vocab_size} tokens, but the stream has {info.modalities[self.text].dim}"
-            raise InputError.at("model", what, "the same folder in [features.X] model")
+            raise InputError.at("model", what, "name the same folder in [features.X] model")
         self.others = Others(info, self.text, others_width, dropout)
         width = self.t5.config.d_model
         blocks = self.t5.encoder.block
@@ -105,16 +113,19 @@ class UniMSE(Model):
         self.words = {t: _encode(tokenizer, spec.classes, said) for t, spec in info.targets.items()}
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """T5's own blocks, which the released code gives a rate of their own."""
+        """Return the trained parameters of T5 itself, to which the released code gives their own learning rate."""
         adapters = {id(p) for layer in self.adapted for p in layer.adapter.parameters()}
         return {"t5": [p for p in self.t5.parameters() if p.requires_grad and id(p) not in adapters]}
 
     def forward(self, inputs: Inputs) -> Outputs:
-        """Logits are log-probabilities of the classes' words; the embedding is the mean over tokens ``[N, D]``."""
+        """Return logits ``[N, C]`` and embedding ``[N, D]`` for each target, and views ``[N, 30]`` per modality.
+
+        The logits are the log-probabilities of the classes' words; the embedding is the mean over the tokens.
+        """
         stream = inputs.streams[self.text]
         assert stream.frames is not None
         real = stream.frames & stream.present.unsqueeze(-1)  # [N, T]
-        seen = real | ~real.any(-1, keepdim=True)  # [N, T]; attention over nothing would be NaN
+        seen = real | ~real.any(-1, keepdim=True)  # [N, T]; attention over no token at all would give NaN
         others = self.others(inputs)  # {m: [N, E]}
         nothing = stream.present.new_zeros(len(real), 0).float()
         for layer in self.adapted:
@@ -130,7 +141,7 @@ class UniMSE(Model):
         return Outputs(heads, Rows.of(inputs), views, present)
 
     def _likelihood(self, hidden: Tensor, seen: Tensor, ids: Sequence[int]) -> Tensor:
-        """The log-probability ``[N]`` that the decoder says these tokens, and then ends."""
+        """Return the log-probability ``[N]`` that the decoder generates the tokens ``ids``, the last of which ends."""
         labels = torch.tensor(ids, device=hidden.device).expand(len(hidden), -1)  # [N, L]
         start = labels.new_full((len(labels), 1), self.t5.config.decoder_start_token_id)  # [N, 1]
         given = self.t5(
@@ -144,14 +155,14 @@ class UniMSE(Model):
 
 
 class LabelLikelihood(Loss):
-    """How unlikely the words of the right class are: minus its logit, the mean over labelled rows.
+    """The mean over labelled rows of minus the logit of the right class.
 
-    Of a model whose logits are log-probabilities, such as ``unimse``: what it says instead of the right class counts
-    whether or not it names a class.
+    It is meant for a model whose logits are log-probabilities of text, such as ``unimse``. Any probability that the
+    model gives to other text increases the loss, whether or not that text names a class.
     """
 
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
-        """``[]``; 0 where nothing is labelled."""
+        """Return the loss ``[]``; 0 where no row is labelled."""
         here = labelled(targets, self.target)  # [N]
         classes = targets[self.target].clamp(min=0).unsqueeze(1)  # [N, 1]
         right = outputs.heads[self.target].logits.gather(1, classes).squeeze(1)  # [N]
@@ -162,17 +173,17 @@ USUAL_POLARITIES = {
     "neutral": "neutral", "joy": "positive", "happiness": "positive", "excitement": "positive",
     "sadness": "negative", "anger": "negative", "fear": "negative", "disgust": "negative", "frustration": "negative",
 }  # fmt: skip
-"""Of MELD's and IEMOCAP's classes but surprise, which is negative in one half of MELD and positive in the other."""
+"""Polarity of each class of MELD and IEMOCAP except surprise, half of which is negative and half positive in MELD."""
 
 
 def _load(folder: Path | None) -> tuple[Any, Any]:
-    """A T5 and its tokenizer from a folder.
+    """Load a T5 and its tokenizer from a folder.
 
     Raises:
-        InputError: transformers is not installed, or the folder holds no T5.
+        InputError: no folder is given, transformers is not installed, or the folder holds no T5.
     """
     if folder is None:
-        raise InputError.at("model", "is not set", "the folder of a T5, with safetensors weights and its tokenizer")
+        raise InputError.at("model", "is not set", "name the folder of a T5: safetensors weights and its tokenizer")
     try:
         from transformers import AutoTokenizer, T5ForConditionalGeneration
     except ImportError as error:
@@ -182,12 +193,12 @@ def _load(folder: Path | None) -> tuple[Any, Any]:
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
         )
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # of many kinds, for folders that are none, damaged files, other networks
-        raise InputError.at("model", f"{folder} holds no T5: {error}", "the folder of a T5 of transformers") from error
+    except Exception as error:  # of many types: a missing folder, damaged files, another network
+        raise InputError.at("model", f"{folder} holds no T5: {error}", "name a T5 saved by transformers") from error
     if about["missing_keys"]:
         what = f"{folder} holds the weights of another network: {len(about['missing_keys'])} are missing"
-        raise InputError.at("model", what, "the weights that config.json describes")
-    # One table under several names, which safetensors does not keep; all are frozen, so copies stay alike.
+        raise InputError.at("model", what, "use the weights that config.json describes")
+    # T5 has one table under several names, which safetensors cannot save. All are frozen, so copies stay equal.
     made.encoder.embed_tokens, made.decoder.embed_tokens, made.lm_head = map(
         copy.deepcopy, (made.encoder.embed_tokens, made.decoder.embed_tokens, made.lm_head)
     )
@@ -195,6 +206,6 @@ def _load(folder: Path | None) -> tuple[Any, Any]:
 
 
 def _encode(tokenizer: Any, classes: Sequence[str], polarities: dict[str, str]) -> list[list[int]]:
-    """The tokens of each class's words, and the end."""
+    """Return the tokens of the words of each class, each list followed by the end token."""
     words = [f"{polarities[name]},{name}" if name in polarities else name for name in classes]
     return [[*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id] for text in words]

@@ -1,4 +1,4 @@
-"""A light form of UniMSE, without T5: what its adapters and its contrast do in a small network. No reproduction."""
+"""A light form of UniMSE without T5: its adapters and contrastive loss in a small network. Not a reproduction."""
 
 import torch
 from torch import Tensor, nn
@@ -8,28 +8,28 @@ from ercfw_baselines.pmf import PMF, Compared, Others, mean_of, text_of
 
 
 class UniMSELite(Model):
-    """A small transformer over words, sound and picture let in by adapters, and a softmax classifier.
+    """A small transformer over words, with adapters for sound and picture, and a softmax classifier.
 
-    Text goes through ``layers`` transformer layers; behind each of the last ``adapted`` stands UniMSE's adapter
-    (``ercfw_baselines.pmf``). The mean over the words is classified. The views are text, sound and picture, 30 numbers
-    each, for ``info-nce``. It has neither T5's weights nor its decoder nor UniMSE's labels across corpora: what it
-    scores must never be reported as UniMSE (Hu et al., EMNLP 2022).
+    Text passes through ``layers`` transformer layers. UniMSE's adapter (``ercfw_baselines.pmf``) follows each of the
+    last ``adapted`` layers. The classifier reads the mean over the words. The views (text, sound and picture, 30
+    numbers each) are for the loss ``info-nce``. The model has neither T5's weights, nor its decoder, nor UniMSE's
+    labels across corpora. Never report its scores as those of UniMSE (Hu et al., EMNLP 2022).
 
     Options:
-        width: of the words' vectors.
-        layers: of the transformer.
-        heads: of its attention, a divisor of the width.
-        adapted: how many of the last layers have an adapter.
-        others_width: of the summary of each modality beside text.
-        bottleneck: of an adapter.
-        most_words: further ones are not read.
+        width: width of the word vectors.
+        layers: number of transformer layers.
+        heads: number of attention heads; must divide the width.
+        adapted: number of last layers that have an adapter.
+        others_width: width of the summary of each modality other than text.
+        bottleneck: width of the bottleneck of an adapter.
+        most_words: largest number of words to read per utterance; the rest is ignored.
         dropout: rate in the transformer and in the summaries.
 
     Raises:
-        InputError: not one modality is of tokens.
+        InputError: there is not exactly one modality of tokens.
     """
 
-    causal = True  # whatever the extractor of its tokens reads
+    causal = True  # the model itself reads no other utterance; the extractor of its tokens declares what it reads
 
     def __init__(
         self,
@@ -61,7 +61,10 @@ class UniMSELite(Model):
         self.answers = nn.ModuleDict({t: nn.Linear(width, len(spec.classes)) for t, spec in info.targets.items()})
 
     def forward(self, inputs: Inputs) -> Outputs:
-        """Logits of every target; the embedding is the mean over words ``[N, width]``."""
+        """Return logits ``[N, C]`` and embedding ``[N, width]`` for each target, and views ``[N, 30]`` per modality.
+
+        The embedding is the mean over the words.
+        """
         others = self.others(inputs)  # {m: [N, E]}
         pooled = self.norm(self._read(inputs, others))  # [N, width]
         views = self.compared({self.text: pooled, **others})
@@ -73,14 +76,14 @@ class UniMSELite(Model):
         )
 
     def _read(self, inputs: Inputs, others: dict[str, Tensor]) -> Tensor:
-        """The words' mean behind the last layer, ``[N, width]``; zero without words."""
+        """Return the mean over the words after the last layer, ``[N, width]``; zero without words."""
         stream = inputs.streams[self.text]
         assert stream.frames is not None
         tokens, real = stream.values[:, : self.most_words], stream.frames[:, : self.most_words]  # [N, T] each
         real = real & stream.present.unsqueeze(-1)
         hidden = self.embed(tokens) + self.places.weight[: tokens.shape[1]]  # [N, T, width]
         beside = torch.cat([hidden.new_zeros(len(hidden), 0), *others.values()], -1)  # [N, E of all]
-        nobody = ~real.any(-1, keepdim=True)  # [N, 1]; attention over nothing would be NaN
+        nobody = ~real.any(-1, keepdim=True)  # [N, 1]; attention over no word at all would give NaN
         plain = len(self.layers) - len(self.adapters)
         for place, layer in enumerate(self.layers):
             hidden = layer(hidden, src_key_padding_mask=~(real | nobody))

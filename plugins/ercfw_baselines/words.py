@@ -1,4 +1,4 @@
-"""Words to numbers, for methods that read words and not a language model's pieces."""
+"""Numbers for words, for methods that read whole words instead of the tokens of a language model."""
 
 import hashlib
 import re
@@ -18,21 +18,21 @@ from ercfw import Conversation, Extractor, InputError, Size
 
 Neighbours = Annotated[int, Field(ge=0)]
 UNKNOWN = 0
-"""The number of a word that is not in the file, and of the place between two utterances."""
+"""The number of a word that is not in the file, and of the gap between two utterances."""
 
 
 def split_words(text: str) -> list[str]:
-    """Words in lower case, without accents, and the signs ``!`` and ``?``: what MVN's released code reads."""
+    """Return the words in lower case, without accents, and the signs ``!`` and ``?``, as MVN's released code does."""
     plain = unicodedata.normalize("NFD", text.lower())
     plain = "".join(letter for letter in plain if unicodedata.category(letter) != "Mn")
     return re.findall(r"[a-z]+|[!?]", plain)
 
 
 def read_vectors(path: Path) -> tuple[tuple[str, ...], NDArray[np.float32]]:
-    """W words and their vectors ``[W, D]``, from a file in the text form of word2vec and GloVe.
+    """Read W words and their vectors ``[W, D]`` from a file in the text format of word2vec and GloVe.
 
     Raises:
-        InputError: it cannot be read, or a line is not a word and D numbers.
+        InputError: the file cannot be read, holds no word, or has a line that is not a word and D finite numbers.
     """
     words, rows = [], []
     try:
@@ -40,32 +40,32 @@ def read_vectors(path: Path) -> tuple[tuple[str, ...], NDArray[np.float32]]:
             for number, line in enumerate(file, 1):
                 word, *numbers = line.rstrip().split(" ")
                 if number == 1 and len(numbers) == 1:
-                    continue  # word2vec's first line: how many words, of how many numbers
+                    continue  # word2vec's first line: the number of words and their width
                 rows.append(np.array(numbers, np.float32))
                 if not len(rows[-1]) or len(rows[-1]) != len(rows[0]):
-                    raise ValueError(f"line {number} holds {len(numbers)} numbers, the first {len(rows[0])}")
+                    raise ValueError(f"line {number} holds {len(numbers)} numbers, the first vector {len(rows[0])}")
                 if not np.isfinite(rows[-1]).all():
-                    raise ValueError(f"line {number} holds a number that is none")
+                    raise ValueError(f"line {number} holds a number that is not finite")
                 words.append(word)
     except (OSError, ValueError) as error:
-        raise InputError.at("vectors", f"{path} cannot be read: {error}", "a word and its numbers a line") from error
+        raise InputError.at("vectors", f"{path} cannot be read: {error}", "one word and its vector per line") from error
     if not words:
-        raise InputError.at("vectors", f"{path} holds no word", "a word and its numbers a line")
+        raise InputError.at("vectors", f"{path} holds no words", "one word and its vector per line")
     return tuple(words), np.stack(rows)  # [W, D]
 
 
 class Words(Extractor):
-    """The numbers of an utterance's words, ``[T]``; without words it is absent.
+    """One number per word of an utterance, ``[T]``; an utterance without words is absent.
 
-    With a file of vectors a word's number is its place in it, from 1, and ``mvn`` reads the same file. Without one,
-    words fall by their hash into buckets, whose vectors are trained; so no vocabulary has to be made from a corpus.
+    With a file of vectors, the number of a word is its place in the file, from 1; ``mvn`` reads the same file. Without
+    a file, words are hashed into buckets whose vectors are trained, so that no vocabulary has to be built.
 
     Options:
-        vectors: a file in the text form of word2vec or GloVe.
-        buckets: how many, without a file.
-        most_words: further ones of an utterance are cut.
-        before: utterances before it that are read with it, a number 0 between any two.
-        after: utterances after it, likewise.
+        vectors: file in the text format of word2vec or GloVe.
+        buckets: number of buckets when there is no file.
+        most_words: largest number of words to read of one utterance; the rest is cut off.
+        before: number of preceding utterances to read along with each one, with a 0 between two utterances.
+        after: number of following utterances to read along with each one, with a 0 between two utterances.
     """
 
     reads = "text"
@@ -92,7 +92,7 @@ class Words(Extractor):
         return hashlib.sha256(repr(("words", 1, self._most, self._around, known)).encode()).hexdigest()
 
     def extract(self, conversation: Conversation) -> Sequence[NDArray[np.int64] | None]:
-        """U arrays ``[T]`` int64; None for an utterance without words."""
+        """Return U arrays ``[T]`` int64, one per utterance; None for an utterance without words."""
         found = [[self._number(word) for word in split_words(text)[: self._most]] for text in conversation.texts]
         before, after = self._around
         near = [[ids for ids in found[max(0, n - before) : n + after + 1] if ids] for n in range(len(found))]

@@ -1,4 +1,4 @@
-"""Feature files as the field's repositories keep them: MultiEMO, MMGCN, SDT, COSMIC, M3Net, M2FNet."""
+"""Layouts of the feature files of well-known repositories: MultiEMO, MMGCN, SDT, COSMIC, M3Net and M2FNet."""
 
 from ercfw import FileLayout, hookimpl
 from ercfw_layouts.cosmic import Cosmic
@@ -11,5 +11,5 @@ from ercfw_layouts.sdt import Sdt
 
 @hookimpl
 def provide_layouts() -> dict[str, type[FileLayout]]:
-    """The layouts by the name of the project that made each known."""
+    """Return the layouts, each by the name of the project that made it known."""
     return {"multiemo": MultiEmo, "mmgcn": Mmgcn, "sdt": Sdt, "cosmic": Cosmic, "m3net": M3Net, "m2fnet": M2FNet}

@@ -1,4 +1,4 @@
-"""The two corpora that these files hold, and what all of the layouts write alike."""
+"""The two corpora that these files hold, and what all layouts have in common."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -8,12 +8,18 @@ from pathlib import Path
 from ercfw import InputError, Key, Published
 
 ONE_HOT = 9
-"""Width of MELD's speakers, as many as its largest conversation has."""
+"""Width of MELD's one-hot speakers: the number of speakers in its largest conversation."""
 
 
 @dataclass(frozen=True)
 class FileForm:
-    """How a corpus is written: the dataset's name, what the labels 0, 1, ... mean, and how file names begin."""
+    """How the files write a corpus.
+
+    Attributes:
+        corpus: the name of the dataset.
+        classes: the classes that the labels 0, 1, ... stand for.
+        prefix: the beginning of file names.
+    """
 
     corpus: str
     classes: tuple[str, ...]
@@ -25,48 +31,61 @@ IEMOCAP = FileForm("iemocap", ("happiness", "sadness", "neutral", "anger", "exci
 
 
 def form_of(keys: Sequence[Key]) -> FileForm | None:
-    """The corpus of conversations with these names: IEMOCAP's tell it, MELD's are numbers; None for others."""
+    """Return the corpus whose conversations have these names; None if it is neither IEMOCAP nor MELD.
+
+    IEMOCAP names its conversations like ``Ses01F_impro01``; MELD numbers them.
+    """
     if keys and all(isinstance(key, str) and re.match(r"Ses0[1-5][FM]_", key) for key in keys):
         return IEMOCAP
     return MELD if keys and all(isinstance(key, int) for key in keys) else None
 
 
 def find_file(path: Path, names: Sequence[str]) -> Path:
-    """The file that was named, or the one of these names in the folder that was.
+    """Return ``path`` if it is a file, or else the file in this folder that has one of these names.
 
     Raises:
-        InputError: there is none, or several.
+        InputError: the folder holds no such file, or several.
     """
     if not path.is_dir():
         return path
     found = [path / name for name in names if (path / name).is_file()]
     if not found:
-        raise InputError.at(path, f"holds none of {', '.join(names)}", "name the file itself if it is called otherwise")
+        raise InputError.at(path, f"holds none of {', '.join(names)}", "if the file has another name, give its path")
     if len(found) > 1:
-        raise InputError.at(path, f"holds {found[0].name} and {found[1].name}", "name the file")
+        raise InputError.at(path, f"holds {found[0].name} and {found[1].name}", "give the path of the file to read")
     return found[0]
 
 
 def written_speakers(published: Published) -> Mapping[Key, Sequence[object]]:
-    """Speakers as the files have them: ``M`` and ``F`` for IEMOCAP, one-hot within the conversation for all others."""
+    """Return the speakers as the files write them: ``M`` or ``F`` for IEMOCAP, one-hot vectors for all other corpora.
+
+    The one-hot vectors number the speakers of each conversation by first appearance.
+    """
     return _genders(published) if published.corpus == IEMOCAP.corpus else _one_hot(published)
 
 
 def _genders(published: Published) -> dict[Key, Sequence[object]]:
-    """Who speaks is told by the utterance's name, ``Ses01F_impro01_F000``."""
+    """Return the speakers of IEMOCAP, read from utterance ids such as ``Ses01F_impro01_F000``.
+
+    Raises:
+        InputError: an utterance id does not name its speaker.
+    """
     found: dict[Key, Sequence[object]] = {}
     for key, utterances in published.utterances.items():
         marks = [re.search(r"_([FM])\w*$", id) for id in utterances]
         for mark, id in zip(marks, utterances, strict=True):
             if mark is None:
                 where = f"conversation {key}, utterance {id}"
-                raise InputError.at(where, "does not tell who speaks", "IEMOCAP's names do: Ses01F_impro01_F000")
+                raise InputError.at(where, "the id does not name the speaker", "expected one like Ses01F_impro01_F000")
         found[key] = [mark[1] for mark in marks if mark]
     return found
 
 
 def _one_hot(published: Published) -> dict[Key, Sequence[object]]:
-    """Speakers numbered by first appearance; as wide as the largest cast needs."""
+    """Return one-hot speakers, numbered by first appearance; the conversation with most speakers sets their width.
+
+    The width is at least that of MELD.
+    """
     width = max(ONE_HOT, *(len(set(speakers)) for speakers in published.speakers.values()))
     found: dict[Key, Sequence[object]] = {}
     for key, speakers in published.speakers.items():

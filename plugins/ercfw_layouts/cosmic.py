@@ -1,4 +1,4 @@
-"""COSMIC (Ghosal et al., 2020): annotations in one file, four layers of RoBERTa in another."""
+"""The layout of COSMIC (Ghosal et al., 2020): annotations in one file, four layers of RoBERTa in another."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,30 +19,43 @@ ANNOTATIONS = ("meld.pkl", "iemocap.pkl")
 
 
 def read_roberta(path: Path) -> Published:
-    """Annotations, and the layers where the file holds them."""
+    """Read the annotations, and the layers of RoBERTa if the file holds them.
+
+    Raises:
+        InputError: the file cannot be read or has another layout.
+    """
     return to_published(path, read_fields(path, FORMS), LAYERS)
 
 
 class Cosmic(FileLayout):
-    """``meld.pkl`` or ``iemocap.pkl``: speakers, labels, texts and splits; and ``*_features_roberta.pkl`` with layers.
+    """Annotations in ``meld.pkl`` or ``iemocap.pkl``, and layers of RoBERTa in ``*_features_roberta.pkl``.
 
-    The annotations alone hold no features: an import of them proves that labels and order are a corpus'. Sentiment
-    labels are not read; they are written where the corpus has such a target.
+    Both files hold speakers, labels, texts and splits. The annotations hold no features: importing them alone proves
+    that labels and order are those of the corpus. Sentiment labels are not read; they are written if the corpus has
+    such a target.
     """
 
     slots = LAYERS
 
     def read(self, path: Path) -> Published:
-        """The features of a folder, or its annotations if there are no features."""
+        """Read the features of a folder, or its annotations if it holds no features.
+
+        Raises:
+            InputError: the files are missing, cannot be read, or have another layout.
+        """
         has_features = path.is_dir() and any((path / name).is_file() for name in FEATURES)
         return read_roberta(find_file(path, FEATURES if has_features else ANNOTATIONS))
 
     def write(self, published: Published, folder: Path) -> list[Path]:
-        """Write the annotations, and the features if all four layers are given."""
+        """Write the annotations, and the features if all four layers are given; return the paths of the files.
+
+        Raises:
+            InputError: some of the layers are given, but not all four.
+        """
         if 0 < len(published.streams) < len(LAYERS):
             lacking = next(layer for layer in LAYERS if layer not in published.streams)
-            mend = f"--stream {lacking}=MODALITY fills it with another, --without {lacking} with zeros"
-            raise InputError.at(f"stream {lacking}", "is missing, and COSMIC's file has four layers", mend)
+            mend = f"fill it with a modality by --stream {lacking}=MODALITY, or with zeros by --without {lacking}"
+            raise InputError.at(f"stream {lacking}", "is missing, but COSMIC's file needs four layers", mend)
         iemocap = published.corpus == IEMOCAP.corpus
         bare = replace(published, streams={})
         forms = (IEMOCAP_FIELDS, IEMOCAP_FEATURES) if iemocap else (MELD_FIELDS, MELD_FEATURES)

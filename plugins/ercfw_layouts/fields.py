@@ -1,4 +1,4 @@
-"""Files that are one tuple: its fields by name, read and written."""
+"""Reading and writing of files that hold one tuple, with its fields by name."""
 
 import pickle
 from collections.abc import Callable, Mapping, Sequence
@@ -15,37 +15,37 @@ from ercfw_layouts.corpora import IEMOCAP, form_of, written_speakers
 Fields = tuple[str, ...]
 T = TypeVar("T")
 UNUSED = "-"
-"""A field that nobody reads."""
+"""Name of a field that is not read."""
 PROTOCOL = 4
-"""Of pickles: the newest that Python 3.6 reads, which some of these projects need."""
+"""Protocol of the pickles: the newest that Python 3.6 reads, which some of these projects need."""
 
 
 def read_fields(path: Path, forms: Sequence[Fields]) -> dict[str, Any]:
-    """The fields of a file by name; its length tells which of the forms it has.
+    """Read the fields of a file by name; the number of fields decides which of the forms the file has.
 
     Raises:
-        InputError: it cannot be opened safely, or is of another layout.
+        InputError: the file cannot be opened safely, or has another layout.
     """
     content = read_pickle(path)
     lengths = " or ".join(str(len(form)) for form in forms)
     if not isinstance(content, tuple | list):
-        raise InputError.at(path, f"holds a {type(content).__name__}", f"a tuple of {lengths} fields is needed")
+        raise InputError.at(path, f"holds a {type(content).__name__}", f"expected a tuple of {lengths} fields")
     for form in forms:
         if len(form) == len(content):
             return dict(zip(form, content, strict=True))
-    raise InputError.at(path, f"holds {len(content)} fields", f"{lengths} are needed: is it of another layout?")
+    raise InputError.at(path, f"holds {len(content)} fields", f"expected {lengths}: does the file have another layout?")
 
 
 def to_published(path: Path, fields: Mapping[str, Any], streams: Sequence[str]) -> Published:
-    """What these fields hold.
+    """Return the conversations and streams that the fields of a file hold.
 
     Args:
-        path: their file, for messages.
-        fields: by name.
-        streams: those that are values of a modality; empty ones are left out.
+        path: the file, for messages.
+        fields: the fields by name.
+        streams: names of the fields that hold values of a modality; empty ones are left out.
 
     Raises:
-        InputError: a field is not what it should be.
+        InputError: a field does not hold what its name requires.
     """
 
     def table(name: str, read: Callable[[str, Any], T]) -> dict[Key, T]:
@@ -73,7 +73,7 @@ def to_published(path: Path, fields: Mapping[str, Any], streams: Sequence[str]) 
 
 
 def to_fields(published: Published, form: Fields) -> tuple[Any, ...]:
-    """The fields of a file; where it has no list of dev, dev stands behind train."""
+    """Return the fields of a file, in the order of ``form``; without a dev list, dev is appended to the train list."""
     lists: dict[str, list[Key]] = {name: list(published.lists.get(name, ())) for name in SPLITS}
     if "dev" not in form:
         lists["train"] += lists.pop("dev")
@@ -93,7 +93,7 @@ def to_fields(published: Published, form: Fields) -> tuple[Any, ...]:
 
 
 class _Pickler(pickle.Pickler):
-    """Writes vectors so that every numpy reads them: numpy 2 names a module of its own that numpy 1 has not."""
+    """A pickler of vectors for all versions of numpy: numpy 2 names a module in its pickles that numpy 1 lacks."""
 
     def reducer_override(self, value: Any) -> Any:
         if type(value) is np.ndarray and value.ndim == 1:
@@ -102,7 +102,7 @@ class _Pickler(pickle.Pickler):
 
 
 def write_pickle(path: Path, content: object) -> Path:
-    """Write a pickle that plain ``pickle.load`` opens, whole or not at all."""
+    """Write a pickle that plain ``pickle.load`` opens, and return its path; a failed write leaves no partial file."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         _Pickler(file, PROTOCOL).dump(content)
     return path

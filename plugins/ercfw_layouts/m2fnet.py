@@ -1,4 +1,4 @@
-"""Embeddings as implementations of M2FNet (Chudasama et al., 2022) keep them: a tensor a split."""
+"""The layout of M2FNet's implementations (Chudasama et al., 2022): one tensor of embeddings per split."""
 
 from pathlib import Path
 from typing import Any
@@ -13,20 +13,24 @@ SPLITS = {"train": ("train.pkl",), "dev": ("val.pkl", "dev.pkl"), "test": ("test
 
 
 class M2FNet(FileLayout):
-    """``embeddings/<modality>/{train,val,test}.pkl``: a tensor ``[rows, D]`` each, in the order of MELD's annotations.
+    """One tensor ``[rows, D]`` per file ``embeddings/<modality>/{train,val,test}.pkl``, ordered as MELD's annotations.
 
-    Rows may lack the clips that are known to be broken. The files name nothing and hold no labels, so that nothing
-    can be proven of them. Read only.
+    Clips that are known to be broken may have no row. The files hold neither names nor labels, so an import cannot
+    prove which utterances the rows belong to. This layout is read only.
     """
 
     slots = ()
 
     def read(self, path: Path) -> Published:
-        """The values of each modality and split."""
+        """Read the values of each modality and split.
+
+        Raises:
+            InputError: a folder or file is missing, cannot be read, or does not hold rows of numbers.
+        """
         folders = sorted(f for f in path.iterdir() if f.is_dir() and any(f.glob("*.pkl"))) if path.is_dir() else []
         if not folders:
             raise InputError.at(
-                path, "holds no folder of embeddings", "embeddings/<modality>/train.pkl, val.pkl, test.pkl"
+                path, "holds no folder of embeddings", "expected embeddings/<modality>/train.pkl, val.pkl, test.pkl"
             )
         found = {folder.name: {split: _find(folder, names) for split, names in SPLITS.items()} for folder in folders}
         return Published(
@@ -45,9 +49,9 @@ def _find(folder: Path, names: tuple[str, ...]) -> Path:
     for name in names:
         if (folder / name).is_file():
             return folder / name
-    raise InputError.at(folder, f"lacks {names[0]}", "each modality has three splits")
+    raise InputError.at(folder, f"lacks {names[0]}", "each modality needs a file for each of the three splits")
 
 
 def _plain(content: Any) -> Any:
-    """A tensor of one row an utterance, or a list of such rows."""
+    """Return a tensor with one row per utterance, its other dimensions flattened; leave any other content unchanged."""
     return content.reshape(len(content), -1) if isinstance(content, np.ndarray) and content.ndim > 2 else content

@@ -1,4 +1,4 @@
-"""M3Net (Chen et al., 2023): COSMIC's layers of RoBERTa beside MMGCN's sound and picture."""
+"""The layout of M3Net (Chen et al., 2023): COSMIC's layers of RoBERTa together with MMGCN's streams."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,22 +10,27 @@ from ercfw_layouts.mmgcn import NAMES, Mmgcn
 
 
 class M3Net(FileLayout):
-    """``*_features_roberta.pkl`` and MMGCN's file in one folder; read only: cosmic and mmgcn write the two.
+    """COSMIC's ``*_features_roberta.pkl`` and MMGCN's file in one folder.
 
-    Splits are those of the first file, which knows dev; labels of both must agree.
+    The splits come from COSMIC's file, which has a dev list. The labels of both files must agree. This layout is read
+    only; the layouts ``cosmic`` and ``mmgcn`` write the two files.
     """
 
     slots = (*LAYERS, "text", "audio", "visual")
 
     def read(self, path: Path) -> Published:
-        """Annotations and seven streams of a folder."""
+        """Read the annotations and seven streams of a folder.
+
+        Raises:
+            InputError: a file is missing, cannot be read or has another layout, or the labels of the two differ.
+        """
         folder = path if path.is_dir() else path.parent
         layers = read_roberta(find_file(folder, FEATURES))
         older = Mmgcn().read(find_file(folder, NAMES))
         for key, labels in layers.labels.items():
             if older.labels.get(key) != labels:
                 where = f"{older.paths[0]}: conversation {key}"
-                raise InputError.at(where, f"has other labels than {layers.paths[0].name}, or is missing")
+                raise InputError.at(where, f"is missing or has other labels than in {layers.paths[0].name}")
         return replace(
             older,
             paths=(*layers.paths, *older.paths),

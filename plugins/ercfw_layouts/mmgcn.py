@@ -1,4 +1,4 @@
-"""MMGCN (Hu et al., 2021) and conv-emotion: one tuple in one file."""
+"""The layout of MMGCN (Hu et al., 2021) and conv-emotion: one tuple in one file."""
 
 from pathlib import Path
 
@@ -16,19 +16,23 @@ NAMES = ("MELD_features_raw1.pkl", "MELD_features_raw.pkl", "IEMOCAP_features.pk
 class Mmgcn(FileLayout):
     """``MELD_features_raw1.pkl`` or ``IEMOCAP_features.pkl``: ids, speakers, labels, three streams, texts, splits.
 
-    Train's list holds train and dev, one behind the other. MELD's tuple has a tenth field that nobody reads.
+    The train list holds train and then dev. MELD's tuple has a tenth field, which is not read.
     """
 
     slots = ("text", "audio", "visual")
     needed = slots
 
     def read(self, path: Path) -> Published:
-        """Annotations and the three streams of a file."""
+        """Read the annotations and the three streams of a file.
+
+        Raises:
+            InputError: the file is missing, cannot be read, or has another layout.
+        """
         file = find_file(path, NAMES)
         return to_published(file, read_fields(file, (MELD_FIELDS, IEMOCAP_FIELDS)), self.slots)
 
     def write(self, published: Published, folder: Path) -> list[Path]:
-        """Write the file; corpora other than IEMOCAP take MELD's form."""
+        """Write the file and return its path; corpora other than IEMOCAP take MELD's form."""
         if published.corpus == IEMOCAP.corpus:
             return [write_pickle(folder / "IEMOCAP_features.pkl", to_fields(published, IEMOCAP_FIELDS))]
         return [write_pickle(folder / "MELD_features_raw1.pkl", to_fields(published, MELD_FIELDS))]

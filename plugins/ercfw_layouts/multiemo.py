@@ -1,4 +1,4 @@
-"""MultiEMO's release (Shi and Huang, 2023): MMGCN's tuple, and one file a modality."""
+"""The layout of MultiEMO's release (Shi and Huang, 2023): MMGCN's tuple, and one file per modality."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,18 +17,22 @@ FILES = {"text": "TextFeatures.pkl", "audio": "AudioFeatures.pkl", "visual": "Vi
 class MultiEmo(FileLayout):
     """``Data/MELD`` or ``Data/IEMOCAP``: ``Speakers.pkl`` and three files of features.
 
-    The older features that ``Speakers.pkl`` holds too are not read, and not written.
+    ``Speakers.pkl`` is MMGCN's tuple; the older features in it are neither read nor written.
     """
 
     slots = ("text", "audio", "visual")
     needed = slots
 
     def read(self, path: Path) -> Published:
-        """Annotations and the three streams of a folder."""
+        """Read the annotations and the three streams of a folder.
+
+        Raises:
+            InputError: a file is missing, cannot be read, or has another layout.
+        """
         folder = path if path.is_dir() else path.parent
         missing = [name for name in (SPEAKERS, *FILES.values()) if not (folder / name).is_file()]
         if missing:
-            raise InputError.at(folder, f"lacks {', '.join(missing)}", "the release has four files a corpus")
+            raise InputError.at(folder, f"lacks {', '.join(missing)}", "the release has four files per corpus")
         file = folder / SPEAKERS
         published = to_published(file, read_fields(file, (MELD_FIELDS, IEMOCAP_FIELDS)), ())
         streams = {
@@ -38,7 +42,7 @@ class MultiEmo(FileLayout):
         return replace(published, paths=(file, *(folder / name for name in FILES.values())), streams=streams)
 
     def write(self, published: Published, folder: Path) -> list[Path]:
-        """Write the four files; corpora other than IEMOCAP take MELD's form."""
+        """Write the four files and return their paths; corpora other than IEMOCAP take MELD's form."""
         form = IEMOCAP_FIELDS if published.corpus == IEMOCAP.corpus else MELD_FIELDS
         streams = {slot: {key: list(rows) for key, rows in published.streams[slot].items()} for slot in FILES}
         speakers = write_pickle(folder / SPEAKERS, to_fields(replace(published, streams={}), form))

@@ -1,4 +1,4 @@
-"""What stands in a public file, which may be anything, as conversations' ids, texts, numbers and values."""
+"""Checks that turn the unknown content of a public file into keys, texts, numbers, speakers and vectors."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -12,10 +12,10 @@ T = TypeVar("T")
 
 
 def key_of(name: Any) -> Key:
-    """A conversation's name: text, or a whole number of any type.
+    """Return the name of a conversation, text or a whole number of any type, as ``str`` or ``int``.
 
     Raises:
-        TypeError: it is neither.
+        TypeError: the name is neither.
     """
     if isinstance(name, str):
         return str(name)
@@ -25,46 +25,50 @@ def key_of(name: Any) -> Key:
 
 
 def keys_of(where: str, listed: Any) -> list[Key]:
-    """A list of conversations.
+    """Return the conversations in a list; those of a set in sorted order.
 
     Raises:
-        InputError: it is none.
+        InputError: ``listed`` is not a list of conversations.
     """
     try:
         if isinstance(listed, list | tuple | np.ndarray):
             return [key_of(name) for name in listed]
-        if isinstance(listed, set | frozenset):  # as Python 2 projects kept them; they have no order
+        if isinstance(listed, set | frozenset):  # projects in Python 2 used sets, which have no order
             return sorted((key_of(name) for name in listed), key=lambda key: (isinstance(key, str), key))
     except TypeError:
         pass
-    raise InputError.at(where, f"is no list of conversations: {type(listed).__name__}")
+    raise InputError.at(where, f"is not a list of conversations but of type {type(listed).__name__}")
 
 
 def per_conversation(where: str, table: Any, read: Callable[[str, Any], T]) -> dict[Key, T]:
-    """A table of conversations, each of its values read.
+    """Apply ``read`` to the value of each conversation in a table.
 
     Raises:
-        InputError: it is none, or a value is not what it should be.
+        InputError: ``table`` is not a dict of conversations, or a value cannot be read.
     """
     if not isinstance(table, dict):
-        raise InputError.at(where, f"is no dict of conversations: {type(table).__name__}")
+        raise InputError.at(where, f"is not a dict of conversations but of type {type(table).__name__}")
     try:
         named = {key_of(name): value for name, value in table.items()}
     except TypeError:
-        raise InputError.at(where, "names conversations by neither text nor numbers") from None
+        raise InputError.at(where, "has names of conversations that are neither text nor whole numbers") from None
     return {key: read(f"{where}, conversation {key}", value) for key, value in named.items()}
 
 
 def texts(where: str, values: Any) -> list[str]:
-    """Texts, one an utterance; those that Python 2 wrote as UTF-8 are read as such."""
+    """Return texts, one per utterance; UTF-8 that Python 2 wrote is decoded.
+
+    Raises:
+        InputError: ``values`` is not a list, or a value is neither text nor a whole number.
+    """
     found = _items(where, values)
     if not all(isinstance(text, str | int | np.integer) for text in found):
-        raise InputError.at(where, "holds something else than texts")
+        raise InputError.at(where, "holds values that are not texts")
     return [_repaired(str(text)) for text in found]
 
 
 def _repaired(text: str) -> str:
-    """UTF-8 that came as latin1, as all text of Python 2 does."""
+    """Return UTF-8 text that was read as latin1, like all text of Python 2, in its right form."""
     if text.isascii():
         return text
     try:
@@ -74,7 +78,11 @@ def _repaired(text: str) -> str:
 
 
 def numbers(where: str, values: Any) -> list[int]:
-    """Whole numbers, one an utterance."""
+    """Return whole numbers, one per utterance.
+
+    Raises:
+        InputError: ``values`` is not a list, or a value is not a whole number.
+    """
     found = _items(where, values)
     array = np.asarray(found) if all(isinstance(n, int | float | np.number) for n in found) else None
     if array is None or array.ndim != 1 or (array.size and not np.array_equal(array, array.astype(np.int64))):
@@ -84,43 +92,50 @@ def numbers(where: str, values: Any) -> list[int]:
 
 
 def speakers(where: str, values: Any) -> list[str]:
-    """Speakers, one an utterance: names as they are, one-hot ones by their place."""
+    """Return speakers, one per utterance: names unchanged, one-hot vectors as the place of their largest value.
+
+    Raises:
+        InputError: ``values`` is not a list, or holds neither names nor vectors.
+    """
     found = _items(where, values)
     if all(isinstance(one, str) for one in found):
         return [str(one) for one in found]
     if not all(map(_is_vector, found)):
-        raise InputError.at(where, "holds speakers that are neither names nor one-hot")
+        raise InputError.at(where, "holds speakers that are neither names nor one-hot vectors")
     return [str(int(np.argmax(one))) if len(one) else "" for one in found]
 
 
 def vectors(where: str, values: Any) -> NDArray[np.generic]:
-    """Values ``[U, D]``, a row an utterance, in the type they have.
+    """Return values ``[U, D]``, one row per utterance, in their own type.
 
     Raises:
-        InputError: they are ragged, or no numbers.
+        InputError: the values are ragged or are not numbers.
     """
     is_whole = isinstance(values, np.ndarray) and values.dtype != object
     array = np.asarray(values) if is_whole else _stacked(where, _items(where, values))
     if array.ndim != 2 or array.dtype.kind not in "fiu":
-        raise InputError.at(where, f"holds {array.dtype} of shape {list(array.shape)}", "numbers [U, D] are needed")
+        raise InputError.at(where, f"holds {array.dtype} of shape {list(array.shape)}", "expected numbers [U, D]")
     return array
 
 
 def _stacked(where: str, rows: Sequence[Any]) -> NDArray[np.generic]:
     if not all(map(_is_vector, rows)):
-        raise InputError.at(where, "holds rows that are no vectors", "numbers [U, D] are needed")
+        raise InputError.at(where, "holds rows that are not vectors", "expected numbers [U, D]")
     arrays = [np.asarray(row) for row in rows]
     widths = [array.shape for array in arrays]
     odd = next((place for place, width in enumerate(widths) if width != widths[0]), None)
     if odd is not None:
-        what = f"is ragged: utterance {odd + 1} has shape {list(widths[odd])}, the first {list(widths[0])}"
+        what = f"is ragged: utterance {odd + 1} has shape {list(widths[odd])}, the first has {list(widths[0])}"
         raise InputError.at(where, what)
     array: NDArray[np.generic] = np.stack(arrays) if arrays else np.zeros((0, 0))
     return array
 
 
 def _is_vector(row: Any) -> bool:
-    """Numbers, and no lists of lists: what refers to itself often could be larger than all memory."""
+    """Return whether a row is a flat vector of numbers.
+
+    Lists of lists are refused, because a list that refers to itself many times could outgrow the memory.
+    """
     if isinstance(row, np.ndarray):
         return row.ndim == 1 and row.dtype != object
     return isinstance(row, list | tuple) and all(isinstance(n, int | float | np.number) for n in row)
@@ -130,5 +145,5 @@ def _items(where: str, values: Any) -> Sequence[Any]:
     if isinstance(values, np.ndarray):
         values = list(values) if values.ndim else []
     if not isinstance(values, list | tuple):
-        raise InputError.at(where, f"is no list of utterances: {type(values).__name__}")
+        raise InputError.at(where, f"is not a list of utterances but of type {type(values).__name__}")
     return values

@@ -1,6 +1,6 @@
 """MultiEMO (Shi and Huang, ACL 2023): its visual features, fusion, classifier and losses.
 
-Its context, DialogueRNN, is ``dialogue-rnn`` of the basics, for the baseline of that name uses it too.
+Its context is ``dialogue-rnn`` of the plugin ``basics``, because the baseline DialogueRNN uses it too.
 """
 
 from ercfw import Extractor, FusionBlock, Head, Loss, Quoted, hookimpl
@@ -14,29 +14,29 @@ from ercfw_multiemo.visextnet import VisExtNet
 
 @hookimpl
 def provide_extractors() -> dict[str, type[Extractor]]:
-    """VisExtNet, section 3.1."""
+    """Return VisExtNet, section 3.1 of the paper."""
     return {"visextnet": VisExtNet}
 
 
 @hookimpl
 def provide_fusions() -> dict[str, type[FusionBlock]]:
-    """MultiAttn, equations 2-13."""
+    """Return MultiAttn, equations 2-13 of the paper."""
     return {"multiattn": MultiAttn}
 
 
 @hookimpl
 def provide_heads() -> dict[str, type[Head]]:
-    """The classifier, equations 14-16."""
+    """Return the classifier, equations 14-16 of the paper."""
     return {"multiemo": MultiEMOHead}
 
 
 @hookimpl
 def provide_losses() -> dict[str, type[Loss]]:
-    """SWFC, equations 18-19, and Soft-HGR, equation 20."""
+    """Return SWFC, equations 18-19 of the paper, and Soft-HGR, equation 20."""
     return {"soft-hgr": SoftHGR, "swfc": SWFC}
 
 
 @hookimpl
 def quote_scores() -> tuple[Quoted, ...]:
-    """Tables 1 and 2."""
+    """Return the scores of tables 1 and 2 of the paper."""
     return REPORTED

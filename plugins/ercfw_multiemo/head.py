@@ -7,11 +7,11 @@ from ercfw_basics import Linear
 
 
 class MultiEMOHead(Head):
-    """A linear map to z (14), a hidden ReLU layer (15) and the logits (16); z is the embedding.
+    """A linear map to z (equation 14), a hidden ReLU layer (15) and the logits (16); z is the embedding.
 
     Options:
-        width: E, of z.
-        hidden: width of the ReLU layer; the paper's is 512 on MELD, 256 on IEMOCAP.
+        width: E, the width of z.
+        hidden: width of the ReLU layer; the paper uses 512 on MELD and 256 on IEMOCAP.
         dropout: rate on the ReLU layer.
     """
 
@@ -37,6 +37,6 @@ class MultiEMOHead(Head):
         )
 
     def forward(self, x: Tensor, inputs: Inputs) -> HeadOutput:
-        """``[N, D] -> logits [N, C], embedding [N, E]``."""
+        """Return logits ``[N, C]`` and embedding ``[N, E]`` for ``[N, D]``."""
         z = self.embed(x)  # [N, E]
         return HeadOutput(logits=self.classify(z), embedding=z)

@@ -13,25 +13,25 @@ ASKING_ORDER = ("text", "audio", "visual")
 
 
 class MultiAttn(FusionBlock):
-    """Every modality asks the others, one after another, layer after layer.
+    """Every modality attends to the others, one after another, in a stack of layers of its own.
 
-    A layer of a modality's stack, for each other modality and then for the feed-forward block::
+    With F the features of a modality, a layer runs the first line for each other modality in turn, then the second::
 
-        F <- LayerNorm(F + MultiHead(F, C, C))    C the other's context features, unfused in every layer
+        F <- LayerNorm(F + MultiHead(F, C, C))    C the other modality's context features, the same in every layer
         F <- LayerNorm(F + FFN(F))
 
-    The others are asked in the order text, audio, visual, then as given; with one modality it asks itself.
-    Attention stays within the conversation. The result is each modality's view and their concatenation
-    (13). Where an utterance lacks a modality, nobody reads it and its view is zero.
+    The other modalities come in the order text, audio, visual, then as given. A single modality attends to itself.
+    Attention stays within the conversation. The result is the view of each modality and the concatenation of all views
+    (equation 13). Where an utterance lacks a modality, no attention reads it and its view is zero.
 
     Options:
-        layers: depth of each stack.
-        heads: H of each attention; must divide the modalities' width.
+        layers: number of layers of each stack.
+        heads: H, the number of heads of each attention; must divide the modalities' width.
         ffn: width of the hidden layer of the feed-forward blocks.
         dropout: rate on the attention weights and on that hidden layer.
 
     Raises:
-        InputError: the modalities' widths differ, or the heads do not divide them.
+        InputError: the modalities differ in width, or the number of heads does not divide it.
     """
 
     causal = False
@@ -49,7 +49,7 @@ class MultiAttn(FusionBlock):
         super().__init__(dims, info)
         if len(set(dims.values())) > 1:
             widths = ", ".join(f"{name} {dim}" for name, dim in dims.items())
-            raise InputError.at("multiattn", f"the modalities differ in width: {widths}", "make them equal")
+            raise InputError.at("multiattn", f"the modalities differ in width: {widths}", "give all the same width")
         width = next(iter(dims.values()))
         self.out_dim = width * len(dims)
         self.stacks = nn.ModuleDict(
@@ -60,7 +60,7 @@ class MultiAttn(FusionBlock):
         )
 
     def forward(self, xs: dict[str, Tensor], inputs: Inputs) -> Fused:
-        """``{m: [N, D]}`` -> joint ``[N, M*D]`` and views ``[N, D]``, in the order of ``xs``."""
+        """Return joint vectors ``[N, M*D]`` and views ``[N, D]``, in the order of ``xs``, for ``{m: [N, D]}``."""
         masks = _masks(xs, inputs)
         views = {}
         for name, view in xs.items():
@@ -73,7 +73,10 @@ class MultiAttn(FusionBlock):
 
     @torch.no_grad()
     def explain(self, xs: dict[str, Tensor], inputs: Inputs) -> dict[str, Tensor]:
-        """The attention weights ``[N, H, U]`` of ``layer-1.text.audio`` (text asks audio) and all others."""
+        """Return all attention weights ``[N, H, U]`` by name.
+
+        Those of ``layer-1.text.audio`` are the weights with which text attends to audio in the first layer.
+        """
         masks = _masks(xs, inputs)
         weights = {}
         for name, view in xs.items():
@@ -102,15 +105,15 @@ class _Layer(nn.Module):
         self.last_norm = nn.LayerNorm(width)
 
     def ask(self, other: str, x: Tensor, theirs: Tensor, mask: AttentionMask) -> Tensor:
-        """``x`` ``[N, D]`` and what it finds in ``theirs`` ``[N, D]``, another modality: equations 2-5 or 6-9."""
+        """Let ``x`` ``[N, D]`` attend to another modality ``theirs`` ``[N, D]``: equations 2-5 or 6-9 -> ``[N, D]``."""
         return self.norms[other](x + self.attention[other](x, theirs, mask))  # type: ignore[no-any-return]  # [N, D]
 
     def weights(self, other: str, x: Tensor, theirs: Tensor, mask: AttentionMask) -> Tensor:
-        """The weights ``[N, H, U]`` with which ``ask`` reads."""
+        """Return the attention weights ``[N, H, U]`` that ``ask`` uses."""
         return cast(ConversationAttention, self.attention[other]).weights(x, theirs, mask)
 
     def digest(self, x: Tensor) -> Tensor:
-        """The feed-forward block ``[N, D] -> [N, D]``, equations 10-12."""
+        """Apply the feed-forward block: ``[N, D] -> [N, D]``, equations 10-12."""
         return self.last_norm(x + self.ffn(x))  # type: ignore[no-any-return]  # [N, D]
 
 
@@ -119,7 +122,7 @@ def _masks(xs: dict[str, Tensor], inputs: Inputs) -> dict[str, AttentionMask]:
 
 
 def _others(name: str, modalities: Collection[str]) -> tuple[str, ...]:
-    """The modalities that one asks, in their order; itself if there is no other."""
+    """Return the modalities that ``name`` attends to, in order; itself if there is no other."""
     known = [m for m in ASKING_ORDER if m in modalities]
     order = known + [m for m in modalities if m not in ASKING_ORDER]
     return tuple(m for m in order if m != name) or (name,)

@@ -1,7 +1,7 @@
-"""What the paper's tables 1 and 2 report (Shi and Huang, ACL 2023): F1 of each class, and weighted F1, in points.
+"""The scores in tables 1 and 2 of the paper (Shi and Huang, ACL 2023): F1 per class and weighted F1, in points.
 
-Its authors' code chooses the best epoch on test, so the numbers are of protocol ``release``. "-" stands for what the
-papers quoted there leave out.
+The code of its authors chooses the best epoch on the test split, so the scores belong to the protocol ``release``. "-"
+marks scores that the papers quoted in the tables do not report.
 """
 
 from ercfw import Quoted

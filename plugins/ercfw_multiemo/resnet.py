@@ -1,4 +1,4 @@
-"""The ResNet that describes faces, with a user's weights or with random ones."""
+"""The ResNet that describes faces, with weights from a file or with random weights."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,16 +16,25 @@ Normalise = Literal["imagenet", "vggface2"]
 
 SEED = 0
 IMAGENET = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
-"""Mean and deviation of red, green and blue, of 0 to 255 (0.485, 0.456, 0.406 and 0.229, 0.224, 0.225 of 1)."""
+"""Mean and standard deviation of red, green and blue on a scale from 0 to 255.
+
+On a scale from 0 to 1 they are 0.485, 0.456, 0.406 and 0.229, 0.224, 0.225.
+"""
 VGGFACE2 = (131.0912, 103.8827, 91.4953)
-"""Mean of red, green and blue, of 0 to 255; there is no deviation."""
+"""Mean of red, green and blue on a scale from 0 to 255; no standard deviation is used."""
 EXPECTED: dict[Style, Normalise] = {"torch": "imagenet", "caffe": "vggface2"}
-"""What the weights of each style were trained on."""
+"""The normalisation that weights of each style were trained with."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """The size of a bottleneck ResNet: channels of the stem and of each stage's output, blocks of each stage."""
+    """The size of a bottleneck ResNet.
+
+    Attributes:
+        stem: channels of the stem.
+        widths: output channels of each stage.
+        depths: number of blocks of each stage.
+    """
 
     stem: int = 64
     widths: tuple[int, ...] = (256, 512, 1024, 2048)
@@ -36,20 +45,22 @@ RESNET101 = Size()
 
 
 class FaceResNet(nn.Module):
-    """A bottleneck ResNet (He et al., 2016), averaged over the picture.
+    """A bottleneck ResNet (He et al., 2016) whose output is averaged over the picture.
 
-    Two styles are about, whose weights do not fit each other although their shapes do. In ``torch`` the 3 x 3
-    convolution of a stage's first block has the stride, and the first pooling is padded; in ``caffe`` the
-    1 x 1 convolution before it has it, and the pooling starts at the border and looks over the far one.
+    Two styles exist. Their weights have the same shapes but do not work in each other's networks. In ``torch`` the
+    stride of a stage is in the 3 x 3 convolution of its first block, and the first pooling is padded. In ``caffe`` the
+    stride is in the 1 x 1 convolution before it, and the first pooling starts at the border and extends past the
+    opposite one.
 
     Args:
-        size: how large it is.
-        style: see above.
-        normalise: ``imagenet`` expects RGB less a mean and over a deviation, ``vggface2`` BGR less a mean.
-        classes: numbers of the last, linear layer; None = there is none.
+        size: the size of the network.
+        style: where the strides are, and how the first pooling is padded; see above.
+        normalise: ``imagenet`` takes the mean from RGB and divides by the standard deviation; ``vggface2`` takes the
+            mean from BGR.
+        classes: number of outputs of the last, linear layer; None = no such layer.
 
     Raises:
-        InputError: transformers is missing.
+        InputError: transformers is not installed.
     """
 
     mean: Tensor
@@ -78,7 +89,7 @@ class FaceResNet(nn.Module):
         self.register_buffer("deviation", torch.tensor(deviation).reshape(3, 1, 1), persistent=False)  # [3, 1, 1]
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """``[K, 3, S, S]``, RGB of 0 to 255 -> ``[K, D]``."""
+        """Return vectors ``[K, D]`` for K square pictures ``[K, 3, S, S]``, RGB from 0 to 255."""
         x = (pixels - self.mean) / self.deviation
         if self.blue_first:
             x = x.flip(1)
@@ -87,15 +98,15 @@ class FaceResNet(nn.Module):
 
 
 def random_resnet(classes: int | None, size: Size = RESNET101) -> FaceResNet:
-    """Random weights, the same each time.
+    """Return a network with random weights, the same on every call.
 
     Raises:
-        InputError: transformers is missing.
+        InputError: transformers is not installed.
     """
     network = _apart(lambda: FaceResNet(size, "torch", EXPECTED["torch"], classes))
     for name, weight in network.trunk.named_parameters():
         if name.endswith("layer.2.normalization.weight"):
-            # Else every block would double the variance, for batch norms that were never trained do not restrain it.
+            # Without this, every block would double the variance, because untrained batch norms do not limit it.
             nn.init.constant_(weight, sum(size.depths) ** -0.5)
     return network.eval()
 
@@ -107,23 +118,23 @@ def load_resnet(
     normalise: Normalise | None = None,
     size: Size = RESNET101,
 ) -> FaceResNet:
-    """A network with the weights of a file.
+    """Return a network with the weights of a file.
 
     Args:
-        path: safetensors or a state dict; see ``read_weights``.
-        classes: numbers of the last layer; None = leave it out.
-        style: None = that of the file's layout.
-        normalise: None = what the style's weights were trained on.
-        size: how large it is.
+        path: a safetensors file or a state dict; see ``read_weights``.
+        classes: number of outputs of the last layer; None = leave this layer out.
+        style: None = the style of the file's layout.
+        normalise: None = the normalisation that weights of this style were trained with.
+        size: the size of the network.
 
     Raises:
-        InputError: the file cannot be read or is of another network, or transformers is missing.
+        InputError: the file cannot be read or holds another network, or transformers is not installed.
     """
     file = read_weights(path)
     style = style or file.layout.style
     network = _apart(lambda: FaceResNet(size, style, normalise or EXPECTED[style], classes))
     shapes = {name: tensor.shape for name, tensor in network.trunk.state_dict().items()}
-    # Only the counts of batches are not given.
+    # Not strict, because the file's batch counters of the batch norms were left out.
     network.trunk.load_state_dict(file.trunk(shapes, size.depths), strict=False)
     if classes is not None:
         weight, bias = file.classifier(size.widths[-1], classes)
@@ -132,7 +143,7 @@ def load_resnet(
 
 
 def _apart(make: Callable[[], FaceResNet]) -> FaceResNet:
-    """A network that is always initialised alike, and takes nothing from the random numbers of a run."""
+    """Make a network with a fixed seed, without drawing from the random numbers of the run."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         return make()

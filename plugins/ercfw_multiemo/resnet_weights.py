@@ -1,4 +1,4 @@
-"""Weight files of a bottleneck ResNet, in whichever of the common layouts they are written."""
+"""Weight files of a bottleneck ResNet, in any of the common layouts."""
 
 import pickle
 import warnings
@@ -20,23 +20,23 @@ Layer = tuple[str, str]
 
 CONVOLUTION, NORM = ("weight",), ("weight", "bias", "running_mean", "running_var")
 NESTED = ("state_dict", "model")
-"""Under which a training's checkpoint keeps the weights."""
+"""Keys under which a training checkpoint may keep the weights."""
 FIRST = 3
-"""Names of each kind that a message tells."""
+"""How many names of each kind a message lists."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a library names the layers.
+    """How a library names the layers of a ResNet.
 
     Attributes:
-        style: what else those who write so do; see ``FaceResNet``.
-        stem: the first layer.
-        block: what stands before the layers of a block, to be filled with the numbers of its stage and itself.
-        first: the number of the first stage, and of the first block of a stage.
-        layers: of a block.
-        shortcut: beside a stage's first block.
-        classifier: the last, linear layer; a file may lack it.
+        style: the style of networks with these names; see ``FaceResNet``.
+        stem: names of the first layer.
+        block: prefix of the layers of a block, with places for the numbers of the stage and of the block.
+        first: number of the first stage, and number of the first block of a stage.
+        layers: names of the layers of a block.
+        shortcut: names of the shortcut beside the first block of a stage.
+        classifier: name of the last, linear layer; a file may lack this layer.
     """
 
     style: Style
@@ -48,7 +48,10 @@ class Layout:
     classifier: str
 
     def names(self, depths: Sequence[int]) -> Iterator[str]:
-        """All tensors but the last layer's, in the same order for every layout; ``depths``: blocks of each stage."""
+        """Yield the names of all tensors but the last layer's, in the same order for every layout.
+
+        ``depths`` gives the number of blocks of each stage.
+        """
         for convolution, norm in self._layers(depths):
             yield from (f"{convolution}.{name}" for name in CONVOLUTION)
             yield from (f"{norm}.{name}" for name in NORM)
@@ -100,29 +103,29 @@ LAYOUTS = {
         classifier="classifier",
     ),
 }
-"""Layouts by who writes them."""
+"""Layouts by the libraries that write them."""
 
 
 @dataclass(frozen=True)
 class WeightFile:
-    """The tensors of a file, by the names they have in it, and the layout that these names follow."""
+    """The tensors of a file by their names in it, and the layout that these names follow."""
 
     path: Path
     tensors: Mapping[str, Tensor]
     layout: Layout
 
     def trunk(self, shapes: Mapping[str, torch.Size], depths: Sequence[int]) -> dict[str, Tensor]:
-        """All but the last layer, by the names that transformers' ResNetModel has for them, in float32.
+        """Return all tensors but the last layer's, in float32, by the names of transformers' ResNetModel.
 
         Args:
-            shapes: what each must be.
-            depths: blocks of each stage.
+            shapes: the expected shape of each tensor.
+            depths: number of blocks of each stage.
 
         Raises:
-            InputError: a tensor is missing, left over or of another shape, or has values that are not finite.
+            InputError: a tensor is missing, unexpected or of another shape, or has values that are not finite.
         """
         names = dict(zip(TRANSFORMERS.names(depths), self.layout.names(depths), strict=True))
-        # How many batches a batch norm was trained on is needed only to train it further.
+        # The batch counters of the batch norms are needed only to train further.
         there = {name for name in self.tensors if not name.endswith("num_batches_tracked")}
         there -= {f"{self.layout.classifier}.{name}" for name in ("weight", "bias")}
         missing = [name for name in names.values() if name not in there]
@@ -131,26 +134,26 @@ class WeightFile:
             for ours, name in names.items()
             if name in there and self.tensors[name].shape != shapes[ours]
         ]
-        told = {"missing": missing, "left over": sorted(there - {*names.values()}), "of another shape": unlike}
+        told = {"missing": missing, "unexpected": sorted(there - {*names.values()}), "of another shape": unlike}
         if any(told.values()):
             what = "; ".join(f"{len(names)} {how} ({_first(names)})" for how, names in told.items() if names)
-            raise InputError.at(self.path, f"is a weight file of another network: of its tensors {what}")
+            raise InputError.at(self.path, f"is a weight file of another network; tensors: {what}")
         return {ours: self._finite(name) for ours, name in names.items()}
 
     def classifier(self, wide: int, classes: int) -> tuple[Tensor, Tensor]:
-        """The last layer: weight ``[classes, wide]`` and bias ``[classes]``.
+        """Return the weight ``[classes, wide]`` and the bias ``[classes]`` of the last layer.
 
         Raises:
-            InputError: there is none, or it gives another number of values.
+            InputError: there is no last layer, or it has another number of outputs.
         """
         names = [f"{self.layout.classifier}.{name}" for name in ("weight", "bias")]
-        mend = f"gives = {wide} takes what comes before the last layer"
+        mend = f"set gives = {wide} to use the features before the last layer"
         if not all(name in self.tensors for name in names):
-            raise InputError.at(self.path, f"has no last layer, which would give {classes} numbers", mend)
+            raise InputError.at(self.path, f"has no last layer with {classes} outputs", mend)
         weight, bias = (self._finite(name) for name in names)
-        weight = weight.flatten(1)  # [classes, wide]; converted from Caffe it is a convolution
+        weight = weight.flatten(1)  # [classes, wide]; files converted from Caffe hold a convolution
         if weight.shape != (classes, wide) or bias.shape != (classes,):
-            raise InputError.at(self.path, f"its last layer gives {len(weight)} numbers, not {classes}", mend)
+            raise InputError.at(self.path, f"its last layer has {len(weight)} outputs, not {classes}", mend)
         return weight, bias
 
     def _finite(self, name: str) -> Tensor:
@@ -161,25 +164,25 @@ class WeightFile:
 
 
 def read_weights(path: Path) -> WeightFile:
-    """Read safetensors, or the pickle of a state dict as torch.save writes it; no code of the file is run.
+    """Read safetensors, or the pickle of a state dict written by torch.save, without running any code in it.
 
-    The weights may lie under ``state_dict`` or ``model``, and their names begin with ``module.``, as after
-    training on several devices, or ``resnet.``, as with a classifier of transformers.
+    The weights may be nested under ``state_dict`` or ``model``. Their names may begin with ``module.``, as after
+    training on several devices, or with ``resnet.``, as in a transformers model with a classifier.
 
     Raises:
-        InputError: the file is not there, damaged, holds anything but tensors, or follows no known layout.
+        InputError: the file is missing or damaged, holds anything but tensors, or follows no known layout.
     """
     if not is_file(path):
         raise InputError.at(path, "there is no such file")
     read = _safetensors(path) if path.suffix == ".safetensors" else _pickle(path)
     nested = next((read[key] for key in NESTED if isinstance(read, dict) and isinstance(read.get(key), dict)), read)
     if not isinstance(nested, dict) or not nested or not all(isinstance(x, Tensor) for x in nested.values()):
-        raise InputError.at(path, "is not a file of weights", "a state dict: tensors by name")
+        raise InputError.at(path, "is not a file of weights", "give a state dict, that is tensors by name")
     tensors = {str(name).removeprefix("module.").removeprefix("resnet."): x for name, x in nested.items()}
     layout = next((x for x in LAYOUTS.values() if f"{x.stem[0]}.weight" in tensors), None)
     if layout is None:
-        what = f"is a weight file of another network: its tensors begin with {_first(tensors)}"
-        raise InputError.at(path, what, f"a ResNet as named by {', '.join(LAYOUTS)}")
+        what = f"is a weight file of another network: its first tensors are {_first(tensors)}"
+        raise InputError.at(path, what, f"give a ResNet with the names of {', '.join(LAYOUTS)}")
     return WeightFile(path, tensors, layout)
 
 
@@ -187,18 +190,18 @@ def _safetensors(path: Path) -> Any:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise InputError.at(path, f"is damaged, or is no safetensors file: {error}") from error
+        raise InputError.at(path, f"is damaged or is not a safetensors file: {error}") from error
 
 
 def _pickle(path: Path) -> Any:
     try:
-        with warnings.catch_warnings(action="ignore"):  # torch finds pickles unusual that it then refuses
+        with warnings.catch_warnings(action="ignore"):  # torch warns of pickles that it then refuses
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        what = "holds more than tensors, or is damaged; it was not opened further, since a pickle can run code"
+        what = "holds more than tensors or is damaged; it was not read further, because a pickle can run code"
         raise InputError.at(path, what, "save its state dict as safetensors") from error
-    except Exception as error:  # of any kind: what damaged bytes make of the reader
-        raise InputError.at(path, "is damaged, or is no file that torch.save has written") from error
+    except Exception as error:  # of any type: damaged bytes can make the reader fail in many ways
+        raise InputError.at(path, "is damaged or was not written by torch.save") from error
 
 
 def _first(names: Iterable[str]) -> str:

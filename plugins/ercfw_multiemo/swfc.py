@@ -12,25 +12,26 @@ from ercfw_basics import at_least_float32, contrast
 
 
 class SWFC(Loss):
-    """Pulls utterances of a class together, the rare classes and the hard pairs most.
+    """A contrastive loss that pulls utterances of one class together, rare classes and hard pairs most strongly.
 
-    Over the n labelled utterances of a batch, with P(i) the others of i's class::
+    Over the n labelled utterances of a batch, with P(i) the other utterances of the class y_i::
 
         s_ij = softmax over j != i of (z_i . z_j / temperature)                         (18)
         loss = -1/n sum_i weight_{y_i} 1/|P(i)| sum_{j in P(i)} (1 - s_ij)^focus log s_ij  (19)
 
-    with weight_c = (N / N_c)^balance from the training counts; an utterance alone in its class gives 0,
-    and so does one of a class that training does not have. The 1/n is that of equation 22.
+    where weight_c = (N / N_c)^balance, with N_c the number of training utterances of class c, and N that of all
+    classes. An utterance that is alone in its class adds 0, and so does an utterance of a class that the training split
+    lacks. The factor 1/n is that of equation 22.
 
     Options:
-        temperature: tau.
-        focus: gamma; 0 is the plain supervised contrastive loss.
-        balance: alpha; 0 weighs all classes alike.
-        form: ``paper`` takes z and the weights as they are; ``release``, the authors' code, scales each z
-            to length 1 and the weights to sum 1.
-        normalise: scale z, whatever the form.
-        weight_norm: scale the weights, whatever the form.
-        block: rows whose pairs are held at once; bounds the memory, changes no value.
+        temperature: temperature of the softmax, tau in the paper.
+        focus: exponent that favours hard pairs, gamma in the paper; 0 gives the plain supervised contrastive loss.
+        balance: exponent of the class weights, alpha in the paper; 0 gives all classes the same weight.
+        form: ``paper`` takes z and the weights as they are; ``release``, as in the authors' code, scales each z to
+            length 1 and the weights to sum 1.
+        normalise: whether to scale each z to length 1; by default as ``form`` says.
+        weight_norm: whether to scale the weights to sum 1; by default as ``form`` says.
+        block: number of rows whose pairs are held in memory at once; limits the memory and changes no value.
     """
 
     requires = ("embedding",)
@@ -63,7 +64,7 @@ class SWFC(Loss):
         self.register_buffer("class_weights", weights.float(), persistent=False)
 
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
-        """``[]``; 0 with gradients of zero when fewer than two utterances are labelled."""
+        """Return the loss ``[]``; 0 with zero gradients when fewer than two utterances are labelled."""
         y, known = targets[self.target], labelled(targets, self.target)  # [N] each
         z = outputs.heads[self.target].embedding  # [N, E]
         z = at_least_float32(z)  # [N, E]

@@ -1,4 +1,4 @@
-"""VisExtNet: MultiEMO's visual features, made of faces alone."""
+"""VisExtNet: the visual features of MultiEMO, made from faces alone."""
 
 import hashlib
 import json
@@ -18,48 +18,50 @@ from ercfw_multiemo.resnet import RESNET101, SEED, FaceResNet, Normalise, load_r
 from ercfw_multiemo.resnet_weights import Style
 
 SIDE = 224
-"""Pixels a side of what the network looks at."""
+"""Side in pixels of the face pictures that the network reads."""
 AT_ONCE = 16
-"""Faces that the network looks at together, in some 0.3 GB beside its weights."""
+"""Number of faces that the network reads at once, in about 0.3 GB beside its weights."""
 RANDOM = "random"
 WHERE = (
-    "no package carries them: bring a file of a ResNet-101 trained on VGGFace2, by the authors of that corpus or "
-    "by those who converted or trained such networks for PyTorch, or write weights = 'random' for a trial"
+    "no package contains the weights: give a file of a ResNet-101 trained on VGGFace2, from the authors of that corpus "
+    "or from anyone who converted or trained such a network for PyTorch, or set weights = 'random' for a trial"
 )
 
 
 class VisExtNet(ClipExtractor):
-    """VisExtNet (Shi and Huang, ACL 2023, section 3.1): faces without the scene, one vector a clip.
+    """VisExtNet (Shi and Huang, ACL 2023, section 3.1): one vector ``[D]`` per clip, from faces without the scene.
 
-    MTCNN (Zhang et al., 2016) finds the faces of up to 20 frames evenly spread over the clip, a ResNet-101
-    trained on VGGFace2 (Cao et al., 2018) describes each, and the descriptions are averaged over the faces of
-    a frame, then over the frames that show one. A clip without a face is absent. It runs on the GPU if there
-    is one; 16 faces at most are in the network at once, in some 0.3 GB beside its weights.
+    MTCNN (Zhang et al., 2016) finds the faces in up to 20 frames that are evenly spread over the clip. A ResNet-101
+    trained on VGGFace2 (Cao et al., 2018) describes each face. The descriptions are averaged over the faces of a frame,
+    then over the frames that show a face. A clip without a face is absent. The extractor uses the GPU if there is one.
+    The network holds at most 16 faces at once, in about 0.3 GB beside its weights.
 
-    The weights are a file of the user's: safetensors, or a state dict as torch.save writes it, which is read
-    without running anything in it. Known are the names of torchvision and timm, of transformers, and of the
-    ports of Caffe's VGGFace2 networks. With ``random`` nothing is learnt from faces, and all that is made
-    from it is stamped so.
+    The user provides the weights as a file: safetensors, or a state dict written by torch.save, which is read without
+    running any code in it. The file may use the names of torchvision and timm, of transformers, or of the ports of
+    Caffe's VGGFace2 networks. With ``random`` nothing has been learnt from faces, and everything made from such
+    features carries the stamp ``RANDOM VISEXTNET WEIGHTS``.
 
     Options:
-        weights: the file, or ``random``.
-        gives: 1000 numbers of the last layer, as in the paper, or the 2048 before it. A last layer that
-            tells VGGFace2's 8631 people apart is no feature: take 2048.
-        style: where the network has its strides, which a file does not tell: ``torch`` in the 3 x 3
-            convolutions, ``caffe`` in the 1 x 1 before them; ``auto`` goes by the names in the file.
-        normalise: what is done to pixels first: ``imagenet`` takes the mean from RGB and divides by the
-            deviation, ``vggface2`` takes the mean from BGR; ``auto``: imagenet for torch, vggface2 for caffe.
-        faces: ``all`` of a frame, or only those of the ``main`` person of the clip.
-        pool: ``frames`` as above, ``faces`` averages over all faces at once, as the authors' code does.
-        frames: the most frames to look at.
-        width: in pixels; wider pictures are made smaller before faces are looked for.
-        smallest: side in pixels of the smallest face that is looked for.
-        probability: the least by which a face is one; MTCNN's own 0.7 takes pots and flowers for faces.
-        margin: what is shown around a face on each side, as a share of its size; VGGFace2's authors make
-            its box larger by 0.3.
+        weights: path of the file, or ``random``.
+        gives: 1000 for the outputs of the last layer, as in the paper, or 2048 for the features before it. If the last
+            layer classifies the 8631 people of VGGFace2, its outputs are no useful features: choose 2048.
+        style: where the network has its strides, which a file does not record: ``torch`` in the 3 x 3 convolutions,
+            ``caffe`` in the 1 x 1 convolutions before them; ``auto`` decides by the names in the file.
+        normalise: how pixels are normalised: ``imagenet`` takes the mean from RGB and divides by the standard
+            deviation; ``vggface2`` takes the mean from BGR; ``auto`` chooses imagenet for torch and vggface2 for caffe.
+        faces: ``all`` faces of a frame, or only those of the ``main`` person of the clip.
+        pool: ``frames`` averages as above; ``faces`` averages over all faces at once, as the authors' code does.
+        frames: largest number of frames to read.
+        width: largest width of a picture in pixels; wider pictures are shrunk before faces are detected.
+        smallest: side in pixels of the smallest face to detect.
+        probability: lowest probability at which a detection counts as a face; MTCNN's own 0.7 takes pots and flowers
+            for faces.
+        margin: how much is shown around a face on each side, as a share of its size; VGGFace2's authors enlarge the box
+            by 0.3 in all.
 
     Raises:
-        InputError: there are no weights.
+        InputError: no weights are given, their file does not exist, or ``style`` or ``normalise`` is set for random
+            weights.
     """
 
     reads = "visual"
@@ -84,7 +86,7 @@ class VisExtNet(ClipExtractor):
         if weights != RANDOM and not is_file(Path(weights)):
             raise InputError.at("weights", f"there is no file {weights}", WHERE)
         if weights == RANDOM and (style, normalise) != ("auto", "auto"):
-            raise InputError.at("weights", "are random, so there is no style and normalise to choose", "leave them out")
+            raise InputError.at("weights", "are random, so style and normalise cannot be chosen", "remove both options")
         self.dim = gives
         self.stamps = ("RANDOM VISEXTNET WEIGHTS",) if weights == RANDOM else ()
         self._weights = weights
@@ -103,11 +105,11 @@ class VisExtNet(ClipExtractor):
 
     @torch.inference_mode()
     def extract_clip(self, clip: Clip) -> NDArray[np.float32] | None:
-        """``[D]`` float32; None when no face is seen.
+        """Return the vector ``[D]`` float32 of a clip; None when no face is found.
 
         Raises:
             BrokenClipError: the clip cannot be read.
-            InputError: a library is missing, or the weights are of another network.
+            InputError: a library is not installed, or the weights belong to another network.
         """
         found = face_crops(
             clip,

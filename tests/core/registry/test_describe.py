@@ -81,7 +81,7 @@ def test_the_command(cli):
         "multiattn.py, line ",
         "made with (dims, info, *, options)",
         "heads: a whole number at least 1; 4 by default",
-        "Every modality asks the others",
+        "Every modality attends to the others",
         "[N, M*D]",
     ]
     assert [words for words in wanted if words not in result.out] == []
@@ -91,7 +91,7 @@ def test_the_command(cli):
         "name": "temperature",
         "may_be": "a number above 0",
         "default": "1.4",
-        "meaning": "tau.",
+        "meaning": "temperature of the softmax, tau in the paper.",
     }
 
 

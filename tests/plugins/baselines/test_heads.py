@@ -48,7 +48,7 @@ def test_bc_lstm_level_by_level(made, drawn):
 
 def test_bc_lstm_reads_nothing_but_modalities_of_one_width(made):
     _, _, info = made()
-    with pytest.raises(InputError, match="7 numbers do not come apart into 3 modalities"):
+    with pytest.raises(InputError, match="the input width 7 cannot be divided among 3 modalities"):
         BCLSTMHead(7, TARGET, info)
 
 

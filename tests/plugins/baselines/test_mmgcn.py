@@ -89,7 +89,7 @@ def test_the_adjacency_is_symmetric_and_its_spectrum_at_most_one(absent, made):
 
 def test_unlike_widths_are_refused(made):
     _, _, info = made()
-    with pytest.raises(InputError, match=r"widths \[3, 4\]"):
+    with pytest.raises(InputError, match=r"differ in width: \[3, 4\]"):
         MMGCN({"text": 3, "audio": 4}, info)
 
 

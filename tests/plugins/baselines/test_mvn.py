@@ -114,8 +114,8 @@ def test_vectors_of_a_file_are_of_length_one_and_stay(vectors):
 @pytest.mark.parametrize(
     ("kinds", "size", "says"),
     [
-        ({"text": "vector"}, 4, "reads one modality of tokens, not text of vector"),
-        ({"text": "tokens", "audio": "vector"}, 4, "not text of tokens, audio of vector"),
+        ({"text": "vector"}, 4, r"needs exactly one modality, of tokens, but has text \(vector\)"),
+        ({"text": "tokens", "audio": "vector"}, 4, r"but has text \(tokens\), audio \(vector\)"),
         ({"text": "tokens"}, 9, "holds 3 words, but the tokens were made with 8"),
     ],
 )
@@ -171,10 +171,10 @@ def test_the_first_line_of_word2vec_is_no_word(vectors):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "holds no word"),
-        ("good 1 2\nbad 1\n", "line 2 holds 1 numbers, the first 2"),
+        ("", "holds no words"),
+        ("good 1 2\nbad 1\n", "line 2 holds 1 numbers, the first vector 2"),
         ("good one two\n", "could not convert string to float"),
-        ("good 1 nan\n", "line 1 holds a number that is none"),
+        ("good 1 nan\n", "line 1 holds a number that is not finite"),
         (None, "No such file"),
     ],
 )

@@ -209,7 +209,7 @@ def test_models_that_do_not_fit(change, says, tiny_t5):
 
 def test_there_is_one_modality_of_tokens():
     for kinds in ({"text": "vector"}, {"text": "tokens", "audio": "tokens"}):
-        with pytest.raises(InputError, match="reads one modality of tokens"):
+        with pytest.raises(InputError, match="needs exactly one modality of tokens"):
             UniMSELite(data_info(make_conversations(kinds)))
 
 

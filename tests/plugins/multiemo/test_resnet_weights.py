@@ -213,25 +213,28 @@ def test_faces_do_not_know_each_other(weights, pixels, tmp_path):
 MISFITS: dict[str, tuple[Callable[[Weights], object], str]] = {
     "missing": (
         lambda w: {name: x for name, x in w.items() if not name.startswith("layer2.0.conv")},
-        r"another network: of its tensors 3 missing \(layer2.0.conv1.weight, layer2.0.conv2.weight, ",
+        r"another network; tensors: 3 missing \(layer2.0.conv1.weight, layer2.0.conv2.weight, ",
     ),
     "left over": (
         lambda w: w | {f"layer4.{n}.weight": torch.zeros(2) for n in range(4)},
-        r"of its tensors 4 left over \(layer4.0.weight, layer4.1.weight, layer4.2.weight, \.\.\.\)",
+        r"tensors: 4 unexpected \(layer4.0.weight, layer4.1.weight, layer4.2.weight, \.\.\.\)",
     ),
     "shape": (
         lambda w: w | {"conv1.weight": torch.zeros(4, 1, 7, 7)},
         r"1 of another shape \(conv1.weight \[4, 1, 7, 7\] instead of \[4, 3, 7, 7\]\)",
     ),
-    "no ResNet": (lambda w: {"blocks.0.weight": torch.zeros(2)}, r"its tensors begin with blocks.0.weight \(a ResNet "),
+    "no ResNet": (
+        lambda w: {"blocks.0.weight": torch.zeros(2)},
+        r"its first tensors are blocks.0.weight \(give a ResNet ",
+    ),
     "not finite": (lambda w: w | {"bn1.bias": torch.full((4,), torch.nan)}, "bn1.bias has values that are not finite"),
     "no last layer": (
         lambda w: {name: x for name, x in w.items() if not name.startswith("fc")},
-        r"has no last layer, which would give 5 numbers \(gives = 24 takes",
+        r"has no last layer with 5 outputs \(set gives = 24 to",
     ),
     "identities": (
         lambda w: w | {"fc.weight": torch.zeros(9, 24), "fc.bias": torch.zeros(9)},
-        r"its last layer gives 9 numbers, not 5 \(gives = 24 takes",
+        r"its last layer has 9 outputs, not 5 \(set gives = 24 to",
     ),
     "no tensors": (lambda w: {"conv1.weight": 3}, "is not a file of weights"),
     "a list": (lambda w: [*w.values()], "is not a file of weights"),
@@ -270,7 +273,7 @@ class Trap:
 def test_a_pickle_that_runs_code_is_refused_and_nothing_ran(weights, tmp_path, write):
     path, sprung = tmp_path / "resnet.pth", tmp_path / "sprung"
     write({**weights, "trap": Trap(sprung)}, path)
-    with pytest.raises(InputError, match=r"resnet\.pth: holds more than tensors, or is damaged; it was not opened"):
+    with pytest.raises(InputError, match=r"resnet\.pth: holds more than tensors or is damaged; it was not read"):
         read_weights(path)
     assert not sprung.exists()
     pickle.loads(pickle.dumps(Trap(sprung)))

@@ -102,7 +102,7 @@ def test_what_the_recipe_says_reaches_the_network(monkeypatch, tmp_path, faces, 
 def test_a_file_of_another_network_is_told(tmp_path, faces):
     path = tmp_path / "resnet.pth"
     torch.save({"conv1.weight": torch.zeros(64, 3, 7, 7), "fc.weight": torch.zeros(1000, 512)}, path)
-    with pytest.raises(InputError, match=r"resnet\.pth: is a weight file of another network: of its tensors 519 mis"):
+    with pytest.raises(InputError, match=r"resnet\.pth: is a weight file of another network; tensors: 519 mis"):
         VisExtNet(weights=str(path)).extract_clip(CLIP)
 
 
@@ -120,8 +120,8 @@ def test_broken_and_missing_clips(tmp_path):
     [
         ({}, "weights: is not set .*trained on VGGFace2.*weights = 'random' for a trial"),
         ({"weights": "nowhere.pth"}, "weights: there is no file nowhere.pth .*VGGFace2"),
-        ({"weights": "random", "style": "caffe"}, "weights: are random, so there is no style"),
-        ({"weights": "random", "normalise": "imagenet"}, "weights: are random, so there is no style"),
+        ({"weights": "random", "style": "caffe"}, "weights: are random, so style and normalise cannot"),
+        ({"weights": "random", "normalise": "imagenet"}, "weights: are random, so style and normalise cannot"),
     ],
 )
 def test_weights_that_are_not_there(options, message):

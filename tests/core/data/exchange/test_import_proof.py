@@ -114,12 +114,12 @@ def test_a_missing_conversation(offered, refused, field):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda rows: [*rows[:-1], rows[-1][:3]], "is ragged: utterance 3 has shape [3], the first [6]"),
+        (lambda rows: [*rows[:-1], rows[-1][:3]], "is ragged: utterance 3 has shape [3], the first has [6]"),
         (lambda rows: rows[:-1], "has values of shape [2, 6] for 3 utterances"),
         (lambda rows: [row[:5] for row in rows], "is 5 wide"),
         (lambda rows: [*rows[:-1], rows[-1] * np.nan], "holds NaN or infinity"),
-        (lambda rows: ["a", "b", "c"], "numbers [U, D] are needed"),
-        (lambda rows: 5, "is no list of utterances: int"),
+        (lambda rows: ["a", "b", "c"], "expected numbers [U, D]"),
+        (lambda rows: 5, "is not a list of utterances but of type int"),
     ],
 )
 def test_rows_that_do_not_fit(offered, refused, make, words):
@@ -130,13 +130,13 @@ def test_rows_that_do_not_fit(offered, refused, make, words):
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        (LABELS, ["0"], "is no dict of conversations: list"),
-        (TRAIN, 5, "train list: is no list of conversations: int"),
-        (LABELS, {None: [0]}, "names conversations by neither text nor numbers"),
+        (LABELS, ["0"], "is not a dict of conversations but of type list"),
+        (TRAIN, 5, "train list: is not a list of conversations but of type int"),
+        (LABELS, {None: [0]}, "has names of conversations that are neither text nor whole numbers"),
         (LABELS, {0: [0.5, 1, 2]}, "holds labels that are not whole numbers"),
         (LABELS, {0: ["joy"]}, "holds labels that are not whole numbers"),
-        (SPEAKERS, {0: [None]}, "holds speakers that are neither names nor one-hot"),
-        (SENTENCES, {0: [None]}, "holds something else than texts"),
+        (SPEAKERS, {0: [None]}, "holds speakers that are neither names nor one-hot vectors"),
+        (SENTENCES, {0: [None]}, "holds values that are not texts"),
     ],
 )
 def test_fields_that_hold_something_else(offered, refused, field, value, words):
@@ -146,7 +146,7 @@ def test_fields_that_hold_something_else(offered, refused, field, value, words):
 
 def test_another_layout(offered, refused):
     offered[1].append(1)
-    refused("holds 11 fields", "10 or 9 are needed")
+    refused("holds 11 fields", "expected 10 or 9")
 
 
 def test_another_corpus(offered, iemocap, dump, cli):
