@@ -11,18 +11,18 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class LowRank(FusionBlock):
-    """Every product of the modalities' features, through weights of low rank (Liu et al., 2018, arXiv:1806.00064).
+    """All products of the modalities' features, with weights of low rank (Liu et al., 2018, arXiv:1806.00064).
 
-    With ``z_m = [x_m, 1]``, the outer product of all z_m times a weight tensor that is a sum of ``rank`` outer
-    products of one matrix a modality. Summed last, neither tensor is ever made: memory is ``N * rank * width``
-    numbers a modality.
+    With ``z_m = [x_m, 1]``, the outer product of all z_m is multiplied by a weight tensor. The weight tensor is a sum
+    of ``rank`` outer products of one matrix per modality. Because this sum is computed last, neither tensor is ever
+    built: memory is ``N * rank * width`` numbers per modality.
 
     Options:
         width: ``out_dim``.
-        rank: how many outer products the weights are the sum of.
+        rank: the number of outer products in the sum.
     """
 
-    causal = True  # row n reads row n alone
+    causal = True  # row n reads only row n
 
     def __init__(self, dims: dict[str, int], info: DataInfo, *, width: Count = 64, rank: Count = 4) -> None:
         super().__init__(dims, info)
@@ -31,10 +31,10 @@ class LowRank(FusionBlock):
         self.factors = nn.ModuleDict(factors)
         self.mix = nn.Linear(rank, 1)
         for factor in factors.values():
-            nn.init.ones_(factor.bias)  # else the product of many modalities vanishes, and its gradient with it
+            nn.init.ones_(factor.bias)  # otherwise the product of many modalities vanishes, and so does its gradient
 
     def forward(self, xs: dict[str, Tensor], inputs: Inputs) -> Tensor:
-        """``{m: [N, D_m]} -> [N, width]``."""
+        """Fuse ``{m: [N, D_m]} -> [N, width]``."""
         product = None
         for name, x in xs.items():
             here = inputs.streams[name].present.unsqueeze(-1)  # [N, 1]
@@ -47,5 +47,5 @@ class LowRank(FusionBlock):
 
 @hookimpl
 def provide_fusions() -> dict[str, type[FusionBlock]]:
-    """The fusions of this plugin."""
+    """Return the fusions of this plugin by name."""
     return {"low-rank": LowRank}

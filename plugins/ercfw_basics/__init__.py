@@ -1,4 +1,4 @@
-"""ercfw's own basics: the parts that most recipes begin with."""
+"""Basic parts that ship with ercfw and that most recipes use."""
 
 from ercfw import Context, Encoder, Extractor, FusionBlock, Head, Loss, Metric, hookimpl
 from ercfw_basics import metrics
@@ -43,24 +43,24 @@ __all__ = [
     "sinusoids",
     "weighted_mean",
 ]
-"""Names that other plugins may import; recipes name the parts."""
+"""Building blocks for other plugins; recipes refer to the parts themselves by name."""
 
 
 @hookimpl
 def provide_extractors() -> dict[str, type[Extractor]]:
-    """What a finished run has learnt."""
+    """Return the extractor that reuses the encoder of a finished run."""
     return {"trained-encoder": TrainedEncoder}
 
 
 @hookimpl
 def provide_encoders() -> dict[str, type[Encoder]]:
-    """Numbers to vectors."""
+    """Return the encoders of numeric features."""
     return {"identity": IdentityEncoder, "linear": LinearEncoder, "mlp": MLPEncoder}
 
 
 @hookimpl
 def provide_contexts() -> dict[str, type[Context]]:
-    """None, recurrent ones, attention."""
+    """Return the contexts: none, recurrent networks, a transformer, and DialogueRNN."""
     return {
         "none": NoContext,
         "gru": GRUContext,
@@ -72,7 +72,7 @@ def provide_contexts() -> dict[str, type[Context]]:
 
 @hookimpl
 def provide_fusions() -> dict[str, type[FusionBlock]]:
-    """Of an utterance by itself, and across the conversation."""
+    """Return the fusions: per utterance, and across the conversation."""
     return {
         "concat": Concat,
         "sum": Sum,
@@ -83,13 +83,13 @@ def provide_fusions() -> dict[str, type[FusionBlock]]:
 
 @hookimpl
 def provide_heads() -> dict[str, type[Head]]:
-    """Classifiers."""
+    """Return the classification heads."""
     return {"linear": LinearHead, "mlp": MLPHead}
 
 
 @hookimpl
 def provide_losses() -> dict[str, type[Loss]]:
-    """Of the logits, and of the embedding."""
+    """Return the losses on logits and on embeddings."""
     return {
         "cross-entropy": CrossEntropy,
         "distillation": Distillation,
@@ -101,7 +101,7 @@ def provide_losses() -> dict[str, type[Loss]]:
 
 @hookimpl
 def provide_metrics() -> dict[str, Metric]:
-    """The field's scores."""
+    """Return the metrics that the field reports."""
     return {
         "weighted-f1": metrics.weighted_f1,
         "macro-f1": metrics.macro_f1,

@@ -1,4 +1,4 @@
-"""Losses of the logits: cross-entropy and focal."""
+"""Losses on logits: cross-entropy and focal loss."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from ercfw_basics.blocks.class_weights import ClassWeights, class_weights, weigh
 
 
 class WeighedLoss(Loss):
-    """What both share: the weight of each row, which is that of its class."""
+    """Base of the losses that weight each row by its class."""
 
     weights: Tensor | None
 
@@ -21,7 +21,7 @@ class WeighedLoss(Loss):
         self.register_buffer("weights", class_weights(option, info.targets[target]))
 
     def row_weights(self, targets: dict[str, Tensor]) -> Tensor:
-        """``[N]`` float32: 0 where there is no label, else the weight of the class."""
+        """Return the weight of each row, ``[N]`` float32: the weight of its class, or 0 if it is unlabelled."""
         here = labelled(targets, self.target).float()  # [N]
         if self.weights is None:
             return here
@@ -29,18 +29,18 @@ class WeighedLoss(Loss):
 
 
 class CrossEntropy(WeighedLoss):
-    """Cross-entropy, the mean over labelled rows; with class weights, the mean weighted by them.
+    """Cross-entropy, averaged over labelled rows; with class weights, the weighted mean.
 
-    Smoothing by s aims at 1 - s for the label and s / C more for each class (Szegedy et al., 2016,
-    section 7). The numbers are those of ``torch.nn.functional.cross_entropy``.
+    Label smoothing by s gives the label a target of 1 - s, and adds s / C to the target of every class (Szegedy et al.,
+    2016, section 7). The values equal those of ``torch.nn.functional.cross_entropy``.
 
     Options:
-        class_weights: ``none``; ``balanced``, that is N / (C n_c) of the training split; or one number
-            a class, in the order of the classes.
+        class_weights: ``none``; ``balanced``, which is N / (C n_c) of the training split; or one number per class, in
+            the order of the classes.
         smoothing: s, the share of the label that is spread over all classes.
 
     Raises:
-        InputError: the class weights are not one a class, or all zero.
+        InputError: if there is not one class weight per class, or all are zero.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class CrossEntropy(WeighedLoss):
         self.smoothing = smoothing
 
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
-        """``[]``."""
+        """Return the loss ``[]``; 0 if nothing is labelled."""
         losses = F.cross_entropy(
             outputs.heads[self.target].logits.float(),
             targets[self.target],
@@ -68,16 +68,16 @@ class CrossEntropy(WeighedLoss):
 
 
 class AuxiliaryCrossEntropy(WeighedLoss):
-    """Cross-entropy of each of the head's auxiliary answers, added up (deep supervision: Lee et al., 2015).
+    """Sum of the cross-entropies of the head's auxiliary predictions (deep supervision: Lee et al., 2015).
 
-    Each is the mean over labelled rows; with class weights, the mean weighted by them.
+    Each cross-entropy is averaged over labelled rows; with class weights, it is the weighted mean.
 
     Options:
-        class_weights: ``none``; ``balanced``, that is N / (C n_c) of the training split; or one number
-            a class, in the order of the classes.
+        class_weights: ``none``; ``balanced``, which is N / (C n_c) of the training split; or one number per class, in
+            the order of the classes.
 
     Raises:
-        InputError: the class weights are not one a class, or all zero.
+        InputError: if there is not one class weight per class, or all are zero.
     """
 
     requires = ("auxiliary",)
@@ -86,7 +86,7 @@ class AuxiliaryCrossEntropy(WeighedLoss):
         super().__init__(target, info, class_weights)
 
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
-        """``[]``."""
+        """Return the loss ``[]``; 0 if nothing is labelled."""
         logits = outputs.heads[self.target].auxiliary
         assert logits is not None
         label = targets[self.target].clamp_min(0).view(-1, 1, 1).expand(-1, logits.shape[1], 1)  # [N, K, 1]
@@ -96,18 +96,18 @@ class AuxiliaryCrossEntropy(WeighedLoss):
 
 
 class Focal(WeighedLoss):
-    """Cross-entropy that looks away from what is easy: -(1 - p)^gamma log p (Lin et al., 2017, equation 4).
+    """Cross-entropy that gives easy rows less weight: -(1 - p)^gamma log p (Lin et al., 2017, equation 4).
 
-    p is the probability of the label. The mean over labelled rows; with class weights (the paper's
-    alpha), the mean weighted by them.
+    p is the probability of the label. The loss is averaged over labelled rows; with class weights (the paper's alpha),
+    it is the weighted mean.
 
     Options:
-        gamma: focus; 0 is cross-entropy.
-        class_weights: ``none``; ``balanced``, that is N / (C n_c) of the training split; or one number
-            a class, in the order of the classes.
+        gamma: focusing parameter; 0 gives cross-entropy.
+        class_weights: ``none``; ``balanced``, which is N / (C n_c) of the training split; or one number per class, in
+            the order of the classes.
 
     Raises:
-        InputError: the class weights are not one a class, or all zero.
+        InputError: if there is not one class weight per class, or all are zero.
     """
 
     def __init__(
@@ -122,11 +122,11 @@ class Focal(WeighedLoss):
         self.gamma = gamma
 
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
-        """``[]``."""
+        """Return the loss ``[]``; 0 if nothing is labelled."""
         log_p = outputs.heads[self.target].logits.float().log_softmax(-1)  # [N, C]
         label = targets[self.target].clamp_min(0).unsqueeze(-1)  # [N, 1]
         log_p = log_p.gather(-1, label).squeeze(-1)  # [N]
-        # Away from 0, where the power has no finite gradient for a gamma below 1.
+        # Kept above 0, where the power has no finite gradient for a gamma below 1.
         missed = (-torch.expm1(log_p)).clamp_min(torch.finfo(log_p.dtype).tiny)  # [N]
         weights = self.row_weights(targets)  # [N]
         return weighted_mean(-weights * missed**self.gamma * log_p, weights)  # []

@@ -1,4 +1,4 @@
-"""The modalities of a conversation attend to each other."""
+"""A fusion in which the modalities of a conversation attend to each other."""
 
 from typing import cast
 
@@ -12,7 +12,7 @@ from ercfw_basics.blocks.transformer_layer import TransformerLayer, sinusoids
 
 
 class CrossModalStack(nn.Module):
-    """Layers in which one modality reads another, as in section 3.2 of the paper."""
+    """Layers in which one modality attends to another (Tsai et al., 2019, section 3.2)."""
 
     def __init__(self, width: int, layers: int, heads: int, ffn: int, dropout: float) -> None:
         super().__init__()
@@ -20,7 +20,7 @@ class CrossModalStack(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, x: Tensor, source: Tensor, mask: AttentionMask) -> Tensor:
-        """``x`` ``[N, D]`` reads ``source`` ``[N, D]`` as ``mask`` allows -> ``[N, D]``."""
+        """Attend from ``x`` ``[N, D]`` to ``source`` ``[N, D]`` as ``mask`` allows -> ``[N, D]``."""
         for layer in self.layers:
             x = layer(x, source, mask)  # [N, D]
         x = self.norm(x)
@@ -28,24 +28,26 @@ class CrossModalStack(nn.Module):
 
 
 class CrossModalTransformer(FusionBlock):
-    """Every modality reads every other one across the whole conversation (Tsai et al., 2019, MulT).
+    """MulT: every modality attends to every other one across the whole conversation (Tsai et al., 2019).
 
-    For each ordered pair of modalities a stack of layers of its own: queries from the one, keys and
-    values in every layer from the other as it came in. A modality's view is what its stacks give, after
-    one another; the joint vector, all views after one another. A modality that is alone reads itself.
-    Rows whose modality is absent are never read, and their view is zero. MulT's last step, self-attention
-    over each view, is left to a context after the fusion.
+    Each ordered pair of modalities has its own stack of layers. The queries come from the first modality. The keys and
+    values of every layer come from the second modality as it enters the stack. The view of a modality is the
+    concatenation of the results of its stacks; the joint vector is the concatenation of all views. A single modality
+    attends to itself.
+
+    Rows whose modality is absent are never attended to, and their view is zero. MulT's last step, self-attention over
+    each view, is left to a context after the fusion.
 
     Options:
-        width: of each stack; a view has that times the number of the other modalities.
-        layers: of each stack.
-        heads: attention heads, a divisor of the width.
+        width: width of each stack; a view is this width times the number of other modalities.
+        layers: number of layers of each stack.
+        heads: number of attention heads, a divisor of the width.
         ffn: hidden width of the feed-forward blocks.
-        dropout: rate on attention weights and on what each block adds.
-        positions: add sines and cosines of the place in the conversation.
+        dropout: dropout rate on the attention weights and on what each block adds to its input.
+        positions: whether to add sines and cosines of the position in the conversation.
 
     Raises:
-        InputError: the heads do not divide the width.
+        InputError: if ``heads`` does not divide ``width``.
     """
 
     def __init__(
@@ -74,14 +76,17 @@ class CrossModalTransformer(FusionBlock):
         )
 
     def forward(self, xs: dict[str, Tensor], inputs: Inputs) -> Fused:
-        """``{m: [N, D_m]}`` -> joint ``[N, out_dim]`` and a view a modality."""
+        """Fuse ``{m: [N, D_m]}`` into the joint vector ``[N, out_dim]`` and one view per modality."""
         ys, masks = self._project(xs, inputs)
         views = {m: self._view(m, ys, masks) for m in ys}  # [N, width * sources] each
         return Fused(torch.cat(list(views.values()), -1), views)
 
     @torch.no_grad()
     def explain(self, xs: dict[str, Tensor], inputs: Inputs) -> dict[str, Tensor]:
-        """The attention weights ``[N, H, U]`` of ``layer-1.text.audio`` (text asks audio) and all others."""
+        """Return the attention weights ``[N, H, U]`` of each layer of each stack.
+
+        The names are like ``layer-1.text.audio``, in which text attends to audio.
+        """
         ys, masks = self._project(xs, inputs)
         weights = {}
         for asks, sources in self.sources.items():
@@ -94,7 +99,7 @@ class CrossModalTransformer(FusionBlock):
         return weights
 
     def _project(self, xs: dict[str, Tensor], inputs: Inputs) -> tuple[dict[str, Tensor], dict[str, AttentionMask]]:
-        """``[N, width]`` of each modality, and who may be read."""
+        """Return the projection ``[N, width]`` of each modality, and the mask of those that attend to it."""
         ys = {m: self.project[m](x) for m, x in xs.items()}  # [N, width] each
         if self.positions:
             places = sinusoids(inputs.layout.position, self.width)  # [N, width]

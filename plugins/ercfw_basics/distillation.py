@@ -1,4 +1,4 @@
-"""A teacher's answers as a loss."""
+"""A loss that compares predictions with those of a teacher."""
 
 from typing import Annotated
 
@@ -10,13 +10,13 @@ from ercfw_basics.blocks.class_weights import weighted_mean
 
 
 class Distillation(Loss):
-    """How far an answer is from the teacher's: T^2 KL(softmax(t / T) || softmax(s / T)) (Hinton et al., 2015).
+    """Divergence from the teacher's predictions: T^2 KL(softmax(t / T) || softmax(s / T)) (Hinton et al., 2015).
 
-    t and s are the logits of teacher (``[teacher]``) and student; the mean over labelled rows. T^2 keeps its
-    gradients as large as those of cross-entropy, whatever T is.
+    t and s are the logits of the teacher (``[teacher]``) and of the student. The loss is averaged over labelled rows.
+    The factor T^2 keeps its gradients as large as those of cross-entropy for any T.
 
     Options:
-        temperature: T; above 1 the teacher's second choices count, too.
+        temperature: T; above 1 the teacher's less probable classes count more.
     """
 
     requires = ("teacher",)
@@ -28,7 +28,7 @@ class Distillation(Loss):
         self.temperature = temperature
 
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
-        """``[]``."""
+        """Return the loss ``[]``; 0 if nothing is labelled."""
         head = outputs.heads[self.target]
         assert head.teacher is not None
         wanted = (head.teacher.float() / self.temperature).log_softmax(-1)  # [N, C]

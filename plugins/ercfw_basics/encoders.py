@@ -1,4 +1,4 @@
-"""Encoders of numbers: a linear map, and one with hidden layers."""
+"""Encoders of numeric features: unchanged, a linear map, and hidden layers."""
 
 import torch
 from torch import Tensor, nn
@@ -20,12 +20,12 @@ class Standardise(nn.Module):
         self.register_buffer("deviation", torch.tensor(spec.deviation))  # [D]
 
     def forward(self, x: Tensor) -> Tensor:
-        """``[N, D]``."""
+        """Standardise ``x`` ``[N, D]`` -> ``[N, D]``."""
         return (x - self.mean) / self.deviation  # [N, D]
 
 
 def vectors(stream: Stream) -> Tensor:
-    """One vector an utterance: vectors as they are, frames averaged over the real ones, ``[N, D]``."""
+    """Return one vector per utterance, ``[N, D]``: vectors unchanged, frames averaged over the real ones."""
     if stream.frames is None:
         return stream.values  # [N, D]
     real = stream.frames.unsqueeze(-1)  # [N, T, 1]
@@ -33,26 +33,26 @@ def vectors(stream: Stream) -> Tensor:
 
 
 def refuse_tokens(spec: ModalitySpec) -> None:
-    """Refuse a stream of token ids.
+    """Raise an error if the modality consists of token ids.
 
     Raises:
-        InputError: the stream holds tokens.
+        InputError: if the modality consists of token ids.
     """
     if spec.kind == "tokens":
         raise InputError.at(
-            "use", "this encoder reads numbers, but the modality is token ids", "choose one that reads tokens"
+            "use", "this encoder reads numbers, but the modality consists of token ids", "choose one that reads tokens"
         )
 
 
 class IdentityEncoder(Encoder):
-    """Each utterance's vector as it is; of frames, their mean.
+    """The vector of each utterance, unchanged; for frames, their mean.
 
     Options:
-        standardise: bring every column to mean 0 and deviation 1 over the training split.
-        dropout: rate on the result.
+        standardise: whether to scale every column to mean 0 and standard deviation 1 over the training split.
+        dropout: dropout rate on the result.
 
     Raises:
-        InputError: the modality is token ids.
+        InputError: if the modality consists of token ids.
     """
 
     def __init__(self, spec: ModalitySpec, info: DataInfo, *, standardise: bool = False, dropout: Rate = 0.0) -> None:
@@ -63,21 +63,21 @@ class IdentityEncoder(Encoder):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, stream: Stream, inputs: Inputs) -> Tensor:
-        """``[N, D]``."""
+        """Return one vector per utterance, ``[N, D]``."""
         x: Tensor = self.dropout(self.standardise(vectors(stream)))  # [N, D]
         return x
 
 
 class LinearEncoder(Encoder):
-    """A linear map of each utterance's vector; of frames, of their mean.
+    """A linear map of the vector of each utterance; for frames, of their mean.
 
     Options:
         width: ``out_dim``.
-        standardise: first bring every column to mean 0 and deviation 1 over the training split.
-        dropout: rate on the result.
+        standardise: whether to first scale every column to mean 0 and standard deviation 1 over the training split.
+        dropout: dropout rate on the result.
 
     Raises:
-        InputError: the modality is token ids.
+        InputError: if the modality consists of token ids.
     """
 
     def __init__(
@@ -97,23 +97,23 @@ class LinearEncoder(Encoder):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, stream: Stream, inputs: Inputs) -> Tensor:
-        """``[N, width]``."""
+        """Return one vector per utterance, ``[N, width]``."""
         x: Tensor = self.dropout(self.linear(self.standardise(vectors(stream))))  # [N, width]
         return x
 
 
 class MLPEncoder(Encoder):
-    """Hidden layers with ReLU and a linear map, of each utterance's vector; of frames, of their mean.
+    """Hidden layers with ReLU and a linear map of the vector of each utterance; for frames, of their mean.
 
     Options:
         width: ``out_dim``.
         hidden: width of each hidden layer.
-        layers: how many hidden layers.
-        standardise: first bring every column to mean 0 and deviation 1 over the training split.
-        dropout: rate after each ReLU.
+        layers: number of hidden layers.
+        standardise: whether to first scale every column to mean 0 and standard deviation 1 over the training split.
+        dropout: dropout rate after each ReLU.
 
     Raises:
-        InputError: the modality is token ids.
+        InputError: if the modality consists of token ids.
     """
 
     def __init__(
@@ -135,6 +135,6 @@ class MLPEncoder(Encoder):
         self.linear = Linear(hidden, width)
 
     def forward(self, stream: Stream, inputs: Inputs) -> Tensor:
-        """``[N, width]``."""
+        """Return one vector per utterance, ``[N, width]``."""
         x: Tensor = self.linear(self.hidden(self.standardise(vectors(stream))))  # [N, width]
         return x

@@ -1,4 +1,4 @@
-"""Fusions of the modalities of each utterance by itself: concatenation and sums."""
+"""Fusions that combine the modalities of each utterance: concatenation and sums."""
 
 import torch
 from torch import Tensor, nn
@@ -8,12 +8,12 @@ from ercfw_basics.blocks.products import Linear
 
 
 def presence(xs: dict[str, Tensor], inputs: Inputs) -> Tensor:
-    """Which modalities each utterance has: ``[N, M]`` bool, in the order of ``xs``."""
+    """Return which modalities each utterance has: ``[N, M]`` bool, in the order of ``xs``."""
     return torch.stack([inputs.streams[m].present for m in xs], -1)  # [N, M]
 
 
 class Concat(FusionBlock):
-    """The modalities' vectors after one another."""
+    """Concatenation of the modalities' vectors."""
 
     causal = True
 
@@ -22,14 +22,14 @@ class Concat(FusionBlock):
         self.out_dim = sum(dims.values())
 
     def forward(self, xs: dict[str, Tensor], inputs: Inputs) -> Tensor:
-        """``{m: [N, D_m]} -> [N, sum of D_m]``."""
+        """Concatenate ``{m: [N, D_m]} -> [N, sum of D_m]``."""
         return torch.cat(list(xs.values()), -1)  # [N, sum of D_m]
 
 
 class Sum(FusionBlock):
-    """The modalities' vectors, each through a linear map, added up and divided by how many there are.
+    """Sum of linear maps of the modalities' vectors, divided by the number of modalities present.
 
-    Absent modalities do not count; where all are absent the result is zero.
+    Absent modalities are left out. If all are absent, the result is zero.
 
     Options:
         width: ``out_dim``.
@@ -43,7 +43,7 @@ class Sum(FusionBlock):
         self.project = nn.ModuleDict({m: Linear(dim, width) for m, dim in dims.items()})
 
     def forward(self, xs: dict[str, Tensor], inputs: Inputs) -> Tensor:
-        """``{m: [N, D_m]} -> [N, width]``."""
+        """Fuse ``{m: [N, D_m]} -> [N, width]``."""
         here = presence(xs, inputs)  # [N, M]
         parts = torch.stack([self.project[m](x) for m, x in xs.items()], -1)  # [N, width, M]
         total = parts.masked_fill(~here.unsqueeze(1), 0.0).sum(-1)  # [N, width]
@@ -51,9 +51,10 @@ class Sum(FusionBlock):
 
 
 class GatedSum(FusionBlock):
-    """Every utterance weighs its own modalities: a softmax over scores of those it has.
+    """Sum of linear maps of the modalities' vectors, weighted anew for each utterance.
 
-    Where all modalities are absent the result is zero.
+    The weights are a softmax over linear scores of the modalities that are present. If all are absent, the result is
+    zero.
 
     Options:
         width: ``out_dim``.
@@ -68,13 +69,13 @@ class GatedSum(FusionBlock):
         self.score = nn.ModuleDict({m: Linear(dim, 1) for m, dim in dims.items()})
 
     def forward(self, xs: dict[str, Tensor], inputs: Inputs) -> Tensor:
-        """``{m: [N, D_m]} -> [N, width]``."""
+        """Fuse ``{m: [N, D_m]} -> [N, width]``."""
         parts = torch.stack([self.project[m](x) for m, x in xs.items()], -1)  # [N, width, M]
         return (parts * self.gate(xs, inputs).unsqueeze(1)).sum(-1)  # [N, width]
 
     def gate(self, xs: dict[str, Tensor], inputs: Inputs) -> Tensor:
-        """The weight of each modality, ``[N, M]``: adds up to 1, or to 0 where all are absent."""
+        """Return the weight of each modality, ``[N, M]``; a row sums to 1, or to 0 if all modalities are absent."""
         here = presence(xs, inputs)  # [N, M]
         score = torch.cat([self.score[m](x) for m, x in xs.items()], -1)  # [N, M]
-        floor = torch.finfo(score.dtype).min  # not -inf: a softmax over nothing would be NaN
+        floor = torch.finfo(score.dtype).min  # not -inf: a softmax over -inf alone would be NaN
         return score.masked_fill(~here, floor).softmax(-1).masked_fill(~here, 0.0)  # [N, M]

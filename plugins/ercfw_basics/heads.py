@@ -1,4 +1,4 @@
-"""Classifiers: a linear map, and one with hidden layers."""
+"""Classification heads: a linear map, and hidden layers."""
 
 from torch import Tensor, nn
 
@@ -8,10 +8,10 @@ from ercfw_basics.blocks.products import Linear
 
 
 class LinearHead(Head):
-    """A linear map to the logits; the embedding is what enters it.
+    """A linear map to the logits; the embedding is the input of the map.
 
     Options:
-        dropout: rate on what enters the map.
+        dropout: dropout rate on the input of the map.
     """
 
     causal = True
@@ -22,19 +22,19 @@ class LinearHead(Head):
         self.linear = Linear(dim, len(info.targets[target].classes))
 
     def forward(self, x: Tensor, inputs: Inputs) -> HeadOutput:
-        """``[N, D]`` -> logits ``[N, C]``, embedding ``[N, D]``."""
+        """Return the logits ``[N, C]`` and the embedding ``[N, D]`` of ``x`` ``[N, D]``."""
         embedding = self.dropout(x)  # [N, D]
         return HeadOutput(self.linear(embedding), embedding)
 
 
 class MLPHead(Head):
-    """Hidden layers with ReLU and a linear map to the logits; the embedding is what enters that map.
+    """Hidden layers with ReLU and a linear map to the logits; the embedding is the input of that map.
 
     Options:
         hidden: width of each hidden layer, and of the embedding.
-        layers: how many hidden layers.
-        dropout: rate after each ReLU.
-        bounded: logits between -1 and 1, by tanh, as the released code of QMNN has them.
+        layers: number of hidden layers.
+        dropout: dropout rate after each ReLU.
+        bounded: whether tanh keeps the logits between -1 and 1, as in the released code of QMNN.
     """
 
     causal = True
@@ -56,6 +56,6 @@ class MLPHead(Head):
         self.linear = Linear(hidden, len(info.targets[target].classes))
 
     def forward(self, x: Tensor, inputs: Inputs) -> HeadOutput:
-        """``[N, D]`` -> logits ``[N, C]``, embedding ``[N, hidden]``."""
+        """Return the logits ``[N, C]`` and the embedding ``[N, hidden]`` of ``x`` ``[N, D]``."""
         embedding = self.hidden(x)  # [N, hidden]
         return HeadOutput(self.bound(self.linear(embedding)), embedding)

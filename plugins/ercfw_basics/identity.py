@@ -1,4 +1,4 @@
-"""The context that is none."""
+"""The context that changes nothing."""
 
 from torch import Tensor
 
@@ -6,7 +6,7 @@ from ercfw import Context, DataInfo, Inputs
 
 
 class NoContext(Context):
-    """Every utterance as it is: for a variant that takes a context away."""
+    """No context: each utterance stays unchanged. Use it in a variant that removes the context."""
 
     causal = True
 
@@ -15,5 +15,5 @@ class NoContext(Context):
         self.out_dim = dim
 
     def forward(self, x: Tensor, inputs: Inputs) -> Tensor:
-        """``[N, D]``, unchanged."""
+        """Return ``x`` ``[N, D]`` unchanged."""
         return x

@@ -1,7 +1,10 @@
-"""Scores, by scikit-learn.
+"""Classification metrics, computed by scikit-learn.
 
-The labels are always all classes of the target, so one that is absent shifts nothing; a score that would
-divide by zero is zero. The library is imported when it is used: it takes longer than all the rest to start.
+Each metric takes the labels ``true`` ``[N]`` and the probabilities ``[N, C]``. The prediction is the most probable
+class. Per-class and weighted F1 always cover all classes of the target, so a class without utterances shifts nothing. A
+score that would divide by zero is zero.
+
+scikit-learn is imported on first use, because its import takes longer than the rest of the start-up.
 """
 
 from collections.abc import Sequence
@@ -14,7 +17,7 @@ Probabilities = NDArray[np.float32]
 
 
 def f1(true: Labels, probabilities: Probabilities, classes: Sequence[str]) -> NDArray[np.float64]:
-    """F1 of each class, ``[C]``."""
+    """Return the F1 score of each class, ``[C]``."""
     from sklearn.metrics import f1_score
 
     scores: NDArray[np.float64] = f1_score(
@@ -24,14 +27,14 @@ def f1(true: Labels, probabilities: Probabilities, classes: Sequence[str]) -> ND
 
 
 def macro_f1(true: Labels, probabilities: Probabilities, classes: Sequence[str]) -> float:
-    """The mean F1 of the classes that are true or predicted somewhere."""
+    """Return the mean F1 score of the classes that occur among the labels or the predictions."""
     from sklearn.metrics import f1_score
 
     return float(f1_score(true, probabilities.argmax(-1), average="macro", zero_division=0))
 
 
 def weighted_f1(true: Labels, probabilities: Probabilities, classes: Sequence[str]) -> float:
-    """The mean of the classes' F1, weighted by how often each is true: the field's main score."""
+    """Return the mean F1 score of the classes, weighted by their number of labels: the main score of the field."""
     from sklearn.metrics import f1_score
 
     return float(
@@ -40,14 +43,14 @@ def weighted_f1(true: Labels, probabilities: Probabilities, classes: Sequence[st
 
 
 def accuracy(true: Labels, probabilities: Probabilities, classes: Sequence[str]) -> float:
-    """The share of utterances named rightly."""
+    """Return the share of utterances that are classified correctly."""
     from sklearn.metrics import accuracy_score
 
     return float(accuracy_score(true, probabilities.argmax(-1)))
 
 
 def unweighted_accuracy(true: Labels, probabilities: Probabilities, classes: Sequence[str]) -> float:
-    """The mean recall of the classes that occur."""
+    """Return the mean recall of the classes that occur among the labels."""
     from sklearn.metrics import recall_score
 
     return float(recall_score(true, probabilities.argmax(-1), labels=np.unique(true), average="macro"))

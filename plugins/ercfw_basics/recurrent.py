@@ -10,11 +10,11 @@ from ercfw import Context, DataInfo, InputError, Inputs, Layout, Rate, Size
 
 
 def by_step(layout: Layout) -> tuple[Tensor, Tensor]:
-    """The rows in the order in which a recurrent network reads them.
+    """Return the rows in the order in which a recurrent network reads them.
 
     Returns:
-        ``[N]`` int64, rows by place in the conversation and, within one, longest conversation first;
-        ``[U]`` int64 on the host, how many conversations have an utterance at each place.
+        ``[N]`` int64, the rows by position in the conversation and, within a position, longest conversation first;
+        ``[U]`` int64 on the host, the number of conversations that have an utterance at each position.
     """
     batch = len(layout.sizes)
     rank = layout.lengths.argsort(descending=True, stable=True).argsort()  # [B]
@@ -25,7 +25,7 @@ def by_step(layout: Layout) -> tuple[Tensor, Tensor]:
 
 
 class RecurrentContext(Context):
-    """What GRU and LSTM share: torch's own loops, fed packed rows, so that no padding is computed."""
+    """Base of GRU and LSTM: torch's own loops over packed rows, so that no padding is computed."""
 
     network: ClassVar[type[nn.GRU] | type[nn.LSTM]]
 
@@ -41,7 +41,7 @@ class RecurrentContext(Context):
     ) -> None:
         super().__init__(dim, info)
         if bidirectional and width % 2:
-            raise InputError.at("width", f"two directions cannot share a width of {width}", "choose an even one")
+            raise InputError.at("width", f"two directions cannot share a width of {width}", "choose an even width")
         self.out_dim = width
         self.causal = not bidirectional
         self.rnn = self.network(
@@ -49,13 +49,13 @@ class RecurrentContext(Context):
             width // 2 if bidirectional else width,
             num_layers=layers,
             bidirectional=bidirectional,
-            # torch drops out between layers only, and warns where there is nothing between.
+            # torch applies dropout between layers only, and warns if there is one layer.
             dropout=dropout if layers > 1 else 0.0,
         )
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, inputs: Inputs) -> Tensor:
-        """``[N, D] -> [N, width]``."""
+        """Return the states of the network: ``[N, D] -> [N, width]``."""
         order, going_on = by_step(inputs.layout)
         states = self.rnn(PackedSequence(x.index_select(0, order), going_on))[0].data  # [N, width]
         y: Tensor = self.dropout(states.index_select(0, order.argsort()))  # [N, width]
@@ -66,13 +66,13 @@ class GRUContext(RecurrentContext):
     """Gated recurrent units (Cho et al., 2014) over the utterances of each conversation.
 
     Options:
-        width: ``out_dim``; two directions have half of it each.
-        layers: how many, one on top of the other.
-        bidirectional: also read from the end; False makes the context causal.
-        dropout: rate on what each layer gives.
+        width: ``out_dim``; with two directions, each has half of it.
+        layers: number of stacked layers.
+        bidirectional: whether to also read from the end; False makes the context causal.
+        dropout: dropout rate on the output of each layer.
 
     Raises:
-        InputError: the width is odd and there are two directions.
+        InputError: if the width is odd and there are two directions.
     """
 
     network = nn.GRU
@@ -82,13 +82,13 @@ class LSTMContext(RecurrentContext):
     """Long short-term memory (Hochreiter and Schmidhuber, 1997) over the utterances of each conversation.
 
     Options:
-        width: ``out_dim``; two directions have half of it each.
-        layers: how many, one on top of the other.
-        bidirectional: also read from the end; False makes the context causal.
-        dropout: rate on what each layer gives.
+        width: ``out_dim``; with two directions, each has half of it.
+        layers: number of stacked layers.
+        bidirectional: whether to also read from the end; False makes the context causal.
+        dropout: dropout rate on the output of each layer.
 
     Raises:
-        InputError: the width is odd and there are two directions.
+        InputError: if the width is odd and there are two directions.
     """
 
     network = nn.LSTM

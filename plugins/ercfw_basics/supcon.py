@@ -12,21 +12,25 @@ from ercfw_basics.blocks.precision import at_least_float32
 
 
 def directions(z: Tensor) -> Tensor:
-    """Rows of length 1, ``[N, E]``; a row without a length has no direction and stays as it is."""
+    """Scale rows to length 1, ``[N, E]``; a row of length 1e-6 or less has no direction and stays unchanged."""
     norm = z.norm(dim=-1, keepdim=True)  # [N, 1]
     return z / torch.where(norm > 1e-6, norm, 1.0)  # [N, E]
 
 
 class SupCon(Loss):
-    """Draws embeddings of one class together and others apart (Khosla et al., 2020, equation 2, L_out).
+    """Supervised contrastive loss: pulls embeddings of the same class together, others apart (Khosla et al., 2020).
 
-    For a labelled row i, with the other labelled rows A(i) and those of its class P(i), the mean over
-    P(i) of -log softmax over A(i) of z_i . z_a / temperature, z being of length 1; 0 where P(i) is empty.
-    The mean over labelled rows.
+    This is L_out, equation 2 of the paper. For a labelled row i, let A(i) be the other labelled rows, and P(i) those of
+    them that have the class of i. With z scaled to length 1::
+
+        s_ia = softmax over a in A(i) of (z_i . z_a / temperature)
+        loss_i = -1/|P(i)| sum_{p in P(i)} log s_ip
+
+    The loss of a row with an empty P(i) is 0. The result is the mean over labelled rows.
 
     Options:
         temperature: divides the similarities.
-        block: rows whose pairs are held at once; bounds the memory, changes no value.
+        block: rows whose pairs are held in memory at once; bounds the memory, changes no value.
     """
 
     requires = ("embedding",)
@@ -44,7 +48,7 @@ class SupCon(Loss):
         self.block = block
 
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
-        """``[]``."""
+        """Return the loss ``[]``; 0 if nothing is labelled."""
         z = outputs.heads[self.target].embedding  # [N, E]
         z = directions(at_least_float32(z))  # [N, E]
         known = labelled(targets, self.target)  # [N]

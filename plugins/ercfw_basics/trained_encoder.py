@@ -24,19 +24,22 @@ from ercfw import (
 
 
 class TrainedEncoder(Extractor):
-    """What a run's encoder of a modality, trained with labels, makes of each utterance: ``[D]``.
+    """Vectors ``[D]`` of utterances, computed by an encoder that a finished run trained with labels.
 
-    So a fine-tuned text encoder serves later recipes, as the text features of MultiEMO and COSMIC (Ghosal
-    et al., 2020) were made. It tells which utterances' labels it has seen, and a dev or test split among them
-    is refused. Of what it has seen its vectors are far cleaner than of anything else, which misleads a model
-    trained on them; with ``cross_fit`` those of each training conversation come from a run that has not
-    seen it (``ercfw run RECIPE --cross-fit 5`` makes these runs).
+    A fine-tuned text encoder can thus provide the features of later recipes; the text features of MultiEMO and COSMIC
+    (Ghosal et al., 2020) were made this way. The extractor reports which labelled utterances the run was trained on.
+    A dev or test split that contains any of them is refused.
+
+    The vectors of utterances that the run was trained on separate the classes far better than those of others, which
+    misleads a model trained on them. With ``cross_fit``, the vectors of each training conversation come from a run that
+    was not trained on it (``ercfw run RECIPE --cross-fit 5`` makes these runs).
 
     Options:
         run: the folder of the finished run.
-        modality: whose encoder; needed only where the run has several modalities.
-        cross_fit: see above. What no run has seen is the mean of what they all make of it.
-        plugin_files: whether plugin files that the run brings may be run.
+        modality: the modality whose encoder is used; needed only if the run has several modalities.
+        cross_fit: whether to use the runs that ``--cross-fit`` made, as above. Utterances that none of these runs was
+            trained on get the mean of all runs' vectors.
+        plugin_files: whether plugin files that the run brings may be executed.
     """
 
     def __init__(
@@ -48,7 +51,7 @@ class TrainedEncoder(Extractor):
         plugin_files: bool = False,
     ) -> None:
         if run is None:
-            raise InputError.at("run", "is not set", "the folder of a finished run")
+            raise InputError.at("run", "is not set", "set it to the folder of a finished run")
         folder = run.parent if is_file(run) else run
         self._plugin_files = plugin_files
         self._folders = runs_without_parts(folder) if cross_fit else [folder]
@@ -62,20 +65,23 @@ class TrainedEncoder(Extractor):
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the runs' weights and of what makes their input."""
+        """A hash of the runs' weights and of everything that produces their input."""
         weights = [sha256(folder / "model.safetensors") for folder in self._folders]
         about = [weights, self._modality, self._raw.fingerprint]
         return hashlib.sha256(json.dumps(about).encode()).hexdigest()
 
     def extract(self, conversation: Conversation) -> Sequence[NDArray[np.float32] | Broken | None]:
-        """U vectors ``[D]`` float32; None where the run's own extractor finds nothing."""
+        """Return U vectors ``[D]`` float32.
+
+        Where the run's own extractor gives None or ``Broken``, this one gives the same.
+        """
         raw = self._raw.extract(conversation)
         unseen = [model for model in self._models if not model.was_trained_on(conversation)] or self._models
         encoded = [model.encode(self._modality, [conversation], [raw])[0] for model in unseen]
         return [_mean(vectors) for vectors in zip(*encoded, strict=True)]
 
     def fitted_on(self, conversations: Sequence[Conversation]) -> FittedOn:
-        """The utterances of those conversations that any of the runs was trained on."""
+        """Return the utterances of those conversations that any of the runs was trained on."""
         return frozenset(
             id for c in conversations if any(model.was_trained_on(c) for model in self._models) for id in c.ids
         )

@@ -12,10 +12,10 @@ from ercfw_basics.blocks.transformer_layer import TransformerLayer, sinusoids
 
 
 class SpeakerEmbedding(nn.Module):
-    """A learnt vector for each speaker of a conversation, by order of first appearance.
+    """A learnt vector for each speaker of a conversation, numbered by first appearance.
 
-    Speakers beyond the most that a training conversation has share one last slot. It is never trained,
-    so it starts, and stays, at zero rather than at a random vector.
+    Speakers beyond the largest number in a training conversation share one last vector. It is never trained, so it
+    starts and stays at zero instead of a random value.
     """
 
     def __init__(self, speakers: int, width: int) -> None:
@@ -25,28 +25,30 @@ class SpeakerEmbedding(nn.Module):
         nn.init.zeros_(self.table.weight.data[speakers])
 
     def forward(self, speakers: Tensor) -> Tensor:
-        """``[N] -> [N, width]``."""
+        """Return the vector of each speaker: ``[N] -> [N, width]``."""
         vectors: Tensor = self.table(speakers.clamp(max=self.beyond))  # [N, width]
         return vectors
 
 
 class TransformerContext(Context):
-    """Every utterance attends to those of its conversation (Vaswani et al., 2017; pre-norm).
+    """Transformer encoder over the utterances of each conversation (Vaswani et al., 2017; pre-norm).
 
-    A row of zeros, which is how an absent utterance reaches a context, is never attended to.
+    Each utterance attends to the utterances of its own conversation. A row of zeros, which is how an absent utterance
+    reaches a context, is never attended to.
 
     Options:
         width: ``out_dim``.
-        layers: how many.
-        heads: attention heads, a divisor of the width.
+        layers: number of layers.
+        heads: number of attention heads, a divisor of the width.
         ffn: hidden width of the feed-forward blocks.
-        dropout: rate on the embedded utterances, on attention weights and on what each block adds.
-        positions: add sines and cosines of the place in the conversation.
-        speakers: add a learnt vector of the speaker.
-        causal: utterances attend to none that come later.
+        dropout: dropout rate on the embedded utterances, on the attention weights, and on what each block adds to its
+            input.
+        positions: whether to add sines and cosines of the position in the conversation.
+        speakers: whether to add a learnt vector of the speaker.
+        causal: whether utterances never attend to later ones.
 
     Raises:
-        InputError: the heads do not divide the width.
+        InputError: if ``heads`` does not divide ``width``.
     """
 
     def __init__(
@@ -74,7 +76,7 @@ class TransformerContext(Context):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, x: Tensor, inputs: Inputs) -> Tensor:
-        """``[N, D] -> [N, width]``."""
+        """Return the contextual vectors: ``[N, D] -> [N, width]``."""
         mask = self._mask(x, inputs)
         y: Tensor = self._embed(x, inputs)  # [N, width]
         for layer in self.layers:
@@ -84,7 +86,7 @@ class TransformerContext(Context):
 
     @torch.no_grad()
     def explain(self, x: Tensor, inputs: Inputs) -> dict[str, Tensor]:
-        """The attention weights ``[N, H, U]`` of ``layer-1`` and all others."""
+        """Return the attention weights ``[N, H, U]`` of each layer, named ``layer-1`` and so on."""
         mask = self._mask(x, inputs)
         y = self._embed(x, inputs)  # [N, width]
         weights = {}

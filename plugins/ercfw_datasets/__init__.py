@@ -1,4 +1,4 @@
-"""Corpora: MELD, IEMOCAP, anybody's table, and simulated conversations."""
+"""Datasets: MELD, IEMOCAP, any corpus in a table, and simulated conversations."""
 
 from ercfw import Dataset, hookimpl
 from ercfw_datasets.iemocap import Iemocap
@@ -9,5 +9,5 @@ from ercfw_datasets.table import Table
 
 @hookimpl
 def provide_datasets() -> dict[str, type[Dataset]]:
-    """The corpora by name."""
+    """Return the datasets by name."""
     return {"meld": Meld, "iemocap": Iemocap, "table": Table, "simulated": Simulated}

@@ -1,4 +1,4 @@
-"""What the makers of a corpus wrote down: utterances, one after another, to conversations."""
+"""The annotations of a corpus: from a list of utterances to conversations."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ class Annotations:
 
     Attributes:
         conversations: of all splits, in the order of the source.
-        classes: C names of ``TARGET``.
-        rows: every utterance of the source, those that were dropped too.
-        source_train: what the makers of the corpus call train.
-        provenance: where it came from.
+        classes: C class names of ``TARGET``.
+        rows: every utterance of the source, including those that are left out of the conversations.
+        source_train: the utterances that the makers of the corpus call train.
+        provenance: where the corpus came from.
         broken: utterances whose clips are known to be broken.
     """
 
@@ -33,17 +33,19 @@ class Annotations:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One utterance as written down. Its names are best interned: a large corpus repeats them millions of times.
+    """One annotated utterance.
+
+    Intern its names: a large corpus repeats them millions of times.
 
     Attributes:
         where: file and line, for messages.
-        id: conversation, and utterance id of the source.
-        speaker: a name.
-        text: may be empty.
-        label: a class, empty = unlabelled, None = the utterance is left out of its conversation.
+        id: the conversation, and the utterance id of the source.
+        speaker: the speaker's name.
+        text: the text; may be empty.
+        label: a class; empty = unlabelled, None = the utterance is left out of its conversation.
         time: start and end in seconds, if known.
-        clip: its clip, if there is one.
-        kind: what sort of conversation it is of, where the corpus tells.
+        clip: the utterance's clip, if there is one.
+        kind: the kind of its conversation, if the corpus distinguishes kinds.
     """
 
     where: str
@@ -59,15 +61,15 @@ class Record:
 def to_conversations(
     records: Sequence[Record], splits: Mapping[str, str], classes: Sequence[str]
 ) -> tuple[Conversation, ...]:
-    """Conversations in order of first appearance, their utterances in the order of the records.
+    """Return the conversations in order of first appearance, their utterances in the order of the records.
 
     Args:
         records: the utterances.
-        splits: a conversation's split.
-        classes: names of ``TARGET``.
+        splits: the split of each conversation.
+        classes: the class names of ``TARGET``.
 
     Raises:
-        InputError: an utterance stands twice, or a label is no class.
+        InputError: if an utterance occurs twice, or a label is not one of the classes.
     """
     _check_once(records)
     _check_labels(records, classes)
@@ -98,7 +100,7 @@ def _check_once(records: Sequence[Record]) -> None:
         if record.id in seen:
             raise InputError.at(
                 record.where,
-                f"utterance '{record.id[1]}' of conversation '{record.id[0]}' stands twice",
+                f"utterance '{record.id[1]}' of conversation '{record.id[0]}' occurs twice",
                 f"first at {seen[record.id]}",
             )
         seen[record.id] = record.where
@@ -112,4 +114,4 @@ def _check_labels(records: Sequence[Record], classes: Sequence[str]) -> None:
     if first:
         names = ", ".join(f"'{label}'" for label in first)
         label, where = next(iter(first.items()))
-        raise InputError.at(where, f"no class of this corpus: {names}", did_you_mean(label, classes))
+        raise InputError.at(where, f"not a class of this corpus: {names}", did_you_mean(label, classes))

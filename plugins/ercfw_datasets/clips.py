@@ -1,4 +1,4 @@
-"""The clips of a corpus: which of them are there, and whether they are as long as the annotations say."""
+"""Checks of a corpus' clips: which of them exist, and whether they are as long as the annotations say."""
 
 import warnings
 from collections.abc import Collection, Iterable, Sequence
@@ -11,15 +11,15 @@ from ercfw import Clip, Conversation, UtteranceId, missing_library
 from ercfw_datasets.annotations import Record
 
 FIRST = 3
-"""Clips that a warning names."""
+"""Number of clips that a warning names."""
 TOLERANCE = 0.5
-"""Seconds that a clip may be longer or shorter than annotated; eleven real MELD clips are at most 0.03 off."""
+"""Seconds by which a clip may differ from its annotated length; eleven real MELD clips differ by at most 0.03."""
 LONGEST = 60.0
-"""Seconds; an utterance annotated as longer has wrong times, or a clip that holds more than itself."""
+"""Seconds; an utterance annotated as longer has wrong times, or a clip that contains more than the utterance."""
 
 
 def fault_of(path: Path) -> str | None:
-    """What is wrong with a clip's file before it is opened: ``missing``, ``empty``, or nothing."""
+    """Return what is wrong with a clip's file before it is opened: ``missing``, ``empty``, or None."""
     try:
         about = path.stat()
     except (OSError, ValueError):  # ValueError: a name that no file can have
@@ -30,12 +30,12 @@ def fault_of(path: Path) -> str | None:
 
 
 def only_there(corpus: str, records: Sequence[Record], known: Collection[UtteranceId] = ()) -> list[Record]:
-    """The records, without the clips whose file is missing or empty; a warning for each kind of fault counts them.
+    """Return the records without the clips whose file is missing or empty; warn once per kind of fault.
 
     Args:
-        corpus: its name, for the warnings.
-        records: the utterances; those that are left out of their conversations are not told of.
-        known: utterances whose clips are known to be broken: they are counted apart.
+        corpus: the name of the corpus, for the warnings.
+        records: the utterances; the warnings skip those that are left out of their conversations.
+        known: utterances whose clips are known to be broken; they are counted separately.
     """
     fault = cache(fault_of)  # several utterances may be in one file
     kept: list[Record] = []
@@ -44,34 +44,34 @@ def only_there(corpus: str, records: Sequence[Record], known: Collection[Utteran
         wrong = None if record.clip is None else fault(record.clip.path)
         kept.append(record if wrong is None else replace(record, clip=None))
         if wrong is not None and record.label is not None:
-            faults.setdefault(f"{wrong}, as known" if record.id in known else wrong, []).append(record.id)
+            faults.setdefault(f"{wrong} (a known fault)" if record.id in known else wrong, []).append(record.id)
     for wrong, ids in faults.items():
         tell(corpus, f"clips that are {wrong}", [" ".join(id) for id in ids])
     return kept
 
 
 def tell(corpus: str, what: str, names: Sequence[str]) -> None:
-    """Warn of these, by their count and the first names."""
+    """Issue a warning that counts these names and lists the first of them."""
     more = f" and {len(names) - FIRST} more" if len(names) > FIRST else ""
     warnings.warn(f"{corpus}: {what}: {len(names)} ({', '.join(names[:FIRST])}{more})", stacklevel=2)
 
 
 def doubtful(conversations: Iterable[Conversation], known: Collection[UtteranceId] = ()) -> list[str]:
-    """What is doubtful about the clips of these conversations, one line a doubt.
+    """Return warnings about the clips of these conversations, one line each.
 
-    The length of every clip is read from the header of its file (some 6 ms each) and compared with the times
-    of the source; times of 0 s or less, and of over 60 s, are doubtful by themselves.
+    The length of every clip is read from the header of its file (about 6 ms each) and compared with the annotated
+    times. Annotated lengths of 0 s or less, or of more than 60 s, cause a warning of their own.
 
     Args:
-        conversations: those with clips; others are passed over.
-        known: utterances whose clips are known to be broken: it is said of them.
+        conversations: conversations; those without clips are skipped.
+        known: utterances whose clips are known to be broken; their warnings say so.
 
     Raises:
-        InputError: PyAV is not installed.
+        InputError: if PyAV is not installed.
     """
     length = cache(_length)
     return [
-        f"{' '.join(id)}: {doubt}{' (as known)' if id in known else ''}"
+        f"{' '.join(id)}: {doubt}{' (a known fault)' if id in known else ''}"
         for conversation in conversations
         for id, clip, time in zip(conversation.ids, conversation.clips, _times(conversation), strict=False)
         if clip is not None
@@ -97,13 +97,13 @@ def _doubts(clip: Clip, time: tuple[float, float] | None, length: float | str) -
 
 
 def _length(path: Path) -> float | str:
-    """Seconds by the file's header; words where it tells nothing."""
+    """Return the length in seconds that the file's header states, or what is wrong with the file."""
     try:
         import av
     except ImportError as error:
         raise missing_library("av", "sound") from error
     try:
         with av.open(str(path)) as container:
-            return "does not tell its length" if container.duration is None else container.duration / av.time_base
+            return "does not state its length" if container.duration is None else container.duration / av.time_base
     except (OSError, av.error.FFmpegError) as error:
         return f"cannot be opened: {error.strerror}"

@@ -1,4 +1,4 @@
-"""A dataset made of annotations and of a source of streams."""
+"""A dataset that consists of annotations and a source of streams."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,32 +14,32 @@ SUFFIXES = (".safetensors", ".npy", ".npz")
 
 
 class Streams(Protocol):
-    """Where the values of a corpus' modalities come from.
+    """The source of the values of a corpus' modalities.
 
     Attributes:
-        modalities: what it can give.
-        files: sha256 of each file read so far.
+        modalities: the modalities that it provides.
+        files: the sha256 of each file read so far.
     """
 
     modalities: tuple[str, ...]
     files: Mapping[str, str]
 
     def features(self, modality: str) -> FeatureTable:
-        """The corpus' own values of a modality."""
+        """Return the corpus' own values of a modality."""
         ...
 
     def draw(self, modality: str, width: int, tokens: bool = False) -> FeatureTable:
-        """Simulated vectors of any width, or tokens of as many kinds."""
+        """Return simulated vectors of any width, or tokens from a vocabulary of that size."""
         ...
 
 
 class FeatureFiles:
-    """One file a modality, ``<root>/<modality>.safetensors``, ``.npy`` or ``.npz``.
+    """One file per modality: ``<root>/<modality>.safetensors``, ``.npy`` or ``.npz``.
 
     Args:
         root: the folder.
-        rows: every utterance of the source, in the order of a file without ids.
-        expected: modalities that are listed though their file may yet be missing.
+        rows: every utterance of the source, in the order of the rows of a file without ids.
+        expected: modalities to list even if their file is still missing.
     """
 
     def __init__(self, root: Path, rows: Sequence[UtteranceId], expected: Sequence[str] = ()) -> None:
@@ -53,36 +53,40 @@ class FeatureFiles:
         self._root, self._rows = root, rows
 
     def features(self, modality: str) -> FeatureTable:
-        """Read a modality's file.
+        """Read the file of a modality.
 
         Raises:
-            InputError: there is none, there are several, or it cannot be read.
+            InputError: if there is no such file, there are several, or it cannot be read.
         """
         choices = [self._root / f"{modality}{suffix}" for suffix in SUFFIXES]
         paths = [path for path in choices if path.is_file()]
         if len(paths) > 1:
             raise InputError.at(
                 paths[0],
-                f"stands beside {paths[1].name}",
-                f"keep one of them, or say which: [features.{modality}] file",
+                f"{paths[1].name} exists, too",
+                f"keep one of them, or choose one with [features.{modality}] file",
             )
         if not paths:
             raise InputError.at(
                 choices[0],
                 f"there is no feature file for '{modality}'",
-                f"put one there (.safetensors, .npy, .npz), or say where it comes from: [features.{modality}]",
+                f"put one there (.safetensors, .npy, .npz), or name its source in [features.{modality}]",
             )
         table = read_features(paths[0], self._rows)
         self.files = {**self.files, str(paths[0]): table.made_by["sha256"]}
         return table
 
     def draw(self, modality: str, width: int, tokens: bool = False) -> FeatureTable:
-        """Refused: real labels are never mixed with simulated streams."""
-        raise InputError.at(f"[features.{modality}]", "streams are drawn for simulated conversations only")
+        """Raise an error: real labels are never combined with simulated streams.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError.at(f"[features.{modality}]", "only simulated conversations can have simulated streams")
 
 
 class Corpus(Dataset):
-    """Annotated conversations whose streams come from files, or are drawn."""
+    """Annotated conversations whose streams are read from files or simulated."""
 
     def __init__(self, annotations: Annotations, streams: Streams) -> None:
         self.targets = {TARGET: annotations.classes}
@@ -92,46 +96,50 @@ class Corpus(Dataset):
         self._annotations, self._streams = annotations, streams
 
     def split(self, name: Split) -> Sequence[Conversation]:
-        """The conversations of a split, without streams.
+        """Return the conversations of a split, without streams.
 
         Raises:
-            InputError: there are none.
+            InputError: if the split has no conversations.
         """
         chosen = [c for c in self._annotations.conversations if c.split == name]
         if not chosen:
-            raise InputError.at(f"[data] {name}", f"no conversation is in the {name} split")
+            raise InputError.at(f"[data] {name}", f"there is no conversation in the {name} split")
         return chosen
 
     @property
     def rows(self) -> Sequence[UtteranceId]:
-        """Every utterance of the source, those left out of the conversations too."""
+        """Every utterance of the source, including those that are left out of the conversations."""
         return self._annotations.rows
 
     @property
     def source_train(self) -> frozenset[UtteranceId]:
-        """What the makers of the corpus call train."""
+        """The utterances that the makers of the corpus call train."""
         return self._annotations.source_train
 
     def check_clips(self) -> list[str]:
-        """What is doubtful about the clips, one line a doubt: lengths and annotated times that do not agree.
+        """Return warnings about clips whose lengths and annotated times do not agree, one line each.
 
-        Every file is opened, which takes minutes on a large corpus; so nothing but this asks for it.
+        Every file is opened, which takes minutes on a large corpus, so this check runs on request only.
 
         Raises:
-            InputError: PyAV is not installed.
+            InputError: if PyAV is not installed.
         """
         return doubtful(self._annotations.conversations, self.broken)
 
     def features(self, modality: str) -> FeatureTable:
-        """The values of a modality.
+        """Return the values of a modality.
 
         Raises:
-            InputError: the file is missing or unreadable.
+            InputError: if the file is missing or cannot be read.
         """
         table = self._streams.features(modality)
         self.provenance = replace(self.provenance, files={**self._annotations.provenance.files, **self._streams.files})
         return table
 
     def draw(self, modality: str, width: int, tokens: bool = False) -> FeatureTable:
-        """Simulated vectors of that width, or tokens of as many kinds; refused for real conversations."""
+        """Return simulated vectors of that width, or tokens from a vocabulary of that size.
+
+        Raises:
+            InputError: if the conversations are real.
+        """
         return self._streams.draw(modality, width, tokens)

@@ -1,4 +1,4 @@
-"""CSV files of utterances, read row by row with the line in every message."""
+"""CSV files of utterances, read row by row; every message names the line."""
 
 import io
 import warnings
@@ -11,28 +11,28 @@ from ercfw import InputError, did_you_mean, read_csv_records
 
 @dataclass(frozen=True, slots=True)
 class CsvRow:
-    """One record: where it stands (``file, line 7``), and its fields by column name."""
+    """One row: where it is (``file, line 7``), and its fields by column name."""
 
     where: str
     fields: Mapping[str, str]
 
 
 def read_csv(path: Path, columns: Mapping[str, str]) -> Iterator[CsvRow]:
-    """The records of a CSV file whose first line names its columns, one at a time.
+    """Read a CSV file whose first line names its columns, one row at a time.
 
     Args:
-        path: the file; UTF-8, a byte-order mark is fine.
-        columns: columns that must be there, and the setting each is named by, for the message.
+        path: the file, in UTF-8, with or without a byte-order mark.
+        columns: the columns that must exist, and for each the setting that names it, for messages.
 
     Raises:
-        InputError: no such file, nothing in it, a column missing or named twice, or a record that is not
-            one: too few or too many fields, quotes that do not close.
+        InputError: if the file is missing or empty, a column is missing or named twice, or a row has too few or too
+            many fields or unclosed quotes.
     """
     text = io.TextIOWrapper(io.BytesIO(read_utf8(path)), "utf-8-sig", newline="")
     records = read_csv_records(path, text)
     _, header = next(records, ("", []))
     if not header:
-        raise InputError.at(path, "is empty", "the first line names the columns")
+        raise InputError.at(path, "is empty", "the first line must name the columns")
     for column, setting in columns.items():
         if header.count(column) != 1:
             what = "names this column twice" if column in header else "there is no such column"
@@ -43,19 +43,19 @@ def read_csv(path: Path, columns: Mapping[str, str]) -> Iterator[CsvRow]:
             raise InputError.at(
                 where,
                 f"has {len(fields)} fields",
-                f"the header names {len(header)}; quote fields with commas",
+                f"the header names {len(header)}; put quotes around fields that contain commas",
             )
         empty = False
         yield CsvRow(where, dict(zip(header, fields, strict=True)))
     if empty:
-        raise InputError.at(path, "holds no utterance", "a line an utterance, after the header")
+        raise InputError.at(path, "contains no utterances", "write one line per utterance after the header")
 
 
 def read_utf8(path: Path) -> bytes:
-    """A text file as UTF-8; a line that is not is read as cp1252 and told of: it must not cost an utterance.
+    """Read a text file as UTF-8; read lines that are not UTF-8 as cp1252, with a warning, so that no utterance is lost.
 
     Raises:
-        InputError: it cannot be read, or is UTF-16.
+        InputError: if the file cannot be read, or is UTF-16.
     """
     try:
         data = path.read_bytes()
@@ -75,5 +75,5 @@ def read_utf8(path: Path) -> bytes:
         except UnicodeDecodeError:
             lines.append(line.decode("cp1252", errors="replace"))
             damaged += 1
-    warnings.warn(f"{path}: read as cp1252 where it is not UTF-8 (lines: {damaged})", stacklevel=2)
+    warnings.warn(f"{path}: lines that are not UTF-8 were read as cp1252: {damaged}", stacklevel=2)
     return "\n".join(lines).encode()

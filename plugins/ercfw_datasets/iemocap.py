@@ -1,4 +1,4 @@
-"""IEMOCAP (Busso et al., 2008): a table of utterances or the corpus itself, and one feature file a modality."""
+"""IEMOCAP (Busso et al., 2008): a table of utterances or the corpus itself, and one feature file per modality."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ TABLE = "utterances.csv"
 COLUMNS = ("conversation", "utterance", "speaker", "text", "label")
 
 PUBLISHED = {"test": (144, 245, 384, 170, 299, 381)}
-"""Utterances of each class, where session 5 is the test split; there is no official dev."""
+"""Utterances of each class where session 5 is the test split; there is no official dev split."""
 
 TELME_DEV = frozenset({
     "Ses01M_impro01", "Ses01M_script03_1", "Ses02F_impro02", "Ses02F_impro07", "Ses02M_script01_2",
@@ -39,26 +39,30 @@ Dev = Literal["telme", "session1", "session2", "session3", "session4", "session5
 class Iemocap(Corpus):
     """IEMOCAP: 151 conversations of two speakers in five sessions, six emotions.
 
-    ``<root>/utterances.csv`` with the columns conversation (``Ses01F_impro01``), utterance
-    (``Ses01F_impro01_F000``), speaker, text and label (a class, or the corpus' code, such as ``hap``), and
-    ``<root>/<modality>.safetensors`` (rows by utterance id), or ``.npy``, ``.npz`` (a row for each line).
-    Utterances of other labels (surprise, ``xxx``, ...) are left out of their conversations, as the field
-    does; 7433 stay of the public feature files. There is no official dev split. With nothing at the default
-    place and no ``root``, conversations in IEMOCAP's shape are simulated.
+    ``<root>/utterances.csv`` has the columns conversation (``Ses01F_impro01``), utterance (``Ses01F_impro01_F000``),
+    speaker, text and label (a class, or the corpus' code, such as ``hap``). Features are in
+    ``<root>/<modality>.safetensors`` (rows by utterance id), or ``.npy``, ``.npz`` (one row per line of the table).
+    Utterances with other labels (surprise, ``xxx``, ...) are left out of their conversations, as is usual in the field;
+    of the public feature files, 7433 utterances remain. There is no official dev split. If ``root`` is not set and
+    there is nothing at the default place, conversations in the shape of IEMOCAP are simulated.
 
     Without a table, ``<root>`` may be the corpus itself: ``Session1`` to ``Session5``, with their ``dialog`` and
-    ``sentences``. An utterance is then what was evaluated, in the order in which they begin; its clip is a
-    stretch of the dialog's video, that half of it which should show the speaker, or the sentence's sound where
-    the video is missing. This reader was made from the corpus' documentation, and was never run on the corpus;
-    by published counts 7380 utterances should stay (595 of happiness, where the feature files have 648).
+    ``sentences``. The utterances are then the evaluated ones, in the order in which they begin. The clip of an
+    utterance is a stretch of the dialog's video, of which the half that should show the speaker is used. If the video
+    is missing, the clip is the sentence's sound. This reader was written from the corpus' documentation and was never
+    run on the corpus. By published counts, 7380 utterances should remain (595 of happiness, where the feature files
+    have 648).
 
     Options:
-        root: the folder; ``data/iemocap`` if it is there.
+        root: the folder; ``data/iemocap`` if it exists.
         test_session: the session that is the test split.
-        dev: ``telme`` takes the twelve train conversations of that project, and fits test session 5
-            only; ``session4`` takes a whole session.
-        widths: widths of simulated streams; real ones have their own.
-        seed: of simulated conversations.
+        dev: ``telme`` takes the twelve train conversations of that project, and requires test session 5; ``session4``
+            takes a whole session.
+        widths: widths of simulated streams; real streams have their own.
+        seed: seed of simulated conversations.
+
+    Raises:
+        InputError: if ``dev`` does not fit ``test_session``, or the files are missing or damaged.
     """
 
     published_counts = PUBLISHED
@@ -86,16 +90,16 @@ class Iemocap(Corpus):
 
     @classmethod
     def table_to_make(cls, root: Path) -> Path | None:
-        """The table, if neither it nor the corpus itself is there."""
+        """Return the path of the table if neither the table nor the corpus itself exists, else None."""
         path = root / TABLE
         return None if path.exists() or is_release(root) else path
 
 
 def read_iemocap(root: Path, test_session: int, dev: Dev) -> Annotations:
-    """IEMOCAP's table, or the corpus itself where there are its sessions and no table.
+    """Read IEMOCAP's table, or the corpus itself if its sessions exist and the table does not.
 
     Raises:
-        InputError: it is missing or damaged, or a conversation's name does not tell its session.
+        InputError: if it is missing or damaged, or a conversation's name does not contain its session.
     """
     table = root / TABLE
     records, paths = read_release(root) if is_release(root) and not table.exists() else _read_table(table)
@@ -114,7 +118,7 @@ def read_iemocap(root: Path, test_session: int, dev: Dev) -> Annotations:
 
 
 def _kind(conversation: str) -> str:
-    """Told apart in reports, since scripts recur across sessions."""
+    """Return the kind of a conversation; reports score kinds separately, because scripts recur across sessions."""
     return "improvised" if "impro" in conversation else "scripted"
 
 
@@ -127,11 +131,11 @@ def _check_sessions(test_session: int, dev: Dev) -> None:
     if dev == "telme" and test_session != 5:
         raise InputError.at(
             "[data] dev",
-            "'telme' goes with test_session = 5",
-            f'for session {test_session} name another: dev = "session{1 + test_session % 5}"',
+            "'telme' requires test_session = 5",
+            f'for session {test_session} choose another one: dev = "session{1 + test_session % 5}"',
         )
     if dev == f"session{test_session}":
-        raise InputError.at("[data] dev", f"session {test_session} is the test split already")
+        raise InputError.at("[data] dev", f"session {test_session} is already the test split")
 
 
 def _record(where: str, fields: Mapping[str, str]) -> Record:
@@ -150,7 +154,9 @@ def _splits(records: Sequence[Record], test_session: int, dev: Dev) -> dict[str,
         name = record.id[0]
         session = re.match(r"Ses0([1-5])[FM]_", name)
         if not session:
-            raise InputError.at(f"{record.where}: conversation", f"'{name}' names no session", "such as Ses01F_impro01")
+            raise InputError.at(
+                f"{record.where}: conversation", f"'{name}' does not name a session", "such as Ses01F_impro01"
+            )
         if int(session[1]) == test_session:
             splits[name] = "test"
         elif name in TELME_DEV if dev == "telme" else dev == f"session{session[1]}":

@@ -1,4 +1,4 @@
-"""What IEMOCAP's annotators said, as classes."""
+"""The classes of the labels that IEMOCAP's annotators gave."""
 
 CODES = {
     "hap": "happiness", "sad": "sadness", "neu": "neutral", "ang": "anger", "exc": "excitement",
@@ -7,9 +7,9 @@ CODES = {
 """The corpus' own short names of the six classes."""
 
 OUTSIDE = {"fea", "fear", "sur", "surprise", "dis", "disgust", "oth", "other", "xxx"}
-"""What annotators said besides the six; the field leaves these utterances out."""
+"""Labels other than the six classes; the field leaves these utterances out."""
 
 
 def class_of(label: str) -> str | None:
-    """The class of a label or a code; None = the utterance is left out of its conversation."""
+    """Return the class of a label or code; None = the utterance is left out of its conversation."""
     return None if label in OUTSIDE else CODES.get(label, label)

@@ -1,6 +1,7 @@
-"""IEMOCAP as its makers hand it out: transcriptions, evaluations and recordings of five sessions.
+"""IEMOCAP as its makers distribute it: transcriptions, evaluations and recordings of five sessions.
 
-Made from the corpus' documentation and from what is published about its files; the corpus itself was not at hand.
+This reader was written from the corpus' documentation and from what is published about its files. The corpus itself was
+not available.
 """
 
 import re
@@ -17,24 +18,26 @@ from ercfw_datasets.iemocap_labels import class_of
 SESSIONS = tuple(f"Session{number}" for number in range(1, 6))
 DIALOG = re.compile(r"Ses0[1-5][FM]_\w+")
 UTTERANCE = re.compile(r"(Ses0[1-5][FM]_\w+)_([FM])\d+")
-"""Its dialog, and who speaks; ``FXX0`` and ``MXX0`` (laughter, breathing) are no utterances."""
+"""The dialog of an utterance, and its speaker; ``FXX0`` and ``MXX0`` (laughter, breathing) are not utterances."""
 EVALUATION = re.compile(r"\[(\d+\.?\d*) - (\d+\.?\d*)\]\s+(\S+)\s+(\w+)\s+\[.*\]")
 TRANSCRIPTION = re.compile(r"(\S+) \[[\d.]+-[\d.]+\]:(.*)")
 
 
 def is_release(root: Path) -> bool:
-    """Whether sessions lie in this folder."""
+    """Return whether the folder contains sessions."""
     return any((root / session).is_dir() for session in SESSIONS)
 
 
 def read_release(root: Path) -> tuple[list[Record], list[Path]]:
-    """The evaluated utterances, dialog after dialog, each in the order in which they begin, and the files read.
+    """Return the evaluated utterances, and the files that were read.
+
+    Utterances come dialog by dialog and, within one, in the order in which they begin.
 
     Args:
         root: the folder with ``Session1`` to ``Session5``, or some of them.
 
     Raises:
-        InputError: a session has no evaluations, or a file is missing or damaged.
+        InputError: if a session has no evaluations, or a file is missing or damaged.
     """
     evaluations = [path for session in SESSIONS if (root / session).is_dir() for path in _evaluations(root / session)]
     mistakes: list[Mistake] = []
@@ -61,7 +64,7 @@ def _evaluations(session: Path) -> list[Path]:
     folder = session / "dialog" / "EmoEvaluation"
     found = sorted(path for path in folder.glob("Ses*.txt") if DIALOG.fullmatch(path.stem))
     if not found:
-        raise InputError.at(folder, "holds no evaluations", "such as Ses01F_impro01.txt")
+        raise InputError.at(folder, "contains no evaluations", "files such as Ses01F_impro01.txt")
     return found
 
 
@@ -70,15 +73,16 @@ def _transcriptions_of(evaluations: Path) -> Path:
 
 
 def _lines(path: Path) -> Iterable[tuple[str, str]]:
-    """Where each line stands, and the line."""
+    """Return the place (``file, line 7``) and the text of each line."""
     text = read_utf8(path).decode("utf-8-sig")
     return ((f"{path}, line {number}", line.strip()) for number, line in enumerate(text.split("\n"), 1))
 
 
 def _read_evaluations(path: Path, mistakes: list[Mistake]) -> Iterator[Record]:
-    """One a summary line, ``[6.2901 - 8.2357] Ses01F_impro01_F000 neu [2.5, 2.5, 2.5]``, without its text.
+    """Yield a record without text for each summary line of a file of evaluations.
 
-    The other lines are those of the single annotators.
+    A summary line looks like ``[6.2901 - 8.2357] Ses01F_impro01_F000 neu [2.5, 2.5, 2.5]``. The other lines are those
+    of single annotators.
     """
     for where, line in _lines(path):
         if not line.startswith("["):
@@ -87,7 +91,7 @@ def _read_evaluations(path: Path, mistakes: list[Mistake]) -> Iterator[Record]:
         utterance = UTTERANCE.fullmatch(found[3]) if found else None
         if not found or not utterance or utterance[1] != path.stem or not float(found[1]) < float(found[2]):
             mend = f"[start - end] {path.stem}_F000 neu [valence, activation, dominance]"
-            mistakes.append(Mistake(where, f"is no evaluation: {line}", mend))
+            mistakes.append(Mistake(where, f"is not an evaluation: {line}", mend))
             continue
         yield Record(
             where=where,
@@ -100,7 +104,10 @@ def _read_evaluations(path: Path, mistakes: list[Mistake]) -> Iterator[Record]:
 
 
 def _read_transcriptions(path: Path) -> Iterator[tuple[str, str]]:
-    """Utterance and text of each line ``Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me.`` or the like."""
+    """Yield the utterance and text of each line.
+
+    A line looks like ``Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me.``
+    """
     for _, line in _lines(path):
         found = TRANSCRIPTION.fullmatch(line)
         if found and UTTERANCE.fullmatch(found[1]):
@@ -108,9 +115,10 @@ def _read_transcriptions(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _with_clips(root: Path, records: Sequence[Record]) -> list[Record]:
-    """The records with their clips; what is missing is told of where some are there.
+    """Return the records with their clips; warn about missing ones if there are any clips at all.
 
-    A clip is a stretch of its dialog's video, else the sentence's own sound, else a stretch of the dialog's.
+    A clip is a stretch of the dialog's video. If there is no video, it is the sentence's own sound, or else a stretch
+    of the dialog's sound.
     """
     dialogs = dict.fromkeys(record.id[0] for record in records)
     videos = {dialog: _dialog(root, dialog) / "avi" / "DivX" / f"{dialog}.avi" for dialog in dialogs}
@@ -121,7 +129,7 @@ def _with_clips(root: Path, records: Sequence[Record]) -> list[Record]:
     ]
     without = [dialog for dialog in dialogs if dialog not in filmed]
     if filmed and without:
-        tell("IEMOCAP", "dialogs without a video, of which the sound is taken if it is there", without)
+        tell("IEMOCAP", "dialogs without a video, whose sound is used if it exists", without)
     if not filmed and not any(record.clip is not None and fault_of(record.clip.path) is None for record in clipped):
         return list(records)
     return only_there("IEMOCAP", clipped)
@@ -132,11 +140,11 @@ def _dialog(root: Path, dialog: str) -> Path:
 
 
 def _cut(video: Path, record: Record) -> Clip:
-    """The half of the picture that shows the speaker, while they speak.
+    """Return the half of the picture that shows the speaker, while they speak.
 
-    The actor with the markers, after whom the dialog is named (``Ses01F``), is on the left, and the other one
-    on the right: so say four public programs that cut these videos (Kansizoglou et al., 2019, is one); a fifth
-    has women on the left always. It was not looked at in the videos.
+    The actor with the markers, after whom the dialog is named (``Ses01F``), is on the left, and the other one on the
+    right. Four public programs that cut these videos agree on this (one is Kansizoglou et al., 2019); a fifth always
+    has women on the left. This was not checked in the videos.
     """
     assert record.time is not None
     marked = record.id[0][5] == record.speaker[-1]

@@ -1,4 +1,4 @@
-"""MELD (Poria et al., 2019): three annotation files, one feature file a modality, and its clips."""
+"""MELD (Poria et al., 2019): three annotation files, one feature file per modality, and its clips."""
 
 import re
 import warnings
@@ -24,7 +24,7 @@ CLIPS = {"train": "train_splits", "dev": "dev_splits_complete", "test": "output_
 BROKEN = frozenset({
     ("train/125", "3"), ("train/309", "0"), ("dev/110", "7"), ("test/38", "4"), ("test/155", "3"), ("test/220", "0"),
 })  # fmt: skip
-"""Utterances whose clips the field knows to be missing, damaged, or of another length than what is said in them."""
+"""Utterances whose clips are known in the field to be missing, damaged, or of another length than the utterance."""
 
 PUBLISHED = {
     "train": MELD.counts,
@@ -37,22 +37,26 @@ TIME = re.compile(r"(\d{1,4}):(\d{1,4}):(\d{1,4})[,.](\d{1,3})")
 
 
 class Meld(Corpus):
-    """MELD: 1038, 114 and 280 conversations of a television series, seven emotions.
+    """MELD: 1038, 114 and 280 conversations of a television series in train, dev and test, seven emotions.
 
-    ``<root>/{train,dev,test}_sent_emo.csv`` and ``<root>/<modality>.safetensors`` (rows by utterance id),
-    or ``.npy``, ``.npz`` (rows of the train, dev and test file after one another). Every split counts its
-    conversations from 0, so they are named ``train/12``; utterance ids are those of the source, which have
-    gaps. With nothing at the default place and no ``root``, conversations in MELD's shape are simulated.
+    The annotations are ``<root>/{train,dev,test}_sent_emo.csv``. Features are in ``<root>/<modality>.safetensors``
+    (rows by utterance id), or ``.npy``, ``.npz`` (the rows of the train, dev and test file in this order). Every split
+    numbers its conversations from 0, so they are named ``train/12``. Utterance ids are those of the source, which have
+    gaps. If ``root`` is not set and there is nothing at the default place, conversations in the shape of MELD are
+    simulated.
 
-    Where ``train_splits``, ``dev_splits_complete`` or ``output_repeated_splits_test`` of MELD.Raw are unpacked,
-    an utterance has its clip there, ``dia12_utt3.mp4``; missing and empty ones are told of. Some clips of the
-    test folder are another utterance's under the same name, so lengths are worth a look (``check_clips``).
+    If ``train_splits``, ``dev_splits_complete`` or ``output_repeated_splits_test`` of MELD.Raw are unpacked, each
+    utterance has its clip there, ``dia12_utt3.mp4``. A warning counts missing and empty clips. Some clips of the test
+    folder belong to another utterance of the same name, so their lengths should be checked (``check_clips``).
 
     Options:
-        root: the folder; ``data/meld`` if it is there.
-        clips: the folder of the unpacked MELD.Raw, if it is another one than ``root``.
-        widths: widths of simulated streams; real ones have their own.
-        seed: of simulated conversations.
+        root: the folder; ``data/meld`` if it exists.
+        clips: the folder of the unpacked MELD.Raw, if it differs from ``root``.
+        widths: widths of simulated streams; real streams have their own.
+        seed: seed of simulated conversations.
+
+    Raises:
+        InputError: if ``clips`` is set without annotations, or the files are missing or damaged.
     """
 
     published_counts = PUBLISHED
@@ -70,8 +74,8 @@ class Meld(Corpus):
         place = real_root(root, DEFAULT_ROOT, "MELD")
         if place is None:
             if clips is not None:
-                what = f"is given, but MELD's annotations are not at {DEFAULT_ROOT}"
-                raise InputError.at("[data] clips", what, "set root to their folder")
+                what = f"is set, but MELD's annotations are not at {DEFAULT_ROOT}"
+                raise InputError.at("[data] clips", what, "set root to the folder of the annotations")
             super().__init__(*simulate(MELD, seed=seed, widths=widths, instead_of=f"nothing is at {DEFAULT_ROOT}"))
         else:
             annotations = read_meld(place, find_clips(place, clips))
@@ -79,28 +83,28 @@ class Meld(Corpus):
 
 
 def find_clips(root: Path, clips: Path | None) -> dict[str, Path]:
-    """The folder of each split's clips; a split without one is told of where another has one.
+    """Return the folder of each split's clips; warn about a split without one if another split has one.
 
     Raises:
-        InputError: ``clips`` names no folder of MELD.Raw.
+        InputError: if ``clips`` does not exist, or contains no folder of MELD.Raw.
     """
     if clips is not None and not is_folder(clips):
         raise InputError.at("[data] clips", f"there is no folder {clips}", "the folder of the unpacked MELD.Raw")
     place = root if clips is None else clips
     found = {split: place / name for split, name in CLIPS.items() if is_folder(place / name)}
     if clips is not None and not found:
-        raise InputError.at("[data] clips", f"{clips} holds none of {', '.join(CLIPS.values())}")
+        raise InputError.at("[data] clips", f"{clips} contains none of {', '.join(CLIPS.values())}")
     for split in CLIPS:
         if found and split not in found:
-            warnings.warn(f"MELD: no clips for {split}: {place / CLIPS[split]} is not there", stacklevel=2)
+            warnings.warn(f"MELD: no clips for {split}: {place / CLIPS[split]} does not exist", stacklevel=2)
     return found
 
 
 def read_meld(root: Path, clips: Mapping[str, Path]) -> Annotations:
-    """MELD's annotation files, and the clips in these folders.
+    """Read MELD's annotation files, with the clips in these folders.
 
     Raises:
-        InputError: an annotation file is missing or damaged.
+        InputError: if an annotation file is missing or damaged.
     """
     paths = {split: root / f"{split}_sent_emo.csv" for split in SPLITS}
     records = {split: _records(split, path, clips.get(split)) for split, path in paths.items()}
@@ -139,7 +143,7 @@ def _record(split: str, where: str, fields: Mapping[str, str], clips: Path | Non
 
 
 def _seconds(time: str) -> float | None:
-    """``00:16:16,059`` in seconds; None for what is not a time, which must not cost the utterance."""
+    """Return ``00:16:16,059`` in seconds; None for anything that is not a time, so that no utterance is lost."""
     parts = TIME.fullmatch(time.strip())
     if not parts:
         return None

@@ -1,4 +1,4 @@
-"""Where the public files of MELD and IEMOCAP are, each at one commit and with its git blob id."""
+"""The public files of MELD and IEMOCAP, each at one commit and with its git blob id."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ MELD_REPOSITORY = "declare-lab/MELD/2d2011b/data/MELD"
 """Annotations; GPL-3.0."""
 MULTIEMO_REPOSITORY = "TaoShi1998/MultiEMO-ACL2023/e96458b870a338890aba4c0549381dec610a7f10/Data"
 FOLDER = "public"
-"""Where files of others are kept, inside a corpus' folder."""
+"""Subfolder of a corpus' folder for files from other projects."""
 
 
 def _annotations(blobs: Mapping[str, str]) -> tuple[PublicFile, ...]:

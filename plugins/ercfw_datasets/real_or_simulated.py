@@ -1,4 +1,4 @@
-"""Whether a corpus' own files are read, or conversations in its shape are drawn in their place."""
+"""The decision whether a corpus is read from its files, or conversations in its shape are simulated instead."""
 
 import os
 from pathlib import Path
@@ -7,17 +7,19 @@ from ercfw import InputError, is_folder
 
 
 def real_root(root: Path | None, default: Path, corpus: str) -> Path | None:
-    """The folder to read a corpus from; None when nothing real was named or is at the default place.
+    """Return the folder from which to read a corpus; None = there is nothing real to read.
 
-    A folder that was named is read whatever is in it, and so is a default place with anything in it: what
-    is missing there is an error of the reader, so that real and simulated data never mix.
+    A folder that the recipe names is always read, and so is a default folder that contains anything. Missing files are
+    then errors of the reader, so that real and simulated data never mix.
 
     Raises:
-        InputError: the environment says ``ERCFW_REQUIRE_REAL=1``, and there is nothing real.
+        InputError: if the named folder does not exist, or ``ERCFW_REQUIRE_REAL=1`` is set and there is nothing real.
     """
     if root is not None:
         if not is_folder(root):
-            raise InputError.at("[data] root", f"there is no folder {root}", f"the folder of {corpus}'s files")
+            raise InputError.at(
+                "[data] root", f"there is no folder {root}", f"set it to the folder of {corpus}'s files"
+            )
         return root
     if default.is_dir() and any(not path.name.startswith(".") for path in default.iterdir()):
         return default

@@ -1,4 +1,4 @@
-"""How the public corpora look, in numbers: what simulated conversations are drawn after."""
+"""Statistics of the public corpora, from which simulated conversations are drawn."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,18 +10,19 @@ WIDTHS: Mapping[str, int] = {"text": 768, "audio": 512, "visual": 1000}
 
 @dataclass(frozen=True)
 class Shape:
-    """A corpus in numbers.
+    """Statistics of a corpus.
 
     Attributes:
         corpus: its name.
-        classes: C names.
-        counts: C, utterances of each class in train.
-        conversations: of the train, dev and test split.
-        lengths: how many train conversations (value) have how many utterances (key).
-        casts: how many train conversations have how many speakers.
-        stay: share of utterances whose speaker spoke the one before, too.
-        inertia: how often an emotion is taken over from the speaker's own last utterance.
-        contagion: how often from the last utterance, whoever spoke it. Else it is drawn by ``counts``.
+        classes: C class names.
+        counts: C, the number of train utterances of each class.
+        conversations: the number of conversations in train, dev and test.
+        lengths: number of utterances -> number of train conversations with that length.
+        casts: number of speakers -> number of train conversations with that many.
+        stay: the share of utterances by the same speaker as the utterance before.
+        inertia: the probability that an emotion is copied from the speaker's own last utterance.
+        contagion: the probability that it is copied from the last utterance of any speaker; otherwise it is drawn by
+            ``counts``.
     """
 
     corpus: str
@@ -46,8 +47,8 @@ MELD = Shape(
     },
     casts={1: 96, 2: 463, 3: 264, 4: 122, 5: 58, 6: 25, 7: 8, 8: 1, 9: 1},
     stay=0.224,
-    # In train 44.2 % of the utterances carry the emotion of their speaker's last one (28.6 % by chance), and
-    # 35.8 % that of the utterance before by somebody else. These two give 44.5 % and 35.7 %.
+    # In train, 44.2 % of the utterances have the emotion of their speaker's last one (28.6 % by chance), and
+    # 35.8 % that of the utterance before by another speaker. These two values give 44.5 % and 35.7 %.
     inertia=0.19,
     contagion=0.09,
 )  # fmt: skip
@@ -57,10 +58,10 @@ IEMOCAP = Shape(
     classes=("happiness", "sadness", "neutral", "anger", "excitement", "frustration"),
     counts=(504, 839, 1324, 933, 742, 1468),
     conversations=(108, 12, 31),
-    # Published: 7433 utterances of 151 conversations, 49 each, from 8 to 110. The form between is a guess.
+    # Published: 7433 utterances of 151 conversations, 49 each, from 8 to 110. The distribution between is a guess.
     lengths={8: 3, 18: 7, 26: 13, 34: 17, 42: 19, 50: 20, 58: 15, 68: 11, 80: 9, 95: 4, 110: 2},
     casts={2: 120},
-    # Nothing is published on these three: guesses, high since the emotion of an acted scene lasts.
+    # Nothing is published on these three. They are guesses, and high, because the emotion of an acted scene lasts.
     stay=0.3,
     inertia=0.6,
     contagion=0.1,

@@ -1,4 +1,4 @@
-"""Conversations in the shape of a public corpus, drawn: for trying things without its files."""
+"""Simulated conversations in the shape of a public corpus, for experiments without its files."""
 
 import zlib
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ Signal = Annotated[float, Field(ge=0)]
 Numbers = NDArray[np.int64]
 
 SIGNAL: Mapping[str, float] = {"text": 1.2, "audio": 0.8, "visual": 0.6}
-"""So that a linear classifier finds about as much in them as in real streams, and most in text."""
+"""Chosen so that a linear classifier scores about as well as on real streams, and best on text."""
 
 OTHER_SIGNAL = 0.8
 AMBIENT = 0.5
@@ -28,18 +28,22 @@ WORDS_OF_A_CLASS = 20
 
 
 class Simulated(Corpus):
-    """Simulated conversations: everything that a run on them leaves behind is stamped so.
+    """Simulated conversations; everything that a run on them writes is stamped ``SIMULATED``.
 
-    Lengths, speakers, class shares and the persistence of emotions follow the corpus' published numbers
-    (``ercfw_datasets.shapes``), so context helps; every modality tells of the class through noise of its
-    own, so each adds to the others. Texts say nothing of the emotion.
+    Lengths, speakers, class shares and the persistence of emotions follow the published numbers of the corpus
+    (``ercfw_datasets.shapes``), so context helps. Every modality carries the class under separate noise, so each adds
+    to the others. Texts carry no emotion.
 
     Options:
         like: the corpus.
-        conversations: of the train split, to make it smaller or larger; dev and test in proportion.
-        widths: the width of a modality's vectors; also names further modalities.
-        signal: how far apart the classes of a modality are, in deviations of its noise.
-        seed: of the conversations and their streams; a run's seed has no part in them.
+        conversations: number of train conversations, to make the dataset smaller or larger; dev and test change in
+            proportion.
+        widths: the width of each modality's vectors; may also name further modalities.
+        signal: the distance between the classes of each modality, in standard deviations of its noise.
+        seed: seed of the conversations and their streams; the seed of a run does not change them.
+
+    Raises:
+        InputError: if ``signal`` names a modality without a width.
     """
 
     def __init__(
@@ -57,16 +61,16 @@ class Simulated(Corpus):
 class SimulatedStreams:
     """Streams drawn from the classes.
 
-    An utterance of class c has a hidden vector ``signal * e_c + noise`` with a place for each class; a
-    stream is a fixed random linear map of it to D numbers, and a little noise on each of them. Tokens are drawn as
-    often as words are (Zipf); some of an utterance's are those that its class alone has.
+    The hidden vector of an utterance of class c is ``signal * e_c + noise``, with one entry per class. A stream is a
+    fixed random linear map of it to D numbers, with a little noise on each. Tokens are drawn as often as words occur
+    (Zipf's law); some of an utterance's tokens come from a list of its class.
 
     Args:
         ids: R utterances.
-        classes: ``[R]`` the class of each.
+        classes: ``[R]``, the class of each utterance.
         widths: modality -> D of ``features``.
         signal: modality -> its signal.
-        seed: streams of another seed are other streams.
+        seed: seed of the streams.
     """
 
     def __init__(
@@ -83,10 +87,10 @@ class SimulatedStreams:
         self._widths, self._signal, self._seed = widths, signal, seed
 
     def features(self, modality: str) -> FeatureTable:
-        """The stream in its own width.
+        """Return the stream in its own width.
 
         Raises:
-            InputError: there is no such modality.
+            InputError: if there is no such modality.
         """
         if modality not in self._widths:
             raise InputError.at(
@@ -97,7 +101,7 @@ class SimulatedStreams:
         return self.draw(modality, self._widths[modality])
 
     def draw(self, modality: str, width: int, tokens: bool = False) -> FeatureTable:
-        """The stream in any width, or in tokens of as many kinds."""
+        """Return the stream in any width, or as tokens from a vocabulary of that size."""
         rng = np.random.default_rng([self._seed, zlib.crc32(modality.encode())])
         if tokens:
             return self._draw_tokens(modality, width, rng)
@@ -141,10 +145,10 @@ def simulate(
     conversations: int | None = None,
     instead_of: str = "",
 ) -> tuple[Annotations, SimulatedStreams]:
-    """Conversations of this shape, and their streams.
+    """Return conversations of this shape, and their streams.
 
     Raises:
-        InputError: ``signal`` names a modality without a width.
+        InputError: if ``signal`` names a modality without a width.
     """
     widths = {**WIDTHS, **(widths or {})}
     for modality in signal or {}:
@@ -193,21 +197,21 @@ def _draw_records(shape: Shape, sizes: tuple[int, ...], rng: np.random.Generator
 
 
 def _spread(histogram: Mapping[int, int], size: int, rng: np.random.Generator) -> Numbers:
-    """``[size]`` values at even steps through the histogram, shuffled: its shape without luck."""
+    """Return ``[size]`` values at even steps through the histogram, shuffled, so that its shape is exact."""
     values = np.repeat(list(histogram), list(histogram.values()))
     places = ((np.arange(size) + 0.5) / size * len(values)).astype(np.int64)
     return rng.permutation(values[places]).astype(np.int64)
 
 
 def _draw_speakers(shape: Shape, lengths: Numbers, rng: np.random.Generator) -> Numbers:
-    """``[B, U]`` who speaks; longer conversations tend to have more speakers."""
+    """Return who speaks, ``[B, U]``; longer conversations tend to have more speakers."""
     casts = np.sort(_spread(shape.casts, len(lengths), rng))
     order = np.argsort(lengths + rng.normal(0, lengths.std() + 1e-9, len(lengths)))
     cast = np.empty_like(lengths)
     cast[order] = casts
     speakers = np.zeros((len(lengths), int(lengths.max())), dtype=np.int64)
     for place in range(1, speakers.shape[1]):
-        step = 1 + np.floor(rng.random(len(lengths)) * (cast - 1)).astype(np.int64)  # to anybody else
+        step = 1 + np.floor(rng.random(len(lengths)) * (cast - 1)).astype(np.int64)  # to another speaker
         moved = (speakers[:, place - 1] + np.minimum(step, cast - 1)) % cast
         stays = rng.random(len(lengths)) < shape.stay
         speakers[:, place] = np.where(stays, speakers[:, place - 1], moved)
@@ -215,7 +219,7 @@ def _draw_speakers(shape: Shape, lengths: Numbers, rng: np.random.Generator) -> 
 
 
 def _draw_classes(shape: Shape, speakers: Numbers, rng: np.random.Generator) -> Numbers:
-    """``[B, U]`` classes: the speaker's own last one, the last one spoken, or a fresh one by share."""
+    """Return the classes ``[B, U]``: the speaker's own last one, the last one of anybody, or one drawn by share."""
     rows = np.arange(len(speakers))
     share = np.array(shape.counts) / sum(shape.counts)
     classes = rng.choice(len(share), size=speakers.shape, p=share)

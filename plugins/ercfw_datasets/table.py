@@ -1,4 +1,4 @@
-"""Anybody's corpus: one CSV file of utterances, one file a modality, and clips."""
+"""Any corpus: one CSV file of utterances, one feature file per modality, and clips."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,31 +24,35 @@ TABLE = "utterances.csv"
 
 
 class Table(Corpus):
-    """A CSV file with a line an utterance: conversation, utterance, perhaps speaker, text, label, split, kind, clip.
+    """A CSV file with one line per utterance: conversation, utterance, perhaps speaker, text, label, split, kind, clip.
 
-    Without a speaker column a conversation has one speaker. Conversations stand in the order of their
-    first line; their utterances in the order of the lines. An empty label leaves the utterance
-    unlabelled: models read it, losses and metrics do not. Feature files are
-    ``<root>/<modality>.safetensors`` (rows by utterance id), or ``.npy``, ``.npz`` (a row for each line).
+    Without a speaker column, each conversation has one speaker. Conversations come in the order of their first line,
+    utterances in the order of the lines. An empty label leaves the utterance unlabelled: models read it, but losses and
+    metrics skip it. Feature files are ``<root>/<modality>.safetensors`` (rows by utterance id), or ``.npy``, ``.npz``
+    (one row per line).
 
-    A ``kind`` is what sort of conversation it is; reports tell the kinds' scores apart.
+    ``kind`` is the kind of the conversation. Reports show the scores of each kind separately.
 
-    A ``clip`` is a video or sound file, its path relative to the CSV file's folder; one that is missing or
-    empty is told of, and its utterance has none. Columns ``start`` and ``end`` (seconds) say which stretch of
-    the clip it is; without a clip column they are the utterance's times, of which both must be there.
+    ``clip`` is a video or sound file; its path is relative to the folder of the CSV file. A missing or empty clip
+    causes a warning, and the utterance then has no clip. The columns ``start`` and ``end`` (seconds) give the stretch
+    of the clip that belongs to the utterance. Without a clip column they are the times of the utterance, and both must
+    be given.
 
     Options:
         root: the folder.
-        utterances: the CSV file in it.
-        columns: your name of a column, by ours; a column keeps our name otherwise.
-        labels: a class for a label of the file, to rename or merge (``happy = "happiness"``), or ``""``
-            to leave such utterances out of their conversations. Other labels stay as they are.
-        classes: the classes in order; by default all that train and dev have, sorted.
+        utterances: the CSV file in the folder.
+        columns: your name for each column; columns not listed keep the names above.
+        labels: the class for a label of the file, to rename or merge labels (``happy = "happiness"``), or ``""`` to
+            leave its utterances out of their conversations. Other labels stay unchanged.
+        classes: the classes in order; by default all labels of train and dev, sorted.
         dev: conversations of the dev split, whatever the split column says.
-        test: likewise of the test split.
-        fold: split by conversation into ``folds`` parts instead: this one is test, the next one dev. The
-            parts hang on the conversations' names alone, never on a seed.
-        folds: how many parts.
+        test: conversations of the test split, whatever the split column says.
+        fold: split by conversation into ``folds`` parts instead: this part is test, the next one dev. The parts depend
+            only on the names of the conversations, never on a seed.
+        folds: number of parts.
+
+    Raises:
+        InputError: if the table is missing or damaged, or the options contradict it or each other.
     """
 
     def __init__(
@@ -65,7 +69,7 @@ class Table(Corpus):
         folds: Annotated[int, Field(ge=3)] = 5,
     ) -> None:
         if root is None:
-            raise InputError.at("[data] root", "is not set", "the folder that holds the table")
+            raise InputError.at("[data] root", "is not set", "set it to the folder that contains the table")
         path = root / utterances
         names = {column: (columns or {}).get(column, column) for column in COLUMNS}
         rows = _read(path, names, columns or {}, classes)
@@ -75,7 +79,9 @@ class Table(Corpus):
         if fold is None:
             splits = by_lists(listed, dev, test)
         elif dev or test:
-            raise InputError.at("[data] fold", "splits the conversations, and so do dev and test", "set one")
+            raise InputError.at(
+                "[data] fold", "cannot be combined with dev or test", "set either fold, or dev and test"
+            )
         else:
             splits = by_fold(order, fold, folds)
         learnt = [record for record in records if splits[record.id[0]] != "test"]
@@ -93,7 +99,7 @@ class Table(Corpus):
 
     @classmethod
     def table_to_make(cls, root: Path) -> Path | None:
-        """The table itself, if it is not there."""
+        """Return the path of the table if it does not exist, else None."""
         path = root / TABLE
         return None if path.exists() else path
 
@@ -101,16 +107,16 @@ class Table(Corpus):
 def to_records(
     rows: Sequence[CsvRow], names: Mapping[Column, str], labels: Mapping[str, str], folder: Path
 ) -> list[Record]:
-    """Lines of a table as records, labels mapped; a label mapped to ``""`` becomes None.
+    """Return the rows of a table as records with mapped labels; a label mapped to ``""`` becomes None.
 
     Args:
-        rows: the lines.
+        rows: the rows of the table.
         names: the table's name of each column.
-        labels: a class for a label.
-        folder: what the clips' paths are relative to.
+        labels: the class for each label to be changed.
+        folder: the folder to which the clips' paths are relative.
 
     Raises:
-        InputError: an id is empty, a time is none, or ``labels`` names a label that the file lacks.
+        InputError: if an id is empty, a time is invalid, or ``labels`` names a label that the file lacks.
     """
     _check_mapped(rows, names["label"], labels)
     clip, start, end = names["clip"], names["start"], names["end"]
@@ -141,7 +147,9 @@ def _read(
 def _id(row: CsvRow, column: str) -> str:
     value = row.fields[column].strip()
     if not value:
-        raise InputError.at(f"{row.where}: {column}", "is empty", "every utterance needs its ids")
+        raise InputError.at(
+            f"{row.where}: {column}", "is empty", "every utterance needs a conversation and an utterance id"
+        )
     return intern(value)
 
 
@@ -159,5 +167,5 @@ def _check_mapped(rows: Sequence[CsvRow], column: str, labels: Mapping[str, str]
 def _classes(records: Sequence[Record], path: Path, column: str) -> tuple[str, ...]:
     found = tuple(sorted({record.label for record in records if record.label}))
     if not found:
-        raise InputError.at(f"{path}: {column}", "no utterance has a label", "set [data] classes if that is right")
+        raise InputError.at(f"{path}: {column}", "no utterance has a label", "set [data] classes if this is intended")
     return found

@@ -1,4 +1,4 @@
-"""Raw text, sound and picture to features, and language models that are trained along."""
+"""Extractors that turn raw text, sound and pictures into features, and language models to be fine-tuned."""
 
 from ercfw import Encoder, Extractor, hookimpl
 from ercfw_media.face_expression import FaceExpression
@@ -17,7 +17,7 @@ __all__ = ["FaceDetector", "Pool", "Which", "face_crops", "installed", "pool"]
 
 @hookimpl
 def provide_extractors() -> dict[str, type[Extractor]]:
-    """The extractors by name."""
+    """Return the extractors by name."""
     return {
         "minilm": MiniLm,
         "roberta": Roberta,
@@ -30,5 +30,5 @@ def provide_extractors() -> dict[str, type[Extractor]]:
 
 @hookimpl
 def provide_encoders() -> dict[str, type[Encoder]]:
-    """The encoders by name."""
+    """Return the encoders by name."""
     return {"language-model": LanguageModel}

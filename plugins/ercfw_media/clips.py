@@ -1,9 +1,9 @@
-"""Pictures and sound out of clips: any file that FFmpeg reads, or a stretch of one.
+"""Pictures and sound from clips: any file that FFmpeg reads, or a stretch of one.
 
-A clip is read whole or told to be broken. Broken is what cannot be opened, what ends before the stretch
-does although its header promises more (it was cut off), and what does not decode inside the stretch. A
-stretch that ends beyond a whole file's end is shortened to it; so is one of a format whose header promises
-nothing (MP3, Ogg, WAV), where nobody can tell that it was cut off.
+A clip is either read completely or reported as broken. It is broken if it cannot be opened, if it does not decode
+inside the stretch, or if it was cut off: it ends before the stretch does, although its header promises more. A stretch
+that ends beyond the end of a complete file is shortened. So is a stretch of a format whose header promises no length
+(MP3, Ogg, WAV), because a cut cannot be detected there.
 """
 
 from bisect import bisect_right
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 Coded = TypeVar("Coded", "AudioStream", "VideoStream")
 
 SKIP = 2.0
-"""Seconds that are read through rather than sought over."""
+"""Seconds up to which it is faster to read on than to seek."""
 SAME = 5e-4
-"""Seconds within which times are the same: some formats round to thousandths."""
+"""Seconds within which two times count as equal: some formats round to thousandths."""
 
 
 def read_frames(clip: Clip, most: int, width: int | None = None) -> list[NDArray[np.uint8]]:
-    """At most ``most`` pictures, RGB ``[H, W, 3]``, evenly spread over those that begin in the clip.
+    """Return at most ``most`` pictures, RGB ``[H, W, 3]``, spread evenly over those that begin in the clip.
 
-    They are the middles of ``most`` equal parts; of fewer pictures all are given, each once, and of a stretch
-    in which none begins, the one shown in it. Pictures are turned upright, cut to the clip's half, and made
-    smaller where they are wider than ``width`` then. A file without pictures gives none; the cover of a sound
-    file is no picture.
+    The clip's pictures are divided into ``most`` equal parts, and the middle one of each part is returned. If there are
+    fewer pictures, each is returned once. If none begins in the stretch, the picture shown during it is returned.
+    Pictures are turned upright, cut to the clip's half, and scaled down if they are then wider than ``width``. A file
+    without pictures gives an empty list; the cover of a sound file does not count as a picture.
 
     Raises:
-        BrokenClipError: the clip cannot be read.
-        InputError: PyAV is missing.
+        BrokenClipError: if the clip cannot be read.
+        InputError: if PyAV is not installed.
     """
     with opened(clip, "faces") as file:
         stream = _pictures(file)
@@ -57,11 +57,11 @@ def read_frames(clip: Clip, most: int, width: int | None = None) -> list[NDArray
 
 
 def read_sound(clip: Clip, rate: int) -> NDArray[np.float32] | None:
-    """The clip's sound ``[S]`` at ``rate`` Hz, the average of the first track's channels; None where there is none.
+    """Return the clip's sound ``[S]`` at ``rate`` Hz, the mean of the first track's channels; None if there is none.
 
     Raises:
-        BrokenClipError: the clip cannot be read.
-        InputError: PyAV is missing.
+        BrokenClipError: if the clip cannot be read.
+        InputError: if PyAV is not installed.
     """
     with opened(clip, "sound") as file:
         stream = next(iter(file.container.streams.audio), None)
@@ -83,7 +83,7 @@ def read_sound(clip: Clip, rate: int) -> NDArray[np.float32] | None:
 
 def _known(stream: Coded) -> Coded:
     if stream.codec_context is None:
-        raise BrokenClipError(f"its {stream.type} is coded in a way that is not known here")
+        raise BrokenClipError(f"its {stream.type} has an unknown codec")
     return stream
 
 
@@ -95,9 +95,9 @@ def _pictures(file: MediaFile) -> "VideoStream | None":
 
 
 def _contents(file: MediaFile, stream: "VideoStream") -> tuple[list[int], list[tuple[int, int]]]:
-    """When the clip's pictures are shown, in order, and (shown, stored) of those coded by themselves; in ticks.
+    """Return when the clip's pictures are shown, in order, and (shown, stored) of the key frames; all in ticks.
 
-    Packets tell it without being decoded.
+    Packets state these times, so nothing is decoded.
     """
     file.seek(stream)
     ticks: list[int] = []
@@ -117,7 +117,7 @@ def _contents(file: MediaFile, stream: "VideoStream") -> tuple[list[int], list[t
 
 
 def _at(file: MediaFile, wanted: Sequence[int], keys: Sequence[tuple[int, int]]) -> "Iterator[VideoFrame]":
-    """The pictures shown at these ticks, read through, or sought where the next is far ahead."""
+    """Yield the pictures shown at these ticks, by reading on, or by seeking if the next one is far ahead."""
     stream = _pictures(file)
     if stream is None:
         return
@@ -135,7 +135,7 @@ def _at(file: MediaFile, wanted: Sequence[int], keys: Sequence[tuple[int, int]])
 
 
 def _picture(frame: "VideoFrame", clip: Clip, width: int | None) -> NDArray[np.uint8]:
-    """``[H, W, 3]``."""
+    """Return a frame turned upright, cut and scaled: ``[H, W, 3]``."""
     turns = round(frame.rotation / 90)
     across = frame.height if turns % 2 else frame.width
     if clip.half:
@@ -149,7 +149,7 @@ def _picture(frame: "VideoFrame", clip: Clip, width: int | None) -> NDArray[np.u
 
 
 def _within(file: MediaFile, stream: "AudioStream") -> Iterator[Any]:
-    """The blocks of sound that overlap with the clip."""
+    """Yield the blocks of sound that overlap with the clip."""
     for frame in file.frames(stream):
         begin = file.time(frame.pts, stream)
         if begin >= file.end:
@@ -159,7 +159,7 @@ def _within(file: MediaFile, stream: "AudioStream") -> Iterator[Any]:
 
 
 def _resampled(frames: "Iterable[AudioFrame]", rate: int) -> Iterator[NDArray[np.float32]]:
-    """Mono blocks ``[S]``; a format that changes on the way begins anew."""
+    """Yield mono blocks ``[S]``; a new resampler starts where the format changes."""
     from av import AudioResampler
 
     for _, alike in groupby(frames, lambda frame: (frame.format.name, frame.layout.name, frame.sample_rate)):

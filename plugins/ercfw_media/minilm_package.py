@@ -1,4 +1,4 @@
-"""Where the Python package that brings all-MiniLM-L6-v2 keeps it."""
+"""The place of all-MiniLM-L6-v2 in the Python package that contains it."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
 def minilm_folder() -> Path:
-    """The model's folder.
+    """Return the model's folder.
 
     Raises:
-        InputError: the package is missing, or its weights are not the pinned ones.
+        InputError: if the package is missing, or its weights are not the pinned ones.
     """
     missing = missing_library(PACKAGE, "text")
     return packaged(PACKAGE.replace("-", "_"), "model/model.safetensors", WEIGHTS, "0.1.0", missing).parent

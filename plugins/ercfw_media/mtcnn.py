@@ -1,8 +1,8 @@
-"""The three networks of MTCNN, and the cascade that they make (Zhang et al., 2016, arXiv:1604.02878).
+"""The three networks of MTCNN, and the cascade that they form (Zhang et al., 2016, arXiv:1604.02878).
 
-P-Net looks at every place and size of a picture, R-Net at what P-Net proposes, O-Net at what R-Net leaves.
-B boxes, F frames. Boxes are ``x1, y1, x2, y2`` in pixels, a pixel reaching from its number to the next, and may
-reach over the border of their frame.
+P-Net scans the picture at every place and scale, R-Net refines what P-Net proposes, and O-Net refines what R-Net keeps.
+Shapes: B boxes, F frames. Boxes are ``x1, y1, x2, y2`` in pixels, where a pixel reaches from its number to the next.
+They may extend beyond the border of their frame.
 """
 
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ from torch.nn import functional
 from ercfw_media.mtcnn_weights import WEIGHTS, load_weights
 
 WINDOW, STRIDE = 12, 2
-"""Pixels that P-Net sees at once, and by which it moves on."""
+"""Side in pixels of the window that P-Net sees, and the step in pixels by which it moves."""
 OVERLAP_OF_A_SCALE, OVERLAP = 0.5, 0.7
-"""The share of two boxes in common above which the less probable one goes."""
+"""The overlap of two boxes above which the less probable one is dropped."""
 MOST_PROPOSALS = 2000
-"""Boxes of one frame and scale that are compared with each other; a table of all pairs is made."""
+"""Boxes of one frame and scale that are compared with each other, in a table of all pairs."""
 
 
 def _convolution(channels: int, filters: int, size: int, pool: int = 0) -> list[nn.Module]:
-    """A convolution without padding and, after it, the largest of ``pool`` x ``pool`` at every second place."""
+    """Return an unpadded convolution with PReLU, and max-pooling of stride 2 over ``pool`` x ``pool`` if it is set."""
     layers = [nn.Conv2d(channels, filters, size), nn.PReLU(filters)]
     return [*layers, nn.MaxPool2d(pool, 2, ceil_mode=True)] if pool else layers
 
 
 class PNet(nn.Module):
-    """Proposes boxes: of every window of 12 x 12 pixels, whether a face fills it, and how far off it is."""
+    """Proposes boxes: for every window of 12 x 12 pixels, the probability of a face and the offsets of its box."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,13 +40,13 @@ class PNet(nn.Module):
         self.face = nn.Conv2d(32, 2, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """``[F, 3, H, W]`` of -1 to 1 -> offsets ``[F, 4, h, w]`` in windows, probabilities ``[F, h, w]``."""
+        """Map ``[F, 3, H, W]`` of -1 to 1 to offsets ``[F, 4, h, w]`` in windows, and probabilities ``[F, h, w]``."""
         x = self.features(x)
         return self.box(x), self.face(x).softmax(1)[:, 1]
 
 
 class RNet(nn.Module):
-    """Refines proposals."""
+    """Refines the boxes of P-Net."""
 
     size = 24
 
@@ -60,13 +60,13 @@ class RNet(nn.Module):
         self.face = nn.Linear(128, 2)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """``[B, 3, 24, 24]`` of -1 to 1 -> offsets ``[B, 4]`` in sides of the box, probabilities ``[B]``."""
+        """Map ``[B, 3, 24, 24]`` of -1 to 1 to offsets ``[B, 4]`` in sides of the box, and probabilities ``[B]``."""
         x = self.hidden(_flat(self.features(x)))
         return self.box(x), self.face(x).softmax(1)[:, 1]
 
 
 class ONet(nn.Module):
-    """Refines once more, and says where eyes, nose and mouth are."""
+    """Refines the boxes of R-Net, and locates eyes, nose and mouth."""
 
     size = 48
 
@@ -84,7 +84,7 @@ class ONet(nn.Module):
         self.face = nn.Linear(256, 2)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """``[B, 3, 48, 48]`` of -1 to 1 -> offsets ``[B, 4]``, landmarks ``[B, 10]``, probabilities ``[B]``.
+        """Map ``[B, 3, 48, 48]`` of -1 to 1 to offsets ``[B, 4]``, landmarks ``[B, 10]``, and probabilities ``[B]``.
 
         Landmarks are five x and then five y, in sides of the box from its corner.
         """
@@ -93,7 +93,7 @@ class ONet(nn.Module):
 
 
 def _flat(x: Tensor) -> Tensor:
-    """``[B, C, H, W] -> [B, W * H * C]``: the order of Caffe's Matlab, in which the dense layers were trained."""
+    """Flatten ``[B, C, H, W] -> [B, W * H * C]``, the order of Caffe's Matlab, used to train the dense layers."""
     return x.permute(0, 3, 2, 1).flatten(1)
 
 
@@ -102,7 +102,7 @@ class Detections:
     """Faces of several frames.
 
     Attributes:
-        frame: ``[B]`` int64.
+        frame: ``[B]`` int64, the frame of each face.
         boxes: ``[B, 4]``.
         probabilities: ``[B]``.
         landmarks: ``[B, 5, 2]``: left and right eye (as seen in the picture), nose, left and right corner of the mouth.
@@ -118,7 +118,7 @@ class Mtcnn(nn.Module):
     """The cascade, with the weights of the package ``mtcnn``.
 
     Raises:
-        InputError: a package is missing, or its weights are not the pinned ones.
+        InputError: if a package is missing, or its weights are not the pinned ones.
     """
 
     def __init__(self) -> None:
@@ -130,13 +130,13 @@ class Mtcnn(nn.Module):
     def forward(
         self, frames: Tensor, smallest: float, thresholds: tuple[float, float, float], factor: float
     ) -> Detections:
-        """Finds the faces of frames ``[F, 3, H, W]`` of 0 to 255.
+        """Detect the faces of frames ``[F, 3, H, W]`` of 0 to 255.
 
         Args:
-            frames: pictures of one size, RGB.
+            frames: RGB pictures of one size.
             smallest: side in pixels of the smallest face.
-            thresholds: the least probability by which a box outlives each network.
-            factor: by which each size that is looked for is larger than the next.
+            thresholds: the smallest probability with which a box passes each network.
+            factor: the ratio of each scale of the picture to the one before.
         """
         # With a pixel's channels side by side, P-Net takes less than half the time on a CPU.
         frames = ((frames - 127.5) / 128).contiguous(memory_format=torch.channels_last)  # [F, 3, H, W]
@@ -157,7 +157,7 @@ class Mtcnn(nn.Module):
         return Detections(found.frame[kept], found.boxes[kept], found.probabilities[kept], found.landmarks[kept])
 
     def _propose(self, frames: Tensor, smallest: float, threshold: float, factor: float) -> tuple[Tensor, Tensor]:
-        """The frame ``[B]`` and the square ``[B, 4]`` of each proposal, of all sizes together."""
+        """Return the frame ``[B]`` and the square ``[B, 4]`` of each proposal, of all scales together."""
         height, width = frames.shape[-2:]
         found = [(frames.new_zeros(0, dtype=torch.long), frames.new_zeros(0, 4), frames.new_zeros(0))]
         scale = WINDOW / smallest
@@ -183,14 +183,20 @@ def _refined(boxes: Tensor, offsets: Tensor) -> Tensor:
 
 
 def squares(boxes: Tensor) -> Tensor:
-    """``[B, 4]``: around the same middles, as wide as the longer side."""
+    """Return squares ``[B, 4]`` with the same centres, as wide as the longer side of each box."""
     middles = (boxes[:, :2] + boxes[:, 2:]) / 2  # [B, 2]
     half = (boxes[:, 2:] - boxes[:, :2]).amax(1, keepdim=True) / 2  # [B, 1]
     return torch.cat([middles - half, middles + half], 1)
 
 
 def overlaps(boxes: Tensor, others: Tensor, share_of: Literal["union", "smaller"] = "union") -> Tensor:
-    """``[B, K]``: the area that boxes ``[B, 4]`` and others ``[K, 4]`` share, over their union or the smaller one."""
+    """Return the overlap of each pair of boxes, ``[B, K]``: the common area as a share of another area.
+
+    Args:
+        boxes: ``[B, 4]``.
+        others: ``[K, 4]``.
+        share_of: the area that the common one is divided by: that of the union, or of the smaller box.
+    """
     corner = torch.maximum(boxes[:, None, :2], others[:, :2])  # [B, K, 2]
     common = (torch.minimum(boxes[:, None, 2:], others[:, 2:]) - corner).clamp(min=0).prod(-1)  # [B, K]
     area, area_of_others = ((b[:, 2:] - b[:, :2]).clamp(min=0).prod(-1) for b in (boxes, others))
@@ -202,9 +208,10 @@ def overlaps(boxes: Tensor, others: Tensor, share_of: Literal["union", "smaller"
 def non_maximum_suppression(
     frame: Tensor, boxes: Tensor, scores: Tensor, most: float, share_of: Literal["union", "smaller"] = "union"
 ) -> Tensor:
-    """The places ``[K]`` of boxes that overlap no kept one of a higher score in their frame by more than ``most``.
+    """Return the indices ``[K]`` of boxes that no better kept box of their frame overlaps by more than ``most``.
 
-    Of each frame the ``MOST_PROPOSALS`` highest scores are looked at. Kept ones come frame by frame, highest first.
+    In each frame, only the ``MOST_PROPOSALS`` highest scores are considered. Results are ordered by frame, then by
+    score, highest first.
     """
     kept = [torch.empty(0, dtype=torch.long, device=boxes.device)]
     for number in range(int(frame.max()) + 1 if len(frame) else 0):
@@ -220,11 +227,10 @@ def non_maximum_suppression(
 
 
 def patches(frames: Tensor, frame: Tensor, boxes: Tensor, size: int, *, outside: Literal["zeros", "border"]) -> Tensor:
-    """What boxes ``[B, 4]`` show of frames ``[F, C, H, W]``, as ``[B, C, size, size]``.
+    """Resample the boxes ``[B, 4]`` of frames ``[F, C, H, W]`` to ``[B, C, size, size]``.
 
-    A box is read off the frame halved as often as it takes for the box to be less than twice ``size``, linearly
-    between the four nearest pixels, so that no pixel inside is left out. Outside the frame there are zeros, or its
-    border goes on.
+    The frame is halved until the box is less than twice ``size``, then sampled bilinearly, so that no pixel inside the
+    box is skipped. Outside the frame, pixels are zero or repeat the border.
     """
     out = frames.new_empty(len(boxes), frames.shape[1], size, size)
     sides = (boxes[:, 2:] - boxes[:, :2]).amax(1).clamp(min=1)  # [B]

@@ -1,4 +1,4 @@
-"""The weights of MTCNN's networks, out of the Python package ``mtcnn``, whose own code would import TensorFlow."""
+"""The weights of MTCNN's networks, read from the Python package ``mtcnn``, whose own code would import TensorFlow."""
 
 import pickle
 from importlib import util
@@ -21,10 +21,10 @@ WEIGHTS = {
 
 
 def load_weights(network: nn.Module, name: str) -> None:
-    """Copies the package's weights, which lie as TensorFlow wants them, into a network of the same layers in order.
+    """Copy the package's weights, in TensorFlow's layout, into a network with the same layers in the same order.
 
     Raises:
-        InputError: a package is missing, or its weights are not the pinned ones.
+        InputError: if a package is missing, or its weights are not the pinned ones.
     """
     arrays = read_arrays(decompressed(name))
     with torch.no_grad():
@@ -38,10 +38,10 @@ def load_weights(network: nn.Module, name: str) -> None:
 
 
 def decompressed(name: str) -> bytes:
-    """What joblib has dumped: the arrays of a network, checked before it is opened.
+    """Return what joblib dumped, the arrays of a network; the file is checked before it is opened.
 
     Raises:
-        InputError: a package is missing, or its weights are not the pinned ones.
+        InputError: if a package is missing, or its weights are not the pinned ones.
     """
     if util.find_spec("lz4") is None:
         raise missing_library("lz4", "faces")
@@ -54,13 +54,13 @@ def decompressed(name: str) -> bytes:
 
 
 def read_arrays(dump: bytes) -> list[NDArray[np.float32]]:
-    """The arrays of a list that joblib has dumped, with nothing else of what a pickle can do.
+    """Read a list of arrays that joblib dumped, without allowing anything else that a pickle can do.
 
-    joblib writes each array as a short pickle of its shape and type, one byte that tells how many bytes of
-    padding follow, these, and the values.
+    joblib writes each array as a short pickle of its shape and type, one byte with the number of padding bytes, the
+    padding, and the values.
 
     Raises:
-        pickle.UnpicklingError: the dump holds anything but a list of float32 arrays.
+        pickle.UnpicklingError: if the dump contains anything but a list of float32 arrays.
     """
     file = BytesIO(dump)
 
@@ -69,7 +69,7 @@ def read_arrays(dump: bytes) -> list[NDArray[np.float32]]:
 
         def __setstate__(self, state: dict[str, Any]) -> None:
             if state["dtype"] != np.float32 or state["order"] != "C":
-                raise pickle.UnpicklingError("an array is not of float32 row by row")
+                raise pickle.UnpicklingError("an array is not float32 in row-major order")
             file.seek(file.read(1)[0], 1)
             values = np.frombuffer(file.read(4 * int(np.prod(state["shape"]))), np.float32)
             self.array = values.reshape(state["shape"]).copy()

@@ -1,4 +1,4 @@
-"""Hand-made descriptions of a voice, as openSMILE computes them."""
+"""Hand-crafted features of a voice, computed by openSMILE."""
 
 import json
 from functools import cached_property
@@ -15,7 +15,7 @@ from ercfw_media.packaged import installed
 
 RATE = 16_000
 WINDOW = 0.06
-"""Seconds of the longest window, in which pitch is looked for."""
+"""Seconds of the longest window, in which pitch is estimated."""
 WIDTHS = {
     "ComParE_2016": 6373,
     "eGeMAPSv02": 88,
@@ -25,7 +25,7 @@ WIDTHS = {
     "IS10": 1582,
     "IS13": 6373,
 }
-"""How many numbers a set has."""
+"""The number of features of each set."""
 LICENCE = (
     "openSMILE is free for research and teaching only, not for commercial products: "
     "see the licence of the Python package opensmile (audEERING GmbH)"
@@ -33,18 +33,17 @@ LICENCE = (
 
 
 class OpenSmile(ClipExtractor):
-    """Statistics over a whole utterance's loudness, pitch, spectrum and voice quality (Eyben et al., 2010).
+    """Statistics of loudness, pitch, spectrum and voice quality over an utterance (openSMILE: Eyben et al., 2010).
 
-    The sound is read at 16 kHz, all channels averaged. An utterance without sound is absent; one shorter than
-    60 ms, the longest window, is broken. The values are openSMILE's own, of very different sizes: a model
-    should standardise them. openSMILE's licence allows non-commercial research only, which is told
-    whenever it is used.
+    The sound is read at 16 kHz, with all channels averaged. An utterance without sound is absent; one shorter than 60
+    ms, the longest window, is broken. The values are openSMILE's own and differ widely in scale, so a model should
+    standardise them. openSMILE's licence allows non-commercial research only; a notice says so on every use.
 
     Options:
-        features: the set. ``ComParE_2016`` (Schuller et al., 2016; 6373 numbers) is the one that papers on
-            MELD and IEMOCAP mostly use, ``eGeMAPSv02`` (Eyben et al., 2016; 88) a small one; ``GeMAPSv01b``
-            (62), ``emobase`` (988), and those of the Interspeech challenges of 2009 (384), 2010 (1582) and
-            2013 (6373).
+        features: the set of features. ``ComParE_2016`` (Schuller et al., 2016; 6373 numbers) is the one that most
+            papers on MELD and IEMOCAP use, and ``eGeMAPSv02`` (Eyben et al., 2016; 88) is a small one. The others are
+            ``GeMAPSv01b`` (62), ``emobase`` (988), and those of the Interspeech challenges of 2009 (384), 2010 (1582)
+            and 2013 (6373).
     """
 
     reads = "audio"
@@ -73,11 +72,11 @@ class OpenSmile(ClipExtractor):
         return sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
     def extract_clip(self, clip: Clip) -> NDArray[np.float32] | None:
-        """``[D]`` float32; None for a clip without sound.
+        """Return ``[D]`` float32; None for a clip without sound.
 
         Raises:
-            BrokenClipError: it cannot be read, is too short, or some values are not finite.
-            InputError: a library is missing.
+            BrokenClipError: if the clip cannot be read, is too short, or has values that are not finite.
+            InputError: if a library is missing.
         """
         smile = self._smile
         sound = read_sound(clip, RATE)  # [S]
@@ -87,7 +86,7 @@ class OpenSmile(ClipExtractor):
             raise BrokenClipError(f"its sound lasts {len(sound) / RATE:.3f} s, less than a window of {WINDOW} s")
         values: NDArray[np.float32] = smile.process_signal(sound, RATE).to_numpy(np.float32)[0]  # [D]
         if not np.isfinite(values).all():
-            raise BrokenClipError("openSMILE gives values for it that are not finite")
+            raise BrokenClipError("openSMILE computes values from it that are not finite")
         return values
 
     @cached_property

@@ -19,23 +19,26 @@ from ercfw_media.packaged import installed
 
 MINILM = "minilm"
 READ = ("*.safetensors", "*.json", "*.txt", "*.model")
-"""The files of a model's folder that decide what it does."""
+"""The files of a model's folder that determine what it computes."""
 
 T5_NAMES = (("num_hidden_layers", "num_layers"), ("hidden_size", "d_model"))
-"""What a configuration calls its sizes, and what T5's calls them."""
+"""The usual names of sizes in a configuration, and T5's names for them."""
 
 
 def model_folder(model: str) -> Path:
-    """Where a model lies: ``minilm`` comes with a Python package; else a folder, or a hub id that was fetched before.
+    """Return the folder of a model.
+
+    Args:
+        model: ``minilm``, which comes with a Python package; a folder; or a hub id that was downloaded before.
 
     Raises:
-        InputError: there is no such model here, or it has no safetensors weights.
+        InputError: if the model is not available locally, or has no safetensors weights.
     """
     if model == MINILM:
         return minilm_folder()
     folder = Path(model) if is_folder(Path(model)) else _from_hub(model)
     if not (folder / "config.json").is_file():
-        raise InputError.at("model", f"{folder} has no config.json", "the folder of a transformers model")
+        raise InputError.at("model", f"{folder} has no config.json", "name the folder of a transformers model")
     if not any(folder.glob("*.safetensors")):
         what = f"{folder} has no safetensors weights (pickles are not opened)"
         raise InputError.at("model", what, "save it again with save_pretrained(folder)")
@@ -49,24 +52,24 @@ def _from_hub(model: str) -> Path:
 
     try:
         return Path(snapshot_download(model, local_files_only=True))
-    except Exception as error:  # of many kinds, for names that are no id, ids that are not there, broken caches
+    except Exception as error:  # of many types, for invalid ids, missing models and broken caches
         mend = f"fetch it first: hf download {model}; or name a folder, or 'minilm'"
         raise InputError.at("model", f"'{model}' is neither a folder nor in the local hub cache", mend) from error
 
 
 @lru_cache
 def model_fingerprint(folder: Path) -> str:
-    """A hash of a model's weights, configuration and tokenizer, and of the library that runs them."""
+    """Return a hash of a model's weights, configuration and tokenizer, and of the library that runs them."""
     files = sorted({path for pattern in READ for path in folder.glob(pattern)})
     about = {path.name: sha256(path) for path in files}
     return hashlib.sha256(json.dumps([about, installed("transformers")]).encode()).hexdigest()
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer of a model.
+    """Load the tokenizer of a model.
 
     Raises:
-        InputError: its files are damaged.
+        InputError: if its files are damaged.
     """
     with _quiet_transformers(), _told(folder):
         from transformers import AutoTokenizer
@@ -75,10 +78,10 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def load_network(folder: Path) -> Any:
-    """A model's encoder in float32, without what was trained on top of it.
+    """Load the encoder of a model in float32, without the layers that were trained on top of it.
 
     Raises:
-        InputError: the files do not fit together.
+        InputError: if the files do not fit together.
     """
     with _quiet_transformers(), _told(folder):
         from transformers import AutoModel
@@ -86,17 +89,17 @@ def load_network(folder: Path) -> Any:
         network, about = AutoModel.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
         )
-    # The library draws what it does not find; the pooler, which many files lack, is not used.
+    # The library initialises weights that it does not find at random; the pooler, which many files lack, is not used.
     drawn = sorted(name for name in about["missing_keys"] if not name.startswith("pooler."))
     if drawn:
-        what = f"{folder} holds the weights of another network: {len(drawn)} are missing ({drawn[0]} first)"
-        raise InputError.at("model", what, "the weights that config.json describes")
+        what = f"{folder} has the weights of another network: {len(drawn)} are missing ({drawn[0]} first)"
+        raise InputError.at("model", what, "use the weights that config.json describes")
     return network.eval()
 
 
 @contextmanager
 def _told(folder: Path) -> Iterator[None]:
-    """One message for all that the library raises for configurations, weights and tokenizers that are damaged."""
+    """Turn any error of the library about damaged configurations, weights or tokenizers into one message."""
     try:
         yield
     except Exception as error:
@@ -105,7 +108,7 @@ def _told(folder: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a model's configuration tells: tokens it knows, most tokens of a text, layers, and width."""
+    """The sizes in a model's configuration: vocabulary, most tokens per text, layers, and width."""
 
     vocabulary: int
     positions: int
@@ -114,27 +117,27 @@ class Sizes:
 
 
 def model_sizes(folder: Path) -> Sizes:
-    """The sizes of a model.
+    """Return the sizes of a model.
 
     Raises:
-        InputError: its configuration does not tell them.
+        InputError: if its configuration does not state them.
     """
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        # RoBERTa and its kin count positions from behind the padding token.
+        # RoBERTa and related models number positions from pad_token_id + 1.
         first = config["pad_token_id"] + 1 if "roberta" in config.get("model_type", "") else 0
         positions = config.get("max_position_embeddings", 512) - first
         layers, width = (config.get(usual, config.get(t5)) for usual, t5 in T5_NAMES)
         return Sizes(config["vocab_size"], positions, int(layers), int(width))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError.at("model", f"{folder}/config.json does not tell its sizes: {cause_of(error)}") from error
+        raise InputError.at("model", f"{folder}/config.json does not state the sizes: {cause_of(error)}") from error
 
 
 def check_length(sizes: Sizes, most_tokens: int) -> None:
-    """Refuse texts that are longer than a model can read.
+    """Raise an error if texts may be longer than the model can read.
 
     Raises:
-        InputError: they are.
+        InputError: if ``most_tokens`` exceeds the model's limit.
     """
     if most_tokens > sizes.positions:
         raise InputError.at("most_tokens", f"is {most_tokens}, but this model reads at most {sizes.positions}")
@@ -142,10 +145,10 @@ def check_length(sizes: Sizes, most_tokens: int) -> None:
 
 @contextmanager
 def _quiet_transformers() -> Iterator[None]:
-    """The library imported and used without its talk on stderr.
+    """Import and use the library without its output on stderr.
 
     Raises:
-        InputError: it is not installed.
+        InputError: if it is not installed.
     """
     if util.find_spec("transformers") is None:
         raise missing_library("transformers", "text")

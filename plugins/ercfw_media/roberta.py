@@ -29,20 +29,24 @@ DEFAULT_MODEL = "roberta-base"
 
 
 class Roberta(Extractor):
-    """RoBERTa (Liu et al., 2019), or any encoder that transformers can load, frozen; one vector an utterance.
+    """RoBERTa (Liu et al., 2019), or any encoder that transformers can load, frozen; one vector per utterance.
 
-    The input is MultiEMO's: the utterance with its speaker's name, and the utterances before and after it.
-    An utterance without text is absent. Nothing is downloaded: a model is a folder, or was fetched before
+    The input is that of MultiEMO: the utterance with its speaker's name, and the utterances before and after it. An
+    utterance without text is absent. Nothing is downloaded: a model is a folder, or was downloaded before
     (``hf download roberta-base``).
 
     Options:
         model: a folder, the id of a model in the local hub cache, or ``minilm``.
-        speakers: each utterance begins with its speaker's name and a colon.
-        before: utterances before it that are read with it.
-        after: utterances after it, likewise.
-        most_tokens: of the whole input; neighbours that do not fit are left out, a longer utterance is cut.
-        pooling: ``first`` takes the vector of the first token (``<s>``), ``mean`` averages all.
-        layers: whose vectors stand after one another; -1 = the last, 0 = the embeddings.
+        speakers: whether each utterance begins with its speaker's name and a colon.
+        before: number of utterances before it that are read with it.
+        after: number of utterances after it that are read with it.
+        most_tokens: largest length of the whole input; neighbours that do not fit are left out, and a longer utterance
+            is cut off.
+        pooling: ``first`` takes the vector of the first token (``<s>``), ``mean`` averages those of all tokens.
+        layers: the layers whose vectors are concatenated; -1 = the last, 0 = the embeddings.
+
+    Raises:
+        InputError: if the model is not available locally, or lacks these layers or this length.
     """
 
     reads = "text"
@@ -65,19 +69,19 @@ class Roberta(Extractor):
         sizes = model_sizes(self._folder)
         check_length(sizes, most_tokens)
         if any(not -sizes.layers - 1 <= layer <= sizes.layers for layer in layers):
-            raise InputError.at("layers", f"the model has layers 0 to {sizes.layers}", "or -1, the last")
+            raise InputError.at("layers", f"the model has layers 0 to {sizes.layers}", "-1 is the last one")
         self.dim = sizes.width * len(layers)
         self.causal = after == 0
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the model's files, the library that runs them, and the settings."""
+        """A hash of the model's files, the version of the library that runs them, and the settings."""
         about = [model_fingerprint(self._folder), vars(self._template), self._pooling, self._layers]
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
     @torch.inference_mode()
     def extract(self, conversation: Conversation) -> Sequence[NDArray[np.float32] | None]:
-        """U vectors ``[D]`` float32; None for an utterance without text."""
+        """Return U vectors ``[D]`` float32; None for an utterance without text."""
         tokenizer, network, device = self._loaded
         found = read_tokens(tokenizer, conversation, self._template)
         lengths = [len(ids or ()) for ids in found]

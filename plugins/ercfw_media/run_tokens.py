@@ -1,4 +1,4 @@
-"""Texts through a transformers encoder, those of like length together, so that little is padded."""
+"""Runs texts through a transformers encoder, grouped by length, so that there is little padding."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 SLACK, FEW = 0.15, 128
-"""Padding that a group may hold: a share of its real tokens, and what costs less than a further group would."""
+"""Padding that a group may contain: this share of its real tokens, or so few that a further group would cost more."""
 MOST_TOKENS = 4096
-"""Of a group with its padding, so that memory has a bound."""
+"""Largest number of tokens of a group, padding included, to bound memory."""
 
 Pooling = Literal["mean", "first"]
 
@@ -17,16 +17,16 @@ Pooling = Literal["mean", "first"]
 def vectors_of(
     network: Any, tokens: Tensor, lengths: Sequence[int], pooling: Pooling, layers: Sequence[int] = (-1,)
 ) -> Tensor:
-    """One vector a text, ``[N, D]``: of each layer the mean of the tokens' vectors, or the first token's.
+    """Return one vector per text, ``[N, D]``: in each layer, the mean of the tokens' vectors or the first token's.
 
-    A text gives the same alone and in any company, up to rounding; one of length 0 gives zeros.
+    The vector of a text does not depend on the other texts, up to rounding. A text of length 0 gives zeros.
 
     Args:
-        network: of transformers.
-        tokens: ``[N, T]`` int64, padded behind.
-        lengths: N, on the host.
-        pooling: how a text's tokens become one vector.
-        layers: which layers' vectors stand after one another; -1 = the last.
+        network: an encoder of transformers.
+        tokens: ``[N, T]`` int64, padded at the end.
+        lengths: N lengths, on the host.
+        pooling: how the vectors of a text's tokens become one vector.
+        layers: the layers whose vectors are concatenated; -1 = the last.
     """
     rows: list[int] = []
     found: list[Tensor] = []
@@ -49,7 +49,7 @@ def vectors_of(
 
 
 def _pool(hidden: Tensor, real: Tensor, pooling: Pooling) -> Tensor:
-    """``[n, t, D]`` and which tokens are real ``[n, t]`` -> ``[n, D]``."""
+    """Pool ``[n, t, D]`` over the real tokens, given by ``[n, t]`` -> ``[n, D]``."""
     if pooling == "first":
         return hidden[:, 0]
     real = real.unsqueeze(-1)  # [n, t, 1]
@@ -57,7 +57,7 @@ def _pool(hidden: Tensor, real: Tensor, pooling: Pooling) -> Tensor:
 
 
 def _groups(lengths: Sequence[int]) -> list[list[int]]:
-    """Rows of like length, shortest first; those of length 0 are in none."""
+    """Return groups of rows of similar length, shortest first; rows of length 0 are in no group."""
     groups: list[list[int]] = []
     real = 0
     for row in sorted(range(len(lengths)), key=lengths.__getitem__):

@@ -1,4 +1,4 @@
-"""Words to token ids, for encoders that read them."""
+"""Text to token ids, for encoders that read them."""
 
 import hashlib
 import json
@@ -19,17 +19,22 @@ MostTokens = Annotated[int, Field(ge=8, le=8192)]
 
 
 class Tokens(Extractor):
-    """The token ids of each utterance, ``[T]``, as a language model's own tokenizer makes them.
+    """The token ids of each utterance, ``[T]``, by the tokenizer of a language model.
 
-    For ``[encoder.X] use = "language-model"``, which is trained on them. An utterance without text is absent.
+    Use them with ``[encoder.X] use = "language-model"``, which is fine-tuned on them. An utterance without text is
+    absent.
 
     Options:
-        model: whose tokenizer: ``minilm``, the folder of a transformers model, or the id of one in the local
-            hub cache.
-        speakers: each utterance begins with its speaker's name and a colon.
-        before: utterances before it that are read with it.
-        after: utterances after it, likewise.
-        most_tokens: of the whole input; neighbours that do not fit are left out, a longer utterance is cut.
+        model: the model whose tokenizer is used: ``minilm``, the folder of a transformers model, or the id of one in
+            the local hub cache.
+        speakers: whether each utterance begins with its speaker's name and a colon.
+        before: number of utterances before it that are read with it.
+        after: number of utterances after it that are read with it.
+        most_tokens: largest length of the whole input; neighbours that do not fit are left out, and a longer utterance
+            is cut off.
+
+    Raises:
+        InputError: if the model is not available locally, or cannot read inputs of this length.
     """
 
     reads = "text"
@@ -58,7 +63,7 @@ class Tokens(Extractor):
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
     def extract(self, conversation: Conversation) -> Sequence[NDArray[np.int64] | None]:
-        """U arrays ``[T]`` int64; None for an utterance without text."""
+        """Return U arrays ``[T]`` int64; None for an utterance without text."""
         found = read_tokens(self._tokenizer, conversation, self._template)
         return [None if ids is None else np.array(ids, dtype=np.int64) for ids in found]
 

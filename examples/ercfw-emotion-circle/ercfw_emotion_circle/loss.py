@@ -1,4 +1,4 @@
-"""Cross-entropy with targets that are spread over near emotions."""
+"""Cross-entropy with targets that are spread over similar emotions."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -12,17 +12,18 @@ from ercfw_emotion_circle.places import USUAL, Place
 
 
 class EmotionCircle(Loss):
-    """Cross-entropy against targets that fall off with the distance from the label; the mean over labelled rows.
+    """Cross-entropy against targets that decrease with the distance from the label, averaged over labelled rows.
 
-    The target of class c, where y is the label, is the share of ``exp(-d(c, y)^2 / (2 spread^2))`` among all
-    classes, and d the distance of their places on Russell's circle (1980). With a small spread it is cross-entropy.
+    For label y, the target of class c is ``exp(-d(c, y)^2 / (2 spread^2))``, divided by its sum over all classes. d is
+    the distance between the places of two emotions on Russell's circle (1980). As the spread approaches
+    0, the loss becomes plain cross-entropy.
 
     Options:
-        spread: how far from its label a target reaches; the circle's radius is 1.
-        places: of classes that have no usual place, or are to have another.
+        spread: how far targets reach from the label; the radius of the circle is 1.
+        places: the places of classes that have no default place, or that should have another one.
 
     Raises:
-        InputError: a class has no place, a place no class, or two classes share one.
+        InputError: if a class has no place, ``places`` names an unknown class, or two classes have the same place.
     """
 
     targets_of: Tensor
@@ -42,7 +43,7 @@ class EmotionCircle(Loss):
         self.register_buffer("targets_of", nearness.softmax(-1).float(), persistent=False)  # [C, C]
 
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
-        """``[]``; 0 where nothing is labelled."""
+        """Return the loss ``[]``; 0 if nothing is labelled."""
         here = labelled(targets, self.target)  # [N]
         log_p = outputs.heads[self.target].logits.float().log_softmax(-1)  # [N, C]
         wanted = self.targets_of[targets[self.target].clamp(min=0)]  # [N, C]
@@ -50,19 +51,23 @@ class EmotionCircle(Loss):
 
 
 def _of(classes: tuple[str, ...], places: Mapping[str, Place]) -> list[Place]:
-    """The place of each class."""
+    """Return the place of each class.
+
+    Raises:
+        InputError: if a class has no place, ``places`` names an unknown class, or two classes have the same place.
+    """
     known = {**USUAL, **places}
     for name in places:
         if name not in classes:
-            raise InputError.at(f"places.{name}", "is no class of the data", ", ".join(classes))
+            raise InputError.at(f"places.{name}", "is not a class of the data", ", ".join(classes))
     for name in classes:
         if name not in known:
-            mend = f"places.{name} = {{ angle = 245, strength = 1 }}, say"
+            mend = f"places.{name} = {{ angle = 245, strength = 1 }}, for example"
             raise InputError.at("places", f"class '{name}' has no place", mend)
     owners: dict[tuple[float, float], str] = {}
     for name in classes:
         point = known[name].point
         if point in owners:
-            raise InputError.at(f"places.{name}", f"is where '{owners[point]}' is: the loss could not tell them apart")
+            raise InputError.at(f"places.{name}", f"is the place of '{owners[point]}', too: choose another one")
         owners[point] = name
     return [known[name] for name in classes]

@@ -1,4 +1,4 @@
-"""Where emotions lie: the option types of the loss."""
+"""The places of emotions: the option types of the loss."""
 
 import math
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ class Place(BaseModel):
 
     Attributes:
         angle: in degrees: 0 pleasure, 90 arousal, 180 displeasure, 270 sleepiness.
-        strength: 0 in the middle, 1 on the circle.
+        strength: the distance from the middle: 0 in the middle, 1 on the circle.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,4 +36,7 @@ USUAL: Mapping[str, Place] = MappingProxyType({
     "surprise": Place(angle=75), "anger": Place(angle=105), "angry": Place(angle=105), "fear": Place(angle=120),
     "frustrated": Place(angle=140), "disgust": Place(angle=155), "sadness": Place(angle=210), "sad": Place(angle=210),
 })  # fmt: skip
-"""MELD's and IEMOCAP's classes, put by hand between the eight directions that Russell names; of no measurement."""
+"""The default places of the classes of MELD and IEMOCAP.
+
+They were set by hand between the eight directions that Russell names; they were not measured.
+"""

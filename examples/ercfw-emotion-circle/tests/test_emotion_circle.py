@@ -59,8 +59,8 @@ def test_a_near_mistake_costs_less_than_a_far_one() -> None:
 @pytest.mark.parametrize(
     ("places", "says"),
     [
-        ({"hope": Place()}, "places.hope: is no class of the data"),
-        ({"anger": Place(angle=120)}, "places.fear: is where 'anger' is"),
+        ({"hope": Place()}, "places.hope: is not a class of the data"),
+        ({"anger": Place(angle=120)}, "places.fear: is the place of 'anger', too"),
     ],
 )
 def test_places_that_can_not_be(places: dict[str, Place], says: str) -> None:

@@ -1,4 +1,4 @@
-"""Whom an utterance may read, in the bins that attention runs on."""
+"""Masks that say which utterances each utterance may attend to, in the bins that attention runs on."""
 
 from functools import cached_property
 
@@ -8,35 +8,36 @@ from torch import Tensor
 from ercfw import Layout
 
 BLOCK = 256
-"""Queries that are masked at once where each has a mask of its own."""
+"""Queries per block where each query has its own mask; a wider bin is long (``BinMask.is_long``)."""
 
 
 class AttentionMask:
-    """An utterance may read those of its own conversation that are present; where causal, up to itself.
+    """A mask that lets each utterance attend to the present utterances of its own conversation.
 
-    Made once a batch, for all blocks that read the same utterances.
+    If causal, an utterance attends to itself and to earlier ones only. One mask per batch serves all blocks that attend
+    to the same utterances.
 
     Args:
-        layout: the order of the rows.
-        present: ``[N]`` bool, False = nobody reads this one.
-        causal: nobody reads what comes later.
+        layout: the layout of the batch, which gives the order of the rows.
+        present: ``[N]`` bool; False = never attended to.
+        causal: whether later utterances are hidden.
 
     Attributes:
-        bins: the mask of each group of the layout's bins.
+        bins: one mask per group of the layout's bins.
     """
 
     def __init__(self, layout: Layout, present: Tensor, causal: bool = False) -> None:
         self.layout = layout
         self.present = present
         self.causal = causal
-        # An empty place counts to conversation 0: nobody reads it, and nobody reads what it finds.
+        # An empty place counts as conversation 0. It is never attended to, and its own result is discarded.
         conversation = layout.to_bins(layout.conversation)  # [b, W] each
         seen = layout.to_bins(present)  # [b, W] each
         self.bins = [BinMask(*parts, causal) for parts in zip(conversation, seen, strict=True)]
 
     @cached_property
     def answered(self) -> Tensor:
-        """``[N, 1]`` bool, False = this one may read nobody."""
+        """``[N, 1]`` bool; False where an utterance has nothing to attend to."""
         never = len(self.present)
         place = torch.where(self.present, self.layout.position, never)  # [N]
         first = torch.full_like(self.layout.lengths, never)  # [B]
@@ -48,9 +49,9 @@ class BinMask:
     """The mask of b bins of width W.
 
     Args:
-        conversation: ``[b, W]`` int64.
-        seen: ``[b, W]`` bool, False = nobody reads this place.
-        causal: nobody reads what comes later.
+        conversation: ``[b, W]`` int64, the conversation of each place.
+        seen: ``[b, W]`` bool; False = never attended to.
+        causal: whether later places are hidden.
     """
 
     def __init__(self, conversation: Tensor, seen: Tensor, causal: bool) -> None:
@@ -60,18 +61,24 @@ class BinMask:
 
     @property
     def is_long(self) -> bool:
-        """Too wide for a mask ``[b, 1, W, W]``; such a bin holds one conversation."""
+        """Whether the bin is too wide for a mask ``[b, 1, W, W]``; such a bin holds one conversation."""
         return self.seen.shape[1] > BLOCK
 
     @cached_property
     def whole(self) -> Tensor:
-        """``[b, 1, W, W]`` bool; in long bins, where not causal, ``[b, 1, 1, W]``: the same for all queries."""
+        """The mask of all queries: ``[b, 1, W, W]`` bool.
+
+        For long bins that are not causal it is ``[b, 1, 1, W]``, because all queries share one mask.
+        """
         if self.is_long and not self.causal:
             return _with_some(self.seen[:, None, None])
         return self.of(0, self.seen.shape[1])
 
     def of(self, start: int, stop: int) -> Tensor:
-        """``[b, 1, stop - start, W]`` bool, what these queries read; where causal ``[b, 1, stop - start, stop]``."""
+        """Return the mask of the queries from ``start`` to ``stop``: ``[b, 1, stop - start, W]`` bool.
+
+        If causal, it is ``[b, 1, stop - start, stop]``, because no query sees a later key.
+        """
         end = stop if self.causal else self.seen.shape[1]
         alike = self.conversation[:, start:stop, None] == self.conversation[:, None, :end]  # [b, Q, end]
         visible = alike & self.seen[:, None, :end]  # [b, Q, end]
@@ -79,5 +86,8 @@ class BinMask:
 
 
 def _with_some(visible: Tensor) -> Tensor:
-    """A query that reads nobody reads all: a softmax over nothing is NaN, and what it finds is not used."""
+    """Let a query that may attend to nothing attend to everything.
+
+    A softmax over nothing is NaN. The result of such a query is discarded.
+    """
     return visible | ~visible.any(-1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Contrast between the rows of a batch, which supervised contrastive losses share, in bounded memory."""
+"""Contrast between the rows of a batch in bounded memory, for supervised contrastive losses."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -13,40 +13,43 @@ from torch.nn import functional as F
 from ercfw_basics.blocks.products import fill_up, multiply, multiply_rows
 
 Block = Annotated[int, Field(ge=1)]
-"""Rows whose pairs are held at once: peak memory is a few times ``block x N`` numbers, values do not change."""
+"""Rows whose pairs are held in memory at once.
+
+Peak memory is a few times ``block x N`` numbers. Values do not depend on it.
+"""
 
 FEW = 128
-"""Rows: labels of fewer are looked at together with their neighbours."""
+"""Labels with fewer rows than this are processed together with neighbouring labels."""
 
 
 def contrast(
     z: Tensor, label: Tensor, weight: Tensor, *, temperature: float, focus: float = 0.0, block: Block = 1024
 ) -> Tensor:
-    """How far the rows of a label are from each other, seen from all labelled rows: ``[]``.
+    """Return the contrastive loss of rows with the same label against all labelled rows: ``[]``.
 
-    With A(i) the labelled rows but i, and P(i) those of i's label among them::
+    Let A(i) be all labelled rows except i, and P(i) the rows of A(i) that have the label of i::
 
         s_ij = softmax over j in A(i) of (z_i . z_j / temperature)
         result = -sum_i weight_i 1/|P(i)| sum_{j in P(i)} (1 - s_ij)^focus log s_ij
 
-    A row with P(i) empty gives 0. Finite, gradients too, for any z whose products are.
+    A row with an empty P(i) adds 0. The result and its gradients are finite whenever the products z_i . z_j are.
 
     Args:
         z: ``[N, E]``, float32 or float64.
-        label: ``[N]`` int64, negative = unlabelled.
-        weight: ``[N]``, of z's type; without a gradient.
+        label: ``[N]`` int64; negative = unlabelled.
+        weight: ``[N]``, in the dtype of z; receives no gradient.
         temperature: divides the products.
-        focus: how much more a hard pair counts; 0 = all alike.
-        block: rows whose pairs are held at once.
+        focus: how much more a hard pair counts than an easy one; 0 = all pairs count alike.
+        block: rows whose pairs are held in memory at once.
     """
     with torch.autocast(z.device.type, enabled=False):
         return _Contrast.apply(z, label, weight, temperature, focus, block)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class _Contrast(torch.autograd.Function):
-    """The result is one number, so its gradient is made along with it, block of pairs by block of pairs.
+    """The loss is a single number, so its gradient is computed in the forward pass, block of pairs by block of pairs.
 
-    The rows of a label stand side by side: most pairs are of two labels, and need no more than the softmax.
+    Rows are sorted by label. Most pairs are of two different labels and need only the softmax.
     """
 
     @staticmethod
@@ -55,10 +58,10 @@ class _Contrast(torch.autograd.Function):
     ) -> Tensor:
         count = len(z)
         label, order = label.clamp(min=-1).sort(descending=True)
-        z = fill_up(z[order])  # the rows that come on are not labelled, and change nothing
+        z = fill_up(z[order])  # the added rows are unlabelled and change nothing
         label, weight = (F.pad(x, (0, len(z) - count), value=-1) for x in (label, weight[order]))  # [N] each
         share = _shares(label, weight)  # [N]
-        # Half the least number, not -inf: with nothing to contrast with, a softmax over -inf alone is NaN.
+        # Half the most negative number, not -inf: if a row has nothing to contrast with, a softmax over -inf is NaN.
         away = torch.finfo(z.dtype).min / 2
         bias = torch.zeros_like(weight).masked_fill(label < 0, away)  # [N]
         kin = _kin(label)
@@ -86,16 +89,22 @@ class _Contrast(torch.autograd.Function):
 
 
 def _shares(label: Tensor, weight: Tensor) -> Tensor:
-    """What a pair of a row with another of its label weighs ``[N]``; the labels ``[N]`` fall."""
+    """Return the weight of a pair of each row with another row of its label: ``[N]``.
+
+    The labels ``[N]`` must be sorted in descending order.
+    """
     rising = -label  # [N]
-    alike = torch.searchsorted(rising, rising, right=True) - torch.searchsorted(rising, rising)  # [N], itself too
+    alike = torch.searchsorted(rising, rising, right=True) - torch.searchsorted(rising, rising)  # [N], itself included
     return torch.where(label >= 0, weight / (alike - 1).clamp(min=1), 0.0)  # [N]
 
 
 def _kin(label: Tensor) -> list[slice]:
-    """Runs of rows, none of which has its label in another run; the labels ``[N]`` fall."""
+    """Split the rows into runs such that no label occurs in two runs.
+
+    The labels ``[N]`` must be sorted in descending order.
+    """
     if label.device.type != "cpu":
-        return [slice(0, len(label))]  # for more, the host would have to wait for the device
+        return [slice(0, len(label))]  # finding more runs would make the host wait for the device
     starts = [0]
     for end in torch.unique_consecutive(label, return_counts=True)[1].cumsum(0).tolist():
         if end - starts[-1] >= FEW:
@@ -106,9 +115,9 @@ def _kin(label: Tensor) -> list[slice]:
 def _pairs(
     scores: Tensor, label: Tensor, share: Tensor, start: int, kin: Sequence[slice], focus: float
 ) -> tuple[Tensor, Tensor]:
-    """The sum of ``-share (1 - s)^focus log s`` ``[]`` over the pairs of a label, and its slopes by the scores.
+    """Return the sum of ``-share (1 - s)^focus log s`` ``[]`` over pairs of one label, and its gradient by the scores.
 
-    Scores and slopes are ``[block, N]``, of the rows from ``start`` on; the scores are used up.
+    Scores and gradient are ``[block, N]``, for the rows from ``start`` on. The scores are overwritten.
     """
     s = scores.softmax(1)  # [block, N]
     log_sum = scores.amax(1, keepdim=True) - s.amax(1, keepdim=True).log_()  # [block, 1]
@@ -134,15 +143,15 @@ def _pairs(
 
 
 def _focal(log_s: Tensor, s: Tensor, weight: Tensor, focus: float) -> tuple[Tensor, Tensor]:
-    """The sum of ``-weight (1 - s)^focus log s`` ``[]``, and its slopes by ``log s``; all ``[rows, run]``.
+    """Return the sum of ``-weight (1 - s)^focus log s`` ``[]``, and its derivatives by ``log s``; all ``[rows, run]``.
 
-    The weights are used up.
+    The weights are overwritten.
     """
     if not focus:
         return -(weight * log_s).sum(), -weight
     rest = torch.expm1(log_s).neg_().clamp_(min=torch.finfo(s.dtype).tiny)  # [rows, run], 1 - s
     weight *= rest**focus
     value = -(weight * log_s).sum()  # []
-    # (1 - s)^focus (focus s log s / (1 - s) - 1): finite, as the quotient stays within [-1, 0], even where a
-    # power below 1 has no slope.
+    # (1 - s)^focus (focus s log s / (1 - s) - 1) is finite even where a power below 1 has no derivative,
+    # because s log s / (1 - s) stays within [-1, 0].
     return value, torch.addcdiv(s.new_full((), -1), log_s * s, rest, value=focus).mul_(weight)

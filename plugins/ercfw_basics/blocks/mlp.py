@@ -8,7 +8,7 @@ from ercfw_basics.blocks.products import Linear
 
 
 def mlp(dim: int, hidden: int, layers: int, dropout: float) -> nn.Sequential:
-    """Linear maps, each with ReLU and dropout: ``[N, dim] -> [N, hidden]``."""
+    """Build linear maps, each followed by ReLU and dropout: ``[N, dim] -> [N, hidden]``."""
     widths = [dim] + [hidden] * layers
     return nn.Sequential(
         *(

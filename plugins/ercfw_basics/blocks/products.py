@@ -1,8 +1,9 @@
-"""Matrix products of rows on processors: by the faster library, and for few different numbers of rows.
+"""Matrix products of rows on CPUs: by the faster library, and for few different numbers of rows.
 
-torch multiplies float32 by MKL, which leaves AVX-512 aside on processors that are not Intel's; oneDNN does not, and
-is as exact. But oneDNN writes code for every new shape, which takes up to a millisecond and half a mebibyte each,
-and no two batches have the same number of rows: so rows of zeros fill them up to a multiple of ``EVEN``.
+torch multiplies float32 matrices with MKL, which does not use AVX-512 on processors that are not Intel's. oneDNN does,
+and is as exact. But oneDNN generates code for every new shape, which takes up to a millisecond and half a mebibyte
+each, and the number of rows changes from batch to batch. Rows of zeros therefore pad the rows to a multiple of
+``EVEN``.
 """
 
 from functools import cache
@@ -15,24 +16,24 @@ from torch.nn import functional as F
 
 EVEN = 64
 LARGE = 4096
-"""Rows from which on nothing is filled up: what is won is little then, and the copies take memory."""
+"""Number of rows from which on nothing is padded: there the gain is small, and the copies take memory."""
 
 
 class Linear(nn.Linear):
-    """torch's linear map, with its products as this module makes them."""
+    """torch's linear layer, with the products of this module."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """``[..., in] -> [..., out]``."""
+        """Map ``[..., in] -> [..., out]``."""
         return linear(input, self.weight, self.bias)
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``x`` ``[..., I]`` times ``weight`` ``[O, I]`` transposed, and the bias ``[O]``: ``[..., O]``.
+    """Return ``x`` ``[..., I]`` times ``weight`` ``[O, I]`` transposed, plus the bias ``[O]``: ``[..., O]``.
 
-    As ``torch.nn.functional.linear``, under autocast too; but it can be differentiated only once.
+    Behaves like ``torch.nn.functional.linear``, also under autocast, but can be differentiated only once.
     """
     device = x.device.type
-    autocast = torch.is_autocast_enabled(device) and x.dtype != torch.float64  # which torch's leaves alone, too
+    autocast = torch.is_autocast_enabled(device) and x.dtype != torch.float64  # as torch's autocast does
     dtype = torch.get_autocast_dtype(device) if autocast else x.dtype
     if not _is_ours(x, dtype) or not (autocast or weight.dtype == dtype):
         return F.linear(x, weight, bias)
@@ -42,7 +43,10 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def multiply(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``x`` ``[N, I]`` times ``weight`` ``[O, I]`` transposed, and the bias ``[O]``: ``[N, O]``, without a graph."""
+    """Return ``x`` ``[N, I]`` times ``weight`` ``[O, I]`` transposed, plus the bias ``[O]``: ``[N, O]``.
+
+    No autograd graph is recorded.
+    """
     if not _is_ours(x, weight.dtype):
         return F.linear(x.to(weight.dtype), weight, bias)
     product = _product(fill_up(x, weight.dtype), weight, bias)  # [N or more, O]
@@ -50,14 +54,24 @@ def multiply(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def multiply_rows(change: Tensor, x: Tensor) -> Tensor:
-    """``change`` ``[N, O]`` transposed times ``x`` ``[N, I]``, ``[O, I]``, without a graph: a weight's gradient."""
+    """Return ``change`` ``[N, O]`` transposed times ``x`` ``[N, I]``: ``[O, I]``, the gradient of a weight.
+
+    No autograd graph is recorded.
+    """
     if not _is_ours(x, change.dtype):
         return change.t() @ x.to(change.dtype)
     return _product(fill_up(change, change.dtype).t(), fill_up(x, change.dtype).t())
 
 
 def fill_up(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-    """``[N, D]``, contiguous and perhaps in another type, with rows of zeros up to an even number of them."""
+    """Pad ``x`` ``[N, D]`` with rows of zeros to a multiple of ``EVEN`` rows; the result is contiguous.
+
+    Nothing is padded on other devices than CPUs, or from ``LARGE`` rows on.
+
+    Args:
+        x: the rows.
+        dtype: the dtype of the result; None = that of ``x``.
+    """
     rows = len(x)
     more = -rows % EVEN if x.device.type == "cpu" and rows < LARGE else 0
     if not more:
@@ -95,13 +109,13 @@ class _Linear(torch.autograd.Function):
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if x.dtype == torch.bfloat16:
-        return F.linear(x, weight, bias)  # oneDNN's already
+        return F.linear(x, weight, bias)  # torch uses oneDNN here already
     product: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
     return product
 
 
 def _is_ours(x: Tensor, dtype: torch.dtype) -> bool:
-    """Whether oneDNN is to multiply such rows, and not whatever torch takes."""
+    """Return whether oneDNN should multiply these rows, instead of the library that torch would choose."""
     if x.device.type != "cpu" or not x.numel() or torch.compiler.is_compiling():
         return False
     return (dtype == torch.float32 and _mkl_is_slow()) or (dtype == torch.bfloat16 and _has_bf16())
@@ -109,7 +123,7 @@ def _is_ours(x: Tensor, dtype: torch.dtype) -> bool:
 
 @cache
 def _mkl_is_slow() -> bool:
-    about: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # which older versions of torch lack
+    about: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older versions of torch lack it
     amd = bool(about.get("avx512_f")) and "AMD" in about["cpu_name"]
     return amd and bool(torch.backends.mkl.is_available()) and _has_onednn()  # type: ignore[no-untyped-call]
 

@@ -1,4 +1,4 @@
-"""What transformers over utterances are built of: a layer, and the sinusoids that tell it the order."""
+"""Building blocks of transformers over utterances: a layer, and sinusoids that encode positions."""
 
 import math
 
@@ -10,9 +10,9 @@ from ercfw_basics.blocks.attention_mask import AttentionMask
 
 
 def sinusoids(position: Tensor, width: int) -> Tensor:
-    """Sines, then cosines, of each place at wavelengths from 2 pi to 20000 pi: ``[N] -> [N, width]``.
+    """Return sines, then cosines, of each position, at wavelengths from 2 pi to 20000 pi: ``[N] -> [N, width]``.
 
-    Vaswani et al. (2017), section 3.5; there is no longest conversation.
+    See Vaswani et al. (2017), section 3.5. Conversations may be of any length.
     """
     powers = torch.arange(0, width, 2, device=position.device) / width  # [width/2]
     angles = position.unsqueeze(-1) * torch.exp(-math.log(10_000.0) * powers)  # [N, width/2]
@@ -22,14 +22,14 @@ def sinusoids(position: Tensor, width: int) -> Tensor:
 class TransformerLayer(nn.Module):
     """Attention, then a feed-forward block, each on normalised rows and added to its input (pre-norm).
 
-    Vaswani et al. (2017), with the norms inside the residual branches (Xiong et al., 2020), so that no
-    warm-up is needed.
+    The layer of Vaswani et al. (2017), with the norms inside the residual branches (Xiong et al., 2020), so that
+    training needs no warm-up.
 
     Args:
         width: D.
-        heads: attention heads, a divisor of D.
+        heads: number of attention heads, a divisor of D.
         ffn: hidden width of the feed-forward block.
-        dropout: rate on attention weights and on what each branch adds.
+        dropout: dropout rate on the attention weights and on what each branch adds.
     """
 
     def __init__(self, width: int, heads: int, ffn: int, dropout: float) -> None:
@@ -41,13 +41,13 @@ class TransformerLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, source: Tensor, mask: AttentionMask) -> Tensor:
-        """``x`` ``[N, D]`` reads ``source`` ``[N, D]`` (perhaps itself) as ``mask`` allows -> ``[N, D]``."""
+        """Attend from ``x`` ``[N, D]`` to ``source`` ``[N, D]`` (possibly ``x``) as ``mask`` allows -> ``[N, D]``."""
         x = x + self.dropout(self.attention(*self._normalised(x, source), mask))  # [N, D]
         x = x + self.dropout(self.ffn(self.ffn_norm(x)))  # [N, D]
         return x
 
     def weights(self, x: Tensor, source: Tensor, mask: AttentionMask) -> Tensor:
-        """The weights ``[N, H, U]`` with which ``forward`` reads ``source``."""
+        """Return the attention weights ``[N, H, U]`` that ``forward`` gives to ``source``."""
         return self.attention.weights(*self._normalised(x, source), mask)
 
     def _normalised(self, x: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""DialogueRNN: the context, its equations as they read, and the fast way."""
+"""DialogueRNN: the context, a plain version that follows the equations, and a fast version."""
 
 from ercfw_basics.dialogue_rnn.context import DialogueRNN
 

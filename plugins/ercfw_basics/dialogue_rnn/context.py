@@ -1,4 +1,4 @@
-"""DialogueRNN (Majumder et al., AAAI 2019): a global, a party's and an emotion state for each utterance."""
+"""DialogueRNN (Majumder et al., AAAI 2019): a global, a party and an emotion state per utterance."""
 
 from collections.abc import Sequence
 from typing import Literal, cast
@@ -15,26 +15,26 @@ from ercfw_basics.dialogue_rnn.order import Order
 
 
 class DialogueRNN(Context):
-    """A conversation read utterance by utterance, with a state for each of its speakers.
+    """Recurrent network over the utterances of a conversation, with a state per speaker (Majumder et al., AAAI 2019).
 
-    For utterance i, by speaker s, all states zero at first::
+    For utterance i by speaker s, with all states zero at first::
 
-        g_i   = GRU_G([x_i; q_s], g_{i-1})                       global
-        c_i   = sum_j softmax_j(score_j) g_j  over j < i         context, zero for the first
-        q_s   = GRU_P([x_i; c_i], q_s)                           the speaker's
-        q_p   = GRU_L([x_i; q_s], q_p)        for p != s         the others', with ``listener`` only
-        e_i   = GRU_E(q_s, e_{i-1})                              emotion
+        g_i   = GRU_G([x_i; q_s], g_{i-1})                       global state
+        c_i   = sum_j softmax_j(score_j) g_j  over j < i         context, zero for the first utterance
+        q_s   = GRU_P([x_i; c_i], q_s)                           party state of the speaker
+        q_p   = GRU_L([x_i; q_s], q_p)        for p != s         party states of the others, with ``listener`` only
+        e_i   = GRU_E(q_s, e_{i-1})                              emotion state
 
-    and e is the result. An utterance without the modality is read as zeros.
+    The result is e. An utterance without the modality is read as zeros.
 
     Options:
-        width: D of the global and the parties' states.
-        emotion_width: of the emotion states; as ``width`` by default.
+        width: D, the width of the global and party states.
+        emotion_width: width of the emotion states; by default the same as ``width``.
         attention: score_j is ``w . g_j`` (simple) or ``g_j . W x_i`` (general).
-        bidirectional: a second network reads each conversation from its end; the results are concatenated.
-        listener: the others' states change too.
-        project: ReLU of e; bidirectional: of a linear map of both e, back to one such width.
-        dropout: rate on the states as they are carried on.
+        bidirectional: whether a second network reads each conversation from its end; the two results are concatenated.
+        listener: whether the states of the other speakers change, too.
+        project: whether to apply ReLU to e; if bidirectional, to a linear map of both e back to the width of one.
+        dropout: dropout rate on the states that are carried to the next step.
     """
 
     def __init__(
@@ -60,14 +60,14 @@ class DialogueRNN(Context):
         self.project = _projection(both, emotion_width) if project else nn.Identity()
 
     def forward(self, x: Tensor, inputs: Inputs) -> Tensor:
-        """``[N, dim] -> [N, out_dim]``."""
+        """Return the emotion states: ``[N, dim] -> [N, out_dim]``."""
         return self.together([self], [x], inputs)[0]
 
     @staticmethod
     def together(blocks: Sequence["DialogueRNN"], xs: Sequence[Tensor], inputs: Inputs) -> list[Tensor]:
-        """Several modalities' blocks in one loop over time: ``[N, dim]`` each -> ``[N, out_dim]`` each.
+        """Run the blocks of several modalities in one loop over time: ``[N, dim]`` each -> ``[N, out_dim]`` each.
 
-        Blocks of unlike options run one after another.
+        Blocks with different options run one after another.
         """
         if len({block.kind for block in blocks}) > 1:
             return [block(x, inputs) for block, x in zip(blocks, xs, strict=True)]
@@ -77,7 +77,7 @@ class DialogueRNN(Context):
         order = Order.of(inputs.layout, ways * len(blocks))
         dropout = kind.dropout if blocks[0].training else 0.0
         x = torch.stack([x for x in xs for _ in ways], 1)  # [N, K, dim]
-        x = at_least_float32(x)  # states that are carried on need it
+        x = at_least_float32(x)  # recurrent states need the precision
         if kind.listener:
             emotion = plain.run_all(networks, x, inputs, order, dropout)  # [N, K, E]
         else:

@@ -1,7 +1,8 @@
-"""GRU cells by hand: J cells of K networks side by side.
+"""Hand-written GRU cells: J cells of K networks side by side.
 
-A cell has four parts of width D, ``[U h | reset | update | W x]``: what the state says to the candidate, the gates, and
-what the input says to the candidate. So a state is multiplied into the first three, an input into the last three.
+A cell has four parts of width D, ``[U h | reset | update | W x]``: the state's term of the candidate, the two gates,
+and the input's term of the candidate. A state is therefore multiplied into the first three parts, and an input into the
+last three.
 """
 
 from collections.abc import Sequence
@@ -14,14 +15,14 @@ from torch.nn import functional as F
 from ercfw_basics.blocks.products import multiply, multiply_rows
 
 FEW = 8
-"""Rows are cast in such steps, so that oneDNN meets fewer shapes, for each of which it writes code."""
+"""Rows that are cast are padded to a multiple of this: oneDNN generates code for every new shape."""
 
 _tanh_slope = torch.ops.aten.tanh_backward.grad_input
 _sigmoid_slope = torch.ops.aten.sigmoid_backward.grad_input
 
 
 class Weights(NamedTuple):
-    """One cell of K networks; its rows in the order of the parts that they are multiplied into."""
+    """The weights of one cell of K networks; their rows are in the order of the parts that they are multiplied into."""
 
     bias: Tensor  # [K, 4D]
     state: Tensor  # [K, 3D, D]
@@ -29,7 +30,12 @@ class Weights(NamedTuple):
 
     @classmethod
     def of(cls, cells: Sequence[nn.GRUCell], dtype: torch.dtype) -> Self:
-        """Of torch's cells (reset, update, candidate); ``dtype`` is that of products."""
+        """Collect the weights of torch's cells (in the order reset, update, candidate).
+
+        Args:
+            cells: one cell per network.
+            dtype: the dtype of the products.
+        """
         width = cells[0].hidden_size
         gates, candidate = torch.split(torch.stack([cell.bias_hh for cell in cells]), [2 * width, width], -1)
         inputs = torch.stack([cell.bias_ih for cell in cells]) + F.pad(gates, (0, width))  # [K, 3D]
@@ -52,15 +58,15 @@ def multiply_into(target: Tensor, x: Tensor, weight: Tensor) -> None:
 
 
 def advance(parts: Tensor, before: Tensor, after: Tensor) -> None:
-    """One step from the states ``before`` to those ``after``, ``[R, K, J, D]``.
+    """Compute one step, from the states ``before`` to the states ``after``, both ``[R, K, J, D]``.
 
-    In ``parts`` ``[R, K, J, 4D]`` the gates and the candidate take the place of the sums they are made from.
+    In ``parts`` ``[R, K, J, 4D]`` the gates and the candidate overwrite the sums that they are computed from.
     """
     width = before.shape[-1]
     recurrent, gates, candidate = torch.split(parts, [width, 2 * width, width], -1)
     reset, update = gates.sigmoid_().chunk(2, -1)  # [R, K, J, D] each
     candidate.addcmul_(reset, recurrent)
-    if parts.device.type == "cpu":  # torch's tanh takes five times as long there as its sigmoid
+    if parts.device.type == "cpu":  # torch's tanh takes five times as long as its sigmoid there
         candidate.mul_(2).sigmoid_().mul_(2).sub_(1)
     else:
         candidate.tanh_()
@@ -68,7 +74,10 @@ def advance(parts: Tensor, before: Tensor, after: Tensor) -> None:
 
 
 def slopes(parts: Tensor, before: Tensor) -> Tensor:
-    """The derivative of the states by each of the sums, from the parts after ``advance``; both ``[N, K, J, 4, D]``."""
+    """Return the derivatives of the states by each of the sums: ``[N, K, J, 4, D]``.
+
+    ``parts`` ``[N, K, J, 4, D]`` are as ``advance`` leaves them.
+    """
     recurrent, reset, update, candidate = parts.unbind(-2)  # [N, K, J, D] each
     result = torch.empty_like(parts)
     by_recurrent, by_reset, by_update, by_candidate = result.unbind(-2)
@@ -83,12 +92,18 @@ def slopes(parts: Tensor, before: Tensor) -> Tensor:
 
 
 def multiply_all_into(target: Tensor, x: Tensor, weight: Tensor) -> None:
-    """As ``multiply_into``, of many rows: ``weight`` is ``[K, O, I]``, and each network's product is one of its own."""
+    """Add products to ``target`` like ``multiply_into``, for many rows; each network has its own product.
+
+    ``weight`` is ``[K, O, I]``.
+    """
     for k, (read, of_one) in enumerate(zip(x.unbind(1), weight, strict=True)):
         target[:, k] += multiply(read, of_one)
 
 
 def weight_gradient(change: Tensor, x: Tensor) -> Tensor:
-    """Of a weight ``[K, O, I]`` that multiplies ``x`` ``[N, K, I]`` into sums of gradient ``change`` ``[N, K, O]``."""
+    """Return the gradient of a weight ``[K, O, I]``.
+
+    The weight multiplies ``x`` ``[N, K, I]`` into sums whose gradient is ``change`` ``[N, K, O]``.
+    """
     pairs = zip(change.unbind(1), x.unbind(1), strict=True)
     return torch.stack([multiply_rows(of_one, read) for of_one, read in pairs])

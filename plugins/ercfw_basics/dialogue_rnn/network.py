@@ -6,7 +6,7 @@ from torch import nn
 
 
 class Kind(NamedTuple):
-    """What networks must share to run side by side."""
+    """The properties that networks must share to run side by side."""
 
     dim: int
     width: int

@@ -1,4 +1,4 @@
-"""The order in which recurrent networks read a batch, and where each state goes on from."""
+"""The order in which recurrent networks read a batch, and the state that each step continues."""
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -11,17 +11,18 @@ from ercfw import Layout
 
 
 class Order(NamedTuple):
-    """The way of K networks through a batch: N places, step after step, in a step the longest conversation first.
+    """The order in which K networks read a batch of N places.
 
-    The conversations that are still going on are so the first at every step before.
+    Places are ordered by step and, within a step, longest conversation first. The R conversations of a step are
+    therefore the first R of every earlier step.
 
     Attributes:
-        sizes: R, the conversations that are still going on at each step; known on the host.
+        sizes: R, the number of conversations that have not ended, for each step; known on the host.
         rows: ``[N, K]`` int64, the row of the batch at each place.
         places: ``[N, K]`` int64, the place of each row.
-        earlier: ``[N, K, 2]`` int64, 1 + the place of the utterance before, in the conversation and by the same
-            speaker; 0 = none.
-        later: ``[N, K, 2]`` int64, likewise of the utterance after.
+        earlier: ``[N, K, 2]`` int64, 1 + the place of the previous utterance in the conversation and of the previous
+            one by the same speaker; 0 = none.
+        later: ``[N, K, 2]`` int64, the same for the next utterance.
     """
 
     sizes: list[int]
@@ -32,7 +33,7 @@ class Order(NamedTuple):
 
     @classmethod
     def of(cls, layout: Layout, reverse: Sequence[bool]) -> "Order":
-        """The order of networks of which each reads from the start, or in reverse from the end."""
+        """Return the order of networks that each read from the start or, in reverse, from the end."""
         sizes = [sum(length > step for length in layout.sizes) for step in range(max(layout.sizes))]
         ways = {way: _one_way(layout, sizes, way) for way in set(reverse)}
         columns = zip(*(ways[way] for way in reverse), strict=True)
@@ -40,7 +41,7 @@ class Order(NamedTuple):
 
 
 def _one_way(layout: Layout, sizes: Sequence[int], reverse: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Rows ``[N]``, places ``[N]``, earlier and later places ``[N, 2]``."""
+    """Return rows ``[N]``, places ``[N]``, and earlier and later places ``[N, 2]`` each, for one direction."""
     starts = torch.tensor([0, *accumulate(sizes)]).to(layout.lengths.device, non_blocking=True)  # [U + 1]
     rank = layout.lengths.argsort(descending=True, stable=True).argsort()  # [B]
     last = layout.lengths[layout.conversation] - 1  # [N]
@@ -55,7 +56,7 @@ def _one_way(layout: Layout, sizes: Sequence[int], reverse: bool) -> tuple[Tenso
 
 
 def _inverse(previous: Tensor) -> Tensor:
-    """``[N]`` the row that has each row as its ``previous`` ``[N]``; -1 = none."""
+    """Return, for each row, the row that has it as its ``previous`` ``[N]``: ``[N]``; -1 = none."""
     row = torch.arange(len(previous), device=previous.device)  # [N]
-    none = row.new_full((len(row) + 1,), -1)  # [1 + N]; all rows without a previous one write to the first place
+    none = row.new_full((len(row) + 1,), -1)  # [1 + N]; rows without a previous one write to the first place
     return none.index_copy(0, previous + 1, row)[1:]  # [N]

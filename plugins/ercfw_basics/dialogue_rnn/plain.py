@@ -1,6 +1,7 @@
-"""DialogueRNN as its equations read, by torch's own cells and autograd: what the scan is measured by.
+"""DialogueRNN as its equations are written, with torch's own cells and autograd: the reference for the scan.
 
-It runs the kinds that the scan leaves out, those with listeners: there every party's state changes at every step.
+It also runs networks with listeners, which the scan does not support: there the state of every party changes at every
+step.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from ercfw_basics.dialogue_rnn.order import Order
 
 
 def run_all(networks: Sequence[Network], x: Tensor, inputs: Inputs, order: Order, dropout: float) -> Tensor:
-    """The emotion states of K networks, one after another, in at least float32: ``[N, K, dim] -> [N, K, E]``."""
+    """Return the emotion states of K networks, run one by one in at least float32: ``[N, K, dim] -> [N, K, E]``."""
     emotions = []
     with torch.autocast(x.device.type, enabled=False):
         for k, network in enumerate(networks):
@@ -27,15 +28,15 @@ def run_all(networks: Sequence[Network], x: Tensor, inputs: Inputs, order: Order
 
 
 def run(network: Network, x: Tensor, speakers: Tensor, sizes: Sequence[int], parties: int, dropout: float) -> Tensor:
-    """The emotion states ``[N, E]`` of one network.
+    """Return the emotion states ``[N, E]`` of one network.
 
     Args:
         network: its weights.
-        x: ``[N, dim]``, step after step, in a step the longest conversation first.
+        x: ``[N, dim]``, by step and, within a step, longest conversation first.
         speakers: ``[N]`` int64, in the same order.
-        sizes: R, the conversations that are still going on at each step.
-        parties: P, most speakers of a conversation.
-        dropout: rate on the states as they are carried on.
+        sizes: R, the number of conversations that have not ended, for each step.
+        parties: P, the largest number of speakers of a conversation.
+        dropout: dropout rate on the states that are carried to the next step.
     """
     world = x.new_zeros(sizes[0], network.kind.width)  # [R, D], the global states
     everyone = world.unsqueeze(1).repeat(1, parties, 1)  # [R, P, D]
@@ -59,7 +60,10 @@ def run(network: Network, x: Tensor, speakers: Tensor, sizes: Sequence[int], par
 
 
 def _listen(cell: nn.GRUCell, heard: Tensor, states: Tensor) -> Tensor:
-    """``cell`` of each of the states ``[R, P, D]``; all hear the same ``[R, dim + D]``, which is multiplied once."""
+    """Return ``cell`` applied to each of the states ``[R, P, D]``.
+
+    All states share the input ``heard`` ``[R, dim + D]``, so its product is computed once.
+    """
     of_input = F.linear(heard, cell.weight_ih, cell.bias_ih).unsqueeze(1)  # [R, 1, 3D]
     of_states = F.linear(states, cell.weight_hh, cell.bias_hh)  # [R, P, 3D]
     width = states.shape[-1]
@@ -70,7 +74,7 @@ def _listen(cell: nn.GRUCell, heard: Tensor, states: Tensor) -> Tensor:
 
 
 def _attend(network: Network, now: Tensor, past: Tensor) -> Tensor:
-    """The context ``[R, D]`` that ``now`` ``[R, dim]`` finds in the past ``[R, steps, D]``; zero at the first step."""
+    """Return the context ``[R, D]`` of ``now`` ``[R, dim]`` in the past ``[R, steps, D]``; zero at the first step."""
     weight = network.attention.weight
     query = weight.expand(len(now), -1) if network.kind.attention == "simple" else now @ weight.T  # [R, D]
     shares = (past @ query.unsqueeze(-1)).softmax(1)  # [R, steps, 1]

@@ -1,8 +1,8 @@
-"""GRU cells that go through a batch step after step, with a backward by hand.
+"""GRU cells that run through a batch step by step, with a hand-written backward pass.
 
 Autograd keeps a node for every call of every step and adds up the gradients of weights step by step. Here a step is a
-few calls on slices of buffers for all steps, and its backward finds no more than the gradient of the sums before the
-gates. The gradients of weights, biases and inputs are then one product each over all steps.
+few calls on slices of buffers for all steps, and its backward pass computes only the gradients of the sums before the
+gates. The gradients of weights, biases and inputs then take one product each over all steps.
 """
 
 from collections.abc import Sequence
@@ -19,13 +19,16 @@ from ercfw_basics.dialogue_rnn.states import States
 
 
 class Wiring(NamedTuple):
-    """Which of J cells' ``4D * J`` parts are sums of what; the weights of a scan come in the same order."""
+    """The slices of the ``4D * J`` parts of J cells into which each product is added.
+
+    The weights of a scan come in the order of these slices: inputs, states, contexts.
+    """
 
     inputs: tuple[slice, ...]
     states: tuple[slice, ...]
-    """Of each cell's state before."""
+    """Products of the previous state of each cell."""
     contexts: tuple[slice, ...] = ()
-    """Of what attention over the first cell's states gives."""
+    """Products of the contexts that attention over the first cell's states gives."""
     attention: type[RunningMean] | type[History] = RunningMean
 
 
@@ -38,16 +41,16 @@ def scan(
     query: Tensor | None,
     *weights: Tensor,
 ) -> Tensor:
-    """J cells of K networks through all steps; gives the states ``[N, K, D]`` of the last cell.
+    """Run J cells of K networks through all steps, and return the states ``[N, K, D]`` of the last cell.
 
     Args:
-        wiring: what is read by which cell.
-        order: the steps.
-        kept: ``[N, K, J, D]`` what dropout multiplies the states by; None = nothing is dropped.
+        wiring: which cell reads what.
+        order: the order of the steps.
+        kept: ``[N, K, J, D]``, the factors by which dropout multiplies the states; None = no dropout.
         x: ``[N, K, dim]``, in the dtype of the weights.
         bias: ``[K, 4D * J]``, in the dtype of the states.
-        query: what the attention asks, if there is one.
-        weights: ``[K, O, I]`` each.
+        query: the query of the attention; None = no attention.
+        weights: ``[K, O, I]`` each, in the order of the wiring.
     """
     return _Scan.apply(wiring, order, kept, x, bias, query, *weights)  # type: ignore[no-any-return, no-untyped-call]
 
@@ -75,7 +78,7 @@ class _Scan(Function):
         masks = None if kept is None else torch.split(kept, sizes)
         for step, own in enumerate(torch.split(torch.unflatten(parts, -1, (cells, -1)), sizes)):
             before, after = states.before(step), states.steps[step]
-            if step:  # all that is read at the first is zero
+            if step:  # everything that the first step reads is zero
                 reads = [*before.unbind(2), *(memory.read(step) for memory in memories)]
                 for into, read, weight in zip(sums, reads, of_steps, strict=True):
                     multiply_into(into[step], read, weight.transpose(1, 2))
@@ -102,7 +105,7 @@ class _Scan(Function):
         if by_x is not None:
             for column, weight in zip(wiring.inputs, of_inputs, strict=True):
                 multiply_all_into(by_x, changes[..., column], weight.transpose(1, 2))
-        second = slice(ctx.order.sizes[0], None)  # all that is read at the first step is zero
+        second = slice(ctx.order.sizes[0], None)  # everything that the first step reads is zero
         reads = [*before.unbind(2), *(memory.contexts for memory in ctx.memories)]
         by_weights = [
             *(weight_gradient(changes[..., column], x) for column in wiring.inputs),
@@ -124,7 +127,7 @@ def _back_through_steps(
     parts: Tensor,
     weights: Sequence[Tensor],
 ) -> Tensor:
-    """The gradient ``[N, K, J, 4, D]`` of the parts' sums, in the dtype of the weights."""
+    """Return the gradient ``[N, K, J, 4, D]`` of the parts' sums, in the dtype of the weights."""
     sizes, wiring, (cells, width) = ctx.order.sizes, ctx.wiring, before.shape[2:]
     parts = torch.unflatten(parts, -1, (cells, 4, width))  # [N, K, J, 4, D]
     slope = slopes(parts, before)  # [N, K, J, 4, D]
@@ -136,7 +139,7 @@ def _back_through_steps(
     masks = None if kept is None else torch.split(kept, sizes)
     steps = list(zip(torch.split(gradient, sizes), torch.split(slope, sizes), torch.split(changes, sizes), strict=True))
     for step, (of_last, sloping, changing) in reversed(list(enumerate(steps))):
-        change = carried.before(step)  # [R, K, J, D], of the states after the step
+        change = carried.before(step)  # [R, K, J, D], gradient of the states after the step
         change[:, :, -1] += of_last
         for memory in memories:
             memory.add(step, change[:, :, 0])
@@ -153,6 +156,6 @@ def _back_through_steps(
 
 
 def _split(weights: Sequence[Tensor], wiring: Wiring) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
-    """Those that the input is multiplied by, and those that what is found at each step is."""
+    """Split the weights into those of the input and those of what each step reads."""
     inputs = len(wiring.inputs)
     return weights[:inputs], weights[inputs:]

@@ -1,4 +1,4 @@
-"""K networks without listeners in one loop over time, by two scans: of the speakers' states and of the emotions."""
+"""K networks without listeners in one loop over time, as two scans: the speakers' states, then the emotions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,9 +16,9 @@ from ercfw_basics.dialogue_rnn.scan import Wiring, scan
 
 
 def run(networks: Sequence[Network], x: Tensor, order: Order, dropout: float) -> Tensor:
-    """The emotion states of networks of one kind: ``[N, K, dim] -> [N, K, E]``.
+    """Return the emotion states of networks of one kind: ``[N, K, dim] -> [N, K, E]``.
 
-    Under autocast the products are in its dtype; the states that are carried on are not.
+    Under autocast the products use its dtype, but the recurrent states do not.
     """
     kind, device = networks[0].kind, x.device.type
     query = torch.stack([network.attention.weight for network in networks])  # [K, 1, D] or [K, D, dim]
@@ -43,14 +43,17 @@ def run(networks: Sequence[Network], x: Tensor, order: Order, dropout: float) ->
 
 
 def _kept(like: Tensor, x: Tensor, cells: int, width: int, dropout: float) -> Tensor | None:
-    """What dropout multiplies the states by, ``[N, K, cells, width]``; None = nothing is dropped."""
+    """Return the factors by which dropout multiplies the states, ``[N, K, cells, width]``; None = no dropout."""
     return F.dropout(like.new_ones(*x.shape[:2], cells, width), dropout) if dropout else None
 
 
 def _speakers(
     kind: Kind, to_global: Weights, to_party: Weights, order: Order, kept: Tensor | None, x: Tensor, query: Tensor
 ) -> Tensor:
-    """The speakers' states ``[N, K, D]``. What reads a party's state in both cells is one product."""
+    """Return the speakers' states ``[N, K, D]``.
+
+    Both cells read the party state, so one product serves both.
+    """
     dim, width = kind.dim, kind.width
     x_to_global, party_to_global = torch.split(to_global.inputs, [dim, width], 2)  # [K, 3D, dim], [K, 3D, D]
     x_to_party, context_to_party = torch.split(to_party.inputs, [dim, width], 2)  # [K, 3D, dim], [K, 3D, D]
@@ -79,7 +82,10 @@ class _Reordered(Function):
 
 
 def _reorder(x: Tensor, there: Tensor, back: Tensor) -> Tensor:
-    """Rows of K tables ``[N, K, D]`` in another order, ``there`` ``[N, K]``; ``back`` undoes it, as gradients need."""
+    """Reorder the rows of K tables ``[N, K, D]`` by ``there`` ``[N, K]``.
+
+    Gradients are reordered by the inverse, ``back`` ``[N, K]``.
+    """
     return _Reordered.apply(x, there, back)  # type: ignore[no-any-return, no-untyped-call]
 
 

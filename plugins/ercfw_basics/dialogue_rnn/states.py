@@ -1,4 +1,4 @@
-"""A table of states, each of which goes on from another that an index names."""
+"""A table of states, each of which continues an earlier state that an index names."""
 
 from collections.abc import Sequence
 
@@ -7,17 +7,17 @@ from torch import Tensor
 
 
 class States:
-    """A table of states, to be filled step after step.
+    """A table of states that is filled step by step.
 
     Args:
-        index: ``[N, K, J]`` int64, 1 + the place that each state goes on from; 0 = from zero.
-        sizes: places of each step.
+        index: ``[N, K, J]`` int64, 1 + the place of the state that each state continues; 0 = starts from zero.
+        sizes: number of places of each step.
         width: D.
-        like: a tensor of the states' dtype and device.
+        like: a tensor with the states' dtype and device.
 
     Attributes:
         table: ``[N, K, J, D]``.
-        steps: its places of each step ``[R, K, J, D]``.
+        steps: the places of each step in the table, ``[R, K, J, D]`` each.
     """
 
     def __init__(self, index: Tensor, sizes: Sequence[int], width: int, like: Tensor) -> None:
@@ -32,9 +32,9 @@ class States:
         self._index_of_steps = [part.flatten() for part in torch.split(self._index, list(sizes))]
 
     def before(self, step: int) -> Tensor:
-        """What the states of a step go on from ``[R, K, J, D]``."""
+        """Return the states that the states of a step continue, ``[R, K, J, D]``."""
         return self._flat.index_select(0, self._index_of_steps[step]).view_as(self.steps[step])
 
     def all_before(self) -> Tensor:
-        """What all states went on from ``[N, K, J, D]``."""
+        """Return the states that all states continue, ``[N, K, J, D]``."""
         return self._flat.index_select(0, self._index.flatten()).view_as(self.table)

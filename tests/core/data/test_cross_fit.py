@@ -178,7 +178,7 @@ def test_what_is_no_run_and_what_has_no_parts(runs, corpus, cli, tmp_path):
         TrainedEncoder()
     with pytest.raises(InputError, match="holds no trained model"):
         TrainedEncoder(run=tmp_path / "nowhere")
-    with pytest.raises(InputError, match=r"has no '?audio|makes 'audio'"):
+    with pytest.raises(InputError, match=r"has no '?audio|computes 'audio'"):
         TrainedEncoder(run=_base(runs), modality="audio", plugin_files=True)
     assert cli("run", corpus, "--out", "alone", "--quiet").code == 0
     with pytest.raises(InputError, match=r"no complete set of runs.*--cross-fit 5"):
@@ -198,9 +198,9 @@ def test_the_runs_are_found_from_within_their_folder(runs, monkeypatch, inside):
 
 def test_a_run_whose_text_came_from_a_file_cannot_be_asked_of_new_utterances(tiny_recipe, cli, tmp_path):
     assert cli("run", tiny_recipe(), "--quiet").code == 0
-    with pytest.raises(InputError, match="no extractor of the run makes 'text'"):
+    with pytest.raises(InputError, match="no extractor of the run computes 'text'"):
         TrainedEncoder(run=tmp_path / "runs/tiny/base/seed-0", modality="text")
-    with pytest.raises(InputError, match="modality: is not set, and the run has several"):
+    with pytest.raises(InputError, match="modality: is not set, and the run has several modalities"):
         TrainedEncoder(run=tmp_path / "runs/tiny/base/seed-0")
 
 

@@ -35,9 +35,9 @@ def test_without_data_that_is_said_and_the_rest_is_checked(found):
 
 def test_what_does_not_fit_a_stand_in_is_no_mistake(found):
     seven = "loss.cross-entropy.class_weights=[1,1,1,1,1,1,1]"
-    assert "holds 7 numbers for 3 classes" in found(NOT_HERE, seven).unchecked[-1]
+    assert "has 7 numbers for 3 classes" in found(NOT_HERE, seven).unchecked[-1]
     assert found(seven).unchecked == (STREAMS,)
-    with pytest.raises(InputError, match=r"\[loss.cross-entropy\] class_weights: holds 2 numbers for 7 classes"):
+    with pytest.raises(InputError, match=r"\[loss.cross-entropy\] class_weights: has 2 numbers for 7 classes"):
         found("loss.cross-entropy.class_weights=[1,1]")
 
 

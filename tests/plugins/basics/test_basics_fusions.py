@@ -141,5 +141,5 @@ def test_the_view_of_an_absent_modality_is_zero(batch, info) -> None:
 
 
 def test_heads_must_divide_the_width_of_a_fusion(info) -> None:
-    with pytest.raises(InputError, match="heads: 3 do not divide"):
+    with pytest.raises(InputError, match="heads: 3 does not divide"):
         CrossModalTransformer(DIMS, info, width=8, heads=3)

@@ -114,5 +114,5 @@ def test_who_speaks_matters_only_if_asked(batch, info) -> None:
 
 
 def test_heads_must_divide_the_width(info) -> None:
-    with pytest.raises(InputError, match="heads: 3 do not divide"):
+    with pytest.raises(InputError, match="heads: 3 does not divide"):
         TransformerContext(6, info, width=8, heads=3)

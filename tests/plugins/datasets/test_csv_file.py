@@ -26,7 +26,7 @@ def test_quotes_commas_line_breaks_bom_and_blank_lines(path):
     ("content", "message"),
     [
         (b"", "is empty"),
-        (b"id,text\n", "holds no utterance"),
+        (b"id,text\n", "contains no utterances"),
         (b"id,txt\n1,a\n", r"text: there is no such column.*did you mean 'txt'"),
         (b"id,text,text\n1,a,b\n", "names this column twice"),
         (b"id,text\n1,a\n2,b,c\n", "line 3: has 3 fields"),
@@ -51,7 +51,7 @@ def test_a_missing_file_and_a_folder(path):
 
 def test_lines_that_are_not_utf8_are_read_as_cp1252_and_said(path):
     path.write_bytes("id,text\n1,it’s\n".encode() + "2,it’s\n3,é\n".encode("cp1252") + b"4,\x81\n")
-    with pytest.warns(UserWarning, match="not UTF-8 .lines: 3") as caught:
+    with pytest.warns(UserWarning, match="lines that are not UTF-8 were read as cp1252: 3$") as caught:
         rows = list(read_csv(path, NEEDED))
     assert len(caught) == 1
     assert [row.fields["text"] for row in rows] == ["it’s", "it’s", "é", "\ufffd"]

@@ -61,15 +61,15 @@ def test_splits(root):
 
 
 def test_mistakes(root):
-    with pytest.raises(InputError, match=r"'telme' goes with test_session = 5.*session4"):
+    with pytest.raises(InputError, match=r"'telme' requires test_session = 5.*session4"):
         Iemocap(test_session=3)
-    with pytest.raises(InputError, match="session 4 is the test split already"):
+    with pytest.raises(InputError, match="session 4 is already the test split"):
         Iemocap(test_session=4, dev="session4")
     write(root, ["Ses01F_impro01"], labels=("hap", "happy"))
-    with pytest.raises(InputError, match="line 3: no class of this corpus: 'happy'"):
+    with pytest.raises(InputError, match="line 3: not a class of this corpus: 'happy'"):
         Iemocap()
     write(root, ["Session1"])
-    with pytest.raises(InputError, match="line 2: conversation: 'Session1' names no session"):
+    with pytest.raises(InputError, match="line 2: conversation: 'Session1' does not name a session"):
         Iemocap()
 
 

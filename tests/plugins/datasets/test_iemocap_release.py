@@ -106,7 +106,7 @@ def test_sound_in_place_of_a_missing_video(root, sound, told):
     sentence = sound(sentences / "Ses05M_script01_1b_M000.wav")
     dataset, said = told(Iemocap, root=root)
     assert said == [
-        "IEMOCAP: dialogs without a video, of which the sound is taken if it is there: 1 (Ses05M_script01_1b)",
+        "IEMOCAP: dialogs without a video, whose sound is used if it exists: 1 (Ses05M_script01_1b)",
         "IEMOCAP: clips that are missing: 1 (Ses05M_script01_1b Ses05M_script01_1b_F000)",
     ]
     assert dataset.split("test")[0].clips == (None, Clip(sentence))
@@ -159,12 +159,14 @@ def test_every_damaged_evaluation_is_named(root, damaged):
 
 def test_mistakes(root):
     dialog(root, "Ses01F_impro01", {"F000": (0.0, 1.0, "happ", "")})
-    with pytest.raises(InputError, match=r"EmoEvaluation/Ses01F_impro01\.txt, line 3: no class of this corpus: 'happ'"):
+    with pytest.raises(
+        InputError, match=r"EmoEvaluation/Ses01F_impro01\.txt, line 3: not a class of this corpus: 'happ'"
+    ):
         Iemocap(root=root)
     dialog(root, "Ses01F_impro01", FIRST)
     (root / "Session1" / "dialog" / "transcriptions" / "Ses01F_impro01.txt").unlink()
     with pytest.raises(InputError, match=r"transcriptions/Ses01F_impro01\.txt: cannot be read"):
         Iemocap(root=root)
     (root / "Session3").mkdir()
-    with pytest.raises(InputError, match=r"Session3/dialog/EmoEvaluation: holds no evaluations"):
+    with pytest.raises(InputError, match=r"Session3/dialog/EmoEvaluation: contains no evaluations"):
         Iemocap(root=root)

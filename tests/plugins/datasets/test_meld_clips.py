@@ -54,7 +54,7 @@ def test_missing_and_empty_clips_are_counted_and_known_ones_apart(root, meld_fil
     dataset, said = told(Meld, root=root)
     assert sorted(said) == [
         "MELD: clips that are empty: 1 (train/0 1)",
-        "MELD: clips that are missing, as known: 2 (train/125 3, dev/110 7)",
+        "MELD: clips that are missing (a known fault): 2 (train/125 3, dev/110 7)",
         "MELD: clips that are missing: 5 (train/0 2, train/0 3, train/0 4 and 2 more)",
     ]
     first, known = dataset.split("train")
@@ -66,7 +66,7 @@ def test_a_split_without_its_folder_is_told_of_once(root, told):
     (root / "dev_splits_complete" / "dia0_utt0.mp4").unlink()
     (root / "dev_splits_complete").rmdir()
     dataset, said = told(Meld, root=root)
-    assert said == [f"MELD: no clips for dev: {root / 'dev_splits_complete'} is not there"]
+    assert said == [f"MELD: no clips for dev: {root / 'dev_splits_complete'} does not exist"]
     assert dataset.split("dev")[0].clips == ()
     assert dataset.split("test")[0].clips[0] is not None
 
@@ -92,7 +92,7 @@ def test_lengths_that_do_not_agree(root, meld_files, sound, silent):
         "train/0 3: is annotated as 60.5 s long",
         "train/0 4: is annotated as -1.0 s long",
         "train/0 4: dia0_utt4.mp4 lasts 0.1 s, but is annotated as -1.0 s",
-        "test/38 4: dia38_utt4.mp4 cannot be opened: Invalid data found when processing input (as known)",
+        "test/38 4: dia38_utt4.mp4 cannot be opened: Invalid data found when processing input (a known fault)",
         "test/1 1: dia1_utt1.mp4 cannot be opened: Invalid data found when processing input",
     ]
 
@@ -101,9 +101,11 @@ def test_mistakes(tmp_path, root, monkeypatch):
     with pytest.raises(InputError, match=r"^\[data\] clips: there is no folder elsewhere"):
         Meld(root=root, clips=Path("elsewhere"))
     (tmp_path / "other").mkdir()
-    with pytest.raises(InputError, match=r"^\[data\] clips: .*other holds none of train_splits, dev_splits_complete"):
+    with pytest.raises(
+        InputError, match=r"^\[data\] clips: .*other contains none of train_splits, dev_splits_complete"
+    ):
         Meld(root=root, clips=tmp_path / "other")
-    with pytest.raises(InputError, match=r"^\[data\] clips: is given, but MELD's annotations are not at data/meld"):
+    with pytest.raises(InputError, match=r"^\[data\] clips: is set, but MELD's annotations are not at data/meld"):
         Meld(clips=root)
     dataset = Meld(root=root)
     monkeypatch.setitem(sys.modules, "av", None)
@@ -120,7 +122,7 @@ def test_real_clips_are_as_long_as_annotated(tmp_path, real_data, told):
     assert [sentence.split(":")[1].strip() for sentence in said[:2]] == ["no clips for train", "no clips for test"]
     assert said[2:] == [
         "MELD: clips that are missing: 1097 (dev/0 0, dev/0 1, dev/1 0 and 1094 more)",
-        "MELD: clips that are missing, as known: 1 (dev/110 7)",
+        "MELD: clips that are missing (a known fault): 1 (dev/110 7)",
     ]
     with (tmp_path / "dev_sent_emo.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["Dialogue_ID"] == "29"]

@@ -87,7 +87,7 @@ def test_features_are_read_by_row_or_by_id_and_only_when_asked_for(tmp_path):
     assert read == {"text.npy", "audio.safetensors", *(f"{split}_sent_emo.csv" for split in SPLITS)}
     with pytest.raises(InputError, match=r"visual\.safetensors: there is no feature file for 'visual'"):
         dataset.features("visual")
-    with pytest.raises(InputError, match="drawn for simulated conversations only"):
+    with pytest.raises(InputError, match="only simulated conversations can have simulated streams"):
         dataset.draw("visual", 3)
 
 
@@ -98,7 +98,7 @@ def test_feature_files_that_do_not_fit(tmp_path):
     with pytest.raises(InputError, match="has no row for 1 utterances, 'test/0/0' first"):
         dataset.features("text").select(dataset.rows)
     np.save(tmp_path / "text.npy", np.zeros((3, 1)))
-    with pytest.raises(InputError, match=r"text\.safetensors: stands beside text\.npy"):
+    with pytest.raises(InputError, match=r"text\.safetensors: text\.npy exists, too"):
         dataset.features("text")
     np.save(tmp_path / "audio.npy", np.zeros((2, 1)))
     with pytest.raises(InputError, match=r"audio\.npy: has 2 rows, but the source has 3"):
@@ -108,11 +108,11 @@ def test_feature_files_that_do_not_fit(tmp_path):
 def test_bad_annotations(tmp_path):
     line = "1,Hi,Ann,{},x,0,{},1,1,t,t"
     write(tmp_path, dev=[line.format("joy", 0), line.format("happy", 1), line.format("bored", 2)])
-    message = r"dev_sent_emo\.csv, line 3: no class of this corpus: 'happy', 'bored'"
+    message = r"dev_sent_emo\.csv, line 3: not a class of this corpus: 'happy', 'bored'"
     with pytest.raises(InputError, match=message):
         Meld(root=tmp_path)
     write(tmp_path, test=[line.format("joy", 4), line.format("fear", 4)])
-    with pytest.raises(InputError, match=r"line 3: utterance '4' of conversation 'test/0' stands twice"):
+    with pytest.raises(InputError, match=r"line 3: utterance '4' of conversation 'test/0' occurs twice"):
         Meld(root=tmp_path)
     write(tmp_path)
     (tmp_path / "dev_sent_emo.csv").unlink()

@@ -151,5 +151,5 @@ def test_tokens_are_as_often_as_words_and_some_tell_of_the_class():
 
 
 def test_real_conversations_draw_no_tokens(real_data):
-    with pytest.raises(InputError, match="drawn for simulated conversations only"):
+    with pytest.raises(InputError, match="only simulated conversations can have simulated streams"):
         Meld(root=real_data("meld")).draw("text", 10, tokens=True)

@@ -75,12 +75,12 @@ def test_an_utterance_that_is_left_out_is_not_told_of(table, told):
 @pytest.mark.parametrize(
     ("times", "message"),
     [
-        ("soon,2", "start: 'soon' is no time .seconds"),
-        ("1,-2", "end: '-2' is no time"),
-        ("nan,2", "start: 'nan' is no time"),
-        ("1,inf", "end: 'inf' is no time"),
-        ("2,1.5", "end: is 1.5 s, not after the start at 2 s"),
-        (",0", "end: is 0 s, not after the start at 0 s"),
+        ("soon,2", "start: 'soon' is not a time .write seconds"),
+        ("1,-2", "end: '-2' is not a time"),
+        ("nan,2", "start: 'nan' is not a time"),
+        ("1,inf", "end: 'inf' is not a time"),
+        ("2,1.5", "end: is 1.5 s, which is not after the start at 2 s"),
+        (",0", "end: is 0 s, which is not after the start at 0 s"),
     ],
 )
 @pytest.mark.parametrize("clip", ["clip", "other"])

@@ -77,7 +77,7 @@ def test_labels_are_renamed_merged_and_dropped_but_rows_stay(root):
 def test_a_conversation_that_loses_all_its_utterances_is_gone(root):
     dataset = Table(root=root, labels={"anger": ""})
     assert "c" not in splits(dataset)
-    with pytest.raises(InputError, match=r"\[data\] dev: no conversation is in the dev split"):
+    with pytest.raises(InputError, match=r"\[data\] dev: there is no conversation in the dev split"):
         dataset.split("dev")
 
 
@@ -128,13 +128,13 @@ def test_folds_cover_every_conversation_once_and_hang_on_names_alone(root):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dev": ("z",)}, r"\[data\] dev: z: there is no such conversation \(4 conversations"),
-        ({"dev": ("b",), "test": ("b",)}, "this conversation is listed in dev too"),
-        ({"fold": 5}, r"there is no fold 5 \(0 to 4\)"),
-        ({"fold": 0}, "5 parts of 4 conversations"),
-        ({"fold": 0, "dev": ("b",)}, "set one"),
+        ({"dev": ("z",)}, r"\[data\] dev: z: there is no such conversation \(there are 4 conversations"),
+        ({"dev": ("b",), "test": ("b",)}, "this conversation is also listed in dev"),
+        ({"fold": 5}, r"there is no fold 5 \(choose 0 to 4\)"),
+        ({"fold": 0}, "5 folds need at least 5 conversations, but there are 4"),
+        ({"fold": 0, "dev": ("b",)}, "cannot be combined with dev or test"),
         ({"labels": {"hapy": "joy"}}, r"labels: hapy: no utterance has this label \(did you mean 'happy'"),
-        ({"classes": ("joy", "happy")}, "line 3: no class of this corpus: 'other', 'anger'"),
+        ({"classes": ("joy", "happy")}, "line 3: not a class of this corpus: 'other', 'anger'"),
         ({"labels": {"other": "othr"}, "classes": ("joy", "happy", "anger", "other")}, "'othr'.*mean 'other'"),
         ({"utterances": "u.csv"}, r"u\.csv: cannot be read"),
     ],
@@ -147,9 +147,9 @@ def test_options_that_do_not_fit(root, options, message):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("train,a,9,X,again,joy", "line 8: utterance '9' of conversation 'a' stands twice .*line 5"),
+        ("train,a,9,X,again,joy", "line 8: utterance '9' of conversation 'a' occurs twice .*line 5"),
         ("dev,a,10,X,again,joy", "line 8: split: conversation 'a' is in train and in dev"),
-        ("valid,e,1,X,again,joy", "line 8: split: 'valid' is no split"),
+        ("valid,e,1,X,again,joy", "line 8: split: 'valid' is not a split"),
         ("train,,1,X,again,joy", "line 8: conversation: is empty"),
         ("train,a,1,X,so, what,joy", "line 8: has 7 fields"),
     ],

@@ -28,7 +28,7 @@ def test_a_playlist_does_not_reach_for_the_network(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         there = f"http://127.0.0.1:{server.getsockname()[1]}/a.ts"
         (tmp_path / "a.m3u8").write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{there}\n#EXT-X-ENDLIST\n")
-        assert told(Clip(tmp_path / "a.m3u8")) == ("is no sound or video file, or is cut off",) * 2
+        assert told(Clip(tmp_path / "a.m3u8")) == ("is not a sound or video file, or is cut off",) * 2
         server.setblocking(False)
         with pytest.raises(BlockingIOError):
             server.accept()
@@ -36,7 +36,7 @@ def test_a_playlist_does_not_reach_for_the_network(tmp_path):
 
 def test_files_that_are_none(tmp_path, capfd):
     subtitle = "1\n00:00:01,000 --> 00:00:02,000\nHm.\n"
-    wrong, neither = "is no sound or video file, or is cut off", "has neither sound nor pictures"
+    wrong, neither = "is not a sound or video file, or is cut off", "has neither sound nor pictures"
     cases = {
         "a.mp4": ("", "is empty"), "b.mp4": ("Hm. " * 999, wrong),
         "d.srt": (subtitle, neither), "e.txt": ("Hm. " * 999, neither),
@@ -88,7 +88,7 @@ def test_of_a_file_that_is_cut_off_what_is_there_whole_is_read(tmp_path, capfd, 
 def test_a_file_whose_contents_stand_at_its_end_cannot_be_read_when_it_is_cut_off(tmp_path):
     path = make_clip(tmp_path / "a.mp4", pictures=32, sound=sine(4, 16_000))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert told(Clip(path, 0.0, 1.0)) == ("is no sound or video file, or is cut off",) * 2
+    assert told(Clip(path, 0.0, 1.0)) == ("is not a sound or video file, or is cut off",) * 2
 
 
 def test_damage_inside_the_stretch_is_told_and_before_it_passed_over(tmp_path):
@@ -105,7 +105,7 @@ def test_damage_inside_the_stretch_is_told_and_before_it_passed_over(tmp_path):
 def test_an_unknown_codec(tmp_path):
     path = make_clip(tmp_path / "a.mkv", pictures=4, sound=sine(1, 16_000))
     path.write_bytes(path.read_bytes().replace(b"V_MPEG4/ISO/AVC", b"V_MPEG9/ISO/AVC").replace(b"A_AAC", b"A_XXX"))
-    assert told(Clip(path)) == tuple(f"its {x} is coded in a way that is not known here" for x in ("video", "audio"))
+    assert told(Clip(path)) == tuple(f"its {x} has an unknown codec" for x in ("video", "audio"))
 
 
 def test_sound_that_is_not_finite(tmp_path):

