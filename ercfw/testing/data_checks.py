@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ercfw.contract.conversation import UNLABELLED, Clip, Conversation, Split
 from ercfw.contract.interfaces import Broken, Dataset, Extractor, FileLayout
+from ercfw.data.extraction.declared_kind import as_declared
 from ercfw.errors import InputError
 from ercfw.exchange.published import Published
 from ercfw.testing.documented import check_documented
@@ -132,27 +133,13 @@ def gives_what_it_promises(subject: DataSubject) -> None:
     for place, array in enumerate(given[:2]):
         if isinstance(array, Broken):
             raise NotMet(f"it cannot read utterance {place}: {array.why}")
-        if array is not None and not _as_promised(extractor, array):
+        if array is not None and not as_declared(array, extractor):
             shape = (
                 f"{array.dtype} of shape {list(array.shape)}" if isinstance(array, np.ndarray) else type(array).__name__
             )
             raise NotMet(f"it gives {shape}, but promises {extractor.kind} of {extractor.dim}")
     if given[2] is not None:
         raise NotMet("it gives an array where there is nothing to read; None says absent")
-
-
-def _as_promised(extractor: Extractor, array: Any) -> bool:
-    if not isinstance(array, np.ndarray):
-        return False
-    if extractor.kind == "tokens":
-        return array.ndim == 1 and array.dtype == np.int64 and bool(((array >= 0) & (array < extractor.dim)).all())
-    dims = 1 if extractor.kind == "vector" else 2
-    return (
-        array.ndim == dims
-        and array.dtype == np.float32
-        and array.shape[-1] == extractor.dim
-        and bool(np.isfinite(array).all())
-    )
 
 
 def same_features_twice(subject: DataSubject) -> None:
