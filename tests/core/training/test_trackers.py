@@ -27,7 +27,7 @@ def test_tensorboard_is_told_every_epoch_and_the_scores(cli, tiny_recipe, tmp_pa
 
 def test_a_tracker_that_nobody_knows(cli, tiny_recipe):
     ended = cli("run", tiny_recipe(), 'run.trackers=["tensorbord"]')
-    ended.check(2, "[run] trackers: Accelerate knows no tracker 'tensorbord'..tensorboard")
+    ended.check(2, "[run] trackers: Accelerate has no tracker 'tensorbord'..tensorboard")
 
 
 def test_a_tracker_that_is_not_installed(cli, tiny_recipe, monkeypatch):
