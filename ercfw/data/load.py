@@ -126,7 +126,7 @@ def _report_of_stream(source: StreamSource, presence_in: Mapping[str, Presence])
 
 
 def _class_warnings(train: Sequence[Conversation], targets: Mapping[str, tuple[str, ...]]) -> Iterable[str]:
-    """Warn about classes without an utterance, classes with like names, and targets with one class."""
+    """Warn about classes without an utterance, classes whose names differ in case only, and targets with one class."""
     for target, spec in count_classes(train, targets).items():
         for name, count in zip(spec.classes, spec.counts, strict=True):
             if not count:

@@ -120,7 +120,7 @@ def _receive(url: str, part: Path, progress: Progress, timeout: float) -> None:
 
 @contextmanager
 def _open(url: str, part: Path, timeout: float) -> Iterator[tuple[HTTPResponse, int]]:
-    """Open a URL behind the bytes that a partial file holds; yield the response and its first byte."""
+    """Open a URL after the bytes that a partial file holds; yield the response and its first byte."""
     have = part.stat().st_size if is_file(part) else 0
     request = Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
