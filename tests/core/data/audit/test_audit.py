@@ -71,9 +71,9 @@ def test_a_sound_corpus(own):
     assert "train: utterance ids of 6 conversations: no gaps, in order" in of(found, "fine")
     assert "train: times of 30 utterances: in order" in of(found, "fine")
     assert "stream 'text': 50 rows of width 6, one for every utterance" in of(found, "fine")
-    assert "stream 'text': columns: none of one value, none twice, all of like scale" in of(found, "fine")
+    assert "stream 'text': columns: none constant, none duplicate, all of similar scale" in of(found, "fine")
     assert any("no sign of label leakage" in line for line in of(found, "fine"))
-    assert "all splits: no conversation of 10 words or more stands twice" in of(found, "fine")
+    assert "all splits: no conversation of 10 words or more occurs twice" in of(found, "fine")
 
 
 def edit(where, **values):

@@ -46,12 +46,12 @@ def test_labels_off_by_one_row(offered, refused):
     flat = [n for key in labels for n in labels[key]]
     moved = iter([flat[-1], *flat[:-1]])
     offered[1][LABELS] = {key: [next(moved) for _ in values] for key, values in labels.items()}
-    refused("18 of 18 labels differ", "first at train/0, utterance 0: the file says sadness, the corpus neutral")
+    refused("18 of 18 labels differ", "first at train/0, utterance 0: sadness in the file, neutral in the corpus")
 
 
 def test_one_label(offered, refused):
     offered[1][LABELS][7][0] = 2
-    refused("1 of 18 labels differ", "first at test/1, utterance 5: the file says fear, the corpus surprise")
+    refused("1 of 18 labels differ", "first at test/1, utterance 5: fear in the file, surprise in the corpus")
 
 
 def test_a_swapped_class(offered, refused):
