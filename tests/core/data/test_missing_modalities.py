@@ -109,7 +109,7 @@ def test_three_modalities_have_eight_shares_and_seven_subsets():
 
 
 @pytest.mark.parametrize(
-    ("setting", "told"),
+    ("setting", "message"),
     [
         ("data.missing.share=1.0", "[data.missing] share"),
         ("data.missing.share=-0.1", "[data.missing] share"),
@@ -119,8 +119,8 @@ def test_three_modalities_have_eight_shares_and_seven_subsets():
         ("data.missing=0.3", "[data] missing"),
     ],
 )
-def test_settings_that_cannot_be(cli, tiny_recipe, setting, told):
-    cli("validate", tiny_recipe(), setting).check(2, told)
+def test_settings_that_cannot_be(cli, tiny_recipe, setting, message):
+    cli("validate", tiny_recipe(), setting).check(2, message)
 
 
 def test_a_modality_that_all_of_train_lacks_is_refused(cli, tiny_recipe):

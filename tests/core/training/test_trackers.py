@@ -17,8 +17,8 @@ def test_tensorboard_is_told_every_epoch_and_the_scores(cli, tiny_recipe, tmp_pa
         history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
         events = EventAccumulator(str(folder / "trackers" / f"tiny-base-{seed}"))
         events.Reload()
-        told = {event.step: event.value for event in events.Scalars("train_loss/cross-entropy")}
-        assert told == pytest.approx({line["epoch"]: line["train_loss"]["cross-entropy"] for line in history}, rel=1e-6)
+        logged = {event.step: event.value for event in events.Scalars("train_loss/cross-entropy")}
+        assert logged == pytest.approx({line["epoch"]: line["train_loss"]["cross-entropy"] for line in history}, rel=1e-6)
         metrics = json.loads((folder / "metrics.json").read_text())
         (scored,) = events.Scalars("test/emotion/weighted-f1")
         assert scored.step == metrics["best_epoch"]
