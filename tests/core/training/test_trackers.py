@@ -18,7 +18,8 @@ def test_tensorboard_is_told_every_epoch_and_the_scores(cli, tiny_recipe, tmp_pa
         events = EventAccumulator(str(folder / "trackers" / f"tiny-base-{seed}"))
         events.Reload()
         logged = {event.step: event.value for event in events.Scalars("train_loss/cross-entropy")}
-        assert logged == pytest.approx({line["epoch"]: line["train_loss"]["cross-entropy"] for line in history}, rel=1e-6)
+        expected = {line["epoch"]: line["train_loss"]["cross-entropy"] for line in history}
+        assert logged == pytest.approx(expected, rel=1e-6)
         metrics = json.loads((folder / "metrics.json").read_text())
         (scored,) = events.Scalars("test/emotion/weighted-f1")
         assert scored.step == metrics["best_epoch"]
