@@ -38,7 +38,7 @@ def extract(
     (job,) = plan(recipe, overrides, [variant], drop, None, no_plugin_files)
     if to is not None:
         check_folder("--to", to)
-    from ercfw.data.extraction.workers import usual_processes
+    from ercfw.data.extraction.workers import default_processes
     from ercfw.errors import in_recipe
     from ercfw.experiment.extract_features import make_features
     from ercfw.report.tables import features_table
@@ -47,7 +47,7 @@ def extract(
     terminal = Terminal(quiet=quiet)
     try:
         with in_recipe(job.where), terminal.progress() as bars:
-            made = make_features(job, bars.or_lines, processes or usual_processes(), to, check_clips)
+            made = make_features(job, bars.or_lines, processes or default_processes(), to, check_clips)
     except (KeyboardInterrupt, Stopped):
         terminal.info("stopped; what is done is kept: the same command goes on")
         raise typer.Exit(1) from None

@@ -44,7 +44,7 @@ def predict(
         if out.exists() and not force:
             raise InputError.at(f"--out {out}", "is there already", "--force writes over it")
         check_folder("--out", out.parent)
-    from ercfw.data.extraction.workers import usual_processes
+    from ercfw.data.extraction.workers import default_processes
     from ercfw.predict import load
     from ercfw.predict.answers import answers_table, as_csv, as_json
     from ercfw.system.files import write_text
@@ -62,7 +62,7 @@ def predict(
                 subtitles=subtitles,
                 features=files,
                 progress=bars.or_lines,
-                processes=processes or usual_processes(),
+                processes=processes or default_processes(),
             )
     except (KeyboardInterrupt, Stopped):
         terminal.info("stopped; extracted features are kept: the same command goes on")

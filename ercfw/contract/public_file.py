@@ -8,9 +8,9 @@ class PublicFile:
     """A file of a public repository.
 
     Attributes:
-        url_path: what follows the server's address.
-        blob: its git blob id: sha1 of ``blob <size>``, a zero byte, and the content.
-        to: where it goes, relative to a corpus' folder.
+        url_path: the path after the address of the server.
+        blob: the git blob id: sha1 of ``blob <size>``, a zero byte, and the content.
+        to: the target path, relative to the folder of the corpus.
     """
 
     url_path: str

@@ -1,4 +1,4 @@
-"""Conversations to a packed batch, and the training split to what a model is told of it."""
+"""Pack conversations into a batch."""
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from ercfw.contract.batch import Batch, Inputs, Layout, Stream
 from ercfw.contract.conversation import Conversation, ConversationStream
 from ercfw.contract.stored_streams import gather
-from ercfw.data import packing as bins
+from ercfw.data.packing import pack
 
 
 def collate(conversations: Sequence[Conversation]) -> Batch:
-    """Pack conversations, one after another; all carry the same modalities and targets."""
+    """Pack conversations one after another into a batch; all must have the same modalities and targets."""
     speakers = [conversation.speaker_numbers for conversation in conversations]
     inputs = Inputs(
         streams={name: _as_stream(found) for name, found in gather(conversations, conversations[0].streams).items()},
@@ -34,7 +34,7 @@ def collate(conversations: Sequence[Conversation]) -> Batch:
 
 
 def make_layout(sizes: Sequence[int], speakers: Sequence[NDArray[np.int64]]) -> Layout:
-    """The layout of conversations of these sizes, whose speakers are numbered ``[U]`` each."""
+    """Make the layout of conversations with these sizes and speaker numbers (``[U]`` per conversation)."""
     lengths = np.array(sizes, dtype=np.int64)
     conversation = np.repeat(np.arange(len(lengths)), lengths)  # [N]
     starts = np.cumsum(lengths) - lengths  # [B]
@@ -42,7 +42,7 @@ def make_layout(sizes: Sequence[int], speakers: Sequence[NDArray[np.int64]]) -> 
     position = rows - starts[conversation]  # [N]
     longest = int(lengths.max())
     speaker = np.concatenate(speakers)  # [N]
-    slots, groups = bins.fit(sizes)  # [B]
+    slots, groups = pack(sizes)  # [B]
     return Layout(
         lengths=torch.from_numpy(lengths),
         index=torch.from_numpy(conversation * longest + position),
@@ -59,7 +59,7 @@ def make_layout(sizes: Sequence[int], speakers: Sequence[NDArray[np.int64]]) -> 
 
 
 def _previous_of_same(conversation: NDArray[np.int64], speaker: NDArray[np.int64]) -> NDArray[np.int64]:
-    """``[N]`` the row of the last utterance by the same speaker of the same conversation, or -1."""
+    """Return ``[N]`` the row of the previous utterance by the same speaker in the same conversation, or -1."""
     order = np.lexsort((np.arange(len(speaker)), speaker, conversation))
     again = (np.diff(conversation[order]) == 0) & (np.diff(speaker[order]) == 0)
     previous = np.full(len(speaker), -1, dtype=np.int64)
@@ -76,5 +76,5 @@ def _as_stream(gathered: ConversationStream) -> Stream:
 
 
 def batches(conversations: Sequence[Conversation], size: int) -> Iterable[Sequence[Conversation]]:
-    """The conversations, ``size`` at a time."""
+    """Yield the conversations, ``size`` at a time."""
     return (conversations[start : start + size] for start in range(0, len(conversations), size))

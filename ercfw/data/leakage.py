@@ -1,4 +1,4 @@
-"""What a stream was fitted on must not meet the utterances it is judged by."""
+"""Check that a stream was not fitted on the utterances that judge it."""
 
 import hashlib
 import json
@@ -20,12 +20,12 @@ from ercfw.system.files import write_text
 SUSPICIOUS_POINTS = 10.0
 FOLDS = 5
 SAMPLE = 20_000
-"""Utterances that say as much of a stream as a whole corpus would."""
+"""Utterances per split that the linear classifier reads; more would hardly change its score."""
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What was found of one stream: stamps for every file, warnings for the reader."""
+class LeakageResult:
+    """The result of the leakage check of one stream: stamps for every output, and warnings."""
 
     stamps: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -37,45 +37,47 @@ def check_fitted(
     splits: Mapping[str, Sequence[Conversation]],
     source_train: frozenset[UtteranceId],
     allow_dev: bool,
-) -> Finding:
-    """Compare what a stream was fitted on with the utterances that it will be judged by.
+) -> LeakageResult:
+    """Compare the utterances that a stream was fitted on with those that judge it.
 
     Raises:
-        InputError: it meets the test split, or the dev split without the recipe's leave.
+        InputError: the stream was fitted on test, or on dev while ``data.allow_fitted_dev`` is false.
     """
     if fitted_on == "nothing":
-        return Finding()
+        return LeakageResult()
     if fitted_on == "unknown":
-        return Finding(warnings=tuple(_warnings(modality, splits, source_train)))
+        return LeakageResult(warnings=tuple(_warnings(modality, splits, source_train)))
     where = f"[features.{modality}] fitted_on"
     met = {name: len(fitted_on & {id for c in splits[name] for id in c.ids}) for name in ("test", "dev")}
     if met["test"]:
-        raise InputError.at(where, f"stream '{modality}' was fitted on {met['test']} utterances of test")
+        what = f"stream '{modality}' was fitted on {met['test']} utterances of test"
+        raise InputError.at(where, what, "use features that were not fitted on test")
     if met["dev"] and not allow_dev:
         raise InputError.at(
             where,
             f"stream '{modality}' was fitted on {met['dev']} utterances of dev, so dev cannot judge it",
-            "take another dev split or stream, or set data.allow_fitted_dev = true and be stamped",
+            "use another dev split or stream, or set data.allow_fitted_dev = true, which stamps all results",
         )
-    return Finding(stamps=(DEV_CONTAMINATED,)) if met["dev"] else Finding()
+    return LeakageResult(stamps=(DEV_CONTAMINATED,)) if met["dev"] else LeakageResult()
 
 
 def _warnings(
     modality: str, splits: Mapping[str, Sequence[Conversation]], source_train: frozenset[UtteranceId]
 ) -> list[str]:
+    """Warn where a stream of unknown origin looks fitted on labels, or where dev could not show it."""
     warnings = []
     inside, outside, majority = linear_scores(modality, splits["train"], splits["dev"])
     of_train = any(id in source_train for conversation in splits["dev"] for id in conversation.ids)
     if of_train and inside - majority > SUSPICIOUS_POINTS:
         warnings.append(
-            f"stream '{modality}': it is unknown what it was fitted on, a linear classifier scores {inside:.1f} inside "
-            "train, and dev is a part of what its source calls train: had its makers fitted it on those labels, dev "
-            f"scores would be too good and nothing here could tell (say it in [features.{modality}] fitted_on)"
+            f"stream '{modality}': it is unknown what it was fitted on. A linear classifier scores {inside:.1f} inside "
+            "train, and dev is a part of what its source calls train. If it was fitted on those labels, dev scores are "
+            f"too high, and no check here can detect it (set [features.{modality}] fitted_on)"
         )
     if inside - outside > SUSPICIOUS_POINTS:
         warnings.append(
             f"stream '{modality}': a linear classifier scores {inside:.1f} inside train but {outside:.1f} on dev, "
-            "as it does when features were fitted on the training labels"
+            "which suggests that the features were fitted on the training labels"
         )
     return warnings
 
@@ -83,11 +85,14 @@ def _warnings(
 def linear_scores(
     modality: str, train: Sequence[Conversation], dev: Sequence[Conversation]
 ) -> tuple[float, float, float]:
-    """Weighted F1 (in points) of a linear classifier: in folds of conversations inside train, and train to dev.
+    """Return the scores of a linear classifier on a stream, in points.
 
-    Third the share of train's largest class: a stream that tells less than that was not fitted on its labels.
-    Streams of frames or tokens, which a linear classifier cannot read, give zeros. Of a split with more than
-    ``SAMPLE`` utterances, conversations at even steps stand for all. Cached by content.
+    The first value is the weighted F1 in cross-validation by conversation inside train. The second is the weighted
+    F1 on dev after training on all of train. The third is the share of the majority class of train; a first value
+    below it means that the stream was not fitted on the labels.
+
+    A linear classifier cannot read frames or tokens: such streams give zeros. From a split of more than ``SAMPLE``
+    utterances, evenly spaced conversations are used. Scores are cached by content.
     """
     x, y, groups = _rows(modality, train)
     x_dev, y_dev, _ = _rows(modality, dev)
@@ -131,7 +136,10 @@ def _score(
 def _rows(
     modality: str, conversations: Sequence[Conversation]
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-    """Present and labelled rows: values ``[N, D]``, labels of the first target ``[N]``, conversation ``[N]``."""
+    """Return the present and labelled rows.
+
+    These are the values ``[N, D]``, the labels of the first target ``[N]`` and the conversation numbers ``[N]``.
+    """
     conversations = conversations[:: max(1, math.ceil(sum(map(len, conversations)) / SAMPLE))]
     if not conversations or conversations[0].streams[modality].lengths is not None:
         return np.zeros(0, np.float32), np.zeros(0, np.int64), np.zeros(0, np.int64)

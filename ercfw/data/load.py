@@ -1,9 +1,9 @@
-"""A recipe's conversations: the dataset's splits, each with the streams that the recipe asks for."""
+"""Load the conversations of a recipe: the splits of its dataset, with the streams that the recipe asks for."""
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ercfw.contract.conversation import SPLITS, UNLABELLED, Conversation
 from ercfw.contract.feature_table import FeatureTable, FittedOn
@@ -13,7 +13,7 @@ from ercfw.contract.stored_streams import StoredStreams, presence
 from ercfw.data.cross_fit import without_part
 from ercfw.data.extraction.extract import Progress
 from ercfw.data.leakage import check_fitted
-from ercfw.data.missing_modalities import kept_of, without, without_stored
+from ercfw.data.missing_modalities import keep_mask_of_splits, mask_stored, mask_stream
 from ercfw.data.modality_sources import StreamSource, find_source
 from ercfw.data.train_statistics import count_classes
 from ercfw.errors import InputError, Mistake, did_you_mean
@@ -26,15 +26,15 @@ from ercfw.system.gc_pause import collector_paused
 
 @dataclass(frozen=True)
 class Data:
-    """All that an experiment reads.
+    """All data that an experiment reads.
 
     Attributes:
-        splits: conversations with their streams.
+        splits: the conversations of each split, with their streams.
         targets: the class names of each target.
         provenance: where the conversations came from.
-        streams: where each modality came from and what it was fitted on, for reports.
-        stamps: words that must stand on everything a run leaves behind.
-        warnings: what a reader should know.
+        streams: the origin of each modality, what it was fitted on, and how often it is present; for reports.
+        stamps: marks that every output of a run must carry.
+        warnings: warnings about the data.
     """
 
     splits: Mapping[str, Sequence[Conversation]]
@@ -47,12 +47,12 @@ class Data:
 
 @collector_paused()
 def make_dataset(part: Part, catalog: Catalog) -> Dataset:
-    """The dataset of a ``[data]`` table."""
+    """Make the dataset of a ``[data]`` table."""
     return make_part(catalog, "dataset", "data", part)
 
 
 def read_dataset(part: Part, catalog: Catalog) -> tuple[Dataset, tuple[str, ...]]:
-    """The dataset of a ``[data]`` table, and what it warned of while it was read."""
+    """Make the dataset of a ``[data]`` table and return it with the warnings that it gave."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         dataset = make_dataset(part, catalog)
@@ -60,17 +60,17 @@ def read_dataset(part: Part, catalog: Catalog) -> tuple[Dataset, tuple[str, ...]
 
 
 def load_data(recipe: Recipe, catalog: Catalog, dataset: Dataset, progress: Progress, processes: int = 1) -> Data:
-    """Splits, streams and what is to be said of them.
+    """Load the splits and streams of a recipe, with their stamps and warnings.
 
     Args:
-        recipe: what is asked for.
-        catalog: the plugins that make it.
-        dataset: the recipe's.
-        progress: told of what is extracted.
-        processes: how many may extract features side by side.
+        recipe: the recipe.
+        catalog: the plugins that the recipe uses.
+        dataset: the dataset of the recipe.
+        progress: called for each piece of work that an extractor finishes.
+        processes: the largest number of processes that extract features in parallel.
 
     Raises:
-        InputError: the conversations or a stream are not fit for the recipe.
+        InputError: the recipe cannot use the conversations or a stream.
     """
     splits: dict[str, Sequence[Conversation]] = {name: list(dataset.split(name)) for name in SPLITS}
     _check_splits(splits)
@@ -86,57 +86,76 @@ def load_data(recipe: Recipe, catalog: Catalog, dataset: Dataset, progress: Prog
     tables = {name: source.table for name, source in sources.items()}
     with_streams = attach(splits, recipe.data.modalities, tables, recipe.data.missing)
     stamps = [SIMULATED] if dataset.provenance.simulated else []
-    doubts: list[str] = []
+    data_warnings: list[str] = []
     for name, source in sources.items():
-        found = check_fitted(name, source.fitted_on, with_streams, dataset.source_train, recipe.data.allow_fitted_dev)
-        stamps += [stamp for stamp in (*source.stamps, *found.stamps) if stamp not in stamps]
-        doubts += [*source.warnings(name), *found.warnings]
-    present = {name: _present(with_streams, name) for name in recipe.data.modalities}
-    doubts += [*_class_warnings(splits["train"], dataset.targets), *_stream_warnings(present)]
-    streams = {name: _about(source, present[name]) for name, source in sources.items()}
+        leakage = check_fitted(name, source.fitted_on, with_streams, dataset.source_train, recipe.data.allow_fitted_dev)
+        stamps += [stamp for stamp in (*source.stamps, *leakage.stamps) if stamp not in stamps]
+        data_warnings += [*source.warnings(name), *leakage.warnings]
+    presence_of = {name: _count_present(with_streams, name) for name in recipe.data.modalities}
+    data_warnings += [*_class_warnings(splits["train"], dataset.targets), *_stream_warnings(presence_of)]
+    streams = {name: _report_of_stream(source, presence_of[name]) for name, source in sources.items()}
     provenance = replace(dataset.provenance, files={**dataset.provenance.files, **_feature_files(recipe, tables)})
-    return Data(with_streams, dataset.targets, provenance, streams, tuple(stamps), tuple(doubts))
+    return Data(with_streams, dataset.targets, provenance, streams, tuple(stamps), tuple(data_warnings))
 
 
-def _about(source: StreamSource, present: Mapping[str, str]) -> dict[str, Any]:
-    """What reports say of a stream."""
-    return {"made_by": source.table.made_by, "fitted_on": _said(source.fitted_on), "present": present}
+class Presence(NamedTuple):
+    """How many utterances of a split have a modality.
+
+    Attributes:
+        present: utterances that have it.
+        total: all utterances of the split.
+    """
+
+    present: int
+    total: int
+
+    def __str__(self) -> str:
+        return f"{self.present} of {self.total}"
+
+
+def _report_of_stream(source: StreamSource, presence_in: Mapping[str, Presence]) -> dict[str, Any]:
+    """Return the entry of a stream in reports."""
+    return {
+        "made_by": source.table.made_by,
+        "fitted_on": _describe_fitted_on(source.fitted_on),
+        "present": {split: str(counts) for split, counts in presence_in.items()},
+    }
 
 
 def _class_warnings(train: Sequence[Conversation], targets: Mapping[str, tuple[str, ...]]) -> Iterable[str]:
+    """Warn about classes without an utterance, classes whose names differ in case only, and targets with one class."""
     for target, spec in count_classes(train, targets).items():
         for name, count in zip(spec.classes, spec.counts, strict=True):
             if not count:
                 yield f"class '{name}' of '{target}' has no utterance in train"
             if name.lower() in {other.lower() for other in spec.classes if other != name}:
-                yield f"class '{name}' of '{target}' differs from another one in capital letters only"
+                yield f"class '{name}' of '{target}' differs from another class in capital letters only"
         if len(spec.classes) == 1:
-            yield f"'{target}' has a single class, so every prediction is right"
+            yield f"target '{target}' has a single class, so every prediction is correct"
 
 
-def _present(splits: Mapping[str, Sequence[Conversation]], modality: str) -> dict[str, str]:
-    """In how many utterances of each split a modality is present."""
+def _count_present(splits: Mapping[str, Sequence[Conversation]], modality: str) -> dict[str, Presence]:
+    """Count in each split how many utterances have a modality."""
     found = {split: presence(conversations, modality) for split, conversations in splits.items()}
-    return {split: f"{int(present.sum())} of {len(present)}" for split, present in found.items()}
+    return {split: Presence(int(present.sum()), len(present)) for split, present in found.items()}
 
 
-def _stream_warnings(present: Mapping[str, Mapping[str, str]]) -> Iterable[str]:
-    """Streams that most utterances lack.
+def _stream_warnings(presence_of: Mapping[str, Mapping[str, Presence]]) -> Iterable[str]:
+    """Warn about streams that most utterances of a split lack.
 
     Raises:
-        InputError: no utterance of train has one.
+        InputError: no utterance of train has one of the streams.
     """
-    for name, in_split in present.items():
-        for split, counts in in_split.items():
-            there, utterances = map(int, counts.split(" of "))
-            if split == "train" and not there:
+    for name, presence_in in presence_of.items():
+        for split, counts in presence_in.items():
+            if split == "train" and not counts.present:
                 raise InputError.at(f"[data] modalities: {name}", "no utterance of train has it")
-            if utterances and there < utterances / 2:
+            if counts.present < counts.total / 2:
                 yield f"stream '{name}' is present in only {counts} utterances of {split}"
 
 
 def _feature_files(recipe: Recipe, tables: Mapping[str, FeatureTable]) -> dict[str, str]:
-    """sha256 of each file that the recipe itself names and that was read."""
+    """Return the sha256 of each feature file that the recipe names."""
     parts = {name: feature_part(recipe, name) for name in tables}
     return {p.file: tables[name].made_by["sha256"] for name, p in parts.items() if p is not None and p.file is not None}
 
@@ -148,11 +167,11 @@ def attach(
     tables: Mapping[str, FeatureTable],
     missing: Missing | None = None,
 ) -> Mapping[str, Sequence[Conversation]]:
-    """The conversations with these modalities, read from their tables when they are asked for."""
+    """Return the conversations with these modalities; values are read from the tables when they are used."""
     ids = [id for conversations in splits.values() for c in conversations for id in c.ids]
-    keeps = {name: kept_of(splits, name, missing) for name in modalities} if missing is not None else {}  # [R] each
+    masks = {name: keep_mask_of_splits(splits, name, missing) for name in modalities} if missing is not None else {}
     stored = {name: tables[name].select(ids) if name in tables else None for name in modalities}
-    stored = {n: without_stored(s, keeps[n]) if s is not None and n in keeps else s for n, s in stored.items()}
+    stored = {n: mask_stored(s, masks[n]) if s is not None and n in masks else s for n, s in stored.items()}
     attached: dict[str, list[Conversation]] = {split: [] for split in splits}
     row = 0
     for split, conversations in splits.items():
@@ -160,7 +179,9 @@ def attach(
             rows = range(row, row := row + len(conversation))
             place = slice(rows.start, rows.stop)
             own = {
-                name: without(conversation.streams[name], keeps[name][place]) for name in keeps if stored[name] is None
+                name: mask_stream(conversation.streams[name], masks[name][place])
+                for name in masks
+                if stored[name] is None
             }
             streams = StoredStreams(stored, rows, {**conversation.streams, **own})
             attached[split].append(conversation.with_streams(streams))
@@ -168,14 +189,15 @@ def attach(
 
 
 def _check_no_real_files(recipe: Recipe, dataset: Dataset) -> None:
-    """Simulated conversations have no real streams."""
+    """Refuse feature files for simulated conversations: real values do not belong to them."""
     files = [name for name, part in recipe.features.items() if part.file is not None]
     if files and dataset.provenance.simulated:
         where = f"[features.{files[0]}] file"
-        raise InputError.at(where, f"is given, but the data is {dataset.provenance.source}", "set data.root")
+        raise InputError.at(where, f"is set, but the data is {dataset.provenance.source}", "set data.root")
 
 
 def _check_splits(splits: Mapping[str, Sequence[Conversation]]) -> None:
+    """Check that conversations are not empty, that each is in one split, and that train and dev have labels."""
     mistakes = [
         Mistake(f"split '{split}': conversation {conversation.id}", "has no utterances")
         for split, conversations in splits.items()
@@ -198,10 +220,12 @@ def _check_splits(splits: Mapping[str, Sequence[Conversation]]) -> None:
 
 
 def check_tables(recipe: Recipe, dataset: Dataset) -> None:
-    """A table for a modality that is left out is ignored; one that nothing brings is a mistake.
+    """Check that the data has every modality and target that the tables of a recipe name.
+
+    A table for a modality that the recipe does not use is ignored. A table for a modality without a source is not.
 
     Raises:
-        InputError: the recipe names modalities or targets that the data has not.
+        InputError: the recipe names a modality without a source, or an unknown target.
     """
     known = {*recipe.data.modalities, *dataset.modalities, DEFAULT}
     tables = [("features", name, known) for name in recipe.features]
@@ -215,7 +239,7 @@ def check_tables(recipe: Recipe, dataset: Dataset) -> None:
     mistakes += [
         Mistake(
             "[data] modalities",
-            f"the data has no modality '{name}', and no [features] table brings it",
+            f"the data has no modality '{name}', and no [features] table provides it",
             did_you_mean(name, dataset.modalities),
         )
         for name in recipe.data.modalities
@@ -234,5 +258,5 @@ def check_tables(recipe: Recipe, dataset: Dataset) -> None:
         raise InputError(mistakes)
 
 
-def _said(fitted_on: FittedOn) -> str:
+def _describe_fitted_on(fitted_on: FittedOn) -> str:
     return fitted_on if isinstance(fitted_on, str) else f"{len(fitted_on)} labelled utterances"

@@ -1,4 +1,4 @@
-"""``[data.missing]``: utterances that are made to lack modalities, the same ones in every run."""
+"""Hide modalities from utterances as ``[data.missing]`` asks: from the same utterances in every run."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -11,43 +11,49 @@ from ercfw.contract.conversation import Conversation, ConversationStream, Uttera
 from ercfw.contract.stored_streams import StoredModality
 from ercfw.recipe.schema import Missing
 
-WHOLE = 2.0**64
+HASH_RANGE = 2.0**64
 
 
-def kept(ids: Sequence[UtteranceId], modality: str, missing: Missing) -> NDArray[np.bool_]:
-    """``[N]`` which utterances keep a modality.
+def keep_mask_of_splits(
+    splits: Mapping[str, Sequence[Conversation]], modality: str, missing: Missing
+) -> NDArray[np.bool_]:
+    """Return ``[R]`` which utterances keep a modality, for all splits in turn.
 
-    It hangs on the seed and the names of utterance and modality alone, so it is the same in any order and for any
-    model, and what a small share takes away, a larger one does, too.
+    Utterances of splits that ``missing`` does not name keep every modality.
     """
-    if modality in missing.lacking:
-        return np.zeros(len(ids), dtype=bool)
-    places = [_place(f"{missing.seed}/{modality}/{conversation}/{utterance}") for conversation, utterance in ids]
-    return np.array(places) >= missing.share
-
-
-def _place(text: str) -> float:
-    """A number from 0 to 1 that is as good as drawn by lot."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) / WHOLE
-
-
-def kept_of(splits: Mapping[str, Sequence[Conversation]], modality: str, missing: Missing) -> NDArray[np.bool_]:
-    """Likewise of all splits after one another; utterances of splits that ``missing`` does not name keep all."""
     parts = [np.zeros(0, dtype=bool)]
     for split, conversations in splits.items():
         ids = [id for conversation in conversations for id in conversation.ids]
-        parts.append(kept(ids, modality, missing) if split in missing.splits else np.ones(len(ids), dtype=bool))
-    return np.concatenate(parts)
+        chosen = keep_mask(ids, modality, missing) if split in missing.splits else np.ones(len(ids), dtype=bool)
+        parts.append(chosen)
+    return np.concatenate(parts)  # [R]
 
 
-def without_stored(stored: StoredModality, keeps: NDArray[np.bool_]) -> StoredModality:
-    """A modality as it is stored, absent where an utterance does not keep it: ``[R]``."""
-    lengths = None if stored.lengths is None else np.where(keeps, stored.lengths, 0)
-    return replace(stored, present=stored.present & keeps, lengths=lengths)
+def keep_mask(ids: Sequence[UtteranceId], modality: str, missing: Missing) -> NDArray[np.bool_]:
+    """Return ``[N]`` which of these utterances keep a modality.
+
+    The mask depends only on the seed and on the names of utterance and modality. So it does not depend on the order
+    of utterances or on the model, and a larger share hides all that a smaller share hides.
+    """
+    if modality in missing.lacking:
+        return np.zeros(len(ids), dtype=bool)
+    numbers = [_pseudo_random(f"{missing.seed}/{modality}/{conversation}/{id}") for conversation, id in ids]
+    return np.array(numbers) >= missing.share
 
 
-def without(stream: ConversationStream, keeps: NDArray[np.bool_]) -> ConversationStream:
-    """A conversation's own stream, absent where an utterance does not keep it: ``[U]``."""
-    there = keeps.reshape(-1, *[1] * (stream.values.ndim - 1))  # [U, 1, ...]
-    lengths = None if stream.lengths is None else np.where(keeps, stream.lengths, 0)
-    return ConversationStream(np.where(there, stream.values, 0), stream.present & keeps, lengths)
+def _pseudo_random(text: str) -> float:
+    """Return a deterministic pseudo-random number from 0 to 1 for a text."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) / HASH_RANGE
+
+
+def mask_stored(stored: StoredModality, keep: NDArray[np.bool_]) -> StoredModality:
+    """Return a stored modality that is absent where ``keep``, ``[R]``, is false."""
+    lengths = None if stored.lengths is None else np.where(keep, stored.lengths, 0)
+    return replace(stored, present=stored.present & keep, lengths=lengths)
+
+
+def mask_stream(stream: ConversationStream, keep: NDArray[np.bool_]) -> ConversationStream:
+    """Return the stream of a conversation, absent where ``keep``, ``[U]``, is false."""
+    there = keep.reshape(-1, *[1] * (stream.values.ndim - 1))  # [U, 1, ...]
+    lengths = None if stream.lengths is None else np.where(keep, stream.lengths, 0)
+    return ConversationStream(np.where(there, stream.values, 0), stream.present & keep, lengths)

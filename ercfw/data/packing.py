@@ -1,4 +1,4 @@
-"""Whole conversations fitted into bins of rows, so that what runs on padded rows has few of them."""
+"""Pack whole conversations into bins of rows, so that computations on padded rows have little padding."""
 
 from collections.abc import Sequence
 
@@ -6,19 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 SHARED = 32
-"""Rows of a bin that several conversations may share."""
+"""The width of bins that several conversations may share."""
 
 
-def fit(sizes: Sequence[int]) -> tuple[NDArray[np.int64], tuple[tuple[int, int], ...]]:
-    """Conversations of up to ``SHARED`` utterances share bins; a longer one has its own, as wide as the longest
-    of those less than twice as long as each other. So of all slots less than about half are empty.
+def pack(sizes: Sequence[int]) -> tuple[NDArray[np.int64], tuple[tuple[int, int], ...]]:
+    """Pack conversations into groups of bins; the bins of a group have one width.
+
+    Conversations of up to ``SHARED`` utterances share bins. A longer conversation gets a bin of its own. Its group
+    holds conversations that differ in length by less than a factor of two. So fewer than about half of all slots
+    are empty.
 
     Args:
-        sizes: utterances of each conversation, B of them.
+        sizes: the number of utterances of each of the B conversations.
 
     Returns:
-        The slot of each conversation's first utterance ``[B]``, counted through all bins; and for each group
-        of bins how many there are, and their width.
+        The slot of the first utterance of each conversation ``[B]``, numbered through all bins; and for each group
+        the number of its bins and their width.
     """
     lengths = np.array(sizes, dtype=np.int64)  # [B]
     doublings = np.ceil(np.log2(np.maximum(lengths, SHARED) / SHARED))  # [B]
@@ -35,7 +38,10 @@ def fit(sizes: Sequence[int]) -> tuple[NDArray[np.int64], tuple[tuple[int, int],
 
 
 def _best_fit(sizes: Sequence[int], width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Largest first, each into the fullest bin that has room: its bin and its place there, ``[len(sizes)]`` each."""
+    """Put each conversation, largest first, into the fullest bin with room.
+
+    Return the bin of each conversation and its offset in that bin, ``[len(sizes)]`` each.
+    """
     bins, offsets = np.zeros(len(sizes), dtype=np.int64), np.zeros(len(sizes), dtype=np.int64)
     with_room: list[list[int]] = [[] for _ in range(width + 1)]
     opened = 0

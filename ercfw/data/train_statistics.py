@@ -1,4 +1,4 @@
-"""Statistics of the training split that parts are made with."""
+"""Compute the statistics of the training split that parts are made with."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,11 +10,11 @@ from ercfw.contract.data_info import DataInfo, ModalitySpec, StreamKind, TargetS
 from ercfw.contract.stored_streams import gather, vocabulary
 
 BLOCK = 16
-"""Conversations that are measured together: few, so that their float64 copy stays in the processor's cache."""
+"""Conversations per step of the statistics: few, so that their float64 copy stays in the CPU cache."""
 
 
 def make_data_info(train: Sequence[Conversation], targets: Mapping[str, tuple[str, ...]]) -> DataInfo:
-    """What a model is told: class counts, widths, means and deviations of the training split."""
+    """Compute the class counts, widths, means and standard deviations of the training split."""
     return DataInfo(
         targets=count_classes(train, targets),
         modalities={name: _describe_modality(train, name) for name in train[0].streams},
@@ -23,7 +23,7 @@ def make_data_info(train: Sequence[Conversation], targets: Mapping[str, tuple[st
 
 
 def count_classes(train: Sequence[Conversation], targets: Mapping[str, tuple[str, ...]]) -> dict[str, TargetSpec]:
-    """How many utterances of the training split are of each class."""
+    """Count the utterances of each class in the training split."""
     labels = {name: np.concatenate([conversation.labels[name] for conversation in train]) for name in targets}
     return {
         name: TargetSpec(classes, tuple(np.bincount(y[y >= 0], minlength=len(classes)).tolist()))
@@ -55,7 +55,7 @@ def _kind(stream: ConversationStream) -> StreamKind:
 
 
 def _real_rows(stream: ConversationStream) -> NDArray[np.float32]:
-    """``[rows or frames, D]`` without what is absent or padded."""
+    """Return the rows (or frames) that are neither absent nor padding, ``[rows, D]``."""
     if stream.lengths is None:
         return stream.values[stream.present]  # type: ignore[return-value]
     real = np.arange(stream.values.shape[1]) < stream.lengths[:, None]  # [N, T]
@@ -63,10 +63,10 @@ def _real_rows(stream: ConversationStream) -> NDArray[np.float32]:
 
 
 class Moments:
-    """The mean of rows that come block by block, and their squared distances from it (Chan et al., 1979).
+    """The running mean and sum of squares of rows that come block by block (Chan et al., 1979).
 
     Attributes:
-        count: rows so far.
+        count: the number of rows so far.
         mean: ``[D]`` float64.
         spread: ``[D]`` float64, the sum of squared distances from the mean.
     """
@@ -77,12 +77,12 @@ class Moments:
         self.spread: NDArray[np.float64] = np.zeros(1)
 
     def add(self, rows: NDArray[np.float64]) -> None:
-        """Join ``[n, D]`` rows, which are overwritten."""
+        """Add rows ``[n, D]``; their content is overwritten."""
         if not len(rows):
             return
         mean = rows.mean(0)  # [D]
         rows -= mean
-        apart, both = mean - self.mean, self.count + len(rows)
-        self.spread = self.spread + np.square(rows, out=rows).sum(0) + apart**2 * (self.count * len(rows) / both)
-        self.mean = self.mean + apart * (len(rows) / both)
-        self.count = both
+        difference, total = mean - self.mean, self.count + len(rows)  # [D]
+        self.spread = self.spread + np.square(rows, out=rows).sum(0) + difference**2 * (self.count * len(rows) / total)
+        self.mean = self.mean + difference * (len(rows) / total)
+        self.count = total

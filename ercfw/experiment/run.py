@@ -39,7 +39,7 @@ from ercfw.system.files import write_text
 from ercfw.system.peak_memory import forget_peak, peak_memory
 from ercfw.system.terminal import Bars, Terminal
 from ercfw.training.dry_run import dry_run
-from ercfw.training.loop import answer, at, fit
+from ercfw.training.loop import fit, locate_failure, predict_split
 from ercfw.training.protocol import CHOSEN_ON, NOTES, SCORED, STAMPS, watched_splits
 from ercfw.training.resume import resume
 from ercfw.training.seeds import seed_everything
@@ -86,7 +86,7 @@ class Run:
         with self.terminal.progress() as bars:
             training = self._train(training, plan, bars, log)
         training.losses.load_state_dict(training.best_losses)
-        with at("scoring the best epoch"):
+        with locate_failure("scoring the best epoch"):
             answers = self._answers(training, plan)
         predictions = answers["best"]
         metrics = self._metrics(training, plan, predictions, time.perf_counter() - began)
@@ -165,7 +165,7 @@ class Run:
         for split, conversations in self.data.splits.items():
             for moment in weights if split in SCORED[self.protocol] and conversations else ():
                 model.load_state_dict(weights[moment])
-                found[moment][split] = answer(training, plan, conversations, Callbacks(warning=self._note))
+                found[moment][split] = predict_split(training, plan, conversations, Callbacks(warning=self._note))
         return found
 
     def _untrained(self, info: DataInfo) -> dict[str, Tensor]:

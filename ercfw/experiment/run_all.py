@@ -14,7 +14,7 @@ from accelerate.utils import DistributedDataParallelKwargs
 
 from ercfw.contract.interfaces import Dataset
 from ercfw.contract.stamps import SIMULATED
-from ercfw.data.extraction.workers import usual_processes
+from ercfw.data.extraction.workers import default_processes
 from ercfw.data.load import Data, load_data, read_dataset
 from ercfw.errors import InputError, PeerGoneError, RunError, in_recipe
 from ercfw.experiment.plan import Job
@@ -109,7 +109,7 @@ def make_accelerator(recipes: Sequence[Recipe]) -> Accelerator:
 def load(job: Job, dataset: Dataset, doubts: tuple[str, ...], terminal: Terminal) -> Data:
     """A job's data; ``doubts`` is what the dataset warned of while it was read."""
     with terminal.progress() as bars:
-        data = load_data(job.recipe, job.catalog, dataset, bars.or_lines, usual_processes())
+        data = load_data(job.recipe, job.catalog, dataset, bars.or_lines, default_processes())
         if job.recipe.teacher is not None:
             data = with_teacher(data, job.recipe, dataset, bars.or_lines)
     return replace(data, warnings=(*doubts, *data.warnings))

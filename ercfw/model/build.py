@@ -1,4 +1,4 @@
-"""The one place where a recipe becomes objects."""
+"""Build the model of a recipe."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ from ercfw.registry.make import make_part
 
 
 def build_model(recipe: Recipe, catalog: Catalog, info: DataInfo) -> Model:
-    """The network of a recipe, its weights drawn from torch's current seed."""
+    """Build the network of a recipe; its weights are drawn from torch's generator."""
     if recipe.model is not None:
         return make_part(catalog, "model", "model", recipe.model, info)
     encoders: dict[str, Encoder] = {}
@@ -46,7 +46,7 @@ def build_model(recipe: Recipe, catalog: Catalog, info: DataInfo) -> Model:
 def _out_dim(part: nn.Module, table: str) -> int:
     width = getattr(part, "out_dim", None)
     if not isinstance(width, int):
-        raise RunError(f"[{table}] {type(part).__name__}: __init__ must set out_dim, the width of what it gives")
+        raise RunError(f"[{table}] {type(part).__name__}: __init__ must set out_dim, the width of its output")
     return width
 
 

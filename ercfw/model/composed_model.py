@@ -1,4 +1,4 @@
-"""Encoders, contexts, fusion and heads as one module."""
+"""Compose encoders, contexts, fusion and heads into one module."""
 
 from collections.abc import Iterator, Mapping
 
@@ -12,14 +12,14 @@ from ercfw.recipe.queries import JOINT
 
 
 class ComposedModel(Model):
-    """A network made of parts; a kind without a part is the identity.
+    """A network composed of parts; a missing context or fusion is the identity.
 
     Args:
-        encoders: a part for each modality, in the order of the recipe.
-        contexts: a part for each modality that has one.
-        fusion: None only with a single modality.
-        joint_context: what stands between the fusion and the heads.
-        heads: a part for each target.
+        encoders: the encoder of each modality, in the order of the recipe.
+        contexts: the context of each modality that has one.
+        fusion: the fusion; None is allowed only with a single modality.
+        joint_context: the context between the fusion and the heads.
+        heads: the head of each target.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class ComposedModel(Model):
         self.causal = all(part.causal for part in parts if part is not None)
 
     def parts(self) -> Iterator[tuple[str, nn.Module]]:
-        """Every part, under the name of its table."""
+        """Yield every part with the name of its table."""
         yield from ((f"encoder.{name}", part) for name, part in self.encoders.items())
         yield from ((f"context.{name}", part) for name, part in self.contexts.items())
         if self.fusion is not None:
@@ -50,7 +50,7 @@ class ComposedModel(Model):
         yield from ((f"head.{target}", part) for target, part in self.heads.items())
 
     def forward(self, inputs: Inputs) -> Outputs:
-        """Logits of every target, and the views that losses read."""
+        """Compute the logits of every target and the views that losses read."""
         encoded = {
             name: self._without_absent(encoder(inputs.streams[name], inputs), inputs, name)
             for name, encoder in self.encoders.items()
@@ -72,7 +72,7 @@ class ComposedModel(Model):
         return torch.where(present.unsqueeze(-1), x, torch.zeros_like(x))  # [N, D]
 
     def _run_contexts(self, xs: Mapping[str, Tensor], inputs: Inputs) -> dict[str, Tensor]:
-        """Contexts of one class that offers ``together`` run in one call."""
+        """Run all contexts; contexts of one class that has ``together`` run in one call."""
         groups: dict[type[SupportsTogether], list[str]] = {}
         done: dict[str, Tensor] = {}
         for name, context in self.contexts.items():

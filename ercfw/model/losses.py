@@ -1,4 +1,4 @@
-"""The weighted sum of a recipe's losses."""
+"""Build the losses of a recipe and weight them."""
 
 from collections.abc import Mapping
 
@@ -23,16 +23,16 @@ class WeightedLosses(nn.Module):
         self.weights = dict(weights)
 
     def forward(self, outputs: Outputs, targets: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Each loss, weighted; their sum is what training minimises."""
+        """Return each weighted loss; training minimises their sum."""
         return {name: self.weights[name] * loss(outputs, targets) for name, loss in self.losses.items()}
 
 
 def build_losses(recipe: Recipe, catalog: Catalog, info: DataInfo) -> WeightedLosses:
-    """The losses of a recipe; one that names no target is of the first head.
+    """Build the losses of a recipe; a loss that names no target gets the target of the first head.
 
     Raises:
         InputError: an option is wrong.
-        RunError: a loss' own code failed.
+        RunError: the code of a loss failed.
     """
     first = next(iter(recipe.head or info.targets))
     losses = {

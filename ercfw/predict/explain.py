@@ -18,7 +18,7 @@ from ercfw.contract.optional_parts import SupportsExplain
 from ercfw.data.collate import batches, collate
 from ercfw.data.extraction.extract import Progress
 from ercfw.data.load import load_data, read_dataset
-from ercfw.data.missing_modalities import without
+from ercfw.data.missing_modalities import mask_stream
 from ercfw.errors import ErcfwError, InputError, RunError, cause_of, in_recipe
 from ercfw.model.composed_model import ComposedModel
 from ercfw.predict.inference import Probabilities, probabilities_of
@@ -69,7 +69,7 @@ class Reopened:
         bare = [
             conversation.with_streams(
                 {
-                    name: without(stream, np.zeros(len(conversation), bool)) if name in others else stream
+                    name: mask_stream(stream, np.zeros(len(conversation), bool)) if name in others else stream
                     for name, stream in conversation.streams.items()
                 }
             )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ercfw.contract.conversation import SPLITS, UNLABELLED, Clip, Conversation
 from ercfw.contract.interfaces import Broken, Dataset, Extractor, FileLayout
 from ercfw.contract.published import Published
+from ercfw.data.extraction.declared_kind import as_declared
 from ercfw.errors import InputError
 from ercfw.testing.documented import check_documented
 from ercfw.testing.fixtures import CLASSES, DIMS, TARGET, make_conversations
@@ -141,27 +142,13 @@ def gives_what_it_promises(subject: DataSubject) -> None:
     for place, array in enumerate(given[:2]):
         if isinstance(array, Broken):
             raise CheckFailed(f"it cannot read utterance {place}: {array.why}")
-        if array is not None and not _as_promised(extractor, array):
+        if array is not None and not as_declared(array, extractor):
             shape = (
                 f"{array.dtype} of shape {list(array.shape)}" if isinstance(array, np.ndarray) else type(array).__name__
             )
             raise CheckFailed(f"it returns {shape}, but declares {extractor.kind} of {extractor.dim}")
     if given[2] is not None:
         raise CheckFailed("it returns an array where there is nothing to read (return None: the utterance is absent)")
-
-
-def _as_promised(extractor: Extractor, array: Any) -> bool:
-    if not isinstance(array, np.ndarray):
-        return False
-    if extractor.kind == "tokens":
-        return array.ndim == 1 and array.dtype == np.int64 and bool(((array >= 0) & (array < extractor.dim)).all())
-    dims = 1 if extractor.kind == "vector" else 2
-    return (
-        array.ndim == dims
-        and array.dtype == np.float32
-        and array.shape[-1] == extractor.dim
-        and bool(np.isfinite(array).all())
-    )
 
 
 def same_features_twice(subject: DataSubject) -> None:

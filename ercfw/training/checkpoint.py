@@ -1,4 +1,4 @@
-"""The file that a stopped run resumes from."""
+"""Write and read the checkpoint that a stopped run resumes from."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from ercfw.system.tensor_file import FORMAT, _load, _save
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Write nested dicts and lists of tensors and plain values; what was there before is kept beside it."""
+    """Write nested dicts and lists of tensors and plain values; the previous file is kept beside the new one."""
     tensors: dict[str, Tensor] = {}
     skeleton = _flatten(state, "", tensors)
     _save(path, tensors, {"format": FORMAT, "state": skeleton}, keep=previous_of(path))
@@ -22,7 +22,7 @@ def load_state(path: Path) -> dict[str, Any]:
     """Read what ``save_state`` wrote.
 
     Raises:
-        InputError: it is damaged.
+        InputError: the file is damaged.
     """
     tensors, about = _load(path)
     try:
@@ -31,11 +31,14 @@ def load_state(path: Path) -> dict[str, Any]:
         state: dict[str, Any] = dict(_unflatten(about["state"], tensors))
         return state
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError.at(path, "is not the state of a run", "--force starts the run anew") from error
+        raise InputError.at(path, "is not a checkpoint of a run", "--force starts the run anew") from error
 
 
 def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
-    """The value with each tensor put aside under its path; dicts as pairs, since their keys may be numbers."""
+    """Replace each tensor of a value by its path and move it to ``tensors``.
+
+    Dicts become lists of pairs, because their keys may be numbers.
+    """
     if isinstance(value, Tensor):
         tensors[name] = value
         return {"tensor": name}
@@ -58,5 +61,5 @@ def _unflatten(skeleton: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> An
 
 
 def to_host(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A copy of weights that later steps do not change."""
+    """Copy weights to the CPU, so that later steps do not change them."""
     return {name: x.detach().to("cpu", copy=True) for name, x in weights.items()}

@@ -1,8 +1,8 @@
-"""Conversations shared out over processes, outputs gathered with their gradients.
+"""Divide the conversations of a batch among processes, and gather the outputs with their gradients.
 
-Every process works out the same sharing of a batch's conversations, runs its own share, and then holds the
-outputs of the whole batch in the batch's own order: a loss never knows how many processes there are, nor in
-how many parts each of them ran its share.
+Every process computes the same division of a batch, runs its own share, and then holds the outputs of the whole
+batch in the order of the batch. So a loss does not depend on the number of processes, or on the number of parts in
+which a process ran its share.
 """
 
 from collections.abc import Sequence
@@ -21,15 +21,15 @@ from ercfw.data.collate import collate
 
 @dataclass(frozen=True)
 class Share:
-    """One process' part of a batch.
+    """The share of a batch that one process runs.
 
     Attributes:
-        parts: the conversations that this process runs, in as many pieces as it runs them in.
-        rows: how many rows of each piece count: all of them, or none where a process had no conversation
-            left and borrowed one.
-        whole: the batch; without streams where it is not run as it is.
-        counts: rows that each process contributes.
-        order: ``[N]`` row of the batch -> row of the gathered outputs.
+        parts: the conversations of this process, divided into the parts that it runs one after another.
+        rows: the number of rows of each part that count: all, or none if the process had no conversation for the
+            part and borrowed one.
+        whole: the whole batch; without streams unless it is run undivided.
+        counts: the number of rows that each process contributes.
+        order: ``[N]``, row of the batch -> row of the gathered outputs.
     """
 
     parts: tuple[Batch, ...]
@@ -40,26 +40,26 @@ class Share:
 
     @property
     def undivided(self) -> bool:
-        """Whether one process runs the batch in one piece."""
+        """Whether one process runs the batch in one part."""
         return len(self.parts) == len(self.counts) == 1
 
     def pin_memory(self) -> "Share":
-        """The same share in page-locked memory, from which copies to a device need not be waited for."""
+        """Copy the share to page-locked memory, from which copies to a device run asynchronously."""
         whole = self.whole.pin_memory()
         parts = (whole,) if self.undivided else tuple(part.pin_memory() for part in self.parts)
         return replace(self, parts=parts, whole=whole, order=self.order.pin_memory())
 
 
 def is_of_another_process(error: BaseException) -> bool:
-    """Whether this process failed only because one that it was waiting for has gone."""
+    """Return whether this process failed only because another process, which it waited for, has ended."""
     gone = isinstance(error, RuntimeError) and any(word in str(error) for word in ("gloo", "Connection closed", "NCCL"))
     return dist.is_initialized() and (gone or isinstance(error, dist.DistError))
 
 
 def partition(sizes: Sequence[int], processes: int) -> list[list[int]]:
-    """Conversation numbers for each process, so that all have about as many utterances.
+    """Assign conversation numbers to processes, so that all get about the same number of utterances.
 
-    The longest conversation first goes to whoever has least; the same on every process.
+    Each conversation, longest first, goes to the process with the fewest utterances. All processes compute the same.
     """
     shares: list[list[int]] = [[] for _ in range(processes)]
     loads = [0] * processes
@@ -71,7 +71,7 @@ def partition(sizes: Sequence[int], processes: int) -> list[list[int]]:
 
 
 def take_share(conversations: Sequence[Conversation], rank: int, processes: int, parts: int = 1) -> Share:
-    """One process' share of a batch, in so many parts; a part with no conversation left borrows one."""
+    """Return the share of one process, divided into parts; a part without a conversation borrows the first one."""
     if processes == parts == 1:
         whole = collate(conversations)
         rows = len(whole.ids)
@@ -93,7 +93,7 @@ def take_share(conversations: Sequence[Conversation], rank: int, processes: int,
 
 
 def gather_outputs(parts: Sequence[Outputs], share: Share, rank: int) -> Outputs:
-    """The outputs of the whole batch, in float32 and in its order; gradients flow back to each part's own."""
+    """Return the outputs of the whole batch, in float32 and in its order; gradients flow back to each part."""
     parts = [part.map(lambda x: x.float() if x.is_floating_point() else x) for part in parts]
     if share.undivided:
         return parts[0]
@@ -116,10 +116,10 @@ def gather_outputs(parts: Sequence[Outputs], share: Share, rank: int) -> Outputs
 
 
 class _GatherRows(torch.autograd.Function):
-    """All processes' rows after one another.
+    """Concatenate the rows of all processes.
 
-    Data-parallel training averages gradients over processes, so the gradient of the own rows is multiplied by
-    their number to keep it exact.
+    Data-parallel training averages gradients over processes. So the gradient of the own rows is multiplied by the
+    number of processes to keep it exact.
     """
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Predictions, and the metrics that score them."""
+"""Predict a split with a model."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from ercfw.model.losses import WeightedLosses
 from ercfw.results.scoring import Predictions
 from ercfw.training.distributed import gather_outputs, take_share
 from ercfw.training.gradients import forward, whole_losses
-from ercfw.training.prefetch import ahead
+from ercfw.training.prefetch import prefetch
 
 
 @torch.no_grad()
@@ -24,7 +24,10 @@ def predict(
     batch_size: int,
     parts: int = 1,
 ) -> Predictions:
-    """Run a model over a split; every utterance once, however many processes and parts share the work."""
+    """Run a model over a split.
+
+    Every utterance is predicted once, for any number of processes and of parts of a batch.
+    """
     rank, processes = accelerator.process_index, accelerator.num_processes
     model.eval()
     losses.eval()
@@ -34,7 +37,7 @@ def predict(
     embeddings: dict[str, list[Tensor]] = {}
     totals = torch.zeros(len(losses.weights), device=accelerator.device)  # [L]
     weight = 0
-    for share in ahead(lambda part: take_share(part, rank, processes, parts), batches(conversations, batch_size)):
+    for share in prefetch(lambda batch: take_share(batch, rank, processes, parts), batches(conversations, batch_size)):
         answers = [forward(accelerator, model, share, number) for number in range(len(share.parts))]
         outputs = gather_outputs(answers, share, rank)
         rows = max(int((y != UNLABELLED).sum()) for y in share.whole.targets.values())

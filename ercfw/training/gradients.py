@@ -1,4 +1,4 @@
-"""The gradients of one batch: in one go, or in parts that give the gradients of the whole."""
+"""Compute the gradients of one batch: at once, or part by part with the same result."""
 
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -17,18 +17,19 @@ from ercfw.training.seeds import seed_everything
 def backward(
     accelerator: Accelerator, model: nn.Module, losses: WeightedLosses, share: Share, entropy: tuple[int, ...]
 ) -> Tensor:
-    """Add a batch's gradients to those of model and losses; the weighted losses ``[L]``, without their graph.
+    """Add the gradients of a batch to those of model and losses; return the weighted losses ``[L]``, detached.
 
-    A share of several parts runs twice, so that no more than one part's activations are held at a time: first
-    without gradients, for the losses of the whole batch and their gradients by the outputs; then part after
-    part again, each carrying its outputs' gradients on (Gao et al., RepL4NLP 2021). Any loss may be coupled.
+    A share of several parts runs twice, so that memory holds the activations of only one part at a time. The first
+    pass runs without gradients; it yields the losses of the whole batch and their gradients with respect to the
+    outputs. The second pass runs the parts again, and each part continues the gradients of its outputs (Gao et al.,
+    RepL4NLP 2021). So a loss may couple all utterances of a batch.
 
     Args:
         accelerator: device, precision and processes.
-        model: as it was prepared.
-        losses: they see the whole batch.
-        share: what this process runs.
-        entropy: seeds what parts draw at random, in both passes the same.
+        model: the model, as Accelerate prepared it.
+        losses: the losses, which read the outputs of the whole batch.
+        share: the part of the batch that this process runs.
+        entropy: seeds the random numbers of the parts, with the same result in both passes.
     """
     if len(share.parts) == 1:
         outputs = gather_outputs([forward(accelerator, model, share, 0, entropy)], share, accelerator.process_index)
@@ -42,19 +43,19 @@ def backward(
     outputs = gather_outputs(leaves, share, accelerator.process_index)
     values = whole_losses(accelerator, losses, outputs, share, entropy)
     accelerator.backward(values.sum())
-    for buffer, before in buffers.items():  # so that the second pass is the first one again
+    for buffer, before in buffers.items():  # the second pass must repeat the first
         buffer.data.copy_(before)
     for number, part in enumerate(leaves):
         last = number == len(leaves) - 1
         with nullcontext() if last else accelerator.no_sync(model):
-            _carry_on(forward(accelerator, model, share, number, entropy), part)
+            _continue_backward(forward(accelerator, model, share, number, entropy), part)
     return values.detach()
 
 
 def forward(
     accelerator: Accelerator, model: nn.Module, share: Share, number: int, entropy: tuple[int, ...] | None = None
 ) -> Outputs:
-    """What the model says of one part; with ``entropy`` it draws at random what it drew with it before."""
+    """Run the model on one part; the same ``entropy`` gives the same random numbers."""
     if entropy is not None:
         seed_everything(*entropy, 1 + accelerator.process_index, number)
     outputs: Outputs = model(share.parts[number].inputs.to(accelerator.device, non_blocking=True))
@@ -68,16 +69,16 @@ def whole_losses(
     share: Share,
     entropy: tuple[int, ...] | None = None,
 ) -> Tensor:
-    """The weighted losses ``[L]`` of the whole batch, the same in every process."""
+    """Return the weighted losses ``[L]`` of the whole batch, which are the same in every process."""
     targets = {name: y.to(accelerator.device, non_blocking=True) for name, y in share.whole.targets.items()}
-    outputs = taught(outputs, {name: x.to(accelerator.device) for name, x in share.whole.teacher.items()})
+    outputs = with_teacher(outputs, {name: x.to(accelerator.device) for name, x in share.whole.teacher.items()})
     if entropy is not None:
         seed_everything(*entropy)
     return torch.stack(list(losses(outputs, targets).values()))  # [L]
 
 
-def taught(outputs: Outputs, teacher: Mapping[str, Tensor]) -> Outputs:
-    """The outputs, each head's with its teacher's logits ``[N, C]``."""
+def with_teacher(outputs: Outputs, teacher: Mapping[str, Tensor]) -> Outputs:
+    """Return the outputs with the logits ``[N, C]`` of the teacher in each head."""
     if not teacher:
         return outputs
     heads = {name: replace(head, teacher=teacher.get(name)) for name, head in outputs.heads.items()}
@@ -88,8 +89,8 @@ def _leaf(x: Tensor) -> Tensor:
     return x.detach().requires_grad_() if x.is_floating_point() else x
 
 
-def _carry_on(outputs: Outputs, leaves: Outputs) -> None:
-    """Backward from outputs whose gradients were worked out before."""
+def _continue_backward(outputs: Outputs, leaves: Outputs) -> None:
+    """Run backward from outputs whose gradients are already known."""
     tensors, gradients = [], []
     for x, leaf in zip(_tensors(outputs), _tensors(leaves), strict=True):
         if x.requires_grad and leaf.grad is not None:

@@ -1,4 +1,4 @@
-"""One training loop, on Accelerate; it watches only the splits it is handed."""
+"""The training loop, on Accelerate; it reads only the splits that its plan holds."""
 
 import math
 import time
@@ -22,17 +22,17 @@ from ercfw.training.checkpoint import to_host
 from ercfw.training.distributed import Share, is_of_another_process, take_share
 from ercfw.training.evaluate import predict
 from ercfw.training.gradients import backward
-from ercfw.training.prefetch import ahead
+from ercfw.training.prefetch import prefetch
 from ercfw.training.resume import save
 from ercfw.training.state import Callbacks, Plan, Training
 
 
 @contextmanager
-def at(where: str) -> Iterator[None]:
-    """Names the place where a run failed, in a part's own code too.
+def locate_failure(where: str) -> Iterator[None]:
+    """Put a place, such as an epoch and batch, before the message of a failure.
 
     Raises:
-        RunError: instead of what was raised.
+        RunError: the block failed, in ercfw or in the code of a part.
     """
     try:
         yield
@@ -48,41 +48,41 @@ def at(where: str) -> Iterator[None]:
         raise RunError(f"{where}: {cause_of(error)}") from error
 
 
-def fit(training: Training, plan: Plan, told: Callbacks) -> Training:
-    """Train from where ``training`` stands to the last epoch.
+def fit(training: Training, plan: Plan, callbacks: Callbacks) -> Training:
+    """Train from the current state of ``training`` to the last epoch.
 
-    Its state is saved every ``train.save_seconds``, between two steps, and at the end. The first signal to stop
-    is heeded after the step that is going on.
+    A checkpoint is written between two steps every ``train.save_seconds``, and at the end. After the first signal to
+    stop, the training finishes the current step and stops.
 
     Raises:
-        RunError: a loss, or the metric that chooses the epoch, is not a number; the state cannot be written; the
-            memory does not suffice.
-        Stopped: somebody asked for it, and the state is saved.
+        RunError: a loss or the metric that chooses the epoch is not a number, the checkpoint cannot be written, or
+            memory is exhausted.
+        Stopped: a stop was requested, and a checkpoint is written.
     """
     training.saved_at = time.monotonic()
-    with when_saved() as wish:
-        while len(training.history) < plan.settings.epochs and not _given_up(training, plan.settings):
+    with when_saved() as stop_request:
+        while len(training.history) < plan.settings.epochs and not _is_out_of_patience(training, plan.settings):
             began = time.perf_counter()
             before = training.underway.get("seconds", 0.0)
-            _train_epoch(training, plan, told, wish)
-            line = _watch(training, plan, told)
-            line["seconds"] = round(before + time.perf_counter() - began, 3)
-            _keep_best(training, line, plan.watched.later_wins)
-            training.history.append(line)
+            _train_epoch(training, plan, callbacks, stop_request)
+            epoch = _score_epoch(training, plan, callbacks)
+            epoch["seconds"] = round(before + time.perf_counter() - began, 3)
+            _keep_best(training, epoch, plan.watched.later_wins)
+            training.history.append(epoch)
             training.underway = {}
             _save_when_due(training, plan)
-            told.epoch(line)
+            callbacks.epoch(epoch)
         if training.accelerator.is_main_process:
             save(training, plan.state)
         training.accelerator.wait_for_everyone()
-        asked = _read(training, torch.zeros(0, device=training.accelerator.device), wish)[1]
-    if asked:
+        must_stop = _read(training, torch.zeros(0, device=training.accelerator.device), stop_request)[1]
+    if must_stop:
         raise Stopped
     return training
 
 
-def _train_epoch(training: Training, plan: Plan, told: Callbacks, wish: StopRequest) -> None:
-    """What is left of one pass, in an order that only the seed and the epoch decide."""
+def _train_epoch(training: Training, plan: Plan, callbacks: Callbacks, stop_request: StopRequest) -> None:
+    """Run the remaining steps of an epoch, in an order that depends only on the seed and the epoch."""
     began = time.perf_counter()
     if not training.underway:
         learning_rate = training.optimizer.param_groups[-1]["lr"]
@@ -92,13 +92,13 @@ def _train_epoch(training: Training, plan: Plan, told: Callbacks, wish: StopRequ
     order = np.random.default_rng([plan.seed, underway["epoch"]]).permutation(len(plan.watched.train))
     steps = list(batches([plan.watched.train[number] for number in order], plan.step_size))
     left = steps[underway["steps"] :]
-    for conversations, share in zip(left, ahead(partial(_share_or_none, training), left), strict=True):
-        with at(f"epoch {underway['epoch']}, batch {underway['steps'] + 1}"):
-            asked = _step(training, plan, conversations, share, told, wish)
+    for conversations, share in zip(left, prefetch(partial(_share_or_none, training), left), strict=True):
+        with locate_failure(f"epoch {underway['epoch']}, batch {underway['steps'] + 1}"):
+            must_stop = _step(training, plan, conversations, share, callbacks, stop_request)
         underway["seconds"] = before + time.perf_counter() - began
-        _save_when_due(training, plan, at_once=asked)
-        told.step()
-        if asked:
+        _save_when_due(training, plan, at_once=must_stop)
+        callbacks.step()
+        if must_stop:
             raise Stopped
 
 
@@ -109,7 +109,7 @@ def _share(training: Training, conversations: Sequence[Conversation]) -> Share:
 
 
 def _share_or_none(training: Training, conversations: Sequence[Conversation]) -> Share | None:
-    """None where it fails: the step tries again, and can say where it was, or take less memory."""
+    """Return the share, or None if it fails: the step then tries again, and can report the place or save memory."""
     try:
         return _share(training, conversations)
     except Exception:
@@ -121,10 +121,10 @@ def _step(
     plan: Plan,
     conversations: Sequence[Conversation],
     prepared: Share | None,
-    told: Callbacks,
-    wish: StopRequest,
+    callbacks: Callbacks,
+    stop_request: StopRequest,
 ) -> bool:
-    """One step of the optimiser; whether somebody asked to stop."""
+    """Run one step of the optimiser; return whether a stop was requested."""
     accelerator, underway = training.accelerator, training.underway
 
     def gradients() -> Tensor:
@@ -135,10 +135,10 @@ def _step(
         entropy = (plan.seed, underway["epoch"], underway["steps"])
         return backward(accelerator, training.model, training.losses, share, entropy)
 
-    values, asked = _read(training, training.memory.enough(gradients, told.warning), wish)
+    values, must_stop = _read(training, training.memory.enough(gradients, callbacks.warning), stop_request)
     for name, value in zip(training.losses.weights, values, strict=True):
         if not math.isfinite(value):
-            raise RunError(f"loss '{name}' is {value}; try a lower train.lr, or train.clip")
+            raise RunError(f"loss '{name}' is {value} (try a lower train.lr, or set train.clip)")
         underway["totals"][name] += value
     if plan.settings.clip is not None:
         parameters = [*training.model.parameters(), *training.losses.parameters()]
@@ -147,25 +147,25 @@ def _step(
     if not accelerator.optimizer_step_was_skipped:
         training.schedule.step()
     underway["steps"] += 1
-    return asked
+    return must_stop
 
 
-def _read(training: Training, losses: Tensor, wish: StopRequest) -> tuple[list[float], bool]:
-    """The losses ``[L]``, and whether any process was asked to stop: read in one go, the only wait for the device."""
-    asked = losses.new_full((1,), float(wish.asked))
+def _read(training: Training, losses: Tensor, stop_request: StopRequest) -> tuple[list[float], bool]:
+    """Read the losses ``[L]`` and whether any process was asked to stop, with a single wait for the device."""
+    asked = losses.new_full((1,), float(stop_request.asked))  # [1]
     if training.accelerator.num_processes > 1:
         dist.all_reduce(asked, dist.ReduceOp.MAX)
     *values, stop = torch.cat([losses, asked]).tolist()
     return values, bool(stop)
 
 
-def _watch(training: Training, plan: Plan, told: Callbacks) -> Epoch:
-    """The epoch's line of the history: what the split that chooses scores; one step of the plateau schedule."""
+def _score_epoch(training: Training, plan: Plan, callbacks: Callbacks) -> Epoch:
+    """Score the watched splits, advance the plateau schedule, and return the entry of the history."""
     underway, watched = training.underway, plan.watched
-    with at(f"epoch {underway['epoch']}, scoring"):
-        chosen = answer(training, plan, watched.select, told)
+    with locate_failure(f"epoch {underway['epoch']}, scoring"):
+        chosen = predict_split(training, plan, watched.select, callbacks)
         same = watched.schedule is watched.select
-        scheduled = chosen if same else answer(training, plan, watched.schedule, told)
+        scheduled = chosen if same else predict_split(training, plan, watched.schedule, callbacks)
         training.schedule.epoch(sum(scheduled.losses.values()))
         scores = score(chosen, plan.metrics, plan.info)
     line = Epoch(
@@ -182,31 +182,33 @@ def _watch(training: Training, plan: Plan, told: Callbacks) -> Epoch:
     return line
 
 
-def answer(training: Training, plan: Plan, conversations: Sequence[Conversation], told: Callbacks) -> Predictions:
-    """The predictions of the model as it is, in as many parts as its memory asks for."""
+def predict_split(
+    training: Training, plan: Plan, conversations: Sequence[Conversation], callbacks: Callbacks
+) -> Predictions:
+    """Predict conversations with the current weights, in as many parts per batch as memory requires."""
     accelerator, model, losses, memory = training.accelerator, training.model, training.losses, training.memory
 
     def attempt() -> Predictions:
         return predict(accelerator, model, losses, conversations, plan.step_size, memory.parts)
 
-    return memory.enough(attempt, told.warning)
+    return memory.enough(attempt, callbacks.warning)
 
 
-def _given_up(training: Training, settings: Train) -> bool:
+def _is_out_of_patience(training: Training, settings: Train) -> bool:
     waited = len(training.history) - training.best_epoch
     return settings.patience is not None and waited >= settings.patience
 
 
-def _keep_best(training: Training, line: Epoch, later_wins: bool) -> None:
+def _keep_best(training: Training, epoch: Epoch, later_wins: bool) -> None:
     best = training.history[training.best_epoch - 1]["selected"] if training.best_epoch else float("-inf")
-    if line["selected"] > best or (later_wins and line["selected"] == best):
-        training.best_epoch = line["epoch"]
+    if epoch["selected"] > best or (later_wins and epoch["selected"] == best):
+        training.best_epoch = epoch["epoch"]
         training.best = to_host(training.accelerator.unwrap_model(training.model).state_dict())
         training.best_losses = to_host(training.losses.state_dict())
 
 
 def _save_when_due(training: Training, plan: Plan, at_once: bool = False) -> None:
-    """Every process is at the same step, and holds the same: the first one writes, and none waits for it."""
+    """Write a checkpoint if it is due: the main process writes it, and the others, which hold the same, do not wait."""
     if at_once or time.monotonic() - training.saved_at >= plan.settings.save_seconds:
         if training.accelerator.is_main_process:
             save(training, plan.state)

@@ -1,4 +1,4 @@
-"""Optimisers, parameter groups and schedules, as a recipe's ``[train]`` table names them."""
+"""Make the optimiser, parameter groups and schedule of a ``[train]`` table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
 
 
 def make_optimizer(settings: Train, modules: nn.Module) -> torch.optim.Optimizer:
-    """The optimiser over all parameters.
+    """Make the optimiser of all parameters.
 
     Raises:
         InputError: as ``optimizer_arguments``.
@@ -31,16 +31,18 @@ def make_optimizer(settings: Train, modules: nn.Module) -> torch.optim.Optimizer
 
 
 def optimizer_arguments(settings: Train, modules: nn.Module) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Groups of parameters and what holds for all; parameters that a part names as a group get its settings.
+    """Return the parameter groups and the settings that apply to all of them.
+
+    A group that a part names (``parameter_groups``) gets the settings of ``[train.groups.NAME]``.
 
     Raises:
-        InputError: the recipe sets a group that no part names, two groups that share a parameter, or momentum
-            where there is none.
+        InputError: the recipe sets a group that no part names, two groups share a parameter, or the optimiser has no
+            momentum.
     """
     named = _named_groups(modules)
     for name in settings.groups:
         if name not in named:
-            raise InputError.at(f"[train.groups.{name}]", "no part names such a group", did_you_mean(name, named))
+            raise InputError.at(f"[train.groups.{name}]", "no part has this group", did_you_mean(name, named))
     taken: set[int] = set()
     groups: list[dict[str, Any]] = []
     for name, group in settings.groups.items():
@@ -54,7 +56,7 @@ def optimizer_arguments(settings: Train, modules: nn.Module) -> tuple[list[dict[
     options: dict[str, Any] = {"lr": settings.lr, "weight_decay": settings.weight_decay}
     if settings.momentum:
         if settings.optimizer not in ("sgd", "rmsprop"):
-            raise InputError.at("[train] momentum", f"'{settings.optimizer}' takes none", "sgd, rmsprop")
+            raise InputError.at("[train] momentum", f"'{settings.optimizer}' has no momentum", "sgd, rmsprop")
         options["momentum"] = settings.momentum
     if settings.optimizer != "rmsprop":
         options["fused"] = True
@@ -72,28 +74,28 @@ def _named_groups(modules: nn.Module) -> dict[str, list[nn.Parameter]]:
 
 @dataclass
 class Schedule:
-    """The learning rate over time: one scheduler steps with the optimiser, one reads a loss each epoch."""
+    """The learning rate schedule: one scheduler steps with the optimiser, one reads a loss after each epoch."""
 
     each_step: LRScheduler | None
     plateau: ReduceLROnPlateau | None
 
     def step(self) -> None:
-        """After an optimiser step."""
+        """Advance the schedule by an optimiser step."""
         if self.each_step is not None:
             self.each_step.step()
 
     def epoch(self, loss: float) -> None:
-        """After an epoch whose watched loss was this."""
+        """Advance the schedule by an epoch that ended with this loss."""
         if self.plateau is not None:
             self.plateau.step(loss)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resume needs."""
+        """Return the state that a resume needs."""
         schedulers = {"each_step": self.each_step, "plateau": self.plateau}
         return {name: scheduler.state_dict() for name, scheduler in schedulers.items() if scheduler is not None}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The inverse of ``state_dict``."""
+        """Restore the state that ``state_dict`` returned."""
         if self.each_step is not None:
             self.each_step.load_state_dict(state["each_step"])
         if self.plateau is not None:
@@ -101,7 +103,7 @@ class Schedule:
 
 
 def make_schedule(settings: Train, optimizer: torch.optim.Optimizer, steps_per_epoch: int) -> Schedule:
-    """Warm-up (in epochs, linear from near 0), then constant, cosine to 0, or by plateaus of the watched loss."""
+    """Make the schedule: a linear warm-up, then constant, cosine to 0, or by plateaus of the watched loss."""
     warmup = round(settings.warmup * steps_per_epoch)
     each_step: LRScheduler | None = None
     if warmup:

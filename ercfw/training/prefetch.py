@@ -1,4 +1,4 @@
-"""Work done ahead of time, in one thread, in the order in which it is asked for."""
+"""Compute results ahead of their use, in order, in one thread."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -9,13 +9,13 @@ T = TypeVar("T")
 Made = TypeVar("Made")
 
 DEPTH = 2
-"""Results that wait at most: one in use, the next ready."""
+"""The largest number of results computed ahead: one in use, the next one ready."""
 
 
-def ahead(make: Callable[[T], Made], items: Iterable[T]) -> Iterator[Made]:
-    """``make(item)`` of each item in order, at most ``DEPTH`` of them before they are asked for.
+def prefetch(make: Callable[[T], Made], items: Iterable[T]) -> Iterator[Made]:
+    """Yield ``make(item)`` for each item in order, computing at most ``DEPTH`` results ahead.
 
-    What ``make`` raises is raised where its result would have come.
+    An exception of ``make`` is raised in place of its result.
     """
     waiting: deque[Future[Made]] = deque()
     pool = ThreadPoolExecutor(1)

@@ -1,4 +1,4 @@
-"""The protocols: the only place that decides which split is watched, and which is scored."""
+"""The protocols: the only place that decides which split chooses the epoch and which splits are scored."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,13 +10,13 @@ from ercfw.errors import InputError
 from ercfw.training.state import Watched
 
 CHOSEN_ON = {"dev": "dev", "release": "test"}
-"""The split that chooses the epoch under each protocol."""
+"""The split that chooses the epoch, by protocol."""
 
 SCORED = {"dev": ("dev", "test"), "release": ("test",)}
-"""The splits that are scored once, at the end."""
+"""The splits that are scored once, at the end, by protocol."""
 
 STAMPS: Mapping[str, tuple[str, ...]] = {"dev": (), "release": (CHOSEN_ON_TEST,)}
-"""What must stand on everything that a run under the protocol leaves behind."""
+"""The stamps on every output of a run, by protocol."""
 
 RELEASE_HELD_OUT = 0.05
 NOTES: Mapping[str, tuple[str, ...]] = {
@@ -30,7 +30,9 @@ NOTES: Mapping[str, tuple[str, ...]] = {
 
 
 def watched_splits(protocol: str, splits: Mapping[str, Sequence[Conversation]], target: str, seed: int) -> Watched:
-    """What training may see: train and dev; under the release's protocol train with dev, and test.
+    """Return the splits that training may see.
+
+    Under protocol ``dev`` these are train and dev. Under protocol ``release`` they are train merged with dev, and test.
 
     Raises:
         InputError: the split that chooses the epoch has no label of the target.
@@ -38,7 +40,7 @@ def watched_splits(protocol: str, splits: Mapping[str, Sequence[Conversation]], 
     chosen_on = CHOSEN_ON[protocol]
     if not any((c.labels[target] != UNLABELLED).any() for c in splits[chosen_on] if target in c.labels):
         what = f"'{protocol}' chooses the epoch on {chosen_on}, which has no label of '{target}'"
-        raise InputError.at("[train] protocol", what)
+        raise InputError.at("[train] protocol", what, f"add labels to {chosen_on}, or use another protocol or target")
     if protocol == "dev":
         return Watched(splits["train"], splits["dev"], splits["dev"])
     merged = [*splits["train"], *splits["dev"]]

@@ -1,4 +1,4 @@
-"""A training's state, saved between two steps and taken up again."""
+"""Save the state of a training between two steps, and resume from it."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,8 +18,8 @@ from ercfw.training.state import Callbacks, Training
 STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
 
 
-class Line(BaseModel):
-    """A line of the history, as far as a training reads it again."""
+class HistoryEntry(BaseModel):
+    """The fields of an epoch in the history that a resumed training reads."""
 
     model_config = STRICT
 
@@ -32,7 +32,7 @@ class Line(BaseModel):
 
 
 class Underway(BaseModel):
-    """The epoch that has begun."""
+    """The current epoch."""
 
     model_config = STRICT
 
@@ -44,7 +44,7 @@ class Underway(BaseModel):
 
 
 class State(BaseModel):
-    """All that decides what comes next."""
+    """The content of a checkpoint: everything that determines later steps."""
 
     model_config = STRICT
 
@@ -57,17 +57,17 @@ class State(BaseModel):
     best: dict[str, Tensor]
     best_losses: dict[str, Tensor]
     best_epoch: int
-    history: list[Line]
+    history: list[HistoryEntry]
     underway: Underway | Annotated[dict[str, Any], Field(max_length=0)]
 
 
 def save(training: Training, path: Path) -> None:
-    """Write all that decides what comes next.
+    """Write a checkpoint with everything that determines later steps.
 
-    What is drawn at random hangs on seed, epoch, step and process alone, so no generator is in it.
+    It holds no random number generator: random numbers depend only on seed, epoch, step and process.
 
     Raises:
-        RunError: it cannot be written.
+        RunError: the file cannot be written.
     """
     still_there(path.parent)
     scaler = training.accelerator.scaler
@@ -87,13 +87,13 @@ def save(training: Training, path: Path) -> None:
     save_state(path, state)
 
 
-def resume(training: Training, path: Path, told: Callbacks) -> None:
-    """Put a training where it was when its state was saved last; where that state is damaged, the one before.
+def resume(training: Training, path: Path, callbacks: Callbacks) -> None:
+    """Restore a training from its last checkpoint, or from the previous one if the last one is damaged.
 
     Raises:
-        InputError: both are damaged, or the state is of another model.
+        InputError: both checkpoints are damaged, or they are of another model.
     """
-    saved = _intact(path, told)
+    saved = _last_intact(path, callbacks)
     try:
         _check(State.model_validate(saved), training)
         training.accelerator.unwrap_model(training.model).load_state_dict(saved["model"])
@@ -102,7 +102,7 @@ def resume(training: Training, path: Path, told: Callbacks) -> None:
         training.schedule.load_state_dict(saved["schedule"])
         if training.accelerator.scaler is not None:
             training.accelerator.scaler.load_state_dict(saved["scaler"])
-    except Exception as error:  # there is hardly one that torch does not raise for a state that is not its own
+    except Exception as error:  # torch raises almost any exception for the state of another model
         raise InputError.at(path, f"does not fit this recipe: {in_short(error)}", "--force starts anew") from error
     training.memory.parts = saved["parts"]
     training.best, training.best_losses = saved["best"], saved["best_losses"]
@@ -111,28 +111,28 @@ def resume(training: Training, path: Path, told: Callbacks) -> None:
 
 
 def _check(saved: State, training: Training) -> None:
-    """What torch does not check, and what training relies on.
+    """Check what training relies on and torch does not check.
 
     Raises:
-        ValueError: it does not fit.
+        ValueError: the checkpoint does not fit.
     """
     own = training.accelerator.unwrap_model(training.model).state_dict(), training.losses.state_dict()
     for best, now in zip((saved.best, saved.best_losses), own, strict=True):
         if _shapes(best) != (_shapes(now) if saved.history else {}):
-            raise ValueError("its best weights are of another model")
-    if [line.epoch for line in saved.history] != [number + 1 for number in range(len(saved.history))]:
-        raise ValueError("its epochs do not follow one another")
+            raise ValueError("the best weights are of another model")
+    if [entry.epoch for entry in saved.history] != [number + 1 for number in range(len(saved.history))]:
+        raise ValueError("the epochs are not consecutive")
     if not bool(saved.history) <= saved.best_epoch <= len(saved.history):
-        raise ValueError(f"it says that epoch {saved.best_epoch} of {len(saved.history)} was the best")
+        raise ValueError(f"the best epoch is {saved.best_epoch}, but there are {len(saved.history)} epochs")
     if isinstance(saved.underway, Underway) and {*saved.underway.totals} != {*training.losses.weights}:
-        raise ValueError("its losses are others")
+        raise ValueError("the losses are different")
     if isinstance(saved.underway, Underway) and saved.underway.epoch != len(saved.history) + 1:
-        raise ValueError("its epochs do not follow one another")
+        raise ValueError("the epochs are not consecutive")
     if saved.parts > training.memory.most:
-        raise ValueError(f"it ran {saved.parts} parts of a batch of {training.memory.most}")
+        raise ValueError(f"a batch of {training.memory.most} cannot be run in {saved.parts} parts")
     groups = training.optimizer.state_dict()["param_groups"], saved.optimizer["param_groups"]
     if any(_kinds(mine) != _kinds(theirs) for mine, theirs in zip(*groups, strict=True)):
-        raise ValueError("its optimiser has other settings")
+        raise ValueError("the optimiser has other settings")
 
 
 def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, Size]:
@@ -140,7 +140,7 @@ def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, Size]:
 
 
 def _kinds(group: Mapping[str, Any]) -> dict[str, str]:
-    """Of what kind each setting of an optimiser is; numbers and sequences of any type are the same."""
+    """Return the kind of each setting of an optimiser; all numbers are one kind, and all sequences are one kind."""
     kinds = ((bool, "bool"), (int | float, "number"), (list | tuple, "sequence"))
     return {
         key: next((name for kind, name in kinds if isinstance(value, kind)), type(value).__name__)
@@ -148,8 +148,8 @@ def _kinds(group: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _intact(path: Path, told: Callbacks) -> dict[str, Any]:
-    """The last state, or, with a warning, the one before."""
+def _last_intact(path: Path, callbacks: Callbacks) -> dict[str, Any]:
+    """Read the last checkpoint, or the previous one with a warning."""
     damaged: list[Mistake] = []
     for place in (path, previous_of(path)):
         if not place.is_file():
@@ -160,7 +160,7 @@ def _intact(path: Path, told: Callbacks) -> dict[str, Any]:
             damaged += error.mistakes
             continue
         for mistake in damaged:
-            told.warning(f"{mistake}; going on from the state before it")
-            path.unlink(missing_ok=True)  # or the next save would keep it in place of the good one
+            callbacks.warning(f"{mistake}; resuming from the previous checkpoint")
+            path.unlink(missing_ok=True)  # otherwise the next save would keep it in place of the intact one
         return saved
     raise InputError([replace(mistake, mend="--force starts anew") for mistake in damaged])

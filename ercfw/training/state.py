@@ -1,4 +1,4 @@
-"""A training: what it is to do, where it stands, and its beginning."""
+"""The plan and the state of a training, and the function that starts one."""
 
 import math
 import time
@@ -27,10 +27,10 @@ class Watched:
     """The splits that training may see.
 
     Attributes:
-        train: what it learns from.
-        schedule: whose loss the plateau schedule reads.
-        select: whose metric chooses the epoch.
-        later_wins: which of two equal epochs is the better one.
+        train: the conversations that the model learns from.
+        schedule: the conversations whose loss the plateau schedule reads.
+        select: the conversations whose metric chooses the epoch.
+        later_wins: whether the later of two equal epochs is chosen.
     """
 
     train: Sequence[Conversation]
@@ -41,17 +41,17 @@ class Watched:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is trained on, and how.
+    """The data and settings of a training.
 
     Attributes:
-        settings: the recipe's ``[train]``.
+        settings: the ``[train]`` table of the recipe.
         watched: the splits.
-        batch_size: conversations that a model runs at once.
-        select: what the best epoch is chosen by, as ``target.metric``.
-        metrics: what the watched split is scored by.
-        info: the classes.
-        seed: of the order of conversations and of dropout.
-        state: the file that a resume reads.
+        batch_size: the number of conversations that a model runs at once.
+        select: the metric that chooses the best epoch, as ``target.metric``.
+        metrics: the metrics that score the watched split.
+        info: the statistics of the data.
+        seed: the seed of the order of conversations and of dropout.
+        state: the file of the checkpoint.
     """
 
     settings: Train
@@ -65,13 +65,19 @@ class Plan:
 
     @property
     def step_size(self) -> int:
-        """Conversations of an optimiser's step."""
+        """The number of conversations per optimiser step."""
         return self.batch_size * self.settings.accumulate
 
 
 @dataclass(frozen=True)
 class Callbacks:
-    """Who is told of what: each epoch's line of the history, each step, and what a reader should know."""
+    """Functions that a training calls.
+
+    Attributes:
+        epoch: called after each epoch with its entry of the history.
+        step: called after each optimiser step.
+        warning: called with the text of each warning.
+    """
 
     epoch: Callable[[Epoch], None] = lambda _: None
     step: Callable[[], None] = lambda: None
@@ -80,17 +86,21 @@ class Callbacks:
 
 @dataclass
 class Training:
-    """A training in progress: with the plan, all that decides what comes next.
+    """The state of a training in progress; together with the plan it determines all later steps.
 
     Attributes:
-        model: as Accelerate prepared it.
-        memory: in how many parts a batch is run.
+        accelerator: device, precision and processes.
+        model: the model, as Accelerate prepared it.
+        losses: the losses, which may have parameters of their own.
+        optimizer: the optimiser.
+        schedule: the learning rate schedule.
+        memory: the number of parts in which a batch is run.
         best: the weights of the best epoch so far.
-        best_losses: what the losses had learnt by then.
-        history: a line an epoch.
-        underway: of the epoch that has begun: its number and learning rate, steps done, their losses added up,
-            seconds; empty between epochs.
-        saved_at: when the state was last saved, on the monotonic clock.
+        best_losses: the parameters of the losses after the best epoch.
+        best_epoch: the number of the best epoch; 0 before the first.
+        history: one entry per epoch.
+        underway: number, learning rate, steps, sums of losses and seconds of the current epoch; empty between epochs.
+        saved_at: the time of the last checkpoint on the monotonic clock.
     """
 
     accelerator: Accelerator
@@ -108,14 +118,14 @@ class Training:
 
 
 def start(accelerator: Accelerator, model: nn.Module, losses: WeightedLosses, plan: Plan) -> Training:
-    """A training at its beginning.
+    """Start a training.
 
     Raises:
-        InputError: batches are to be halved, and there are several processes.
+        InputError: the recipe asks for halved batches, and there are several processes.
     """
     settings = plan.settings
     if settings.on_out_of_memory == "halve" and accelerator.num_processes > 1:
-        what = "'halve' is for one process: the others would not know of it"
+        what = "'halve' works in a single process only"
         raise InputError.at("[train] on_out_of_memory", what, "a lower data.batch_size with a higher train.accumulate")
     losses.to(accelerator.device)
     optimizer = make_optimizer(settings, nn.ModuleList([model, losses]))

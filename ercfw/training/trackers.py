@@ -1,4 +1,4 @@
-"""Experiment trackers, through Accelerate: they are told what history.jsonl is."""
+"""Log the values of history.jsonl to experiment trackers, through Accelerate."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,32 +10,32 @@ from accelerate import Accelerator
 from ercfw.errors import InputError, RunError, cause_of, did_you_mean
 
 Log = Callable[[Mapping[str, Any], int], None]
-"""Tells nested numbers, and the epoch that they are of."""
+"""Logs nested numbers for an epoch."""
 
 
 def check_trackers(names: Sequence[str]) -> None:
-    """Look whether trackers are known and installed, before hours are spent.
+    """Check before the training that trackers are known and installed.
 
     Raises:
-        InputError: one is not.
+        InputError: a tracker is unknown or not installed.
     """
     from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 
     installed = {str(tracker) for tracker in get_available_trackers()}
     for name in names:
         if name not in LOGGER_TYPE_TO_CLASS:
-            what = f"Accelerate knows no tracker '{name}'"
+            what = f"Accelerate has no tracker '{name}'"
             raise InputError.at("[run] trackers", what, did_you_mean(name, LOGGER_TYPE_TO_CLASS))
         if name not in installed:
-            mend = "pip install 'ercfw[trackers]'" if name == "tensorboard" else f"pip install {name}"
-            raise InputError.at("[run] trackers", f"'{name}' is not installed", mend)
+            hint = "pip install 'ercfw[trackers]'" if name == "tensorboard" else f"pip install {name}"
+            raise InputError.at("[run] trackers", f"'{name}' is not installed", hint)
 
 
 @contextmanager
 def tracking(
     accelerator: Accelerator, names: Sequence[str], folder: Path, title: str, settings: Mapping[str, Any]
 ) -> Iterator[Log]:
-    """What tells the trackers; those that write files do so in ``folder``.
+    """Start trackers, yield the function that logs to them, and finish them; their files go to ``folder``.
 
     Raises:
         RunError: a tracker does not start.
@@ -50,7 +50,7 @@ def tracking(
     try:
         accelerator.init_trackers(title, {key: _plain(value) for key, value in _flat(settings)})
     except Exception as error:
-        raise RunError(f"tracker {', '.join(names)} did not start: {cause_of(error)}") from error
+        raise RunError(f"[run] trackers: {', '.join(names)} did not start: {cause_of(error)}") from error
     try:
         yield lambda values, epoch: accelerator.log(
             {key: value for key, value in _flat(values) if isinstance(value, (int, float))}, step=epoch

@@ -188,5 +188,5 @@ def test_a_modality_that_most_utterances_lack_is_warned_of_and_counted(cli, tabl
 
 
 def test_labels_that_differ_in_capitals_only_and_a_single_class_are_warned_of(cli, table):
-    assert "differs from another one in capital letters only" in cli("run", table(label="Anger")).err
+    assert "differs from another class in capital letters only" in cli("run", table(label="Anger")).err
     assert "has a single class" in cli("run", table(label="anger"), "--force").err

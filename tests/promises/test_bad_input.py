@@ -77,8 +77,8 @@ OVERRIDES = {
     "fitted_on alone": (["data.modalities=['a']", "features.a.fitted_on=train"], "[data] modalities: ..modality 'a'"),
     "features": (["features.smell.use=minilm"], "tiny.toml: [features.smell]: the data has no modality 'smell'"),
     "class weights": (["loss.cross-entropy.class_weights=[1,2]"], "tiny.toml: [loss.cross-entropy] class_weights: "),
-    "momentum": (["train.momentum=0.9"], "tiny.toml: [train] momentum: 'adam' takes none"),
-    "group": (["train.groups.txt.lr=1.0"], "tiny.toml: [train.groups.txt]: no part names such a group"),
+    "momentum": (["train.momentum=0.9"], "tiny.toml: [train] momentum: 'adam' has no momentum"),
+    "group": (["train.groups.txt.lr=1.0"], "tiny.toml: [train.groups.txt]: no part has this group"),
     "init_from": (["train.init_from=nowhere"], "tiny.toml: [train] init_from: there is no model in nowhere"),
     "heads": (["fusion={use='multiattn',heads=3}"], "tiny.toml: [fusion] heads"),
 }  # fmt: skip

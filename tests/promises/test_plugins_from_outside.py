@@ -127,8 +127,12 @@ def test_a_whole_model_in_ten_lines(cli, tiny_recipe, plugin_file):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("for t, head in self.answer.items()}, Rows", "for t, head in ()}, Rows", "[model]: gives no head for target"),
-        ("HeadOutput(head(z), z)", "HeadOutput(head(z)[:1], z)", "[head.emotion]: gives logits of shape (1, 7)"),
+        (
+            "for t, head in self.answer.items()}, Rows",
+            "for t, head in ()}, Rows",
+            "[model]: returns no head for target",
+        ),
+        ("HeadOutput(head(z), z)", "HeadOutput(head(z)[:1], z)", "[head.emotion]: returns logits of shape (1, 7)"),
         (", Rows.of(inputs))", ", Rows.of(inputs), extras={'x': z[:1]})", "extra 'x': has 1 rows"),
         ("return Outputs(", "return list(", "the model fails on three made-up utterances: TypeError"),
     ],

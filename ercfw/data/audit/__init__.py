@@ -1,1 +1,1 @@
-"""A corpus looked at before anything is trained on it: what is wrong with it, and its figures."""
+"""Audit a corpus before training: find its problems and compute its statistics."""

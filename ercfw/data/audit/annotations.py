@@ -1,4 +1,4 @@
-"""Checks of what the makers of a corpus wrote down: ids, times, labels, texts, speakers."""
+"""Check the annotations of a corpus: ids, times, labels, texts, speakers."""
 
 import re
 from collections import Counter, defaultdict
@@ -12,41 +12,43 @@ from ercfw.contract.interfaces import Dataset
 from ercfw.data.audit.finding import Finding, Level, first
 
 LONGEST = 60.0
-"""Seconds; an utterance annotated as longer has wrong times, or holds more than itself."""
-WORDS = 5
-"""Words from which a text is not said by everybody."""
-TOLD = 10
-"""Words from which two conversations are not the same by chance."""
+"""Seconds; a longer utterance has wrong times, or its clip contains more than the utterance."""
+LONG_TEXT = 5
+"""The number of words from which a repeated text is more than a common phrase."""
+LONG_CONVERSATION = 10
+"""The number of words from which two conversations are not equal by chance."""
 LATER: tuple[Split, ...] = ("dev", "test")
 Splits = Mapping[Split, Sequence[Conversation]]
 
 
 def check_annotations(dataset: Dataset, splits: Splits) -> Iterator[Finding]:
-    """All findings of the annotations."""
+    """Yield all findings about the annotations."""
     for split, conversations in splits.items():
         yield from _ids(split, conversations)
         yield from _times(split, conversations, dataset.broken)
         yield from _labels(dataset, split, conversations)
         yield from _empty(split, conversations)
     yield from _texts(splits)
-    yield from _twice(splits)
+    yield from _repeated(splits)
     yield from _speakers(splits)
 
 
 def _ids(split: str, conversations: Sequence[Conversation]) -> Iterator[Finding]:
-    """Gaps in what the source counts: a position is then no id."""
+    """Find gaps and disorder in the numbers that the source uses as ids."""
     gaps, disorder = [], []
-    begins = min((int(c.utterances[0]) for c in conversations if c.utterances[0].isdecimal()), default=0)
+    start = min((int(c.utterances[0]) for c in conversations if c.utterances[0].isdecimal()), default=0)
     for conversation in conversations:
         if all(id.isdecimal() for id in conversation.utterances):
             numbers = [int(id) for id in conversation.utterances]
             if numbers != sorted(numbers):
                 disorder.append(conversation.id)
-            elif numbers != list(range(begins, begins + len(numbers))):
+            elif numbers != list(range(start, start + len(numbers))):
                 gaps.append(f"{conversation.id}: {_ranges(numbers)}")
     if disorder:
         yield Finding(
-            "doubtful", split, f"conversations whose utterance ids do not ascend: {len(disorder)} ({first(disorder)})"
+            "doubtful",
+            split,
+            f"conversations whose utterance ids are not in order: {len(disorder)} ({first(disorder)})",
         )
     if gaps:
         yield Finding("note", split, f"conversations whose utterance ids have gaps: {len(gaps)} ({first(gaps)})")
@@ -55,20 +57,20 @@ def _ids(split: str, conversations: Sequence[Conversation]) -> Iterator[Finding]
     if len(counted) == len(names) and counted:
         missing = sorted(set(range(counted[-1] + 1)) - set(counted))
         if missing:
-            yield Finding("note", split, f"conversation numbers that are left out: {len(missing)} ({first(missing)})")
+            yield Finding("note", split, f"conversation numbers that are missing: {len(missing)} ({first(missing)})")
     if not disorder and not gaps:
         yield Finding("fine", split, f"utterance ids of {len(conversations)} conversations: no gaps, in order")
 
 
 def _ranges(numbers: Sequence[int]) -> str:
-    """``0-5, 8``."""
+    """Format sorted numbers as ranges, such as ``0-5 8``."""
     starts = [0, *(place for place, (a, b) in enumerate(pairwise(numbers), 1) if b != a + 1), len(numbers)]
     parts = [(numbers[a], numbers[b - 1]) for a, b in pairwise(starts)]
     return " ".join(str(a) if a == b else f"{a}-{b}" for a, b in parts)
 
 
 def _times(split: str, conversations: Sequence[Conversation], broken: frozenset[UtteranceId]) -> Iterator[Finding]:
-    """Times that cannot be, and utterances that begin before the one before them."""
+    """Find impossible times, and utterances that begin before the previous one."""
     kinds: dict[tuple[Level, str], list[str]] = defaultdict(list)
     backwards, timed = [], 0
     for conversation in conversations:
@@ -80,7 +82,7 @@ def _times(split: str, conversations: Sequence[Conversation], broken: frozenset[
             timed += 1
             length = time[1] - time[0]
             if length <= 0 or length > LONGEST:
-                what = "of no length, or ending before they begin" if length <= 0 else f"longer than {LONGEST:g} s"
+                what = "that end at or before their start" if length <= 0 else f"longer than {LONGEST:g} s"
                 kinds["known" if id in broken else "doubtful", what].append(f"{'/'.join(id)}: {length:.1f} s")
             if before is not None and time[0] < before:
                 backwards.append("/".join(id))
@@ -88,13 +90,14 @@ def _times(split: str, conversations: Sequence[Conversation], broken: frozenset[
     for (level, what), places in kinds.items():
         yield Finding(level, split, f"utterances {what}: {len(places)} ({first(places)})")
     if backwards:
-        what = f"utterances that begin before the one before them: {len(backwards)} of {timed} ({first(backwards)})"
+        what = f"utterances that begin before the previous one: {len(backwards)} of {timed} ({first(backwards)})"
         yield Finding("note", split, what)
     elif timed:
         yield Finding("fine", split, f"times of {timed} utterances: in order")
 
 
 def _labels(dataset: Dataset, split: Split, conversations: Sequence[Conversation]) -> Iterator[Finding]:
+    """Find missing labels, empty classes, and class counts that differ from the published ones."""
     for target, classes in dataset.targets.items():
         labels = np.concatenate([c.labels[target] for c in conversations])
         found = np.bincount(labels[labels != UNLABELLED], minlength=len(classes))
@@ -109,12 +112,15 @@ def _labels(dataset: Dataset, split: Split, conversations: Sequence[Conversation
             continue
         differing = [f"{n}: {a}, not {b}" for n, a, b in zip(classes, found, expected, strict=True) if a != b]
         if differing:
-            yield Finding("doubtful", about, f"classes with another count than published: {'; '.join(differing)}")
+            yield Finding(
+                "doubtful", about, f"class counts that differ from the published ones: {'; '.join(differing)}"
+            )
         else:
-            yield Finding("fine", about, f"{int(found.sum())} utterances, every class as often as published")
+            yield Finding("fine", about, f"{int(found.sum())} utterances, all class counts as published")
 
 
 def _empty(split: str, conversations: Sequence[Conversation]) -> Iterator[Finding]:
+    """Find empty texts, empty speaker names, and conversations of one utterance."""
     for name in ("texts", "speakers"):
         values = [(id, value) for c in conversations for id, value in zip(c.ids, getattr(c, name), strict=True)]
         empty = [id for id, value in values if not value.strip()]
@@ -128,48 +134,49 @@ def _empty(split: str, conversations: Sequence[Conversation]) -> Iterator[Findin
 
 
 def _texts(splits: Splits) -> Iterator[Finding]:
-    """Texts of dev and test that stand in train: a model may know them by heart."""
+    """Find texts of dev and test that also occur in train: a model may have memorised them."""
     train = {_bare(text) for c in splits["train"] for text in c.texts} - {""}
     for split in LATER:
         texts = [bare for c in splits[split] for text in c.texts if (bare := _bare(text))]
         if not texts or not train:
             continue
         repeated = [text for text in texts if text in train]
-        long = sum(len(text.split()) >= WORDS for text in repeated)
+        long = sum(len(text.split()) >= LONG_TEXT for text in repeated)
         level: Level = "note" if repeated else "fine"
         share = 100 * len(repeated) / len(texts)
-        counted = f"{len(repeated)} of {len(texts)} ({share:.1f} %), of {WORDS} words or more {long}"
-        yield Finding(level, split, f"texts that stand in train too: {counted}")
+        counted = f"{len(repeated)} of {len(texts)} ({share:.1f} %); {long} of them have {LONG_TEXT} words or more"
+        yield Finding(level, split, f"texts that also occur in train: {counted}")
 
 
 def _bare(text: str) -> str:
     return " ".join(re.sub(r"[^\w\s]", "", text.lower()).split())
 
 
-def _twice(splits: Splits) -> Iterator[Finding]:
-    """Conversations with the same texts: across splits they are a leak."""
+def _repeated(splits: Splits) -> Iterator[Finding]:
+    """Find conversations with the same texts; in two splits they leak test data."""
     same: dict[tuple[str, ...], list[tuple[str, str]]] = defaultdict(list)
     for split, conversations in splits.items():
         for conversation in conversations:
             bare = tuple(map(_bare, conversation.texts))
-            if sum(len(text.split()) for text in bare) >= TOLD:
+            if sum(len(text.split()) for text in bare) >= LONG_CONVERSATION:
                 same[bare].append((split, conversation.id))
     across = [" = ".join(id for _, id in found) for found in same.values() if len({split for split, _ in found}) > 1]
     inside = [" = ".join(id for _, id in found) for found in same.values() if len(found) > 1]
     inside = [names for names in inside if names not in across]
     if across:
         yield Finding(
-            "wrong", "all splits", f"conversations that stand in several splits: {len(across)} ({first(across)})"
+            "wrong", "all splits", f"conversations that occur in several splits: {len(across)} ({first(across)})"
         )
     if inside:
         yield Finding(
-            "doubtful", "all splits", f"conversations that stand twice in a split: {len(inside)} ({first(inside)})"
+            "doubtful", "all splits", f"conversations that occur twice in a split: {len(inside)} ({first(inside)})"
         )
     if not across and not inside:
-        yield Finding("fine", "all splits", f"no conversation of {TOLD} words or more stands twice")
+        yield Finding("fine", "all splits", f"no conversation of {LONG_CONVERSATION} words or more occurs twice")
 
 
 def _speakers(splits: Splits) -> Iterator[Finding]:
+    """Count the utterances of dev and test whose speakers do not occur in train."""
     known = {speaker for c in splits["train"] for speaker in c.speakers}
     for split in LATER:
         counts = Counter(speaker in known for c in splits[split] for speaker in c.speakers)

@@ -1,4 +1,4 @@
-"""A corpus and all of its streams, checked."""
+"""Check a corpus and all of its streams."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from ercfw.contract.stored_streams import gather
 from ercfw.data.audit.annotations import check_annotations
 from ercfw.data.audit.feature_values import check_table
 from ercfw.data.audit.finding import LEVELS, Finding, Level
-from ercfw.data.audit.leakage_check import check_fitting
+from ercfw.data.audit.leakage_check import check_label_leakage
 from ercfw.data.extraction.extract import Progress
 from ercfw.errors import InputError
 from ercfw.system.files import is_file
@@ -19,26 +19,26 @@ from ercfw.system.gc_pause import collector_paused
 
 @collector_paused()
 def check_corpus(dataset: Dataset, progress: Progress) -> list[Finding]:
-    """Everything that is found of a dataset's annotations and of the streams that it brings itself, the worst first.
+    """Check the annotations of a dataset and the streams that it provides; return the findings, worst first.
 
     Args:
-        dataset: what is looked at.
-        progress: told of the streams.
+        dataset: the dataset.
+        progress: called for each stream that is checked.
     """
     splits = {split: dataset.split(split) for split in SPLITS}
     found = list(check_annotations(dataset, splits))
     for done, name in enumerate(dataset.modalities, 1):
-        found += _stream(dataset, name)
+        found += _check_stream(dataset, name)
         progress("streams", done, len(dataset.modalities))
     return sorted(found, key=lambda finding: LEVELS.index(finding.level))
 
 
-def _stream(dataset: Dataset, name: str) -> Iterator[Finding]:
+def _check_stream(dataset: Dataset, name: str) -> Iterator[Finding]:
     splits = {split: dataset.split(split) for split in SPLITS}
     try:
         table = stream_table(dataset, name)
         yield from check_table(name, table, dataset.rows, splits)
-        yield from check_fitting(name, table, dataset, splits)
+        yield from check_label_leakage(name, table, dataset, splits)
     except InputError as error:
         for mistake in error.mistakes:
             level: Level = "wrong" if is_file(Path(mistake.where)) else "note"
@@ -46,10 +46,10 @@ def _stream(dataset: Dataset, name: str) -> Iterator[Finding]:
 
 
 def stream_table(dataset: Dataset, name: str) -> FeatureTable:
-    """A stream's values: the dataset's own, or those that its conversations carry.
+    """Return the values of a stream: from its feature file, or from the conversations that carry them.
 
     Raises:
-        InputError: there are none, or they do not fit.
+        InputError: the stream has no values, or they do not fit the corpus.
     """
     conversations = [c for split in SPLITS for c in dataset.split(split)]
     if name not in conversations[0].streams or conversations[0].streams[name].lengths is not None:

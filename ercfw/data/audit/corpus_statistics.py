@@ -1,4 +1,4 @@
-"""The figures of a corpus, split by split."""
+"""Compute the statistics of a corpus for each split."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,31 +14,31 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Shifts:
-    """How often the emotion changes: pairs of labelled utterances that were compared, and those that differ."""
+    """The number of pairs of labelled utterances that were compared, and of those whose emotions differ."""
 
     compared: int
     changed: int
 
     @property
     def share(self) -> float:
-        """In percent."""
+        """The share of pairs that differ, in percent."""
         return 100 * self.changed / max(1, self.compared)
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one split, or of all.
+    """The statistics of one split, or of all splits together.
 
     Attributes:
-        lengths: utterances of each conversation.
-        casts: speakers of each conversation.
-        speakers: names; they are different people only where the corpus names people.
-        words: of each text that is not empty.
-        classes: utterances of each class, by name.
-        unlabelled: utterances without a label.
-        own_shifts: an utterance against its speaker's own last one.
-        shifts: an utterance against the one before it.
-        seconds: of each utterance whose times are known and possible.
+        lengths: the number of utterances of each conversation.
+        casts: the number of speakers of each conversation.
+        speakers: the number of speaker names; two names are two people only where the corpus names people.
+        words: the number of words of each text that is not empty.
+        classes: the number of utterances of each class.
+        unlabelled: the number of utterances without a label.
+        own_shifts: shifts against the previous utterance of the same speaker.
+        shifts: shifts against the previous utterance of anyone.
+        seconds: the duration of each utterance whose times are known and possible.
     """
 
     lengths: tuple[int, ...]
@@ -53,7 +53,7 @@ class Figures:
 
 
 def figures_of(dataset: Dataset) -> dict[str, Figures]:
-    """The figures of each split and of all, of the dataset's first target."""
+    """Compute the statistics of each split and of all splits, for the first target of the dataset."""
     target, classes = next(iter(dataset.targets.items()))
     splits: dict[str, Sequence[Conversation]] = {split: dataset.split(split) for split in SPLITS}
     splits[ALL] = [c for conversations in splits.values() for c in conversations]
@@ -80,7 +80,7 @@ def _figures(conversations: Sequence[Conversation], target: str, classes: Sequen
 
 
 def _count_shifts(speakers: Sequence[str], labels: Sequence[int], own: Counter[bool], before: Counter[bool]) -> None:
-    """Count, of labelled utterances, those that differ (True) and those that do not."""
+    """Count in both counters the labelled utterances whose emotion differs (True) and those whose does not."""
     last: dict[str, int] = {}
     previous = UNLABELLED
     for speaker, label in zip(speakers, labels, strict=True):
@@ -94,24 +94,24 @@ def _count_shifts(speakers: Sequence[str], labels: Sequence[int], own: Counter[b
 
 
 def rows_of(figures: Mapping[str, Figures]) -> list[dict[str, Any]]:
-    """The figures as a table: a row a figure, a column a split."""
+    """Return the statistics as a table: one row per figure, one column per split."""
     rows: dict[str, dict[str, str]] = {}
     for name, of in figures.items():
-        told = {
+        column = {
             "conversations": f"{len(of.lengths)}",
             "utterances": f"{sum(of.lengths)}",
-            "utterances a conversation": _spread(of.lengths),
+            "utterances per conversation": _spread(of.lengths),
             "speakers": f"{of.speakers}",
-            "speakers a conversation": _spread(of.casts),
-            "words a text": _spread(of.words),
+            "speakers per conversation": _spread(of.casts),
+            "words per text": _spread(of.words),
             **{f"class {label}": _share(count, sum(of.classes.values())) for label, count in of.classes.items()},
             "unlabelled": f"{of.unlabelled}",
-            "emotion differs from the speaker's own last": f"{of.own_shifts.share:.1f} % of {of.own_shifts.compared}",
-            "emotion differs from the utterance before": f"{of.shifts.share:.1f} % of {of.shifts.compared}",
+            "emotion shifts of the same speaker": f"{of.own_shifts.share:.1f} % of {of.own_shifts.compared}",
+            "emotion shifts from the previous utterance": f"{of.shifts.share:.1f} % of {of.shifts.compared}",
             "hours": f"{sum(of.seconds) / 3600:.2f}" if of.seconds else "-",
-            "seconds an utterance": _spread(of.seconds),
+            "seconds per utterance": _spread(of.seconds),
         }
-        for figure, value in told.items():
+        for figure, value in column.items():
             rows.setdefault(figure, {})[name] = value
     return [{"figure": figure, **values} for figure, values in rows.items()]
 
@@ -121,14 +121,14 @@ def _share(count: int, total: int) -> str:
 
 
 def _spread(values: Sequence[float]) -> str:
-    """Mean, median and range."""
+    """Format the mean, median and range of some values."""
     if not values:
         return "-"
     return f"{mean(values):.1f} (median {median(values):.3g}, {min(values):.3g} to {max(values):.3g})"
 
 
 def as_json(figures: Mapping[str, Figures]) -> dict[str, Any]:
-    """The same for programs: counts and means, with full digits."""
+    """Return the statistics for programs: counts and means with all digits."""
     return {
         name: {
             "conversations": len(of.lengths),

@@ -1,4 +1,4 @@
-"""Checks of a stream's values."""
+"""Check the values of a stream."""
 
 import hashlib
 from collections import Counter
@@ -13,17 +13,17 @@ from ercfw.contract.feature_table import FeatureTable
 from ercfw.data.audit.finding import Finding, Level, first
 
 BLOCK = 4096
-"""Rows that are looked at together."""
+"""The number of rows that are read at once."""
 LARGE = 1e4
 UNEVEN = 1e3
-"""Times the middle column's spread from which one drowns the others."""
+"""A column whose standard deviation is more than this many times the median of all columns dominates the others."""
 REPEATED = 0.05
-"""Share of rows that may be the same as another utterance's before it is worth a look."""
+"""The share of rows equal to the row of another utterance from which a finding is reported."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What a pass over all rows gives: of each of the D columns its least and greatest value, spread and hash."""
+    """The least and greatest value, standard deviation and hash of each of the D columns of a stream."""
 
     least: NDArray[np.float64]
     greatest: NDArray[np.float64]
@@ -34,7 +34,7 @@ class Columns:
 def check_table(
     name: str, table: FeatureTable, rows: Sequence[UtteranceId], splits: Mapping[Split, Sequence[Conversation]]
 ) -> Iterator[Finding]:
-    """All findings of one stream but those of contamination."""
+    """Yield all findings about one stream except those about label leakage."""
     about = f"stream '{name}'"
     yield from _rows(about, table, rows, splits)
     yield _proof(about, table)
@@ -44,13 +44,13 @@ def check_table(
 
 
 def _proof(about: str, table: FeatureTable) -> Finding:
-    """What is known of whether the rows belong to their utterances."""
+    """Report whether it is known that the rows belong to their utterances."""
     labels, extractor = str(table.made_by.get("labels", "")), table.made_by.get("extractor")
     if labels.endswith("agree"):
-        return Finding("fine", about, f"rows were proven when they were imported: labels: {labels}")
+        return Finding("fine", about, f"rows were verified by their labels when they were imported: {labels}")
     if extractor:
         return Finding("fine", about, f"made by extractor '{extractor}'")
-    return Finding("note", about, "nothing proves that its rows belong to these utterances")
+    return Finding("note", about, "it is not verified that its rows belong to these utterances")
 
 
 def _rows(
@@ -64,7 +64,7 @@ def _rows(
         yield Finding("wrong", about, f"utterances without a row: {len(missing)} ({first(missing)})")
     if foreign:
         yield Finding(
-            "doubtful", about, f"rows of utterances that the corpus has not: {len(foreign)} ({first(foreign)})"
+            "doubtful", about, f"rows of utterances that are not in the corpus: {len(foreign)} ({first(foreign)})"
         )
     if not missing and not foreign:
         yield Finding("fine", about, f"{len(table.ids)} rows of width {table.dim}, one for every utterance")
@@ -77,7 +77,7 @@ def _rows(
 
 
 def _blocks(table: FeatureTable) -> Iterator[NDArray[np.float64]]:
-    """The rows that are present, some at a time."""
+    """Yield the rows that are present, in blocks ``[n, D]``."""
     for start in range(0, len(table.values), BLOCK):
         block = np.asarray(table.values[start : start + BLOCK], dtype=np.float64)
         yield block[table.present[start : start + BLOCK]]
@@ -92,7 +92,7 @@ def _measure(table: FeatureTable) -> Columns:
     for block in _blocks(table):
         if not len(block):
             continue
-        shift = block[0] if shift is None else shift  # so that a large mean does not swallow the spread
+        shift = block[0] if shift is None else shift  # [D], keeps a large mean from cancelling the small spread
         least, greatest = np.minimum(least, block.min(0)), np.maximum(greatest, block.max(0))
         total += (block - shift).sum(0)
         squares += ((block - shift) ** 2).sum(0)
@@ -104,7 +104,7 @@ def _measure(table: FeatureTable) -> Columns:
 
 
 def _columns(about: str, table: FeatureTable) -> Iterator[Finding]:
-    """Columns that say nothing, say it twice, or drown the others."""
+    """Find columns that are constant, duplicate, or out of scale."""
     if not table.present.any():
         return
     found = _measure(table)
@@ -113,22 +113,22 @@ def _columns(about: str, table: FeatureTable) -> Iterator[Finding]:
     for column, digest in enumerate(found.hashes):
         groups.setdefault(digest, []).append(column)
     varying = set(range(len(found.hashes))) - set(constant.tolist())
-    doubles = [f"{g[0]} = {g[1]}" for g in groups.values() if len(g) > 1 and g[0] in varying]
+    duplicates = [f"{g[0]} = {g[1]}" for g in groups.values() if len(g) > 1 and g[0] in varying]
     middle = float(np.median(found.spread[found.spread > 0])) if (found.spread > 0).any() else 0.0
     uneven = np.flatnonzero(found.spread > UNEVEN * middle) if middle else np.zeros(0, np.int64)
     largest = float(max(abs(found.least.min()), abs(found.greatest.max())))
     kinds = {
-        f"columns of one value: {len(constant)} ({first(constant.tolist())})": len(constant),
-        f"columns that are the same as another: {len(doubles)} ({first(doubles)})": len(doubles),
-        f"columns that spread over {UNEVEN:g} times as far as the middle one: {len(uneven)} ({first(uneven.tolist())});"
-        " an encoder with standardise = true evens them": len(uneven),
-        f"values up to {largest:.3g}; an encoder with standardise = true tames them": largest > LARGE,
+        f"constant columns: {len(constant)} ({first(constant.tolist())})": len(constant),
+        f"duplicate columns: {len(duplicates)} ({first(duplicates)})": len(duplicates),
+        f"columns whose standard deviation is over {UNEVEN:g} times the median: {len(uneven)} "
+        f"({first(uneven.tolist())}); use an encoder with standardise = true": len(uneven),
+        f"values up to {largest:.3g}; use an encoder with standardise = true": largest > LARGE,
     }
-    for what, fires in kinds.items():
-        if fires:
+    for what, applies in kinds.items():
+        if applies:
             yield Finding("doubtful", about, what)
     if not any(kinds.values()):
-        yield Finding("fine", about, "columns: none of one value, none twice, all of like scale")
+        yield Finding("fine", about, "columns: none constant, none duplicate, all of similar scale")
 
 
 def _same_rows(about: str, table: FeatureTable) -> Iterator[Finding]:
@@ -142,4 +142,4 @@ def _same_rows(about: str, table: FeatureTable) -> Iterator[Finding]:
     if zeros:
         yield Finding("doubtful", about, f"rows of zeros that are not marked absent: {zeros}")
     if rows and repeated > REPEATED * rows:
-        yield Finding("doubtful", about, f"rows that are the same as another utterance's: {repeated} of {rows}")
+        yield Finding("doubtful", about, f"rows equal to the row of another utterance: {repeated} of {rows}")

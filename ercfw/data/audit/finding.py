@@ -1,4 +1,4 @@
-"""What a check of a corpus says."""
+"""The findings of the checks of a corpus."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,19 +6,19 @@ from typing import Literal
 
 Level = Literal["wrong", "doubtful", "known", "note", "fine"]
 LEVELS: tuple[Level, ...] = ("wrong", "doubtful", "known", "note", "fine")
-FIRST = 3
-"""Places that a finding names."""
+MAX_NAMED = 3
+"""The number of places that a finding names."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was found.
+    """One finding of a check.
 
     Attributes:
-        level: ``wrong`` spoils results, ``doubtful`` is worth a look, ``known`` is a fault of the corpus that everybody
-            has, ``note`` is no fault but good to know, ``fine`` was looked at and is right.
-        about: a split, stream or the whole corpus.
-        what: in words.
+        level: ``wrong`` spoils results, ``doubtful`` is worth a look, ``known`` is a known fault of the published
+            corpus, ``note`` is good to know, ``fine`` was checked and is correct.
+        about: the split or stream, or the whole corpus.
+        what: the finding in words.
     """
 
     level: Level
@@ -27,6 +27,6 @@ class Finding:
 
 
 def first(names: Sequence[object]) -> str:
-    """The first places of a list, and how many more there are."""
-    shown = ", ".join("/".join(name) if isinstance(name, tuple) else str(name) for name in names[:FIRST])
-    return shown + (f" and {len(names) - FIRST} more" if len(names) > FIRST else "")
+    """Name the first places of a list and the number of the others."""
+    shown = ", ".join("/".join(name) if isinstance(name, tuple) else str(name) for name in names[:MAX_NAMED])
+    return shown + (f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else "")

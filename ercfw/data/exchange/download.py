@@ -1,4 +1,4 @@
-"""Files that are fetched from the net: gone on with where they broke off, and checked by their git blob id."""
+"""Download files: resume after an interruption, and verify the content by its git blob id."""
 
 import hashlib
 import time
@@ -18,18 +18,18 @@ KIB = 1024
 TRIES = 3
 PAUSE = 1.0
 """Seconds between two tries."""
-PATIENCE = 30.0
-"""Seconds without a byte after which a server is said to stall."""
+TIMEOUT = 30.0
+"""Seconds without a byte after which a try fails."""
 POINTER = b"version https://git-lfs"
 Progress = Callable[[str, int, int], None]
 
 
-class _BrokenOffError(Exception):
-    """The connection ended, or nothing came for too long: another try may go on."""
+class _ConnectionLostError(Exception):
+    """The connection ended or timed out; another try may resume."""
 
 
 def blob_id(path: Path) -> str:
-    """What git names a file's content by."""
+    """Compute the git blob id of a file."""
     digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
     with path.open("rb") as file:
         while block := file.read(BLOCK):
@@ -37,40 +37,40 @@ def blob_id(path: Path) -> str:
     return digest.hexdigest()
 
 
-def fetch(file: PublicFile, base: str, root: Path, progress: Progress, patience: float = PATIENCE) -> bool:
-    """Get a file, unless it is there; what came before the connection broke is kept beside it, and gone on with.
+def fetch(file: PublicFile, base: str, root: Path, progress: Progress, timeout: float = TIMEOUT) -> bool:
+    """Download a file unless it already exists; an interrupted download is resumed from its ``.part`` file.
 
     Args:
-        file: which one.
-        base: the server's address.
-        root: the corpus' folder.
-        progress: told of KiB that came, and of how many there are.
-        patience: seconds without a byte.
+        file: the file.
+        base: the address of the server.
+        root: the folder of the corpus.
+        progress: called with the number of KiB received and their total.
+        timeout: the number of seconds without a byte after which a try fails.
 
     Returns:
-        Whether it was fetched now.
+        Whether the file was downloaded by this call.
 
     Raises:
-        InputError: another file is in its place, or the address is none.
-        RunError: the server cannot be reached, does not have it, or sends something else; the disk is full.
+        InputError: another file is in its place, or the address is invalid.
+        RunError: the server cannot be reached, does not have the file, or sends another one; or the disk is full.
     """
     if not base.startswith(("https://", "http://")):
-        raise InputError.at(f"--from {base}", "is no address of a server", "https://...")
+        raise InputError.at(f"--from {base}", "is not the address of a server", "https://...")
     target = root / file.to
     if is_file(target):
         if blob_id(target) == file.blob:
             return False
-        raise InputError.at(target, "is there already, and is not the file that is fetched", "move it away")
+        raise InputError.at(target, "already exists and is another file than the one to download", "move it away")
     url = f"{base.rstrip('/')}/{file.url_path}"
     part = target.with_name(f"{target.name}.part")
     with _writing(part):
         part.parent.mkdir(parents=True, exist_ok=True)
-    had_some = is_file(part)
-    if not had_some or blob_id(part) != file.blob:
-        _receive(url, part, progress, patience)
-    if had_some and blob_id(part) != file.blob:  # what was there before may have been of another file
+    resumed = is_file(part)
+    if not resumed or blob_id(part) != file.blob:
+        _receive(url, part, progress, timeout)
+    if resumed and blob_id(part) != file.blob:  # the partial file may have been a part of another file
         part.unlink()
-        _receive(url, part, progress, patience)
+        _receive(url, part, progress, timeout)
     _check(url, part, file.blob)
     with _writing(target):
         part.replace(target)
@@ -78,56 +78,57 @@ def fetch(file: PublicFile, base: str, root: Path, progress: Progress, patience:
 
 
 def _check(url: str, part: Path, blob: str) -> None:
+    """Check the content of a download; delete it if it is not the file."""
     found = blob_id(part)
     if found == blob:
         return
     with part.open("rb") as came:
         is_pointer = came.read(len(POINTER)) == POINTER
     part.unlink()
-    what = "only a pointer of git-lfs" if is_pointer else f"another file than was pinned: blob {found}, not {blob}"
-    raise RunError(f"{url}: the server sent {what}; it was not kept")
+    what = "only a git-lfs pointer" if is_pointer else f"another file: git blob {found}, not {blob}"
+    raise RunError(f"{url}: the server sent {what}; the download was deleted")
 
 
-def _receive(url: str, part: Path, progress: Progress, patience: float) -> None:
-    """Receive a file to its end, in several tries if need be."""
+def _receive(url: str, part: Path, progress: Progress, timeout: float) -> None:
+    """Receive a file completely, in several tries if necessary."""
     for tries in range(1, TRIES + 1):
         try:
-            with _open(url, part, patience) as (response, start):
-                _write(response, start, part, progress, patience)
+            with _open(url, part, timeout) as (response, start):
+                _write(response, start, part, progress)
             return
-        except _BrokenOffError as error:
+        except _ConnectionLostError as error:
             if tries == TRIES:
-                kept = "; what came is kept, the same command goes on" if is_file(part) else ""
+                kept = "; the part received is kept, so the same command resumes" if is_file(part) else ""
                 raise RunError(f"{url}: {error} ({TRIES} tries{kept})") from error
             time.sleep(PAUSE)
 
 
 @contextmanager
-def _open(url: str, part: Path, patience: float) -> Iterator[tuple[HTTPResponse, int]]:
-    """The server's answer, and the byte it begins with."""
+def _open(url: str, part: Path, timeout: float) -> Iterator[tuple[HTTPResponse, int]]:
+    """Open a URL after the bytes that a partial file holds; yield the response and its first byte."""
     have = part.stat().st_size if is_file(part) else 0
     request = Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
-        with urlopen(request, timeout=patience) as response:
-            goes_on = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
-            yield response, have if goes_on else 0
+        with urlopen(request, timeout=timeout) as response:
+            resumes = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+            yield response, have if resumes else 0
     except HTTPError as error:
-        if error.code == 416 and have:  # it is whole, or was longer than the file now is
+        if error.code == 416 and have:  # the partial file is complete, or longer than the file on the server
             part.unlink()
-            raise _BrokenOffError("the server has nothing after what was kept") from error
+            raise _ConnectionLostError("the server has no bytes after the part received before") from error
         if error.code >= 500:
-            raise _BrokenOffError(f"the server answers {error.code} {error.reason}") from error
-        raise RunError(f"{url}: the server answers {error.code} {error.reason}") from error
+            raise _ConnectionLostError(f"the server answered {error.code} {error.reason}") from error
+        raise RunError(f"{url}: the server answered {error.code} {error.reason}") from error
     except TimeoutError as error:
-        raise _BrokenOffError(f"the server stalls: nothing came for {patience:g} s") from error
+        raise _ConnectionLostError(f"the server timed out: no data for {timeout:g} s") from error
     except URLError as error:
         reason = getattr(error.reason, "strerror", None) or error.reason
-        raise _BrokenOffError(f"the server cannot be reached: {reason}") from error
+        raise _ConnectionLostError(f"the server cannot be reached: {reason}") from error
     except (HTTPException, OSError) as error:
-        raise _BrokenOffError(f"the connection broke off: {error}") from error
+        raise _ConnectionLostError(f"the connection was lost: {error}") from error
 
 
-def _write(response: HTTPResponse, start: int, part: Path, progress: Progress, patience: float) -> None:
+def _write(response: HTTPResponse, start: int, part: Path, progress: Progress) -> None:
     length = response.headers.get("Content-Length", "")
     total = start + int(length) if length.isdecimal() else 0
     done = start
@@ -141,7 +142,7 @@ def _write(response: HTTPResponse, start: int, part: Path, progress: Progress, p
             done += len(block)
             progress(part.stem, done // KIB, max(done, total) // KIB)
     if total and done < total:
-        raise _BrokenOffError(f"the connection broke off after {done} of {total} bytes")
+        raise _ConnectionLostError(f"the connection was lost after {done} of {total} bytes")
 
 
 @contextmanager
@@ -149,4 +150,4 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunError(f"{path}: cannot be written: {error.strerror}; what came before is kept") from error
+        raise RunError(f"{path}: cannot be written: {error.strerror}; the part received is kept") from error

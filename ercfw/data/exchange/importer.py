@@ -1,9 +1,8 @@
-"""Public feature files to the feature store, once it is proven which utterance each row is."""
+"""Import public feature files into the feature store after verifying which utterance each row belongs to."""
 
 import csv
 import dataclasses
 import io
-import warnings
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,9 @@ from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.interfaces import Dataset, FileLayout
 from ercfw.contract.published import Key, Published
 from ercfw.data.exchange.keys import ANYBODYS
-from ercfw.data.exchange.manifest import Card, read_card
-from ercfw.data.exchange.proof import Matched, match
+from ercfw.data.exchange.manifest import Manifest, read_manifest
+from ercfw.data.exchange.proof import RowProof, prove_rows
+from ercfw.data.load import read_dataset
 from ercfw.errors import InputError, shown
 from ercfw.recipe.schema import Part
 from ercfw.registry.catalog import Catalog
@@ -31,13 +31,13 @@ COLUMNS = ("conversation", "utterance", "speaker", "text", "label", "split")
 
 @dataclass(frozen=True)
 class ImportedFeatures:
-    """What was imported.
+    """The result of an import.
 
     Attributes:
-        corpus: the dataset's name.
-        proof: how many labels agree with the corpus', or why that proves nothing.
-        rows: of each file that was written what it holds, for a table.
-        warnings: what a reader should know.
+        corpus: the name of the dataset.
+        proof: how many labels agree with those of the corpus, or why they prove nothing.
+        rows: the content of each file that was written, for a table.
+        warnings: warnings about the files.
     """
 
     corpus: str
@@ -49,87 +49,88 @@ class ImportedFeatures:
 def import_features(
     catalog: Catalog, layout: str, path: Path, to: Path, corpus: str | None = None, replace: bool = False
 ) -> ImportedFeatures:
-    """Read files of a layout, prove their rows against the corpus at ``to``, and write a feature store a stream.
+    """Read files of a layout, verify their rows against the corpus at ``to``, and write one feature store per stream.
 
-    Nothing is written before everything is proven. A corpus whose annotations are in the files too
-    (``Dataset.table_to_make``) gets its table of utterances from them.
+    Nothing is written before everything is verified. If the files also hold the annotations of a corpus that keeps
+    them in a table (``Dataset.table_to_make``), the table is written from them.
 
     Args:
         catalog: the plugins.
-        layout: a layout's name.
+        layout: the name of the layout.
         path: the folder of the files, or one of them.
-        to: the corpus' folder.
-        corpus: the dataset's name; None = as the files tell.
-        replace: whether feature files that are at ``to`` may be replaced; those with the same values stay otherwise.
+        to: the folder of the corpus.
+        corpus: the name of the dataset; None means the one that the files name.
+        replace: replace feature files at ``to`` whose values differ.
 
     Raises:
-        InputError: the files are damaged, hostile, another corpus', or not proven; or files at ``to`` are in the way.
+        InputError: the files are damaged, hostile, of another corpus, or cannot be verified; or other files are at
+            ``to``.
     """
     reader: FileLayout = make_part(catalog, "layout", "layout", Part(use=layout))
     published = reader.read(path)
-    told: list[str] = []
-    card = read_card(published.paths, told)
-    name = corpus or (card.corpus if card else published.corpus) or ANYBODYS
-    if card or name != published.corpus:  # numbers for names are MELD's way, but anybody may count
-        published = dataclasses.replace(published, classes=card.classes if card else ())
+    manifest, changes = read_manifest(published.paths)
+    name = corpus or (manifest.corpus if manifest else published.corpus) or ANYBODYS
+    if manifest or name != published.corpus:  # numbered conversations look like MELD, but may be of any corpus
+        published = dataclasses.replace(published, classes=manifest.classes if manifest else ())
     table = catalog.find("dataset", name, "--corpus").made_by.table_to_make(to)
-    text = None if table is None else table_of(published, set(card.dev if card else ()))
-    dataset = (
-        _annotated(catalog, name, to, told) if table is None else _from_table(catalog, name, table, str(text), told)
-    )
-    matched = match(published, dataset)
-    proof = "not compared"
-    if matched.agreeing:
-        proof = f"{matched.agreeing} of {matched.agreeing} agree" if table is None else "made from the same files"
-    made_by = {"layout": layout, "files": {p.name: sha256(p) for p in published.paths}, "labels": proof}
-    stores = _stores(published, dataset, matched, card, made_by)
+    if table is None:
+        text, (dataset, notices) = "", _annotated(catalog, name, to)
+    else:
+        text = table_of(published, set(manifest.dev if manifest else ()))
+        dataset, notices = _from_table(catalog, name, table, text)
+    proof = prove_rows(published, dataset)
+    agreement = "not compared"
+    if proof.agreeing:
+        agreement = f"{proof.agreeing} of {proof.agreeing} agree" if table is None else "made from the same files"
+    made_by = {"layout": layout, "files": {p.name: sha256(p) for p in published.paths}, "labels": agreement}
+    stores = _stores(published, dataset, proof, manifest, made_by)
     paths = {to / f"{modality}.safetensors": store for modality, store in stores.items()}
     _check_free(paths, replace)
     rows: list[Mapping[str, Any]] = []
     if table is not None:
-        write_text(table, str(text))
+        write_text(table, text)
         utterances = sum(len(labels) for labels in published.labels.values())
         rows.append({"file": str(table), "rows": utterances, "width": "", "absent": ""})
-    for target, store in paths.items():
-        if replace or not target.exists():
-            store.save(target)
-        absent = int((~store.present).sum())
-        rows.append({"file": str(target), "rows": len(store.ids), "width": store.dim, "absent": absent})
-    return ImportedFeatures(name, f"labels: {proof}", tuple(rows), (*told, *matched.warnings))
+    rows += [_save(path, store, replace) for path, store in paths.items()]
+    return ImportedFeatures(name, f"labels: {agreement}", tuple(rows), (*changes, *notices, *proof.warnings))
 
 
-def _annotated(catalog: Catalog, name: str, root: Path, told: list[str]) -> Dataset:
-    """The corpus whose annotations are there."""
+def _save(path: Path, store: FeatureTable, replace: bool) -> Mapping[str, Any]:
+    """Write a store unless the same values are there already; return its row of the result."""
+    if replace or not path.exists():
+        store.save(path)
+    absent = int((~store.present).sum())
+    return {"file": str(path), "rows": len(store.ids), "width": store.dim, "absent": absent}
+
+
+def _annotated(catalog: Catalog, name: str, root: Path) -> tuple[Dataset, tuple[str, ...]]:
+    """Read the corpus whose annotations are in a folder; return it with its warnings."""
     if not is_folder(root):
-        where, mend = f"--to {root}", f"the annotations of '{name}' are needed there"
-        raise InputError.at(where, "there is no such folder", mend)
-    return _dataset(catalog, name, root, told)
+        where, hint = f"--to {root}", f"it must hold the annotations of '{name}'"
+        raise InputError.at(where, "there is no such folder", hint)
+    return _dataset(catalog, name, root)
 
 
-def _from_table(catalog: Catalog, name: str, table: Path, text: str, told: list[str]) -> Dataset:
-    """The corpus as the files themselves annotate it; its table is not in its place yet."""
+def _from_table(catalog: Catalog, name: str, table: Path, text: str) -> tuple[Dataset, tuple[str, ...]]:
+    """Read the corpus from a table that is not written to its folder yet; return it with its warnings."""
     with TemporaryDirectory() as folder:
         write_text(Path(folder) / table.name, text)
-        return _dataset(catalog, name, Path(folder), told)
+        return _dataset(catalog, name, Path(folder))
 
 
-def _dataset(catalog: Catalog, name: str, root: Path, told: list[str]) -> Dataset:
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        dataset: Dataset = make_part(catalog, "dataset", "data", Part.model_validate({"use": name, "root": str(root)}))
-    told += [str(warning.message) for warning in caught]
-    return dataset
+def _dataset(catalog: Catalog, name: str, root: Path) -> tuple[Dataset, tuple[str, ...]]:
+    return read_dataset(Part.model_validate({"use": name, "root": str(root)}), catalog)
 
 
 def table_of(published: Published, dev: Set[str]) -> str:
-    """The files' annotations as a table of utterances, a CSV file's text.
+    """Return the annotations of the files as the text of a CSV table of utterances.
 
     Args:
-        published: what they hold.
-        dev: conversations of dev that stand in the list of train.
+        published: the content of the files.
+        dev: the conversations of dev that are in the list of train.
 
     Raises:
-        InputError: they lack something.
+        InputError: an annotation is missing.
     """
     classes = published.classes
     needed = {"utterance ids": published.utterances, "labels": published.labels, "classes' names": classes,
@@ -138,7 +139,7 @@ def table_of(published: Published, dev: Set[str]) -> str:
     where = str(published.paths[0])
     if lacking:
         raise InputError.at(
-            where, f"has no {', '.join(lacking)}", "put the corpus' annotations into the folder of --to"
+            where, f"has no {', '.join(lacking)}", "put the annotations of the corpus into the folder of --to"
         )
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -152,19 +153,20 @@ def table_of(published: Published, dev: Set[str]) -> str:
             for utterance, speaker, text, label in zip(*columns, strict=True):
                 if not 0 <= label < len(classes):
                     raise InputError.at(where, f"conversation {key}: there is no class {label}")
-                named = "dev" if str(key) in dev else split
-                writer.writerow([key, utterance, speaker, text.replace("\x00", ""), classes[label], named])
+                own_split = "dev" if str(key) in dev else split
+                writer.writerow([key, utterance, speaker, text.replace("\x00", ""), classes[label], own_split])
     return out.getvalue()
 
 
 def _check_free(paths: Mapping[Path, FeatureTable], replace: bool) -> None:
-    """No file is in the way of another kind, and none of other content without leave."""
+    """Check that no feature file with other values or of another kind is at the paths."""
     for path, store in paths.items():
         others = [path.with_suffix(suffix) for suffix in (".npy", ".npz") if path.with_suffix(suffix).exists()]
         if others:
-            raise InputError.at(others[0], f"holds '{path.stem}' already", "move it away: one file a modality")
+            hint = "move it away: a modality has only one file"
+            raise InputError.at(others[0], f"already holds '{path.stem}'", hint)
         if path.exists() and not replace and not _same(path, store):
-            raise InputError.at(path, "is there already, with other values", "--replace writes over it")
+            raise InputError.at(path, "already exists, with other values", "--replace overwrites it")
 
 
 def _same(path: Path, store: FeatureTable) -> bool:
@@ -176,16 +178,16 @@ def _same(path: Path, store: FeatureTable) -> bool:
 
 
 def _stores(
-    published: Published, dataset: Dataset, matched: Matched, card: Card | None, made_by: Mapping[str, Any]
+    published: Published, dataset: Dataset, proof: RowProof, manifest: Manifest | None, made_by: Mapping[str, Any]
 ) -> dict[str, FeatureTable]:
-    """A store a stream, its rows in the order of the corpus."""
+    """Return one store per stream, with rows in the order of the corpus."""
     stores: dict[str, FeatureTable] = {}
     for slot, values in published.streams.items():
-        found = _by_utterance(published, slot, values, matched)
-        stores |= _store(slot, found, dataset, card, {**made_by, "stream": slot})
+        found = _by_utterance(published, slot, values, proof)
+        stores |= _store(slot, found, dataset, manifest, {**made_by, "stream": slot})
     for slot, splits in published.rows.items():
         found = _by_row(published, slot, splits, dataset)
-        stores |= _store(slot, found, dataset, card, {**made_by, "stream": slot})
+        stores |= _store(slot, found, dataset, manifest, {**made_by, "stream": slot})
     return stores
 
 
@@ -193,37 +195,38 @@ def _store(
     slot: str,
     found: Mapping[UtteranceId, NDArray[np.generic]],
     dataset: Dataset,
-    card: Card | None,
+    manifest: Manifest | None,
     made_by: Mapping[str, Any],
 ) -> dict[str, FeatureTable]:
-    """One stream's store by its modality; none where the stream is nothing but zeros."""
+    """Return the store of a stream under its modality; nothing for a stream that holds only zeros."""
     needed = {id for split in SPLITS for c in dataset.split(split) for id in c.ids}
     ids = tuple(id for id in dataset.rows if id in found or id in needed)
     first = next(iter(found.values()))
-    nothing = np.zeros(first.shape, first.dtype)
-    values = np.stack([found.get(id, nothing) for id in ids])
+    zeros = np.zeros(first.shape, first.dtype)  # [D]
+    values = np.stack([found.get(id, zeros) for id in ids])  # [N, D]
     if not values.any():
         return {}
-    about = card.streams.get(slot) if card else None
-    absent = set(about.absent) if about else {id for id, row in zip(ids, values, strict=True) if not row.any()}
+    exported = manifest.streams.get(slot) if manifest else None
+    absent = set(exported.absent) if exported else {id for id, row in zip(ids, values, strict=True) if not row.any()}
     return {
-        about.modality if about else slot: FeatureTable(
+        exported.modality if exported else slot: FeatureTable(
             ids=ids,
             values=values,
             present=np.array([id not in absent for id in ids]),
-            made_by=about.made_by if about else made_by,
-            fitted_on=about.fitted_on if about else "unknown",
+            made_by=exported.made_by if exported else made_by,
+            fitted_on=exported.fitted_on if exported else "unknown",
             where=f"stream '{slot}'",
         )
     }
 
 
 def _by_utterance(
-    published: Published, slot: str, values: Mapping[Key, NDArray[np.generic]], matched: Matched
+    published: Published, slot: str, values: Mapping[Key, NDArray[np.generic]], proof: RowProof
 ) -> dict[UtteranceId, NDArray[np.generic]]:
+    """Return the row of each utterance from a layout that names conversations."""
     found: dict[UtteranceId, NDArray[np.generic]] = {}
     widths: dict[int, Key] = {}
-    for key, ids in matched.ids.items():
+    for key, ids in proof.ids.items():
         array = values[key]
         where = f"{published.paths[0]}: '{slot}', conversation {key} ({ids[0][0]})"
         if array.ndim != 2 or len(array) != len(ids):
@@ -239,14 +242,17 @@ def _by_utterance(
 def _by_row(
     published: Published, slot: str, splits: Mapping[str, NDArray[np.generic]], dataset: Dataset
 ) -> dict[UtteranceId, NDArray[np.generic]]:
-    """Rows in the order of the annotations, with or without those whose clips are known to be broken."""
+    """Return the row of each utterance from a layout whose rows are in the order of the annotations.
+
+    The rows may leave out the utterances whose clips are known to be broken.
+    """
     found: dict[UtteranceId, NDArray[np.generic]] = {}
     for split, values in splits.items():
         ids: Sequence[UtteranceId] = [id for c in dataset.split(split) for id in c.ids]  # type: ignore[arg-type]
         whole = [id for id in ids if id not in dataset.broken]
         fitting = next((names for names in (ids, whole) if len(names) == len(values)), None)
         if fitting is None:
-            what = f"has {len(values)} rows of {split}, the corpus {len(ids)}, or {len(whole)} without broken clips"
+            what = f"has {len(values)} rows of {split}; the corpus has {len(ids)}, or {len(whole)} without broken clips"
             raise InputError.at(f"{published.paths[0]}: '{slot}'", shown(what))
         found.update(zip(fitting, values, strict=True))
     return found

@@ -1,4 +1,4 @@
-"""A card beside exported files: what their layout has no room for, so that nothing is lost on the way back."""
+"""The manifest of exported files: what their layout cannot hold, so that an import restores everything."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,8 +18,8 @@ from ercfw.system.validation import in_short
 NAME = "ercfw.json"
 
 
-class Stream(BaseModel):
-    """One exported stream: the modality it came from, its origin, and the utterances that lack it."""
+class ExportedStream(BaseModel):
+    """One exported stream: its modality, its origin, and the utterances that lack it."""
 
     model_config = ConfigDict(strict=True)
 
@@ -29,8 +29,17 @@ class Stream(BaseModel):
     absent: tuple[UtteranceId, ...]
 
 
-class Card(BaseModel):
-    """What was exported: the corpus, what labels mean, dev's conversations, each file's sha256, each slot's stream."""
+class Manifest(BaseModel):
+    """The manifest of an export.
+
+    Attributes:
+        format: the version of this file.
+        corpus: the name of the dataset.
+        classes: the classes of the labels 0, 1, ...
+        dev: the conversations of dev.
+        files: the sha256 of each file.
+        streams: the stream of each slot.
+    """
 
     model_config = ConfigDict(strict=True)
 
@@ -39,22 +48,22 @@ class Card(BaseModel):
     classes: tuple[str, ...]
     dev: tuple[str, ...]
     files: dict[str, str]
-    streams: dict[str, Stream]
+    streams: dict[str, ExportedStream]
 
 
-def write_card(
+def write_manifest(
     folder: Path, published: Published, paths: Sequence[Path], tables: Mapping[str, tuple[str, FeatureTable]]
 ) -> Path:
-    """Write the card of these files.
+    """Write the manifest of exported files.
 
     Args:
-        folder: where they are.
-        published: what they hold.
+        folder: the folder of the files.
+        published: the content of the files.
         paths: the files.
-        tables: of each slot the modality it was filled with, and its values.
+        tables: the modality and the values of each slot.
     """
     streams = {
-        slot: Stream(
+        slot: ExportedStream(
             modality=modality,
             made_by=dict(table.made_by),
             fitted_on=table.fitted_on,
@@ -64,32 +73,33 @@ def write_card(
     }
     files = {path.name: sha256(path) for path in paths}
     dev = tuple(str(key) for key in published.lists["dev"])
-    card = Card(corpus=published.corpus or ANYBODYS, classes=published.classes, dev=dev, files=files, streams=streams)
-    said = card.model_dump()
-    for stream in said["streams"].values():
+    corpus, classes = published.corpus or ANYBODYS, published.classes
+    fields = Manifest(corpus=corpus, classes=classes, dev=dev, files=files, streams=streams).model_dump()
+    for stream in fields["streams"].values():
         fitted = stream["fitted_on"]
         stream["fitted_on"] = fitted if isinstance(fitted, str) else sorted(fitted)
-    write_text(folder / NAME, json.dumps(said, sort_keys=True) + "\n")
+    write_text(folder / NAME, json.dumps(fields, sort_keys=True) + "\n")
     return folder / NAME
 
 
-def read_card(paths: Sequence[Path], warnings: list[str]) -> Card | None:
-    """The card of these files; None where there is none, or they have changed since (which is told).
+def read_manifest(paths: Sequence[Path]) -> tuple[Manifest | None, tuple[str, ...]]:
+    """Read the manifest of these files.
+
+    Returns:
+        The manifest, and warnings. The manifest is None if there is none, or if the files have changed since they were
+        exported.
 
     Raises:
-        InputError: it is damaged.
+        InputError: the manifest is damaged.
     """
     path = paths[0].parent / NAME
     if not path.is_file():
-        return None
+        return None, ()
     try:
-        card = Card.model_validate_json(path.read_bytes())
+        manifest = Manifest.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise InputError.at(path, f"cannot be read: {in_short(error)}", "export again, or remove it") from error
-    changed = [p.name for p in paths if card.files.get(p.name) != sha256(p)]
+    changed = [p.name for p in paths if manifest.files.get(p.name) != sha256(p)]
     if changed:
-        warnings.append(
-            f"{path}: {', '.join(changed)} has changed since it was exported; what the card says is not used"
-        )
-        return None
-    return card
+        return None, (f"{path}: is ignored, because these files have changed since the export: {', '.join(changed)}",)
+    return manifest, ()

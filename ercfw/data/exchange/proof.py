@@ -1,4 +1,4 @@
-"""Which utterance of a corpus each row of a public file is: proven, or refused."""
+"""Find which utterance of a corpus each row of a public file belongs to, and verify it by the labels."""
 
 import re
 from collections import Counter
@@ -11,21 +11,21 @@ from ercfw.contract.interfaces import Dataset
 from ercfw.contract.published import Key, Published
 from ercfw.errors import InputError
 
-LEAST_ALIKE = 0.9
-"""Share of texts that should agree: files differ in quotes and dashes, and ours compares letters and digits only."""
-UNPROVEN = "these files have no labels: that their rows belong to these utterances is not proven"
-MOST_UNLIKE = 0.1
-"""Share of conversations whose speakers may be told apart otherwise before it is worth a word."""
+MIN_EQUAL_TEXTS = 0.9
+"""The share of equal texts below which a warning is given; only letters and digits are compared."""
+UNPROVEN = "these files have no labels, so it is not verified that their rows belong to these utterances"
+MAX_OTHER_SPEAKERS = 0.1
+"""The share of conversations with other speakers above which a warning is given."""
 
 
 @dataclass(frozen=True)
-class Matched:
-    """The utterances of a public file by their names in the corpus.
+class RowProof:
+    """The utterances of a public file, identified in the corpus.
 
     Attributes:
-        ids: of each conversation the utterance that each of its rows is.
-        agreeing: labels that were compared, all of which agree; 0 = the file has none.
-        warnings: what a reader should know.
+        ids: the utterance of each row, by conversation.
+        agreeing: the number of labels that were compared, all of which agree; 0 if the file has no labels.
+        warnings: warnings about the file.
     """
 
     ids: Mapping[Key, tuple[UtteranceId, ...]]
@@ -33,24 +33,25 @@ class Matched:
     warnings: tuple[str, ...]
 
 
-def match(published: Published, dataset: Dataset) -> Matched:
+def prove_rows(published: Published, dataset: Dataset) -> RowProof:
     """Find every conversation and utterance of the file in the corpus, and compare all labels.
 
-    Conversations are found by name, or, where the file counts them, by their order in its lists.
+    Conversations are found by name, or by their order in the lists where the file numbers them.
 
     Raises:
-        InputError: one is missing or too many, or a label differs; the first place is named.
+        InputError: a conversation or utterance is missing or unknown, or a label differs; the message names the first.
     """
     if not published.lists:
-        return Matched({}, 0, (UNPROVEN,))
+        return RowProof({}, 0, (UNPROVEN,))
     splits = {split: dataset.split(split) for split in SPLITS}
     by_key = _conversations(published, splits)
     known: dict[str, list[str]] = {}
     for conversation, utterance in dataset.rows:
         known.setdefault(conversation, []).append(utterance)
     ids = {key: _utterances(published, key, found, known[found.id]) for key, found in by_key.items()}
-    agreeing, unlike = _compare_labels(published, dataset, by_key, ids)
-    return Matched(ids, agreeing, (*unlike, *_texts(published, by_key, ids), *_speakers(published, by_key, ids)))
+    agreeing, not_compared = _compare_labels(published, dataset, by_key, ids)
+    others = (*_compare_texts(published, by_key, ids), *_compare_speakers(published, by_key, ids))
+    return RowProof(ids, agreeing, (*not_compared, *others))
 
 
 def _where(published: Published) -> str:
@@ -58,6 +59,7 @@ def _where(published: Published) -> str:
 
 
 def _conversations(published: Published, splits: Mapping[Split, Sequence[Conversation]]) -> dict[Key, Conversation]:
+    """Find the conversation of the corpus for each key of the file."""
     _check_lists(published)
     named = {c.id: c for conversations in splits.values() for c in conversations}
     keys = [key for listed in published.lists.values() for key in listed]
@@ -65,13 +67,13 @@ def _conversations(published: Published, splits: Mapping[Split, Sequence[Convers
         return _by_name(published, named)
     if not all(isinstance(key, int) for key in keys):
         raise InputError.at(
-            _where(published), f"conversation '{keys[0]}' is not in this corpus", "is it another one's?"
+            _where(published), f"conversation '{keys[0]}' is not in this corpus", "are the files of another corpus?"
         )
     return _by_order(published, splits)
 
 
 def _check_lists(published: Published) -> None:
-    """Every conversation stands once in the lists, and in every table."""
+    """Check that every conversation is once in the lists and in every table."""
     where = _where(published)
     twice = [
         key for key, times in Counter(k for listed in published.lists.values() for k in listed).items() if times > 1
@@ -89,7 +91,8 @@ def _check_lists(published: Published) -> None:
     for name, table in tables.items():
         missing = listed - set(table) if table else ()
         if missing:
-            raise InputError.at(where, f"{name} lack conversation {min(missing, key=str)} ({len(missing)} in all)")
+            what = f"{name}: conversation {min(missing, key=str)} is missing ({len(missing)} in all)"
+            raise InputError.at(where, what)
 
 
 def _by_name(published: Published, named: Mapping[str, Conversation]) -> dict[Key, Conversation]:
@@ -98,14 +101,17 @@ def _by_name(published: Published, named: Mapping[str, Conversation]) -> dict[Ke
     for split, keys in published.lists.items():
         for key in keys:
             if key not in named:
-                raise InputError.at(where, f"conversation '{key}' is not in this corpus", "is it another one's?")
+                raise InputError.at(
+                    where, f"conversation '{key}' is not in this corpus", "are the files of another corpus?"
+                )
             found[key] = named[str(key)]
             if (found[key].split == "test") != (split == "test"):
                 what = f"conversation '{key}' is in its {split} list, but in {found[key].split} of the corpus"
                 raise InputError.at(where, what)
     missing = set(named) - {c.id for c in found.values()}
     if missing:
-        raise InputError.at(where, f"lacks {len(missing)} conversations of the corpus, '{min(missing)}' first")
+        what = f"lacks {len(missing)} conversations of the corpus; the first is '{min(missing)}'"
+        raise InputError.at(where, what)
     return found
 
 
@@ -118,46 +124,46 @@ def _by_order(published: Published, splits: Mapping[Split, Sequence[Conversation
     for name, conversations in expected.items():
         keys = published.lists.get(name, ())
         if len(keys) != len(conversations):
-            what = f"its {name} list has {len(keys)} conversations, the corpus {len(conversations)}"
-            raise InputError.at(where, what, "is it another corpus' file, or one with other splits?")
+            what = f"its {name} list has {len(keys)} conversations, but the corpus has {len(conversations)}"
+            raise InputError.at(where, what, "are the files of another corpus, or of other splits?")
         for place, (before, after) in enumerate(pairwise(keys), 1):
             if isinstance(before, int) and isinstance(after, int) and after < before:
-                what = f"its {name} list is out of order: {after} stands behind {before}, at place {place + 1}"
-                raise InputError.at(where, what, "conversations without names are known by their order")
+                what = f"its {name} list is out of order: {after} follows {before}, at place {place + 1}"
+                raise InputError.at(where, what, "numbered conversations are identified by their order")
         found.update(zip(keys, conversations, strict=True))
     return found
 
 
 def _utterances(published: Published, key: Key, found: Conversation, known: Sequence[str]) -> tuple[UtteranceId, ...]:
-    """The utterances of one conversation, by their ids if the file has them, else by their order."""
+    """Return the utterances of one conversation: by their ids if the file has them, otherwise by their order."""
     where = f"{_where(published)}: conversation {key} ({found.id})"
     given = published.utterances.get(key)
     if given is None:
         lengths = {len(table[key]) for table in (published.labels, *published.streams.values()) if table}
         wrong = lengths - {len(found)}
         if wrong:
-            raise InputError.at(where, f"has {wrong.pop()} utterances, the corpus {len(found)}")
+            raise InputError.at(where, f"has {wrong.pop()} utterances, but {len(found)} in the corpus")
         return found.ids
     names = [_name(id, known) for id in given]
     for id, name in zip(given, names, strict=True):
         if name is None:
-            raise InputError.at(where, f"has an utterance '{id}', which the corpus has not")
+            raise InputError.at(where, f"has an utterance '{id}' that is not in the corpus")
     utterances = [name for name in names if name is not None]
     twice = [name for name, times in Counter(utterances).items() if times > 1]
     missing = [name for name in found.utterances if name not in set(utterances)]
     if twice:
         raise InputError.at(where, f"has utterance '{twice[0]}' more than once")
     if missing:
-        raise InputError.at(where, f"lacks {len(missing)} utterances of the corpus, '{missing[0]}' first")
+        raise InputError.at(where, f"lacks {len(missing)} utterances of the corpus; the first is '{missing[0]}'")
     place = {name: at for at, name in enumerate(known)}
     for before, after in pairwise(utterances):
         if place[after] < place[before]:
-            raise InputError.at(where, f"has utterance '{after}' behind '{before}', which the corpus has the other way")
+            raise InputError.at(where, f"utterance '{after}' follows '{before}', but comes first in the corpus")
     return tuple((found.id, utterance) for utterance in utterances)
 
 
 def _name(id: object, known: Sequence[str]) -> str | None:
-    """The corpus' name of an utterance: the same, or the number behind ``utt`` (``dia12_utt3``)."""
+    """Return the name of an utterance in the corpus: the same, or the number after ``utt`` (``dia12_utt3``)."""
     text = str(id)
     numbered = re.search(r"utt_?(\d+)$", text)
     return text if text in known else numbered[1] if numbered and numbered[1] in known else None
@@ -169,32 +175,30 @@ def _compare_labels(
     by_key: Mapping[Key, Conversation],
     ids: Mapping[Key, tuple[UtteranceId, ...]],
 ) -> tuple[int, list[str]]:
-    """How many labels agree: all that can be compared; and what is said of those that cannot."""
+    """Compare all labels that both sides have; return how many agree, and warnings about the others."""
     if not published.labels:
         return 0, [UNPROVEN]
     target, classes = next(iter(dataset.targets.items()))
     meaning = published.classes or classes
-    agreeing, unknown, apart = 0, 0, []
+    agreeing, unknown, differing = 0, 0, []
     for key, conversation in by_key.items():
         names = [None if n == UNLABELLED else classes[n] for n in conversation.labels[target].tolist()]
         truth = dict(zip(conversation.utterances, names, strict=True))
         _same_number(published, key, conversation, len(published.labels[key]), len(ids[key]))
         for (_, utterance), number in zip(ids[key], published.labels[key], strict=True):
-            said = meaning[number] if 0 <= number < len(meaning) else f"class {number}"
+            label = meaning[number] if 0 <= number < len(meaning) else f"class {number}"
             if truth.get(utterance) is None:
                 unknown += 1
-            elif truth[utterance] == said:
+            elif truth[utterance] == label:
                 agreeing += 1
             else:
-                apart.append(
-                    f"{conversation.id}, utterance {utterance}: the file says {said}, the corpus {truth[utterance]}"
+                differing.append(
+                    f"{conversation.id}, utterance {utterance}: {label} in the file, {truth[utterance]} in the corpus"
                 )
-    if apart:
-        what = f"{len(apart)} of {agreeing + len(apart)} labels differ from the corpus', first at {apart[0]}"
-        raise InputError.at(_where(published), what, "rows or labels have moved, or classes are numbered otherwise")
-    return agreeing, [
-        f"utterances whose labels the corpus does not have, so not compared: {unknown}"
-    ] if unknown else []
+    if differing:
+        what = f"{len(differing)} of {agreeing + len(differing)} labels differ from the corpus, first at {differing[0]}"
+        raise InputError.at(_where(published), what, "are rows or labels shifted, or classes numbered in another way?")
+    return agreeing, [f"labels that are not compared, because the corpus lacks them: {unknown}"] if unknown else []
 
 
 def _same_number(published: Published, key: Key, found: Conversation, labels: int, utterances: int) -> None:
@@ -203,19 +207,19 @@ def _same_number(published: Published, key: Key, found: Conversation, labels: in
         raise InputError.at(where, f"has {labels} labels for {utterances} utterances")
 
 
-def _texts(
+def _compare_texts(
     published: Published, by_key: Mapping[Key, Conversation], ids: Mapping[Key, tuple[UtteranceId, ...]]
 ) -> list[str]:
-    """Texts that differ: no proof against the file, for many files damage them, but worth a look."""
-    alike = compared = 0
+    """Warn about texts that differ; that is no error, because many files damage their texts."""
+    equal = compared = 0
     for key, sentences in published.sentences.items():
         texts = dict(zip(by_key[key].utterances, by_key[key].texts, strict=True)) if key in by_key else {}
         for (_, utterance), sentence in zip(ids.get(key, ()), sentences, strict=False):
             if _bare(texts.get(utterance, "")):
                 compared += 1
-                alike += _bare(texts[utterance]) == _bare(sentence)
-    if compared and alike < LEAST_ALIKE * compared:
-        return [f"only {alike} of {compared} texts are the corpus': is it the same version of it?"]
+                equal += _bare(texts[utterance]) == _bare(sentence)
+    if compared and equal < MIN_EQUAL_TEXTS * compared:
+        return [f"only {equal} of {compared} texts are those of the corpus; are the files of another version of it?"]
     return []
 
 
@@ -223,18 +227,16 @@ def _bare(text: str) -> str:
     return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
-def _speakers(
+def _compare_speakers(
     published: Published, by_key: Mapping[Key, Conversation], ids: Mapping[Key, tuple[UtteranceId, ...]]
 ) -> list[str]:
-    """Conversations in which the file tells speakers apart otherwise than the corpus."""
-    unlike = []
+    """Warn about conversations in which file and corpus assign utterances to different speakers."""
+    differing = []
     for key, speakers in published.speakers.items():
         theirs = dict(zip(by_key[key].utterances, by_key[key].speakers, strict=True)) if key in by_key else {}
         pairs = {(theirs[u], s) for (_, u), s in zip(ids.get(key, ()), speakers, strict=False) if u in theirs}
         if len(pairs) != len({a for a, _ in pairs}) or len(pairs) != len({b for _, b in pairs}):
-            unlike.append(key)
-    if len(unlike) > MOST_UNLIKE * len(published.speakers):
-        return [
-            f"speakers are told apart otherwise than in the corpus in {len(unlike)} conversations, {unlike[0]} first"
-        ]
+            differing.append(key)
+    if len(differing) > MAX_OTHER_SPEAKERS * len(published.speakers):
+        return [f"speakers differ from the corpus in {len(differing)} conversations; the first is {differing[0]}"]
     return []

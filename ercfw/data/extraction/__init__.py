@@ -1,1 +1,1 @@
-"""Features from raw text, sound and pictures, made by workers and cached."""
+"""Extract features from raw text, sound and pictures: in worker processes, with a cache."""

@@ -1,4 +1,4 @@
-"""What extractors have made before, on disk: a file a piece of work, named by the content it was made from."""
+"""Cache extracted features on disk: one file per piece of work, named by a hash of the content it was made from."""
 
 import hashlib
 import json
@@ -19,39 +19,39 @@ from ercfw.contract.interfaces import Broken
 from ercfw.system.files import replacing, sha256
 
 Array = NDArray[Any]
-Made = Sequence[Array | Broken | None]
-"""What an extractor gives: one of each utterance."""
+Extracted = Sequence[Array | Broken | None]
+"""The result of an extractor: an array, a broken clip or None for each utterance."""
 
 KNOWN_FILES = 100_000
 ABOUT = "about"
-"""The one key of a file's metadata: of several the order would differ from one writing to the next."""
+"""The only key in the metadata of a file: the order of several keys would differ between two writes."""
 
 
 def cache_folder() -> Path:
-    """``ERCFW_CACHE``, else ``ercfw`` in the user's cache folder."""
+    """Return the folder ``ERCFW_CACHE``; by default, ``ercfw`` in the cache folder of the user."""
     user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Path(os.environ.get("ERCFW_CACHE") or user / "ercfw")
 
 
-def content(reads: str, conversation: Conversation) -> str:
-    """A hash of all that an extractor may read of a conversation, whose clips must be there."""
-    said: Iterable[Any] = zip(conversation.speakers, conversation.texts, strict=True)
+def conversation_hash(reads: str, conversation: Conversation) -> str:
+    """Return a hash of everything that an extractor may read of a conversation, whose clips must exist."""
+    utterances: Iterable[Any] = zip(conversation.speakers, conversation.texts, strict=True)
     if reads != "text":
-        said = zip(conversation.speakers, map(_of_clip, conversation.clips), strict=True)
-    return hashlib.sha256(json.dumps(list(said)).encode()).hexdigest()
+        utterances = zip(conversation.speakers, map(_identify, conversation.clips), strict=True)
+    return hashlib.sha256(json.dumps(list(utterances)).encode()).hexdigest()
 
 
-def content_of_clip(clip: Clip) -> str:
-    """A hash of a clip alone."""
-    return hashlib.sha256(json.dumps(_of_clip(clip)).encode()).hexdigest()
+def clip_hash(clip: Clip) -> str:
+    """Return a hash of a single clip."""
+    return hashlib.sha256(json.dumps(_identify(clip)).encode()).hexdigest()
 
 
 def without_unreadable(conversation: Conversation) -> tuple[Conversation, dict[int, Broken]]:
-    """The conversation without the clips whose file cannot be opened, and why, by their place in it."""
+    """Drop the clips whose file cannot be opened; return the reasons by position in the conversation, too."""
     broken: dict[int, Broken] = {}
     for place, clip in enumerate(conversation.clips):
         try:
-            _of_clip(clip)
+            _identify(clip)
         except OSError as error:
             broken[place] = Broken(f"cannot be opened: {error.strerror}")
     clips = conversation.clips or (None,) * len(conversation)
@@ -59,7 +59,8 @@ def without_unreadable(conversation: Conversation) -> tuple[Conversation, dict[i
     return replace(conversation, clips=left), broken
 
 
-def _of_clip(clip: Clip | None) -> list[Any] | None:
+def _identify(clip: Clip | None) -> list[Any] | None:
+    """Return the hash of the file of a clip, and its part of that file."""
     if clip is None:
         return None
     about = clip.path.stat()
@@ -68,12 +69,12 @@ def _of_clip(clip: Clip | None) -> list[Any] | None:
 
 @lru_cache(KNOWN_FILES)
 def _hash(path: Path, size: int, changed: int) -> str:
-    """The hash of a file's content; one video may hold a thousand utterances."""
+    """Return the hash of the content of a file, computed once: a video may hold a thousand utterances."""
     return sha256(path)
 
 
-def read(path: Path, utterances: int) -> Made | None:
-    """What ``write`` left; None where there is nothing, or it is damaged."""
+def read(path: Path, utterances: int) -> Extracted | None:
+    """Return what ``write`` wrote; None if there is no file or it is damaged."""
     try:
         with safe_open(path, framework="numpy") as file:
             about = json.loads((file.metadata() or {})[ABOUT])
@@ -86,8 +87,8 @@ def read(path: Path, utterances: int) -> Made | None:
         return None
 
 
-def write(path: Path, made: Made) -> None:
-    """Keep what an extractor made, whole or not at all.
+def write(path: Path, made: Extracted) -> None:
+    """Write the result of an extractor atomically.
 
     Raises:
         RunError: the cache cannot be written.
@@ -100,7 +101,7 @@ def write(path: Path, made: Made) -> None:
 
 
 def _digest(arrays: Mapping[str, Array], broken: Mapping[str, str]) -> str:
-    """A hash of all that a file holds: a disk may bend numbers and leave them numbers."""
+    """Return a hash of the content of a file: a disk error may change a number into another valid number."""
     names = sorted(arrays)
     shapes = [[name, str(arrays[name].dtype), arrays[name].shape] for name in names]
     digest = hashlib.sha256(json.dumps([shapes, broken], sort_keys=True).encode())

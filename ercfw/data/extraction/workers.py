@@ -1,4 +1,4 @@
-"""Several processes of this machine that make features side by side."""
+"""Extract features in several worker processes of this machine."""
 
 import os
 import signal
@@ -16,69 +16,70 @@ from ercfw.errors import RunError
 from ercfw.system.launch import cores
 
 T = TypeVar("T")
-MOST = 8
-"""Processes that are used unless more are asked for: each holds the networks of an extractor."""
-WORTH = 2
-"""Pieces that a process must have, so that its start is worth its while."""
+MAX_DEFAULT = 8
+"""The largest default number of processes: each process holds the networks of an extractor in memory."""
+MIN_PIECES = 2
+"""The least number of pieces per process for which starting a process pays."""
 
 
 @dataclass(frozen=True)
 class WorkerPool:
-    """Processes, and how each of them makes the extractor.
+    """The worker processes of an extraction.
 
     Attributes:
-        processes: how many.
-        recruit: makes the extractor; hashable, and the same in another process.
+        processes: the number of processes.
+        factory: makes the extractor in a worker; must be hashable and picklable.
     """
 
     processes: int
-    recruit: Callable[[], Extractor]
+    factory: Callable[[], Extractor]
 
 
-def usual_processes() -> int:
-    """One a core, a few at most; one where a GPU does the work."""
+def default_processes() -> int:
+    """Return the default number of processes: one per core up to a limit, and one if there is a GPU."""
     import torch
 
-    return 1 if torch.accelerator.is_available() else min(cores(), MOST)
+    return 1 if torch.accelerator.is_available() else min(cores(), MAX_DEFAULT)
 
 
 def run_in_workers(
-    crew: WorkerPool | None,
+    workers: WorkerPool | None,
     extractor: Extractor,
     name: str,
     pieces: Sequence[T],
     make: Callable[[Extractor, str, T], None],
 ) -> Iterator[None]:
-    """Make every piece, in this process or by a crew; yields as each is done.
+    """Make every piece, in this process or in workers; yield once for each piece that is done.
 
-    What one process of a crew raises ends the others, and is raised here.
+    An error in a worker stops the other workers and is raised here.
 
     Raises:
-        RunError: a process was killed.
+        RunError: a worker was killed.
     """
-    processes = min(crew.processes, len(pieces) // WORTH) if crew is not None else 1
-    if crew is None or processes < 2:
+    processes = min(workers.processes, len(pieces) // MIN_PIECES) if workers is not None else 1
+    if workers is None or processes < 2:
         for piece in pieces:
             make(extractor, name, piece)
             yield
         return
     pool = ProcessPoolExecutor(processes, get_context("spawn"), _initialize, (max(1, cores() // processes),))
     try:
-        for done in _in_turn(pool, [(_work, crew.recruit, name, piece, make) for piece in pieces]):
+        for done in _in_order_of_completion(pool, [(_work, workers.factory, name, piece, make) for piece in pieces]):
             done.result()
             yield
     except BrokenProcessPool as error:
-        raise RunError("a process that was extracting features was killed; what is done is kept") from error
+        what = "a worker that extracted features was killed; the features made so far are kept"
+        raise RunError(f"{what} (run the command again to resume)") from error
     finally:
         _terminate(pool)
 
 
-def _in_turn(pool: ProcessPoolExecutor, tasks: Iterable[Sequence[Any]]) -> Iterator[Future[None]]:
+def _in_order_of_completion(pool: ProcessPoolExecutor, tasks: Iterable[Sequence[Any]]) -> Iterator[Future[None]]:
     yield from as_completed([pool.submit(*task) for task in tasks])
 
 
 def _terminate(pool: ProcessPoolExecutor) -> None:
-    """End its processes now: pieces are written whole or not at all, so nothing half-done is left."""
+    """Stop the worker processes at once: pieces are written atomically, so no partial file remains."""
     processes = list((pool._processes or {}).values())
     pool.shutdown(wait=False, cancel_futures=True)
     for process in processes:
@@ -88,7 +89,7 @@ def _terminate(pool: ProcessPoolExecutor) -> None:
 
 
 def _initialize(threads: int) -> None:
-    """What a process does before its first piece: Ctrl-C is the parent's to heed, and its end is ours too."""
+    """Prepare a worker: ignore Ctrl-C, which the parent handles, and exit when the parent does."""
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -103,10 +104,10 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _work(recruit: Callable[[], Extractor], name: str, piece: T, make: Callable[[Extractor, str, T], None]) -> None:
-    make(_recruited(recruit), name, piece)
+def _work(factory: Callable[[], Extractor], name: str, piece: T, make: Callable[[Extractor, str, T], None]) -> None:
+    make(_extractor_of_worker(factory), name, piece)
 
 
 @cache
-def _recruited(recruit: Callable[[], Extractor]) -> Extractor:
-    return recruit()
+def _extractor_of_worker(factory: Callable[[], Extractor]) -> Extractor:
+    return factory()

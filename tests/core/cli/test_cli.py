@@ -84,7 +84,7 @@ def test_validate_tells_variants_warnings_and_what_it_could_not_check(cli, tiny_
     ended = cli("validate", recipe)
     assert ended.code == 0
     assert ended.out.splitlines()[0] == f"{recipe}: valid (variants: 1)"
-    assert "warning: variant 'w/o audio': [loss.soft-hgr] teaches nothing here: its gradient is zero" in ended.out
+    assert "warning: variant 'w/o audio': [loss.soft-hgr] has no effect: its gradient is zero" in ended.out
     assert "not checked: the streams' files and values" in ended.out
     found = json.loads(cli("validate", recipe, "--json").out)
     assert found["variants"] == ["base", "w/o audio"]

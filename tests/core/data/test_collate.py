@@ -1,4 +1,4 @@
-"""Packing conversations, and what a model is told of the training split, against loops and hand-worked cases."""
+"""Packing conversations, and the statistics of the training split, against loops and hand-worked cases."""
 
 import numpy as np
 import pytest

@@ -101,7 +101,7 @@ def test_what_names_no_part(text):
 
 
 def test_more_parts_than_conversations():
-    with pytest.raises(InputError, match="names one of 3 parts, but train has 2 conversations"):
+    with pytest.raises(InputError, match="names one of 3 parts, but train has only 2 conversations"):
         without_part([conversation("a"), conversation("b")], "1/3")
 
 

@@ -269,5 +269,5 @@ def test_the_stand_in_can_be_forbidden(cli, tiny_recipe, monkeypatch):
 
 
 def test_simulated_conversations_take_no_real_file(load):
-    with pytest.raises(InputError, match=r"\[features.text\] file: is given, but the data is simulated.*data.root"):
+    with pytest.raises(InputError, match=r"\[features.text\] file: is set, but the data is simulated.*data.root"):
         load("features.text.file=text.npy")

@@ -9,7 +9,7 @@ import pytest
 from ercfw.contract.conversation import ConversationStream
 from ercfw.contract.stored_streams import gather, presence
 from ercfw.data.load import load_data, read_dataset
-from ercfw.data.missing_modalities import kept, without
+from ercfw.data.missing_modalities import keep_mask, mask_stream
 from ercfw.experiment.plan import Selection, plan_jobs
 from ercfw.recipe.missing_modalities import missing_variants
 from ercfw.recipe.recipe_file import read_toml
@@ -24,17 +24,17 @@ def missing(**settings):
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.7])
 def test_the_share_is_met_and_modalities_and_seeds_are_apart(share):
-    text, audio = (kept(IDS, name, missing(share=share)) for name in ("text", "audio"))
-    other = kept(IDS, "text", missing(share=share, seed=1))
+    text, audio = (keep_mask(IDS, name, missing(share=share)) for name in ("text", "audio"))
+    other = keep_mask(IDS, "text", missing(share=share, seed=1))
     assert (~text).mean() == pytest.approx(share, abs=0.012)  # four deviations
     assert (~text & ~audio).mean() == pytest.approx(share**2, abs=0.012)
     assert (~text & ~other).mean() == pytest.approx(share**2, abs=0.012)
 
 
 def test_the_order_does_not_matter_and_more_take_away_what_less_did():
-    few, many = (kept(IDS, "text", missing(share=share)) for share in (0.2, 0.5))
+    few, many = (keep_mask(IDS, "text", missing(share=share)) for share in (0.2, 0.5))
     assert not (many & ~few).any()
-    assert (kept(IDS[::-1], "text", missing(share=0.2))[::-1] == few).all()
+    assert (keep_mask(IDS[::-1], "text", missing(share=0.2))[::-1] == few).all()
 
 
 def load(path, *overrides):
@@ -54,7 +54,7 @@ def test_what_is_taken_away_is_absent_and_zero_in_the_splits_named(tiny_recipe):
         for modality in ("text", "audio"):
             before = gather(whole.splits[split], [modality])[modality]
             after = gather(conversations, [modality])[modality]
-            keeps = kept(ids, modality, missing(share=0.5)) if split != "dev" else np.ones(len(ids), bool)
+            keeps = keep_mask(ids, modality, missing(share=0.5)) if split != "dev" else np.ones(len(ids), bool)
             assert (after.present == (before.present & keeps)).all()
             assert (after.values == before.values * after.present[:, None]).all()
             assert after.present.any()
@@ -83,7 +83,7 @@ def test_features_from_a_file_are_taken_away_too(tiny_recipe, tmp_path):
     ]
     data = load(path, *settings, "features.text.fitted_on=nothing", "data.missing.share=0.5")
     stream = gather(data.splits["train"], ["text"])["text"]
-    keeps = kept([id for c in data.splits["train"] for id in c.ids], "text", missing(share=0.5))
+    keeps = keep_mask([id for c in data.splits["train"] for id in c.ids], "text", missing(share=0.5))
     assert (stream.present == keeps).all()
     assert (stream.values[:, 0] == keeps).all()
     assert 0 < keeps.sum() < 6
@@ -91,7 +91,7 @@ def test_features_from_a_file_are_taken_away_too(tiny_recipe, tmp_path):
 
 def test_frames_of_what_is_taken_away_have_no_length():
     stream = ConversationStream(np.ones((3, 4, 2), "f4"), np.array([True, True, False]), np.array([4, 2, 0]))
-    left = without(stream, np.array([False, True, True]))
+    left = mask_stream(stream, np.array([False, True, True]))
     assert left.lengths.tolist() == [0, 2, 0]
     assert left.present.tolist() == [False, True, False]
     assert left.values.sum((1, 2)).tolist() == [0, 8, 8]
@@ -109,7 +109,7 @@ def test_three_modalities_have_eight_shares_and_seven_subsets():
 
 
 @pytest.mark.parametrize(
-    ("setting", "told"),
+    ("setting", "message"),
     [
         ("data.missing.share=1.0", "[data.missing] share"),
         ("data.missing.share=-0.1", "[data.missing] share"),
@@ -119,8 +119,8 @@ def test_three_modalities_have_eight_shares_and_seven_subsets():
         ("data.missing=0.3", "[data] missing"),
     ],
 )
-def test_settings_that_cannot_be(cli, tiny_recipe, setting, told):
-    cli("validate", tiny_recipe(), setting).check(2, told)
+def test_settings_that_cannot_be(cli, tiny_recipe, setting, message):
+    cli("validate", tiny_recipe(), setting).check(2, message)
 
 
 def test_a_modality_that_all_of_train_lacks_is_refused(cli, tiny_recipe):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ercfw.data.collate import make_layout
-from ercfw.data.packing import SHARED, fit
+from ercfw.data.packing import SHARED, pack
 
 SIZES = st.lists(st.integers(1, 12) | st.integers(1, 70) | st.integers(1, 600), min_size=1, max_size=40)
 
@@ -17,7 +17,7 @@ SIZES = st.lists(st.integers(1, 12) | st.integers(1, 70) | st.integers(1, 600), 
 @settings(max_examples=200, deadline=None)
 @given(SIZES)
 def test_every_conversation_has_slots_of_its_own_in_one_bin(sizes):
-    first, groups = fit(sizes)
+    first, groups = pack(sizes)
     total = sum(count * width for count, width in groups)
     starts = np.cumsum([0] + [width for count, width in groups for _ in range(count)])
     owner = np.full(total, -1)
@@ -33,7 +33,7 @@ def test_every_conversation_has_slots_of_its_own_in_one_bin(sizes):
 
 
 def test_one_long_conversation_does_not_make_the_others_long():
-    assert fit([2000] + [10] * 99)[1] == ((33, 30), (1, 2000))
+    assert pack([2000] + [10] * 99)[1] == ((33, 30), (1, 2000))
 
 
 @settings(max_examples=30, deadline=None)
@@ -54,4 +54,4 @@ def test_there_and_back(sizes):
 
 @pytest.mark.parametrize("sizes", [[5], [1, 1, 1], [SHARED], [SHARED + 1], [20] * 7, [4] * 8 + [28] * 8])
 def test_where_lengths_allow_it_no_slot_is_empty(sizes):
-    assert sum(count * width for count, width in fit(sizes)[1]) == sum(sizes)
+    assert sum(count * width for count, width in pack(sizes)[1]) == sum(sizes)

@@ -101,7 +101,7 @@ def test_a_variant_trains_an_epoch_with_all_its_losses(path, variant, tmp_path):
     assert line["train_loss"].keys() == job.recipe.loss.keys()
     for name, value in line["train_loss"].items():
         assert np.isfinite(value)
-        idle = any(note.startswith(f"[loss.{name}] teaches nothing") for note in notes)
+        idle = any(note.startswith(f"[loss.{name}] has no effect") for note in notes)
         assert (value == 0) == idle, f"{name}: {value}"
     still = [name for name, p in model.named_parameters() if torch.equal(p, before[name])]
     assert not still, "every parameter learns"

@@ -66,7 +66,7 @@ def test_an_idle_loss_is_told_with_its_variant(found):
     more = '[loss.soft-hgr]\nweight = 0.1\n[[variant]]\nname = "text"\nset = { data = { modalities = ["text"] } }\n'
     assert found(more=more).warnings == ()
     told = found(more=more, variants=("base", "text")).warnings
-    assert told == ("variant 'text': [loss.soft-hgr] teaches nothing here: its gradient is zero",)
+    assert told == ("variant 'text': [loss.soft-hgr] has no effect: its gradient is zero",)
 
 
 def test_without_data_a_mistake_that_no_data_mends_is_one(cli, tiny_recipe):

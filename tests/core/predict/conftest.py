@@ -178,7 +178,7 @@ def shelf(tmp_path_factory):
         patch.setenv("ERCFW_CACHE", str(tmp_path_factory.mktemp("cache")))
         words = ["ercfw", "run", str(root / "shelf.toml"), "--variant", "all", "--out", str(out), "--quiet"]
         patch.setattr(sys, "argv", words)
-        patch.setattr("ercfw.experiment.run_all.usual_processes", lambda: 1)  # others take seconds to start
+        patch.setattr("ercfw.experiment.run_all.default_processes", lambda: 1)  # others take seconds to start
         with suppress(SystemExit):
             main()
     folders = {name: out / "shelf" / name / "seed-0" for name in ("base", "both-ways")}

@@ -99,7 +99,7 @@ def test_a_changed_teacher_makes_another_run(cli, teacher):
 def test_what_a_teacher_may_not_be(cli, teacher, tmp_path):
     recipe, folder = teacher
     cli("run", recipe, "teacher.run=nowhere", "loss.distillation.weight=1").check(2, "nowhere: holds no trained model")
-    cli("run", recipe, "loss.distillation.weight=1").check(2, "[loss.distillation]: reads a teacher, and there is none")
+    cli("run", recipe, "loss.distillation.weight=1").check(2, "[loss.distillation]: needs a teacher, but there is none")
     cli("run", recipe, f"teacher.run={folder}", "teacher.rn=1").check(2, "[teacher] rn: there is no such key..run")
     table = tmp_path / "utterances.csv"
     rows = [f"{c},{u},{split},A,x,{'ab'[u % 2]}" for c, split in enumerate(["train", "dev", "test"]) for u in range(4)]
@@ -124,7 +124,7 @@ def test_a_teacher_that_nobody_reads_is_told(cli, teacher):
     recipe, folder = teacher
     ended = cli("run", recipe, f"teacher.run={folder}", "--out", "students")
     assert ended.code == 0
-    assert "[teacher] is read by no loss" in ended.err
+    assert "[teacher] has no effect: no loss reads it" in ended.err
 
 
 def test_stamps_are_inherited(cli, tiny_recipe):

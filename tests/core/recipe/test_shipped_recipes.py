@@ -27,5 +27,5 @@ def test_a_shipped_recipe_is_valid(name, cli):
         # A loss that draws modalities together has nothing to do in a variant with one modality.
         variant = warning.split("'")[1]
         recipe, _ = parse_recipe(resolve_variant(source, variant), name)
-        assert "[loss.soft-hgr] teaches nothing here" in warning
+        assert "[loss.soft-hgr] has no effect" in warning
         assert len(recipe.data.modalities) == 1

@@ -88,10 +88,10 @@ def test_what_fits_is_quiet_and_leaves_the_generator_alone(rehearsed, parts):
 @pytest.mark.parametrize(
     ("fused", "message"),
     [
-        ("x[:, :3]", "[fusion]: gives shape [3, 3] ([N, out_dim] = [3, 16])"),
-        ("x[:1]", "[fusion]: gives shape [1, 16]"),
-        ("None", "[fusion]: gives NoneType"),
-        ("list(xs)", "[fusion]: gives list"),
+        ("x[:, :3]", "[fusion]: returns shape [3, 3] ([N, out_dim] = [3, 16])"),
+        ("x[:1]", "[fusion]: returns shape [1, 16]"),
+        ("None", "[fusion]: returns NoneType"),
+        ("list(xs)", "[fusion]: returns list"),
     ],
 )
 def test_a_part_that_gives_another_shape_is_the_one_that_is_named(fused, message, rehearsed):
@@ -103,9 +103,9 @@ def test_a_part_that_gives_another_shape_is_the_one_that_is_named(fused, message
 @pytest.mark.parametrize(
     ("loss", "message"),
     [
-        ("outputs.heads['emotion'].logits", "[loss.mine]: gives shape [3, 3]"),
-        ("0.5", "[loss.mine]: gives float"),
-        ("None", "[loss.mine]: gives NoneType"),
+        ("outputs.heads['emotion'].logits", "[loss.mine]: returns shape [3, 3]"),
+        ("0.5", "[loss.mine]: returns float"),
+        ("None", "[loss.mine]: returns NoneType"),
     ],
 )
 def test_a_loss_that_is_no_scalar(loss, message, rehearsed):
@@ -125,7 +125,7 @@ def test_code_that_raises_is_told_with_its_line(rehearsed):
 
 def test_a_loss_that_needs_what_is_not_given(rehearsed):
     assert rehearsed(requires='("views", "embedding")') == []
-    with pytest.raises(InputError, match=r"\[loss.mine\]: needs 'memory', which this model does not give"):
+    with pytest.raises(InputError, match=r"\[loss.mine\]: needs 'memory', which this model does not return"):
         rehearsed(requires='("memory",)')
 
 
@@ -138,7 +138,7 @@ def test_a_loss_that_needs_what_is_not_given(rehearsed):
     ],
 )
 def test_a_loss_without_a_gradient_is_told(words, loss, rehearsed):
-    assert rehearsed(*words, loss=loss) == ["[loss.mine] teaches nothing here: its gradient is zero"]
+    assert rehearsed(*words, loss=loss) == ["[loss.mine] has no effect: its gradient is zero"]
 
 
 def test_a_loss_that_remembers_what_it_sees_is_not_touched(rehearsed, parts):
@@ -148,5 +148,5 @@ def test_a_loss_that_remembers_what_it_sees_is_not_touched(rehearsed, parts):
 
 
 def test_a_part_that_gives_nan_is_named(rehearsed):
-    with pytest.raises(InputError, match=r"\[fusion\]: gives NaN or infinity"):
+    with pytest.raises(InputError, match=r"\[fusion\]: returns NaN or infinity"):
         rehearsed(fused="x * float('nan')")

@@ -80,7 +80,7 @@ def test_frozen_parameters_are_left_out():
     [
         (Train(groups={"slwo": Group(lr=1.0)}), "did you mean 'slow'"),
         (Train(groups={"slow": Group(lr=1.0), "bias": Group(lr=2.0)}), "shares a parameter"),
-        (Train(momentum=0.9), "'adam' takes none"),
+        (Train(momentum=0.9), "'adam' has no momentum"),
     ],
 )
 def test_a_mistake_in_the_settings_is_told(settings, says):

@@ -171,7 +171,7 @@ def test_a_damaged_state_is_told_and_the_one_before_is_used(cli, recipe, whole, 
     assert resumed.code == 0, resumed.err
     assert "warning: " in resumed.err
     assert "state.safetensors: cannot be" in resumed.err
-    assert "going on from the state before it" in resumed.err
+    assert "resuming from the previous checkpoint" in resumed.err
     assert "going on after epoch 2\n" in resumed.err
     assert left(folder) == whole
 

@@ -17,8 +17,9 @@ def test_tensorboard_is_told_every_epoch_and_the_scores(cli, tiny_recipe, tmp_pa
         history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
         events = EventAccumulator(str(folder / "trackers" / f"tiny-base-{seed}"))
         events.Reload()
-        told = {event.step: event.value for event in events.Scalars("train_loss/cross-entropy")}
-        assert told == pytest.approx({line["epoch"]: line["train_loss"]["cross-entropy"] for line in history}, rel=1e-6)
+        logged = {event.step: event.value for event in events.Scalars("train_loss/cross-entropy")}
+        expected = {line["epoch"]: line["train_loss"]["cross-entropy"] for line in history}
+        assert logged == pytest.approx(expected, rel=1e-6)
         metrics = json.loads((folder / "metrics.json").read_text())
         (scored,) = events.Scalars("test/emotion/weighted-f1")
         assert scored.step == metrics["best_epoch"]
@@ -27,7 +28,7 @@ def test_tensorboard_is_told_every_epoch_and_the_scores(cli, tiny_recipe, tmp_pa
 
 def test_a_tracker_that_nobody_knows(cli, tiny_recipe):
     ended = cli("run", tiny_recipe(), 'run.trackers=["tensorbord"]')
-    ended.check(2, "[run] trackers: Accelerate knows no tracker 'tensorbord'..tensorboard")
+    ended.check(2, "[run] trackers: Accelerate has no tracker 'tensorbord'..tensorboard")
 
 
 def test_a_tracker_that_is_not_installed(cli, tiny_recipe, monkeypatch):

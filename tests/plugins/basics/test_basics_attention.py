@@ -10,7 +10,7 @@ from torch._subclasses import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ercfw import Layout
-from ercfw.data import packing as bins
+from ercfw.data import packing
 from ercfw.data.collate import make_layout
 from ercfw_basics import AttentionMask, ConversationAttention
 from ercfw_basics.blocks import attention, attention_mask
@@ -48,7 +48,7 @@ def loops(made: ConversationAttention, query: Tensor, key: Tensor, layout: Layou
 def widths(request, monkeypatch) -> None:
     """Bins as they are, or so small that a few utterances make a long conversation, of several blocks."""
     if request.param == "small":
-        monkeypatch.setattr(bins, "SHARED", 4)
+        monkeypatch.setattr(packing, "SHARED", 4)
         monkeypatch.setattr(attention_mask, "BLOCK", 4)
         monkeypatch.setattr(attention, "BLOCK", 4)
 
@@ -131,7 +131,7 @@ def test_one_long_conversation_adds_no_rows_to_the_others():
     x = torch.randn(700, WIDTH)
     with Largest() as largest:
         ConversationAttention(WIDTH, HEADS)(x, x, AttentionMask(layout, presence(layout, 0.3)))
-    assert largest.numbers <= len(x) * bins.SHARED < len(layout.sizes) * 400 * WIDTH
+    assert largest.numbers <= len(x) * packing.SHARED < len(layout.sizes) * 400 * WIDTH
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.1])

@@ -71,9 +71,9 @@ def test_a_sound_corpus(own):
     assert "train: utterance ids of 6 conversations: no gaps, in order" in of(found, "fine")
     assert "train: times of 30 utterances: in order" in of(found, "fine")
     assert "stream 'text': 50 rows of width 6, one for every utterance" in of(found, "fine")
-    assert "stream 'text': columns: none of one value, none twice, all of like scale" in of(found, "fine")
-    assert any("no sign of fitting" in line for line in of(found, "fine"))
-    assert "all splits: no conversation of 10 words or more stands twice" in of(found, "fine")
+    assert "stream 'text': columns: none constant, none duplicate, all of similar scale" in of(found, "fine")
+    assert any("no sign of label leakage" in line for line in of(found, "fine"))
+    assert "all splits: no conversation of 10 words or more occurs twice" in of(found, "fine")
 
 
 def edit(where, **values):
@@ -108,20 +108,21 @@ def twice_in_train(rows):
     ("change", "level", "says"),
     [
         (without(2), "note", "train: conversations whose utterance ids have gaps: 1 (train/0: 0-1 3-4)"),
-        (edit([1], utterance="9"), "doubtful", "train: conversations whose utterance ids do not ascend: 1 (train/0)"),
-        (without(*range(5, 10)), "note", "train: conversation numbers that are left out: 1 (1)"),
+        (edit([1], utterance="9"), "doubtful",
+         "train: conversations whose utterance ids are not in order: 1 (train/0)"),
+        (without(*range(5, 10)), "note", "train: conversation numbers that are missing: 1 (1)"),
         (edit([7], end="90"), "doubtful", "train: utterances longer than 60 s: 1 (train/1/2: 86.0 s)"),
         (edit([7], start="", end=""), "doubtful", "train: utterances without readable times: 1 (train/1/2)"),
         (edit([7], start="1", end="2"), "note",
-         "train: utterances that begin before the one before them: 1 of 30 (train/1/2)"),
+         "train: utterances that begin before the previous one: 1 of 30 (train/1/2)"),
         (edit([7], label=""), "note", "train, emotion: utterances without a label: 1"),
         (edit(range(30, 40), label="calm"), "doubtful", "dev, emotion: no utterance of class 'wild'"),
         (edit([7], text=" "), "doubtful", "train: utterances with empty texts: 1 of 30 (train/1/2)"),
         (edit([7], speaker=""), "doubtful", "train: utterances with empty speakers: 1 of 30 (train/1/2)"),
         (without(*range(6, 10)), "note", "train: conversations of one utterance: 1 of 6"),
-        (same_texts, "wrong", "all splits: conversations that stand in several splits: 1 (train/0 = test/8)"),
-        (same_texts, "note", "test: texts that stand in train too: 5 of 10 (50.0 %), of 5 words or more 5"),
-        (twice_in_train, "doubtful", "all splits: conversations that stand twice in a split: 1 (train/0 = train/1)"),
+        (same_texts, "wrong", "all splits: conversations that occur in several splits: 1 (train/0 = test/8)"),
+        (same_texts, "note", "test: texts that also occur in train: 5 of 10 (50.0 %); 5 of them have 5 words or more"),
+        (twice_in_train, "doubtful", "all splits: conversations that occur twice in a split: 1 (train/0 = train/1)"),
         (edit([40], speaker="C"), "note", "test: utterances by speakers who are not in train: 1 (10.0 %)"),
     ],
 )  # fmt: skip
@@ -131,7 +132,7 @@ def test_annotations(own, change, level, says):
 
 @pytest.mark.parametrize(
     "says",
-    ["gaps", "ascend", "readable", "longer", "before the one", "empty", "twice in", "in several"],
+    ["gaps", "not in order", "readable", "longer", "before the previous", "empty", "twice in", "in several"],
 )
 def test_annotations_that_are_sound(own, says):
     assert not any(says in what for level, _, what in own(renumbered) if level != "fine")
@@ -193,22 +194,22 @@ def absent(ids):
     ("stream", "level", "says"),
     [
         (table(IDS[1:]), "wrong", "utterances without a row: 1 (train/0/0)"),
-        (table([*IDS, ("train/0", "99")]), "doubtful", "rows of utterances that the corpus has not: 1 (train/0/99)"),
+        (table([*IDS, ("train/0", "99")]), "doubtful", "rows of utterances that are not in the corpus: 1 (train/0/99)"),
         (absent(IDS), "doubtful", "train: utterances that lack it: 20 of 30"),
-        (constant, "doubtful", "columns of one value: 1 (1)"),
-        (doubled, "doubtful", "columns that are the same as another: 1 (1 = 4)"),
-        (large, "doubtful", "columns that spread over 1000 times as far as the middle one: 1 (2)"),
-        (large, "doubtful", "; an encoder with standardise = true tames them"),
+        (constant, "doubtful", "constant columns: 1 (1)"),
+        (doubled, "doubtful", "duplicate columns: 1 (1 = 4)"),
+        (large, "doubtful", "columns whose standard deviation is over 1000 times the median: 1 (2)"),
+        (large, "doubtful", "; use an encoder with standardise = true"),
         (zeros, "doubtful", "rows of zeros that are not marked absent: 3"),
-        (repeated, "doubtful", "rows that are the same as another utterance's: 10 of 50"),
+        (repeated, "doubtful", "rows equal to the row of another utterance: 10 of 50"),
         (fitted, "wrong", "looks fitted on the training labels"),
         (table(IDS, fitted_on=frozenset(IDS[:32])), "wrong", "was fitted on the labels of 2 utterances of dev"),
-        (table(IDS, made_by={"labels": "50 of 50 agree"}), "fine", "when they were imported: labels: 50 of 50 agree"),
+        (table(IDS, made_by={"labels": "50 of 50 agree"}), "fine", "when they were imported: 50 of 50 agree"),
         (table(IDS, made_by={"extractor": "minilm"}), "fine", "made by extractor 'minilm'"),
-        (table(IDS, made_by={"labels": "not compared"}), "note", "nothing proves that its rows belong"),
-        (table(IDS), "note", "nothing proves that its rows belong to these utterances"),
+        (table(IDS, made_by={"labels": "not compared"}), "note", "it is not verified that its rows belong"),
+        (table(IDS), "note", "it is not verified that its rows belong to these utterances"),
         (FeatureTable(tuple(IDS), np.ones((100, 2), "f4"), np.ones(50, bool), np.full(50, 2)), "note",
-         "is not of single vectors"),
+         "it has no single vectors"),
     ],
 )  # fmt: skip
 def test_streams(own, stream, level, says):
@@ -253,7 +254,9 @@ def test_real_mosi_names_the_two_that_were_fitted(real_data, cli):
     wrong = [finding["about"] for finding in said if finding["level"] == "wrong"]
     assert wrong == ["stream 'text'", "stream 'visual'"]
     fine = [
-        finding for finding in said if finding["about"] == "stream 'audio'" and "no sign of fitting" in finding["what"]
+        finding
+        for finding in said
+        if finding["about"] == "stream 'audio'" and "no sign of label leakage" in finding["what"]
     ]
     assert [finding["level"] for finding in fine] == ["fine"]
 
@@ -274,13 +277,13 @@ def test_real_meld_has_the_known_gaps_and_times(real_data, cli):
         assert any(about == split and what.startswith(wanted) for _, about, what in said)
     assert sum(gaps.values()) == 76
     assert any("(train/1: 0-5 8, " in what for _, _, what in said)
-    assert ("note", "train", "conversation numbers that are left out: 1 (60)") in said
+    assert ("note", "train", "conversation numbers that are missing: 1 (60)") in said
     known = [what for level, _, what in said if level == "known"]
     assert known == [
         "utterances longer than 60 s: 2 (test/38/4: 304.9 s, test/220/0: 235.1 s)",
-        "utterances of no length, or ending before they begin: 1 (test/155/3: 0.0 s)",
+        "utterances that end at or before their start: 1 (test/155/3: 0.0 s)",
     ]
-    assert ("fine", "test, emotion", "2610 utterances, every class as often as published") in said
+    assert ("fine", "test, emotion", "2610 utterances, all class counts as published") in said
 
 
 def test_classes_with_another_count_than_published(real_data, cli, tmp_path):
@@ -290,7 +293,7 @@ def test_classes_with_another_count_than_published(real_data, cli, tmp_path):
         )
     result = cli("data", "check", "meld", f"data.root={tmp_path}", "--json")
     said = [f["what"] for f in json.loads(result.out)["findings"] if f["about"] == "test, emotion"]
-    assert said == ["classes with another count than published: fear: 51, not 50; joy: 401, not 402"]
+    assert said == ["class counts that differ from the published ones: fear: 51, not 50; joy: 401, not 402"]
 
 
 def test_simulated_is_said_loudly(cli):

@@ -176,28 +176,28 @@ def test_a_slot_may_be_left_out(meld, cli, tmp_path):
     assert [path.name for path in back.glob("*.safetensors")] == ["text.safetensors"]
 
 
-def test_a_card_of_other_files_is_not_believed(meld, cli, dump, tmp_path):
+def test_a_manifest_of_other_files_is_ignored(meld, cli, dump, tmp_path):
     root, content = meld
     fill(root, content, SLOTS["mmgcn"])
     out, back = tmp_path / "out", annotations_only(root, tmp_path / "back")
     assert cli("data", "export", "meld", f"data.root={root}", "--to", out).code == 0
     dump(out / "MELD_features_raw1.pkl", load(out / "MELD_features_raw1.pkl"))
     result = cli("data", "import", "mmgcn", out, "--to", back)
-    assert "has changed since it was exported" in result.err
+    assert "these files have changed since the export: MELD_features_raw1.pkl" in result.err
     assert FeatureTable.load(back / "text.safetensors").fitted_on == "unknown"
     (out / "ercfw.json").write_text("{")
     cli("data", "import", "mmgcn", out, "--to", back).check(2, "ercfw.json: cannot be read")
 
 
-def test_the_card_keeps_what_the_layout_cannot(meld, cli, tmp_path):
+def test_the_manifest_keeps_what_the_layout_cannot(meld, cli, tmp_path):
     root, content = meld
     fill(root, content, SLOTS["mmgcn"])
     assert cli("data", "export", "meld", f"data.root={root}", "--to", tmp_path / "out").code == 0
-    card = json.loads((tmp_path / "out" / "ercfw.json").read_text())
-    assert card["corpus"] == "meld"
-    assert card["streams"]["text"]["fitted_on"] == "nothing"
-    assert len(card["streams"]["audio"]["fitted_on"]) == 4
-    assert card["streams"]["audio"]["made_by"] == {"extractor": "made", "fingerprint": "1"}
+    manifest = json.loads((tmp_path / "out" / "ercfw.json").read_text())
+    assert manifest["corpus"] == "meld"
+    assert manifest["streams"]["text"]["fitted_on"] == "nothing"
+    assert len(manifest["streams"]["audio"]["fitted_on"]) == 4
+    assert manifest["streams"]["audio"]["made_by"] == {"extractor": "made", "fingerprint": "1"}
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_the_card_keeps_what_the_layout_cannot(meld, cli, tmp_path):
         (("--stream", "audio"), "is not of the form SLOT=MODALITY"),
         (("--stream", "sound=text"), "--stream sound: this layout has no such stream"),
         (("--without", "sound"), "--without sound: this layout has no such stream"),
-        (("--without", "audio", "--stream", "audio=text"), "--without audio: --stream fills it"),
+        (("--without", "audio", "--stream", "audio=text"), "--without audio: --stream also fills this slot"),
         (("--stream", "audio=sound"), "stream audio: the corpus has no modality 'sound'"),
         (("--layout", "cosmic", "--stream", "roberta1=text"), "stream roberta2: is missing"),
         (("train.lr=1",), "a dataset has settings of [data] only"),
@@ -222,7 +222,7 @@ def test_wishes_that_cannot_be(meld, cli, tmp_path, words, says):
 
 
 def test_corpora_that_cannot_be(cli, tmp_path):
-    cli("data", "export", "simulated", "--to", tmp_path).check(2, "only real ones are exported")
+    cli("data", "export", "simulated", "--to", tmp_path).check(2, "export real corpora only")
     cli("data", "export", "melt", "--to", tmp_path).check(2, "melt")
     (tmp_path / "utterances.csv").write_text(
         "conversation,utterance,label,split\na,0,x,train\na,1,,train\nb,0,x,dev\nc,0,x,test\n"
@@ -233,4 +233,4 @@ def test_corpora_that_cannot_be(cli, tmp_path):
     ids = (("a", "0"), ("a", "1"), ("b", "0"), ("c", "0"))
     frames = FeatureTable(ids, np.ones((8, 2), "f4"), np.ones(4, bool), np.full(4, 2))
     frames.save(tmp_path / "text.safetensors")
-    cli(*words, *leaving[2:]).check(2, "stream text: 'text' has no single vector an utterance")
+    cli(*words, *leaving[2:]).check(2, "stream text: 'text' does not have one vector per utterance")

@@ -67,7 +67,7 @@ def test_one_file_that_is_another(served, cli, tmp_path):
     (remote / "AudioFeatures.pkl").write_bytes(b"else")
     root = tmp_path / "fetched"
     cli("data", "fetch", "meld", "--from", address, "--to", root).check(
-        1, "AudioFeatures.pkl: the server sent another file than was pinned"
+        1, "AudioFeatures.pkl: the server sent another file"
     )
     assert not list(root.glob("*.safetensors"))
     assert not list(root.rglob("AudioFeatures*"))
@@ -77,7 +77,7 @@ def test_a_file_that_is_gone(served, cli, tmp_path):
     address, remote = served
     (remote / "VisualFeatures.pkl").unlink()
     result = cli("data", "fetch", "meld", "--from", address, "--to", tmp_path / "fetched")
-    result.check(1, "VisualFeatures.pkl: the server answers 404")
+    result.check(1, "VisualFeatures.pkl: the server answered 404")
 
 
 def test_unknown_corpora(cli):

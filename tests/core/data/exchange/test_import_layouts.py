@@ -170,7 +170,7 @@ def test_m2fnet(meld, dump, cli, tmp_path, how):
             torch.save(tensor, path)
     result = read_back(content, "m2fnet", tmp_path / "embeddings", root, cli)
     check(root, "text", content, values)
-    assert "is not proven" in result.err
+    assert "is not verified" in result.err
     assert "not compared" in result.out
 
 

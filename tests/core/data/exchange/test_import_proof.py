@@ -46,41 +46,41 @@ def test_labels_off_by_one_row(offered, refused):
     flat = [n for key in labels for n in labels[key]]
     moved = iter([flat[-1], *flat[:-1]])
     offered[1][LABELS] = {key: [next(moved) for _ in values] for key, values in labels.items()}
-    refused("18 of 18 labels differ", "first at train/0, utterance 0: the file says sadness, the corpus neutral")
+    refused("18 of 18 labels differ", "first at train/0, utterance 0: sadness in the file, neutral in the corpus")
 
 
 def test_one_label(offered, refused):
     offered[1][LABELS][7][0] = 2
-    refused("1 of 18 labels differ", "first at test/1, utterance 5: the file says fear, the corpus surprise")
+    refused("1 of 18 labels differ", "first at test/1, utterance 5: fear in the file, surprise in the corpus")
 
 
 def test_a_swapped_class(offered, refused):
     swap = {4: 6, 6: 4}
     offered[1][LABELS] = {k: [swap.get(n, n) for n in v] for k, v in offered[1][LABELS].items()}
-    refused("labels differ", "train/1, utterance 1: the file says anger, the corpus joy")
+    refused("labels differ", "train/1, utterance 1: anger in the file, joy in the corpus")
 
 
 def test_a_class_that_is_none(offered, refused):
     offered[1][LABELS][0][1] = 7
-    refused("first at train/0, utterance 1: the file says class 7, the corpus surprise")
+    refused("first at train/0, utterance 1: class 7 in the file, surprise in the corpus")
 
 
 def test_a_shuffled_list_of_conversations(offered, refused):
     offered[1][TRAIN] = [0, 3, 1, 4, 5]
-    refused("its train list is out of order: 1 stands behind 3, at place 3")
+    refused("its train list is out of order: 1 follows 3, at place 3")
 
 
 def test_a_shuffled_list_of_utterances(offered, refused):
     offered[1][UTTERANCES][1] = ["4", "0", "1"]
-    refused("conversation 1 (train/1): has utterance '0' behind '4', which the corpus has the other way")
+    refused("conversation 1 (train/1): utterance '0' follows '4', but comes first in the corpus")
 
 
 @pytest.mark.parametrize(
     ("ids", "words"),
     [
         (["0", "1", "1"], "has utterance '1' more than once"),
-        (["0", "1", "2"], "has an utterance '2', which the corpus has not"),
-        (["0", "1"], "lacks 1 utterances of the corpus, '4' first"),
+        (["0", "1", "2"], "has an utterance '2' that is not in the corpus"),
+        (["0", "1"], "lacks 1 utterances of the corpus; the first is '4'"),
     ],
 )
 def test_utterance_ids_that_are_others(offered, refused, ids, words):
@@ -102,13 +102,13 @@ def test_a_conversation_in_the_lists_twice(offered, refused):
 
 def test_another_split(offered, refused):
     offered[1][TRAIN], offered[1][TEST] = [0, 1, 3, 4], [5, 6, 7, 8]
-    refused("its train list has 4 conversations, the corpus 5")
+    refused("its train list has 4 conversations, but the corpus has 5")
 
 
 @pytest.mark.parametrize("field", [UTTERANCES, SPEAKERS, LABELS, TEXT, SENTENCES])
 def test_a_missing_conversation(offered, refused, field):
     del offered[1][field][6]
-    refused("lack conversation 6 (1 in all)")
+    refused("conversation 6 is missing (1 in all)")
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_another_corpus(offered, iemocap, dump, cli):
     streams = [iemocap.vectors(3, seed) for seed in range(3)]
     dump(path, iemocap.tuple(*streams, meld=False))
     cli("data", "import", "mmgcn", path, "--to", root, "--corpus", "meld").check(
-        2, "conversation 'Ses01F_impro01' is not in this corpus..is it another one's?"
+        2, "conversation 'Ses01F_impro01' is not in this corpus..are the files of another corpus?"
     )
 
 
@@ -191,7 +191,7 @@ def test_what_is_there_is_not_lost(offered, dump, cli):
     assert cli(*words).code == 0  # the same again
     fields[TEXT][0][0] = fields[TEXT][0][0] + 1
     dump(path, tuple(fields))
-    cli(*words).check(2, "text.safetensors: is there already, with other values (--replace writes over it)")
+    cli(*words).check(2, "text.safetensors: already exists, with other values (--replace overwrites it)")
     assert (root / "text.safetensors").read_bytes() == before
     assert cli(*words, "--replace").code == 0
     assert FeatureTable.load(root / "text.safetensors").values[0, 0] == fields[TEXT][0][0][0]
@@ -199,7 +199,7 @@ def test_what_is_there_is_not_lost(offered, dump, cli):
 
 def test_a_file_of_another_kind_is_in_the_way(offered, refused):
     np.save(offered[0] / "audio.npy", np.zeros((18, 2), "f4"))
-    refused("audio.npy: holds 'audio' already")
+    refused("audio.npy: already holds 'audio'")
 
 
 def test_no_annotations(offered, dump, cli, tmp_path):
@@ -217,8 +217,8 @@ def test_texts_and_speakers_that_differ_are_told(offered, dump, cli):
     dump(path, tuple(fields))
     result = cli("data", "import", "mmgcn", path, "--to", root)
     assert result.code == 0
-    assert "only 0 of 18 texts are the corpus'" in result.err
-    assert "speakers are told apart otherwise than in the corpus in 6 conversations, 0 first" in result.err
+    assert "only 0 of 18 texts are those of the corpus" in result.err
+    assert "speakers differ from the corpus in 6 conversations; the first is 0" in result.err
 
 
 def test_unknown_names(offered, cli):

@@ -93,12 +93,12 @@ GOOD = np.zeros(3, np.float32)
 @pytest.mark.parametrize(
     ("arrays", "says"),
     [
-        ((GOOD,), "gave 1 arrays for 2 utterances"),
-        ((GOOD, GOOD, GOOD), "gave 3 arrays for 2 utterances"),
-        ((GOOD, np.zeros(4, np.float32)), r"utterance 1: gave float32 of shape \[4\]"),
-        ((GOOD, np.zeros(3)), r"utterance 1: gave float64 of shape \[3\]"),
-        ((GOOD, np.full(3, np.nan, np.float32)), "utterance 1: gave .* not finite"),
-        ((GOOD, [1.0, 2.0, 3.0]), r"utterance 1: gave \[1.0, 2.0, 3.0\]"),
+        ((GOOD,), "returned 1 arrays for 2 utterances"),
+        ((GOOD, GOOD, GOOD), "returned 3 arrays for 2 utterances"),
+        ((GOOD, np.zeros(4, np.float32)), r"utterance 1: returned float32 of shape \[4\]"),
+        ((GOOD, np.zeros(3)), r"utterance 1: returned float64 of shape \[3\]"),
+        ((GOOD, np.full(3, np.nan, np.float32)), "utterance 1: returned .* declares finite"),
+        ((GOOD, [1.0, 2.0, 3.0]), r"utterance 1: returned \[1.0, 2.0, 3.0\]"),
     ],
 )
 def test_what_an_extractor_must_not_give_is_told_and_not_kept(arrays, says):
@@ -180,7 +180,7 @@ def test_values_are_mapped_and_their_file_has_no_name():
 def test_what_is_not_of_the_promised_kind_is_told(kind, array, promise):
     extractor = Says(array)
     extractor.kind = kind
-    with pytest.raises(RunError, match=f"gave .*, not {promise}"):
+    with pytest.raises(RunError, match=f"returned .*, but declares {promise}"):
         extract(extractor, "mine", [conversation("c", "x")], quiet)
 
 

@@ -1,4 +1,4 @@
-"""Features of clips: each kept by itself, broken ones absent and told."""
+"""Features of clips: each kept by itself, broken ones absent and reported."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -21,7 +21,7 @@ from ercfw.errors import BrokenClipError, InputError, RunError
 
 
 class Bytes(ClipExtractor):
-    """The first bytes of a clip, and what it is told to do by them."""
+    """The first bytes of a clip, and what they tell it to do."""
 
     reads = "audio"
     dim = 2
@@ -46,7 +46,7 @@ class ExtractorFactory:
         return Bytes()
 
 
-CREW = WorkerPool(2, ExtractorFactory())
+WORKERS = WorkerPool(2, ExtractorFactory())
 
 
 def quiet(*_):
@@ -68,13 +68,13 @@ def kept():
     return {path.name: path.read_bytes() for path in (cache_folder() / "features").rglob("*.safetensors")}
 
 
-def test_a_crew_makes_what_one_process_makes(monkeypatch, tmp_path):
+def test_workers_make_what_one_process_makes(monkeypatch, tmp_path):
     conversation = said(*(b"slow%d" % number for number in range(6)), b"broken", b"slow0")
     steps = []
     alone = extract(Bytes(), "bytes", [conversation], quiet)
     by_one = kept()
     monkeypatch.setenv("ERCFW_CACHE", str(tmp_path / "other"))
-    together = extract(Bytes(), "bytes", [conversation], lambda *step: steps.append(step), CREW)
+    together = extract(Bytes(), "bytes", [conversation], lambda *step: steps.append(step), WORKERS)
     assert kept() == by_one
     assert together.table.values.tolist() == alone.table.values.tolist()
     assert together.broken == alone.broken == {("c", "6"): "is broken"}
@@ -84,23 +84,25 @@ def test_a_crew_makes_what_one_process_makes(monkeypatch, tmp_path):
     assert str(os.getpid()) not in makers
 
 
-def test_nothing_to_make_needs_no_crew():
+def test_nothing_to_make_needs_no_workers():
     conversation = said(b"one", b"two", b"three", b"four")
     extract(Bytes(), "bytes", [conversation], quiet)
     nobody = WorkerPool(2, ExtractorFactory)  # would give no extractor
     assert extract(Bytes(), "bytes", [conversation], quiet, nobody).table.present.all()
 
 
-def test_a_mistake_in_one_process_is_told_as_in_this_one():
+def test_a_mistake_in_one_process_is_raised_as_in_this_one():
     with pytest.raises(InputError, match=r"weights: are wrong \(others\)") as caught:
-        extract(Bytes(), "bytes", [said(b"one", b"wrong", b"two", b"three")], quiet, CREW)
+        extract(Bytes(), "bytes", [said(b"one", b"wrong", b"two", b"three")], quiet, WORKERS)
     assert [m.mend for m in caught.value.mistakes] == ["others"]
 
 
-def test_a_process_that_is_killed_is_told_and_what_was_done_stays():
+def test_a_process_that_is_killed_is_reported_and_finished_work_stays():
     conversation = said(b"one", b"two", b"three", b"kill")
-    with pytest.raises(RunError, match="a process that was extracting features was killed; what is done is kept"):
-        extract(Bytes(), "bytes", [conversation], quiet, CREW)
+    with pytest.raises(
+        RunError, match="a worker that extracted features was killed; the features made so far are kept"
+    ):
+        extract(Bytes(), "bytes", [conversation], quiet, WORKERS)
     mended = replace(conversation, clips=(*conversation.clips[:3], None))
     assert extract(Bytes(), "bytes", [mended], quiet).table.present.tolist() == [True, True, True, False]
 
@@ -108,7 +110,7 @@ def test_a_process_that_is_killed_is_told_and_what_was_done_stays():
 PROGRAM = """
     import sys
     sys.path.insert(0, {tests!r})
-    from test_crew import CREW, Bytes, quiet, said
+    from test_workers import WORKERS, Bytes, quiet, said
     from ercfw.data.extraction.extract import extract
     from ercfw.system.signals import Stopped, at_once
 
@@ -116,7 +118,7 @@ PROGRAM = """
         conversation = said(*(b"slow%d" % n for n in range(40)))
         try:
             with at_once():
-                extract(Bytes(), "bytes", [conversation], quiet, CREW)
+                extract(Bytes(), "bytes", [conversation], quiet, WORKERS)
         except Stopped:
             sys.exit(7)
 """
@@ -124,7 +126,7 @@ PROGRAM = """
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 7), (signal.SIGTERM, 7), (signal.SIGKILL, -9)])
-def test_the_crew_ends_with_its_parent_and_the_next_goes_on(tmp_path, number, code):
+def test_the_workers_end_with_their_parent_and_the_next_run_resumes(tmp_path, number, code):
     program = tmp_path / "program.py"
     program.write_text(textwrap.dedent(PROGRAM).format(tests=str(Path(__file__).parent)))
     process = subprocess.Popen([sys.executable, program], start_new_session=True)
@@ -136,7 +138,7 @@ def test_the_crew_ends_with_its_parent_and_the_next_goes_on(tmp_path, number, co
     before = kept()
     assert 3 <= len(before) < 40
     conversation = said(*(b"slow%d" % n for n in range(40)))
-    assert extract(Bytes(), "bytes", [conversation], quiet, CREW).table.present.all()
+    assert extract(Bytes(), "bytes", [conversation], quiet, WORKERS).table.present.all()
     assert before.items() <= kept().items()
     assert len(kept()) == 40
     assert not list((cache_folder() / "features").rglob("*.tmp")) or number == signal.SIGKILL
