@@ -1,12 +1,11 @@
 """The command line: a file a verb or two; torch and plugins are imported inside the functions."""
 
-import os
 import sys
 import time
 
 from ercfw.cli.app import app, first_process
 from ercfw.errors import ErcfwError, PeerGoneError, RunError
-from ercfw.system.allocator import use_well
+from ercfw.system.process_setup import set_up_process
 from ercfw.system.signals import Stopped, at_once
 
 # isort: off
@@ -61,10 +60,7 @@ def main() -> None:
 
 
 def _main() -> None:
-    use_well()
-    if "WORLD_SIZE" in os.environ:
-        # Every process would warn that a search for unused parameters found none, at every start.
-        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    set_up_process()
     try:
         _add_plugin_commands(sys.argv[1:])
         app()

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ercfw.cli.app import AsJson, Dropped, NoPluginFiles, Overrides, RecipeName, Variants, app, check_folder, plan
+from ercfw.cli.app import AsJson, Dropped, NoPluginFiles, Overrides, RecipeName, Variants, app, plan
 from ercfw.system.signals import Stopped
+from ercfw.system.writable import check_folder
 
 if TYPE_CHECKING:
     from ercfw.experiment.parallel import Task

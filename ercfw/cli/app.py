@@ -3,8 +3,7 @@
 import os
 import re
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,9 +11,11 @@ from rich.console import Console
 from ercfw.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ercfw.experiment.plan import Job
 
-MOST_SEEDS = 100
+BASE = "base"
 
 PIPE_WIDTH = 120
 
@@ -49,17 +50,6 @@ def results_console() -> Console:
     return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
-def check_folder(option: str, folder: Path) -> None:
-    """Look whether a folder can be made and written to, before hours are spent.
-
-    Raises:
-        InputError: it cannot.
-    """
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise InputError.at(f"{option} {folder}", f"{there} is no folder that can be written to")
-
-
 def plan(
     recipe: str,
     overrides: list[str] | None,
@@ -74,44 +64,39 @@ def plan(
     Raises:
         InputError: all that is wrong with the recipe and the settings.
     """
-    from ercfw.recipe.overrides import parse_overrides
-    from ercfw.recipe.recipe_file import read_toml
-    from ercfw.recipe.shipped import find_recipe
+    from ercfw.experiment.arguments import choose_seeds, make_selection, open_recipe
 
-    source = read_toml(find_recipe(recipe))
-    chosen_seeds = _seeds(seeds, source.tables.get("seeds"))
-    settings = parse_overrides(overrides or [])
-    from ercfw.experiment.plan import Selection, plan_jobs
-
-    chosen = variants or ["base"]
-    choice = Selection(
-        variants=source.variants if "all" in chosen else list(dict.fromkeys(chosen)),
+    source = open_recipe(recipe)
+    chosen_seeds = choose_seeds(_seeds(seeds), source.tables.get("seeds"), "--seeds", "--seeds {},", "5 or 1,7")
+    selection = make_selection(
+        source,
+        overrides or [],
+        variants=variants or BASE,
         seeds=chosen_seeds,
-        overrides=settings,
-        dropped=dropped or [],
-        allow_plugin_files=not no_plugin_files,
+        drop=dropped or [],
+        plugin_files=not no_plugin_files,
         cross_fit=cross_fit,
     )
-    jobs = plan_jobs(source, choice)
-    for path in sorted({path for job in jobs for path in job.plugin_files}) if first_process() else ():
-        print(f"ran plugin file {path}", file=sys.stderr)
+    from ercfw.experiment.plan import plan_jobs
+
+    jobs = plan_jobs(source, selection)
+    show_plugin_files(jobs)
     return jobs
 
 
-def _seeds(text: str | None, in_recipe: Any) -> list[int] | None:
-    """``5`` is five seeds, counting up from the recipe's first; ``1,7`` is these, ``7,`` this one."""
+def show_plugin_files(jobs: "Sequence[Job]") -> None:
+    """Name every plugin file that was executed."""
+    for path in sorted({path for job in jobs for path in job.plugin_files}) if first_process() else ():
+        print(f"ran plugin file {path}", file=sys.stderr)
+
+
+def _seeds(text: str | None) -> int | list[int] | None:
+    """Read ``5``, a number of seeds, or ``1,7`` and ``7,``, a list of them."""
     if text is None:
         return None
     words = text.removesuffix(",").split(",")
-    numbers = [int(word) if re.fullmatch(r"\s*[0-9]{1,10}\s*", word) else -1 for word in words]
-    a_list = "," in text
-    if min(numbers) < 0 or max(numbers) >= 2**32 or len(set(numbers)) < len(numbers) or (numbers == [0] and not a_list):
-        raise InputError.at(
-            "--seeds", f"'{text}' is neither a number of seeds nor a list of different ones", "5 or 1,7"
-        )
-    if a_list:
-        return numbers
-    if numbers[0] > MOST_SEEDS:
-        raise InputError.at("--seeds", f"'{text}' would be {text} runs", f"--seeds {text}, for this one seed")
-    first = in_recipe[0] if isinstance(in_recipe, list) and in_recipe and isinstance(in_recipe[0], int) else 0
-    return list(range(first, first + numbers[0]))
+    if not all(re.fullmatch(r"\s*[0-9]{1,10}\s*", word) for word in words):
+        what = f"'{text}' is neither a number of seeds nor a list of different ones"
+        raise InputError.at("--seeds", what, "5 or 1,7")
+    numbers = [int(word) for word in words]
+    return numbers if "," in text else numbers[0]

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from ercfw.cli.app import AsJson, app, check_folder, results_console
+from ercfw.cli.app import AsJson, app, results_console
 from ercfw.errors import InputError
+from ercfw.system.writable import check_folder
 
 
 @app.command(epilog="ercfw ensemble runs/mosi/base  |  ercfw ensemble runs/mosi/text/seed-0 runs/mosi/audio/seed-0 "

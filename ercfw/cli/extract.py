@@ -13,12 +13,12 @@ from ercfw.cli.app import (
     Overrides,
     RecipeName,
     app,
-    check_folder,
     plan,
     results_console,
 )
 from ercfw.system.launch import MANY
 from ercfw.system.signals import Stopped
+from ercfw.system.writable import check_folder
 
 
 @app.command(epilog="ercfw extract mine.toml  |  ercfw extract mine.toml data.root=data/meld --to features")

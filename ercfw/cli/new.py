@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from ercfw.cli.app import app, check_folder
+from ercfw.cli.app import app
+from ercfw.system.writable import check_folder
 
 new_app = typer.Typer(
     name="new",

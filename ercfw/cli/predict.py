@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from ercfw.cli.app import NoPluginFiles, app, check_folder, results_console
+from ercfw.cli.app import NoPluginFiles, app, results_console
 from ercfw.errors import InputError
 from ercfw.system.launch import MANY
 from ercfw.system.signals import Stopped
+from ercfw.system.writable import check_folder
 
 Format = Literal["table", "csv", "json"]
 

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from ercfw.cli.app import AsJson, NoPluginFiles, app, check_folder, results_console
+from ercfw.cli.app import AsJson, NoPluginFiles, app, results_console
 from ercfw.errors import InputError
 from ercfw.system.signals import Stopped
+from ercfw.system.writable import check_folder
 
 
 @app.command(epilog="ercfw reproduce runs/mosi/base/seed-0")

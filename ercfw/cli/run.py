@@ -15,7 +15,6 @@ from ercfw.cli.app import (
     RecipeName,
     Variants,
     app,
-    check_folder,
     first_process,
     plan,
     results_console,
@@ -23,6 +22,7 @@ from ercfw.cli.app import (
 from ercfw.errors import InputError
 from ercfw.system.launch import MANY, launch
 from ercfw.system.signals import Stopped
+from ercfw.system.writable import check_folder
 
 
 @app.command(epilog="ercfw run multiemo_meld  |  ercfw run mine.toml --variant all --seeds 5  |  "
@@ -59,12 +59,13 @@ def run(
 
     terminal = Terminal(quiet=quiet, silent=not first_process())
     try:
-        results = run_jobs(jobs, RunOptions(out, resume, force), terminal)
+        finished = run_jobs(jobs, RunOptions(out, resume, force), terminal)
     except (KeyboardInterrupt, Stopped):
         terminal.info("stopped; the steps done and extracted features are kept: the same command with --resume goes on")
         raise typer.Exit(1) from None
     if not first_process():
         return
+    results = [each.metrics for each in finished]
     if as_json:
         print(json.dumps(results, ensure_ascii=False))
         return
@@ -73,9 +74,9 @@ def run(
         console.print(run_table(metrics))
     if len(results) > 1:
         console.print(summary_table(results))
-    for metrics in results:
-        told = f"report: {metrics['folder']}/report.md (as a page: ercfw report {metrics['folder']} --open)"
-        console.print(told, soft_wrap=True, highlight=False, markup=False)
+    for each in finished:
+        line = f"report: {each.folder}/report.md (as a page: ercfw report {each.folder} --open)"
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def _without_processes(words: list[str]) -> list[str]:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ercfw.cli.app import AsJson, Dropped, NoPluginFiles, Overrides, RecipeName, app, check_folder, plan
+from ercfw.cli.app import AsJson, Dropped, NoPluginFiles, Overrides, RecipeName, app, plan
 from ercfw.errors import InputError, RunError
 from ercfw.system.signals import Stopped
+from ercfw.system.writable import check_folder
 
 if TYPE_CHECKING:
     from ercfw.experiment.tune import Search

@@ -57,12 +57,11 @@ def reproduce(run: FinishedRun, out: Path, terminal: Terminal, allow_plugin_file
     if changed := RunFolder(run.folder, "").data_changed(dataset.provenance):
         raise InputError.at(run.folder, f"cannot be reproduced: its data was another: {changed}", "the data of then")
     torch.set_num_threads(before["threads"])  # another number adds in another order
-    (metrics,) = run_jobs([job], RunOptions(out, force=True), terminal)
-    again = FinishedRun(Path(metrics["folder"]), metrics)
+    (again,) = run_jobs([job], RunOptions(out, force=True), terminal)
     return Reproduced(
         again.folder,
         _differences(before, _environment(again.folder / "environment.json")),
-        _farthest(run.metrics["scores"], metrics["scores"]),
+        _farthest(run.metrics["scores"], again.metrics["scores"]),
         _renamed(run, again),
     )
 

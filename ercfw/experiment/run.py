@@ -71,16 +71,17 @@ class Run:
     notes: list[str] = field(default_factory=list)
     inherited: list[str] = field(default_factory=list)
 
-    def finish(self, resuming: bool) -> dict[str, Any]:
+    def execute(self, resuming: bool) -> FinishedRun:
         """Train, score and report."""
         began = time.perf_counter()
         forget_peak(self.accelerator.device)
         check_trackers(self.recipe.run.trackers)
         training, plan = self._prepare(resuming)
         with self._tracking() as log:
-            return self._finish(training, plan, began, log)
+            metrics = self._train_and_report(training, plan, began, log)
+        return FinishedRun(self.folder.path, metrics)
 
-    def _finish(self, training: Training, plan: Plan, began: float, log: Log) -> dict[str, Any]:
+    def _train_and_report(self, training: Training, plan: Plan, began: float, log: Log) -> dict[str, Any]:
         with self.terminal.progress() as bars:
             training = self._train(training, plan, bars, log)
         training.losses.load_state_dict(training.best_losses)

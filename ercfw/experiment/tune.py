@@ -141,7 +141,7 @@ def run_trials(search: Search, study: "optuna.Study", terminal: Terminal) -> Non
         with folder.reserved():
             run = Run(accelerator, job, job.recipe.seeds[0], data, folder, unheard, _watch(trial))
             try:
-                metrics = run.finish(resuming=False)
+                metrics = run.execute(resuming=False).metrics
             finally:
                 accelerator.free_memory()
                 for name in HEAVY:

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from ercfw.cli.app import AsJson, NoPluginFiles, check_folder, results_console
+from ercfw.cli.app import AsJson, NoPluginFiles, results_console
 from ercfw.cli.data.app import data_app
 from ercfw.cli.data.dataset_argument import DataSettings, What, chosen_dataset
 from ercfw.errors import InputError
+from ercfw.system.writable import check_folder
 
 LayoutName = Annotated[str, typer.Argument(help="How the files are laid out: 'ercfw ls layout'.", metavar="LAYOUT")]
 

@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
-from ercfw.cli.app import check_folder, results_console
+from ercfw.cli.app import results_console
 from ercfw.cli.data.app import data_app
 from ercfw.errors import InputError, did_you_mean
 from ercfw.system.signals import Stopped
+from ercfw.system.writable import check_folder
 
 SERVER = "https://raw.githubusercontent.com"
 

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from ercfw.cli.app import AsJson, NoPluginFiles, check_folder, results_console
+from ercfw.cli.app import AsJson, NoPluginFiles, results_console
 from ercfw.cli.data.app import data_app
 from ercfw.cli.data.dataset_argument import DataSettings, What, chosen_dataset
+from ercfw.system.writable import check_folder
 
 
 @data_app.command(epilog="ercfw data stats meld data.root=data/meld --picture meld.png")
