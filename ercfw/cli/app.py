@@ -1,19 +1,23 @@
-"""The command line's application, and the words that several verbs take."""
+"""The command line's application, and what several verbs share."""
 
 import os
 import re
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from ercfw.errors import InputError
+from ercfw.system.signals import Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from ercfw.experiment.plan import Job
+    from ercfw.experiment.plan import Job, Selection
+    from ercfw.recipe.recipe_file import RecipeFile
+    from ercfw.system.terminal import Terminal
 
 BASE = "base"
 
@@ -29,28 +33,38 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-RecipeName = Annotated[str, typer.Argument(help="A recipe's file, or the name of a shipped one.", metavar="RECIPE")]
+RecipeName = Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped recipe.", metavar="RECIPE")]
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(help="Settings, such as train.lr=3e-4 fusion.use=concat.", metavar="[KEY=VALUE]..."),
 ]
 Variants = Annotated[list[str] | None, typer.Option("--variant", help="A variant's name, or 'all'; repeatable.")]
-Dropped = Annotated[list[str] | None, typer.Option("--drop", help="A table or key to take away; repeatable.")]
+Dropped = Annotated[list[str] | None, typer.Option("--drop", help="A table or key to remove; repeatable.")]
 NoPluginFiles = Annotated[bool, typer.Option("--no-plugin-files", help="Refuse recipes that name plugin files.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def first_process() -> bool:
-    """Whether this is the one that speaks, of several that torchrun started."""
+    """Return whether this is the first of torchrun's processes, the one that prints."""
     return os.environ.get("RANK", "0") == "0"
 
 
+@contextmanager
+def interruptible(terminal: "Terminal", hint: str) -> "Iterator[None]":
+    """End the command with exit code 1 on Ctrl-C or SIGTERM; ``hint`` says what is kept and how to resume."""
+    try:
+        yield
+    except (KeyboardInterrupt, Stopped):
+        terminal.info(f"stopped; {hint}" if hint else "stopped")
+        raise typer.Exit(1) from None
+
+
 def results_console() -> Console:
-    """Where tables are printed: as wide as the terminal, or as a pipe bears."""
+    """Return the console for tables: as wide as the terminal, or a fixed width in a pipe."""
     return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
-def plan(
+def select(
     recipe: str,
     overrides: list[str] | None,
     variants: list[str] | None,
@@ -58,17 +72,17 @@ def plan(
     seeds: str | None,
     no_plugin_files: bool,
     cross_fit: int = 0,
-) -> "list[Job]":
-    """What the words of a command ask for, checked.
+) -> "tuple[RecipeFile, Selection]":
+    """Read the recipe and what the command line selects from it.
 
     Raises:
-        InputError: all that is wrong with the recipe and the settings.
+        InputError: there is no such recipe, or an argument is malformed.
     """
     from ercfw.experiment.arguments import choose_seeds, make_selection, open_recipe
 
     source = open_recipe(recipe)
     chosen_seeds = choose_seeds(_seeds(seeds), source.tables.get("seeds"), "--seeds", "--seeds {},", "5 or 1,7")
-    selection = make_selection(
+    return source, make_selection(
         source,
         overrides or [],
         variants=variants or BASE,
@@ -77,6 +91,14 @@ def plan(
         plugin_files=not no_plugin_files,
         cross_fit=cross_fit,
     )
+
+
+def plan(source: "RecipeFile", selection: "Selection") -> "list[Job]":
+    """Plan the jobs of a selection, and name every plugin file that was executed for it.
+
+    Raises:
+        InputError: all that is wrong with the recipe and the settings.
+    """
     from ercfw.experiment.plan import plan_jobs
 
     jobs = plan_jobs(source, selection)

@@ -6,10 +6,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from ercfw.cli.app import NoPluginFiles, app, results_console
+from ercfw.cli.app import NoPluginFiles, app, interruptible, results_console
 from ercfw.errors import InputError
 from ercfw.system.launch import MANY
-from ercfw.system.signals import Stopped
 from ercfw.system.writable import check_folder
 
 Format = Literal["table", "csv", "json"]
@@ -33,17 +32,17 @@ def predict(
         Format | None, typer.Option("--format", help="By default the ending of --out, else a table.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="A .csv or .json file instead of the terminal.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over --out if it is there.")] = False,
-    processes: Annotated[int | None, typer.Option(min=1, max=MANY, help="How many read clips side by side.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite --out.")] = False,
+    processes: Annotated[int | None, typer.Option(min=1, max=MANY, help="Processes that read clips.")] = None,
     no_plugin_files: NoPluginFiles = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say only warnings, errors and results.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show only warnings, errors and results.")] = False,
 ) -> None:
     """Name the emotion of every utterance of new data, by the model of a finished run."""
     kind = _format(format_, out)
     files = _files(features or [])
     if out is not None:
         if out.exists() and not force:
-            raise InputError.at(f"--out {out}", "is there already", "--force writes over it")
+            raise InputError.at(f"--out {out}", "exists", "--force overwrites it")
         check_folder("--out", out.parent)
     from ercfw.data.extraction.workers import usual_processes
     from ercfw.predict import load
@@ -52,7 +51,7 @@ def predict(
     from ercfw.system.terminal import Terminal
 
     terminal = Terminal(quiet=quiet)
-    try:
+    with interruptible(terminal, "extracted features are kept; the same command continues"):
         model = load(run, allow_plugin_files=not no_plugin_files)
         for path in model.plugin_files:
             terminal.info(f"ran plugin file {path}")
@@ -65,9 +64,6 @@ def predict(
                 progress=bars.or_lines,
                 processes=processes or usual_processes(),
             )
-    except (KeyboardInterrupt, Stopped):
-        terminal.info("stopped; extracted features are kept: the same command goes on")
-        raise typer.Exit(1) from None
     for warning in predicted.warnings:
         terminal.warning(warning)
     if kind == "table":

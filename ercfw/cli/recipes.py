@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ercfw.cli.app import AsJson, Dropped, NoPluginFiles, Overrides, RecipeName, app, plan
+from ercfw.cli.app import AsJson, Dropped, NoPluginFiles, Overrides, RecipeName, app, plan, select
 from ercfw.errors import InputError, did_you_mean
 
 
@@ -19,7 +19,7 @@ def validate(
     as_json: AsJson = False,
 ) -> None:
     """Check a recipe and all its variants without training; needs no data."""
-    jobs = plan(recipe, overrides, ["all"], drop, None, no_plugin_files)
+    jobs = plan(*select(recipe, overrides, ["all"], drop, None, no_plugin_files))
     from ercfw.experiment.validate import check_jobs
 
     found = check_jobs(jobs)
@@ -49,7 +49,7 @@ def show(
     if overrides and "=" not in overrides[0]:
         _show_part(recipe, overrides, as_json)
         return
-    (job,) = plan(recipe, overrides, [variant], drop, None, no_plugin_files)
+    (job,) = plan(*select(recipe, overrides, [variant], drop, None, no_plugin_files))
     if graph:
         from ercfw.errors import in_recipe
         from ercfw.experiment.diagram import mermaid

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ercfw.cli.app import AsJson, NoPluginFiles, app, results_console
+from ercfw.cli.app import AsJson, NoPluginFiles, app, interruptible, results_console
 from ercfw.errors import InputError
-from ercfw.system.signals import Stopped
 from ercfw.system.writable import check_folder
 
 
@@ -18,7 +17,7 @@ def reproduce(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run.", metavar="RUN")],
     out: Annotated[Path, typer.Option(help="Where the second run is left.")] = Path("runs/reproduced"),
     no_plugin_files: NoPluginFiles = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say only warnings, errors and results.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show only warnings, errors and results.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a finished run's recipe again, and say whether its numbers came back (else the exit code is 1)."""
@@ -31,11 +30,8 @@ def reproduce(
     if len(found) > 1:
         raise InputError.at(run, f"holds {len(found)} runs", f"one of them, such as {found[0].folder}")
     terminal = Terminal(quiet=quiet)
-    try:
+    with interruptible(terminal, ""):
         told = run_again(found[0], out, terminal, not no_plugin_files)
-    except (KeyboardInterrupt, Stopped):
-        terminal.info("stopped")
-        raise typer.Exit(1) from None
     if as_json:
         print(json.dumps({**asdict(told), "folder": str(told.folder), "exact": told.is_exact}, ensure_ascii=False))
     else:

@@ -113,7 +113,7 @@ def test_ctrl_c_ends_in_one_message_and_nothing_is_lost(cli, recipe, interrupt, 
     assert stopped.code == 1
     assert "Traceback" not in stopped.err
     (message,) = [line for line in stopped.err.splitlines() if "stopped" in line]
-    assert "--resume goes on" in message
+    assert "--resume continues" in message
     folder = tmp_path / "runs/tiny/base/seed-0"
     state = load_state(folder / "state.safetensors")
     assert len(state["history"]) == 4
