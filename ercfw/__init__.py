@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     )
     from ercfw.errors import BrokenClipError, ErcfwError, InputError, Mistake, RunError
     from ercfw.exchange.published import Published
-    from ercfw.experiment.api import compare, run, write_report
+    from ercfw.experiment.api import ablate, compare, run, write_report
     from ercfw.predict import TrainedModel, load
     from ercfw.results.comparison.reported_scores import Quoted
 
@@ -42,7 +42,7 @@ _HOME = {
     "contract.conversation": ("UNLABELLED", "Clip", "Conversation", "ConversationStream"),
     "errors": ("BrokenClipError", "ErcfwError", "InputError", "Mistake", "RunError"),
     "exchange.published": ("Published",),
-    "experiment.api": ("compare", "run", "write_report"),
+    "experiment.api": ("ablate", "compare", "run", "write_report"),
     "contract.feature_table": ("FeatureTable",),
     "contract.hooks": ("hookimpl",),
     "contract.data_info": ("DataInfo", "ModalitySpec", "TargetSpec"),
@@ -60,7 +60,7 @@ __all__ = [
     "ConversationStream", "DataInfo", "Dataset", "Encoder", "ErcfwError", "Extractor", "FeatureTable", "FileLayout",
     "Fused", "FusionBlock", "Head", "HeadOutput", "InputError", "Inputs", "Layout", "Loss", "Metric", "Mistake",
     "ModalitySpec", "Model", "Outputs", "Provenance", "Published", "Quoted", "Rows", "RunError", "Stream", "TargetSpec",
-    "TrainedModel", "compare", "hookimpl", "labelled", "load", "run", "write_report",
+    "TrainedModel", "ablate", "compare", "hookimpl", "labelled", "load", "run", "write_report",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Training, comparing and reporting from Python: ``ercfw.run``, ``ercfw.compare``, ``ercfw.write_report``."""
+"""Training, comparing and reporting from Python: ``ercfw.run``, ``ablate``, ``compare`` and ``write_report``."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from ercfw.errors import InputError
+from ercfw.experiment.ablate import Ablation, plan_ablation, run_ablation
 from ercfw.experiment.arguments import (
     Override,
     RecipeArgument,
@@ -15,14 +16,17 @@ from ercfw.experiment.arguments import (
     open_recipe,
 )
 from ercfw.experiment.compare import Comparison, compare_groups
-from ercfw.experiment.plan import Job, plan_jobs
+from ercfw.experiment.plan import Job, Selection, plan_jobs
 from ercfw.experiment.run_all import RunOptions, run_jobs
 from ercfw.experiment.write_report import default_path, write_page
+from ercfw.recipe.recipe_file import RecipeFile
 from ercfw.results.finished_run import FinishedRun, Group, find_groups
 from ercfw.system.process_setup import own_accelerate_state, set_up_process
 from ercfw.system.signals import Stopped
 from ercfw.system.terminal import Terminal
 from ercfw.system.writable import check_folder
+
+MOST_FOLDS = 99
 
 RunArgument = str | Path | FinishedRun
 """A finished run, or the folder of a run, of a variant or of a recipe."""
@@ -69,11 +73,56 @@ def run(
     if resume and force:
         raise InputError.at("resume and force", "one continues a run, the other starts it anew", "one of them")
     terminal, folder = Terminal(quiet=quiet), Path(out)
-    jobs = _plan(recipe, overrides, variants, seeds, drop, cross_fit, plugin_files, terminal)
+    jobs = plan_jobs(*_select(recipe, overrides, variants, seeds, drop, plugin_files, cross_fit))
+    _show_plugin_files(jobs, terminal)
     check_folder("out", folder)
     set_up_process()
     with _as_keyboard_interrupt(), own_accelerate_state():
         return run_jobs(jobs, RunOptions(folder, resume, force), terminal)
+
+
+def ablate(
+    recipe: RecipeArgument,
+    *overrides: Override,
+    variants: str | Sequence[str] = "all",
+    seeds: Seeds = 5,
+    folds: int | None = None,
+    out: str | Path = "runs",
+    drop: Sequence[str] = (),
+    plugin_files: bool = True,
+    quiet: bool = True,
+) -> Ablation:
+    """Run every variant with every seed in parallel processes, and compare them, as ``ercfw ablate`` does.
+
+    The same call continues an ablation that was interrupted. A run that fails does not stop the others.
+
+    Args:
+        recipe: the path of a recipe, the name of a shipped one, or a recipe's tables.
+        overrides: settings; ``run.workers=8``, ``run.executor=slurm`` and the like say where the runs are done.
+        variants: names of variants, or ``"all"``; the first one is the reference.
+        seeds: how many seeds, or a list of them.
+        folds: split the data into so many folds (3 to 99); each is test once, and scores are of all.
+        out: the folder of all runs.
+        drop: dotted paths of tables or keys to remove from the recipe.
+        plugin_files: whether the recipe's plugin files may be executed.
+        quiet: show only warnings.
+
+    Returns:
+        The finished runs by variant, the tables, and the reasons of failures.
+
+    Raises:
+        InputError: the recipe, a setting or the data is wrong; the message lists every mistake.
+        KeyboardInterrupt: the ablation was interrupted.
+    """
+    if folds is not None and not 3 <= folds <= MOST_FOLDS:
+        raise InputError.at("folds", f"{folds} is not from 3 to {MOST_FOLDS}")
+    terminal, folder = Terminal(quiet=quiet), Path(out)
+    source, selection = _select(recipe, overrides, variants, seeds, drop, plugin_files)
+    tasks = plan_ablation(source, selection, folder, folds)
+    _show_plugin_files([task.job for task in tasks], terminal)
+    check_folder("out", folder)
+    with _as_keyboard_interrupt():
+        return run_ablation(tasks, folder, terminal)
 
 
 def compare(*runs: RunArgument, split: Literal["test", "dev"] = "test", side_by_side: bool = False) -> Comparison:
@@ -128,19 +177,18 @@ def write_report(
     return path
 
 
-def _plan(
+def _select(
     recipe: RecipeArgument,
     overrides: Sequence[Override],
     variants: str | Sequence[str],
     seeds: Seeds,
     drop: Sequence[str],
-    cross_fit: int,
     plugin_files: bool,
-    terminal: Terminal,
-) -> list[Job]:
+    cross_fit: int = 0,
+) -> tuple[RecipeFile, Selection]:
     source = open_recipe(recipe)
     chosen = choose_seeds(seeds, source.tables.get("seeds"))
-    selection = make_selection(
+    return source, make_selection(
         source,
         overrides,
         variants=variants,
@@ -149,10 +197,11 @@ def _plan(
         plugin_files=plugin_files,
         cross_fit=cross_fit,
     )
-    jobs = plan_jobs(source, selection)
+
+
+def _show_plugin_files(jobs: Sequence[Job], terminal: Terminal) -> None:
     for path in sorted({path for job in jobs for path in job.plugin_files}):
         terminal.info(f"ran plugin file {path}")
-    return jobs
 
 
 def _groups(runs: Sequence[RunArgument]) -> list[Group]:

@@ -150,3 +150,16 @@ def test_an_interrupt_reaches_python_as_keyboard_interrupt(monkeypatch, tiny_rec
     monkeypatch.setattr("ercfw.experiment.api.run_jobs", interrupted)
     with pytest.raises(KeyboardInterrupt):
         ercfw.run(tiny_recipe())
+
+
+@pytest.mark.slow
+def test_an_ablation_is_that_of_the_command_and_tells_of_failures(cli, tiny_recipe):
+    breaks = '[[variant]]\nname = "breaks"\nset = { train = { lr = 1e38, clip = 1e38 } }\n'
+    found = ercfw.ablate(tiny_recipe(VARIANT + breaks), "run.workers=2", seeds=1)
+    assert set(found.failures) == {"breaks, seed 0"}
+    assert [group.name for group in found.groups] == ["base", "w/o audio"]
+    assert [path.name for path in found.files] == ["ablation.md", "ablation.tex", "ablation.csv"]
+    before = Path("runs/tiny/ablation.csv").read_bytes()
+    assert cli("ablate", tiny_recipe(VARIANT + breaks), "--seeds", "1").code == 1
+    strip = [line.split(b",")[:7] for line in before.splitlines()]
+    assert [line.split(b",")[:7] for line in Path("runs/tiny/ablation.csv").read_bytes().splitlines()] == strip
