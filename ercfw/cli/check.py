@@ -21,13 +21,13 @@ def check(
         Literal["vector", "frames", "tokens"], typer.Option(help="What an encoder or model reads.")
     ] = "vector",
     modality: Annotated[
-        list[str] | None, typer.Option(help="A modality that is read, and its width; repeatable.", metavar="NAME=D")
+        list[str] | None, typer.Option(help="A modality to read, and its width; repeatable.", metavar="NAME=D")
     ] = None,
     clip: Annotated[Path | None, typer.Option(help="A video or sound file, for an extractor.")] = None,
     slow: Annotated[bool, typer.Option("--slow", help="Also run the checks that take seconds.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run the conformance checks of a part; exit code 1 if one fails."""
+    """Run the conformance checks of a part; the exit code is 1 if one fails."""
     from ercfw.experiment.check_parts import CheckSettings, check_named
     from ercfw.recipe.overrides import parse_overrides
 

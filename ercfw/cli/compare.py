@@ -25,7 +25,7 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="A folder for comparison.md, .tex, .csv and utterances.csv.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put finished runs into one table: what can be told apart, and who gets which utterances right."""
+    """Compare finished runs in one table: which differences are significant, and who gets which utterances right."""
     if out is not None:
         check_folder("--out", out)
     from ercfw.experiment.compare import compare_groups
@@ -48,7 +48,7 @@ def compare(
 
 
 def print_tables(tables: "Sequence[ResultTable]") -> None:
-    """Tables and what they mean, on standard output."""
+    """Print tables and their notes on standard output."""
     from ercfw.report.result_tables import in_terminal
 
     console = results_console()

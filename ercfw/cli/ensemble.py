@@ -15,12 +15,12 @@ from ercfw.system.writable import check_folder
              "--out runs/both")  # fmt: skip
 def ensemble(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs, of variants, or of recipes.", metavar="RUN...")],
-    out: Annotated[Path, typer.Option(help="A new folder, in the form of a run's.")] = Path("runs/ensemble"),
+    out: Annotated[Path, typer.Option(help="A new folder, with the files of a run.")] = Path("runs/ensemble"),
     equal: Annotated[bool, typer.Option("--equal", help="Equal weights; otherwise they are fitted on dev.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite --out.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Average the probabilities of finished runs, and score them together."""
+    """Average the probabilities of finished runs, and score the average."""
     if (out / "metrics.json").exists() and not force:
         raise InputError.at(f"--out {out}", "holds a run already", "--force overwrites it")
     check_folder("--out", out)

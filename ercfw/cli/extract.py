@@ -49,8 +49,8 @@ def extract(
     hint = "extracted features are kept; the same command continues"
     with interruptible(terminal, hint), in_recipe(job.where), terminal.progress() as bars:
         made = make_features(job, bars.or_lines, processes or usual_processes(), to, check_clips)
-    for doubt in made.doubts:
-        terminal.warning(doubt)
+    for warning in made.warnings:
+        terminal.warning(warning)
     if as_json:
         print(json.dumps(made.modalities, ensure_ascii=False))
         return

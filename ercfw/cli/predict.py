@@ -22,14 +22,14 @@ def predict(
         Path | None,
         typer.Argument(help="A CSV table, a folder of clips, a video or sound file, or subtitles.", metavar="INPUT"),
     ] = None,
-    transcript: Annotated[Path | None, typer.Option(help="A CSV table of what is said in the clips or file.")] = None,
+    transcript: Annotated[Path | None, typer.Option(help="A CSV table with the words of the clips or file.")] = None,
     subtitles: Annotated[Path | None, typer.Option(help="SubRip or WebVTT of the one file.")] = None,
     features: Annotated[
         list[str] | None,
         typer.Option(help="A feature file in place of an extractor; repeatable.", metavar="MODALITY=FILE"),
     ] = None,
     format_: Annotated[
-        Format | None, typer.Option("--format", help="By default the ending of --out, else a table.")
+        Format | None, typer.Option("--format", help="By default as the ending of --out, or a table.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="A .csv or .json file instead of the terminal.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite --out.")] = False,
@@ -37,7 +37,7 @@ def predict(
     no_plugin_files: NoPluginFiles = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show only warnings, errors and results.")] = False,
 ) -> None:
-    """Name the emotion of every utterance of new data, by the model of a finished run."""
+    """Predict the emotion of every utterance of new data with the model of a finished run."""
     kind = _format(format_, out)
     files = _files(features or [])
     if out is not None:
@@ -78,7 +78,7 @@ def predict(
 
 
 def _format(asked: Format | None, out: Path | None) -> Format:
-    """How the predictions are written."""
+    """Return the format of the predictions."""
     if out is None:
         return asked or "table"
     endings: dict[str, Format] = {".csv": "csv", ".json": "json"}
@@ -88,7 +88,7 @@ def _format(asked: Format | None, out: Path | None) -> Format:
 
 
 def _files(words: list[str]) -> dict[str, Path]:
-    """``text=FILE`` of each modality."""
+    """Read ``text=FILE`` of each modality."""
     files: dict[str, Path] = {}
     for word in words:
         modality, equals, path = word.partition("=")

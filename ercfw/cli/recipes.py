@@ -1,4 +1,4 @@
-"""``ercfw validate`` and ``ercfw show``: what a recipe says, without running it."""
+"""``ercfw validate`` and ``ercfw show``."""
 
 import json
 from dataclasses import asdict
@@ -45,7 +45,7 @@ def show(
     no_plugin_files: NoPluginFiles = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print a recipe with every default written out, or its network; or all that is known of a part."""
+    """Print a recipe with every default written out, its network, or the documentation of a part."""
     if overrides and "=" not in overrides[0]:
         _show_part(recipe, overrides, as_json)
         return

@@ -20,7 +20,7 @@ def report(
     no_plugin_files: NoPluginFiles = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say only warnings, errors and results.")] = False,
 ) -> None:
-    """Make one HTML page of finished runs: scores, pictures, and every conversation with its answers and attention."""
+    """Write one HTML page about finished runs: scores, pictures, and every conversation with predictions."""
     if out is not None:
         check_folder("--out", out.absolute().parent)
     if pictures is not None:

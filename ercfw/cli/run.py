@@ -80,7 +80,7 @@ def run(
 
 
 def _without_processes(words: list[str]) -> list[str]:
-    """The same command, for each of the processes."""
+    """Return the command without ``--processes``, for each of the processes."""
     return [
         word
         for before, word in zip(["", *words], words, strict=False)

@@ -54,11 +54,11 @@ class Run:
         job: the variant.
         seed: of the weights, the order of conversations and dropout.
         data: its conversations.
-        folder: where it is left.
-        terminal: what is said meanwhile.
-        watch: is told each epoch, and may end the run by what it raises.
-        notes: what a reader of the report should know.
-        inherited: the stamps of the run whose weights are the start.
+        folder: where its files are written.
+        terminal: shows messages and progress.
+        watch: called after each epoch; it may end the run by raising an exception.
+        notes: remarks for the report.
+        inherited: the stamps of the run that provided the initial weights.
     """
 
     accelerator: Accelerator
@@ -111,12 +111,12 @@ class Run:
 
     @property
     def stamps(self) -> list[str]:
-        """What must stand on everything that is left."""
+        """Stamps such as SIMULATED, which every file of the run carries."""
         return list(dict.fromkeys([*self.data.stamps, *STAMPS[self.protocol], *self.inherited]))
 
     @property
     def environment(self) -> dict[str, Any]:
-        """What the run runs on, and the data that it reads."""
+        """The machine, the libraries, and the data."""
         device, processes = self.accelerator.device, self.accelerator.num_processes
         data = {"data": asdict(self.data.provenance), "streams": dict(self.data.streams), "stamps": self.stamps}
         return {**describe_environment(self.job.catalog.plugins, device, processes), **data}
@@ -146,10 +146,10 @@ class Run:
         training = start(self.accelerator, model, losses, plan)
         if resuming and can_resume(self.folder.state):
             resume(training, self.folder.state, Callbacks(warning=self.terminal.warning))
-            self._say_where(training)
+            self._show_position(training)
         elif self.accelerator.is_main_process:
             if resuming:
-                self.terminal.info(f"{self.folder.path}: nothing to go on with; it begins")
+                self.terminal.info(f"{self.folder.path}: no checkpoint found; starting from scratch")
             self.folder.begin(self.job, self.seed, self.stamps)
         if self.accelerator.is_main_process:
             self.folder.write_json("environment.json", self.environment)
@@ -157,7 +157,7 @@ class Run:
         return training, plan
 
     def _answers(self, training: Training, plan: Plan) -> dict[Moment, dict[str, Predictions]]:
-        """What the best weights, and those before training, say of every split that is scored; of test last."""
+        """Predict every scored split with the best weights and with the untrained ones, test last."""
         model = self.accelerator.unwrap_model(training.model)
         weights: dict[Moment, Mapping[str, Tensor]] = {"best": training.best, "untrained": self._untrained(plan.info)}
         found: dict[Moment, dict[str, Predictions]] = {moment: {} for moment in weights}
@@ -168,7 +168,7 @@ class Run:
         return found
 
     def _untrained(self, info: DataInfo) -> dict[str, Tensor]:
-        """The weights that training began with, made again from the seed."""
+        """Create the initial weights again, from the seed."""
         seed_everything(self.seed)
         model = build_model(self.recipe, self.job.catalog, info)
         if self.recipe.train.init_from is not None:
@@ -179,26 +179,30 @@ class Run:
         self.terminal.warning(note)
         self.notes.append(note)
 
-    def _say_where(self, training: Training) -> None:
+    def _show_position(self, training: Training) -> None:
         if training.memory.parts > self.recipe.train.accumulate:
             self._note(f"a batch is run in {training.memory.parts} parts, as before")
         step = f", step {training.underway['steps']} of the next" if training.underway else ""
-        self.terminal.info(f"{self.folder.path}: going on after epoch {len(training.history)}{step}")
+        self.terminal.info(f"{self.folder.path}: resuming after epoch {len(training.history)}{step}")
         if self.accelerator.is_main_process:
             self.folder.write_history(training.history, self.stamps)
 
     def _start_from(self, model: Model, source: Path) -> None:
-        """Weights of another run, with its stamps; it must not have learnt what this run is judged by."""
-        told, about = start_from(model, source)
+        """Load the weights and stamps of another run.
+
+        Raises:
+            InputError: that run was trained on conversations of this run's dev or test split.
+        """
+        message, about = start_from(model, source)
         learnt = set(about.get("trained_on", ()))
         for split in ("dev", "test"):
-            met = sum(fingerprint(c) in learnt for c in self.data.splits[split])
-            if met:
-                what = f"{source} was trained on {met} conversations of this run's {split}"
-                raise InputError.at("[train] init_from", what, "weights that never saw what they are judged by")
+            seen = sum(fingerprint(c) in learnt for c in self.data.splits[split])
+            if seen:
+                what = f"{source} was trained on {seen} conversations of this run's {split}"
+                raise InputError.at("[train] init_from", what, "weights that were not trained on dev or test")
         self.inherited += about.get("stamps", [])
-        self.notes.append(told)
-        self.terminal.info(told)
+        self.notes.append(message)
+        self.terminal.info(message)
 
     def _tracking(self) -> AbstractContextManager[Log]:
         title = f"{self.job.name}-{slug(self.job.variant)}-{self.seed}"

@@ -19,10 +19,10 @@ DataSettings = Annotated[
 def chosen_dataset(
     what: str, overrides: list[str] | None, no_plugin_files: bool = False
 ) -> "tuple[Dataset, tuple[str, ...]]":
-    """A recipe's dataset, or that of this name, and what it warned of while it was read.
+    """Return the dataset of a recipe or of this name, and the warnings of reading it.
 
     Raises:
-        InputError: there is neither, or its settings are wrong.
+        InputError: there is no such recipe or dataset, or its settings are wrong.
     """
     from ercfw.data.load import read_dataset
     from ercfw.errors import InputError, in_recipe

@@ -1,4 +1,4 @@
-"""``ercfw data stats``: the figures of a corpus."""
+"""``ercfw data stats``."""
 
 import json
 from pathlib import Path
@@ -38,8 +38,8 @@ def stats(
 
         draw_corpus(picture, found, about.source, about.simulated)
     if as_json:
-        said = {"source": about.source, "simulated": about.simulated, "splits": figures.as_json(found)}
-        print(json.dumps(said, ensure_ascii=False))
+        printed = {"source": about.source, "simulated": about.simulated, "splits": figures.as_json(found)}
+        print(json.dumps(printed, ensure_ascii=False))
         return
     print(f"{'SIMULATED: ' if about.simulated else ''}{about.source}")
     results_console().print(plain_table(figures.rows_of(found)))
