@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -10,6 +10,10 @@ from ercfw.cli.app import NoPluginFiles, app, interruptible, results_console
 from ercfw.errors import InputError
 from ercfw.system.launch import MANY
 from ercfw.system.writable import check_folder
+
+if TYPE_CHECKING:
+    from ercfw.predict.answers import Predicted
+    from ercfw.system.terminal import Terminal
 
 Format = Literal["table", "csv", "json"]
 
@@ -40,14 +44,12 @@ def predict(
     """Predict the emotion of every utterance of new data with the model of a finished run."""
     kind = _format(format_, out)
     files = _files(features or [])
+    if out is not None and out.exists() and not force:
+        raise InputError.at(f"--out {out}", "exists", "--force overwrites it")
     if out is not None:
-        if out.exists() and not force:
-            raise InputError.at(f"--out {out}", "exists", "--force overwrites it")
         check_folder("--out", out.parent)
     from ercfw.data.extraction.workers import usual_processes
     from ercfw.predict import load
-    from ercfw.predict.answers import answers_table, as_csv, as_json
-    from ercfw.system.files import write_text
     from ercfw.system.terminal import Terminal
 
     terminal = Terminal(quiet=quiet)
@@ -66,6 +68,13 @@ def predict(
             )
     for warning in predicted.warnings:
         terminal.warning(warning)
+    _show(predicted, kind, out, terminal)
+
+
+def _show(predicted: "Predicted", kind: Format, out: Path | None, terminal: "Terminal") -> None:
+    from ercfw.predict.answers import answers_table, as_csv, as_json
+    from ercfw.system.files import write_text
+
     if kind == "table":
         results_console().print(answers_table(predicted))
         return

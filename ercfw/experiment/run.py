@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
-from torch import Tensor
 
 from ercfw.contract.conversation import UNLABELLED, Conversation, fingerprint
-from ercfw.contract.data_info import DataInfo
 from ercfw.contract.interfaces import Model
 from ercfw.data.load import Data
 from ercfw.data.train_statistics import make_data_info
 from ercfw.errors import InputError
 from ercfw.experiment.plan import Job
+from ercfw.experiment.split_predictions import initial_weights, predict_splits
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 from ercfw.recipe.queries import selected_metric
@@ -26,7 +25,7 @@ from ercfw.report.markdown import as_markdown
 from ercfw.report.pictures import draw_run
 from ercfw.report.sections import meaning_of, run_sections
 from ercfw.report.tables import headline
-from ercfw.results.embeddings_file import Moment, write_embeddings
+from ercfw.results.embeddings_file import write_embeddings
 from ercfw.results.environment import describe_environment
 from ercfw.results.finished_run import FinishedRun
 from ercfw.results.model_file import save_model, start_from
@@ -37,7 +36,7 @@ from ercfw.system.files import write_text
 from ercfw.system.peak_memory import forget_peak, peak_memory
 from ercfw.system.terminal import Bars, Terminal
 from ercfw.training.dry_run import dry_run
-from ercfw.training.loop import answer, at, fit
+from ercfw.training.loop import at, fit
 from ercfw.training.protocol import CHOSEN_ON, NOTES, SCORED, STAMPS, watched_splits
 from ercfw.training.resume import resume
 from ercfw.training.seeds import seed_everything
@@ -86,7 +85,8 @@ class Run:
             training = self._train(training, plan, bars, log)
         training.losses.load_state_dict(training.best_losses)
         with at("scoring the best epoch"):
-            answers = self._answers(training, plan)
+            untrained = initial_weights(self.job, self.seed, plan.info)
+            answers = predict_splits(training, plan, self.data.splits, SCORED[self.protocol], untrained, self._note)
         predictions = answers["best"]
         metrics = self._metrics(training, plan, predictions, time.perf_counter() - began)
         if self.accelerator.is_main_process:
@@ -155,25 +155,6 @@ class Run:
             self.folder.write_json("environment.json", self.environment)
         self.accelerator.wait_for_everyone()
         return training, plan
-
-    def _answers(self, training: Training, plan: Plan) -> dict[Moment, dict[str, Predictions]]:
-        """Predict every scored split with the best weights and with the untrained ones, test last."""
-        model = self.accelerator.unwrap_model(training.model)
-        weights: dict[Moment, Mapping[str, Tensor]] = {"best": training.best, "untrained": self._untrained(plan.info)}
-        found: dict[Moment, dict[str, Predictions]] = {moment: {} for moment in weights}
-        for split, conversations in self.data.splits.items():
-            for moment in weights if split in SCORED[self.protocol] and conversations else ():
-                model.load_state_dict(weights[moment])
-                found[moment][split] = answer(training, plan, conversations, Callbacks(warning=self._note))
-        return found
-
-    def _untrained(self, info: DataInfo) -> dict[str, Tensor]:
-        """Create the initial weights again, from the seed."""
-        seed_everything(self.seed)
-        model = build_model(self.recipe, self.job.catalog, info)
-        if self.recipe.train.init_from is not None:
-            start_from(model, Path(self.recipe.train.init_from))
-        return model.state_dict()
 
     def _note(self, note: str) -> None:
         self.terminal.warning(note)
