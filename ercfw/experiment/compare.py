@@ -32,8 +32,9 @@ class Comparison:
     pairs: Sequence[dict[str, str | int]]
     warnings: Sequence[str]
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: str | Path) -> None:
         """Write ``comparison.md``, ``.tex`` and ``.csv``; and ``utterances.csv`` where the data is the same."""
+        folder = Path(folder)
         write_tables(folder, "comparison", self.tables)
         if self.pairs:
             write_right(folder / "utterances.csv", self.groups, self.split, self.tables[0].target)

@@ -109,7 +109,7 @@ def test_a_comparison_is_that_of_the_command(cli, runs):
     for ours, theirs in zip(found.tables[0].lines, printed["tables"][0]["lines"], strict=True):
         assert [cell and cell.mean for cell in ours.cells] == [cell and cell["mean"] for cell in theirs["cells"]]
     assert list(found.pairs) == printed["pairs"]
-    found.write(Path("paper"))
+    found.write("paper")
     assert sorted(path.name for path in Path("paper").iterdir()) == [
         "comparison.csv", "comparison.md", "comparison.tex", "utterances.csv",
     ]  # fmt: skip
