@@ -40,8 +40,8 @@ def f1(recipe: str, settings: list[str], seeds: int) -> list[float]:
     AcceleratorState._reset_state(reset_partial_state=True)  # else a second precision would be refused
     job = product.job_of(recipe, settings, seeds=range(seeds))
     with TemporaryDirectory() as folder:
-        results = run_jobs([job], RunOptions(Path(folder)), Terminal(quiet=True, silent=True))
-    return [100 * result["scores"]["test"]["emotion"]["weighted-f1"] for result in results]
+        runs = run_jobs([job], RunOptions(Path(folder)), Terminal(quiet=True, silent=True))
+    return [100 * run.metrics["scores"]["test"]["emotion"]["weighted-f1"] for run in runs]
 
 
 if __name__ == "__main__":

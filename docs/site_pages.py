@@ -93,5 +93,5 @@ def python_page() -> str:
     """Return the page of the Python API: everything in ``ercfw``, the conformance kit, and the plot functions."""
     names = sorted(ercfw.__all__, key=str.lower)
     sections = "\n\n".join(f"::: ercfw.{name}" for name in names)
-    about = "The classes and functions that plugins use. Import all of them from `ercfw`."
+    about = "The calls that train, compare and predict, and the classes that plugins use. Import them from `ercfw`."
     return f"# Python\n\n{about}\n\n{sections}\n\n::: ercfw.testing\n\n::: ercfw.plots\n"

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         did_you_mean,
         missing_library,
     )
+    from ercfw.experiment.api import ablate, compare, run, write_report
     from ercfw.predict import TrainedModel, load
     from ercfw.results.cross_fit_runs import runs_without_parts
     from ercfw.system.csv_reader import read_csv_records
@@ -84,6 +85,7 @@ _HOME = {
         "BrokenClipError", "ErcfwError", "InputError", "Mistake", "RunError", "cause_of", "did_you_mean",
         "missing_library",
     ),
+    "experiment.api": ("ablate", "compare", "run", "write_report"),
     "predict": ("TrainedModel", "load"),
     "results.cross_fit_runs": ("runs_without_parts",),
     "system.csv_reader": ("read_csv_records",),
@@ -98,9 +100,9 @@ __all__ = [
     "Head", "HeadOutput", "InputError", "Inputs", "Key", "Layout", "Loss", "Metric", "Mistake", "ModalitySpec",
     "Model", "Outputs", "Provenance", "PublicFile", "Published", "Quoted", "Rate", "Rows", "RunError", "Size",
     "Split", "Stream", "StreamKind", "SupportsExplain", "SupportsParameterGroups", "SupportsTogether",
-    "TargetSpec", "TrainedModel", "UtteranceId", "cause_of", "did_you_mean", "hookimpl", "is_file", "is_folder",
-    "labelled", "load", "missing_library", "read_csv_records", "read_features", "replacing",
-    "runs_without_parts", "sha256",
+    "TargetSpec", "TrainedModel", "UtteranceId", "ablate", "cause_of", "compare", "did_you_mean", "hookimpl",
+    "is_file", "is_folder", "labelled", "load", "missing_library", "read_csv_records", "read_features",
+    "replacing", "run", "runs_without_parts", "sha256", "write_report",
 ]  # fmt: skip
 
 

@@ -1,16 +1,15 @@
-"""The command line: a file a verb or two; torch and plugins are imported inside the functions."""
+"""The command line, one file per verb; torch and plugins are imported inside the functions."""
 
-import os
 import sys
 import time
 
 from ercfw.cli.app import app, first_process
 from ercfw.errors import ErcfwError, PeerGoneError, RunError
-from ercfw.system.allocator import use_well
+from ercfw.system.process_setup import set_up_process
 from ercfw.system.signals import Stopped, at_once
 
 # isort: off
-# In the order in which --help tells them.
+# In the order in which --help lists them.
 from ercfw.cli import (
     run,
     ablate,
@@ -39,7 +38,7 @@ PATIENCE = 2.0  # seconds
 
 
 def _add_plugin_commands(words: list[str]) -> None:
-    """Load plugins for their verbs only when the verb is none of ours, so that ours start quickly."""
+    """Load plugins for their verbs, but only if the verb is not a built-in one, so that those start quickly."""
     ours = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
     ours |= {group.name for group in app.registered_groups if isinstance(group.name, str)}
     if words and not words[0].startswith("-") and words[0] not in ours:
@@ -61,19 +60,16 @@ def main() -> None:
 
 
 def _main() -> None:
-    use_well()
-    if "WORLD_SIZE" in os.environ:
-        # Every process would warn that a search for unused parameters found none, at every start.
-        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    set_up_process()
     try:
         _add_plugin_commands(sys.argv[1:])
         app()
     except ErcfwError as error:
-        # What all processes meet is told by the first; the others wait, for it ends them with itself.
+        # The first process prints an error that all processes meet; the others wait until it has ended them.
         if not first_process():
             time.sleep(PATIENCE)
-        told = first_process() or (isinstance(error, RunError) and not isinstance(error, PeerGoneError))
-        for line in str(error).splitlines() if told else []:
+        prints = first_process() or (isinstance(error, RunError) and not isinstance(error, PeerGoneError))
+        for line in str(error).splitlines() if prints else []:
             print(f"error: {line}", file=sys.stderr)
         sys.exit(error.exit_code)
     except RuntimeError as error:
@@ -81,5 +77,5 @@ def _main() -> None:
 
         if not is_of_another_process(error):
             raise
-        time.sleep(PATIENCE)  # who has ended tells why
+        time.sleep(PATIENCE)  # the process that ended prints why
         sys.exit(1)

@@ -7,16 +7,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ercfw.cli.app import AsJson, Dropped, NoPluginFiles, Overrides, RecipeName, Variants, app, check_folder, plan
-from ercfw.system.signals import Stopped
+from ercfw.cli.app import (
+    AsJson,
+    Dropped,
+    NoPluginFiles,
+    Overrides,
+    RecipeName,
+    Variants,
+    app,
+    interruptible,
+    select,
+    show_plugin_files,
+)
+from ercfw.system.writable import check_folder
 
 if TYPE_CHECKING:
     from ercfw.experiment.parallel import Task
     from ercfw.system.terminal import Terminal
 
 Seeds = Annotated[str, typer.Option(help="A number of seeds (5), or a list (1,7).")]
-Out = Annotated[Path, typer.Option(help="Where runs are left.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Say only warnings, errors and results.")]
+Out = Annotated[Path, typer.Option(help="The folder of all runs.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show only warnings, errors and results.")]
 
 
 @app.command(epilog="ercfw ablate mosi data.root=data/mosi  |  ercfw ablate mine.toml --seeds 3 run.workers=8  |  "
@@ -29,26 +40,23 @@ def ablate(
     seeds: Seeds = "5",
     folds: Annotated[
         int | None,
-        typer.Option(min=3, max=99, help="Each of so many folds of the data is test once; scores are of all."),
+        typer.Option(
+            min=3, max=99, help="Split the data into so many folds; each is test once, and scores are of all."
+        ),
     ] = None,
     out: Out = Path("runs"),
     no_plugin_files: NoPluginFiles = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run every variant with every seed, side by side, and put them into one table; again, it goes on."""
+    """Run every variant with every seed in parallel, and compare them in one table; repeated, it continues."""
     check_folder("--out", out)
-    from ercfw.experiment.ablate import make_tasks
+    from ercfw.experiment.ablate import plan_ablation
     from ercfw.system.terminal import Terminal
 
-    tasks: list[Task] = []
-    for fold in range(folds or 1):
-        own = [f"data.fold={fold}", f"data.folds={folds}"] if folds else []
-        settings = [*(overrides or []), *own]
-        jobs = plan(recipe, settings, variant or ["all"], drop, seeds, no_plugin_files)
-        words = [recipe, *settings, *(f"--drop={each}" for each in drop or [])]
-        words += ["--no-plugin-files"] if no_plugin_files else []
-        tasks += make_tasks(jobs, words, out / f"fold-{fold}-of-{folds}" if folds else out)
+    source, selection = select(recipe, overrides, variant or ["all"], drop, seeds, no_plugin_files)
+    tasks = plan_ablation(source, selection, out, folds)
+    show_plugin_files([task.job for task in tasks])
     _run_and_show(tasks, out, Terminal(quiet=quiet), as_json)
 
 
@@ -56,7 +64,7 @@ def ablate(
 def missing(
     recipe: RecipeName,
     overrides: Overrides = None,
-    variant: Annotated[str, typer.Option(help="The variant that is tried.")] = "base",
+    variant: Annotated[str, typer.Option(help="The variant to test.")] = "base",
     drop: Dropped = None,
     seeds: Seeds = "5",
     out: Out = Path("runs"),
@@ -64,46 +72,32 @@ def missing(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train and score with more and more utterances that lack modalities, and score each subset of them: one table."""
+    """Train and score with more and more modalities missing, and score each subset of modalities: one table."""
     check_folder("--out", out)
-    from ercfw.recipe.missing_modalities import write_missing_recipe
-    from ercfw.recipe.overrides import parse_overrides
-    from ercfw.recipe.recipe_file import read_toml, resolve_variant
-    from ercfw.recipe.shipped import find_recipe
+    from ercfw.experiment.ablate import plan_missing
     from ercfw.system.terminal import Terminal
 
-    source = read_toml(find_recipe(recipe))
-    plan(recipe, overrides, [variant], drop, seeds, no_plugin_files)  # tells what is wrong by the recipe's own name
-    tables = resolve_variant(source, variant, parse_overrides(overrides or []), drop or [])
-    written = write_missing_recipe(source, tables, out)
-    jobs = plan(str(written), None, ["all"], None, seeds, no_plugin_files)[1:]
-    words = [str(written), *(["--no-plugin-files"] if no_plugin_files else [])]
-    from ercfw.experiment.ablate import make_tasks
-
-    _run_and_show(make_tasks(jobs, words, out), out, Terminal(quiet=quiet), as_json)
+    source, selection = select(recipe, overrides, [variant], drop, seeds, no_plugin_files)
+    tasks = plan_missing(source, selection, out)
+    show_plugin_files([task.job for task in tasks])
+    _run_and_show(tasks, out, Terminal(quiet=quiet), as_json)
 
 
 def _run_and_show(tasks: "Sequence[Task]", out: Path, terminal: "Terminal", as_json: bool) -> None:
     from ercfw.cli.compare import print_tables
-    from ercfw.experiment.ablate import run_tasks
-    from ercfw.report.result_tables import record, write_tables
+    from ercfw.experiment.ablate import run_ablation
+    from ercfw.report.result_tables import record
 
-    first = tasks[0].job
-    folder = out / first.name
-    try:
-        outcome = run_tasks(tasks, first.recipe.run, folder, terminal)
-    except (KeyboardInterrupt, Stopped):
-        terminal.info("stopped; what is done is kept: the same command goes on")
-        raise typer.Exit(1) from None
-    written = write_tables(folder, "ablation", outcome.tables) if outcome.tables else []
+    with interruptible(terminal, "finished runs and steps are kept; the same command continues"):
+        found = run_ablation(tasks, out, terminal)
     if as_json:
-        tables = [record(table) for table in outcome.tables]
-        print(json.dumps({"tables": tables, "failures": outcome.failures}, ensure_ascii=False))
+        tables = [record(table) for table in found.tables]
+        print(json.dumps({"tables": tables, "failures": found.failures}, ensure_ascii=False))
     else:
-        print_tables(outcome.tables)
-        for path in written:
+        print_tables(found.tables)
+        for path in found.files:
             print(f"table: {path}")
-    for name, why in outcome.failures.items():
+    for name, why in found.failures.items():
         terminal.warning(f"{name} failed: {why}")
-    if outcome.failures:
+    if found.failures:
         raise typer.Exit(1)

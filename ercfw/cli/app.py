@@ -1,21 +1,26 @@
-"""The command line's application, and the words that several verbs take."""
+"""The command line's application, and what several verbs share."""
 
 import os
 import re
 import sys
 from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from ercfw.errors import LONGEST_HINT, InputError, shown
+from ercfw.system.signals import Stopped
 
 if TYPE_CHECKING:
-    from ercfw.experiment.plan import Job
+    from collections.abc import Iterator, Sequence
 
-MOST_SEEDS = 100
+    from ercfw.experiment.plan import Job, Selection
+    from ercfw.recipe.recipe_file import RecipeFile
+    from ercfw.system.terminal import Terminal
+
+BASE = "base"
 
 PIPE_WIDTH = 120
 
@@ -29,39 +34,38 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-RecipeName = Annotated[str, typer.Argument(help="A recipe's file, or the name of a shipped one.", metavar="RECIPE")]
+RecipeName = Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped recipe.", metavar="RECIPE")]
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(help="Settings, such as train.lr=3e-4 fusion.use=concat.", metavar="[KEY=VALUE]..."),
 ]
 Variants = Annotated[list[str] | None, typer.Option("--variant", help="A variant's name, or 'all'; repeatable.")]
-Dropped = Annotated[list[str] | None, typer.Option("--drop", help="A table or key to take away; repeatable.")]
+Dropped = Annotated[list[str] | None, typer.Option("--drop", help="A table or key to remove; repeatable.")]
 NoPluginFiles = Annotated[bool, typer.Option("--no-plugin-files", help="Refuse recipes that name plugin files.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def first_process() -> bool:
-    """Whether this is the one that speaks, of several that torchrun started."""
+    """Return whether this is the first of torchrun's processes, the one that prints."""
     return os.environ.get("RANK", "0") == "0"
 
 
+@contextmanager
+def interruptible(terminal: "Terminal", hint: str) -> "Iterator[None]":
+    """End the command with exit code 1 on Ctrl-C or SIGTERM; ``hint`` says what is kept and how to resume."""
+    try:
+        yield
+    except (KeyboardInterrupt, Stopped):
+        terminal.info(f"stopped; {hint}" if hint else "stopped")
+        raise typer.Exit(1) from None
+
+
 def results_console() -> Console:
-    """Where tables are printed: as wide as the terminal, or as a pipe bears."""
+    """Return the console for tables: as wide as the terminal, or a fixed width in a pipe."""
     return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
-def check_folder(option: str, folder: Path) -> None:
-    """Look whether a folder can be made and written to, before hours are spent.
-
-    Raises:
-        InputError: it cannot.
-    """
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise InputError.at(f"{option} {folder}", f"{there} is no folder that can be written to")
-
-
-def plan(
+def select(
     recipe: str,
     overrides: list[str] | None,
     variants: list[str] | None,
@@ -69,33 +73,37 @@ def plan(
     seeds: str | None,
     no_plugin_files: bool,
     cross_fit: int = 0,
-) -> "list[Job]":
-    """What the words of a command ask for, checked.
+) -> "tuple[RecipeFile, Selection]":
+    """Read the recipe and what the command line selects from it.
+
+    Raises:
+        InputError: there is no such recipe, or an argument is malformed.
+    """
+    from ercfw.experiment.arguments import choose_seeds, make_selection, open_recipe
+
+    source = open_recipe(recipe)
+    chosen_seeds = choose_seeds(_seeds(seeds), source.tables.get("seeds"), "--seeds", "--seeds {},", "5 or 1,7")
+    return source, make_selection(
+        source,
+        overrides or [],
+        variants=variants or BASE,
+        seeds=chosen_seeds,
+        drop=dropped or [],
+        plugin_files=not no_plugin_files,
+        cross_fit=cross_fit,
+    )
+
+
+def plan(source: "RecipeFile", selection: "Selection") -> "list[Job]":
+    """Plan the jobs of a selection, and name every plugin file that was executed for it.
 
     Raises:
         InputError: all that is wrong with the recipe and the settings.
     """
-    from ercfw.recipe.overrides import parse_overrides
-    from ercfw.recipe.recipe_file import read_toml
-    from ercfw.recipe.shipped import find_recipe
+    from ercfw.experiment.plan import plan_jobs
 
-    source = read_toml(find_recipe(recipe))
-    chosen_seeds = _seeds(seeds, source.tables.get("seeds"))
-    settings = parse_overrides(overrides or [])
-    from ercfw.experiment.plan import Selection, plan_jobs
-
-    chosen = variants or ["base"]
-    choice = Selection(
-        variants=source.variants if "all" in chosen else list(dict.fromkeys(chosen)),
-        seeds=chosen_seeds,
-        overrides=settings,
-        dropped=dropped or [],
-        allow_plugin_files=not no_plugin_files,
-        cross_fit=cross_fit,
-    )
-    jobs = plan_jobs(source, choice)
-    for path in sorted({path for job in jobs for path in job.plugin_files}) if first_process() else ():
-        print(f"ran plugin file {path}", file=sys.stderr)
+    jobs = plan_jobs(source, selection)
+    show_plugin_files(jobs)
     show_warnings(warning for job in jobs for warning in job.catalog.warnings)
     return jobs
 
@@ -106,20 +114,19 @@ def show_warnings(warnings: Iterable[str]) -> None:
         print(f"warning: {shown(warning, LONGEST_HINT)}", file=sys.stderr)
 
 
-def _seeds(text: str | None, in_recipe: Any) -> list[int] | None:
-    """``5`` is five seeds, counting up from the recipe's first; ``1,7`` is these, ``7,`` this one."""
+def show_plugin_files(jobs: "Sequence[Job]") -> None:
+    """Name every plugin file that was executed."""
+    for path in sorted({path for job in jobs for path in job.plugin_files}) if first_process() else ():
+        print(f"ran plugin file {path}", file=sys.stderr)
+
+
+def _seeds(text: str | None) -> int | list[int] | None:
+    """Read ``5``, a number of seeds, or ``1,7`` and ``7,``, a list of them."""
     if text is None:
         return None
     words = text.removesuffix(",").split(",")
-    numbers = [int(word) if re.fullmatch(r"\s*[0-9]{1,10}\s*", word) else -1 for word in words]
-    a_list = "," in text
-    if min(numbers) < 0 or max(numbers) >= 2**32 or len(set(numbers)) < len(numbers) or (numbers == [0] and not a_list):
-        raise InputError.at(
-            "--seeds", f"'{text}' is neither a number of seeds nor a list of different ones", "5 or 1,7"
-        )
-    if a_list:
-        return numbers
-    if numbers[0] > MOST_SEEDS:
-        raise InputError.at("--seeds", f"'{text}' would be {text} runs", f"--seeds {text}, for this one seed")
-    first = in_recipe[0] if isinstance(in_recipe, list) and in_recipe and isinstance(in_recipe[0], int) else 0
-    return list(range(first, first + numbers[0]))
+    if not all(re.fullmatch(r"\s*[0-9]{1,10}\s*", word) for word in words):
+        what = f"'{text}' is neither a number of seeds nor a list of different ones"
+        raise InputError.at("--seeds", what, "5 or 1,7")
+    numbers = [int(word) for word in words]
+    return numbers if "," in text else numbers[0]

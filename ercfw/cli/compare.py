@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ercfw.cli.app import AsJson, app, check_folder, results_console
-from ercfw.errors import InputError
+from ercfw.cli.app import AsJson, app, results_console
+from ercfw.system.writable import check_folder
 
 if TYPE_CHECKING:
     from ercfw.results.comparison.result_table import ResultTable
@@ -25,39 +25,30 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="A folder for comparison.md, .tex, .csv and utterances.csv.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put finished runs into one table: what can be told apart, and who gets which utterances right."""
+    """Compare finished runs in one table: which differences are significant, and who gets which utterances right."""
     if out is not None:
         check_folder("--out", out)
-    from ercfw.registry.catalog import load_catalog
-    from ercfw.report.result_tables import record, write_tables
+    from ercfw.experiment.compare import compare_groups
+    from ercfw.report.result_tables import record
     from ercfw.report.tables import plain_table
-    from ercfw.results.comparison.agreement import pair_counts, write_right
-    from ercfw.results.comparison.compare import comparable_tables, side_by_side
-    from ercfw.results.comparison.reported_scores import find_quoted
     from ercfw.results.finished_run import find_groups
 
-    groups = find_groups(runs)
-    if len(groups) < 2:
-        raise InputError.at(runs[0], "holds the runs of one variant only", "name another folder to compare it with")
-    quoted, failures = find_quoted(load_catalog())
-    for failure in failures:
+    found = compare_groups(find_groups(runs), split, apart)
+    for failure in found.warnings:
         typer.echo(f"warning: {failure}", err=True)
-    tables = [side_by_side(groups, split)] if apart else comparable_tables(groups, split, quoted)
-    pairs = [] if apart else pair_counts(groups, split, tables[0].target)
     if out is not None:
-        write_tables(out, "comparison", tables)
-        if not apart:
-            write_right(out / "utterances.csv", groups, split, tables[0].target)
+        found.write(out)
     if as_json:
-        print(json.dumps({"tables": [record(table) for table in tables], "pairs": pairs}, ensure_ascii=False))
+        tables = [record(table) for table in found.tables]
+        print(json.dumps({"tables": tables, "pairs": found.pairs}, ensure_ascii=False))
         return
-    print_tables(tables)
-    if pairs:
-        results_console().print(plain_table(pairs))
+    print_tables(found.tables)
+    if found.pairs:
+        results_console().print(plain_table(found.pairs))
 
 
 def print_tables(tables: "Sequence[ResultTable]") -> None:
-    """Tables and what they mean, on standard output."""
+    """Print tables and their notes on standard output."""
     from ercfw.report.result_tables import in_terminal
 
     console = results_console()

@@ -13,12 +13,13 @@ from ercfw.cli.app import (
     Overrides,
     RecipeName,
     app,
-    check_folder,
+    interruptible,
     plan,
     results_console,
+    select,
 )
 from ercfw.system.launch import MANY
-from ercfw.system.signals import Stopped
+from ercfw.system.writable import check_folder
 
 
 @app.command(epilog="ercfw extract mine.toml  |  ercfw extract mine.toml data.root=data/meld --to features")
@@ -27,15 +28,15 @@ def extract(
     overrides: Overrides = None,
     variant: Annotated[str, typer.Option(help="A variant's name.")] = "base",
     drop: Dropped = None,
-    to: Annotated[Path | None, typer.Option(help="A folder for a feature file a modality.")] = None,
-    processes: Annotated[int | None, typer.Option(min=1, max=MANY, help="How many read clips side by side.")] = None,
-    check_clips: Annotated[bool, typer.Option("--check-clips", help="First open every clip, and tell doubts.")] = False,
+    to: Annotated[Path | None, typer.Option(help="A folder for one feature file per modality.")] = None,
+    processes: Annotated[int | None, typer.Option(min=1, max=MANY, help="Processes that read clips.")] = None,
+    check_clips: Annotated[bool, typer.Option("--check-clips", help="First open and check every clip.")] = False,
     no_plugin_files: NoPluginFiles = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say only warnings, errors and results.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show only warnings, errors and results.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make the features that a recipe's extractors give, and keep them for 'run'."""
-    (job,) = plan(recipe, overrides, [variant], drop, None, no_plugin_files)
+    """Run a recipe's extractors, and cache their features for 'run'."""
+    (job,) = plan(*select(recipe, overrides, [variant], drop, None, no_plugin_files))
     if to is not None:
         check_folder("--to", to)
     from ercfw.data.extraction.workers import default_processes
@@ -45,14 +46,11 @@ def extract(
     from ercfw.system.terminal import Terminal
 
     terminal = Terminal(quiet=quiet)
-    try:
-        with in_recipe(job.where), terminal.progress() as bars:
-            made = make_features(job, bars.or_lines, processes or default_processes(), to, check_clips)
-    except (KeyboardInterrupt, Stopped):
-        terminal.info("stopped; what is done is kept: the same command goes on")
-        raise typer.Exit(1) from None
-    for doubt in made.doubts:
-        terminal.warning(doubt)
+    hint = "extracted features are kept; the same command continues"
+    with interruptible(terminal, hint), in_recipe(job.where), terminal.progress() as bars:
+        made = make_features(job, bars.or_lines, processes or default_processes(), to, check_clips)
+    for warning in made.warnings:
+        terminal.warning(warning)
     if as_json:
         print(json.dumps(made.modalities, ensure_ascii=False))
         return

@@ -1,4 +1,4 @@
-"""``ercfw ls`` and ``ercfw plugins``: what is there."""
+"""``ercfw ls`` and ``ercfw plugins``."""
 
 import json
 from typing import Annotated
@@ -38,11 +38,11 @@ def list_(
 @app.command(epilog="ercfw plugins  |  ercfw plugins --strict  |  ercfw plugins --json")
 def plugins(
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 1 if one is broken or two offer one name.")
+        bool, typer.Option("--strict", help="Exit with code 1 if a plugin is broken or two offer the same name.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List plugins: version, where from, what they offer, and why one is broken."""
+    """List plugins: version, origin, what they offer, and why one is broken."""
     from ercfw.registry.catalog import load_catalog
 
     catalog = load_catalog()

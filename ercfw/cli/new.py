@@ -1,15 +1,16 @@
-"""``ercfw new plugin``: the beginning of a part of your own."""
+"""``ercfw new plugin``."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ercfw.cli.app import app, check_folder
+from ercfw.cli.app import app
+from ercfw.system.writable import check_folder
 
 new_app = typer.Typer(
     name="new",
-    help="Begin something of your own: new plugin.",
+    help="Create a part of your own: new plugin.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -19,19 +20,19 @@ app.add_typer(new_app)
 
 @new_app.callback()
 def _group() -> None:
-    """Begin something of your own."""
+    """Create a part of your own."""
 
 
 @new_app.command(
     epilog="ercfw new plugin my-gate --kind fusion  |  ercfw new plugin my-gate --kind fusion --single-file"
 )
 def plugin(
-    name: Annotated[str, typer.Argument(help="As recipes will write it, such as my-gate.")],
-    kind: Annotated[str, typer.Option(help="What it is: 'ercfw ls' tells the kinds.")],
+    name: Annotated[str, typer.Argument(help="The name that recipes will use, such as my-gate.")],
+    kind: Annotated[str, typer.Option(help="What it is: 'ercfw ls' lists the kinds.")],
     to: Annotated[Path | None, typer.Option(help="The folder; NAME by default, or here for a single file.")] = None,
     single_file: Annotated[bool, typer.Option("--single-file", help="One file and a recipe, no package.")] = False,
 ) -> None:
-    """Write a part that works, with tests that pass: to be changed into yours."""
+    """Write a working part with passing tests, for you to change."""
     from ercfw.registry.catalog import load_catalog
     from ercfw.registry.scaffold import new_plugin, new_single_file
 

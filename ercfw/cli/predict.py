@@ -2,14 +2,18 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ercfw.cli.app import NoPluginFiles, app, check_folder, results_console
+from ercfw.cli.app import NoPluginFiles, app, interruptible, results_console
 from ercfw.errors import InputError
 from ercfw.system.launch import MANY
-from ercfw.system.signals import Stopped
+from ercfw.system.writable import check_folder
+
+if TYPE_CHECKING:
+    from ercfw.predict.answers import Predicted
+    from ercfw.system.terminal import Terminal
 
 Format = Literal["table", "csv", "json"]
 
@@ -22,36 +26,34 @@ def predict(
         Path | None,
         typer.Argument(help="A CSV table, a folder of clips, a video or sound file, or subtitles.", metavar="INPUT"),
     ] = None,
-    transcript: Annotated[Path | None, typer.Option(help="A CSV table of what is said in the clips or file.")] = None,
+    transcript: Annotated[Path | None, typer.Option(help="A CSV table with the words of the clips or file.")] = None,
     subtitles: Annotated[Path | None, typer.Option(help="SubRip or WebVTT of the one file.")] = None,
     features: Annotated[
         list[str] | None,
         typer.Option(help="A feature file in place of an extractor; repeatable.", metavar="MODALITY=FILE"),
     ] = None,
     format_: Annotated[
-        Format | None, typer.Option("--format", help="By default the ending of --out, else a table.")
+        Format | None, typer.Option("--format", help="By default as the ending of --out, or a table.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="A .csv or .json file instead of the terminal.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over --out if it is there.")] = False,
-    processes: Annotated[int | None, typer.Option(min=1, max=MANY, help="How many read clips side by side.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite --out.")] = False,
+    processes: Annotated[int | None, typer.Option(min=1, max=MANY, help="Processes that read clips.")] = None,
     no_plugin_files: NoPluginFiles = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say only warnings, errors and results.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show only warnings, errors and results.")] = False,
 ) -> None:
-    """Name the emotion of every utterance of new data, by the model of a finished run."""
+    """Predict the emotion of every utterance of new data with the model of a finished run."""
     kind = _format(format_, out)
     files = _files(features or [])
+    if out is not None and out.exists() and not force:
+        raise InputError.at(f"--out {out}", "exists", "--force overwrites it")
     if out is not None:
-        if out.exists() and not force:
-            raise InputError.at(f"--out {out}", "is there already", "--force writes over it")
         check_folder("--out", out.parent)
     from ercfw.data.extraction.workers import default_processes
     from ercfw.predict import load
-    from ercfw.predict.answers import answers_table, as_csv, as_json
-    from ercfw.system.files import write_text
     from ercfw.system.terminal import Terminal
 
     terminal = Terminal(quiet=quiet)
-    try:
+    with interruptible(terminal, "extracted features are kept; the same command continues"):
         model = load(run, allow_plugin_files=not no_plugin_files)
         for path in model.plugin_files:
             terminal.info(f"ran plugin file {path}")
@@ -64,11 +66,15 @@ def predict(
                 progress=bars.or_lines,
                 processes=processes or default_processes(),
             )
-    except (KeyboardInterrupt, Stopped):
-        terminal.info("stopped; extracted features are kept: the same command goes on")
-        raise typer.Exit(1) from None
     for warning in predicted.warnings:
         terminal.warning(warning)
+    _show(predicted, kind, out, terminal)
+
+
+def _show(predicted: "Predicted", kind: Format, out: Path | None, terminal: "Terminal") -> None:
+    from ercfw.predict.answers import answers_table, as_csv, as_json
+    from ercfw.system.files import write_text
+
     if kind == "table":
         results_console().print(answers_table(predicted))
         return
@@ -81,7 +87,7 @@ def predict(
 
 
 def _format(asked: Format | None, out: Path | None) -> Format:
-    """How the predictions are written."""
+    """Return the format of the predictions."""
     if out is None:
         return asked or "table"
     endings: dict[str, Format] = {".csv": "csv", ".json": "json"}
@@ -91,7 +97,7 @@ def _format(asked: Format | None, out: Path | None) -> Format:
 
 
 def _files(words: list[str]) -> dict[str, Path]:
-    """``text=FILE`` of each modality."""
+    """Read ``text=FILE`` of each modality."""
     files: dict[str, Path] = {}
     for word in words:
         modality, equals, path = word.partition("=")

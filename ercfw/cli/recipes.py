@@ -1,4 +1,4 @@
-"""``ercfw validate`` and ``ercfw show``: what a recipe says, without running it."""
+"""``ercfw validate`` and ``ercfw show``."""
 
 import json
 from dataclasses import asdict
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ercfw.cli.app import AsJson, Dropped, NoPluginFiles, Overrides, RecipeName, app, plan
+from ercfw.cli.app import AsJson, Dropped, NoPluginFiles, Overrides, RecipeName, app, plan, select
 from ercfw.errors import InputError, did_you_mean
 
 
@@ -19,7 +19,7 @@ def validate(
     as_json: AsJson = False,
 ) -> None:
     """Check a recipe and all its variants without training; needs no data."""
-    jobs = plan(recipe, overrides, ["all"], drop, None, no_plugin_files)
+    jobs = plan(*select(recipe, overrides, ["all"], drop, None, no_plugin_files))
     from ercfw.experiment.validate import check_jobs
 
     found = check_jobs(jobs)
@@ -45,11 +45,11 @@ def show(
     no_plugin_files: NoPluginFiles = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print a recipe with every default written out, or its network; or all that is known of a part."""
+    """Print a recipe with every default written out, its network, or the documentation of a part."""
     if overrides and "=" not in overrides[0]:
         _show_part(recipe, overrides, as_json)
         return
-    (job,) = plan(recipe, overrides, [variant], drop, None, no_plugin_files)
+    (job,) = plan(*select(recipe, overrides, [variant], drop, None, no_plugin_files))
     if graph:
         from ercfw.errors import in_recipe
         from ercfw.experiment.diagram import mermaid

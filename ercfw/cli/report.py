@@ -1,13 +1,13 @@
 """``ercfw report``."""
 
-import os
 import webbrowser
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ercfw.cli.app import NoPluginFiles, app, check_folder
+from ercfw.cli.app import NoPluginFiles, app
+from ercfw.system.writable import check_folder
 
 
 @app.command(epilog="ercfw report runs/mosi/base/seed-0 --open  |  ercfw report runs/mosi  |  "
@@ -20,28 +20,19 @@ def report(
     no_plugin_files: NoPluginFiles = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say only warnings, errors and results.")] = False,
 ) -> None:
-    """Make one HTML page of finished runs: scores, pictures, and every conversation with its answers and attention."""
+    """Write one HTML page about finished runs: scores, pictures, and every conversation with predictions."""
     if out is not None:
         check_folder("--out", out.absolute().parent)
     if pictures is not None:
         check_folder("--pictures", pictures)
-    from ercfw.recipe.recipe_file import slug
-    from ercfw.report import plots
-    from ercfw.report.html import as_html
-    from ercfw.report.page import make_page
+    from ercfw.experiment.write_report import default_path, write_page
     from ercfw.results.finished_run import find_groups
-    from ercfw.system.files import write_text
     from ercfw.system.terminal import Terminal
 
     groups = find_groups(runs)
-    path = out or Path(os.path.commonpath([folder.absolute() for folder in runs])) / "report.html"
+    path = out or default_path(runs)
     with Terminal(quiet=quiet).progress() as bars:
-        page = make_page(groups, bars.or_lines, not no_plugin_files)
-    write_text(path, as_html(page))
-    if pictures is not None:
-        for number, picture in enumerate(page.pictures, 1):
-            for ending in ("png", "svg"):
-                plots.save(picture.figure, pictures / f"{number:02}-{slug(picture.name)}.{ending}")
+        write_page(groups, path, bars.or_lines, not no_plugin_files, pictures)
     print(f"report: {path}")
     if show:
         webbrowser.open(path.absolute().as_uri())

@@ -7,20 +7,20 @@ from typing import Annotated
 
 import typer
 
-from ercfw.cli.app import AsJson, NoPluginFiles, app, check_folder, results_console
+from ercfw.cli.app import AsJson, NoPluginFiles, app, interruptible, results_console
 from ercfw.errors import InputError
-from ercfw.system.signals import Stopped
+from ercfw.system.writable import check_folder
 
 
 @app.command(epilog="ercfw reproduce runs/mosi/base/seed-0")
 def reproduce(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run.", metavar="RUN")],
-    out: Annotated[Path, typer.Option(help="Where the second run is left.")] = Path("runs/reproduced"),
+    out: Annotated[Path, typer.Option(help="The folder of the second run.")] = Path("runs/reproduced"),
     no_plugin_files: NoPluginFiles = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say only warnings, errors and results.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show only warnings, errors and results.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a finished run's recipe again, and say whether its numbers came back (else the exit code is 1)."""
+    """Repeat a finished run and check that its numbers are the same (if not, the exit code is 1)."""
     check_folder("--out", out)
     from ercfw.experiment.reproduce import reproduce as run_again
     from ercfw.results.finished_run import find_groups
@@ -30,26 +30,28 @@ def reproduce(
     if len(found) > 1:
         raise InputError.at(run, f"holds {len(found)} runs", f"one of them, such as {found[0].folder}")
     terminal = Terminal(quiet=quiet)
-    try:
-        told = run_again(found[0], out, terminal, not no_plugin_files)
-    except (KeyboardInterrupt, Stopped):
-        terminal.info("stopped")
-        raise typer.Exit(1) from None
+    with interruptible(terminal, ""):
+        made = run_again(found[0], out, terminal, not no_plugin_files)
     if as_json:
-        print(json.dumps({**asdict(told), "folder": str(told.folder), "exact": told.is_exact}, ensure_ascii=False))
+        print(json.dumps({**asdict(made), "folder": str(made.folder), "exact": made.is_exact}, ensure_ascii=False))
     else:
         console = results_console()
-        changed, total = told.renamed
-        said = (
-            "every score and every prediction came back, bit for bit"
-            if told.is_exact
+        changed, total = made.renamed
+        result = (
+            "every score and every prediction is the same, bit for bit"
+            if made.is_exact
             else (
-                f"the numbers did not come back: scores differ by up to {told.farthest:.4f} points, "
-                f"{changed} of {total} utterances are named otherwise"
+                f"the numbers are not the same: scores differ by up to {made.farthest:.4f} points, "
+                f"{changed} of {total} utterances have another predicted class"
             )
         )
-        where = [f"  {each}" for each in told.differences] or ["  nothing"]
-        for line in (f"{run}: {said}", "what differs between the two environments:", *where, f"left in {told.folder}"):
+        where = [f"  {each}" for each in made.differences] or ["  none"]
+        for line in (
+            f"{run}: {result}",
+            "differences between the two environments:",
+            *where,
+            f"written to {made.folder}",
+        ):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
-    if not told.is_exact:
+    if not made.is_exact:
         raise typer.Exit(1)

@@ -15,14 +15,17 @@ from ercfw.cli.app import (
     RecipeName,
     Variants,
     app,
-    check_folder,
     first_process,
+    interruptible,
     plan,
     results_console,
+    select,
 )
 from ercfw.errors import InputError
 from ercfw.system.launch import MANY, launch
-from ercfw.system.signals import Stopped
+from ercfw.system.writable import check_folder
+
+HINT = "finished steps and extracted features are kept; the same command with --resume continues"
 
 
 @app.command(epilog="ercfw run multiemo_meld  |  ercfw run mine.toml --variant all --seeds 5  |  "
@@ -37,34 +40,32 @@ def run(
         int | None,
         typer.Option(min=2, max=99, help="Run each variant also without each of so many parts of train."),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Where runs are left.")] = Path("runs"),
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with runs that were stopped.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Run again what is done or was stopped.")] = False,
+    out: Annotated[Path, typer.Option(help="The folder of all runs.")] = Path("runs"),
+    resume: Annotated[bool, typer.Option("--resume", help="Continue runs that were stopped.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Run again what has finished or was stopped.")] = False,
     processes: Annotated[int | None, typer.Option(min=1, max=MANY, help="Processes that share each batch.")] = None,
     no_plugin_files: NoPluginFiles = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say only warnings, errors and results.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show only warnings, errors and results.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a recipe, score it, and leave a report."""
+    """Train a recipe, score it, and write a report."""
     if resume and force:
-        raise InputError.at("--resume and --force", "one goes on with a run, the other starts it anew", "one of them")
+        raise InputError.at("--resume and --force", "one continues a run, the other starts it anew", "one of them")
     if processes is not None and processes > 1:
         launch(processes, _without_processes(sys.argv[1:]))
         return
-    jobs = plan(recipe, overrides, variant, drop, seeds, no_plugin_files, cross_fit or 0)
+    jobs = plan(*select(recipe, overrides, variant, drop, seeds, no_plugin_files, cross_fit or 0))
     check_folder("--out", out)
     from ercfw.experiment.run_all import RunOptions, run_jobs
     from ercfw.report.tables import run_table, summary_table
     from ercfw.system.terminal import Terminal
 
     terminal = Terminal(quiet=quiet, silent=not first_process())
-    try:
-        results = run_jobs(jobs, RunOptions(out, resume, force), terminal)
-    except (KeyboardInterrupt, Stopped):
-        terminal.info("stopped; the steps done and extracted features are kept: the same command with --resume goes on")
-        raise typer.Exit(1) from None
+    with interruptible(terminal, HINT):
+        finished = run_jobs(jobs, RunOptions(out, resume, force), terminal)
     if not first_process():
         return
+    results = [each.metrics for each in finished]
     if as_json:
         print(json.dumps(results, ensure_ascii=False))
         return
@@ -73,13 +74,13 @@ def run(
         console.print(run_table(metrics))
     if len(results) > 1:
         console.print(summary_table(results))
-    for metrics in results:
-        told = f"report: {metrics['folder']}/report.md (as a page: ercfw report {metrics['folder']} --open)"
-        console.print(told, soft_wrap=True, highlight=False, markup=False)
+    for each in finished:
+        line = f"report: {each.folder}/report.md (as a page: ercfw report {each.folder} --open)"
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def _without_processes(words: list[str]) -> list[str]:
-    """The same command, for each of the processes."""
+    """Return the command without ``--processes``, for each of the processes."""
     return [
         word
         for before, word in zip(["", *words], words, strict=False)

@@ -1,13 +1,17 @@
-"""An ablation: every variant times every seed, and the tables of what came of it."""
+"""An ablation: every variant with every seed, and the tables of their scores."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ercfw.experiment.parallel import Task, prepare, run_all
-from ercfw.experiment.plan import Job
-from ercfw.recipe.schema import RunSettings
+from ercfw.experiment.plan import Job, Selection, plan_jobs
+from ercfw.experiment.request import RunRequest
+from ercfw.recipe.missing_modalities import write_missing_recipe
+from ercfw.recipe.overrides import merge
+from ercfw.recipe.recipe_file import RecipeFile, read_toml, resolve_variant
 from ercfw.registry.catalog import Catalog
+from ercfw.report.result_tables import write_tables
 from ercfw.results.comparison.compare import comparable_tables
 from ercfw.results.comparison.fold_pooling import pool
 from ercfw.results.comparison.reported_scores import find_quoted
@@ -19,65 +23,106 @@ from ercfw.system.terminal import Terminal
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of many runs.
+class Ablation:
+    """The results of an ablation.
 
     Attributes:
-        groups: the finished ones.
-        tables: of the test split, or of dev where test has no labels; one a target; empty when nothing was scored.
+        groups: the finished runs, by variant.
+        tables: one per target, of the test split, or of dev where test has no labels; none if no run has finished.
         failures: why runs failed, by name.
+        files: the tables as Markdown, LaTeX and CSV.
     """
 
     groups: Sequence[Group]
     tables: Sequence[ResultTable]
     failures: Mapping[str, str]
+    files: Sequence[Path] = ()
+
+    def _repr_html_(self) -> str:
+        """Return the tables as HTML, for notebooks."""
+        return "".join(table._repr_html_() for table in self.tables)
 
 
-def make_tasks(jobs: Sequence[Job], words: Sequence[str], out: Path) -> list[Task]:
-    """A task a job and seed.
+def plan_ablation(source: RecipeFile, selection: Selection, out: Path, folds: int | None = None) -> list[Task]:
+    """Plan every run of an ablation.
 
     Args:
-        jobs: the variants.
-        words: recipe and settings, as they were typed.
-        out: where runs are left; each fold of a corpus needs a place of its own.
+        source: the recipe.
+        selection: variants and seeds; the first variant is the reference.
+        out: the folder of all runs; each fold has a folder of its own in it.
+        folds: into how many parts the data is split, each of which is test once; None = the corpus' own splits.
+
+    Raises:
+        InputError: all that is wrong with the recipe, at once.
     """
-    tasks = []
-    for job in jobs:
-        for seed in job.recipe.seeds:
-            own = (f"--variant={job.variant}", f"--seeds={seed},", f"--out={out}", "--resume", "--quiet")
-            tasks.append(Task(job, seed, open_folder(out, job, seed), ("run", *words, *own)))
+    tasks: list[Task] = []
+    for fold in range(folds) if folds else (None,):
+        of_fold, place = selection, out
+        if fold is not None:
+            data = {"data": {"fold": fold, "folds": folds}}
+            of_fold = replace(selection, overrides=merge(selection.overrides or {}, data))
+            place = out / f"fold-{fold}-of-{folds}"
+        for job in plan_jobs(source, of_fold):
+            tasks += [_task(source, of_fold, job, seed, fold, place) for seed in job.recipe.seeds]
     return tasks
 
 
-def run_tasks(tasks: Sequence[Task], settings: RunSettings, folder: Path, terminal: Terminal) -> Outcome:
-    """Run what is not done, and put all that is into tables.
+def plan_missing(source: RecipeFile, selection: Selection, out: Path) -> list[Task]:
+    """Plan the runs of one variant with more and more modalities missing; their recipe is written into ``out``.
+
+    Raises:
+        InputError: all that is wrong with the recipe, at once.
+    """
+    plan_jobs(source, selection)  # so that mistakes name the original recipe
+    tables = resolve_variant(source, selection.variants[0], selection.overrides, selection.dropped)
+    written = read_toml(write_missing_recipe(source, tables, out))
+    of_written = replace(selection, variants=written.variants[1:], overrides={}, dropped=())
+    return plan_ablation(written, of_written, out)
+
+
+def _task(source: RecipeFile, selection: Selection, job: Job, seed: int, fold: int | None, out: Path) -> Task:
+    request = RunRequest.make(source, selection, job.variant, out, seed=seed)
+    return Task(job, seed, fold, open_folder(out, job, seed), request)
+
+
+def run_ablation(tasks: Sequence[Task], out: Path, terminal: Terminal) -> Ablation:
+    """Run what has not finished, and write the tables of all finished runs.
 
     Args:
-        tasks: all runs, variant by variant; the first variant is what the others are measured from.
-        settings: the recipe's ``[run]``.
-        folder: the recipe's, for what a scheduler writes.
-        terminal: is told of all.
+        tasks: all runs, variant by variant.
+        out: the folder of all runs; tables and a scheduler's logs go into the recipe's folder in it.
+        terminal: shows progress and warnings.
+
+    Raises:
+        InputError: the data is wrong, or a run was made from other data.
     """
+    first = tasks[0].job
+    folder = out / first.name
     left = prepare(tasks, terminal)
     if len(left) < len(tasks):
         terminal.info(f"{len(tasks) - len(left)} of {len(tasks)} runs were done before")
-    failures = run_all(left, settings, folder / "jobs", terminal)
-    catalog = tasks[0].job.catalog
-    groups = _groups(tasks, catalog)
+    failures = run_all(left, first.recipe.run, folder / "jobs", terminal)
+    groups = _groups(tasks, first.catalog)
     if not groups:
-        return Outcome((), (), failures)
+        return Ablation((), (), failures)
+    tables = _tables(groups, failures, first.catalog, terminal)
+    return Ablation(groups, tables, failures, write_tables(folder, "ablation", tables))
+
+
+def _tables(
+    groups: Sequence[Group], failures: Mapping[str, str], catalog: Catalog, terminal: Terminal
+) -> list[ResultTable]:
     quoted, broken = find_quoted(catalog)
     for failure in broken:
         terminal.warning(failure)
     notes = [f"Failed, and not in the table: {', '.join(failures)}."] if failures else []
-    scored = groups[0].first.metrics["scores"]
-    made = comparable_tables(groups, "test" if "test" in scored else "dev", quoted)
-    tables = [replace(table, notes=[*notes, *table.notes]) for table in made]
-    return Outcome(groups, tables, failures)
+    split = "test" if "test" in groups[0].first.metrics["scores"] else "dev"
+    tables = comparable_tables(groups, split, quoted)
+    return [replace(table, notes=[*notes, *table.notes]) for table in tables]
 
 
 def _groups(tasks: Sequence[Task], catalog: Catalog) -> list[Group]:
-    """The finished runs by variant; what has several folds is finished when all of them are."""
+    """Return the finished runs by variant; a run with several folds has finished when all folds have."""
     by_run: dict[tuple[str, int], list[Task]] = {}
     for task in tasks:
         by_run.setdefault((task.job.variant, task.seed), []).append(task)

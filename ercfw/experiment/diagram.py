@@ -1,4 +1,4 @@
-"""A recipe's network as a Mermaid diagram: streams, parts and losses, each with the shape of what it gives."""
+"""A recipe's network as a Mermaid diagram: streams, parts and losses, with the shapes of their outputs."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -18,11 +18,11 @@ from ercfw.recipe.queries import JOINT
 from ercfw.recipe.schema import Recipe
 
 Shapes = Mapping[str, str]
-"""What each table's part gives, such as ``[N, 256]``."""
+"""The output shape of each table's part, such as ``[N, 256]``."""
 
 
 def mermaid(job: Job) -> str:
-    """The diagram; a width that only the data knows is D, a number of classes C.
+    """Return the diagram; D is a width that is known only from the data, and C a number of classes.
 
     Raises:
         InputError: the recipe's parts cannot be built.
@@ -58,14 +58,14 @@ def _stream_shape(spec: ModalitySpec) -> str:
 
 
 def _common(one: str, other: str) -> str:
-    """The shape with a letter for the number that differs between two stand-ins for the data."""
+    """Return the shape, with a letter for the number that differs between two stand-ins for the data."""
     letter = "C" if one.startswith("logits") else "D"
     words = zip_longest(one.split(" "), other.split(" "), fillvalue="")
     return " ".join(a if a == b else f"{letter}]" for a, b in words)
 
 
 def _nodes(recipe: Recipe, model: Model, shapes: Shapes) -> Iterator[str]:
-    """Streams and parts, each with an arrow from what it reads."""
+    """Yield streams and parts, each with an arrow from its input."""
     for name in recipe.data.modalities:
         yield f"  {_id(name)}([{_label(name, shapes[name])}])"
     if not isinstance(model, ComposedModel):
@@ -102,7 +102,7 @@ def _use(recipe: Recipe, kind: str, name: str) -> str:
 
 
 def _loss_lines(recipe: Recipe, losses: nn.ModuleDict, weights: Mapping[str, float], model: Model) -> Iterator[str]:
-    """A node a loss, with a dotted arrow from each thing that it reads."""
+    """Yield one node per loss, with a dotted arrow from each of its inputs."""
     whole = not isinstance(model, ComposedModel)
     views = "model" if whole else "fusion" if model.fusion is not None else ""
     for name, loss in losses.items():

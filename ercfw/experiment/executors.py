@@ -1,4 +1,4 @@
-"""Where many runs are done: on this machine, by Slurm, or by Ray; handed out as ``concurrent.futures``."""
+"""Executors of worker processes: this machine, Slurm, or Ray; results come as ``concurrent.futures``."""
 
 import os
 import subprocess
@@ -10,84 +10,128 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from pydantic import ValidationError
+
 from ercfw.errors import InputError, RunError, cause_of
+from ercfw.experiment.request import Request, WorkerResult
 from ercfw.recipe.schema import RunSettings
 from ercfw.system.launch import cores
 
+WORKER = "ercfw.experiment.worker"
+"""The module that a worker process runs."""
 ROOM = 1_500_000_000
-"""Bytes that a run is taken to need, beside features, which are mapped and shared."""
+"""Estimated memory of a run in bytes, without features, which are mapped and shared."""
 MANY_JOBS = 100
-"""Runs at once where a scheduler shares machines out."""
+"""Runs at the same time where a scheduler assigns the machines."""
 PATIENCE = 60.0
-"""Seconds that a run has for saving its state when all are stopped."""
+"""Seconds that a run has for saving its checkpoint when all runs are stopped."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """An ``ercfw`` command to be run in a process of its own.
+    """A request to be fulfilled in a process of its own.
 
     Attributes:
-        words: after ``ercfw``.
-        folder: where it is run.
-        threads: that torch may use.
+        request: the JSON of a request.
+        folder: the working directory.
+        threads: how many threads torch may use.
     """
 
-    words: tuple[str, ...]
+    request: str
     folder: str
     threads: int
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended: its exit code, and what it printed."""
+    """How a worker process ended.
+
+    Attributes:
+        exit_code: of the process; negative if a signal ended it.
+        result: what it reported; None if it was killed or crashed.
+        err: its stderr.
+    """
 
     exit_code: int
-    out: str
+    result: WorkerResult | None
     err: str
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """The messages that the worker reported."""
+        return self.result.errors if self.result is not None else ()
+
+    @property
+    def manner(self) -> str:
+        """How the process ended, for messages."""
+        if self.exit_code < 0:
+            return f"was ended by signal {-self.exit_code}"
+        return f"ended with exit code {self.exit_code}"
 
 
 def run_command(
     command: Command, gpu: int | None = None, started: Callable[[Any], None] = lambda process: None
 ) -> Ended:
-    """Run a command to its end; should this process be interrupted meanwhile, it ends too.
+    """Run a worker process until it ends; if this process is interrupted meanwhile, the worker ends too.
+
+    Slurm and Ray call this function on the machine that does the work, and find it by its name.
 
     Args:
         command: what is run.
-        gpu: the only one that it may see.
-        started: is told the process, for whoever may have to stop it.
+        gpu: the only GPU that the worker may see.
+        started: called with the process, for whoever may have to stop it.
     """
     threads = str(command.threads)
     environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
     if gpu is not None:
         environment["CUDA_VISIBLE_DEVICES"] = str(gpu)
-    words = [sys.executable, "-P", "-m", "ercfw", *command.words]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(words, cwd=command.folder, env=environment, stdout=pipe, stderr=pipe, text=True) as process:
-        started(process)
-        try:
-            out, err = process.communicate()
-        except BaseException:
-            process.terminate()
-            raise
-    return Ended(process.returncode, out, err)
+    with TemporaryDirectory(prefix="ercfw-worker-", ignore_cleanup_errors=True) as temporary:
+        request, result = Path(temporary, "request.json"), Path(temporary, "result.json")
+        request.write_text(command.request, encoding="utf-8")
+        words = [sys.executable, "-P", "-m", WORKER, str(request), str(result)]
+        with subprocess.Popen(
+            words,
+            cwd=command.folder,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+        ) as process:
+            started(process)
+            try:
+                _, err = process.communicate()
+            except BaseException:
+                process.terminate()
+                raise
+        return Ended(process.returncode, _read_result(result), err)
+
+
+def _read_result(path: Path) -> WorkerResult | None:
+    """Read a worker's result; one that is missing or half-written belongs to a worker that was killed."""
+    try:
+        return WorkerResult.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 class Engine(ABC):
-    """Runs commands somewhere, each called in a thread that waits for it."""
+    """Runs commands somewhere; each call blocks a thread until its command has ended."""
 
     @abstractmethod
     def run(self, command: Command) -> Ended:
-        """Run it, and wait."""
+        """Run a command and wait for it."""
 
     @abstractmethod
     def stop(self) -> None:
-        """End what is running: runs save their state first."""
+        """End all running commands; runs save their checkpoints first."""
 
 
 class Local(Engine):
-    """Processes of this machine; with GPUs, one on each of them."""
+    """Processes on this machine; with GPUs, one process per GPU."""
 
     def __init__(self, workers: int, gpus: int) -> None:
         self._processes: set[subprocess.Popen[str]] = set()
@@ -97,7 +141,7 @@ class Local(Engine):
             self._free.put(worker % gpus if gpus else None)
 
     def run(self, command: Command) -> Ended:
-        """Run it in a process."""
+        """Run a command in a process."""
         gpu = self._free.get()
         try:
             return run_command(command, gpu, self._watch)
@@ -110,7 +154,7 @@ class Local(Engine):
             process.terminate()
 
     def stop(self) -> None:
-        """SIGTERM, and a while to save."""
+        """Send SIGTERM, and wait while runs save their checkpoints."""
         self._stopped = True
         for process in list(self._processes):
             process.terminate()
@@ -120,7 +164,7 @@ class Local(Engine):
 
 
 class Slurm(Engine):
-    """Jobs of Slurm, by submitit; ``cluster = "local"`` among the options tries it without a cluster."""
+    """Slurm jobs, submitted by submitit; the option ``cluster = "local"`` tests it without a cluster."""
 
     def __init__(self, folder: Path, threads: int, options: dict[str, Any]) -> None:
         try:
@@ -136,17 +180,17 @@ class Slurm(Engine):
         self._jobs: list[Any] = []
 
     def run(self, command: Command) -> Ended:
-        """Submit it as a job."""
+        """Submit a command as a job."""
         job = self._executor.submit(run_command, command)
         self._jobs.append(job)
         try:
             ended: Ended = job.result()
         except Exception as error:
-            raise RunError(f"job {job.job_id} of Slurm failed: {cause_of(error)}; see {job.paths.stderr}") from error
+            raise RunError(f"Slurm job {job.job_id} failed: {cause_of(error)}; see {job.paths.stderr}") from error
         return ended
 
     def stop(self) -> None:
-        """Cancel its jobs."""
+        """Cancel all jobs."""
         for job in self._jobs:
             with suppress(Exception):
                 if not job.done():
@@ -154,7 +198,7 @@ class Slurm(Engine):
 
 
 class Ray(Engine):
-    """Tasks of a Ray cluster; ``address`` among the options names one, else it is started on this machine."""
+    """Tasks of a Ray cluster: the one at the option ``address``, or one that is started on this machine."""
 
     def __init__(self, threads: int, options: dict[str, Any]) -> None:
         try:
@@ -172,17 +216,17 @@ class Ray(Engine):
         self._tasks: list[Any] = []
 
     def run(self, command: Command) -> Ended:
-        """Run it as a task."""
+        """Run a command as a task."""
         task = self._remote.remote(command)
         self._tasks.append(task)
         try:
             ended: Ended = self._ray.get(task)
         except self._ray.exceptions.RayError as error:
-            raise RunError(f"a task of Ray failed: {cause_of(error)}") from error
+            raise RunError(f"a Ray task failed: {cause_of(error)}") from error
         return ended
 
     def stop(self) -> None:
-        """Interrupt its tasks, and leave the cluster."""
+        """Interrupt all tasks and leave the cluster."""
         for task in self._tasks:
             with suppress(Exception):
                 self._ray.cancel(task)
@@ -196,12 +240,12 @@ def _missing(executor: str, library: str, extra: str) -> InputError:
 
 
 @contextmanager
-def open_executor(settings: RunSettings, logs: Path) -> Iterator[Callable[[tuple[str, ...]], "Future[Ended]"]]:
-    """What the words of a command are given to; when the block ends by an exception, what runs is ended, too.
+def open_executor(settings: RunSettings, logs: Path) -> Iterator[Callable[[Request], "Future[Ended]"]]:
+    """Yield a function that submits a request; running workers end when the block is left by an exception.
 
     Args:
         settings: the recipe's ``[run]``.
-        logs: where Slurm's jobs leave theirs.
+        logs: the folder for the logs of Slurm jobs.
 
     Raises:
         InputError: a library is missing, or refuses the options.
@@ -216,16 +260,16 @@ def open_executor(settings: RunSettings, logs: Path) -> Iterator[Callable[[tuple
     here = str(Path.cwd())
     with ThreadPoolExecutor(workers) as pool:
         try:
-            yield lambda words: pool.submit(engine.run, Command(words, here, threads))
+            yield lambda request: pool.submit(engine.run, Command(request.model_dump_json(), here, threads))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             engine.stop()
 
 
 def share_machine(settings: RunSettings) -> tuple[int, int]:
-    """How many runs at once, and how many threads each has.
+    """Return how many runs are done at the same time, and how many threads each may use.
 
-    On this machine: one a GPU; without one, as many as there are cores and memory for.
+    On this machine that is one run per GPU; without a GPU, as many as cores and memory allow.
     """
     if settings.executor == "local":
         import psutil

@@ -1,4 +1,4 @@
-"""The features of a whole recipe, made ahead of its runs."""
+"""The features of a recipe, extracted before its runs."""
 
 import time
 from collections.abc import Sequence
@@ -17,28 +17,28 @@ from ercfw.recipe.queries import extracted, feature_part
 
 @dataclass(frozen=True)
 class MadeFeatures:
-    """What was made.
+    """The extracted features.
 
     Attributes:
-        modalities: what is to be said of each.
-        doubts: what the dataset told while it was read, and what users of the extractors must know.
+        modalities: one table of facts per modality, as JSON has it.
+        warnings: those of the dataset, and notices of the extractors.
     """
 
     modalities: Sequence[dict[str, Any]]
-    doubts: Sequence[str]
+    warnings: Sequence[str]
 
 
 def make_features(
     job: Job, progress: Progress, processes: int, to: Path | None, check_clips: bool = False
 ) -> MadeFeatures:
-    """Run every extractor of a recipe over its conversations; what was made before is taken from the cache.
+    """Run every extractor of a recipe on its conversations; features in the cache are not extracted again.
 
     Args:
         job: the recipe.
-        progress: told of what is done.
-        processes: how many work side by side.
-        to: a folder for a feature file a modality; None = the cache alone.
-        check_clips: whether every clip is opened first, for what is doubtful about it.
+        progress: called as utterances are finished.
+        processes: how many extract in parallel.
+        to: a folder for one feature file per modality; None = only the cache.
+        check_clips: whether every clip is opened and checked first.
 
     Raises:
         InputError: the recipe names no extractor, or its conversations are simulated.
@@ -46,17 +46,17 @@ def make_features(
     names = extracted(job.recipe)
     if not names:
         raise InputError.at("[features]", "names no extractor", 'such as [features.text] use = "minilm"')
-    dataset, doubts = read_dataset(job.recipe.data, job.catalog)
+    dataset, warnings = read_dataset(job.recipe.data, job.catalog)
     if dataset.provenance.simulated:
         raise InputError.at("[data]", f"is {dataset.provenance.source}: nothing to extract from", "set data.root")
     conversations = [c for split in SPLITS for c in dataset.split(split)]
     made = [_make(job, conversations, name, progress, processes, to) for name in names]
-    doubts = (
-        *doubts,
+    warnings = (
+        *warnings,
         *(modality["notice"] for modality in made if modality["notice"]),
         *(dataset.check_clips() if check_clips else []),
     )
-    return MadeFeatures(made, doubts)
+    return MadeFeatures(made, warnings)
 
 
 def _make(

@@ -1,4 +1,4 @@
-"""Many runs side by side, each a process of its own: what is done is kept, what fails does not stop the rest."""
+"""Parallel runs, one process each: a failed run does not stop the others, and finished runs are kept."""
 
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -10,6 +10,7 @@ from ercfw.data.load import read_dataset
 from ercfw.errors import ErcfwError, in_recipe
 from ercfw.experiment.executors import Ended, open_executor
 from ercfw.experiment.plan import Job
+from ercfw.experiment.request import RunRequest
 from ercfw.experiment.run_all import announce_data, load
 from ercfw.recipe.schema import RunSettings
 from ercfw.results.run_folder import RunFolder
@@ -22,99 +23,100 @@ FAILED = "failed.log"
 
 @dataclass(frozen=True)
 class Task:
-    """One run that is to be there in the end.
+    """One run that an ablation needs.
 
     Attributes:
         job: its variant.
         seed: one of the job's.
-        folder: where it is left.
-        words: the command that makes it, after ``ercfw``.
+        fold: the part of the data that is test; None = the corpus' own splits.
+        folder: where the run is written.
+        request: what a worker is asked to do.
     """
 
     job: Job
     seed: int
+    fold: int | None
     folder: RunFolder
-    words: tuple[str, ...]
+    request: RunRequest
 
     @property
     def name(self) -> str:
-        """For messages."""
-        fold = self.job.tables["data"].get("fold")
-        return f"{self.job.variant}, seed {self.seed}" + (f", fold {fold}" if fold is not None else "")
+        """Its name in messages."""
+        return f"{self.job.variant}, seed {self.seed}" + (f", fold {self.fold}" if self.fold is not None else "")
 
     @property
     def epochs(self) -> int:
-        """As many as its recipe has."""
+        """The number of epochs in its recipe."""
         return self.job.recipe.train.epochs
 
     @property
     def epochs_done(self) -> int:
-        """How many epochs its folder tells of."""
+        """The number of epochs in its history."""
         path = self.folder.path / "history.jsonl"
         return path.read_bytes().count(b"\n") if path.is_file() else 0
 
 
 def prepare(tasks: Sequence[Task], terminal: Terminal) -> list[Task]:
-    """Those that are still to be run; the data of all is read, and features extracted, once and before them.
+    """Return the tasks that have not finished, after reading the data and extracting the features of all of them once.
 
     Raises:
-        InputError: the data, or what was run on other data before.
+        InputError: the data is wrong, or a run was made from other data.
     """
     known: dict[str, tuple[Dataset, tuple[str, ...]]] = {}
     loaded: set[str] = set()
-    told: set[str] = set()
+    announced: set[str] = set()
     left = []
     for task in tasks:
         job, shared = task.job, task.job.shared_data
         with in_recipe(job.where):
             if shared not in known:
                 known[shared] = read_dataset(job.recipe.data, job.catalog)
-            dataset, doubts = known[shared]
+            dataset, warnings = known[shared]
             task.folder.check_same_data(dataset.provenance)
             if task.folder.is_done:
                 continue
             if shared not in loaded:
-                announce_data(load(job, dataset, doubts, terminal), terminal, told)
+                announce_data(load(job, dataset, warnings, terminal), terminal, announced)
                 loaded.add(shared)
             left.append(task)
     return left
 
 
 def run_all(tasks: Sequence[Task], settings: RunSettings, logs: Path, terminal: Terminal) -> dict[str, str]:
-    """Run tasks that are not done, as many at once as the machine or the scheduler bears.
+    """Run tasks that have not finished, as many at the same time as the machine or the scheduler allows.
 
     Args:
-        tasks: none of them done.
+        tasks: the tasks to run.
         settings: the recipe's ``[run]``.
-        logs: a folder for what a scheduler writes.
-        terminal: has the progress, and is told of every end.
+        logs: the folder for a scheduler's logs.
+        terminal: shows progress and each result.
 
     Returns:
-        Why each failed task did, by its name.
+        The reason of each failure, by the task's name.
     """
     failures: dict[str, str] = {}
     if not tasks:
         return failures
     with open_executor(settings, logs) as submit, terminal.progress() as bars:
-        going = {submit(task.words): task for task in tasks}
+        running = {submit(task.request): task for task in tasks}
         ended: list[Task] = []
-        while going:
-            done, _ = wait(going, POLL, FIRST_COMPLETED)
+        while running:
+            done, _ = wait(running, POLL, FIRST_COMPLETED)
             for future in done:
-                task = going.pop(future)
+                task = running.pop(future)
                 ended.append(task)
-                why = _why_failed(task, future)
-                told = f"failed: {why}" if why else _score(task)
-                terminal.info(f"{task.name}: {told}  ({len(ended)} of {len(tasks)})")
-                failures.update({task.name: why} if why else {})
-            epochs = sum(task.epochs for task in ended) + sum(task.epochs_done for task in going.values())
+                reason = _failure(task, future)
+                outcome = f"failed: {reason}" if reason else _score(task)
+                terminal.info(f"{task.name}: {outcome}  ({len(ended)} of {len(tasks)})")
+                failures.update({task.name: reason} if reason else {})
+            epochs = sum(task.epochs for task in ended) + sum(task.epochs_done for task in running.values())
             bars("epochs", epochs, sum(task.epochs for task in tasks))
             bars("runs", len(ended), len(tasks))
     return failures
 
 
-def _why_failed(task: Task, future: "Future[Ended]") -> str | None:
-    """None for a run that was scored; what it printed is kept beside a failed one."""
+def _failure(task: Task, future: "Future[Ended]") -> str | None:
+    """Return why a run failed, and keep its worker's stderr beside it; None if the run has finished."""
     log = task.folder.path / FAILED
     try:
         ended = future.result()
@@ -124,11 +126,7 @@ def _why_failed(task: Task, future: "Future[Ended]") -> str | None:
         log.unlink(missing_ok=True)
         return None
     write_text(log, ended.err)
-    said = [line.removeprefix("error: ") for line in ended.err.splitlines() if line.startswith("error: ")]
-    if said:
-        return "; ".join(said)
-    by = f"was ended by signal {-ended.exit_code}" if ended.exit_code < 0 else f"ended with exit code {ended.exit_code}"
-    return f"its process {by}; see {log}"
+    return "; ".join(ended.errors) or f"its process {ended.manner}; see {log}"
 
 
 def _score(task: Task) -> str:

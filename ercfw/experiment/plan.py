@@ -1,4 +1,4 @@
-"""What one command is to run: each variant and seed, checked before anything starts."""
+"""The plan of a command: each variant and its seeds, checked before anything runs."""
 
 import hashlib
 import json
@@ -18,20 +18,20 @@ from ercfw.registry.resolve import check_parts, resolved_tables
 from ercfw.system.files import is_file, sha256
 
 HARMLESS = ("on_out_of_memory", "save_seconds")
-"""Keys of ``[train]`` that decide nothing of a result, so that a run may be gone on with under another value."""
+"""Keys of ``[train]`` that do not affect results; changing them does not prevent a resume."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What the command line says beside the recipe.
+    """What a caller selects from a recipe, and lays over it.
 
     Attributes:
         variants: their names, in order.
         seeds: None = the recipe's.
         overrides: tables laid over every variant.
-        dropped: dotted paths taken away from every variant.
-        allow_plugin_files: whether the recipe's plugin files may run.
-        cross_fit: parts of the training split; each variant is also run without each of them. 0 = none.
+        dropped: dotted paths removed from every variant.
+        allow_plugin_files: whether the recipe's plugin files may be executed.
+        cross_fit: into how many parts the training split is cut; each variant is also run without each part. 0 = none.
     """
 
     variants: Sequence[str] = ("base",)
@@ -48,9 +48,9 @@ class Job:
 
     Attributes:
         recipe: typed; its seeds are those to run.
-        tables: every default written out, without the seeds.
-        catalog: the plugins that it uses.
-        plugin_files: those that its recipe names.
+        tables: the resolved recipe, with every default and without the seeds.
+        catalog: the installed plugins and the recipe's plugin files.
+        plugin_files: the plugin files that the recipe names.
         where: the recipe's file and the variant, for messages.
     """
 
@@ -64,7 +64,7 @@ class Job:
 
     @property
     def key(self) -> str:
-        """A hash of all that decides the result but the seed and the data."""
+        """A hash of everything that determines the result, except the seed and the data."""
         train = {key: value for key, value in self.tables["train"].items() if key not in HARMLESS}
         files = [sha256(path) for path in self.plugin_files]
         for run in (self.recipe.train.init_from, self.recipe.teacher.run if self.recipe.teacher is not None else None):
@@ -75,24 +75,24 @@ class Job:
 
     @property
     def shared_data(self) -> str:
-        """Jobs that are equal here read the same conversations and streams."""
+        """A key that jobs share if they read the same conversations and streams."""
         tables = {key: self.tables.get(key) for key in ("data", "features", "plugins", "teacher")}
         return json.dumps(tables, sort_keys=True)
 
 
-def plan_jobs(source: RecipeFile, choice: Selection) -> list[Job]:
-    """A job a variant.
+def plan_jobs(source: RecipeFile, selection: Selection) -> list[Job]:
+    """Return one job per variant.
 
     Raises:
-        InputError: all that is wrong with any of them, at once.
+        InputError: all mistakes in all of them, at once.
     """
     mistakes = check_variants(source)
     jobs: list[Job] = []
     catalogs: dict[tuple[Path, ...], Catalog] = {}
-    for variant in choice.variants:
+    for variant in selection.variants:
         try:
-            jobs.append(_plan(source, variant, choice, catalogs))
-            jobs += _without_parts(source, variant, choice, catalogs)
+            jobs.append(_plan(source, variant, selection, catalogs))
+            jobs += _without_parts(source, variant, selection, catalogs)
         except InputError as error:
             mistakes = with_new(mistakes, error.mistakes)
     if mistakes:
@@ -101,18 +101,18 @@ def plan_jobs(source: RecipeFile, choice: Selection) -> list[Job]:
 
 
 def _without_parts(
-    source: RecipeFile, variant: str, choice: Selection, catalogs: dict[tuple[Path, ...], Catalog]
+    source: RecipeFile, variant: str, selection: Selection, catalogs: dict[tuple[Path, ...], Catalog]
 ) -> Iterator[Job]:
-    """The same variant, with each part of the training split left out in turn."""
-    for part in range(1, choice.cross_fit + 1):
-        data = {**(choice.overrides or {}).get("data", {}), "leave_out": f"{part}/{choice.cross_fit}"}
-        without = replace(choice, overrides={**(choice.overrides or {}), "data": data})
+    """Yield the same variant with each part of the training split left out in turn."""
+    for part in range(1, selection.cross_fit + 1):
+        data = {**(selection.overrides or {}).get("data", {}), "leave_out": f"{part}/{selection.cross_fit}"}
+        without = replace(selection, overrides={**(selection.overrides or {}), "data": data})
         job = _plan(source, variant, without, catalogs)
-        yield replace(job, variant=variant_name(variant, part, choice.cross_fit))
+        yield replace(job, variant=variant_name(variant, part, selection.cross_fit))
 
 
 def with_new(mistakes: Sequence[Mistake], found: Sequence[Mistake]) -> list[Mistake]:
-    """``mistakes``, and those found that an earlier variant has not: what is wrong in the recipe is in all of them."""
+    """Return ``mistakes`` and the found ones that are new: a mistake in the recipe itself is in every variant."""
     known = {_in_any_variant(mistake) for mistake in mistakes}
     return [*mistakes, *(mistake for mistake in found if _in_any_variant(mistake) not in known)]
 
@@ -121,16 +121,16 @@ def _in_any_variant(mistake: Mistake) -> str:
     return re.sub(r" \(variant '.*?'\)", "", str(mistake))
 
 
-def _plan(source: RecipeFile, variant: str, choice: Selection, catalogs: dict[tuple[Path, ...], Catalog]) -> Job:
-    tables = resolve_variant(source, variant, choice.overrides, choice.dropped)
+def _plan(source: RecipeFile, variant: str, selection: Selection, catalogs: dict[tuple[Path, ...], Catalog]) -> Job:
+    tables = resolve_variant(source, variant, selection.overrides, selection.dropped)
     where = str(source.path) if variant == "base" else f"{source.path} (variant '{variant}')"
     recipe, mistakes = parse_recipe(tables, where)
     if recipe is None:
         raise InputError(mistakes)
     files = tuple(plugin_files(recipe.plugins, source.path.parent, where))
-    if files and not choice.allow_plugin_files:
+    if files and not selection.allow_plugin_files:
         raise InputError.at(f"{where}: plugins", f"names {', '.join(recipe.plugins)}, and --no-plugin-files forbids it")
-    if not choice.allow_plugin_files:
+    if not selection.allow_plugin_files:
         refuse_plugin_files(recipe, where)
     if files not in catalogs:
         catalogs[files] = load_catalog(files)
@@ -138,8 +138,8 @@ def _plan(source: RecipeFile, variant: str, choice: Selection, catalogs: dict[tu
     mistakes += catalog.broken_files(f"{where}: plugins") or check_parts(recipe, catalog, where)
     if mistakes:
         raise InputError(mistakes)
-    if choice.seeds is not None:
-        recipe = recipe.model_copy(update={"seeds": tuple(choice.seeds)})
+    if selection.seeds is not None:
+        recipe = recipe.model_copy(update={"seeds": tuple(selection.seeds)})
     written = resolved_tables(recipe, catalog)
     del written["seeds"]
     return Job(source.path.stem, variant, recipe, written, catalog, files, where)

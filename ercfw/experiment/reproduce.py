@@ -1,4 +1,4 @@
-"""A run once more, and whether its numbers come back."""
+"""Repeat a finished run and compare the numbers."""
 
 import json
 from collections.abc import Mapping
@@ -25,10 +25,10 @@ class Reproduced:
     """How a second run compares with the first.
 
     Attributes:
-        folder: of the second.
-        differences: between the environments, in words.
-        farthest: the largest difference of any score, in points.
-        renamed: how many utterances are named otherwise, and of how many.
+        folder: of the second run.
+        differences: between the environments, as text.
+        farthest: the largest difference between scores, in points.
+        renamed: how many utterances have another predicted class, and how many there are.
     """
 
     folder: Path
@@ -38,7 +38,7 @@ class Reproduced:
 
     @property
     def is_exact(self) -> bool:
-        """Whether every score and prediction came back."""
+        """Whether every score and every prediction is the same."""
         return self.farthest == 0 and self.renamed[0] == 0
 
 
@@ -46,23 +46,24 @@ def reproduce(run: FinishedRun, out: Path, terminal: Terminal, allow_plugin_file
     """Run a finished run's recipe again, on the same data, with the same seed and number of threads.
 
     Raises:
-        InputError: its folder lacks something, or its data is not what it was.
+        InputError: its folder lacks a file, or its data has changed.
     """
     path = run.folder / "environment.json"
     before = _environment(path)
     source = read_toml(run.folder / "recipe.toml")
-    choice = Selection(seeds=[int(run.metrics["seed"])], allow_plugin_files=allow_plugin_files)
-    (job,) = plan_jobs(source, choice)
+    selection = Selection(seeds=[int(run.metrics["seed"])], allow_plugin_files=allow_plugin_files)
+    (job,) = plan_jobs(source, selection)
     dataset, _ = read_dataset(job.recipe.data, job.catalog)
     if changed := RunFolder(run.folder, "").data_changed(dataset.provenance):
-        raise InputError.at(run.folder, f"cannot be reproduced: its data was another: {changed}", "the data of then")
-    torch.set_num_threads(before["threads"])  # another number adds in another order
-    (metrics,) = run_jobs([job], RunOptions(out, force=True), terminal)
-    again = FinishedRun(Path(metrics["folder"]), metrics)
+        raise InputError.at(
+            run.folder, f"cannot be reproduced: its data has changed: {changed}", "restore the original data"
+        )
+    torch.set_num_threads(before["threads"])  # another number of threads adds in another order
+    (again,) = run_jobs([job], RunOptions(out, force=True), terminal)
     return Reproduced(
         again.folder,
         _differences(before, _environment(again.folder / "environment.json")),
-        _farthest(run.metrics["scores"], metrics["scores"]),
+        _farthest(run.metrics["scores"], again.metrics["scores"]),
         _renamed(run, again),
     )
 
@@ -71,22 +72,22 @@ def _environment(path: Path) -> dict[str, Any]:
     try:
         read = json.loads(path.read_text(encoding="utf-8"))
         plugins = {f"plugin {name}": found for name, found in read["plugins"].items()}
-        told: dict[str, Any] = {**{key: read[key] for key in KEPT}, **read["libraries"], **plugins}
-        if not isinstance(told["threads"], int) or told["threads"] < 1:
-            raise ValueError(f"threads = {told['threads']!r}")
-        return told
+        environment: dict[str, Any] = {**{key: read[key] for key in KEPT}, **read["libraries"], **plugins}
+        if not isinstance(environment["threads"], int) or environment["threads"] < 1:
+            raise ValueError(f"threads = {environment['threads']!r}")
+        return environment
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError.at(path, f"is not what a run left: {error!r}", "the folder of a finished run") from error
+        raise InputError.at(path, f"was not written by a run: {error!r}", "the folder of a finished run") from error
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     names = dict.fromkeys([*before, *after])
     changed = [(name, before.get(name), after.get(name)) for name in names]
-    return [f"{name}: {then or 'none'} then, {now or 'none'} now" for name, then, now in changed if then != now]
+    return [f"{name}: {then or 'none'} before, {now or 'none'} now" for name, then, now in changed if then != now]
 
 
 def _farthest(before: Any, after: Any) -> float:
-    """In points; infinite where one has a score that the other lacks."""
+    """Return the largest difference in points; infinite if one run has a score that the other lacks."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         if before.keys() != after.keys():
             return float("inf")

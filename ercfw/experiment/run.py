@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
-from torch import Tensor
 
 from ercfw.contract.conversation import UNLABELLED, Conversation, fingerprint
-from ercfw.contract.data_info import DataInfo
 from ercfw.contract.hooks import Epoch
 from ercfw.contract.interfaces import Model
 from ercfw.contract.stamps import meaning_of
@@ -19,6 +17,7 @@ from ercfw.data.load import Data
 from ercfw.data.train_statistics import make_data_info
 from ercfw.errors import InputError
 from ercfw.experiment.plan import Job
+from ercfw.experiment.split_predictions import initial_weights, predict_splits
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 from ercfw.recipe.queries import selected_metric
@@ -28,7 +27,7 @@ from ercfw.report.markdown import as_markdown
 from ercfw.report.pictures import draw_run
 from ercfw.report.sections import run_sections
 from ercfw.report.tables import headline
-from ercfw.results.embeddings_file import Moment, write_embeddings
+from ercfw.results.embeddings_file import write_embeddings
 from ercfw.results.environment import describe_environment
 from ercfw.results.finished_run import FinishedRun
 from ercfw.results.model_file import save_model, start_from
@@ -39,7 +38,7 @@ from ercfw.system.files import write_text
 from ercfw.system.peak_memory import forget_peak, peak_memory
 from ercfw.system.terminal import Bars, Terminal
 from ercfw.training.dry_run import dry_run
-from ercfw.training.loop import fit, locate_failure, predict_split
+from ercfw.training.loop import fit, locate_failure
 from ercfw.training.protocol import CHOSEN_ON, NOTES, SCORED, STAMPS, watched_splits
 from ercfw.training.resume import resume
 from ercfw.training.seeds import seed_everything
@@ -56,11 +55,11 @@ class Run:
         job: the variant.
         seed: of the weights, the order of conversations and dropout.
         data: its conversations.
-        folder: where it is left.
-        terminal: what is said meanwhile.
-        watch: is told each epoch, and may end the run by what it raises.
-        notes: what a reader of the report should know.
-        inherited: the stamps of the run whose weights are the start.
+        folder: where its files are written.
+        terminal: shows messages and progress.
+        watch: called after each epoch; it may end the run by raising an exception.
+        notes: remarks for the report.
+        inherited: the stamps of the run that provided the initial weights.
     """
 
     accelerator: Accelerator
@@ -73,21 +72,23 @@ class Run:
     notes: list[str] = field(default_factory=list)
     inherited: list[str] = field(default_factory=list)
 
-    def finish(self, resuming: bool) -> dict[str, Any]:
+    def execute(self, resuming: bool) -> FinishedRun:
         """Train, score and report."""
         began = time.perf_counter()
         forget_peak(self.accelerator.device)
         check_trackers(self.recipe.run.trackers)
         training, plan = self._prepare(resuming)
         with self._tracking() as log:
-            return self._finish(training, plan, began, log)
+            metrics = self._train_and_report(training, plan, began, log)
+        return FinishedRun(self.folder.path, metrics)
 
-    def _finish(self, training: Training, plan: Plan, began: float, log: Log) -> dict[str, Any]:
+    def _train_and_report(self, training: Training, plan: Plan, began: float, log: Log) -> dict[str, Any]:
         with self.terminal.progress() as bars:
             training = self._train(training, plan, bars, log)
         training.losses.load_state_dict(training.best_losses)
         with locate_failure("scoring the best epoch"):
-            answers = self._answers(training, plan)
+            untrained = initial_weights(self.job, self.seed, plan.info)
+            answers = predict_splits(training, plan, self.data.splits, SCORED[self.protocol], untrained, self._note)
         predictions = answers["best"]
         metrics = self._metrics(training, plan, predictions, time.perf_counter() - began)
         if self.accelerator.is_main_process:
@@ -112,12 +113,12 @@ class Run:
 
     @property
     def stamps(self) -> list[str]:
-        """What must stand on everything that is left."""
+        """Stamps such as SIMULATED, which every file of the run carries."""
         return list(dict.fromkeys([*self.data.stamps, *STAMPS[self.protocol], *self.inherited]))
 
     @property
     def environment(self) -> dict[str, Any]:
-        """What the run runs on, and the data that it reads."""
+        """The machine, the libraries, and the data."""
         device, processes = self.accelerator.device, self.accelerator.num_processes
         data = {"data": asdict(self.data.provenance), "streams": dict(self.data.streams), "stamps": self.stamps}
         return {**describe_environment(self.job.catalog.plugins, device, processes), **data}
@@ -147,59 +148,44 @@ class Run:
         training = start(self.accelerator, model, losses, plan)
         if resuming and can_resume(self.folder.state):
             resume(training, self.folder.state, Callbacks(warning=self.terminal.warning))
-            self._say_where(training)
+            self._show_position(training)
         elif self.accelerator.is_main_process:
             if resuming:
-                self.terminal.info(f"{self.folder.path}: nothing to go on with; it begins")
+                self.terminal.info(f"{self.folder.path}: no checkpoint found; starting from scratch")
             self.folder.begin(self.job, self.seed, self.stamps)
         if self.accelerator.is_main_process:
             self.folder.write_json("environment.json", self.environment)
         self.accelerator.wait_for_everyone()
         return training, plan
 
-    def _answers(self, training: Training, plan: Plan) -> dict[Moment, dict[str, Predictions]]:
-        """What the best weights, and those before training, say of every split that is scored; of test last."""
-        model = self.accelerator.unwrap_model(training.model)
-        weights: dict[Moment, Mapping[str, Tensor]] = {"best": training.best, "untrained": self._untrained(plan.info)}
-        found: dict[Moment, dict[str, Predictions]] = {moment: {} for moment in weights}
-        for split, conversations in self.data.splits.items():
-            for moment in weights if split in SCORED[self.protocol] and conversations else ():
-                model.load_state_dict(weights[moment])
-                found[moment][split] = predict_split(training, plan, conversations, Callbacks(warning=self._note))
-        return found
-
-    def _untrained(self, info: DataInfo) -> dict[str, Tensor]:
-        """The weights that training began with, made again from the seed."""
-        seed_everything(self.seed)
-        model = build_model(self.recipe, self.job.catalog, info)
-        if self.recipe.train.init_from is not None:
-            start_from(model, Path(self.recipe.train.init_from))
-        return model.state_dict()
-
     def _note(self, note: str) -> None:
         self.terminal.warning(note)
         self.notes.append(note)
 
-    def _say_where(self, training: Training) -> None:
+    def _show_position(self, training: Training) -> None:
         if training.memory.parts > self.recipe.train.accumulate:
             self._note(f"a batch is run in {training.memory.parts} parts, as before")
         step = f", step {training.underway['steps']} of the next" if training.underway else ""
-        self.terminal.info(f"{self.folder.path}: going on after epoch {len(training.history)}{step}")
+        self.terminal.info(f"{self.folder.path}: resuming after epoch {len(training.history)}{step}")
         if self.accelerator.is_main_process:
             self.folder.write_history(training.history, self.stamps)
 
     def _start_from(self, model: Model, source: Path) -> None:
-        """Weights of another run, with its stamps; it must not have learnt what this run is judged by."""
-        told, about = start_from(model, source)
+        """Load the weights and stamps of another run.
+
+        Raises:
+            InputError: that run was trained on conversations of this run's dev or test split.
+        """
+        message, about = start_from(model, source)
         learnt = set(about.get("trained_on", ()))
         for split in ("dev", "test"):
-            met = sum(fingerprint(c) in learnt for c in self.data.splits[split])
-            if met:
-                what = f"{source} was trained on {met} conversations of this run's {split}"
-                raise InputError.at("[train] init_from", what, "weights that never saw what they are judged by")
+            seen = sum(fingerprint(c) in learnt for c in self.data.splits[split])
+            if seen:
+                what = f"{source} was trained on {seen} conversations of this run's {split}"
+                raise InputError.at("[train] init_from", what, "weights that were not trained on dev or test")
         self.inherited += about.get("stamps", [])
-        self.notes.append(told)
-        self.terminal.info(told)
+        self.notes.append(message)
+        self.terminal.info(message)
 
     def _tracking(self) -> AbstractContextManager[Log]:
         title = f"{self.job.name}-{slug(self.job.variant)}-{self.seed}"

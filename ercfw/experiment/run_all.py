@@ -1,12 +1,11 @@
 """Variants times seeds: every run of a command, one after another."""
 
 import os
-import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -21,68 +20,100 @@ from ercfw.experiment.plan import Job
 from ercfw.experiment.run import Run
 from ercfw.predict.teacher import with_teacher
 from ercfw.recipe.schema import Recipe
-from ercfw.results.run_folder import open_folder
+from ercfw.results.finished_run import FinishedRun
+from ercfw.results.run_folder import RunFolder, open_folder
+from ercfw.system.process_setup import deterministic
 from ercfw.system.terminal import Terminal
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How the command line wants runs done: where they are left, and what happens to what is there."""
+    """Where runs are written, and what happens to runs that are there.
+
+    Attributes:
+        out: the folder of all recipes' runs.
+        resume: whether stopped runs continue.
+        force: whether finished and stopped runs start anew.
+    """
 
     out: Path
     resume: bool = False
     force: bool = False
 
 
-def run_jobs(jobs: Sequence[Job], manner: RunOptions, terminal: Terminal) -> list[dict[str, Any]]:
-    """Run every seed of every job; the metrics of each, as its ``metrics.json`` has them."""
+def run_jobs(jobs: Sequence[Job], options: RunOptions, terminal: Terminal) -> list[FinishedRun]:
+    """Run every seed of every job, in this order; finished runs are read from their folders."""
     accelerator = make_accelerator([job.recipe for job in jobs])
-    results: list[dict[str, Any]] = []
-    datasets: dict[str, tuple[Dataset, tuple[str, ...]]] = {}
-    loaded: dict[str, Data] = {}
-    told: set[str] = set()
+    finished: list[FinishedRun] = []
+    announced: set[str] = set()
+    with deterministic(accelerator.device.type):
+        for _, on_same_data in groupby(jobs, key=lambda job: job.shared_data):
+            finished += _run_on_same_data(accelerator, list(on_same_data), options, terminal, announced)
+    accelerator.end_training()
+    return finished
+
+
+def _run_on_same_data(
+    accelerator: Accelerator, jobs: Sequence[Job], options: RunOptions, terminal: Terminal, announced: set[str]
+) -> list[FinishedRun]:
+    """Run jobs that read the same data; it is loaded once, before the first run that is not finished."""
+    with in_recipe(jobs[0].where):
+        dataset, warnings = read_dataset(jobs[0].recipe.data, jobs[0].catalog)
+    data: Data | None = None
+    finished: list[FinishedRun] = []
     for job, seed in [(each, seed) for each in jobs for seed in each.recipe.seeds]:
         with in_recipe(job.where):
-            if job.shared_data not in datasets:
-                datasets = {job.shared_data: read_dataset(job.recipe.data, job.catalog)}
-            dataset, doubts = datasets[job.shared_data]
-            folder = open_folder(manner.out, job, seed)
-            done = folder.is_done and not manner.force
-            accelerator.wait_for_everyone()
-            if not manner.force:
-                folder.check_same_data(dataset.provenance)
-            if done:
+            folder = open_folder(options.out, job, seed)
+            if _is_done(folder, accelerator, dataset, options):
                 terminal.info(f"{folder.path}: done before; --force runs it again")
-                results.append(folder.metrics())
+                finished.append(FinishedRun(folder.path, folder.metrics()))
                 continue
             with folder.reserved() if accelerator.is_main_process else nullcontext():
-                folder.check_unfinished(manner.resume, manner.force)
+                folder.check_unfinished(options.resume, options.force)
                 accelerator.wait_for_everyone()
-                if job.shared_data not in loaded:
+                if data is None:
                     with accelerator.main_process_first():
-                        data = load(job, dataset, doubts, terminal)
-                    announce_data(data, terminal, told)
-                    loaded = {job.shared_data: data}
-                if not manner.force:
-                    folder.check_same_data(loaded[job.shared_data].provenance)
-                run = Run(accelerator, job, seed, loaded[job.shared_data], folder, terminal)
-                try:
-                    results.append(run.finish(manner.resume))
-                except PeerGoneError:
-                    raise
-                except RunError as error:
-                    named = str(error).startswith(f"{folder.path}")
-                    raise error if named else RunError(f"{folder.path}: {error}") from error
-                accelerator.free_memory()  # it holds on to every network that it has prepared
-    accelerator.end_training()
-    return results
+                        data = load(job, dataset, warnings, terminal)
+                    announce_data(data, terminal, announced)
+                if not options.force:
+                    folder.check_same_data(data.provenance)
+                finished.append(_run(accelerator, job, seed, data, folder, options.resume, terminal))
+    return finished
+
+
+def _is_done(folder: RunFolder, accelerator: Accelerator, dataset: Dataset, options: RunOptions) -> bool:
+    """Return whether a run has finished, on the data that is there now.
+
+    Raises:
+        InputError: it was run on other data.
+    """
+    done = folder.is_done and not options.force
+    accelerator.wait_for_everyone()
+    if not options.force:
+        folder.check_same_data(dataset.provenance)
+    return done
+
+
+def _run(
+    accelerator: Accelerator, job: Job, seed: int, data: Data, folder: RunFolder, resume: bool, terminal: Terminal
+) -> FinishedRun:
+    """Run one seed; the message of a failure names its folder."""
+    try:
+        finished = Run(accelerator, job, seed, data, folder, terminal).execute(resume)
+    except PeerGoneError:
+        raise
+    except RunError as error:
+        named = str(error).startswith(f"{folder.path}")
+        raise error if named else RunError(f"{folder.path}: {error}") from error
+    accelerator.free_memory()  # it keeps every network that it has prepared
+    return finished
 
 
 def make_accelerator(recipes: Sequence[Recipe]) -> Accelerator:
-    """Accelerate for these recipes: CUDA where there is some, and as many processes as torchrun started.
+    """Create Accelerate's accelerator for these recipes, on CUDA if available, in torchrun's processes.
 
     Raises:
-        InputError: they differ in device or precision, which are set once a command; or fp16 without a GPU.
+        InputError: the recipes differ in device or precision, which one command has once; or fp16 lacks a GPU.
     """
     wanted = {(recipe.train.device, recipe.train.precision) for recipe in recipes}
     if len(wanted) > 1:
@@ -97,29 +128,23 @@ def make_accelerator(recipes: Sequence[Recipe]) -> Accelerator:
         raise InputError.at("--processes", what, "fewer, or train.device=cpu")
     # DDP must look for unused parameters: a part may leave some of its own out of a step.
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)
-    # A vector's gradient may lie otherwise in memory than DDP's bucket; the copy costs nothing here.
-    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
-    accelerator = Accelerator(cpu=on_cpu, mixed_precision=precision, kwargs_handlers=[unused])
-    if accelerator.device.type == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True, warn_only=True)
-    return accelerator
+    return Accelerator(cpu=on_cpu, mixed_precision=precision, kwargs_handlers=[unused])
 
 
-def load(job: Job, dataset: Dataset, doubts: tuple[str, ...], terminal: Terminal) -> Data:
-    """A job's data; ``doubts`` is what the dataset warned of while it was read."""
+def load(job: Job, dataset: Dataset, warnings: Sequence[str], terminal: Terminal) -> Data:
+    """Load a job's data; ``warnings`` are those that reading the dataset gave."""
     with terminal.progress() as bars:
         data = load_data(job.recipe, job.catalog, dataset, bars.or_lines, default_processes())
         if job.recipe.teacher is not None:
             data = with_teacher(data, job.recipe, dataset, bars.or_lines)
-    return replace(data, warnings=(*doubts, *data.warnings))
+    return replace(data, warnings=(*warnings, *data.warnings))
 
 
-def announce_data(data: Data, terminal: Terminal, told: set[str]) -> None:
-    """Say that data is simulated, and what is doubtful in it; what is in ``told`` was said before."""
-    if SIMULATED in data.stamps and SIMULATED not in told:
+def announce_data(data: Data, terminal: Terminal, announced: set[str]) -> None:
+    """Show that data is simulated, and its warnings, unless they are in ``announced`` already; add them there."""
+    if SIMULATED in data.stamps and SIMULATED not in announced:
         terminal.banner(SIMULATED, f"No real data: {data.provenance.source}. The numbers say nothing about any corpus.")
     for warning in data.warnings:
-        if warning not in told:
+        if warning not in announced:
             terminal.warning(warning)
-    told.update(data.stamps, data.warnings)
+    announced.update(data.stamps, data.warnings)

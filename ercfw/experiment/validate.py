@@ -1,4 +1,4 @@
-"""Checks of a recipe that need no training and, if need be, no data."""
+"""Check a recipe without training it, and if necessary without its data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,17 +27,17 @@ STAND_IN_CLASSES = (("a", "b", "c"), ("a", "b", "c", "d", "e"))
 
 @dataclass(frozen=True)
 class Findings:
-    """What a reader should know of a valid recipe: warnings, and what could not be checked."""
+    """Warnings about a valid recipe, and what could not be checked."""
 
     warnings: tuple[str, ...]
     unchecked: tuple[str, ...]
 
 
 def check_jobs(jobs: Sequence[Job]) -> Findings:
-    """Build each job's model and losses, and dry_run them.
+    """Build each job's model and losses, and run them once on made-up data.
 
     Raises:
-        InputError: all that is wrong, at once.
+        InputError: all mistakes, at once.
     """
     warnings: dict[str, None] = {}
     unchecked: dict[str, None] = {}
@@ -59,38 +59,38 @@ def check_jobs(jobs: Sequence[Job]) -> Findings:
 
 def _check(recipe: Recipe, catalog: Catalog) -> Findings:
     try:
-        dataset, info, doubts = training_info(recipe, catalog)
+        dataset, info, found = training_info(recipe, catalog)
     except InputError as error:
         return _check_without_data(recipe, catalog, str(error))
     streams = promised_streams(recipe, catalog, STAND_IN_WIDTHS[0])
     check_tables(recipe, dataset)
     notes = _build(recipe, catalog, replace(info, modalities=streams))
-    return Findings((*doubts, *notes), (STREAMS,))
+    return Findings((*found, *notes), (STREAMS,))
 
 
 def training_info(recipe: Recipe, catalog: Catalog) -> tuple[Dataset, DataInfo, tuple[str, ...]]:
-    """The recipe's dataset, what a model is told of it but the streams, and what it warned of.
+    """Return the recipe's dataset, the data info without streams, and the warnings of reading it.
 
     Raises:
-        InputError: the data is not there, or damaged.
+        InputError: the data is missing or damaged.
     """
-    dataset, doubts = read_dataset(recipe.data, catalog)
+    dataset, found = read_dataset(recipe.data, catalog)
     info = make_data_info([replace(c, streams={}) for c in dataset.split("train")], dataset.targets)
-    return dataset, info, doubts
+    return dataset, info, found
 
 
 def stand_in_info(recipe: Recipe, catalog: Catalog, width: int, classes: tuple[str, ...]) -> DataInfo:
-    """In place of what the data would tell."""
+    """Return made-up data info, for when the data is missing."""
     spec = TargetSpec(classes, (1,) * len(classes))
     targets = dict.fromkeys(recipe.head or ("emotion",), spec)
     return DataInfo(targets, promised_streams(recipe, catalog, width), 2)
 
 
 def _check_without_data(recipe: Recipe, catalog: Catalog, reason: str) -> Findings:
-    """Two stand-ins for the data: what fits neither is a mistake, what fits one of them may fit the data.
+    """Try two stand-ins for the data: a recipe that fits one may fit the data, one that fits neither is wrong.
 
     Raises:
-        InputError: what fits neither.
+        InputError: the recipe fits neither.
     """
     unchecked = (STREAMS, f"the data: {reason}")
     failed: list[InputError] = []
@@ -111,7 +111,7 @@ def _build(recipe: Recipe, catalog: Catalog, info: DataInfo) -> tuple[str, ...]:
 
 
 def promised_streams(recipe: Recipe, catalog: Catalog, stand_in: int) -> dict[str, ModalitySpec]:
-    """Streams of the width that their extractor promises, or of a stand-in's."""
+    """Return streams with the widths that their extractors promise, or with the stand-in's width."""
     by_extractor = extracted(recipe)
     streams = {}
     for name in recipe.data.modalities:

@@ -20,6 +20,7 @@ from ercfw.recipe.toml import Tables
 from ercfw.results.comparison.confusion_counts import Array, count
 from ercfw.results.metrics_file import read_metrics
 from ercfw.results.model_file import About, read_about
+from ercfw.system.html_table import html_table
 
 KEYS = {"split", "conversation", "utterance", "speaker", "text"}
 """Columns that every table of predictions has."""
@@ -66,6 +67,24 @@ class FinishedRun:
 
     folder: Path
     metrics: Mapping[str, Any]
+
+    def _repr_html_(self) -> str:
+        """Return the scores as an HTML table, for notebooks."""
+        scores = [
+            (f"{target} {metric}", split, value)
+            for split, of_split in self.metrics["scores"].items()
+            for target, of_target in of_split.items()
+            for metric, value in of_target.items()
+            if isinstance(value, float)
+        ]
+        splits = dict.fromkeys(split for _, split, _ in scores)
+        points = {(name, split): f"{100 * value:.2f}" for name, split, value in scores}
+        rows = [
+            [name, *(points.get((name, split), "") for split in splits)] for name in dict.fromkeys(s[0] for s in scores)
+        ]
+        stamps = "".join(f" [{stamp}]" for stamp in self.metrics["stamps"])
+        title = f"{self.metrics['title']}: {self.metrics['variant']}, seed {self.metrics['seed']}{stamps}"
+        return html_table(title, ["score", *splits], rows)
 
     @cached_property
     def recipe(self) -> Tables:

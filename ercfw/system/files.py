@@ -11,16 +11,6 @@ from safetensors import SafetensorError
 from ercfw.errors import RunError
 
 
-def _ordinary_mode() -> int:
-    """What a new file may be, by the user's mask; it can be read only by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
-
-
-_ORDINARY = _ordinary_mode()
-
-
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary name beside ``path`` that takes its place when the block ends well.
@@ -31,8 +21,10 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+        mode = temporary.stat().st_mode & 0o777
         yield temporary
-        temporary.chmod(_ORDINARY)  # safetensors makes files that nobody else can read
+        temporary.chmod(mode)  # safetensors makes files that nobody else can read
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
         raise RunError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}") from error

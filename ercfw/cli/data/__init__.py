@@ -1,6 +1,6 @@
 """``ercfw data``: corpora and feature files."""
 
-# In the order in which --help tells them.
+# In the order in which --help lists them.
 from ercfw.cli.data import check, exchange, fetch, stats
 from ercfw.cli.data.app import data_app
 

@@ -1,4 +1,4 @@
-"""``ercfw data check``: what is wrong with a corpus."""
+"""``ercfw data check``."""
 
 import dataclasses
 import json
@@ -14,7 +14,7 @@ from ercfw.cli.data.dataset_argument import DataSettings, What, chosen_dataset
 def check(
     what: What, settings: DataSettings = None, no_plugin_files: NoPluginFiles = False, as_json: AsJson = False
 ) -> None:
-    """Look for what spoils results: ids, times, labels, values, and streams that were fitted on labels."""
+    """Find faults in a corpus: ids, times, labels, values, and streams that were fitted on labels."""
     dataset, warnings = chosen_dataset(what, settings, no_plugin_files)
     from ercfw.contract.stamps import SIMULATED
     from ercfw.data.audit.audit import check_corpus
@@ -24,13 +24,13 @@ def check(
 
     terminal = Terminal(quiet=as_json)
     if dataset.provenance.simulated:
-        terminal.banner(SIMULATED, f"{dataset.provenance.source}: nothing below is of a real corpus")
+        terminal.banner(SIMULATED, f"{dataset.provenance.source}: nothing below describes a real corpus")
     with terminal.progress() as bars:
         found = [*(Finding("doubtful", "reading", text) for text in warnings), *check_corpus(dataset, bars)]
     rows = [dataclasses.asdict(finding) for finding in found]
     if as_json:
-        said = {"source": dataset.provenance.source, "simulated": dataset.provenance.simulated, "findings": rows}
-        print(json.dumps(said, ensure_ascii=False))
+        printed = {"source": dataset.provenance.source, "simulated": dataset.provenance.simulated, "findings": rows}
+        print(json.dumps(printed, ensure_ascii=False))
     else:
         results_console().print(plain_table(rows))
         counts = {level: sum(finding.level == level for finding in found) for level in LEVELS}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ercfw.cli.app import plan
+from ercfw.cli.app import plan, select
 
 if TYPE_CHECKING:
     from ercfw.contract.interfaces import Dataset
@@ -19,10 +19,10 @@ DataSettings = Annotated[
 def chosen_dataset(
     what: str, overrides: list[str] | None, no_plugin_files: bool = False
 ) -> "tuple[Dataset, tuple[str, ...]]":
-    """A recipe's dataset, or that of this name, and what it warned of while it was read.
+    """Return the dataset of a recipe or of this name, and the warnings of reading it.
 
     Raises:
-        InputError: there is neither, or its settings are wrong.
+        InputError: there is no such recipe or dataset, or its settings are wrong.
     """
     from ercfw.data.load import read_dataset
     from ercfw.errors import InputError, in_recipe
@@ -35,7 +35,7 @@ def chosen_dataset(
     if what not in catalog.names("dataset"):
         if is_folder(Path(what)):
             raise InputError.at(what, "is a folder", f"name its dataset first: meld data.root={what}")
-        (job,) = plan(what, overrides, ["base"], None, None, no_plugin_files)
+        (job,) = plan(*select(what, overrides, None, None, None, no_plugin_files))
         with in_recipe(job.where):
             return read_dataset(job.recipe.data, job.catalog)
     tables = parse_overrides(overrides or [])

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from ercfw.cli.app import AsJson, NoPluginFiles, check_folder, results_console
+from ercfw.cli.app import AsJson, NoPluginFiles, results_console
 from ercfw.cli.data.app import data_app
 from ercfw.cli.data.dataset_argument import DataSettings, What, chosen_dataset
 from ercfw.errors import InputError
+from ercfw.system.writable import check_folder
 
 LayoutName = Annotated[str, typer.Argument(help="How the files are laid out: 'ercfw ls layout'.", metavar="LAYOUT")]
 
@@ -19,11 +20,11 @@ def import_(
     layout: LayoutName,
     path: Annotated[Path, typer.Argument(help="Their folder, or one of them.")],
     to: Annotated[Path, typer.Option(help="The corpus' folder, with its annotations.")],
-    corpus: Annotated[str | None, typer.Option(help="The dataset's name, if the files do not tell.")] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Write over feature files that are there.")] = False,
+    corpus: Annotated[str | None, typer.Option(help="The dataset's name, if the files do not show it.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite existing feature files.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring feature files of other projects into the feature store, after proving whose rows they are."""
+    """Import feature files of other projects, after checking which utterance each row belongs to."""
     check_folder("--to", to)
     from ercfw.data.exchange.importer import import_features
     from ercfw.registry.catalog import load_catalog
@@ -47,9 +48,9 @@ def export(
     what: What,
     settings: DataSettings = None,
     layout: Annotated[str, typer.Option(help="How the files are laid out: 'ercfw ls layout'.")] = "mmgcn",
-    to: Annotated[Path, typer.Option(help="The folder that they are written to.")] = Path("export"),
+    to: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("export"),
     stream: Annotated[list[str] | None, typer.Option(help="SLOT=MODALITY fills a slot; repeatable.")] = None,
-    without: Annotated[list[str] | None, typer.Option(help="A slot that is left out; repeatable.")] = None,
+    without: Annotated[list[str] | None, typer.Option(help="A slot to leave out; repeatable.")] = None,
     no_plugin_files: NoPluginFiles = False,
     as_json: AsJson = False,
 ) -> None:

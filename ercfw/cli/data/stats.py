@@ -1,4 +1,4 @@
-"""``ercfw data stats``: the figures of a corpus."""
+"""``ercfw data stats``."""
 
 import json
 from pathlib import Path
@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from ercfw.cli.app import AsJson, NoPluginFiles, check_folder, results_console
+from ercfw.cli.app import AsJson, NoPluginFiles, results_console
 from ercfw.cli.data.app import data_app
 from ercfw.cli.data.dataset_argument import DataSettings, What, chosen_dataset
+from ercfw.system.writable import check_folder
 
 
 @data_app.command(epilog="ercfw data stats meld data.root=data/meld --picture meld.png")
@@ -38,8 +39,8 @@ def stats(
 
         draw_corpus(picture, found, about.source, about.simulated)
     if as_json:
-        said = {"source": about.source, "simulated": about.simulated, "splits": figures.as_json(found)}
-        print(json.dumps(said, ensure_ascii=False))
+        printed = {"source": about.source, "simulated": about.simulated, "splits": figures.as_json(found)}
+        print(json.dumps(printed, ensure_ascii=False))
         return
     stamp = f"{SIMULATED}: " if about.simulated else ""
     print(f"{stamp}{about.source}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from statistics import mean, stdev
 from typing import Any
 
@@ -11,6 +12,7 @@ from ercfw.errors import InputError
 from ercfw.results.comparison.confusion_counts import WHOLE, Array, Score, of_class
 from ercfw.results.comparison.significance import FEWEST_SEEDS, Difference, differences
 from ercfw.results.finished_run import Group
+from ercfw.system.html_table import html_table
 
 MEGABYTE = 1e6
 BOLD = (
@@ -33,6 +35,9 @@ class Cell:
     mean: float
     deviation: float | None = None
     is_best: bool = False
+
+    def __str__(self) -> str:
+        return f"{100 * self.mean:.2f}" + (f" ± {100 * self.deviation:.2f}" if self.deviation is not None else "")
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,16 @@ class ResultTable:
     protocol: str
     stamps: Sequence[str] = ()
     notes: Sequence[str] = field(default=())
+
+    def _repr_html_(self) -> str:
+        """Return the table as HTML, for notebooks."""
+        stamps = "".join(f" [{stamp}]" for stamp in self.stamps)
+        rows = [[line.name, *(str(cell) if cell is not None else "-" for cell in line.cells)] for line in self.lines]
+        bold = {
+            (y, x) for y, line in enumerate(self.lines) for x, cell in enumerate(line.cells, 1) if cell and cell.is_best
+        }
+        notes = "".join(f"<p>{escape(note)}</p>" for note in (*self.meaning, *self.notes))
+        return html_table(f"{self.title}: {self.target}, {self.split}{stamps}", ["", *self.columns], rows, bold) + notes
 
     @property
     def meaning(self) -> list[str]:

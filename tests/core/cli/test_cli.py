@@ -76,7 +76,7 @@ def test_ctrl_c_ends_with_one_line_and_1(monkeypatch, cli, tiny_recipe):
     monkeypatch.setattr("ercfw.experiment.run_all.run_jobs", interrupted)
     ended = cli("run", tiny_recipe())
     assert ended.code == 1
-    assert "--resume goes on" in ended.err
+    assert "--resume continues" in ended.err
 
 
 def test_validate_tells_variants_warnings_and_what_it_could_not_check(cli, tiny_recipe):

@@ -7,10 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
+
+from ercfw.experiment.request import read_request
 
 VARIANTS = """
 [[variant]]
@@ -39,6 +42,10 @@ def wait_for(condition, seconds=120):
     while not condition():
         assert time.monotonic() < until, "nothing happened"
         time.sleep(0.05)
+
+
+def request_of(worker):
+    return read_request(Path(worker.cmdline()[-2]).read_text())
 
 
 def done(folder):
@@ -108,7 +115,7 @@ def test_what_is_stopped_is_gone_on_with(tiny_recipe, tmp_path):
     process.terminate()
     _, said = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "stopped; what is done is kept" in said
+    assert "stopped; finished runs and steps are kept; the same command continues" in said
     assert "Traceback" not in said
     gone, alive = psutil.wait_procs(children, timeout=10)
     assert gone
@@ -136,7 +143,7 @@ def test_a_run_whose_process_is_killed_fails_alone(tiny_recipe, tmp_path):
     victim = next(
         child
         for child in psutil.Process(process.pid).children(recursive=True)
-        if any(word == "--seeds=1," for word in child.cmdline())
+        if "ercfw.experiment.worker" in child.cmdline() and request_of(child).seed == 1
     )
     victim.kill()
     printed, _ = process.communicate(timeout=200)

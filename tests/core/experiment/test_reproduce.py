@@ -39,7 +39,7 @@ def test_it_has_as_many_threads_as_the_first(cli, run):
     finally:
         torch.set_num_threads(before)
     path.write_text(json.dumps({**environment, "threads": 0}))
-    cli("reproduce", run).check(2, "environment.json: is not what a run left")
+    cli("reproduce", run).check(2, "environment.json: was not written by a run")
 
 
 def test_other_versions_are_listed(cli, run):
@@ -50,8 +50,8 @@ def test_other_versions_are_listed(cli, run):
     path.write_text(json.dumps(environment))
     ended = cli("reproduce", run)
     assert ended.code == 0, ended.err
-    assert re.search(r"torch: 1.0 then, [\d.]+\S* now", ended.out)
-    assert "plugin mine: 0.3 then, none now" in ended.out
+    assert re.search(r"torch: 1.0 before, [\d.]+\S* now", ended.out)
+    assert "plugin mine: 0.3 before, none now" in ended.out
 
 
 def test_numbers_that_do_not_come_back_end_with_1(cli, run):
@@ -59,7 +59,7 @@ def test_numbers_that_do_not_come_back_end_with_1(cli, run):
     (run / "recipe.toml").write_text(re.sub(r"(?m)^lr = .*", "lr = 0.3", recipe))
     ended = cli("reproduce", run)
     assert ended.code == 1
-    assert "the numbers did not come back" in ended.out
+    assert "the numbers are not the same" in ended.out
     assert "Traceback" not in ended.err
 
 
@@ -69,13 +69,13 @@ def test_other_data_is_refused(cli, run):
     environment["data"]["source"] = "MELD, three files"
     environment["data"]["simulated"] = False
     path.write_text(json.dumps(environment))
-    cli("reproduce", run).check(2, "cannot be reproduced: its data was another: MELD, three files; now it is simulated")
+    cli("reproduce", run).check(2, "cannot be reproduced: its data has changed: MELD, three files; now it is simulated")
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"python": 3}'])
 def test_a_folder_that_no_run_left_like_this(cli, run, content):
     (run / "environment.json").write_text(content)
-    cli("reproduce", run).check(2, "environment.json: is not what a run left")
+    cli("reproduce", run).check(2, "environment.json: was not written by a run")
 
 
 def test_several_runs_are_not_one(cli, run, tiny_recipe):

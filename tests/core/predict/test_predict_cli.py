@@ -73,7 +73,7 @@ def test_a_file_is_written_and_never_over_another_unasked(shelf, cli, terminal, 
     first = out.read_text()
     assert len(list(csv.DictReader(first.splitlines(keepends=True)))) == len(TEXTS)
     out.write_text("mine")
-    cli("predict", shelf.causal, terminal, "--out", out).check(2, "is there already..--force")
+    cli("predict", shelf.causal, terminal, "--out", out).check(2, "exists..--force")
     assert out.read_text() == "mine"
     cli("predict", shelf.causal, terminal, "--out", out, "--force").check(0)
     assert out.read_text() == first

@@ -56,7 +56,7 @@ def test_a_process_that_is_killed_is_named_and_the_run_goes_on(recipe, tmp_path)
     assert "Traceback" not in killed.stderr
     resumed = two(recipe, "--resume")
     assert resumed.returncode == 0, resumed.stderr
-    assert "going on after epoch" in resumed.stderr
+    assert "resuming after epoch" in resumed.stderr
     assert len((tmp_path / "runs/tiny/base/seed-0/history.jsonl").read_text().splitlines()) == 4
 
 

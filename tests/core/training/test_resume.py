@@ -89,7 +89,7 @@ def test_killed_and_resumed_is_the_same_as_never_stopped(cli, recipe, whole, tmp
     (folder / ".state.safetensors.1.tmp").write_bytes(b"half a file of the killed run")
     resumed = cli("run", recipe, "--resume")
     assert resumed.code == 0, resumed.err
-    assert "going on after epoch 2" in resumed.err
+    assert "resuming after epoch 2" in resumed.err
     assert "epoch 2/5" not in resumed.err
     assert left(folder) == whole
     assert not (folder / "state.safetensors").exists()
@@ -113,7 +113,7 @@ def test_ctrl_c_ends_in_one_message_and_nothing_is_lost(cli, recipe, interrupt, 
     assert stopped.code == 1
     assert "Traceback" not in stopped.err
     (message,) = [line for line in stopped.err.splitlines() if "stopped" in line]
-    assert "--resume goes on" in message
+    assert "--resume continues" in message
     folder = tmp_path / "runs/tiny/base/seed-0"
     state = load_state(folder / "state.safetensors")
     assert len(state["history"]) == 4
@@ -121,7 +121,7 @@ def test_ctrl_c_ends_in_one_message_and_nothing_is_lost(cli, recipe, interrupt, 
     interrupt.delenv("STOP_IN")
     resumed = cli("run", recipe, SELDOM, "--resume")
     assert resumed.code == 0
-    assert "going on after epoch 4, step 1 of the next" in resumed.err
+    assert "resuming after epoch 4, step 1 of the next" in resumed.err
     assert cli("run", recipe, SELDOM, "--out", "whole").code == 0
     assert left(folder) == left(tmp_path / "whole/tiny/base/seed-0")
 
@@ -172,7 +172,7 @@ def test_a_damaged_state_is_told_and_the_one_before_is_used(cli, recipe, whole, 
     assert "warning: " in resumed.err
     assert "state.safetensors: cannot be" in resumed.err
     assert "resuming from the previous checkpoint" in resumed.err
-    assert "going on after epoch 2\n" in resumed.err
+    assert "resuming after epoch 2\n" in resumed.err
     assert left(folder) == whole
 
 

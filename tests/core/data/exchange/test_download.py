@@ -242,7 +242,7 @@ main()
     os.kill(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "stopped; what came is kept: the same command goes on" in said
+    assert "stopped; downloaded data is kept; the same command continues" in said
     assert "Traceback" not in said
     assert part.stat().st_size == len(CONTENT) // 2
     assert fetch(PublicFile("good/x", blob_id(tmp_path / "whole"), "public/x.pkl"), server.address, tmp_path / "meld",

@@ -81,8 +81,8 @@ def test_a_file_that_is_gone(served, cli, tmp_path):
 
 
 def test_unknown_corpora(cli):
-    cli("data", "fetch", "melt").check(2, "fetch melt: no public files are known of it..did you mean 'meld'?")
-    cli("data", "fetch", "table").check(2, "no public files are known of it")
+    cli("data", "fetch", "melt").check(2, "fetch melt: no public files are known for it..did you mean 'meld'?")
+    cli("data", "fetch", "table").check(2, "no public files are known for it")
 
 
 def test_the_pinned_files_of_the_real_corpora(real_data):

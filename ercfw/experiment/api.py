@@ -1,0 +1,228 @@
+"""Training, comparing and reporting from Python: ``ercfw.run``, ``ablate``, ``compare`` and ``write_report``."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from ercfw.errors import InputError
+from ercfw.experiment.ablate import Ablation, plan_ablation, run_ablation
+from ercfw.experiment.arguments import (
+    Override,
+    RecipeArgument,
+    Seeds,
+    choose_seeds,
+    make_selection,
+    open_recipe,
+)
+from ercfw.experiment.compare import Comparison, compare_groups
+from ercfw.experiment.plan import Job, Selection, plan_jobs
+from ercfw.experiment.run_all import RunOptions, run_jobs
+from ercfw.experiment.write_report import default_path, write_page
+from ercfw.recipe.recipe_file import RecipeFile
+from ercfw.results.finished_run import FinishedRun, Group, find_groups
+from ercfw.system.process_setup import own_accelerate_state, set_up_process
+from ercfw.system.signals import Stopped
+from ercfw.system.terminal import Terminal
+from ercfw.system.writable import check_folder
+
+MOST_FOLDS = 99
+
+RunArgument = str | Path | FinishedRun
+"""A finished run, or the folder of a run, of a variant or of a recipe."""
+
+
+def run(
+    recipe: RecipeArgument,
+    *overrides: Override,
+    variants: str | Sequence[str] = "base",
+    seeds: Seeds = None,
+    out: str | Path = "runs",
+    drop: Sequence[str] = (),
+    cross_fit: int = 0,
+    resume: bool = False,
+    force: bool = False,
+    plugin_files: bool = True,
+    quiet: bool = True,
+) -> list[FinishedRun]:
+    """Train a recipe, score it, and write the same folders as ``ercfw run``.
+
+    Runs that have finished before are not run again; their results are returned.
+
+    Args:
+        recipe: the path of a recipe, the name of a shipped one, or a recipe's tables.
+        overrides: settings as on the command line (``"train.lr=3e-4"``), or as a mapping (``{"train.lr": 3e-4}``).
+        variants: names of variants, or ``"all"``; ``"base"`` is the recipe itself.
+        seeds: how many seeds, or a list of them; the recipe's by default.
+        out: the folder of all runs.
+        drop: dotted paths of tables or keys to remove from the recipe.
+        cross_fit: run each variant also without each of so many parts of the training split; 0 = do not.
+        resume: continue runs that were stopped.
+        force: run again what has finished or was stopped.
+        plugin_files: whether the recipe's plugin files may be executed.
+        quiet: show only warnings.
+
+    Returns:
+        The finished runs, variant by variant and seed by seed.
+
+    Raises:
+        InputError: the recipe, a setting or the data is wrong; the message lists every mistake.
+        RunError: a run failed.
+        KeyboardInterrupt: the run was interrupted; its checkpoint is saved, and ``resume=True`` continues it.
+    """
+    if resume and force:
+        raise InputError.at("resume and force", "one continues a run, the other starts it anew", "one of them")
+    terminal, folder = Terminal(quiet=quiet), Path(out)
+    jobs = plan_jobs(*_select(recipe, overrides, variants, seeds, drop, plugin_files, cross_fit))
+    _show_plugin_files(jobs, terminal)
+    check_folder("out", folder)
+    set_up_process()
+    with _as_keyboard_interrupt(), own_accelerate_state():
+        return run_jobs(jobs, RunOptions(folder, resume, force), terminal)
+
+
+def ablate(
+    recipe: RecipeArgument,
+    *overrides: Override,
+    variants: str | Sequence[str] = "all",
+    seeds: Seeds = 5,
+    folds: int | None = None,
+    out: str | Path = "runs",
+    drop: Sequence[str] = (),
+    plugin_files: bool = True,
+    quiet: bool = True,
+) -> Ablation:
+    """Run every variant with every seed in parallel processes, and compare them, as ``ercfw ablate`` does.
+
+    The same call continues an ablation that was interrupted. A run that fails does not stop the others.
+
+    Args:
+        recipe: the path of a recipe, the name of a shipped one, or a recipe's tables.
+        overrides: settings; ``run.workers=8``, ``run.executor=slurm`` and the like say where the runs are done.
+        variants: names of variants, or ``"all"``; the first one is the reference.
+        seeds: how many seeds, or a list of them.
+        folds: split the data into so many folds (3 to 99); each is test once, and scores are of all.
+        out: the folder of all runs.
+        drop: dotted paths of tables or keys to remove from the recipe.
+        plugin_files: whether the recipe's plugin files may be executed.
+        quiet: show only warnings.
+
+    Returns:
+        The finished runs by variant, the tables, and the reasons of failures.
+
+    Raises:
+        InputError: the recipe, a setting or the data is wrong; the message lists every mistake.
+        KeyboardInterrupt: the ablation was interrupted.
+    """
+    if folds is not None and not 3 <= folds <= MOST_FOLDS:
+        raise InputError.at("folds", f"{folds} is not from 3 to {MOST_FOLDS}")
+    terminal, folder = Terminal(quiet=quiet), Path(out)
+    source, selection = _select(recipe, overrides, variants, seeds, drop, plugin_files)
+    tasks = plan_ablation(source, selection, folder, folds)
+    _show_plugin_files([task.job for task in tasks], terminal)
+    check_folder("out", folder)
+    with _as_keyboard_interrupt():
+        return run_ablation(tasks, folder, terminal)
+
+
+def compare(*runs: RunArgument, split: Literal["test", "dev"] = "test", side_by_side: bool = False) -> Comparison:
+    """Compare finished runs, as ``ercfw compare`` does.
+
+    Args:
+        runs: finished runs, or folders of runs, variants or recipes; at least two variants in all.
+        split: the split whose scores are compared.
+        side_by_side: give each recipe a column of its own, so that data and protocols may differ.
+
+    Returns:
+        The tables, one per target; ``write`` saves them as Markdown, LaTeX and CSV.
+
+    Raises:
+        InputError: the runs cannot be compared.
+    """
+    if split not in ("test", "dev"):
+        raise InputError.at("split", f"there is no split '{split}' to compare", "'test' or 'dev'")
+    return compare_groups(_groups(runs), split, side_by_side)
+
+
+def write_report(
+    *runs: RunArgument,
+    out: str | Path | None = None,
+    pictures: str | Path | None = None,
+    plugin_files: bool = True,
+    quiet: bool = True,
+) -> Path:
+    """Write one HTML page about finished runs, as ``ercfw report`` does.
+
+    Args:
+        runs: finished runs, or folders of runs, variants or recipes.
+        out: the file; ``report.html`` in the folder that the runs have in common by default.
+        pictures: a folder for every picture, as PNG and SVG.
+        plugin_files: whether the runs' plugin files may be executed, which attention needs.
+        quiet: show only warnings.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        InputError: the runs cannot be compared, or their files cannot be read.
+    """
+    groups = _groups(runs)
+    path = Path(out) if out is not None else default_path([_folder(each) for each in runs])
+    folder = Path(pictures) if pictures is not None else None
+    check_folder("out", path.absolute().parent)
+    if folder is not None:
+        check_folder("pictures", folder)
+    with Terminal(quiet=quiet).progress() as bars:
+        write_page(groups, path, bars.or_lines, plugin_files, folder)
+    return path
+
+
+def _select(
+    recipe: RecipeArgument,
+    overrides: Sequence[Override],
+    variants: str | Sequence[str],
+    seeds: Seeds,
+    drop: Sequence[str],
+    plugin_files: bool,
+    cross_fit: int = 0,
+) -> tuple[RecipeFile, Selection]:
+    source = open_recipe(recipe)
+    chosen = choose_seeds(seeds, source.tables.get("seeds"))
+    return source, make_selection(
+        source,
+        overrides,
+        variants=variants,
+        seeds=chosen,
+        drop=drop,
+        plugin_files=plugin_files,
+        cross_fit=cross_fit,
+    )
+
+
+def _show_plugin_files(jobs: Sequence[Job], terminal: Terminal) -> None:
+    for path in sorted({path for job in jobs for path in job.plugin_files}):
+        terminal.info(f"ran plugin file {path}")
+
+
+def _groups(runs: Sequence[RunArgument]) -> list[Group]:
+    if not runs:
+        raise InputError.at("runs", "none is given", "a finished run, or the folder of runs")
+    return find_groups([_folder(each) for each in runs])
+
+
+def _folder(run: RunArgument) -> Path:
+    if isinstance(run, FinishedRun):
+        return run.folder
+    if isinstance(run, (str, Path)):
+        return Path(run)
+    what = f"should be a finished run or a folder, not {type(run).__name__}"
+    raise InputError.at("runs", what, "compare(*runs), with an asterisk, for a list")
+
+
+@contextmanager
+def _as_keyboard_interrupt() -> Iterator[None]:
+    """Raise what notebooks expect when a run is interrupted after its checkpoint is saved."""
+    try:
+        yield
+    except Stopped:
+        raise KeyboardInterrupt from None

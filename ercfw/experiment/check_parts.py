@@ -1,0 +1,79 @@
+"""Conformance checks of installed parts, found by name, as ``ercfw check`` runs them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ercfw.contract.data_info import StreamKind
+from ercfw.errors import InputError, did_you_mean
+from ercfw.registry.catalog import Catalog, Component
+from ercfw.registry.options import read_options
+from ercfw.testing import CHECKS, Report, check_part
+
+
+@dataclass(frozen=True)
+class CheckSettings:
+    """What the checks use.
+
+    Attributes:
+        reads: the kind of streams that an encoder or a model reads.
+        dims: the modalities that are read, and their widths; none = the checks' own.
+        clip: a video or sound file for an extractor.
+        slow: whether checks run that take seconds.
+    """
+
+    reads: StreamKind = "vector"
+    dims: Mapping[str, Any] | None = None
+    clip: Path | None = None
+    slow: bool = False
+
+
+def check_named(name: str, options: Mapping[str, Any], catalog: Catalog, settings: CheckSettings) -> list[Report]:
+    """Check every part of this name, or of this ``KIND/NAME``.
+
+    Args:
+        name: the part's name.
+        options: its options, by name.
+        catalog: where the part is looked up.
+        settings: what the checks use.
+
+    Raises:
+        InputError: there is no such part, or an option or a width is not valid.
+    """
+    found = _find(name, catalog)
+    for key, width in (settings.dims or {}).items():
+        if not isinstance(width, int) or width < 1:
+            raise InputError.at(f"--modality {key}", f"'{width}' is no width", "text=64")
+    if options and len(found) > 1:
+        kinds = ", ".join(f"{component.kind}/{name}" for component in found)
+        raise InputError.at(f"check {name}", "options are of one part, and there are several", kinds)
+    read = [read_options(c.made_by, options, f"check {name}") if c.kind != "metric" else ({}, []) for c in found]
+    if any(mistakes for _, mistakes in read):
+        raise InputError([mistake for _, mistakes in read for mistake in mistakes])
+    return [
+        check_part(
+            component.kind,
+            component.made_by,
+            {key: values[key] for key in options},
+            reads=settings.reads,
+            dims=settings.dims or None,
+            clip=settings.clip,
+            slow=settings.slow,
+        )
+        for component, (values, _) in zip(found, read, strict=True)
+    ]
+
+
+def _find(name: str, catalog: Catalog) -> list[Component]:
+    where = f"check {name}"
+    kind, slash, bare = name.rpartition("/")
+    if slash and kind not in CHECKS:
+        raise InputError.at(where, f"there is no kind '{kind}'", did_you_mean(kind, CHECKS))
+    if slash:
+        return [catalog.find(kind, bare, where)]
+    found = [catalog.find(each, name, where) for each in CHECKS if name in catalog.names(each)]
+    if not found:
+        names = sorted({component for each in CHECKS for component in catalog.names(each)})
+        raise InputError.at(where, "there is no such part", catalog.instead(name, names))
+    return found

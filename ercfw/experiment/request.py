@@ -1,0 +1,117 @@
+"""Typed requests to a worker process and its typed result; both travel as JSON."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import ConfigDict, Field, TypeAdapter
+
+from ercfw.experiment.plan import Selection
+from ercfw.recipe.overrides import merge
+from ercfw.recipe.recipe_file import RecipeFile
+from ercfw.recipe.toml import Tables
+from ercfw.system.validation import Strict, as_json
+
+
+class _Request(Strict):
+    """What every request says about the recipe.
+
+    Attributes:
+        recipe: the recipe's file, which names the runs and which plugin files are relative to.
+        tables: what is in it, the variants among them; the file is not read again.
+        variant: the one that is run.
+        overrides: tables laid over it.
+        dropped: dotted paths removed from it.
+        allow_plugin_files: whether the recipe's plugin files may be executed.
+        out: the folder of all runs.
+    """
+
+    model_config = ConfigDict(ser_json_inf_nan="constants")
+
+    recipe: Path
+    tables: Tables
+    variant: str
+    overrides: Tables
+    dropped: tuple[str, ...]
+    allow_plugin_files: bool
+    out: Path
+
+    @classmethod
+    def make(cls, source: RecipeFile, selection: Selection, variant: str, out: Path, **more: Any) -> Self:
+        """Build a request for one variant of a selection."""
+        return cls(
+            recipe=source.path,
+            tables=_in_json(source.tables),
+            variant=variant,
+            overrides=_in_json(selection.overrides or {}),
+            dropped=tuple(selection.dropped),
+            allow_plugin_files=selection.allow_plugin_files,
+            out=out,
+            **more,
+        )
+
+    @property
+    def source(self) -> RecipeFile:
+        """The recipe's file, as the parent process read it."""
+        return RecipeFile(self.recipe, self.tables)
+
+    def select(self, seeds: tuple[int, ...] | None) -> Selection:
+        """Return the selection of the parent process, narrowed to the variant and these seeds."""
+        return Selection((self.variant,), seeds, self.overrides, self.dropped, self.allow_plugin_files)
+
+
+class RunRequest(_Request):
+    """Train and score one variant with one seed, or continue it.
+
+    Attributes:
+        seed: of the run.
+    """
+
+    kind: Literal["run"] = "run"
+    seed: int
+
+
+class SearchRequest(_Request):
+    """Add trials to a search that other workers share.
+
+    Attributes:
+        storage: the database with the trials; None = a file in the search's folder.
+    """
+
+    kind: Literal["search"] = "search"
+    storage: str | None
+
+    def with_seed(self, seed: int) -> "SearchRequest":
+        """Return the request of one worker, which draws trials by a seed of its own."""
+        overrides = merge(self.overrides, {"run": {"workers": 1}, "tune": {"seed": seed}})
+        return self.model_copy(update={"overrides": overrides})
+
+
+Request = RunRequest | SearchRequest
+
+
+class WorkerResult(Strict):
+    """How a worker ended.
+
+    Attributes:
+        exit_code: as the same command would have: 0, 1 for a failure, 2 for wrong input.
+        errors: messages for the user; none when it succeeded or was stopped.
+    """
+
+    exit_code: int
+    errors: tuple[str, ...] = ()
+
+
+_REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="kind")])
+
+
+def read_request(text: str) -> Request:
+    """Read the request that ``model_dump_json`` wrote."""
+    return _REQUEST.validate_json(text)
+
+
+def _in_json(tables: Mapping[str, Any]) -> Tables:
+    """Return tables as a recipe's checks read them: dates are strings."""
+    plain: Tables = json.loads(as_json(tables))
+    return plain

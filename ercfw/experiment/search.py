@@ -1,0 +1,90 @@
+"""A search of a recipe's settings: what it tries, checked before it starts."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ercfw.errors import InputError
+from ercfw.experiment.plan import Job, Selection, plan_jobs
+from ercfw.recipe.overrides import merge, parse_overrides
+from ercfw.recipe.recipe_file import RecipeFile, slug
+from ercfw.recipe.search_space import Range, Tune
+from ercfw.recipe.toml import Tables
+from ercfw.system.writable import check_folder
+
+EXAMPLE = '[tune.space] "train.lr" = { low = 1e-5, high = 1e-3, log = true }'
+
+
+@dataclass(frozen=True)
+class Search:
+    """The variant of a recipe whose settings are searched.
+
+    Attributes:
+        source: the recipe's file.
+        selection: its variant, one seed, and the settings laid over it.
+        job: the recipe before the search.
+        settings: its ``[tune]``.
+        folder: where trials, their storage and the best recipe are written.
+        storage: a database that workers share, as SQLAlchemy names it; None = a file in ``folder``.
+    """
+
+    source: RecipeFile
+    selection: Selection
+    job: Job
+    settings: Tune
+    folder: Path
+    storage: str | None = None
+
+    @property
+    def variant(self) -> str:
+        """The variant that is searched."""
+        return self.job.variant
+
+    def plan(self, values: Mapping[str, Any]) -> Job:
+        """Plan a trial with these values.
+
+        Raises:
+            InputError: a value is not valid.
+        """
+        overrides = merge(self.selection.overrides or {}, as_tables(values))
+        (job,) = plan_jobs(self.source, replace(self.selection, overrides=overrides))
+        return job
+
+
+def make_search(source: RecipeFile, selection: Selection, out: Path, storage: str | None) -> Search:
+    """Prepare the search of one variant, with the first of the recipe's seeds.
+
+    Raises:
+        InputError: the recipe is wrong or has no ``[tune]``, or the folder cannot be written to.
+    """
+    (job,) = plan_jobs(source, selection)
+    if job.recipe.tune is None:
+        raise InputError.at(f"{job.where}: [tune]", "is missing", EXAMPLE)
+    check_folder("--out", out)
+    one_seed = replace(selection, seeds=job.recipe.seeds[:1])
+    return Search(source, one_seed, job, job.recipe.tune, out / job.name / f"tune-{slug(job.variant)}", storage)
+
+
+def check_space(search: Search) -> None:
+    """Check both ends of every range and each choice alone, so that a wrong one is found before the search starts.
+
+    Raises:
+        InputError: a key or value is not valid, or the protocol selects epochs on test.
+    """
+    if search.job.recipe.train.protocol != "dev":
+        what = f"the protocol is {search.job.recipe.train.protocol}, which chooses on test"
+        raise InputError.at("[tune]", what, 'train.protocol = "dev"')
+    for key, space in search.settings.space.items():
+        for value in (space.low, space.high) if isinstance(space, Range) else space.choices:
+            try:
+                search.plan({key: value})
+            except InputError as error:
+                first = error.mistakes[0]
+                raise InputError.at(f"[tune.space] {key} = {json.dumps(value)}", f"{first.what}", first.mend) from error
+
+
+def as_tables(values: Mapping[str, Any]) -> Tables:
+    """Return values by dotted key as tables."""
+    return parse_overrides(f"{key}={json.dumps(value)}" for key, value in values.items())

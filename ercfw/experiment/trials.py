@@ -1,0 +1,161 @@
+"""The trials of a search, by Optuna: each is a run that is scored on dev and never reads test."""
+
+import hashlib
+import json
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from accelerate import Accelerator
+
+from ercfw.contract.hooks import Epoch
+from ercfw.data.load import Data, read_dataset
+from ercfw.errors import ErcfwError, InputError, RunError
+from ercfw.experiment.plan import Job
+from ercfw.experiment.run import Run
+from ercfw.experiment.run_all import announce_data, load, make_accelerator
+from ercfw.experiment.search import Search
+from ercfw.recipe.search_space import Choices, Range
+from ercfw.results.run_folder import RunFolder
+from ercfw.system.process_setup import deterministic
+from ercfw.system.terminal import Terminal
+
+if TYPE_CHECKING:
+    import optuna
+
+MOST_FAILURES = 3
+"""Failed trials, before any has finished, that end the search."""
+HEARTBEAT = 60
+"""Seconds after which a worker without a sign of life counts as killed."""
+HEAVY = (
+    "model.safetensors",
+    "embeddings.safetensors",
+    "predictions.csv",
+    "state.safetensors",
+    "state.previous.safetensors",
+)
+"""Files of a trial that are deleted."""
+
+
+def open_study(search: Search) -> "optuna.Study":
+    """Open the study of a search, with its finished trials.
+
+    Raises:
+        InputError: Optuna is missing, or its storage cannot be opened.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise InputError.at("ercfw tune", "needs optuna", "pip install 'ercfw[tune]'") from error
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    search.folder.mkdir(parents=True, exist_ok=True)
+    url = search.storage or f"sqlite:///{(search.folder / 'trials.db').absolute()}"
+    space = json.dumps({key: each.model_dump(mode="json") for key, each in search.settings.space.items()})
+    searched = hashlib.sha256((search.job.key + space).encode()).hexdigest()
+    name = f"{search.job.name}, {search.job.variant}, {searched[:12]}"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # of the heartbeat
+            storage = optuna.storages.RDBStorage(url, heartbeat_interval=HEARTBEAT)
+        study = optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
+    except Exception as error:
+        raise InputError.at(
+            f"--storage {url}", f"cannot be opened: {type(error).__name__}", "sqlite:///FILE"
+        ) from error
+    pruners = {"median": optuna.pruners.MedianPruner(), "none": optuna.pruners.NopPruner()}
+    study.pruner = pruners[search.settings.pruner]
+    # A resumed search must not draw the values that it has drawn before.
+    study.sampler = optuna.samplers.TPESampler(seed=search.settings.seed + len(study.trials))
+    return study
+
+
+def finished(study: "optuna.Study") -> int:
+    """Return how many trials were scored or pruned."""
+    return sum(trial.state.name in ("COMPLETE", "PRUNED") for trial in study.trials)
+
+
+def run_trials(search: Search, study: "optuna.Study", terminal: Terminal) -> None:
+    """Run trials until the study has as many as requested; other workers may add to it at the same time.
+
+    A trial that fails is reported, and the next one starts.
+
+    Raises:
+        RunError: three trials failed before any finished, or as many failed as were requested.
+    """
+    accelerator = make_accelerator([search.job.recipe])
+    objective = _make_objective(search, accelerator, terminal)
+    failures: list[str] = []
+
+    def show(study: "optuna.Study", trial: "optuna.trial.FrozenTrial") -> None:
+        best = f", best {100 * study.best_value:.2f}" if any(t.state.name == "COMPLETE" for t in study.trials) else ""
+        score = f"{100 * trial.value:.2f}" if trial.value is not None else "-"
+        values = ", ".join(f"{key} = {value}" for key, value in trial.params.items())
+        terminal.info(f"trial {trial.number}: {trial.state.name.lower()}, {score} on dev{best}  ({values})")
+
+    with deterministic(accelerator.device.type), terminal.progress() as bars:
+        while (done := finished(study)) < search.settings.trials:
+            bars("trials", done, search.settings.trials)
+            try:
+                study.optimize(objective, n_trials=1, callbacks=[show], catch=())
+            except ErcfwError as error:
+                failures.append(str(error))
+                terminal.warning(f"trial failed: {error}")
+                if len(failures) >= MOST_FAILURES and not finished(study):
+                    raise RunError("three trials failed, and none came to an end") from error
+                if len(failures) >= search.settings.trials:
+                    raise RunError(f"{len(failures)} trials failed, as many as were to be run") from error
+        bars("trials", search.settings.trials, search.settings.trials)
+
+
+def _make_objective(search: Search, accelerator: Accelerator, terminal: Terminal) -> "Callable[[optuna.Trial], float]":
+    """Return what Optuna maximizes: the selected dev score of a run with a trial's values."""
+    loaded: dict[str, Data] = {}
+    announced: set[str] = set()
+
+    def objective(trial: "optuna.Trial") -> float:
+        job = search.plan({key: _suggest(trial, key, space) for key, space in search.settings.space.items()})
+        if job.shared_data not in loaded:
+            loaded.clear()
+            loaded[job.shared_data] = _without_test(job, terminal, announced)
+        folder = RunFolder(search.folder / f"trial-{trial.number}", job.key)
+        data, silent = loaded[job.shared_data], Terminal(quiet=True, silent=True)
+        with folder.reserved():
+            run = Run(accelerator, job, job.recipe.seeds[0], data, folder, silent, _watch(trial))
+            try:
+                metrics = run.execute(resuming=False).metrics
+            finally:
+                accelerator.free_memory()
+                for name in HEAVY:
+                    (folder.path / name).unlink(missing_ok=True)
+        trial.set_user_attr("stamps", metrics["stamps"])
+        target, _, metric = metrics["select"].partition(".")
+        return float(metrics["scores"]["dev"][target][metric])
+
+    return objective
+
+
+def _suggest(trial: "optuna.Trial", key: str, space: Range | Choices) -> Any:
+    if isinstance(space, Choices):
+        return trial.suggest_categorical(key, space.choices)
+    if isinstance(space.low, int) and isinstance(space.high, int):
+        return trial.suggest_int(key, space.low, space.high, step=int(space.step or 1), log=space.log)
+    return trial.suggest_float(key, space.low, space.high, step=space.step, log=space.log)
+
+
+def _watch(trial: "optuna.Trial") -> Callable[[Epoch], None]:
+    def watch(line: Epoch) -> None:
+        import optuna
+
+        trial.report(line["selected"], line["epoch"])
+        if trial.should_prune():
+            raise optuna.TrialPruned
+
+    return watch
+
+
+def _without_test(job: Job, terminal: Terminal, announced: set[str]) -> Data:
+    dataset, found = read_dataset(job.recipe.data, job.catalog)
+    data = load(job, dataset, found, terminal)
+    announce_data(data, terminal, announced)
+    return replace(data, splits={**data.splits, "test": []})

@@ -1,0 +1,35 @@
+"""The HTML page of finished runs, as ``ercfw report`` writes it."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from ercfw.data.extraction.extract import Progress
+from ercfw.recipe.recipe_file import slug
+from ercfw.report import plots
+from ercfw.report.html import as_html
+from ercfw.report.page import make_page
+from ercfw.results.finished_run import Group
+from ercfw.system.files import write_text
+
+
+def default_path(folders: Sequence[Path]) -> Path:
+    """Return ``report.html`` in the folder that all these have in common."""
+    return Path(os.path.commonpath([folder.absolute() for folder in folders])) / "report.html"
+
+
+def write_page(
+    groups: Sequence[Group], path: Path, progress: Progress, plugin_files: bool, pictures: Path | None = None
+) -> None:
+    """Write the page, and each of its pictures as PNG and SVG into the folder ``pictures`` if there is one.
+
+    Raises:
+        InputError: the groups cannot be compared, or their files cannot be read.
+        RunError: a file cannot be written.
+    """
+    page = make_page(groups, progress, plugin_files)
+    write_text(path, as_html(page))
+    if pictures is not None:
+        for number, picture in enumerate(page.pictures, 1):
+            for ending in ("png", "svg"):
+                plots.save(picture.figure, pictures / f"{number:02}-{slug(picture.name)}.{ending}")

@@ -1,0 +1,58 @@
+"""Settings of a whole process. Only entry points call these: the command line, a worker, ``ercfw.run``."""
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ercfw.system.allocator import use_well
+
+
+def set_up_process() -> None:
+    """Set threads, memory and warnings of a process that ercfw owns; call this before torch is loaded."""
+    use_well()
+    if "WORLD_SIZE" in os.environ:
+        # Every process would warn that a search for unused parameters found none, at every start.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    # A vector's gradient may lie otherwise in memory than DDP's bucket; the copy costs nothing here.
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+
+
+@contextmanager
+def deterministic(device_type: str) -> Iterator[None]:
+    """Make torch choose deterministic algorithms on a GPU for as long as the block runs.
+
+    A CPU is deterministic without it, and would only become slower.
+    """
+    if device_type != "cuda":
+        yield
+        return
+    import torch
+
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+
+
+@contextmanager
+def own_accelerate_state() -> Iterator[None]:
+    """Let the block choose device and precision, whatever this process chose before, and restore that afterwards.
+
+    Accelerate keeps one device and precision per process and refuses others.
+    """
+    from accelerate.state import AcceleratorState, GradientState, PartialState
+
+    shared = [state._shared_state for state in (AcceleratorState, PartialState, GradientState)]
+    before = [dict(each) for each in shared]
+    for each in shared:
+        each.clear()
+    try:
+        yield
+    finally:
+        for each, values in zip(shared, before, strict=True):
+            each.clear()
+            each.update(values)
