@@ -82,7 +82,7 @@ def plan_missing(source: RecipeFile, selection: Selection, out: Path) -> list[Ta
 
 def _task(source: RecipeFile, selection: Selection, job: Job, seed: int, fold: int | None, out: Path) -> Task:
     request = RunRequest.make(source, selection, job.variant, out, seed=seed)
-    return Task(job, seed, fold, open_folder(out, job, seed), request)
+    return Task(job, seed, fold, open_folder(out, job.name, job.variant, job.key, seed), request)
 
 
 def run_ablation(tasks: Sequence[Task], out: Path, terminal: Terminal) -> Ablation:

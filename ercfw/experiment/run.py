@@ -152,7 +152,7 @@ class Run:
         elif self.accelerator.is_main_process:
             if resuming:
                 self.terminal.info(f"{self.folder.path}: no checkpoint found; starting from scratch")
-            self.folder.begin(self.job, self.seed, self.stamps)
+            self.folder.begin(self.job.tables, self.seed, self.job.plugin_files, self.stamps)
         if self.accelerator.is_main_process:
             self.folder.write_json("environment.json", self.environment)
         self.accelerator.wait_for_everyone()

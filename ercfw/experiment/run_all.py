@@ -63,7 +63,7 @@ def _run_on_same_data(
     finished: list[FinishedRun] = []
     for job, seed in [(each, seed) for each in jobs for seed in each.recipe.seeds]:
         with in_recipe(job.where):
-            folder = open_folder(options.out, job, seed)
+            folder = open_folder(options.out, job.name, job.variant, job.key, seed)
             if _is_done(folder, accelerator, dataset, options):
                 terminal.info(f"{folder.path}: done before; --force runs it again")
                 finished.append(FinishedRun(folder.path, folder.metrics()))

@@ -14,7 +14,6 @@ from filelock import FileLock, Timeout
 
 from ercfw.contract.interfaces import Provenance
 from ercfw.errors import InputError, RunError
-from ercfw.experiment.plan import Job
 from ercfw.recipe.recipe_file import slug
 from ercfw.results.metrics_file import Environment, _read_json, read_metrics
 from ercfw.system.files import is_file, replacing, sha256, still_there, write_text
@@ -110,14 +109,14 @@ class RunFolder:
             return f"{before['source']}; now it is {now.source}"
         return None
 
-    def begin(self, job: Job, seed: int, stamps: Sequence[str]) -> None:
+    def begin(self, tables: Mapping[str, Any], seed: int, plugin_files: Sequence[Path], stamps: Sequence[str]) -> None:
         """Write what is known before training: the resolved recipe and the plugin files."""
         self._clear()
         document = tomlkit.document()
         for stamp in stamps:
             document.add(tomlkit.comment(stamp))
-        tables = {**job.tables, "seeds": [seed], "plugins": self._keep_plugins(job)}
-        for key, value in sorted(tables.items(), key=lambda item: isinstance(item[1], dict)):
+        written = {**tables, "seeds": [seed], "plugins": self._keep_plugins(plugin_files)}
+        for key, value in sorted(written.items(), key=lambda item: isinstance(item[1], dict)):
             if value != []:
                 document[key] = value
         write_text(self.path / "recipe.toml", tomlkit.dumps(document))
@@ -133,9 +132,9 @@ class RunFolder:
         except OSError as error:
             raise RunError(f"{self.path}: cannot be written: {error.strerror or error}") from error
 
-    def _keep_plugins(self, job: Job) -> list[str]:
+    def _keep_plugins(self, plugin_files: Sequence[Path]) -> list[str]:
         names = []
-        for path in job.plugin_files:
+        for path in plugin_files:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()[:SHORT]
             copy = self.path / "plugins" / f"{path.stem}_{digest}.py"
             with replacing(copy) as temporary:
@@ -161,13 +160,13 @@ class RunFolder:
             path.unlink(missing_ok=True)
 
 
-def open_folder(out: Path, job: Job, seed: int) -> RunFolder:
+def open_folder(out: Path, recipe: str, variant: str, key: str, seed: int) -> RunFolder:
     """The folder of a run: that of the same resolved recipe, or a new one beside another's."""
-    variant = slug(job.variant)
-    parent = out / job.name / variant
-    if any(path.read_bytes().strip() != job.key.encode() for path in parent.glob("seed-*/key.txt") if is_file(path)):
-        parent = out / job.name / f"{variant}-{job.key[:SHORT]}"
-    return RunFolder(parent / f"seed-{seed}", job.key)
+    name = slug(variant)
+    parent = out / recipe / name
+    if any(path.read_bytes().strip() != key.encode() for path in parent.glob("seed-*/key.txt") if is_file(path)):
+        parent = out / recipe / f"{name}-{key[:SHORT]}"
+    return RunFolder(parent / f"seed-{seed}", key)
 
 
 def _digest(name: str, now: Provenance) -> str | None:
