@@ -1,4 +1,4 @@
-"""Trained models on new data."""
+"""Prediction of new data with trained models."""
 
 from ercfw.predict.trained_model import TrainedModel, load
 

@@ -1,4 +1,4 @@
-"""What a model says of new utterances: a row an utterance, as a table, CSV or JSON."""
+"""Predictions for new utterances: one row per utterance, as a table, CSV or JSON."""
 
 import csv
 import io
@@ -15,22 +15,22 @@ from ercfw.errors import shown
 
 DIGITS = 6
 LONGEST_CELL = 60
-"""Characters of a text that the table shows."""
+"""Maximum number of characters of a text that the table shows."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model says of one utterance.
+    """Prediction for one utterance.
 
     Attributes:
         conversation: its id.
         utterance: its id.
         speaker: who speaks.
-        text: what is said.
+        text: the words of the utterance.
         start: in seconds, if known.
         end: likewise.
         predicted: the class of each target.
-        probabilities: of each target, one a class; they add up to 1.
+        probabilities: of each target, one per class; they add up to 1.
     """
 
     conversation: str
@@ -45,12 +45,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Predicted:
-    """The answers of one call.
+    """Answers of one call.
 
     Attributes:
-        title: of the recipe that the model was trained by.
-        stamps: words that must stand on everything made by this model.
-        warnings: what a reader should know.
+        title: title of the recipe that the model was trained with.
+        stamps: words that must appear on everything made by this model.
+        warnings: what a reader of the predictions should know.
         answers: in the order of the conversations.
     """
 
@@ -61,12 +61,12 @@ class Predicted:
 
 
 def as_json(predicted: Predicted) -> str:
-    """One object: title, stamps, warnings, and a list of answers; probabilities with six digits."""
+    """Return one JSON object: title, stamps, warnings and a list of answers; probabilities have six digits."""
     return json.dumps(asdict(predicted), ensure_ascii=False, indent=2)
 
 
 def as_csv(predicted: Predicted) -> str:
-    """A line an utterance, with the column names of a run's ``predictions.csv``; texts stand as they are."""
+    """Return one CSV line per utterance, with the columns of a run's ``predictions.csv`` and unchanged texts."""
     file = io.StringIO()
     stamp = {"stamp": ", ".join(predicted.stamps)} if predicted.stamps else {}
     rows = [{**_flat(answer), **stamp} for answer in predicted.answers]
@@ -86,7 +86,7 @@ def _flat(answer: Answer) -> dict[str, Any]:
 
 
 def answers_table(predicted: Predicted) -> Table:
-    """The same for a terminal: the class of each target and its probability in percent; long texts cut short."""
+    """Return a table for a terminal: each target's class and its probability in percent. Long texts are cut."""
     stamps = "".join(f" [{stamp}]" for stamp in predicted.stamps)
     table = Table(title=Text(shown(predicted.title) + stamps), box=box.SIMPLE_HEAD, title_style="bold")
     targets = list(predicted.answers[0].predicted)

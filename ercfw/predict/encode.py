@@ -1,4 +1,4 @@
-"""What the encoder of a saved run makes of a conversation."""
+"""Output of a saved run's encoder for a conversation."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +18,7 @@ from ercfw.predict.saved_run import SavedRun
 
 
 def encoder_of(run: SavedRun, modality: str) -> Encoder:
-    """The encoder of a modality.
+    """Return the encoder of a modality.
 
     Raises:
         InputError: the run's model has no encoders.
@@ -33,13 +33,13 @@ def encoder_of(run: SavedRun, modality: str) -> Encoder:
 def encode(
     run: SavedRun, modality: str, conversation: Conversation, raw: Sequence[NDArray[Any] | Broken | None]
 ) -> NDArray[np.float32]:
-    """``[U, out_dim]``.
+    """Return the encoder's output for each utterance, ``[U, out_dim]``.
 
     Args:
-        run: whose encoder.
-        modality: of which modality.
-        conversation: U utterances.
-        raw: what the run's extractor gives of them; what is no array is absent, and its row means nothing.
+        run: the run whose encoder is used.
+        modality: the modality that the encoder reads.
+        conversation: the conversation, with U utterances.
+        raw: what the run's extractor returned for them; without an array an utterance is absent, its row meaningless.
     """
     stream = _stream(raw, run.info.modalities[modality])
     batch = collate([replace(conversation, labels={}, streams={modality: stream})])
@@ -49,7 +49,7 @@ def encode(
 
 
 def _stream(raw: Sequence[NDArray[Any] | Broken | None], spec: ModalitySpec) -> ConversationStream:
-    """Raw values as a conversation carries them."""
+    """Convert raw values to the form in which a conversation stores them."""
     there = [array if isinstance(array, np.ndarray) else None for array in raw]
     present = np.array([array is not None for array in there], dtype=bool)  # [U]
     lengths = np.array([0 if array is None else len(array) for array in there], dtype=np.int64)  # [U]
