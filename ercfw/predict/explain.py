@@ -1,4 +1,4 @@
-"""Why a finished run answers as it does: whom its parts attend to, and what it says of each modality alone."""
+"""Explanations of a finished run: attention weights of its parts, and predictions from each modality alone."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,24 +28,24 @@ from ercfw.results.run_folder import RunFolder
 T = TypeVar("T")
 
 Maps = dict[str, NDArray[np.float32]]
-"""Attention of a conversation's utterances ``[U, H, U]``: H heads, whom each reads; by a name such as
-``fusion.layer-1.text.audio`` (in the first layer text asks audio)."""
+"""Attention weights of a conversation, ``[U, H, U]``: for each utterance and each of H heads, the weight of every
+utterance it reads. The key is a name such as ``fusion.layer-1.text.audio`` (in the first layer, text queries audio)."""
 
 
 @dataclass(frozen=True)
 class Reopened:
-    """A finished run with its model and the data that it was scored on.
+    """Finished run with its model and the data that it was scored on.
 
     Attributes:
-        run: its model.
-        splits: its conversations, with their streams.
+        run: the run with its model.
+        splits: the conversations of each split, with their streams.
     """
 
     run: SavedRun
     splits: Mapping[str, Sequence[Conversation]]
 
     def attention(self, conversations: Sequence[Conversation]) -> Iterator[Maps]:
-        """What each part that offers ``explain`` attends to, conversation by conversation; {} where none does.
+        """Yield for each conversation the attention of every part that offers ``explain``; {} if no part does.
 
         Raises:
             RunError: the code of a part failed.
@@ -60,7 +60,7 @@ class Reopened:
                 yield {name: weights[rows, :, : len(conversation)] for name, weights in whole.items()}
 
     def alone(self, conversations: Sequence[Conversation], modality: str) -> Probabilities:
-        """What the model says where every other modality is taken away, ``[N, C]`` a target.
+        """Return the predictions with every other modality removed, ``[N, C]`` per target.
 
         Raises:
             RunError: the code of a part failed.
@@ -80,15 +80,15 @@ class Reopened:
 
 
 def reopen(folder: Path, progress: Progress, allow_plugin_files: bool = True) -> Reopened:
-    """A finished run, to be asked again.
+    """Load a finished run together with the data that it was scored on.
 
     Args:
-        folder: its own.
-        progress: told of what is extracted.
-        allow_plugin_files: whether its own plugin files may be run.
+        folder: the folder of the run.
+        progress: called with the progress of the extraction.
+        allow_plugin_files: whether the run's own plugin files may be executed.
 
     Raises:
-        InputError: it has no model, or the data is not what it was scored on.
+        InputError: the run has no model, or the data is not the data that it was scored on.
         RunError: the code of a part failed.
     """
     run = read_run(folder, allow_plugin_files)
@@ -105,7 +105,7 @@ def reopen(folder: Path, progress: Progress, allow_plugin_files: bool = True) ->
 
 @torch.inference_mode()
 def attention_of(network: Model, inputs: Inputs) -> dict[str, Tensor]:
-    """The attention weights ``[N, H, U]`` of every part that offers ``explain``, under its table's name."""
+    """Return the attention weights ``[N, H, U]`` of every part that offers ``explain``, by its table's name."""
     if not isinstance(network, ComposedModel):
         return dict(network.explain(inputs)) if isinstance(network, SupportsExplain) else {}
     found: dict[str, Tensor] = {}

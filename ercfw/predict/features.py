@@ -1,4 +1,4 @@
-"""The streams of new conversations: given as features, extracted, or absent where there is neither."""
+"""Streams of new conversations: given as features, extracted, or absent if neither is possible."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -28,10 +28,10 @@ def add_streams(
     progress: Progress,
     processes: int,
 ) -> Sequence[Conversation]:
-    """The conversations with every stream that the model reads; what they lack is absent, with a warning.
+    """Add every stream that the model reads; a stream that the data lacks is marked absent, with a warning.
 
     Raises:
-        InputError: a feature table is not such as the model was trained on, or nothing that it reads is there.
+        InputError: a feature table does not fit the model, or the data has no modality that the model reads.
         RunError: an extractor failed.
     """
     known = run.info.modalities
@@ -59,10 +59,10 @@ def add_streams(
 
 
 def check_known(run: SavedRun, modalities: Iterable[str]) -> None:
-    """Features must be of modalities that the model reads.
+    """Check that features belong to modalities that the model reads.
 
     Raises:
-        InputError: one is not.
+        InputError: the model does not read one of them.
     """
     known = run.info.modalities
     for name in modalities:
@@ -71,7 +71,7 @@ def check_known(run: SavedRun, modalities: Iterable[str]) -> None:
 
 
 def absent(spec: ModalitySpec, conversations: Sequence[Conversation]) -> FeatureTable:
-    """A table in which no utterance has the modality."""
+    """Return a table in which the modality is absent from every utterance."""
     ids = tuple(id for conversation in conversations for id in conversation.ids)
     nobody = np.zeros(len(ids), dtype=bool)
     if spec.kind == "vector":
@@ -81,10 +81,10 @@ def absent(spec: ModalitySpec, conversations: Sequence[Conversation]) -> Feature
 
 
 def check_fits(table: FeatureTable, spec: ModalitySpec, modality: str) -> None:
-    """A table must be of the kind and width that the model was trained on.
+    """Check that a table has the kind and width that the model was trained on.
 
     Raises:
-        InputError: it is not.
+        InputError: the kind or the width differs.
     """
     kind = _kind(table)
     fits = kind == spec.kind and (table.dim <= spec.dim if kind == "tokens" else table.dim == spec.dim)
@@ -100,10 +100,10 @@ def _kind(table: FeatureTable) -> StreamKind:
 
 
 def _complete(table: FeatureTable, conversations: Sequence[Conversation]) -> FeatureTable:
-    """The table with an absent row for each utterance that it does not know.
+    """Add an absent row for each utterance that is not in the table.
 
     Raises:
-        InputError: it knows none of them.
+        InputError: none of the utterances is in the table.
     """
     ids = [id for conversation in conversations for id in conversation.ids]
     known = frozenset(table.ids)
@@ -128,7 +128,7 @@ def _complete(table: FeatureTable, conversations: Sequence[Conversation]) -> Fea
 
 
 def _lack(run: SavedRun, modality: str, conversations: Sequence[Conversation]) -> str:
-    """Why the data does not have a modality; empty where it can be extracted."""
+    """Return why the data lacks a modality, or an empty string if the modality can be extracted."""
     if modality not in extracted(run.recipe):
         return f"no extractor makes it, and no features are given (--features {modality}=FILE)"
     reads = make_extractor(run.recipe, run.catalog, modality).reads
@@ -157,14 +157,14 @@ def _extract(
 
 
 def other_maker(run: SavedRun, modality: str, fingerprint: str | None) -> Iterator[str]:
-    """A warning where the features of a modality are not made as those were that the model learnt from."""
+    """Yield a warning if the features of a modality were made differently from those used in training."""
     before = run.made_by.get(modality, {}).get("fingerprint")
     if None not in (before, fingerprint) and before != fingerprint:
         yield f"'{modality}' is made by another extractor, version or weights than in training: its values may differ"
 
 
 def _doubts(run: SavedRun, modality: str, table: FeatureTable) -> Iterator[str]:
-    """Why a stream may not be what the model was trained on, or may know what it is to predict."""
+    """Yield warnings that a stream may differ from the one used in training, or may leak labels."""
     yield from other_maker(run, modality, table.made_by.get("fingerprint"))
     met = 0 if isinstance(table.fitted_on, str) else len(table.fitted_on & set(table.ids))
     if met:
@@ -172,7 +172,7 @@ def _doubts(run: SavedRun, modality: str, table: FeatureTable) -> Iterator[str]:
 
 
 def _presence_warnings(modalities: Sequence[str], there: NDArray[np.bool_]) -> Iterator[str]:
-    """How many utterances lack what others have; ``there`` is ``[M, N]``."""
+    """Yield warnings about modalities that are partly absent, and utterances without any; ``there`` is ``[M, N]``."""
     for name, present in zip(modalities, there, strict=True):
         if present.any() and not present.all():
             yield f"'{name}' is absent in {int((~present).sum())} of {len(present)} utterances"

@@ -1,4 +1,4 @@
-"""Runs a saved run's network over conversations that have their streams."""
+"""Inference with a saved run's network on conversations that have their streams."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -14,14 +14,14 @@ from ercfw.predict.saved_run import SavedRun
 from ercfw.system.out_of_memory import Memory
 
 Probabilities = Mapping[str, NDArray[np.float32]]
-"""``[N, C]`` of each target."""
+"""Class probabilities of each target, ``[N, C]``."""
 
 
 def answer(run: SavedRun, conversations: Sequence[Conversation], warn: Callable[[str], None]) -> list[Answer]:
-    """What the model says of every utterance, in float32 and in batches of as many conversations as in training.
+    """Return the prediction for each utterance, computed in float32 with the batch size of training.
 
     Raises:
-        RunError: the model's code failed, a probability is not a number, or memory does not even suffice for one
+        RunError: the model's code failed, a probability is not a number, or memory is too small for even one
             conversation.
     """
     size = run.recipe.data.batch_size
@@ -38,7 +38,7 @@ def answer(run: SavedRun, conversations: Sequence[Conversation], warn: Callable[
 
 @torch.inference_mode()
 def probabilities_of(run: SavedRun, conversations: Sequence[Conversation], size: int) -> Probabilities:
-    """What the network says, so many conversations at a time."""
+    """Return the probabilities that the network computes, ``size`` conversations at a time."""
     parts: dict[str, list[NDArray[np.float32]]] = {}
     for batch in batches(conversations, size):
         outputs = run.network(collate(batch).inputs.to(run.device))
