@@ -1,4 +1,4 @@
-"""What a user gives to predict, in any of its forms, as conversations and feature tables."""
+"""Input of a prediction, in any of its forms, read into conversations and feature tables."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -22,11 +22,11 @@ SUBTITLES = {".srt", ".vtt"}
 
 @dataclass(frozen=True)
 class Given:
-    """What is to be predicted.
+    """Input of a prediction.
 
     Attributes:
-        conversations: without labels.
-        tables: the modalities that are given as features.
+        conversations: the conversations, without labels.
+        tables: the feature table of each modality that is given as features.
         warnings: what the reader of the predictions should know of the input.
     """
 
@@ -38,16 +38,16 @@ class Given:
 def read_given(
     source: Path | None, transcript: Path | None, subtitles: Path | None, features: Mapping[str, Path]
 ) -> Given:
-    """Conversations from a table, a folder of clips, a video or sound file, subtitles, or feature files.
+    """Read conversations from a table, a folder of clips, a video or sound file, subtitles, or feature files.
 
     Args:
         source: a CSV table, a folder, a media file or subtitles; None = the features name the utterances.
-        transcript: a CSV table that says what is spoken in the clips of ``source``, or when in its one file.
-        subtitles: what is spoken in the media file ``source``, and when.
-        features: a feature file a modality; one without ids has a row for every utterance, in order.
+        transcript: a CSV table with the texts of the clips in ``source``, or with texts and times of its one file.
+        subtitles: the texts and times of the media file ``source``.
+        features: one feature file per modality; a file without ids has one row per utterance, in order.
 
     Raises:
-        InputError: something is missing, cannot be read, or does not go together.
+        InputError: an input is missing, cannot be read, or does not match the others.
     """
     warnings: list[str] = []
     if source is None:
@@ -63,7 +63,7 @@ def read_given(
 
 
 def _of_tables(tables: Mapping[str, FeatureTable], warnings: list[str]) -> list[Conversation]:
-    """Conversations of all utterances that the tables name."""
+    """Return conversations of all utterances that the tables name."""
     groups: dict[str, list[str]] = {}
     for name, utterance in dict.fromkeys(chain.from_iterable(table.ids for table in tables.values())):
         groups.setdefault(name, []).append(utterance)
@@ -72,7 +72,7 @@ def _of_tables(tables: Mapping[str, FeatureTable], warnings: list[str]) -> list[
 
 
 def _silent(name: str, utterances: Iterable[str], clips: tuple[Clip, ...] = ()) -> Conversation:
-    """A conversation of which neither texts nor speakers are known."""
+    """Return a conversation without texts and speakers."""
     ids = tuple(utterances)
     return Conversation(name, "test", ids, (ONE_SPEAKER,) * len(ids), ("",) * len(ids), {}, clips=clips)
 
@@ -102,7 +102,7 @@ def _conversations(
 
 
 def _of_media(source: Path, transcript: Path | None, subtitles: Path | None, warnings: list[str]) -> list[Conversation]:
-    """One video or sound file, and who says when in it what."""
+    """Read the conversation in one video or sound file, with the speakers, times and texts given for it."""
     if subtitles is not None:
         return [read_subtitles(subtitles, source, warnings)]
     if transcript is None:
@@ -118,7 +118,7 @@ def _of_media(source: Path, transcript: Path | None, subtitles: Path | None, war
 
 
 def _of_clips(folder: Path, transcript: Path | None, warnings: list[str]) -> list[Conversation]:
-    """A folder of clips, an utterance each."""
+    """Read a folder of clips, with one utterance per clip."""
     try:
         clips = sorted((path for path in folder.iterdir() if _is_clip(path)), key=_natural)
     except OSError as error:
@@ -141,7 +141,7 @@ def _of_clips(folder: Path, transcript: Path | None, warnings: list[str]) -> lis
 def _covered(
     folder: Path, table: Transcript, clip_of: Mapping[Line, Clip | None], warnings: list[str]
 ) -> list[Conversation]:
-    """The lines whose clip is there; a transcript may cover more than the folder."""
+    """Return the lines whose clip exists; a transcript may cover more clips than the folder has."""
     lacking = {line: None for line, clip in clip_of.items() if clip is None and line.clip is not None}
     if len(lacking) == len(table.lines):
         raise InputError.at(table.path, f"none of its lines names a clip of {folder}", "a column clip, or clips by id")
@@ -165,5 +165,5 @@ def _find(folder: Path, line: Line, named: Mapping[str, Path]) -> Clip | None:
 
 
 def _natural(path: Path) -> list[str | int]:
-    """Sorts 2 before 10."""
+    """Return a sort key that puts 2 before 10."""
     return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"([0-9]+)", path.name.lower()))]

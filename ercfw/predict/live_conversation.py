@@ -1,4 +1,4 @@
-"""A conversation whose utterances come one by one."""
+"""Prediction of a conversation whose utterances arrive one by one."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -28,16 +28,16 @@ ONE_SPEAKER = "speaker"
 
 
 class Live:
-    """One conversation under way.
+    """Conversation in progress.
 
-    No part of the model reads what comes later, so an answer never changes. Each new utterance runs the network
-    over all that was said so far, and so does an extractor that reads more than clips.
+    No part of the model reads later utterances, so an answer never changes. Each new utterance runs the network
+    over the whole conversation so far. So does every extractor that reads more than clips.
 
     Args:
         run: the model.
 
     Attributes:
-        warnings: what was told so far: broken clips, extractors that are not as they were in training.
+        warnings: the warnings so far, about broken clips and about extractors that differ from those in training.
 
     Raises:
         InputError: a part of the model reads later utterances; every such part is named.
@@ -63,17 +63,17 @@ class Live:
         clip: Clip | str | Path | None = None,
         features: Mapping[str, Value] | None = None,
     ) -> Answer:
-        """The next utterance, and what the model says of it.
+        """Add the next utterance and return the prediction for it.
 
         Args:
-            text: what is said.
-            speaker: who says it.
-            clip: where it is heard and seen.
-            features: of a modality ``[D]``, frames ``[T, D]`` or tokens ``[T]``, in place of its extractor.
+            text: the words of the utterance.
+            speaker: the speaker's name.
+            clip: the recording of the utterance.
+            features: by modality, a vector ``[D]``, frames ``[T, D]`` or tokens ``[T]``; replaces its extractor.
 
         Raises:
-            InputError: features are not such as the model was trained on; the utterance is not added.
-            RunError: an extractor or the model failed; likewise.
+            InputError: the features do not fit the model; the utterance is not added.
+            RunError: an extractor or the model failed; the utterance is not added.
         """
         features = features or {}
         check_known(self._run, features)
@@ -88,7 +88,7 @@ class Live:
         return answers[-1]
 
     def _extract(self, modality: str, said: Conversation) -> Value | None:
-        """The values of the last utterance."""
+        """Extract the values of the last utterance."""
         extractor = self._extractors.get(modality)
         if extractor is None:
             return None
@@ -108,7 +108,7 @@ class Live:
 
 
 def _not_causal(run: SavedRun, extractors: Mapping[str, Extractor]) -> Iterator[Mistake]:
-    """The parts that read later utterances."""
+    """Yield one mistake for each part that reads later utterances."""
     parts: dict[str, Any] = {f"features.{name}": extractor for name, extractor in extractors.items()}
     model = run.network
     if isinstance(model, ComposedModel):
@@ -124,7 +124,7 @@ def _not_causal(run: SavedRun, extractors: Mapping[str, Extractor]) -> Iterator[
 
 
 def _with(said: Conversation, text: str, speaker: str, clip: Clip | None) -> Conversation:
-    """The conversation with one more utterance."""
+    """Return the conversation with one more utterance."""
     return replace(
         said,
         utterances=(*said.utterances, str(len(said) + 1)),
@@ -135,10 +135,10 @@ def _with(said: Conversation, text: str, speaker: str, clip: Clip | None) -> Con
 
 
 def _table(said: Conversation, values: Sequence[Value | None], spec: ModalitySpec, modality: str) -> FeatureTable:
-    """A modality of all that was said so far.
+    """Return the feature table of a modality for the whole conversation so far.
 
     Raises:
-        InputError: the values are not such as the model was trained on.
+        InputError: the values do not fit the model.
     """
     where = f"features {modality}"
     arrays = [value if value is None else _fitting(np.asarray(value), spec, where) for value in values]

@@ -1,4 +1,4 @@
-"""What a finished run has left of its model, made whole again."""
+"""Trained model of a finished run, restored from its folder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -21,17 +21,17 @@ from ercfw.system.files import is_file, is_folder
 
 @dataclass(frozen=True)
 class SavedRun:
-    """A trained model and what it was trained by.
+    """Trained model with the settings that it was trained with.
 
     Attributes:
-        network: with its weights, in evaluation, on the device that it runs on.
-        recipe: as it was resolved for training.
-        catalog: the plugins of now, with the run's own copies of its plugin files.
-        info: what the model was told of its data.
-        stamps: words that must stand on everything made by it.
-        made_by: of each modality that did not come with the conversations, what made it.
-        trained_on: the fingerprint of each conversation that it learnt from.
-        where: its file, for messages.
+        network: the network with its weights, in evaluation mode, on the device that it runs on.
+        recipe: the recipe as it was resolved for training.
+        catalog: the plugins installed now, with the run's own copies of its plugin files.
+        info: the description of the data that the model was built with.
+        stamps: words that must appear on everything made by the model.
+        made_by: the provenance of each modality that did not come with the conversations.
+        trained_on: the fingerprint of each conversation in the training split.
+        where: the model's file, for messages.
     """
 
     network: Model
@@ -45,19 +45,19 @@ class SavedRun:
 
     @property
     def device(self) -> torch.device:
-        """Where the network is; where it has no weights, the CPU."""
+        """Return the device of the network; the CPU if it has no weights."""
         return next((x.device for x in self.network.parameters()), torch.device("cpu"))
 
 
 def read_run(path: Path, allow_plugin_files: bool) -> SavedRun:
-    """The model of a run.
+    """Load the model of a run.
 
     Args:
         path: the folder of a finished run, or the ``model.safetensors`` in it.
-        allow_plugin_files: whether the run's own copies of its plugin files may be run.
+        allow_plugin_files: whether the run's own copies of its plugin files may be executed.
 
     Raises:
-        InputError: there is no such model, it is damaged, or its parts are not what they were in training.
+        InputError: there is no such model, it is damaged, or its parts differ from those in training.
         RunError: the code of a part failed.
     """
     weights = path / "model.safetensors" if is_folder(path) else path
@@ -67,7 +67,7 @@ def read_run(path: Path, allow_plugin_files: bool) -> SavedRun:
     recipe, mistakes = parse_recipe(about.get("recipe", {}), str(weights))
     if recipe is None or mistakes:
         raise InputError(mistakes)
-    # The file's metadata is sorted; a [model] may have put its modalities together in the order of training.
+    # The file's metadata is sorted, but the model may depend on the order of the modalities in training.
     info = replace(info, modalities={name: info.modalities[name] for name in recipe.data.modalities})
     files = _plugin_files(weights.parent) if recipe.plugins else []
     if files and not allow_plugin_files:
@@ -98,10 +98,10 @@ def read_run(path: Path, allow_plugin_files: bool) -> SavedRun:
 
 
 def _plugin_files(folder: Path) -> list[Path]:
-    """The run's copies of its plugin files, as the recipe beside them names them.
+    """Return the run's copies of its plugin files, as named by the recipe beside them.
 
     Raises:
-        InputError: one is missing, or there is no such recipe.
+        InputError: a plugin file or the recipe is missing.
     """
     place = folder / "recipe.toml"
     return plugin_files(read_toml(place).tables.get("plugins", []), folder, str(place))
