@@ -1,4 +1,4 @@
-"""Subtitles, SubRip or WebVTT: every cue an utterance."""
+"""Subtitles in SubRip or WebVTT, read with one utterance per cue."""
 
 import html
 import io
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 UNNAMED = "speaker"
 OFTEN = 2
-"""Cues that a prefix in small letters must begin to be taken for a speaker's name."""
+"""Minimum number of cues that must begin with a prefix in small letters for it to count as a speaker's name."""
 _NAME = re.compile(r"([^\W\d_][^:.!?,;]{0,39}):\s+(?=\S)")
 _STYLE = re.compile(r"\{\\[^}]*\}")
 _DASH = re.compile(r"[-–—]\s*\S")
@@ -29,7 +29,7 @@ _DASH = re.compile(r"[-–—]\s*\S")
 
 @dataclass(frozen=True)
 class Cue:
-    """One cue: its number in the file, from 1, its times in seconds, who speaks, and what."""
+    """Cue of a subtitle file: its number from 1, its times in seconds, its speaker and its text."""
 
     number: int
     start: float
@@ -39,20 +39,20 @@ class Cue:
 
 
 def read_subtitles(path: Path, media: Path | None, warnings: list[str]) -> Conversation:
-    """A conversation of all cues, in the order of time.
+    """Read a conversation with all cues in order of time.
 
     A speaker is the voice of a WebVTT cue (``<v Ann>``), or a prefix: ``ANN: ...`` in capitals, or ``Ann: ...``
-    where at least two cues begin so. Who speaks in the other cues is unknown: they share one further speaker.
-    A cue is never split: of two voices the first counts, as lines that begin with dashes have one speaker.
-    Cues without text, or that end before they begin, are left out.
+    if at least two cues begin with it. The speaker of the other cues is unknown: they share one further speaker.
+    A cue is never split: the first of two voices counts, and lines that begin with dashes have one speaker.
+    Cues without text, and cues that end before they begin, are skipped.
 
     Args:
-        path: the file.
-        media: what it subtitles; None = the cues have no clips.
-        warnings: told of all that was left out or guessed.
+        path: the subtitle file.
+        media: the media file that it subtitles; None = the cues have no clips.
+        warnings: receives a warning for everything that was skipped or guessed.
 
     Raises:
-        InputError: the file holds no cue, or the library that reads it is not installed.
+        InputError: the file has no cue, or the library that reads it is not installed.
     """
     cues = _in_order(path, _named(_read(path, warnings), path, warnings), warnings)
     times = tuple((cue.start, cue.end) for cue in cues)
@@ -69,7 +69,7 @@ def read_subtitles(path: Path, media: Path | None, warnings: list[str]) -> Conve
 
 
 def _read(path: Path, warnings: list[str]) -> list[Cue]:
-    """Cues with text and a stretch of time, in the order of the file, with the speakers that tags name."""
+    """Return the cues that have a text and a duration, in file order, with the speakers that tags name."""
     captions = _captions(path, text := read_text(path, warnings))
     unread = sum("-->" in line for line in text.splitlines()) - len(captions)
     if unread > 0:
@@ -98,7 +98,7 @@ def _read(path: Path, warnings: list[str]) -> list[Cue]:
 
 
 def _captions(path: Path, text: str) -> "list[Caption]":
-    """The cues that can be read; each stands by itself, so that a damaged one costs no other."""
+    """Return the readable cues; each is parsed separately, so that a damaged cue does not affect others."""
     try:
         import webvtt
         from webvtt.errors import MalformedCaptionError, MalformedFileError
@@ -115,7 +115,7 @@ def _captions(path: Path, text: str) -> "list[Caption]":
 
 
 def _plain(text: str) -> str:
-    """Without the marks of style that players heed."""
+    """Return the text without the style marks that players interpret."""
     return html.unescape(_STYLE.sub("", text))
 
 
@@ -124,7 +124,7 @@ def _is_turn(line: str) -> bool:
 
 
 def _named(cues: Sequence[Cue], path: Path, warnings: list[str]) -> list[Cue]:
-    """The same cues, with the speakers that prefixes name."""
+    """Return the same cues with the speakers that prefixes name."""
     prefixes = [_NAME.match(cue.text) for cue in cues]
     times = Counter(prefix[1] for prefix in prefixes if prefix is not None)
     named = []

@@ -1,4 +1,4 @@
-"""A frozen run as a teacher: its logits, worked out once and carried by the conversations."""
+"""Frozen run as a teacher: its logits are computed once and stored with the conversations."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,18 +21,18 @@ JUDGED = ("dev", "test")
 
 
 def with_teacher(data: Data, recipe: Recipe, dataset: Dataset, progress: Progress) -> Data:
-    """The data with what the recipe's ``[teacher]`` says of every utterance, by streams of its own.
+    """Return the data with the logits of the recipe's ``[teacher]`` added as separate streams.
 
-    It inherits the teacher's stamps, for what it learnt of wrongly goes on into the student.
+    The data inherits the teacher's stamps, because a flaw in the teacher's training data carries over to the student.
 
     Args:
-        data: of the student.
-        recipe: the student's.
-        dataset: of both.
-        progress: told of what is extracted.
+        data: the student's data.
+        recipe: the student's recipe.
+        dataset: the dataset of both.
+        progress: called with the progress of the extraction.
 
     Raises:
-        InputError: there is no such run, it predicts other classes, or it learnt from what the student is judged by.
+        InputError: there is no such run, it predicts other classes, or it was trained on data that scores the student.
     """
     assert recipe.teacher is not None
     path = Path(recipe.teacher.run)
@@ -67,7 +67,7 @@ def _check(teacher: SavedRun, path: Path, data: Data) -> None:
 def _taught(
     teacher: SavedRun, conversations: Sequence[Conversation], seen: Sequence[Conversation]
 ) -> Sequence[Conversation]:
-    """The student's conversations with the logits that the teacher gives of the same ones, as it sees them."""
+    """Return the student's conversations with the logits that the teacher computes from its own inputs."""
     made: list[Conversation] = []
     for batch in batches(seen, teacher.recipe.data.batch_size):
         logits = _logits(teacher, batch)

@@ -1,4 +1,4 @@
-"""Text files as people have them: UTF-8 with or without a mark, UTF-16 with one, or what Windows wrote."""
+"""Text files in common encodings: UTF-8 with or without a byte order mark, UTF-16 with one, or Windows."""
 
 import codecs
 from pathlib import Path
@@ -10,10 +10,10 @@ UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_text(path: Path, warnings: list[str]) -> str:
-    """The text of a file; ``warnings`` is told where its letters had to be guessed.
+    """Return the text of a file, and add to ``warnings`` if its encoding had to be guessed.
 
     Raises:
-        InputError: there is no such file, it is empty, or it is no text.
+        InputError: there is no such file, it is empty, or it is not text.
     """
     if not is_file(path):
         raise InputError.at(path, "there is no such file")
