@@ -1,4 +1,4 @@
-"""Times as transcripts and subtitles write them."""
+"""Times in the notations of transcripts and subtitles."""
 
 import re
 
@@ -6,7 +6,7 @@ _TIME = re.compile(r"(?:(?:([0-9]{1,9}):)?([0-9]{1,9}):)?([0-9]{1,9}(?:[.,][0-9]
 
 
 def seconds_of(text: str) -> float | None:
-    """``12.5``, ``01:12.5`` or ``00:01:12,500`` in seconds; None for what is no time from 0."""
+    """Return ``12.5``, ``01:12.5`` or ``00:01:12,500`` in seconds; None if it is not a time of 0 or more."""
     found = _TIME.fullmatch(text.strip())
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""A trained model, for use in a program."""
+"""Trained model for use in a program."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,18 +26,18 @@ from ercfw.recipe.queries import extracted
 
 Place = str | Path
 Raw = Sequence[NDArray[Any] | Broken | None]
-"""What an extractor returns for one conversation."""
+"""Values that an extractor returns for one conversation."""
 
 
 def _silent(what: str, done: int, total: int) -> None:
-    """Nobody is told of the progress."""
+    """Ignore the progress."""
 
 
 class TrainedModel:
-    """What a finished run has learnt, ready to predict.
+    """Trained model of a finished run, ready to predict.
 
     Args:
-        run: as it was read.
+        run: the run, as it was read.
     """
 
     def __init__(self, run: SavedRun) -> None:
@@ -46,22 +46,22 @@ class TrainedModel:
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """What the model reads."""
+        """Return the modalities that the model reads."""
         return tuple(self._run.info.modalities)
 
     @property
     def classes(self) -> Mapping[str, tuple[str, ...]]:
-        """The class names of each target."""
+        """Return the class names of each target."""
         return {target: spec.classes for target, spec in self._run.info.targets.items()}
 
     @property
     def stamps(self) -> tuple[str, ...]:
-        """Words that must stand on everything made by this model."""
+        """Return words that must appear on everything made by this model."""
         return self._run.stamps
 
     @property
     def plugin_files(self) -> tuple[Path, ...]:
-        """The run's own plugin files, which were run to make the model."""
+        """Return the run's own plugin files, which were executed to build the model."""
         return self._run.catalog.files
 
     def predict(
@@ -74,22 +74,22 @@ class TrainedModel:
         progress: Progress = _silent,
         processes: int = 1,
     ) -> Predicted:
-        """What the model says of every utterance.
+        """Return the prediction for every utterance.
 
-        A modality that the model reads and the data lacks is absent; that, broken clips, and all else that a
-        reader should know stand in the warnings.
+        A modality that the model reads and the data lacks is marked absent. The warnings report this, broken
+        clips, and everything else that a reader of the predictions should know.
 
         Args:
             data: a CSV table, a folder of clips, a video or sound file, or subtitles; or conversations, whose
                 labels are not read; None = the features name the utterances.
-            transcript: a CSV table of what is said in the clips, or when in the one file.
-            subtitles: SubRip or WebVTT, of the one file.
-            features: a feature file a modality, in place of its extractor.
-            progress: told of what is extracted.
-            processes: how many extract side by side.
+            transcript: a CSV table with the texts of the clips, or with texts and times of the one file.
+            subtitles: SubRip or WebVTT subtitles of the one file.
+            features: one feature file per modality, used instead of its extractor.
+            progress: called with the progress of the extraction.
+            processes: the number of processes that extract in parallel.
 
         Raises:
-            InputError: the data cannot be read, or has nothing that the model reads.
+            InputError: the data cannot be read, or has no modality that the model reads.
             RunError: an extractor or the model failed.
         """
         files = {name: Path(path) for name, path in (features or {}).items()}
@@ -105,7 +105,7 @@ class TrainedModel:
 
     @property
     def extracted_modalities(self) -> tuple[str, ...]:
-        """The modalities that an extractor makes, so that new conversations can have them too."""
+        """Return the modalities that an extractor makes; it can make them for new conversations too."""
         return tuple(extracted(self._run.recipe))
 
     def extractor(self, modality: str) -> Extractor:
@@ -158,7 +158,7 @@ class TrainedModel:
         return fingerprint(conversation) in self._run.trained_on
 
     def live(self) -> Live:
-        """One conversation whose utterances come one by one; each is answered at once, as in the whole.
+        """Start a conversation whose utterances arrive one by one; each gets at once the answer that ``predict`` gives.
 
         Raises:
             InputError: a part of the model reads later utterances; every such part is named.
@@ -168,14 +168,14 @@ class TrainedModel:
 
 
 def load(run: Place, allow_plugin_files: bool = True) -> TrainedModel:
-    """The model of a finished run.
+    """Load the model of a finished run.
 
     Args:
-        run: its folder, or the ``model.safetensors`` in it.
-        allow_plugin_files: whether the run's own plugin files may be run.
+        run: the folder of the run, or the ``model.safetensors`` in it.
+        allow_plugin_files: whether the run's own plugin files may be executed.
 
     Raises:
-        InputError: there is no such model, it is damaged, or its parts are not what they were in training.
+        InputError: there is no such model, it is damaged, or its parts differ from those in training.
         RunError: the code of a part failed.
     """
     return TrainedModel(read_run(Path(run), allow_plugin_files))
@@ -188,7 +188,7 @@ def _path(place: Place | None) -> Path | None:
 def _of_program(
     conversations: Sequence[Conversation], transcript: Place | None, subtitles: Place | None, files: Mapping[str, Path]
 ) -> Given:
-    """Conversations that a program made, without their labels."""
+    """Return conversations that a program made, without their labels."""
     if transcript is not None or subtitles is not None:
         raise InputError.at("transcript and subtitles", "go with files, not with conversations")
     names = [conversation.id for conversation in conversations]
@@ -202,7 +202,7 @@ def _of_program(
 
 
 def _learnt(run: SavedRun, conversations: Sequence[Conversation]) -> Iterator[str]:
-    """Conversations that the model has learnt, also where a dataset puts their split before their name."""
+    """Yield a warning about conversations from training, also if a dataset prefixed their ids with the split."""
     names = ("", *(f"{split}/" for split in SPLITS))
     met = sum(any(fingerprint(replace(c, id=name + c.id)) in run.trained_on for name in names) for c in conversations)
     if met:

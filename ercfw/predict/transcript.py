@@ -1,4 +1,4 @@
-"""A transcript: a CSV table with a line an utterance."""
+"""Transcript: a CSV table with one line per utterance."""
 
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,22 +13,22 @@ from ercfw.system.csv_reader import read_csv_records
 
 COLUMNS = ("conversation", "utterance", "speaker", "text", "clip", "start", "end")
 MELD = {"conversation": "Dialogue_ID", "utterance": "Utterance_ID", "speaker": "Speaker", "text": "Utterance"}
-"""MELD's own names of our columns; its times count from the start of the episode, not of the clip."""
+"""MELD's names of the columns; its times count from the start of the episode, not of the clip."""
 ONE_SPEAKER = "speaker"
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One utterance of a transcript.
+    """Utterance of a transcript.
 
     Attributes:
         where: file and line, for messages.
-        conversation: its id; the file's name where there is no such column.
-        utterance: its id; its number in the conversation, from 1, where there is no such column.
+        conversation: its id; the file's name if there is no such column.
+        utterance: its id; its number in the conversation, from 1, if there is no such column.
         speaker: a name.
-        text: as it stands there.
-        clip: its path as the table writes it, by default the utterance's id; None where it has none.
-        time: start and end in seconds, if both are told.
+        text: the text, unchanged.
+        clip: its path as the table writes it, by default the utterance's id; None if it has none.
+        time: start and end in seconds, if both are given.
     """
 
     where: str
@@ -42,12 +42,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Transcript:
-    """What a table says.
+    """Content of a transcript.
 
     Attributes:
         path: its file.
-        columns: those of ours that it has.
-        lines: in their order.
+        columns: the known columns that it has.
+        lines: the lines, in file order.
     """
 
     path: Path
@@ -55,7 +55,7 @@ class Transcript:
     lines: tuple[Line, ...]
 
     def conversations(self, clip_of: Callable[[Line], Clip | None] = lambda line: None) -> list[Conversation]:
-        """In the order of their first line, with the clips that ``clip_of`` tells."""
+        """Return the conversations in the order of their first line, with the clips that ``clip_of`` returns."""
         groups: dict[str, list[Line]] = {}
         for line in self.lines:
             groups.setdefault(line.conversation, []).append(line)
@@ -65,11 +65,11 @@ class Transcript:
 def read_transcript(path: Path, warnings: list[str]) -> Transcript:
     """Read a CSV file whose first line names its columns: ``text``, ``clip``, or both, and any of ``COLUMNS``.
 
-    Columns of other names are not read. MELD's own table is known by its columns; the clip of its line is
-    ``dia<Dialogue_ID>_utt<Utterance_ID>``. A line whose times are wrong keeps its text and loses its clip.
+    Other columns are ignored. MELD's own table is recognised by its columns; the clip of its line is
+    ``dia<Dialogue_ID>_utt<Utterance_ID>``. A line whose times are invalid keeps its text and loses its clip.
 
     Raises:
-        InputError: it is no such table; every line that is not one is told.
+        InputError: the file is not such a table; every invalid line is reported.
     """
     records = read_csv_records(path, io.StringIO(read_text(path, warnings), newline=""))
     where, header = next(records)
@@ -115,7 +115,7 @@ def _check_header(where: str, header: Sequence[str], names: Mapping[str, str]) -
 def _clip(
     fields: Mapping[str, str], utterance: str, where: str, warnings: list[str]
 ) -> tuple[Clip | None, tuple[float, float] | None]:
-    """The clip as the line names it, and its times."""
+    """Return the clip as the line names it, and its times."""
     name = fields.get("clip", utterance).strip()
     said = [fields.get(key, "").strip() for key in ("start", "end")]
     start, end = (seconds_of(text) for text in said)
