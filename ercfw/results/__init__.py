@@ -1,1 +1,1 @@
-"""What finished runs say: read again, compared, and put into tables."""
+"""Results of finished runs: read, compared and put into tables."""

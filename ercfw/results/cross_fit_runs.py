@@ -1,4 +1,4 @@
-"""The runs that were each trained without one part of train."""
+"""Runs that were each trained without one part of the training split."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ from ercfw.system.files import is_file
 
 
 def runs_without_parts(folder: Path) -> list[Path]:
-    """The runs that ``--cross-fit`` left beside this one: of the same recipe and seed, a part left out of each.
+    """Return the ``--cross-fit`` runs beside this one: same recipe and seed, each trained without one part.
 
     Raises:
-        InputError: there are none, or not all parts.
+        InputError: there are none, or the run of a part is missing.
     """
     recipe = _recipe(folder)
-    whole_path = folder.resolve()  # "." has no name, and a name alone no folder above it
+    whole_path = folder.resolve()  # "." has no name, and a bare name has no parent folder
     beside = [p.parent for p in sorted(whole_path.parents[1].glob(f"*/{whole_path.name}/model.safetensors"))]
     of: dict[int, dict[int, Path]] = {}
     for other in beside:

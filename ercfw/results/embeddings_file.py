@@ -1,4 +1,4 @@
-"""``embeddings.safetensors``: what the heads answered from, before training and at the best epoch."""
+"""``embeddings.safetensors``: input vectors of the heads, before training and at the best epoch."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ NAME = "embeddings.safetensors"
 
 
 def write_embeddings(folder: Path, moments: Mapping[Moment, Mapping[str, Predictions]], stamps: Sequence[str]) -> None:
-    """A tensor ``[N, E]`` a split, target and moment, such as ``test.emotion.best``; rows as in ``predictions.csv``."""
+    """Write ``[N, E]`` per split, target and moment as ``test.emotion.best`` etc., in ``predictions.csv`` row order."""
     tensors = {
         f"{split}.{target}.{moment}": np.ascontiguousarray(x)
         for moment, splits in moments.items()
@@ -33,10 +33,10 @@ def write_embeddings(folder: Path, moments: Mapping[Moment, Mapping[str, Predict
 
 
 def read_embeddings(folder: Path, split: str, target: str) -> dict[Moment, NDArray[np.float32]]:
-    """``[N, E]`` of each moment.
+    """Return the embeddings of each moment, ``[N, E]``.
 
     Raises:
-        InputError: the run left none of this split and target, or the file is damaged.
+        InputError: the run has none for this split and target, or the file is damaged.
     """
     path = folder / NAME
     if not path.is_file():
