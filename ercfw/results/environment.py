@@ -1,4 +1,4 @@
-"""What a run ran on: versions, device, revision."""
+"""Environment of a run: versions, device, revision."""
 
 import platform
 import subprocess
@@ -16,7 +16,7 @@ LIBRARIES = ("torch", "numpy", "scikit-learn", "accelerate", "safetensors", "pyd
 
 
 def describe_environment(plugins: Sequence[Plugin], device: torch.device, processes: int) -> dict[str, Any]:
-    """Versions of Python, ercfw, its libraries and every working plugin; device, processes, git revision."""
+    """Return versions of Python, ercfw, libraries and working plugins; device, processes and git revision."""
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
@@ -38,7 +38,7 @@ def _version(library: str) -> str | None:
 
 
 def _revision() -> str | None:
-    """The revision of the working directory, marked when it has changes; None outside a repository."""
+    """Return the git revision of the working directory, marked if it has changes; None outside a repository."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
     try:
         found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)

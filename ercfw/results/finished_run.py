@@ -1,4 +1,4 @@
-"""Finished runs, read again from their folders."""
+"""Finished runs, read from their folders."""
 
 import csv
 import json
@@ -28,14 +28,14 @@ KEYS = {"split", "conversation", "utterance", "speaker", "text"}
 
 @dataclass(frozen=True)
 class Answers:
-    """What a run said of a split's utterances, for one target.
+    """Predictions of a run for one split and target.
 
     Attributes:
-        ids: (conversation, utterance) of each, in the run's order; also of unlabelled ones.
+        ids: (conversation, utterance) of each utterance, unlabelled ones too, in the run's order.
         labels: ``[N]``; -100 = unlabelled.
-        predicted: ``[N]``.
+        predicted: ``[N]`` class numbers.
         probabilities: ``[N, C]``.
-        classes: their names.
+        classes: the class names.
     """
 
     ids: tuple[tuple[str, str], ...]
@@ -46,23 +46,23 @@ class Answers:
 
     @cached_property
     def counts(self) -> Array:
-        """Confusion counts of each conversation with a label, ``[K, C, C]``."""
+        """Return the confusion counts of each conversation that has a label, ``[K, C, C]``."""
         real = self.labels != UNLABELLED
         conversations = [conversation for (conversation, _), known in zip(self.ids, real, strict=True) if known]
         return count(conversations, self.labels[real], self.predicted[real], len(self.classes))
 
     def is_of_same(self, other: "Answers") -> bool:
-        """Whether both are of the same utterances with the same labels, in the same order."""
+        """Return whether both cover the same utterances with the same labels, in the same order."""
         return (self.ids, self.classes) == (other.ids, other.classes) and np.array_equal(self.labels, other.labels)
 
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run that was scored.
+    """Run that was trained and scored.
 
     Attributes:
-        folder: its own.
-        metrics: as in ``metrics.json``.
+        folder: the folder of the run.
+        metrics: the content of ``metrics.json``.
     """
 
     folder: Path
@@ -88,7 +88,7 @@ class FinishedRun:
 
     @cached_property
     def recipe(self) -> Tables:
-        """Its resolved recipe."""
+        """Return the resolved recipe of the run."""
         path = self.folder / "recipe.toml"
         try:
             return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -97,13 +97,13 @@ class FinishedRun:
 
     @cached_property
     def info(self) -> DataInfo | None:
-        """What its model was told of the training data; None where there is no model (an ensemble)."""
+        """Return the description of the data that the model was built with; None without a model (an ensemble)."""
         path = self.folder / "model.safetensors"
         return About.model_validate_json(json.dumps(read_about(path))).info if path.is_file() else None
 
     @cached_property
     def history(self) -> list[dict[str, Any]]:
-        """A line an epoch; none where nothing was trained (an ensemble)."""
+        """Return one entry per epoch; an empty list if nothing was trained (an ensemble)."""
         path = self.folder / "history.jsonl"
         try:
             return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
@@ -126,25 +126,25 @@ class FinishedRun:
 
     @property
     def splits(self) -> list[str]:
-        """The splits that it answered, test first."""
+        """Return the predicted splits, test first."""
         found = dict.fromkeys(row.get("split") or "" for row in self._rows)
         return sorted(found, key=lambda split: split != "test")
 
     @property
     def targets(self) -> list[str]:
-        """What it answered."""
+        """Return the predicted targets."""
         ending = ".predicted"
         return [key.removesuffix(ending) for key in (self._rows[0] if self._rows else ()) if key.endswith(ending)]
 
     def rows(self, split: str) -> list[dict[str, str]]:
-        """The rows of a split in ``predictions.csv``."""
+        """Return the rows of a split in ``predictions.csv``."""
         return [row for row in self._rows if row.get("split") == split]
 
     def answers(self, split: str, target: str) -> Answers:
-        """What it said of a split.
+        """Return the predictions for a split.
 
         Raises:
-            InputError: its predictions cannot be read, or are not those that were scored.
+            InputError: the predictions cannot be read, or are not those that were scored.
         """
         rows = self.rows(split)
         before = f"{target}.p."
@@ -167,11 +167,11 @@ class FinishedRun:
 
 @dataclass(frozen=True)
 class Group:
-    """The runs of one recipe and variant, a seed each.
+    """Runs of one recipe and variant, one per seed.
 
     Attributes:
-        name: of its row in a table.
-        runs: by seed.
+        name: the name of its row in a table.
+        runs: the runs, in order of their seeds.
     """
 
     name: str
@@ -179,11 +179,11 @@ class Group:
 
     @property
     def first(self) -> FinishedRun:
-        """The one of the lowest seed."""
+        """Return the run with the lowest seed."""
         return self.runs[0]
 
     def counts(self, split: str, target: str) -> Array:
-        """Confusion counts of every seed, ``[S, K, C, C]``.
+        """Return the confusion counts of every seed, ``[S, K, C, C]``.
 
         Raises:
             InputError: the seeds were scored on different utterances.
@@ -196,12 +196,12 @@ class Group:
 
 
 def find_groups(paths: Sequence[Path]) -> list[Group]:
-    """The finished runs in these folders, a group each variant's folder, in the order given and then by name.
+    """Return the finished runs in these folders, one group per variant's folder, in the given order, then by name.
 
     A path may be the folder of a run, of a variant with its seeds, or of a recipe with its variants.
 
     Raises:
-        InputError: nothing is there, or no run in it is finished.
+        InputError: a folder does not exist, or has no finished run.
     """
     found: dict[Path, list[Path]] = {}
     for path in paths:
@@ -225,7 +225,7 @@ def _done(path: Path) -> list[Path]:
 
 
 def _named(groups: Sequence[Sequence[FinishedRun]]) -> list[Group]:
-    """Groups named by variant; by title, too, where there are several; by folder where that is not enough."""
+    """Name groups by variant, also by title if there are several, and by folder if names are still ambiguous."""
     ordered = [tuple(sorted(runs, key=lambda run: int(run.metrics["seed"]))) for runs in groups]
     titles = {runs[0].metrics["title"] for runs in ordered}
     named = [_name(runs[0], len(titles) > 1) for runs in ordered]

@@ -12,7 +12,7 @@ from ercfw.system.validation import in_short
 
 
 class Metrics(BaseModel):
-    """What a finished run scored, as far as it is shown again."""
+    """Fields of ``metrics.json`` that reports read."""
 
     model_config = ConfigDict(strict=True)
 
@@ -33,7 +33,7 @@ class Metrics(BaseModel):
 
 
 class Environment(BaseModel):
-    """What a run ran on, as far as it is compared."""
+    """Fields of ``environment.json`` that are compared between runs."""
 
     model_config = ConfigDict(strict=True)
 
@@ -41,7 +41,7 @@ class Environment(BaseModel):
 
 
 class Machine(Environment):
-    """What a run ran on, as far as it is shown again."""
+    """Fields of ``environment.json`` that reports read."""
 
     python: str
     platform: str
@@ -55,19 +55,19 @@ class Machine(Environment):
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
-    """What the finished run in a folder scored.
+    """Read the ``metrics.json`` of the finished run in a folder.
 
     Raises:
-        InputError: its ``metrics.json`` is missing, or was not left by a run.
+        InputError: the file is missing, or was not written by a run.
     """
     return _read_json(folder / "metrics.json", Metrics)
 
 
 def read_environment(folder: Path) -> dict[str, Any] | None:
-    """What the run in a folder ran on; None where nothing was run (an ensemble).
+    """Read the ``environment.json`` of the run in a folder; None if nothing was run (an ensemble).
 
     Raises:
-        InputError: its ``environment.json`` was not left by a run.
+        InputError: the file was not written by a run.
     """
     path = folder / "environment.json"
     return _read_json(path, Machine) if path.is_file() else None
