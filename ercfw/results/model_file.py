@@ -1,4 +1,4 @@
-"""Safetensors weights, and all that a resume needs, in files written whole or not at all."""
+"""Model weights with their metadata, in a safetensors file that is written atomically."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from ercfw.system.tensor_file import FORMAT, _load, _save
 
 
 class About(BaseModel):
-    """What stands beside the weights of a model, as far as it is read again."""
+    """Metadata of a model file that is read back."""
 
     model_config = ConfigDict(strict=True)
 
@@ -28,7 +28,7 @@ class About(BaseModel):
 
 
 def save_model(path: Path, weights: Mapping[str, Tensor], info: DataInfo, about: Mapping[str, Any]) -> None:
-    """Write a model's weights, with what it was told of its data and what made it."""
+    """Write a model's weights, the description of its data and the metadata of its training."""
     _save(path, weights, {"format": FORMAT, "info": asdict(info), **about})
 
 
@@ -47,10 +47,10 @@ def load_model(path: Path) -> tuple[dict[str, Tensor], DataInfo, dict[str, Any]]
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """What stands beside the weights of a model, without reading them.
+    """Read the metadata of a model file without its weights.
 
     Raises:
-        InputError: it is damaged.
+        InputError: the file is damaged.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -62,12 +62,12 @@ def read_about(path: Path) -> dict[str, Any]:
 
 
 def start_from(model: nn.Module, folder: Path) -> tuple[str, dict[str, Any]]:
-    """Take over every weight of a run's model that has the same name and shape here.
+    """Copy every weight of a run's model that has the same name and shape into ``model``.
 
-    Says how many, and gives what stands beside the weights.
+    Return a message with the number of copied weights, and the metadata of the model file.
 
     Raises:
-        InputError: there is no such model, or nothing in it fits.
+        InputError: there is no such model, or none of its weights fits.
     """
     if not is_file(folder / "model.safetensors"):
         raise InputError.at("[train] init_from", f"there is no model in {folder}", "the folder of a finished run")

@@ -1,4 +1,4 @@
-"""``predictions.csv``: a row an utterance."""
+"""``predictions.csv``: one row per utterance."""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from ercfw.results.scoring import Predictions
 from ercfw.system.files import replacing
 
 ABOUT = ("kind", "new_speaker", "lacks")
-"""Columns that tell of an utterance what no model said."""
+"""Columns that describe the utterance rather than a prediction."""
 
 
 def write_predictions(
@@ -23,11 +23,11 @@ def write_predictions(
     trained: Sequence[Conversation],
     stamps: Sequence[str],
 ) -> None:
-    """Ids, speaker, text, and for each predicted target its label, prediction and one probability a class.
+    """Write ids, speaker, text, and for each target the label, the prediction and one probability per class.
 
-    Columns of a target: ``emotion``, ``emotion.predicted``, ``emotion.p.joy`` and so on; an utterance
-    without a label has none. ``kind`` is the conversation's, ``new_speaker`` says whether nobody of that name speaks
-    in the ``trained`` conversations, ``lacks`` which modalities are absent. Stamps have a column of their own.
+    The columns of a target are ``emotion``, ``emotion.predicted``, ``emotion.p.joy`` and so on. The label of an
+    unlabelled utterance is empty. ``kind`` is the conversation's kind. ``new_speaker`` says whether the speaker is
+    absent from the ``trained`` conversations. ``lacks`` names absent modalities. Stamps have a separate column.
     """
     known = {speaker for conversation in trained for speaker in conversation.speakers}
     targets = list(next(iter(predictions.values())).labels)
@@ -54,7 +54,7 @@ def _header(info: DataInfo, targets: Sequence[str], stamps: Sequence[str]) -> li
 
 
 def _lacks(conversations: Sequence[Conversation], modalities: Sequence[str]) -> Iterator[str]:
-    """Of each utterance the modalities that it lacks, apart by spaces."""
+    """Yield for each utterance the modalities that it lacks, separated by spaces."""
     present = {name: presence(conversations, name) for name in modalities}  # [N] each
     for row in range(sum(map(len, conversations))):
         yield " ".join(name for name, there in present.items() if not there[row])

@@ -24,16 +24,16 @@ LEFT = (
     *("predictions.csv", "embeddings.safetensors", "report.md", "report.html", "learning_curve.png"),
     *("confusion_*.png", ".*.tmp"),
 )
-"""What a run leaves; what makes it a finished one first."""
+"""Files that a run can leave; the file that marks it as finished comes first."""
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where one run is left.
+    """Folder in which one run stores its files.
 
     Attributes:
-        path: its folder.
-        key: a hash of all that decides its result but the data and the seed.
+        path: the folder.
+        key: a hash of everything that affects the result except the data and the seed.
     """
 
     path: Path
@@ -41,21 +41,21 @@ class RunFolder:
 
     @property
     def state(self) -> Path:
-        """What a resume reads; gone when the run is done."""
+        """Return the path of the state that a resume reads; it is deleted when the run finishes."""
         return self.path / "state.safetensors"
 
     @property
     def is_done(self) -> bool:
-        """Whether the run has finished."""
+        """Return whether the run has finished."""
         return (self.path / "metrics.json").is_file()
 
     def metrics(self) -> dict[str, Any]:
-        """What the finished run scored."""
+        """Return the metrics of the finished run."""
         return read_metrics(self.path)
 
     @contextmanager
     def reserved(self) -> Iterator[None]:
-        """Keeps other processes out for as long as the block runs; one that dies leaves nothing shut.
+        """Lock the folder against other processes during the block; a process that dies releases its lock.
 
         Raises:
             InputError: another process is running in this folder.
@@ -74,32 +74,32 @@ class RunFolder:
         try:
             yield
         finally:
-            (self.path / ".lock").unlink(missing_ok=True)  # while it is held: the library minds a lock that is gone
+            (self.path / ".lock").unlink(missing_ok=True)  # before the release: filelock detects a deleted lock
             lock.release()
-            with suppress(OSError):  # of what a refused run has left empty
+            with suppress(OSError):  # removes the empty folders of a refused run
                 for folder in new:
                     folder.rmdir()
 
     def check_unfinished(self, resume: bool, force: bool) -> None:
-        """A run that was stopped is neither lost nor mixed up with a new one.
+        """Check that a stopped run is neither lost nor mixed up with a new one.
 
         Raises:
-            InputError: it was stopped half-way, and neither way to go on was chosen.
+            InputError: the run was stopped early, and neither ``resume`` nor ``force`` was chosen.
         """
         if can_resume(self.state) and not (resume or force):
             raise InputError.at(self.path, "holds a run that was stopped", "--resume goes on, --force starts anew")
 
     def check_same_data(self, now: Provenance) -> None:
-        """What was left here must have been made from the data that is there now.
+        """Check that the files in this folder were made from the current data.
 
         Raises:
-            InputError: its source or a file of it is another one.
+            InputError: the source of the data or one of its files has changed.
         """
         if changed := self.data_changed(now):
             raise InputError.at(self.path, f"was run on other data: {changed}", "--force starts anew, --out elsewhere")
 
     def data_changed(self, now: Provenance) -> str | None:
-        """What is not as it was when this was run; None when all is, or nothing was run."""
+        """Return what has changed in the data since the run; None if nothing has changed or nothing was run."""
         path = self.path / "environment.json"
         before = _read_json(path, Environment)["data"] if path.is_file() else asdict(now)
         changed = [name for name, digest in before["files"].items() if _digest(name, now) not in (digest, None)]
@@ -123,7 +123,7 @@ class RunFolder:
         write_text(self.path / "key.txt", self.key + "\n")
 
     def _clear(self) -> None:
-        """A run that begins leaves nothing of the one before; its metrics go first, so it is not taken for done."""
+        """Delete the files of the previous run, metrics first so that it no longer counts as finished."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             for path in [path for pattern in LEFT for path in self.path.glob(pattern)]:
@@ -143,25 +143,25 @@ class RunFolder:
         return names
 
     def write_history(self, history: Sequence[Mapping[str, Any]], stamps: Sequence[str]) -> None:
-        """A line an epoch, each with the stamps."""
+        """Write one line per epoch, each with the stamps."""
         still_there(self.path)
         mark = {"stamps": list(stamps)} if stamps else {}
         write_text(self.path / "history.jsonl", "".join(json.dumps({**line, **mark}) + "\n" for line in history))
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
-        """A JSON file for people and programs."""
+        """Write a JSON file that people and programs can read."""
         write_text(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     def finish(self, metrics: Mapping[str, Any]) -> None:
-        """Write what the run scored, which makes it a finished one, and drop what only a resume needs."""
+        """Write the metrics, which mark the run as finished, and delete files that only a resume needs."""
         self.write_json("metrics.json", metrics)
-        half_written = self.path.glob(".*.tmp")  # of a run that was killed
+        half_written = self.path.glob(".*.tmp")  # left by a killed run
         for path in [self.state, previous_of(self.state), *half_written]:
             path.unlink(missing_ok=True)
 
 
 def open_folder(out: Path, recipe: str, variant: str, key: str, seed: int) -> RunFolder:
-    """The folder of a run: that of the same resolved recipe, or a new one beside another's."""
+    """Return the folder of a run: the one with the same resolved recipe, or a new one if that name is taken."""
     name = slug(variant)
     parent = out / recipe / name
     if any(path.read_bytes().strip() != key.encode() for path in parent.glob("seed-*/key.txt") if is_file(path)):
@@ -170,17 +170,17 @@ def open_folder(out: Path, recipe: str, variant: str, key: str, seed: int) -> Ru
 
 
 def _digest(name: str, now: Provenance) -> str | None:
-    """The hash of a file that a run read, as it is now; None when it is not there to be compared."""
+    """Return the current hash of a file that a run read; None if the file cannot be compared."""
     if name in now.files:
         return now.files[name]
     return sha256(Path(name)) if is_file(Path(name)) else None
 
 
 def can_resume(path: Path) -> bool:
-    """Whether there is a state to go on from."""
+    """Return whether there is a state to resume from."""
     return path.is_file() or previous_of(path).is_file()
 
 
 def previous_of(path: Path) -> Path:
-    """Where ``save_state`` keeps the state before the last."""
+    """Return the path at which ``save_state`` keeps the previous state."""
     return path.with_stem(f"{path.stem}.previous")
