@@ -16,14 +16,14 @@ Scores = dict[str, float | dict[str, float]]
 
 @dataclass(frozen=True)
 class Predictions:
-    """A model's answer for a split, a row an utterance, in the order of its conversations.
+    """Predictions of a model for a split, one row per utterance, in the order of its conversations.
 
     Attributes:
-        ids: the utterances.
-        labels: ``[N]`` a target, -100 = unlabelled.
-        probabilities: ``[N, C]`` a target.
+        ids: the ids of the utterances.
+        labels: ``[N]`` per target, -100 = unlabelled.
+        probabilities: ``[N, C]`` per target.
         losses: each weighted loss; the mean over batches, weighted by their labelled rows.
-        embeddings: ``[N, E]`` a target, the vectors that its head answers from.
+        embeddings: ``[N, E]`` per target, the input vectors of its head.
     """
 
     ids: tuple[UtteranceId, ...]
@@ -34,7 +34,7 @@ class Predictions:
 
 
 def score(predictions: Predictions, metrics: Mapping[str, Metric], info: DataInfo) -> dict[str, Scores]:
-    """Every metric of every target, over the labelled utterances; a target without any is left out.
+    """Return every metric of every target over the labelled utterances; skip targets without labels.
 
     Raises:
         RunError: a probability is not a number, or a metric fails.
@@ -56,7 +56,7 @@ def score(predictions: Predictions, metrics: Mapping[str, Metric], info: DataInf
 def measure(
     true: NDArray[np.int64], probabilities: NDArray[np.float32], metrics: Mapping[str, Metric], classes: Sequence[str]
 ) -> Scores:
-    """Every metric of labelled utterances: ``[N], [N, C] ->`` a score a name.
+    """Compute every metric of labelled utterances: ``[N], [N, C] ->`` scores by name.
 
     Raises:
         RunError: a metric fails.
@@ -77,7 +77,7 @@ def _measure(
 
 
 def selected(scores: Mapping[str, Scores], select: str) -> float:
-    """The one number that ``select`` (``target.metric``) names; the mean of a metric that is a number a class."""
+    """Return the score that ``select`` (``target.metric``) names; the mean if it is one number per class."""
     target, _, metric = select.partition(".")
     value = scores[target][metric]
     return value if isinstance(value, float) else float(np.mean(list(value.values())))

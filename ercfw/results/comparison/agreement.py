@@ -1,4 +1,4 @@
-"""Which utterances one recipe gets right and another does not."""
+"""Agreement of recipes: which utterances one predicts correctly and another does not."""
 
 import csv
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ HALF = 0.5
 
 
 def share_right(group: Group, split: str, target: str) -> NDArray[np.float64]:
-    """Of each labelled utterance, the share of seeds that name it rightly: ``[N]``."""
+    """Return for each labelled utterance the share of seeds that predict it correctly: ``[N]``."""
     answers = [run.answers(split, target) for run in group.runs]
     real = answers[0].labels != UNLABELLED
     shares: NDArray[np.float64] = np.mean([each.predicted[real] == each.labels[real] for each in answers], axis=0)
@@ -24,7 +24,7 @@ def share_right(group: Group, split: str, target: str) -> NDArray[np.float64]:
 
 
 def pair_counts(groups: Sequence[Group], split: str, target: str) -> list[dict[str, str | int]]:
-    """A row a pair: how many utterances both, one or neither gets right with more than half of its seeds."""
+    """Return one row per pair: utterances that both, one or neither predicts correctly with most of its seeds."""
     right = {group.name: share_right(group, split, target) > HALF for group in groups}
     return [
         {
@@ -40,7 +40,7 @@ def pair_counts(groups: Sequence[Group], split: str, target: str) -> list[dict[s
 
 
 def write_right(path: Path, groups: Sequence[Group], split: str, target: str) -> None:
-    """A CSV file with a row a labelled utterance, its label, and the share of each group's seeds that are right."""
+    """Write a CSV file: one row per labelled utterance, with its label and each group's share of correct seeds."""
     shares = [share_right(group, split, target) for group in groups]
     labelled = [row for row in groups[0].first.rows(split) if row[target]]
     kept = ("conversation", "utterance", "speaker", "text", target)

@@ -1,4 +1,4 @@
-"""Whether a model is right as often as it is sure."""
+"""Calibration: whether the confidence of a model matches its accuracy."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ BINS = 15
 
 @dataclass(frozen=True)
 class Calibration:
-    """Utterances by the probability of the class that was named, in ``BINS`` bins of equal width.
+    """Utterances grouped by the probability of the predicted class, in ``BINS`` bins of equal width.
 
     Attributes:
-        counts: ``[BINS]`` utterances.
-        confidence: ``[BINS]`` their mean probability; 0 in an empty bin.
-        accuracy: ``[BINS]`` the share named rightly; likewise.
+        counts: ``[BINS]`` numbers of utterances.
+        confidence: ``[BINS]`` mean probabilities; 0 in an empty bin.
+        accuracy: ``[BINS]`` shares of correct predictions; 0 in an empty bin.
     """
 
     counts: NDArray[np.int64]
@@ -26,13 +26,13 @@ class Calibration:
 
     @property
     def ece(self) -> float:
-        """The expected calibration error (Guo et al., 2017): the mean distance of the two, weighted by utterances."""
+        """Return the expected calibration error (Guo et al., 2017): mean gap of the two, weighted by utterances."""
         gaps = np.abs(self.confidence - self.accuracy)
         return float((self.counts * gaps).sum() / max(1, self.counts.sum()))
 
 
 def calibrate(true: NDArray[np.int64], probabilities: Array) -> Calibration:
-    """``[N]`` labels and ``[N, C]`` probabilities; a bin holds its upper edge."""
+    """Compute the calibration of ``[N]`` labels and ``[N, C]`` probabilities; a bin includes its upper edge."""
     sure = probabilities.max(1)  # [N]
     right = probabilities.argmax(1) == true  # [N]
     place = np.clip(np.ceil(sure * BINS).astype(np.int64) - 1, 0, BINS - 1)  # [N]
