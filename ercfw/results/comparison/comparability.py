@@ -1,4 +1,4 @@
-"""Whether runs may stand in one table."""
+"""Checks whether runs can be compared in one table."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ MEND = "runs of the same data and protocol; ercfw compare --side-by-side sets ot
 
 
 def check_comparable(groups: Sequence[Group], split: str, target: str) -> list[str]:
-    """What a reader should know of the groups, though they may stand in one table.
+    """Check that groups can be compared in one table, and return warnings about their differences.
 
     Raises:
         InputError: they were scored on different utterances or labels, on real and simulated data, or chosen under
-            different protocols; every one that does not fit the first is named.
+            different protocols; every group that does not match the first is named.
     """
     first = groups[0].first
     expected = first.answers(split, target)
@@ -37,10 +37,10 @@ def check_comparable(groups: Sequence[Group], split: str, target: str) -> list[s
 
 
 def targets_of(groups: Sequence[Group], split: str) -> list[str]:
-    """The targets that every group was scored for on a split.
+    """Return the targets that every group was scored for on a split.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such target.
     """
     scored = [set(run.metrics["scores"].get(split, {})) for group in groups for run in group.runs]
     common = set.intersection(*scored)
@@ -51,6 +51,6 @@ def targets_of(groups: Sequence[Group], split: str) -> list[str]:
 
 
 def answered_targets(groups: Sequence[Group]) -> list[str]:
-    """The targets that every run of every group has answers of, scored or not."""
+    """Return the targets that every run of every group predicts, scored or not."""
     runs = [run for group in groups for run in group.runs]
     return [target for target in runs[0].targets if all(target in run.targets for run in runs)]

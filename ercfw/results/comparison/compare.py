@@ -1,4 +1,4 @@
-"""Groups of runs as tables: of one corpus, or of several side by side; and as files."""
+"""Comparison tables of groups of runs, for one corpus or for several side by side."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,10 +14,10 @@ APART = "The columns are of different data or protocols: within one they can be 
 
 
 def comparable_tables(groups: Sequence[Group], split: str, quoted: Sequence[Quoted] = ()) -> list[ResultTable]:
-    """A table a target, of groups that were scored on the same utterances.
+    """Return one table per target for groups that were scored on the same utterances.
 
     Raises:
-        InputError: they were not, or no target has scores.
+        InputError: the utterances differ, or no target has scores.
     """
     made = []
     for target in targets_of(groups, split):
@@ -28,10 +28,10 @@ def comparable_tables(groups: Sequence[Group], split: str, quoted: Sequence[Quot
 
 
 def side_by_side(groups: Sequence[Group], split: str) -> ResultTable:
-    """A column for each recipe, on data or under a protocol of its own; a row a variant (the form of table 3).
+    """Return a table with one column per recipe, data and protocol, and one row per variant (like table 3).
 
     Raises:
-        InputError: a recipe has no scores, or they are of several targets.
+        InputError: a recipe has no scores, or has scores of several targets.
     """
     tables: dict[str, ResultTable] = {}
     for title, members in _by_recipe(groups, split).items():
@@ -56,7 +56,7 @@ def side_by_side(groups: Sequence[Group], split: str) -> ResultTable:
 
 
 def _by_recipe(groups: Sequence[Group], split: str) -> dict[str, list[Group]]:
-    """Groups named by their variant alone, under the title and protocol that they share; other data has its own."""
+    """Collect groups by title and protocol, named by variant; other data or a repeated variant starts a new column."""
     found: dict[str, list[Group]] = {}
     for group in groups:
         metrics, target = group.first.metrics, targets_of([group], split)[0]
@@ -69,6 +69,6 @@ def _by_recipe(groups: Sequence[Group], split: str) -> dict[str, list[Group]]:
 
 
 def _has_room(column: Sequence[Group], group: Group, variant: str, split: str, target: str) -> bool:
-    """Whether a column is of the same data, and has no such variant yet."""
+    """Return whether a column has the same data and does not contain the variant yet."""
     same = column[0].first.answers(split, target).is_of_same(group.first.answers(split, target))
     return same and all(each.name != variant for each in column)

@@ -1,4 +1,4 @@
-"""What the paper claims beside its averages: similar emotions told apart, and minority classes."""
+"""Similar emotions and minority classes, about which the paper makes claims beside its averages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ NAMES = {
     "fear": ("fear", "fearful"),
     "sadness": ("sadness", "sad"),
 }
-"""What corpora call an emotion."""
+"""Names that corpora use for an emotion."""
 PAIRS = (("happiness", "excitement"), ("anger", "frustration"), ("anger", "disgust"), ("fear", "sadness"))
 MINOR = 2 / 3
-"""Of an even share of train: a class below it is a minority (MELD: fear, sadness, disgust; IEMOCAP: happiness)."""
+"""Classes below this fraction of an even share are minorities (MELD: fear, sadness, disgust; IEMOCAP: happiness)."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two similar emotions.
+    """Pair of similar emotions.
 
     Attributes:
-        one: its class number.
-        other: likewise.
-        taken: of the utterances of one, the share that is named as the other; and the other way round.
+        one: the class number of the first.
+        other: the class number of the second.
+        taken: the share of the first that is predicted as the second, and the share of the second as the first.
         f1: the mean F1 of both.
     """
 
@@ -38,7 +38,7 @@ class Pair:
 
 
 def similar_pairs(counts: Array, classes: Sequence[str]) -> list[Pair]:
-    """Of ``[C, C]`` counts, the pairs whose emotions both are among the classes."""
+    """Return the similar pairs whose emotions are both among the classes, from ``[C, C]`` counts."""
     found = []
     f1 = class_f1(counts)  # [C]
     for names in PAIRS:
@@ -54,6 +54,6 @@ def _class(emotion: str, classes: Sequence[str]) -> int | None:
 
 
 def minority_classes(trained: Sequence[int]) -> list[int]:
-    """The classes with less than two thirds of an even share of the training utterances."""
+    """Return the classes with less than two thirds of an even share of the training utterances."""
     even = sum(trained) / max(1, len(trained))
     return [number for number, count in enumerate(trained) if 0 < count < MINOR * even]
