@@ -1,4 +1,4 @@
-"""Confusion counts of each conversation, and the scores that are functions of them: all at once, for resampling."""
+"""Confusion counts per conversation, and scores computed from them in a vectorised way for resampling."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Score = Callable[[Array], Array]
-"""``[..., C, C]`` counts, true classes down and predicted ones across, to ``[...]``."""
+"""Function from ``[..., C, C]`` counts (rows are true classes, columns predicted ones) to ``[...]`` scores."""
 
 
 def count(conversations: Sequence[str], true: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> Array:
-    """Confusion counts of each conversation: ``[N], [N] [N] -> [K, C, C]``; conversations in order of appearance."""
+    """Count confusions per conversation: ``[N], [N] [N] -> [K, C, C]``; conversations in order of appearance."""
     numbers = {name: number for number, name in enumerate(dict.fromkeys(conversations))}
     cells = (
         np.array([numbers[name] for name in conversations], np.int64) * classes + true
@@ -21,7 +21,7 @@ def count(conversations: Sequence[str], true: NDArray[np.int64], predicted: NDAr
 
 
 def class_f1(counts: Array) -> Array:
-    """F1 of each class, 0 for one that is neither true nor predicted: ``[..., C, C] -> [..., C]``."""
+    """Compute the F1 of each class, 0 if it is neither true nor predicted: ``[..., C, C] -> [..., C]``."""
     hits = np.diagonal(counts, axis1=-2, axis2=-1)  # [..., C]
     named = counts.sum(-1) + counts.sum(-2)  # [..., C]
     scores: Array = 2 * hits / np.maximum(named, 1)  # [..., C]
@@ -29,27 +29,27 @@ def class_f1(counts: Array) -> Array:
 
 
 def weighted_f1(counts: Array) -> Array:
-    """The classes' F1, weighted by how often each is true."""
+    """Compute the mean F1 of the classes, weighted by how often each is true."""
     true = counts.sum(-1)  # [..., C]
     score: Array = (class_f1(counts) * true).sum(-1) / np.maximum(true.sum(-1), 1)  # [...]
     return score
 
 
 def macro_f1(counts: Array) -> Array:
-    """The mean F1 of the classes that are true or predicted."""
+    """Compute the mean F1 of the classes that are true or predicted."""
     met = (counts.sum(-1) + counts.sum(-2)) > 0  # [..., C]
     score: Array = class_f1(counts).sum(-1) / np.maximum(met.sum(-1), 1)  # [...]
     return score
 
 
 def accuracy(counts: Array) -> Array:
-    """The share of utterances named rightly."""
+    """Compute the share of utterances that are predicted correctly."""
     score: Array = np.trace(counts, axis1=-2, axis2=-1) / np.maximum(counts.sum((-2, -1)), 1)  # [...]
     return score
 
 
 def unweighted_accuracy(counts: Array) -> Array:
-    """The mean recall of the classes that are true."""
+    """Compute the mean recall of the classes that are true."""
     true = counts.sum(-1)  # [..., C]
     recall = np.diagonal(counts, axis1=-2, axis2=-1) / np.maximum(true, 1)  # [..., C]
     score: Array = recall.sum(-1) / np.maximum((true > 0).sum(-1), 1)  # [...]
@@ -62,9 +62,9 @@ WHOLE: Mapping[str, Score] = {
     "accuracy": accuracy,
     "unweighted-accuracy": unweighted_accuracy,
 }
-"""The metrics, by the names that reports give them, that are one number."""
+"""Metrics that are one number, by the names that reports give them."""
 
 
 def of_class(number: int) -> Score:
-    """F1 of one class."""
+    """Return a score that is the F1 of one class."""
     return lambda counts: class_f1(counts)[..., number]

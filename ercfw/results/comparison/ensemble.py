@@ -1,4 +1,4 @@
-"""Several runs as one: their probabilities averaged, by weights that are equal or fitted on dev."""
+"""Ensembles: averaged probabilities of several runs, with weights that are equal or fitted on dev."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -24,12 +24,12 @@ NOTE = "the members' weights were fitted on dev's labels, so the score of dev is
 
 @dataclass(frozen=True)
 class Ensemble:
-    """What several runs say together.
+    """Combined predictions of several runs.
 
     Attributes:
-        weights: one a run, that add up to 1, by target.
-        answers: by split and target.
-        scores: as in ``metrics.json``.
+        weights: by target, one weight per run; they add up to 1.
+        answers: the predictions, by split and target.
+        scores: the scores, in the form of ``metrics.json``.
     """
 
     weights: Mapping[str, Array]
@@ -38,10 +38,10 @@ class Ensemble:
 
 
 def fit_weights(probabilities: Array, labels: Array) -> Array:
-    """The weights of a mixture under which the labels are likeliest, by expectation maximisation.
+    """Return the mixture weights that maximise the likelihood of the labels, by expectation maximisation.
 
-    ``[M, N, C]`` probabilities and ``[N]`` labels -> ``[M]``. The likelihood is concave in the weights, so it has one
-    summit, and each step climbs.
+    ``[M, N, C]`` probabilities and ``[N]`` labels -> ``[M]``. The log-likelihood is concave in the weights, so every
+    maximum is global, and no step decreases it.
     """
     said = probabilities[:, np.arange(len(labels)), labels]  # [M, N]
     said = np.maximum(said, np.finfo(float).tiny)
@@ -56,16 +56,16 @@ def fit_weights(probabilities: Array, labels: Array) -> Array:
 
 
 def combine(runs: Sequence[FinishedRun], targets: Sequence[str], catalog: Catalog, fitted: bool) -> Ensemble:
-    """The runs' probabilities, averaged, and their scores.
+    """Return the averaged probabilities of the runs and their scores.
 
     Args:
-        runs: scored on the same utterances.
-        targets: what to answer.
-        catalog: has the metrics.
-        fitted: whether dev's labels decide the weights; else they are equal.
+        runs: the runs, scored on the same utterances.
+        targets: the targets to predict.
+        catalog: provides the metrics.
+        fitted: whether the weights are fitted on the labels of dev; otherwise they are equal.
 
     Raises:
-        InputError: the runs answered different utterances, or the weights are to be fitted and dev has no labels.
+        InputError: the runs predicted different utterances, or the weights should be fitted but dev has no labels.
     """
     metrics = {component.name: component.made_by for component in catalog.components("metric")}
     weights: dict[str, Array] = {}
@@ -105,7 +105,7 @@ def _same(runs: Sequence[FinishedRun], split: str, target: str) -> list[Answers]
 
 
 def write_ensemble_predictions(path: Path, first: FinishedRun, ensemble: Ensemble, stamps: Sequence[str]) -> None:
-    """``predictions.csv`` of an ensemble, in the form of a run's."""
+    """Write the ``predictions.csv`` of an ensemble, in the form of a run's."""
     rows = [row for split in SPLITS for row in first.rows(split)]
     header = [key for key in rows[0] if key != "stamp"] + (["stamp"] if stamps else [])
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
@@ -126,7 +126,7 @@ def _cells(target: str, answers: Answers, number: int) -> dict[str, str]:
 
 
 def ensemble_metrics(runs: Sequence[FinishedRun], ensemble: Ensemble, folder: Path, fitted: bool) -> dict[str, Any]:
-    """``metrics.json`` of an ensemble: a run's, with the members and their weights; costs are the sums of theirs."""
+    """Return the content of an ensemble's ``metrics.json``, with members and weights; costs are summed."""
     first = runs[0].metrics
     members = [str(run.folder) for run in runs]
     return {
@@ -146,7 +146,7 @@ def ensemble_metrics(runs: Sequence[FinishedRun], ensemble: Ensemble, folder: Pa
 
 
 def member_rows(runs: Sequence[FinishedRun], ensemble: Ensemble, select: str) -> list[dict[str, str]]:
-    """A row a member and one of all together: the selected score of each split, and the weight."""
+    """Return one row per member and one for the ensemble: the selected score of each split, and the weight."""
     target, _, metric = select.partition(".")
     target = target if target in ensemble.weights else next(iter(ensemble.weights))
     rows = [

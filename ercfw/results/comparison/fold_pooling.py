@@ -1,4 +1,4 @@
-"""The runs of all folds as one: each conversation is answered by the run that had it in test."""
+"""Pooled runs of all folds: each conversation is predicted by the run that had it in test."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,23 +15,23 @@ from ercfw.results.scoring import measure
 
 @dataclass(frozen=True)
 class PooledRun(FinishedRun):
-    """A run a fold, scored together: scores of the sums, not means of the folds' scores.
+    """Runs of all folds, scored on their joint predictions rather than by averaging the folds' scores.
 
     Attributes:
-        parts: the folds, in order.
+        parts: the run of each fold, in order.
     """
 
     parts: tuple[FinishedRun, ...] = ()
 
     def rows(self, split: str) -> list[dict[str, str]]:
-        """The rows of a split of every fold."""
+        """Return the rows of a split from all folds."""
         return [row for part in self.parts for row in part.rows(split)]
 
     def answers(self, split: str, target: str) -> Answers:
-        """What each fold said of its own split.
+        """Return the predictions of each fold for its own split, joined.
 
         Raises:
-            InputError: the folds have other classes, or two of them answered the same utterance.
+            InputError: the folds have different classes, or two folds predicted the same utterance.
         """
         found = [part.answers(split, target) for part in self.parts]
         ids = tuple(id for each in found for id in each.ids)
@@ -47,10 +47,10 @@ class PooledRun(FinishedRun):
 
 
 def pool(parts: Sequence[FinishedRun], catalog: Catalog) -> PooledRun:
-    """The folds of one variant and seed as one run, scored by the catalog's metrics.
+    """Pool the folds of one variant and seed into one run, scored by the catalog's metrics.
 
     Raises:
-        InputError: they do not belong together.
+        InputError: the folds do not belong together.
     """
     first = parts[0]
     metrics = {component.name: component.made_by for component in catalog.components("metric")}
