@@ -1,4 +1,4 @@
-"""Numbers that others reported, beside one's own only where data and protocol allow."""
+"""Scores reported by others, shown beside own results only if data and protocol match."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,12 +10,12 @@ from ercfw.results.finished_run import FinishedRun
 
 
 def with_quoted(table: ResultTable, run: FinishedRun, known: Sequence[Quoted]) -> ResultTable:
-    """The table with those reported lines above its own that may stand there, and a note of whence, or why not.
+    """Add comparable reported scores above the table's own lines, with notes on sources and exclusions.
 
     Args:
-        table: of the test split.
-        run: one of those in it.
-        known: what plugins quote.
+        table: a table of the test split.
+        run: one of the runs in the table.
+        known: the scores that plugins quote.
     """
     dataset = run.metrics.get("dataset")
     of_corpus = [each for each in known if (each.dataset, each.target) == (dataset, table.target)]
@@ -42,6 +42,6 @@ def _line(method: str, scores: Mapping[str, float], columns: Sequence[str]) -> L
 
 
 def find_quoted(catalog: Catalog) -> tuple[list[Quoted], list[str]]:
-    """What the installed plugins quote, and which of them failed."""
+    """Return the scores that installed plugins quote, and the plugins that failed."""
     answers, failures = catalog.ask("quote_scores")
     return [each for answer in answers for each in answer], failures

@@ -1,4 +1,4 @@
-"""The table of several recipes or variants: means and deviations over seeds, and what can be told apart."""
+"""Result table of several recipes or variants: means, deviations over seeds, and significant differences."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,12 +24,12 @@ BOLD = (
 
 @dataclass(frozen=True)
 class Cell:
-    """A score over seeds, 1 = 100 points.
+    """Score over seeds, 1 = 100 points.
 
     Attributes:
-        mean: over seeds.
-        deviation: of a sample; None with one seed.
-        is_best: whether it cannot be told from the best of its column.
+        mean: the mean over seeds.
+        deviation: the sample standard deviation; None with one seed.
+        is_best: whether it does not differ significantly from the best of its column.
     """
 
     mean: float
@@ -42,16 +42,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """A row: a variant, or what somebody else reported.
+    """Row of the table: a variant, or scores that others reported.
 
     Attributes:
-        name: of the variant, or method.
-        cells: one a column; None where there is no such score.
-        seeds: how many runs; 0 = quoted.
-        difference: how far it is above the table's reference, by the selected score.
-        parameters: that are trained.
-        seconds: of a run, the mean.
-        megabytes: at a run's peak, the most of all seeds.
+        name: the name of the variant or method.
+        cells: one per column; None if there is no such score.
+        seeds: the number of runs; 0 = quoted.
+        difference: the difference of its selected score from the table's reference.
+        parameters: the number of trained parameters.
+        seconds: the mean duration of a run.
+        megabytes: the peak memory of a run, the maximum over seeds.
     """
 
     name: str
@@ -64,25 +64,25 @@ class Line:
 
     @property
     def is_quoted(self) -> bool:
-        """Whether somebody else measured it."""
+        """Return whether others reported the scores."""
         return self.seeds == 0
 
 
 @dataclass(frozen=True)
 class ResultTable:
-    """Lines of scores on one split, for one target.
+    """Table of scores on one split, for one target.
 
     Attributes:
-        title: of the recipe.
-        target: what was predicted.
-        split: whose scores these are.
-        classes: the first columns are F1 of each of these.
+        title: the title of the recipe.
+        target: the predicted target.
+        split: the split that was scored.
+        classes: the classes whose F1 scores fill the first columns.
         metrics: the columns after them, the selected one first.
-        lines: a row a variant.
-        reference: the row that ``difference`` is from.
-        protocol: under which the epochs were chosen.
-        stamps: what must stand on it.
-        notes: what a reader must know beside what the columns mean.
+        lines: one row per variant.
+        reference: the row that ``difference`` is measured from.
+        protocol: the protocol by which the epochs were chosen.
+        stamps: words that must appear on the table.
+        notes: what a reader must know in addition to the meaning of the columns.
     """
 
     title: str
@@ -108,7 +108,7 @@ class ResultTable:
 
     @property
     def meaning(self) -> list[str]:
-        """What the numbers and the bold ones are."""
+        """Return an explanation of the numbers and of bold type."""
         own = [line for line in self.lines if not line.is_quoted]
         few = [line.name for line in own if line.seeds < FEWEST_SEEDS]
         told = [f"Points; mean ± deviation over seeds; protocol {self.protocol}."]
@@ -120,12 +120,12 @@ class ResultTable:
 
     @property
     def columns(self) -> list[str]:
-        """The headings of the scores."""
+        """Return the headings of the score columns."""
         return [*self.classes, *self.metrics]
 
 
 def make_table(groups: Sequence[Group], split: str, target: str) -> ResultTable:
-    """The table of groups that were scored on the same utterances; the first is what the others are measured from.
+    """Make the table of groups that were scored on the same utterances; the first group is the reference.
 
     Raises:
         InputError: seeds of a group were scored on different utterances, or their predictions are not those scored.
@@ -159,7 +159,7 @@ def _check_scored(group: Group, runs: Array, values: Sequence[float], score: Sco
 
 
 def _metrics(groups: Sequence[Group], split: str, target: str, select: str) -> list[str]:
-    """The metrics that are one number, the selected one first."""
+    """Return the metrics that are one number, the selected one first."""
     scores = [run.metrics["scores"].get(split, {}).get(target, {}) for group in groups for run in group.runs]
     names = dict.fromkeys(name for each in scores for name, value in each.items() if not isinstance(value, dict))
     return sorted(names, key=lambda name: f"{target}.{name}" != select)
@@ -184,7 +184,7 @@ def _column(values: Sequence[Sequence[float]], counts: Sequence[Array], score: S
 
 
 def _best(values: Sequence[Sequence[float]], counts: Sequence[Array], score: Score | None) -> set[int]:
-    """The highest, and those that cannot be told from it; none among groups of too few seeds for a claim."""
+    """Return the best and those not significantly different from it; none if seeds are too few for a claim."""
     able = [number for number, each in enumerate(values) if len(each) >= FEWEST_SEEDS]
     if score is None or len(able) < 2:
         return set()

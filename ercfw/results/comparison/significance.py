@@ -1,8 +1,8 @@
-"""What can be told apart: intervals and tests for the difference of two recipes' mean scores over seeds.
+"""Significance: intervals and tests for the difference of two recipes' mean scores over seeds.
 
 A recipe's runs are ``[S, K, C, C]``: the confusion counts of S seeds in K conversations. Conversations are drawn whole,
-for their utterances hang together. Seeds of different recipes are no pairs. No rank test over seeds is offered: with
-five seeds a side, the smallest p of Wilcoxon's is .0625.
+because their utterances depend on each other. Seeds of different recipes are not paired. There is no rank test over
+seeds: with five seeds per recipe, the smallest possible p of Wilcoxon's test is .0625.
 """
 
 from collections.abc import Sequence
@@ -14,24 +14,24 @@ from numpy.typing import NDArray
 from ercfw.results.comparison.confusion_counts import Array, Score
 
 TIMES = 2000
-"""Bootstrap samples."""
+"""Number of bootstrap samples."""
 SHUFFLES = 5000
-"""Exchanges of the randomisation."""
+"""Number of random exchanges in the randomisation test."""
 AT_ONCE = 500
 FEWEST_SEEDS = 3
-"""A claim needs so many on either side."""
+"""Minimum number of seeds on each side of a claim."""
 LEVEL = 0.05
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How far one recipe's mean score is above another's.
+    """Difference between the mean scores of two recipes.
 
     Attributes:
-        value: of the means, in the score's own unit (1 = 100 points).
+        value: the difference of the means, in the score's own unit (1 = 100 points).
         low: the lower end of the 95 % interval.
-        high: its upper end.
-        p: of the randomisation; adjusted where several were compared.
+        high: the upper end of the interval.
+        p: the p of the randomisation test; adjusted if several recipes were compared.
     """
 
     value: float
@@ -41,7 +41,7 @@ class Difference:
 
     @property
     def is_told_apart(self) -> bool:
-        """Whether both the interval and the test say so."""
+        """Return whether both the interval and the test show a difference."""
         return self.p < LEVEL and not self.low <= 0 <= self.high
 
     def __neg__(self) -> "Difference":
@@ -49,16 +49,16 @@ class Difference:
 
 
 def mean_score(runs: Array, score: Score) -> float:
-    """The mean over seeds: ``[S, K, C, C] -> `` a number."""
+    """Return the mean score over seeds: ``[S, K, C, C] -> `` a number."""
     return float(score(runs.sum(1)).mean())
 
 
 def resample(runs: Array, score: Score, recipe: int) -> Array:
-    """Mean scores of bootstrap samples at two levels, conversations and then seeds: ``[S, K, C, C] -> [R]``.
+    """Return mean scores of two-level bootstrap samples, conversations then seeds: ``[S, K, C, C] -> [R]``.
 
-    All recipes share the draws of conversations, for these are the same ones; each draws seeds for itself, by the
-    number ``recipe``. A few seeds drawn from themselves vary too little, by (S - 1) / S; their deviations from the
-    mean are stretched by the root of what is missing (Rao and Wu, 1988).
+    All recipes share the draws of conversations, because their conversations are the same. Each recipe draws its own
+    seeds, by the number ``recipe``. The variance of a few resampled seeds is too small, by (S - 1) / S. Their
+    deviations from the mean are therefore scaled by the square root of S / (S - 1) (Rao and Wu, 1988).
     """
     seeds, conversations = runs.shape[:2]
     rng, own = np.random.default_rng(0), np.random.default_rng([1, recipe])
@@ -72,18 +72,18 @@ def resample(runs: Array, score: Score, recipe: int) -> Array:
 
 
 def _each(weights: Array, run: Array, score: Score) -> Array:
-    """The score of each weighting of conversations: ``[R, K], [K, C, C] -> [R]``."""
+    """Compute the score under each weighting of conversations: ``[R, K], [K, C, C] -> [R]``."""
     size, classes = run.shape[0], run.shape[-1]
     parts = [weights[start : start + AT_ONCE] @ run.reshape(size, -1) for start in range(0, len(weights), AT_ONCE)]
     return np.concatenate([score(part.reshape(-1, classes, classes)) for part in parts])
 
 
 def randomise(one: Array, other: Array, score: Score) -> float:
-    """The p of approximate randomisation by conversation (Noreen, 1989): ``[S, K, C, C], [S', K, C, C] -> `` a number.
+    """Return p by approximate randomisation (Noreen, 1989): ``[S, K, C, C], [S', K, C, C] -> `` a number.
 
-    Were the recipes alike, all answers to a conversation could as well have been the other's. So they are exchanged,
-    conversation by conversation, at random; p is how often the means then lie as far apart as they do. Which run takes
-    the place of which is drawn anew for every 500 exchanges.
+    If the recipes were equal, their predictions for a conversation would be interchangeable. The test therefore
+    exchanges them at random, conversation by conversation. p is the share of exchanges, the observed one included, in
+    which the means differ at least as much as observed. The pairing of runs is drawn again for every 500 exchanges.
     """
     seen = abs(mean_score(one, score) - mean_score(other, score))
     rng = np.random.default_rng(0)
@@ -97,13 +97,13 @@ def randomise(one: Array, other: Array, score: Score) -> float:
 
 
 def _partners(rng: np.random.Generator, these: int, others: int) -> NDArray[np.int64]:
-    """For each of these runs one of the others, all of them equally often, as far as that goes."""
+    """Draw a partner for each run from the other runs, using all of these as equally often as possible."""
     rounds = [rng.permutation(others) for _ in range(-(-these // others))]
     return np.concatenate(rounds)[:these]
 
 
 def _mixed(mine: Array, theirs: Array, exchanged: Array, score: Score) -> Array:
-    """Mean scores over seeds, with theirs in the place of mine where a conversation is exchanged: ``[R]``."""
+    """Return mean scores over seeds, with ``theirs`` replacing ``mine`` in exchanged conversations: ``[R]``."""
     pairs = zip(mine, theirs, strict=True)
     mixed: Array = np.mean([_sum_scores(exchanged, run, partner, score) for run, partner in pairs], axis=0)  # [R]
     return mixed
@@ -116,7 +116,7 @@ def _sum_scores(exchanged: Array, run: Array, partner: Array, score: Score) -> A
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """Holm's adjustment (1979): compared with a level, the adjusted p keep it for all of them together."""
+    """Return p values adjusted by Holm (1979), so that a level holds for all of them together."""
     adjusted, highest = [1.0] * len(ps), 0.0
     for rank, place in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
         highest = max(highest, (len(ps) - rank) * ps[place])
@@ -125,9 +125,9 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 
 def differences(runs: Array, others: Sequence[Array], score: Score) -> list[Difference]:
-    """How far ``runs`` are above each of the others, p adjusted over them.
+    """Return the differences of ``runs`` from each of the others, with p adjusted over all of them.
 
-    With fewer than three seeds on a side p is 1, so that nothing is told apart.
+    With fewer than three seeds on a side, p is 1, so that no difference is significant.
     """
     mine, samples = mean_score(runs, score), resample(runs, score, 0)
     ps = [randomise(runs, each, score) if min(len(runs), len(each)) >= FEWEST_SEEDS else 1.0 for each in others]
