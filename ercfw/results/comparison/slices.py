@@ -1,4 +1,4 @@
-"""Scores of utterances that have something in common: emotion shifts, places, lengths, speakers, modalities, kinds."""
+"""Scores of slices of the utterances: by emotion shift, position, length, speaker, modality or kind."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from ercfw.results.comparison.confusion_counts import count, weighted_f1
 from ercfw.results.finished_run import Answers, FinishedRun, Group
 
 Names = NDArray[np.str_]
-"""``[N]`` the part that each utterance is in; "" = in none."""
+"""``[N]`` names of the slice that each utterance is in; "" = in none."""
 Row = Mapping[str, str]
 PLACES = ((1, "1st"), (5, "2nd to 5th"), (10, "6th to 10th"))
 LENGTHS = ((1, "1 utterance"), (5, "2 to 5"), (10, "6 to 10"), (20, "11 to 20"))
@@ -19,12 +19,12 @@ LENGTHS = ((1, "1 utterance"), (5, "2 to 5"), (10, "6 to 10"), (20, "11 to 20"))
 
 @dataclass(frozen=True)
 class Slice:
-    """Utterances that have something in common.
+    """Slice: utterances that share a property.
 
     Attributes:
-        by: what they are told apart by.
-        name: which these are.
-        utterances: how many have a label.
+        by: the property that defines the slices.
+        name: the name of this slice.
+        utterances: the number of labelled utterances.
         scores: the weighted F1 of each seed, by the group's name.
     """
 
@@ -35,7 +35,7 @@ class Slice:
 
 
 def find_slices(groups: Sequence[Group], split: str, target: str) -> list[Slice]:
-    """Every slice that splits the labelled utterances of a split; groups must be of the same utterances."""
+    """Return every slice of the labelled utterances of a split; all groups must have the same utterances."""
     first = groups[0].first
     answers = first.answers(split, target)
     real = answers.labels != UNLABELLED
@@ -50,7 +50,7 @@ def find_slices(groups: Sequence[Group], split: str, target: str) -> list[Slice]
 
 
 def _order(name: str) -> tuple[int, str]:
-    """Places and lengths as they grow, the rest by name."""
+    """Return a sort key: positions and lengths in ascending order, the rest by name."""
     names = [name for _, name in (*PLACES, *LENGTHS)]
     return (names.index(name) if name in names else len(names), name)
 
@@ -61,7 +61,7 @@ def _score(answers: Answers, rows: NDArray[np.bool_]) -> float:
 
 
 def _ways(run: FinishedRun, split: str, answers: Answers) -> dict[str, Names]:
-    """The ways in which a run's utterances can be told apart."""
+    """Return the slice names of a run's utterances, by property."""
     rows = run.rows(split)
     place, length = _places([row["conversation"] for row in rows])
     return {
@@ -84,7 +84,7 @@ def _without(lacks: str) -> str:
 
 
 def _shifts(labels: NDArray[np.int64], keys: Sequence[tuple[str, ...]]) -> Names:
-    """Whether the label is that of the last utterance with this key, where both are labelled."""
+    """Name whether the label equals that of the previous utterance with the same key, if both are labelled."""
     last: dict[tuple[str, ...], int] = {}
     names = []
     for key, label in zip(keys, labels.tolist(), strict=True):
@@ -96,7 +96,7 @@ def _shifts(labels: NDArray[np.int64], keys: Sequence[tuple[str, ...]]) -> Names
 
 
 def _places(conversations: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """``[N]`` each utterance's place, from 1, and the length of its conversation."""
+    """Return each utterance's position, from 1, and the length of its conversation, ``[N]`` each."""
     lengths: dict[str, int] = {}
     place = []
     for name in conversations:
@@ -111,5 +111,5 @@ def _binned(values: NDArray[np.int64], bins: Sequence[tuple[int, str]], beyond: 
 
 
 def _named(rows: Sequence[Row], column: str, name: Callable[[str], str | None]) -> Names:
-    """By a column that older runs lack."""
+    """Name slices by a column; older runs lack it."""
     return np.array([name(row[column]) or "" if column in row else "" for row in rows], dtype=np.str_)
