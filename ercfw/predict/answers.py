@@ -27,8 +27,8 @@ class Answer:
         utterance: its id.
         speaker: who speaks.
         text: the words of the utterance.
-        start: in seconds, if known.
-        end: likewise.
+        start: the start in seconds, if known.
+        end: the end in seconds, if known.
         predicted: the class of each target.
         probabilities: of each target, one per class; they add up to 1.
     """

@@ -84,7 +84,7 @@ def _without(lacks: str) -> str:
 
 
 def _shifts(labels: NDArray[np.int64], keys: Sequence[tuple[str, ...]]) -> Names:
-    """Name whether the label equals that of the previous utterance with the same key, if both are labelled."""
+    """Return "stays" or "shifts" against the previous utterance with the same key; "" if a label is missing."""
     last: dict[tuple[str, ...], int] = {}
     names = []
     for key, label in zip(keys, labels.tolist(), strict=True):
