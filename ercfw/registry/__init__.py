@@ -1,1 +1,1 @@
-"""From names in a recipe to the objects that plugins offer."""
+"""Turn the names in a recipe into the objects that plugins offer."""

@@ -1,4 +1,4 @@
-"""Finds plugins, keeps broken ones apart, and looks names up."""
+"""Find plugins, set broken ones aside, and look up the names that plugins offer."""
 
 import importlib.metadata
 import importlib.util
@@ -21,7 +21,7 @@ from ercfw.system.files import is_file, sha256
 
 GROUP = "ercfw"
 CHOICE = "ERCFW_PLUGINS"
-"""The environment's say in which installed plugins are loaded."""
+"""The environment variable that selects which installed plugins are loaded."""
 KINDS: Mapping[str, tuple[str, Any]] = {
     "dataset": ("provide_datasets", interfaces.Dataset),
     "layout": ("provide_layouts", interfaces.FileLayout),
@@ -35,7 +35,7 @@ KINDS: Mapping[str, tuple[str, Any]] = {
     "model": ("provide_models", interfaces.Model),
 }
 RENAMED_HOOKS: Mapping[str, str] = {}
-"""Deprecated names of ``provide_*`` hooks, which still work, and what each is called now."""
+"""The deprecated names of ``provide_*`` hooks, which still work, with the current name of each."""
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -54,12 +54,12 @@ class Plugin:
     """A plugin that was found.
 
     Attributes:
-        name: the entry point's, or the file's.
-        version: of its distribution; for a file the start of its hash.
+        name: the name of the entry point or of the file.
+        version: the version of its distribution; for a file, the start of its hash.
         origin: where it was found.
-        components: what it offers; empty when it is broken.
-        failure: why it is broken; None when it works.
-        warnings: what its author should change, though it works: unknown hooks, deprecated ones.
+        components: what it offers; empty if it is broken.
+        failure: why it is broken; None if it works.
+        warnings: problems that do not stop it from working: unknown hooks, deprecated hooks.
     """
 
     name: str
@@ -72,11 +72,11 @@ class Plugin:
 
 
 class Catalog:
-    """What all working plugins offer, by kind and name.
+    """The components of all working plugins, by kind and name.
 
     Attributes:
-        plugins: those that were found, broken ones too.
-        files: those that are plugin files.
+        plugins: all plugins that were found, including broken ones.
+        files: the plugins that come from plugin files.
     """
 
     def __init__(self, plugins: Iterable[Plugin], files: Iterable[Path] = ()) -> None:
@@ -87,18 +87,18 @@ class Catalog:
             self._owners.setdefault((component.kind, component.name), []).append(component)
 
     def names(self, kind: str) -> list[str]:
-        """The names of a kind, sorted."""
+        """Return the names of a kind, sorted."""
         return sorted(name for owned, name in self._owners if owned == kind)
 
     def components(self, kind: str) -> list[Component]:
-        """The components of a kind whose name only one plugin claims, sorted."""
+        """Return the components of a kind whose name only one plugin claims, sorted."""
         return [self._owners[kind, n][0] for n in self.names(kind) if len(self._owners[kind, n]) == 1]
 
     def find(self, kind: str, name: str, where: str) -> Component:
-        """The component of that name.
+        """Return the component with this name.
 
         Raises:
-            InputError: nobody offers it, or several plugins do.
+            InputError: no plugin offers it, or several plugins do.
         """
         owners = self._owners.get((kind, name), [])
         if len(owners) == 1:
@@ -109,31 +109,31 @@ class Catalog:
         raise InputError.at(where, f"there is no {kind} named '{name}'", self.instead(name, self.names(kind)))
 
     def instead(self, name: str, known: Iterable[str]) -> str:
-        """A hint for a name that no working plugin offers: it may be a broken one's."""
+        """Return a hint for a name that no working plugin offers; a broken plugin may offer it."""
         broken = [f"plugin '{plugin.name}' is broken: {plugin.failure}" for plugin in self.plugins if plugin.failure]
         return "; ".join([*broken, did_you_mean(name, known)])
 
     def broken_files(self, where: str) -> list[Mistake]:
-        """The plugin files that cannot be loaded."""
+        """Return a mistake for each plugin file that cannot be loaded."""
         named = {str(path) for path in self.files}
         broken = [plugin for plugin in self.plugins if plugin.failure and plugin.origin in named]
         return [Mistake(where, f"{plugin.origin} cannot be loaded: {plugin.failure}") for plugin in broken]
 
     @property
     def warnings(self) -> list[str]:
-        """The warnings about working plugins, each with the plugin's name."""
+        """Return the warnings about working plugins, each with the plugin's name."""
         return [f"plugin '{plugin.name}': {warning}" for plugin in self.plugins for warning in plugin.warnings]
 
     def claimed_twice(self) -> list[str]:
-        """Names that several plugins offer, and which."""
+        """Return the names that several plugins offer, with those plugins."""
         return [_claimed(owners) for owners in self._owners.values() if len(owners) > 1]
 
     def call(self, hook: str, **arguments: Any) -> list[str]:
-        """Call an event hook plugin by plugin; the failures, told so that no other plugin's call is lost."""
+        """Call an event hook of every plugin and return the failures; a failure does not stop the other calls."""
         return self.ask(hook, **arguments)[1]
 
     def ask(self, hook: str, **arguments: Any) -> tuple[list[Any], list[str]]:
-        """What each plugin answers to a hook, and the failures."""
+        """Call a hook of every plugin; return the results and the failures."""
         answers, failures = [], []
         for plugin in self.plugins:
             if plugin.manager is None:
@@ -152,9 +152,9 @@ def _claimed(owners: Iterable[Component]) -> str:
 
 
 def load_catalog(files: Iterable[Path] = ()) -> Catalog:
-    """All installed plugins and these plugin files; broken ones are kept apart.
+    """Load the installed plugins and these plugin files; broken ones are set aside.
 
-    ``ERCFW_PLUGINS=basics,mine`` loads only these of the installed ones, ``ERCFW_PLUGINS=-mine`` all but that.
+    ``ERCFW_PLUGINS=basics,mine`` loads only these installed plugins; ``ERCFW_PLUGINS=-mine`` loads all but that.
 
     Raises:
         InputError: that variable names a plugin that is not installed.
@@ -165,19 +165,21 @@ def load_catalog(files: Iterable[Path] = ()) -> Catalog:
 
 
 def construct(kind: str, made_by: Any, wired: Sequence[Any], options: Mapping[str, Any]) -> Any:
-    """Make a part of a kind; of ``wired``, the values of its base class's positional parameters, it gets what it takes.
+    """Construct a part of a kind.
+
+    ``wired`` holds a value for each positional parameter of its base class; the part gets those that it takes.
 
     Raises:
-        TypeError: it takes something that the core does not pass.
+        TypeError: the part takes something that the core does not pass.
     """
     return made_by(*arguments_for(made_by, KINDS[kind][1], wired), **options)
 
 
 def plugin_files(paths: Iterable[str], beside: Path, where: str) -> list[Path]:
-    """A recipe's plugin files, relative to its folder.
+    """Return the paths of a recipe's plugin files, which are relative to its folder.
 
     Raises:
-        InputError: one is missing, or is no Python file; every one of them is named.
+        InputError: files are missing or are not Python files; each of them is named.
     """
     files = {path: beside / path for path in paths}
     mistakes = [
@@ -191,7 +193,7 @@ def plugin_files(paths: Iterable[str], beside: Path, where: str) -> list[Path]:
 
 
 def _chosen(entries: Sequence[importlib.metadata.EntryPoint]) -> Iterable[importlib.metadata.EntryPoint]:
-    """The entry points that the environment asks for: all, if it says nothing."""
+    """Return the entry points that the environment variable selects: all, if it is not set."""
     words = [word.strip() for word in os.environ.get(CHOICE, "").split(",") if word.strip()]
     blocked = {word[1:] for word in words if word.startswith("-")}
     wanted = {word for word in words if not word.startswith("-")}
@@ -237,7 +239,7 @@ def _run_file(path: Path, digest: str) -> Any:
 
 
 def _register(plugin: Plugin, load: Callable[[], Any]) -> Plugin:
-    """Load and check one plugin; whatever it raises makes it, and only it, a broken one."""
+    """Load and check one plugin; any exception marks this plugin, and only this one, as broken."""
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hooks)
     try:
@@ -256,7 +258,7 @@ def _register(plugin: Plugin, load: Callable[[], Any]) -> Plugin:
 
 
 def _offers(manager: pluggy.PluginManager, hook: str) -> tuple[str, list[Any]]:
-    """What a plugin returns for a hook, or else for one of its deprecated names; and which of them it implements."""
+    """Return the name of the hook that a plugin implements, current or deprecated, and what the hook returns."""
     for name in [hook, *(old for old, new in RENAMED_HOOKS.items() if new == hook)]:
         if offers := getattr(manager.hook, name)():
             return name, offers

@@ -1,4 +1,4 @@
-"""What a part is, told from its class: where it stands, what it is made with, its options, its docstrings."""
+"""Describe a part from its class: its place in the source, constructor parameters, options and docstrings."""
 
 import inspect
 import re
@@ -22,7 +22,7 @@ RANGES = {
 NAMES = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false",
          "array": "a list", "object": "a table", "null": "nothing"}  # fmt: skip
 SAID_BY = ("forward", "extract", "read", "split")
-"""Methods whose docstrings tell shapes."""
+"""Methods whose docstrings give shapes."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Option:
     """One option of a part.
 
     Attributes:
-        name: the recipe's key.
+        name: the key in the recipe.
         may_be: its type and range, in words.
-        default: as a recipe would write it; None = it must be given.
-        meaning: what the class's docstring says of it.
+        default: the default as a recipe would write it; None = the option is required.
+        meaning: its description in the docstring of the class.
     """
 
     name: str
@@ -49,15 +49,15 @@ class Option:
 
 @dataclass(frozen=True)
 class Description:
-    """A part as people and programs are told of it.
+    """The description of a part, for people and programs.
 
     Attributes:
-        plugin: who offers it.
-        file: where its class stands, and on which line.
-        made_with: positional parameters, which the core gives.
-        options: what a recipe may set.
-        says: the docstring, without what it says of the options.
-        shapes: the docstring of what is called.
+        plugin: the plugin that offers it.
+        file: the file and line of its class.
+        made_with: the positional parameters, which the core passes.
+        options: the options that a recipe may set.
+        says: the docstring without its section of options.
+        shapes: the docstring of the method that the core calls.
     """
 
     kind: str
@@ -83,7 +83,7 @@ class Description:
 
 
 def describe_part(component: Component) -> Description:
-    """All that its class tells of a part."""
+    """Return the description of a part, read from its class."""
     made_by = component.made_by
     is_class = KINDS[component.kind][1] is not None
     path, line = inspect.getsourcefile(made_by) or "", inspect.getsourcelines(made_by)[1]
@@ -102,7 +102,7 @@ def describe_part(component: Component) -> Description:
 
 
 def _shapes(made_by: Any) -> str:
-    """The docstring of what the core calls, its own or its base's."""
+    """Return the docstring of the method that the core calls, from the class or its base class."""
     for name in SAID_BY:
         method = getattr(made_by, name, None)
         if method is not None and inspect.getdoc(method):
@@ -111,7 +111,7 @@ def _shapes(made_by: Any) -> str:
 
 
 def _split(docstring: str) -> tuple[str, dict[str, str]]:
-    """A docstring without its section of options, and what that says of each."""
+    """Return a docstring without its section of options, and the description of each option."""
     before, _, rest = f"{docstring}\n".partition("\nOptions:\n")
     section = re.match(r"(?: .*\n|\n(?= ))*", rest)
     entries = textwrap.dedent(section[0] if section else "")
@@ -137,7 +137,7 @@ def _default(field: FieldInfo) -> str | None:
 
 
 def _written(value: Any) -> str:
-    """A value as TOML has it."""
+    """Return a value as TOML writes it."""
     if isinstance(value, dict):
         return f"{{{', '.join(f'{tomlkit.key(key).as_string()} = {_written(item)}' for key, item in value.items())}}}"
     if isinstance(value, list):
@@ -146,7 +146,7 @@ def _written(value: Any) -> str:
 
 
 def _in_words(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
-    """A JSON schema as a sentence's part."""
+    """Return a JSON schema as a phrase."""
     if "$ref" in schema:
         return _in_words(definitions[schema["$ref"].rpartition("/")[2]], definitions)
     if "anyOf" in schema:

@@ -1,4 +1,4 @@
-"""Make a part from its table of a recipe."""
+"""Make a part from its table in a recipe."""
 
 from dataclasses import replace
 from typing import Any, Literal, overload
@@ -49,13 +49,13 @@ def make_part(catalog: Catalog, kind: Literal["model"], table: str, part: AnyPar
 
 
 def make_part(catalog: Catalog, kind: str, table: str, part: AnyPart, *wired: Any) -> Any:
-    """Make a part with its options; a mistake that its constructor raises names the table.
+    """Make a part with its options; a mistake that its constructor raises is reported with the table.
 
     Args:
-        catalog: where the part is looked up.
+        catalog: the catalog in which the part is looked up.
         kind: its kind.
-        table: the recipe's table that asks for it.
-        part: what the table says.
+        table: the name of its table in the recipe.
+        part: the content of the table.
         wired: a value for each positional parameter of the kind's base class; the part gets those that it takes.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A constructor's keyword-only parameters are the schema of what a recipe may set; there is no second one."""
+"""Read options: the keyword-only parameters of a constructor are the only schema of what a recipe may set."""
 
 import inspect
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ _CLASHES = {"model_config", "schema", "copy", "register", "construct", "dict", "
 
 @cache
 def options_model(cls: Any) -> type[Strict]:
-    """The options of a part as a pydantic model.
+    """Return the options of a part as a pydantic model.
 
     Raises:
-        TypeError: an option has no type hint, one that cannot be read, or a name that the core or pydantic
-            keeps for itself.
+        TypeError: an option has no type hint, a type hint that cannot be read, or a name that the core or pydantic
+            reserves.
     """
     try:
         hints = get_type_hints(cls.__init__, include_extras=True)
@@ -44,7 +44,7 @@ def options_model(cls: Any) -> type[Strict]:
 
 
 def read_options(cls: Any, options: Mapping[str, Any], where: str) -> tuple[dict[str, Any], list[Mistake]]:
-    """Options as the constructor takes them, defaults included; or what is wrong with them.
+    """Return the options as the constructor takes them, including defaults, and the mistakes in them.
 
     They are read as strict JSON: no number from a string, but tuples from lists and paths from strings.
     """
@@ -58,8 +58,8 @@ def read_options(cls: Any, options: Mapping[str, Any], where: str) -> tuple[dict
 
 
 def written_options(cls: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options that ``read_options`` finds nothing wrong with as a recipe holds them, defaults written out.
+    """Return valid options as a recipe holds them, with defaults written out.
 
-    None is what TOML cannot say: such keys are left out.
+    ``read_options`` must have found no mistake in them. Keys whose value is None are left out: TOML has no null.
     """
     return options_model(cls).model_validate_json(as_json(options)).model_dump(mode="json", exclude_none=True)

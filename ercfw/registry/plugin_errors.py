@@ -1,4 +1,4 @@
-"""What is wrong with a plugin, and what would mend it."""
+"""Check plugins and describe their errors, with hints on how to fix them."""
 
 import importlib.metadata
 from collections.abc import Mapping
@@ -17,10 +17,10 @@ API = "ercfw_plugin_api"
 
 
 def check_version(dist: importlib.metadata.Distribution) -> None:
-    """Whether a plugin's distribution is for this version of ercfw, by what it declares.
+    """Check that the declared requirements of a plugin's distribution allow this version of ercfw.
 
     Raises:
-        TypeError: it needs another.
+        TypeError: it requires another version.
     """
     for needed in map(Requirement, dist.requires or []):
         if canonicalize_name(needed.name) != "ercfw" or (needed.marker and not needed.marker.evaluate({"extra": ""})):
@@ -30,10 +30,10 @@ def check_version(dist: importlib.metadata.Distribution) -> None:
 
 
 def check_api(plugin: Any) -> None:
-    """Check that a plugin was not written for a newer plugin interface than this one; it need not state any.
+    """Check that a plugin was not written for a newer plugin interface; stating a version is optional.
 
     Raises:
-        TypeError: it was, or what it states is not a version.
+        TypeError: it was written for a newer one, or the version that it states is invalid.
     """
     stated = getattr(plugin, API, PLUGIN_API)
     if type(stated) is not int or stated < 1:
@@ -49,13 +49,13 @@ def check_hooks(manager: PluginManager, plugin: str, renamed: Mapping[str, str])
     """Return warnings about the hooks that a plugin implements: unknown ones, and deprecated ones.
 
     Args:
-        manager: where it is registered.
-        plugin: its name.
-        renamed: deprecated hooks, and what each is called now; a plugin may implement both for the sake of older
-            versions of ercfw, and is not warned of then.
+        manager: the manager with which the plugin is registered.
+        plugin: the name of the plugin.
+        renamed: the deprecated hooks with their current names; a plugin that implements both, to support older
+            versions of ercfw, causes no warning.
 
     Raises:
-        TypeError: it implements no hook that this ercfw has.
+        TypeError: it implements no hook of this version of ercfw.
     """
     callers = manager.get_hookcallers(manager.get_plugin(plugin)) or []
     if not callers:
@@ -76,7 +76,7 @@ def check_hooks(manager: PluginManager, plugin: str, renamed: Mapping[str, str])
 
 
 def with_hint(error: BaseException) -> str:
-    """What loading a plugin raised, in one line, and what would mend it where that can be known."""
+    """Return the error from loading a plugin as one line, with a hint where the fix is known."""
     text = cause_of(error)
     if isinstance(error, PluginValidationError):
         first, *_, last = [line.strip() for line in str(error).splitlines() if line.strip()]

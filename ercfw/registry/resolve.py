@@ -17,7 +17,7 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def check_parts(recipe: Recipe, catalog: Catalog, where: str) -> list[Mistake]:
-    """Names that nobody offers, options that a part does not take, metrics that do not exist."""
+    """Return the mistakes: names that no plugin offers, invalid options of parts, metrics that do not exist."""
     mistakes: list[Mistake] = []
     for kind, table, part in parts_of(recipe):
         try:
@@ -51,7 +51,7 @@ def _select_mistakes(recipe: Recipe, catalog: Catalog, where: str) -> Iterable[M
 
 
 def resolved_tables(recipe: Recipe, catalog: Catalog) -> Tables:
-    """The recipe with every default written out, the parts' options too; without ``[run]`` and ``[tune]``."""
+    """Return the recipe with all defaults written out, also those of parts, without ``[run]`` and ``[tune]``."""
     tables = recipe.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"variant", "run", "tune"})
     for kind, table, part in parts_of(recipe):
         made_by = catalog.find(kind, str(part.use), table).made_by

@@ -1,1 +1,1 @@
-"""What a run leaves behind, and the tables and pictures of it."""
+"""Reports: the page, sections, tables and pictures of finished runs."""

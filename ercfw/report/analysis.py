@@ -1,4 +1,4 @@
-"""Sections that look closer: slices of the data, similar emotions, minority classes."""
+"""Sections of closer analysis: slices of the data, similar emotions, minority classes."""
 
 from collections.abc import Sequence
 from statistics import mean, stdev
@@ -15,7 +15,7 @@ SPLIT = "test"
 
 
 def analysis(groups: Sequence[Group]) -> list[Section]:
-    """The sections of every target that was scored on test; groups must be of the same utterances."""
+    """Return the sections for each target scored on test; all groups must have the same utterances."""
     found = []
     first = groups[0].first
     targets = answered_targets(groups) if SPLIT in first.splits else []
@@ -74,6 +74,6 @@ def _pair_rows(counts: dict[str, Array], classes: Sequence[str]) -> list[list[st
 
 
 def _spread(values: Sequence[float]) -> str:
-    """Mean and deviation over seeds, in points."""
+    """Return the mean and deviation over seeds, in points."""
     points = [100 * value for value in values]
     return f"{mean(points):.2f}" + (f" ± {stdev(points):.2f}" if len(points) > 1 else "")

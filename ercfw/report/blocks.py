@@ -1,4 +1,4 @@
-"""What a report is made of, whatever its form."""
+"""The building blocks of a report, independent of its output format."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 
 @dataclass(frozen=True)
 class Grid:
-    """A table; the cells of its first column name the rows.
+    """A table; the cells of the first column name the rows.
 
     Attributes:
-        header: the columns' headings.
-        rows: cells.
-        bold: the places (row, column) of cells that stand out.
+        header: the headings of the columns.
+        rows: the cells of each row.
+        bold: the places (row, column) of the cells set in bold.
     """
 
     header: Sequence[str]
@@ -30,14 +30,14 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Bullets:
-    """Remarks, one after another."""
+    """A bulleted list of remarks."""
 
     lines: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Code:
-    """What can be typed."""
+    """Text to type in a terminal."""
 
     text: str
 
@@ -47,9 +47,9 @@ class Picture:
     """A picture.
 
     Attributes:
-        name: of its file, without an ending.
-        tells: what it shows, for those who do not see it.
-        figure: drawn.
+        name: the name of its file, without the suffix.
+        tells: a description for readers who cannot see it.
+        figure: the drawn figure.
     """
 
     name: str
@@ -62,7 +62,7 @@ class PictureFile:
     """A picture in a file beside the report.
 
     Attributes:
-        name: of the file.
+        name: the name of the file.
     """
 
     name: str
@@ -73,7 +73,7 @@ Block = Grid | Paragraph | Bullets | Code | Picture | PictureFile
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands under it."""
+    """A heading and the blocks below it."""
 
     title: str
     blocks: Sequence[Block]

@@ -1,4 +1,4 @@
-"""The data of a report's conversation browser: what was said, what each run answers, who attends to whom."""
+"""Data of the conversation browser of a report: utterances, the predictions of each run, and attention."""
 
 import base64
 import zlib
@@ -18,22 +18,22 @@ from ercfw.results.comparison.comparability import answered_targets
 from ercfw.results.finished_run import FinishedRun, Group
 
 MOST_TEXT = 2_400_000
-"""Bytes of conversations and answers that a page holds; of more, the first ones are shown, test before dev."""
+"""Maximum bytes of conversations and predictions in a page; beyond it, only the first are shown, test before dev."""
 MOST_ATTENTION = 2_400_000
-"""Characters of attention that a page holds; beyond that heads are averaged, and then only the last layer stays."""
+"""Maximum characters of attention in a page; beyond it, heads are averaged, then only the last layer is kept."""
 LONGEST = 400
-"""Utterances of a conversation whose attention is shown: the weights grow with the square of them."""
+"""Maximum utterances of a conversation with attention: the number of weights grows with their square."""
 DIGITS = 1000
-"""Probabilities are whole thousandths."""
+"""Scale of probabilities, which are stored as whole thousandths."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """What one line of answers says of a split's utterances.
+    """The predictions of one line of the browser for the utterances of a split.
 
     Attributes:
-        name: of the run or variant, or ``text alone``.
-        probabilities: ``[N, C]`` a target.
+        name: the name of the run or variant, or ``text alone``.
+        probabilities: ``[N, C]`` for each target.
     """
 
     name: str
@@ -41,15 +41,15 @@ class Answered:
 
 
 def browser_data(groups: Sequence[Group], opened: Reopened | None) -> dict[str, Any]:
-    """What the page's script reads, as JSON holds it.
+    """Return the JSON data that the script of the page reads.
 
     Args:
-        groups: that were scored on the same utterances; probabilities are means over their seeds. A split or target
+        groups: groups scored on the same utterances; probabilities are means over their seeds. A split or target
             that they do not share is left out.
-        opened: the only run again, where its model is at hand.
+        opened: the reopened run, if there is only one and its model is available.
 
     Raises:
-        InputError: the data that was opened again holds other utterances than were scored.
+        InputError: the utterances of the reopened data are not those that were scored.
     """
     first = groups[0].first
     shared = answered_targets(groups)
@@ -83,7 +83,7 @@ def browser_data(groups: Sequence[Group], opened: Reopened | None) -> dict[str, 
 
 
 def _is_same(groups: Sequence[Group], split: str, target: str) -> bool:
-    """Whether all were asked about the same utterances of a split: of dev they may differ."""
+    """Return whether all groups have the same utterances in a split; those of dev may differ."""
     first = groups[0].first.answers(split, target)
     return all(run.answers(split, target).is_of_same(first) for group in groups for run in group.runs)
 
@@ -116,7 +116,7 @@ def _alone(opened: Reopened, split: str) -> list[Answered]:
 def _conversations(
     run: FinishedRun, split: str, lines: Sequence[Answered], targets: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Names and utterances: ``[id, speaker, text, label a target, thousandths a target and line]`` each."""
+    """Return names and utterances: each ``[id, speaker, text, label per target, thousandths per target and line]``."""
     labels = {target: run.answers(split, target).labels for target in targets}
     whole = {
         target: np.stack([np.rint(DIGITS * line.probabilities[target]).astype(int) for line in lines], 1)  # [N, L, C]
@@ -132,7 +132,7 @@ def _conversations(
 
 
 def _attention(data: Mapping[str, Any], opened: Reopened) -> dict[str, Any] | None:
-    """The maps' names and heads, and each conversation's ``[U, maps, heads, U]`` in 255ths, deflated, in base 64."""
+    """Return map names, heads, and ``[U, maps, heads, U]`` per conversation in 255ths, deflated, in base 64."""
     maps: dict[str, Maps] = {}
     for split in data["splits"]:
         shown = {conversation["id"] for conversation in split["conversations"]}
@@ -151,7 +151,7 @@ def _attention(data: Mapping[str, Any], opened: Reopened) -> dict[str, Any] | No
 
 
 def _headings(names: Sequence[str]) -> list[str]:
-    """The maps' names as people read them, without a table that is the same for all."""
+    """Return readable names of the maps, without the table name if all maps share it."""
     told = [in_words(name) for name in names]
     shared = {text.partition(", ")[0] for text in told}
     return [text.partition(", ")[2] or text for text in told] if len(shared) == 1 else told
@@ -166,7 +166,7 @@ def _mean(maps: Maps) -> Maps:
 
 
 def _last(maps: Maps) -> Maps:
-    """Of maps that differ in their layer only, the last one."""
+    """Return only the last layer of maps that differ in their layer alone."""
     parted = {name: name.split(".") for name in maps}
     kept = {tuple(part for part in parts if not part.startswith("layer-")): name for name, parts in parted.items()}
     return _mean({name: maps[name] for name in kept.values()})

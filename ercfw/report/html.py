@@ -1,4 +1,4 @@
-"""A report as one HTML file that asks nobody for anything: its styles, script, pictures and data are in it."""
+"""Render a report as one self-contained HTML file, with its styles, script, pictures and data."""
 
 import base64
 import hashlib
@@ -18,21 +18,21 @@ from ercfw.system.version import VERSION
 
 FOLDER = files("ercfw.report") / "templates"
 NUMBER = re.compile(r"[-+]?[\d.,]+( ?[%sM]| MB)?( ± [\d.]+)?( \[.*\].*)?|-|")
-"""With its unit, its deviation, or its interval and p."""
+"""A number with its unit, its deviation, or its interval and p."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """What a report shows, from top to bottom.
+    """The content of a report, from top to bottom.
 
     Attributes:
-        title: what was run.
-        subtitle: the protocol, the data, how many runs.
-        stamps: what must stand on it.
-        cards: the first numbers: a name, a value, and what stands beside it.
-        top: sections before the conversations.
-        browser: the conversations, as ``browser_data`` gives them; {} = none can be shown.
-        below: sections after them.
+        title: the name of what was run.
+        subtitle: the protocol, the data and the number of runs.
+        stamps: the stamps that the page must show.
+        cards: the headline numbers: a name, a value, and a note beside it.
+        top: the sections before the conversations.
+        browser: the conversations, as ``browser_data`` returns them; {} = none can be shown.
+        below: the sections after the conversations.
     """
 
     title: str
@@ -45,13 +45,13 @@ class Page:
 
     @property
     def pictures(self) -> list[Picture]:
-        """All that are shown."""
+        """Return all pictures of the page."""
         blocks = [block for section in (*self.top, *self.below) for block in section.blocks]
         return [block for block in blocks if isinstance(block, Picture)]
 
 
 def as_html(page: Page) -> str:
-    """The file's text. Whatever people have written is escaped, and no script but the report's own may run."""
+    """Return the text of the file; user text is escaped, and only the script of the report may run."""
     script = (FOLDER / "report.js").read_text(encoding="utf-8")
     digest = hashlib.sha256(script.encode()).digest()
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -76,7 +76,7 @@ def as_html(page: Page) -> str:
 
 
 def in_script(data: Mapping[str, Any]) -> str:
-    """JSON that cannot end the element that holds it."""
+    """Return JSON that cannot close the script element that holds it."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     for letter in "<>&\u2028\u2029":
         text = text.replace(letter, f"\\u{ord(letter):04x}")
@@ -84,7 +84,7 @@ def in_script(data: Mapping[str, Any]) -> str:
 
 
 def _section(section: Section, anchors: dict[str, int]) -> dict[str, Any]:
-    """A section as the template reads it, with an anchor of its own."""
+    """Return a section as the template reads it, with a unique anchor."""
     anchor = "on-" + re.sub(r"\W+", "-", section.title.lower()).strip("-")
     anchors[anchor] = anchors.get(anchor, 0) + 1
     return {
@@ -107,7 +107,7 @@ def _block(block: Block) -> dict[str, Any]:
         case Code(text):
             return {"kind": "code", "text": text}
         case Picture(name, tells, figure):
-            # Black is the ink of all texts, lines and ticks: it follows the page from light to dark.
+            # Texts, lines and ticks are black: let them follow the light or dark theme of the page.
             return {"kind": "picture", "tells": tells, "svg": as_svg(figure, name).replace("#000000", "currentColor")}
         case PictureFile(name):
             return {"kind": "paragraph", "text": name}

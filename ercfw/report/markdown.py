@@ -1,4 +1,4 @@
-"""Sections as Markdown."""
+"""Render sections as Markdown."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,7 +6,7 @@ from ercfw.report.blocks import Block, Bullets, Code, Grid, Paragraph, Picture, 
 
 
 def as_markdown(title: str, stamps: Iterable[str], sections: Iterable[Section]) -> str:
-    """A whole document; each of ``stamps`` stands out below its title."""
+    """Return a whole document, with each of ``stamps`` highlighted below its title."""
     lines = [f"# {title}", ""]
     for stamp in stamps:
         lines += [f"> {stamp}", ""]
@@ -16,7 +16,7 @@ def as_markdown(title: str, stamps: Iterable[str], sections: Iterable[Section]) 
 
 
 def section_lines(section: Section) -> list[str]:
-    """The lines of a section, the last one empty."""
+    """Return the lines of a section, the last one empty."""
     return [f"## {section.title}", "", *(line for block in section.blocks for line in [*_lines(block), ""])]
 
 
@@ -40,7 +40,7 @@ def _lines(block: Block) -> list[str]:
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """The lines of a table in Markdown."""
+    """Return the lines of a table in Markdown."""
     safe = [[str(cell).replace("|", "\\|").replace("\n", " ") for cell in row] for row in (header, *rows)]
     lines = [f"| {' | '.join(row)} |" for row in safe]
     return [lines[0], "|---" * len(header) + "|", *lines[1:]]

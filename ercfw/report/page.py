@@ -1,4 +1,4 @@
-"""The report of one run, of a variant's seeds, or of several variants."""
+"""Build the report of one run, of the seeds of a variant, or of several variants."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -25,19 +25,19 @@ from ercfw.results.finished_run import Group
 
 SPLIT = "test"
 MOST_PAIRS = 30
-"""Of variants, whose rights and wrongs a report sets against each other."""
+"""Maximum pairs of variants whose correct and wrong predictions a report compares."""
 
 
 def make_page(groups: Sequence[Group], progress: Progress, allow_plugin_files: bool) -> Page:
-    """All that a report shows.
+    """Return the content of a report.
 
     Args:
-        groups: of one variant with one seed or more, or several that can be compared.
-        progress: told of what is drawn, and of what is extracted again, for attention.
-        allow_plugin_files: whether a run's own plugin files may be run for that.
+        groups: one variant with one or more seeds, or several comparable variants.
+        progress: receives the progress of drawing, and of extracting features again for attention.
+        allow_plugin_files: whether the plugin files of a run may be executed for attention.
 
     Raises:
-        InputError: the groups cannot be compared, or have left what cannot be read.
+        InputError: the groups cannot be compared, or their files cannot be read.
     """
     if len(groups) == len(groups[0].runs) == 1:
         return _page_of_run(groups[0], progress, allow_plugin_files)
@@ -107,7 +107,7 @@ def _page_of_groups(groups: Sequence[Group], progress: Progress) -> Page:
 
 
 def _notes(groups: Sequence[Group]) -> list[Bullets]:
-    """What is said of the runs; of some of several variants only, with their names."""
+    """Return the notes on the runs; notes that apply to only some variants name them."""
     told: dict[str, list[str]] = {}
     for group in groups:
         for note in dict.fromkeys(n for r in group.runs for n in (*r.metrics.get("warnings", ()), *r.metrics["notes"])):
@@ -117,7 +117,7 @@ def _notes(groups: Sequence[Group]) -> list[Bullets]:
 
 
 def _browser(group: Group, progress: Progress, allow_plugin_files: bool) -> tuple[Mapping[str, Any], str]:
-    """The conversations, with what the model tells of them; where it or its data is not at hand, why."""
+    """Return the browser data, and the reason why the model or its data is not available, if so."""
     try:
         return browser_data([group], reopen(group.first.folder, progress, allow_plugin_files)), ""
     except ErcfwError as error:
@@ -125,7 +125,7 @@ def _browser(group: Group, progress: Progress, allow_plugin_files: bool) -> tupl
 
 
 def _cards(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """The scores of test that are one number, and beside them those of dev."""
+    """Yield the single-number scores of test, with those of dev beside them."""
     for target, of_target in metrics["scores"].get(SPLIT, {}).items():
         for name, value in sorted(of_target.items(), key=lambda item: f"{target}.{item[0]}" != metrics["select"]):
             if isinstance(value, float):
@@ -144,7 +144,7 @@ def _pairs(groups: Sequence[Group], target: str) -> list[Paragraph | Grid]:
 
 
 def _differences(groups: Sequence[Group]) -> Grid:
-    """The settings in which the variants' recipes differ."""
+    """Return the settings in which the recipes of the variants differ."""
     ran = [group.first for group in groups if (group.first.folder / "recipe.toml").is_file()]  # no ensembles
     flat = {group.name: dict(_flat(group.first.recipe)) for group in groups if group.first in ran}
     keys = dict.fromkeys(key for each in flat.values() for key in each if key != "seeds")
@@ -165,7 +165,7 @@ def _flat(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any
 
 
 def _filled(made: Sequence[Section]) -> list[Section]:
-    """The sections that have something to show."""
+    """Return the sections that have content."""
     kept = [replace(section, blocks=list(filter(_is_filled, section.blocks))) for section in made]
     return [section for section in kept if section.blocks]
 

@@ -1,4 +1,4 @@
-"""The pictures of a run that it leaves behind, and those of reports."""
+"""Draw the pictures of run folders and reports."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -15,13 +15,13 @@ from ercfw.results.finished_run import FinishedRun, Group
 
 SPLIT = "test"
 MOST_CELLS = 1500
-"""Of all confusion matrices of a page: each takes some 250 characters."""
+"""Maximum cells of all confusion matrices of a page: each cell takes some 250 characters."""
 Drawing = tuple[str, str, Callable[[], Figure]]
-"""A picture's name, what it tells, and what draws it."""
+"""The name of a picture, its description, and the function that draws it."""
 
 
 def draw_run(run: FinishedRun) -> list[str]:
-    """Write what a run leaves: its learning curves, and a confusion matrix a split and target; the files' names."""
+    """Write learning curves and a confusion matrix per split and target; return the names of the files."""
     names = ["learning_curve.png"]
     plots.save(plots.learning_curves(run), run.folder / names[0])
     for split in sorted(run.splits):
@@ -33,10 +33,10 @@ def draw_run(run: FinishedRun) -> list[str]:
 
 
 def drawn(drawings: Iterable[Drawing], progress: Progress) -> list[Picture]:
-    """The pictures; t-SNE takes seconds.
+    """Draw and return the pictures; t-SNE takes seconds.
 
     Raises:
-        InputError: what they are drawn from is damaged.
+        InputError: the data that they are drawn from is damaged.
     """
     planned, pictures = list(drawings), []
     for number, (name, tells, draw) in enumerate(planned, 1):
@@ -46,7 +46,7 @@ def drawn(drawings: Iterable[Drawing], progress: Progress) -> list[Picture]:
 
 
 def confusions(groups: Sequence[Group]) -> Iterator[Drawing]:
-    """Of each group's first seed; of many groups, or many classes, the first ones."""
+    """Yield confusion matrices of the first seed per group; with many groups or classes, only the first ones."""
     room = MOST_CELLS
     for group in groups:
         run = group.first
@@ -63,7 +63,7 @@ def confusions(groups: Sequence[Group]) -> Iterator[Drawing]:
 
 
 def class_scores(groups: Sequence[Group], targets: Sequence[str]) -> Iterator[Drawing]:
-    """F1 of the classes, all groups in one picture."""
+    """Yield pictures of the F1 per class, with all groups in one picture."""
     runs = [run for group in groups for run in group.runs]
     for target in targets if all(SPLIT in run.metrics["scores"] for run in runs) else ():
         tells = f"F1 of each class of {target}, {SPLIT}; the numbers stand in the table above."
@@ -71,7 +71,7 @@ def class_scores(groups: Sequence[Group], targets: Sequence[str]) -> Iterator[Dr
 
 
 def other_pictures(run: FinishedRun) -> Iterator[Drawing]:
-    """What training did, how often classes are, how sure the model is, and its embeddings, as far as it left them."""
+    """Yield learning curves, class shares, calibration and embeddings, as far as the run left the data."""
     if run.history:
         told = "The score that chose the epoch, and every loss, by epoch."
         yield "learning_curves", told, partial(plots.learning_curves, run)
@@ -88,7 +88,7 @@ def other_pictures(run: FinishedRun) -> Iterator[Drawing]:
 
 
 def _can_be_confused(run: FinishedRun, split: str, target: str) -> bool:
-    """Whether there are labels, and not more classes than a picture can show."""
+    """Return whether there are labels, and no more classes than a picture can show."""
     return _is_labelled(run, split, target) and len(run.answers(split, target).classes) <= MOST_CLASSES
 
 

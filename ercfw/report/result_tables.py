@@ -1,4 +1,4 @@
-"""A table of results in the terminal, as Markdown, as LaTeX and as CSV; scores in points (hundredths)."""
+"""Render a table of results for the terminal and as Markdown, LaTeX and CSV; scores in points (hundredths)."""
 
 import csv
 import io
@@ -47,7 +47,7 @@ COSTS = ("seeds", "parameters", "time", "memory")
 
 
 def _difference_column(table: ResultTable) -> dict[str, list[str]]:
-    """Its heading and cells; nothing where no line has one."""
+    """Return the heading and cells of the differences; empty if no line has one."""
     return _filled({f"difference from {table.reference}": [_difference(line.difference) for line in table.lines]})
 
 
@@ -66,7 +66,7 @@ def _title(table: ResultTable) -> str:
 
 
 def in_terminal(table: ResultTable) -> list[Table]:
-    """For a console, the best in bold: F1 of the classes; what is one number, and differences; costs."""
+    """Return terminal tables, the best in bold: F1 per class; single-number scores with differences; costs."""
     split = len(table.classes)
     by_class = _console_table(table, table.classes, [line.cells[:split] for line in table.lines], {})
     scores = [line.cells[split:] for line in table.lines]
@@ -93,7 +93,7 @@ def _console_table(
 
 
 def as_section(table: ResultTable) -> Section:
-    """The table and its notes, under a title with its stamps."""
+    """Return the table and its notes, under a title with its stamps."""
     others = _difference_column(table) | _cost_columns(table)
     rows = [
         [line.name, *map(_score, line.cells), *(column[number] for column in others.values())]
@@ -111,12 +111,12 @@ def as_section(table: ResultTable) -> Section:
 
 
 def as_markdown(table: ResultTable) -> str:
-    """That section in Markdown."""
+    """Return the table as a section in Markdown."""
     return "\n".join(section_lines(as_section(table)))
 
 
 def as_latex(table: ResultTable) -> str:
-    r"""A ``table`` in the form of the paper's tables 1 and 2; it needs ``\usepackage{booktabs}``."""
+    r"""Return a LaTeX ``table`` in the form of the paper's tables 1 and 2; it needs ``\usepackage{booktabs}``."""
     rows = [[_latex(line.name), *map(_latex_score, line.cells)] for line in table.lines]
     quoted = [row for line, row in zip(table.lines, rows, strict=True) if line.is_quoted]
     own = [row for line, row in zip(table.lines, rows, strict=True) if not line.is_quoted]
@@ -168,7 +168,7 @@ def _latex(text: str) -> str:
 
 
 def as_csv(table: ResultTable) -> str:
-    """A row a line and score, numbers unrounded (1 = 100 points); difference, interval and p by the first metric."""
+    """Return a row per line and score, unrounded (1 = 100 points); difference, interval, p by the first metric."""
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
     header = ["target", "split", "line", "seeds", "score", "mean", "deviation", "best"]
@@ -185,14 +185,14 @@ def as_csv(table: ResultTable) -> str:
 
 
 def record(table: ResultTable) -> dict[str, Any]:
-    """The table as JSON has it: numbers unrounded (1 = 100 points), and what they mean."""
+    """Return the table for JSON: unrounded numbers (1 = 100 points) and their meaning."""
     made = asdict(table)
     made["meaning"] = table.meaning
     return made
 
 
 def write_tables(folder: Path, name: str, tables: Sequence[ResultTable]) -> list[Path]:
-    """``NAME.md``, ``NAME.tex`` and ``NAME.csv`` of all tables."""
+    """Write all tables to ``NAME.md``, ``NAME.tex`` and ``NAME.csv``; return the paths."""
     forms = {"md": as_markdown, "tex": as_latex, "csv": as_csv}
     written = []
     for ending, form in forms.items():

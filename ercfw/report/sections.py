@@ -1,4 +1,4 @@
-"""What a person reads of one run."""
+"""Build the report sections of one run."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,11 +15,11 @@ MEGABYTE = 1e6
 
 
 def run_sections(run: FinishedRun, pictures: Sequence[str]) -> list[Section]:
-    """The report of one run.
+    """Return the sections of the report of one run.
 
     Args:
-        run: as far as it has left files (an ensemble has no environment and no streams).
-        pictures: the names of its picture files.
+        run: the run; some of its files may be absent (an ensemble has no environment and no streams).
+        pictures: the names of the picture files of the run.
     """
     metrics = run.metrics
     notes = [*metrics.get("warnings", ()), *metrics["notes"]]
@@ -37,7 +37,7 @@ def run_sections(run: FinishedRun, pictures: Sequence[str]) -> list[Section]:
 
 
 def scores(run: FinishedRun) -> list[Block]:
-    """How it was chosen, every score of every split, and F1 of the classes."""
+    """Return how the epoch was chosen, all scores per split, and the F1 per class."""
     metrics = run.metrics
     chosen = (
         f"Epoch {metrics['best_epoch']} of {metrics['epochs']}, chosen on {metrics['chosen_on']} by "
@@ -75,7 +75,7 @@ def _errors(run: FinishedRun, splits: Sequence[str], target: str) -> list[str]:
 
 
 def settings(run: FinishedRun) -> list[Block]:
-    """A row a part, then the rest of the recipe."""
+    """Return one row per part, then the rest of the recipe."""
     if not (run.folder / "recipe.toml").is_file():
         return [Bullets([f"member {member}" for member in run.metrics.get("members", ())])]
     parts = []
@@ -89,7 +89,7 @@ def settings(run: FinishedRun) -> list[Block]:
 
 
 def data(metrics: Mapping[str, Any]) -> list[Block]:
-    """Where the conversations and streams came from, and how many there are."""
+    """Return the sources and the numbers of conversations and streams."""
     source, sizes = metrics["data"], metrics["sizes"]
     counted = [[split, *map(str, n.values())] for split, n in sizes.items()]
     blocks: list[Block] = [
@@ -108,7 +108,7 @@ def data(metrics: Mapping[str, Any]) -> list[Block]:
 
 
 def environment(run: FinishedRun) -> list[Block]:
-    """What it ran on."""
+    """Return the machine and software of the run."""
     found = read_environment(run.folder)
     if found is None:
         return []
@@ -127,7 +127,7 @@ def environment(run: FinishedRun) -> list[Block]:
 
 
 def again(run: FinishedRun) -> list[Block]:
-    """How to have it once more."""
+    """Return the steps to reproduce the run."""
     is_run = (run.folder / "recipe.toml").is_file()
     return [Code(f"ercfw run {run.metrics['folder']}/recipe.toml")] if is_run else []
 

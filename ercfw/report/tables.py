@@ -1,4 +1,4 @@
-"""Tables for the terminal and for ``report.md``; scores in points (hundredths)."""
+"""Build tables for the terminal and for ``report.md``; scores in points (hundredths)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean, stdev
@@ -16,14 +16,14 @@ Name = tuple[str, ...]
 
 
 def score_rows(metrics: Mapping[str, Any]) -> tuple[list[str], list[Row]]:
-    """The scored splits, and a row for each metric that is one number."""
+    """Return the scored splits, and one row per single-number metric."""
     named = [(name, _points(metrics, name)) for name in _names(metrics) if len(name) == 2]
     first = _first(metrics)
     return list(metrics["scores"]), [(" ".join(name[name[0] == first :]), values) for name, values in named]
 
 
 def class_rows(metrics: Mapping[str, Any]) -> dict[tuple[str, str], list[Row]]:
-    """A row a class, for each (target, metric) that is a number a class."""
+    """Return one row per class, for each (target, metric) with one number per class."""
     found: dict[tuple[str, str], list[Row]] = {}
     for name in _names(metrics):
         if len(name) == 3:
@@ -32,7 +32,7 @@ def class_rows(metrics: Mapping[str, Any]) -> dict[tuple[str, str], list[Row]]:
 
 
 def _names(metrics: Mapping[str, Any]) -> list[Name]:
-    """All that any split has, in order."""
+    """Return the names of all metrics in any split, in order."""
     found: dict[Name, None] = {}
     for scores in metrics["scores"].values():
         for target, of_target in scores.items():
@@ -60,7 +60,7 @@ def _point(scores: Mapping[str, Any], name: tuple[str, ...]) -> str:
 
 
 def run_table(metrics: Mapping[str, Any]) -> Table:
-    """One run: per-class and other scores of every scored split."""
+    """Return the table of one run: per-class and other scores of every scored split."""
     splits, rows = score_rows(metrics)
     table = Table(title=Text(headline(metrics)), box=box.SIMPLE_HEAD, title_style="bold")
     table.add_column("score")
@@ -76,14 +76,14 @@ def run_table(metrics: Mapping[str, Any]) -> Table:
 
 
 def headline(metrics: Mapping[str, Any]) -> str:
-    """What the numbers are: title, variant, seed, protocol, stamps."""
+    """Return a line that describes the numbers: title, variant, seed, protocol, stamps."""
     stamps = "".join(f" [{stamp}]" for stamp in metrics["stamps"])
     title, variant = shown(metrics["title"]), shown(metrics["variant"])
     return f"{title}: {variant}, seed {metrics['seed']}, protocol {metrics['protocol']}{stamps}"
 
 
 def summary_table(results: Sequence[Mapping[str, Any]]) -> Table:
-    """Several runs: mean and deviation over the seeds of each variant, a row a split and target."""
+    """Return the mean and deviation over the seeds of each variant, one row per split and target."""
     table = Table(title=Text(f"{shown(results[0]['title'])}: mean and deviation over seeds"), box=box.SIMPLE_HEAD)
     metrics = _plain_metrics(results)
     for name in ("variant", "seeds", "split"):
@@ -102,7 +102,7 @@ def summary_table(results: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _plain_metrics(results: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The metrics that are one number, the one that chooses first."""
+    """Return the single-number metrics; the one that selects the epoch comes first."""
     scores = [of_target for run in results for split in run["scores"].values() for of_target in split.values()]
     names = dict.fromkeys(name for each in scores for name, value in each.items() if not isinstance(value, dict))
     chosen = results[0]["select"].partition(".")[2]
@@ -125,7 +125,7 @@ def _spread(values: Sequence[float]) -> str:
 
 
 def features_table(modalities: Sequence[Mapping[str, Any]]) -> Table:
-    """What each extractor of a recipe gave."""
+    """Return a table of the features that each extractor of a recipe produced."""
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("modality")
     table.add_column("extractor")
@@ -141,7 +141,7 @@ def features_table(modalities: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def plain_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Rows of the same keys, which head the columns."""
+    """Return a table of rows with the same keys, which become the column headings."""
     table = Table(box=box.SIMPLE_HEAD)
     for heading in rows[0] if rows else ():
         table.add_column(heading, overflow="fold", justify="left" if isinstance(rows[0][heading], str) else "right")

@@ -1,4 +1,4 @@
-"""``ercfw new``: writes a plugin to start from, with tests that pass."""
+"""Write a new plugin to start from, with tests that pass (``ercfw new``)."""
 
 from ercfw.registry.scaffold.write import new_plugin, new_single_file
 

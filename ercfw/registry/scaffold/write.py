@@ -1,4 +1,4 @@
-"""Writes a new plugin: a package, or a single file with a recipe."""
+"""Write a new plugin: a package, or a single file with a recipe."""
 
 import re
 from collections.abc import Mapping

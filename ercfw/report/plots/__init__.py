@@ -1,9 +1,9 @@
-"""Every picture of a finished run as one call, which returns a matplotlib figure.
+"""Draw pictures of finished runs; each call returns a matplotlib figure.
 
 A run is named by its folder; ``class_f1`` and ``case_card`` take several, or the folder of a variant or recipe.
 ``split`` is ``test`` or ``dev``; ``target`` is the run's first one unless another is named. Stamps, such as
-``SIMULATED``, stand on every picture. ``save`` writes one as PNG or SVG. All raise ``InputError`` where the run has
-not left what is to be drawn. The figures named are those of Shi and Huang (ACL 2023).
+``SIMULATED``, appear on every picture. ``save`` writes one as PNG or SVG. All raise ``InputError`` if the run folder
+lacks the data to draw. Figure numbers refer to Shi and Huang (ACL 2023).
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ Answer = NDArray[np.float64]
 
 
 def class_distribution(run: Run, target: str | None = None) -> Figure:
-    """How often each class is, split by split (figure 2)."""
+    """Draw the frequency of each class in each split (figure 2)."""
     run = _opened(run)
     target = _target(run, target)
     counts = {}
@@ -58,7 +58,7 @@ def class_distribution(run: Run, target: str | None = None) -> Figure:
 
 
 def confusion(run: Run, split: str = "test", target: str | None = None) -> Figure:
-    """Which classes are taken for which."""
+    """Draw the confusion matrix: which classes are predicted as which."""
     run = _opened(run)
     target = _target(run, target)
     answers = _labelled(run, split, target)
@@ -66,7 +66,7 @@ def confusion(run: Run, split: str = "test", target: str | None = None) -> Figur
 
 
 def class_f1(runs: Run | Sequence[Run], split: str = "test", target: str | None = None) -> Figure:
-    """F1 of each class, of several runs or variants; with several seeds mean and deviation."""
+    """Draw the F1 per class of several runs or variants; with several seeds, mean and deviation."""
     groups = _groups(runs)
     first = groups[0].first
     target = _target(first, target)
@@ -80,7 +80,7 @@ def class_f1(runs: Run | Sequence[Run], split: str = "test", target: str | None 
 
 
 def learning_curves(run: Run) -> Figure:
-    """The score that chose the epoch and every loss, epoch by epoch."""
+    """Draw the score that selected the epoch, and every loss, per epoch."""
     run = _opened(run)
     if not run.history:
         raise InputError.at(run.folder, "has no history: nothing was trained there")
@@ -90,7 +90,7 @@ def learning_curves(run: Run) -> Figure:
 
 
 def embeddings(run: Run, split: str = "test", target: str | None = None) -> Figure:
-    """What the head answers from, in the plane by t-SNE, before training and at the best epoch (seconds to make)."""
+    """Draw the inputs of the head in 2D by t-SNE, before training and at the best epoch; this takes seconds."""
     run = _opened(run)
     target = _target(run, target)
     answers = _labelled(run, split, target)
@@ -102,7 +102,7 @@ def embeddings(run: Run, split: str = "test", target: str | None = None) -> Figu
 
 
 def calibration(run: Run, split: str = "test", target: str | None = None) -> Figure:
-    """Whether the model is right as often as it is sure."""
+    """Draw how well the confidence of the model matches its accuracy."""
     run = _opened(run)
     target = _target(run, target)
     answers = _labelled(run, split, target)
@@ -112,9 +112,10 @@ def calibration(run: Run, split: str = "test", target: str | None = None) -> Fig
 
 
 def attention(run: Run, conversation: str, utterance: str) -> Figure:
-    """Whom an utterance attends to: a panel a layer and pair of modalities, a column a head (figure 6).
+    """Draw which utterances an utterance attends to (figure 6).
 
-    Opens the model and the data again, so it is called in the folder that the run was started in.
+    There is one panel per layer and pair of modalities, and one column per head. The call opens the model and the
+    data again, so make it in the folder that the run was started in.
     """
     run = _opened(run)
     place, rows = _conversation(run, conversation, utterance)
@@ -129,10 +130,10 @@ def attention(run: Run, conversation: str, utterance: str) -> Figure:
 
 
 def case_card(runs: Run | Sequence[Run], conversation: str, utterance: str, target: str | None = None) -> Figure:
-    """One utterance: what is said of it, and the truth (figure 1).
+    """Draw the predictions for one utterance, and its true class (figure 1).
 
-    Of one run with several modalities: each of them alone, the others taken away, then all. Of several runs (one a
-    modality, say): each run; seeds of one variant are averaged.
+    For one run with several modalities, show each modality alone, without the others, then all of them. For several
+    runs (one per modality, for example), show each run; the seeds of a variant are averaged.
     """
     groups = _groups(runs)
     first = groups[0].first
@@ -167,7 +168,7 @@ def _mean_answer(group: Group, conversation: str, utterance: str, target: str) -
 
 
 def _conversation(run: FinishedRun, conversation: str, utterance: str) -> tuple[int, list[dict[str, str]]]:
-    """The utterance's place in its conversation, and the conversation's rows."""
+    """Return the position of the utterance in its conversation, and the rows of the conversation."""
     rows = [row for split in run.splits for row in run.rows(split) if row["conversation"] == conversation]
     if not rows:
         known = {row["conversation"] for split in run.splits for row in run.rows(split)}
@@ -210,4 +211,4 @@ def _titled(figure: Figure, run: FinishedRun, what: str = "") -> Figure:
 
 
 def _silent(what: str, done: int, total: int) -> None:
-    """A notebook is not told of what is extracted."""
+    """Ignore progress: a notebook does not show what is extracted."""

@@ -1,4 +1,4 @@
-"""Whom an utterance attends to."""
+"""Draw which utterances an utterance attends to."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from ercfw.errors import shown
 
 LONGEST_TEXT = 60
-"""Characters of an utterance at the axis."""
+"""Maximum characters of an utterance at the axis."""
 ACROSS = 6
 
 
 def in_words(name: str) -> str:
-    """``fusion.layer-1.text.audio`` as people read it: ``fusion, layer 1, text → audio``."""
+    """Return a readable name: ``fusion, layer 1, text → audio`` for ``fusion.layer-1.text.audio``."""
     *where, asks, asked = name.split(".")
     if asked.startswith("layer-") or not where:
         where, pair = [*where, asks, asked], ""
@@ -30,12 +30,14 @@ def _layer(name: str) -> int:
 
 
 def draw_attention(weights: Mapping[str, NDArray[np.float32]], said: Sequence[str], chosen: int) -> Figure:
-    """Heat maps of one utterance (figure 6 of the paper): a panel a map, a column a head, a row an utterance.
+    """Draw heat maps of one utterance (figure 6 of the paper).
+
+    There is one panel per map, one column per head and one row per utterance.
 
     Args:
         weights: ``[H, U]`` of each map, over the conversation's utterances.
-        said: U lines, who says what.
-        chosen: whose attention it is, from 0.
+        said: U lines, each with the speaker and the text.
+        chosen: the index of the utterance whose attention is drawn, from 0.
     """
     weights = dict(sorted(weights.items(), key=lambda item: _layer(item[0])))
     most = max(float(of_map.max()) for of_map in weights.values())

@@ -1,4 +1,4 @@
-"""Whether a model is right as often as it is sure."""
+"""Draw how well the confidence of a model matches its accuracy."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -8,7 +8,7 @@ from ercfw.results.comparison.calibration import BINS, Calibration
 
 
 def draw_calibration(found: Calibration) -> Figure:
-    """Accuracy by confidence, beside the diagonal of a model that is right as often as it is sure."""
+    """Draw accuracy by confidence, with the diagonal of a perfectly calibrated model."""
     figure = Figure(figsize=(4.2, 4.8), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     middles = (np.arange(BINS) + 0.5) / BINS

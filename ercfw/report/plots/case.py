@@ -1,4 +1,4 @@
-"""One utterance: what each modality alone says, what all of them say, and the truth."""
+"""Draw the predictions for one utterance from each modality alone and from all, with the true class."""
 
 from collections.abc import Mapping, Sequence
 from textwrap import fill
@@ -12,16 +12,18 @@ from ercfw.report.plots.style import INK, looks, name_ticks, names_of
 
 ACROSS = 4
 LONGEST_NAME, WIDTH = 40, 24
-"""Characters of a name over a panel, and of a line there."""
+"""Maximum characters of a name above a panel, and of each of its lines."""
 
 
 def draw_case(answers: Mapping[str, NDArray[np.float64]], classes: Sequence[str], true: int | None) -> Figure:
-    """A panel an answer (figure 1 of the paper): its probabilities, the highest in full colour, the truth starred.
+    """Draw one panel per prediction (figure 1 of the paper).
+
+    A panel shows the probabilities, with the highest in full colour and the true class starred.
 
     Args:
         answers: ``[C]`` probabilities by name: each modality alone, all together, other runs.
-        classes: C names.
-        true: the label; None = there is none.
+        classes: the C class names.
+        true: the label; None = unlabelled.
     """
     across = min(ACROSS, len(answers))
     down = -(-len(answers) // across)

@@ -1,4 +1,4 @@
-"""How often each class is, and how well each run names it."""
+"""Draw the frequency of each class, and its F1 in each run."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,7 @@ from ercfw.report.plots.style import COLOURS, INK, MARKERS, looks, name_ticks, n
 
 
 def draw_class_distribution(counts: Mapping[str, Sequence[int]], classes: Sequence[str]) -> Figure:
-    """Shares of the classes (figure 2 of the paper), a panel a split.
+    """Draw the shares of the classes (figure 2 of the paper), one panel per split.
 
     Args:
         counts: utterances of each class, by split.
@@ -35,12 +35,12 @@ def draw_class_distribution(counts: Mapping[str, Sequence[int]], classes: Sequen
 def draw_class_f1(
     scores: Mapping[str, NDArray[np.float64]], classes: Sequence[str], deviations: Mapping[str, NDArray[np.float64]]
 ) -> Figure:
-    """F1 of each class, a mark a run; whiskers are one deviation over seeds.
+    """Draw the F1 of each class, one mark per run; whiskers are one deviation over seeds.
 
     Args:
-        scores: ``[C]`` means by the run's name, 1 = 100 points.
+        scores: ``[C]`` means by run name, 1 = 100 points.
         classes: C names.
-        deviations: likewise, of those that have several seeds.
+        deviations: ``[C]`` deviations by name, for those with several seeds.
     """
     height = 1.6 + len(classes) * (0.25 + 0.13 * len(scores)) + 0.18 * len(scores)
     figure = Figure(figsize=(7.5, height), layout="constrained")

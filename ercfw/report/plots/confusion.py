@@ -1,4 +1,4 @@
-"""Which classes are taken for which."""
+"""Draw a confusion matrix."""
 
 from collections.abc import Sequence
 
@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from ercfw.report.plots.style import INK, name_ticks, names_of
 
 MOST_CLASSES = 60
-"""That a picture can show."""
+"""Maximum number of classes that a picture can show."""
 
 
 def draw_confusion(counts: NDArray[np.float64], classes: Sequence[str]) -> Figure:
-    """Counts in cells, shaded by the share of the true class.
+    """Draw counts in cells, shaded by their share of the true class.
 
     Args:
         counts: ``[C, C]``, true classes down and predicted ones across.
-        classes: C names.
+        classes: the C class names.
     """
     longest = max(map(len, names_of(classes)))
     size = 3.2 + 0.4 * len(classes) + 0.07 * longest

@@ -1,4 +1,4 @@
-"""The figures of a corpus in one picture."""
+"""Draw the statistics of a corpus in one picture."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ from ercfw.report.plots.style import SPLITS, names_of, save, titled
 
 
 def draw_corpus(path: Path, figures: Mapping[str, Figures], title: str, simulated: bool) -> None:
-    """Write a picture of class shares, conversation lengths and emotion shifts, split by split."""
+    """Write a picture of class shares, conversation lengths and emotion shifts for each split."""
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     shares, lengths, shifts = figure.subplots(1, 3, width_ratios=(2.2, 1.6, 1.2))
     splits = {name: of for name, of in figures.items() if name != ALL}
@@ -37,7 +37,7 @@ def _shares(axes: Axes, splits: Mapping[str, Figures]) -> None:
 
 
 def _lengths(axes: Axes, splits: Mapping[str, Figures]) -> None:
-    """Shares of conversations that are at most so long, since the splits differ in size."""
+    """Draw cumulative shares of conversation lengths; shares, because the splits differ in size."""
     for name, of in splits.items():
         found = np.sort(of.lengths)
         axes.step(found, 100 * np.arange(1, len(found) + 1) / len(found), where="post", label=name, color=SPLITS[name])

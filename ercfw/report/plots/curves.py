@@ -1,4 +1,4 @@
-"""What training did, epoch by epoch."""
+"""Draw the learning curves of a run."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,13 +15,13 @@ Line = Mapping[str, Any]
 
 
 def draw_learning_curves(history: Sequence[Line], best_epoch: int, select: str, chosen_on: str) -> Figure:
-    """The score that chooses the epoch, the sum of the weighted losses, and each of them where there are several.
+    """Draw the score that selects the epoch, the sum of the weighted losses, and each loss if there are several.
 
     Args:
-        history: a line an epoch, as in ``history.jsonl``.
-        best_epoch: from 1.
-        select: what the epoch was chosen by.
-        chosen_on: the split that it was chosen on.
+        history: one line per epoch, as in ``history.jsonl``.
+        best_epoch: the best epoch, from 1.
+        select: the score that selected the epoch.
+        chosen_on: the split on which the epoch was selected.
     """
     parts = list(history[0]["train_loss"]) if len(history[0]["train_loss"]) > 1 else []
     panels = 2 + len(parts)

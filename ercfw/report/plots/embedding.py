@@ -1,4 +1,4 @@
-"""Embeddings in the plane, before training and after it."""
+"""Draw embeddings in 2D, before and after training."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,14 +10,14 @@ from ercfw.contract.conversation import UNLABELLED
 from ercfw.report.plots.style import INK, looks, names_of
 
 MOST_POINTS = 3000
-"""Of a panel; of more, as many are drawn by chance, always the same ones."""
+"""Maximum points of a panel; of more, a fixed random sample of this size is drawn."""
 WIDEST = 50
-"""Numbers of a vector that t-SNE is given; wider ones are first projected on as many principal components."""
+"""Maximum width of the vectors for t-SNE; wider ones are first projected on this many principal components."""
 PERPLEXITY = 30.0
 
 
 def flatten(embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
-    """``[N, E] -> [N, 2]`` by t-SNE (van der Maaten and Hinton, 2008), the same whenever it is asked."""
+    """Map ``[N, E] -> [N, 2]`` by t-SNE (van der Maaten and Hinton, 2008), deterministically."""
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 
@@ -36,12 +36,12 @@ def flatten(embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
 def draw_embeddings(
     embeddings: Mapping[str, NDArray[np.float32]], labels: NDArray[np.int64], classes: Sequence[str]
 ) -> Figure:
-    """A panel a moment (untrained, best), each utterance in its true class' colour and mark.
+    """Draw one panel per stage (untrained, best), each utterance in the colour and marker of its true class.
 
     Args:
-        embeddings: ``[N, E]`` of each moment.
+        embeddings: ``[N, E]`` for each stage.
         labels: ``[N]``; unlabelled utterances are left out.
-        classes: C names.
+        classes: the C class names.
     """
     rows = np.flatnonzero(labels != UNLABELLED)
     if len(rows) > MOST_POINTS:

@@ -1,4 +1,4 @@
-"""What all pictures share: the colours of classes, the ink, stamps, and how they are saved."""
+"""Set the common style of pictures: class colours, ink, stamps, and how they are saved."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,19 +17,19 @@ from ercfw.errors import shown
 from ercfw.system.files import replacing
 
 LONGEST_CLASS, LONGEST_TITLE = 40, 400
-"""Characters that a picture shows of a class's name, and of its title."""
+"""Maximum characters of a class name, and of a title, in a picture."""
 INK = "#1b1b1f"
 RED, SLOPE = "#b3261e", 20
-"""Of a stamp; the slope in degrees."""
+"""Colour and slope, in degrees, of a stamp."""
 
 SPLITS = {"train": "#0072B2", "dev": "#E69F00", "test": "#009E73"}
-"""Of Okabe and Ito (2008): told apart by the colour-blind, and in grey."""
+"""Colours of Okabe and Ito (2008), distinct for colour-blind readers and in greyscale."""
 
 GREY, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
     "#c0c0c0", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
 )  # fmt: skip
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, YELLOW, GREY)
-"""Of Okabe and Ito, and grey."""
+"""Colours of Okabe and Ito, and grey."""
 OF_EMOTION = {
     "neutral": GREY,
     "joy": ORANGE, "happiness": ORANGE, "happy": ORANGE,
@@ -40,20 +40,20 @@ OF_EMOTION = {
     "disgust": GREEN,
     "excitement": YELLOW, "excited": YELLOW,
 }  # fmt: skip
-"""So that an emotion has its colour in the pictures of every corpus."""
+"""Colours of emotions, the same in the pictures of every corpus."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h")
 
 
 @dataclass(frozen=True)
 class Look:
-    """How a class is drawn: the marker tells it apart where there is no colour."""
+    """The colour and marker of a class; the marker identifies it where there is no colour."""
 
     colour: str
     marker: str
 
 
 def looks(classes: Sequence[str]) -> list[Look]:
-    """A look a class: the emotion's own colour where it has one, else the first that no other class has."""
+    """Return one look per class: the fixed colour of the emotion if it has one, else the next free colour."""
     taken = {OF_EMOTION[name.lower()] for name in classes if name.lower() in OF_EMOTION}
     free = cycle([colour for colour in COLOURS if colour not in taken] or COLOURS)
     return [
@@ -63,12 +63,12 @@ def looks(classes: Sequence[str]) -> list[Look]:
 
 
 def names_of(classes: Sequence[str]) -> list[str]:
-    """Classes as a picture can show them."""
+    """Return class names shortened for a picture."""
     return [shown(name, LONGEST_CLASS) for name in classes]
 
 
 def name_ticks(axes: Axes, classes: Sequence[str], across: bool = False) -> None:
-    """Classes at an axis; dollar signs in them stay as they are."""
+    """Label an axis with class names; dollar signs in them are shown as they are."""
     places = range(len(classes))
     if across:
         axes.set_xticks(places, names_of(classes), rotation=45, ha="right", parse_math=False)
@@ -77,7 +77,7 @@ def name_ticks(axes: Axes, classes: Sequence[str], across: bool = False) -> None
 
 
 def titled(figure: Figure, title: str, stamps: Sequence[str]) -> Figure:
-    """The figure under a title; its stamps stand across it."""
+    """Add a title, and stamps across the figure; return the figure."""
     figure.suptitle(fill(shown(title, LONGEST_TITLE), int(11 * figure.get_figwidth())), fontsize=10, parse_math=False)
     if stamps:
         text = ", ".join(stamps)
@@ -90,7 +90,7 @@ def titled(figure: Figure, title: str, stamps: Sequence[str]) -> Figure:
 
 
 def _fitting(text: str, width: float, height: float) -> float:
-    """The font size at which a sloping text stays within a picture of so many inches."""
+    """Return the font size at which a sloping text fits a picture of this size in inches."""
     long, across, up = (
         0.75 * len(text),
         cos(radians(SLOPE)),
@@ -100,7 +100,7 @@ def _fitting(text: str, width: float, height: float) -> float:
 
 
 def save(figure: Figure, path: Path | str) -> None:
-    """Write a picture, as PNG unless its name ends with ``.svg``; its title and stamps stand in the metadata."""
+    """Write a picture, as PNG unless its name ends with ``.svg``; its metadata holds the title and stamps."""
     title = " ".join(text.get_text().replace("\n", " ") for text in figure.texts)
     path = Path(path)
     FigureCanvasAgg(figure)
@@ -111,7 +111,7 @@ def save(figure: Figure, path: Path | str) -> None:
 
 
 def as_svg(figure: Figure, salt: str) -> str:
-    """The ``<svg>`` element alone, its texts as texts; ``salt`` keeps its ids apart from other pictures' of a page."""
+    """Return only the ``<svg>`` element, with texts as text; ``salt`` keeps its ids unique on a page."""
     FigureCanvasAgg(figure)
     written = StringIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
