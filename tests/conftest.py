@@ -185,20 +185,23 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def left_run(tmp_path: Path) -> Callable[..., Path]:
     """The folder of a made-up finished run, without a model: ``rows`` are its predictions, by column.
 
-    A row names ``conversation``, ``utterance``, ``emotion`` and ``emotion.predicted``; the rest has defaults.
+    A row names ``conversation``, ``utterance``, ``emotion`` and ``emotion.predicted``; the rest has defaults,
+    probabilities too.
     """
 
     def write(rows: list[dict[str, str]], classes: tuple[str, ...], name: str = "base", **more: object) -> Path:
         folder = tmp_path / "runs" / "made-up" / name / "seed-0"
         folder.mkdir(parents=True)
-        columns = [*dict.fromkeys(["split", "speaker", "text", *(key for row in rows for key in row)])]
+        probabilities = [f"emotion.p.{each}" for each in classes]
+        given = [key for row in rows for key in row]
+        columns = [*dict.fromkeys(["split", "speaker", "text", *given, *probabilities])]
         with (folder / "predictions.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, [*columns, *(f"emotion.p.{each}" for each in classes)])
+            writer = csv.DictWriter(file, columns)
             writer.writeheader()
             for row in rows:
-                said = {f"emotion.p.{each}": 0.1 / len(classes) for each in classes}
+                said = dict.fromkeys(probabilities, 0.1 / len(classes))
                 said[f"emotion.p.{row['emotion.predicted']}"] = 0.9 + 0.1 / len(classes)
-                writer.writerow({"split": "test", "speaker": "Ann", "text": "words", **row, **said})
+                writer.writerow({"split": "test", "speaker": "Ann", "text": "words", **said, **row})
         metrics = {
             "scores": {"test": {"emotion": {"accuracy": 0.5}}}, "title": "Made up", "variant": name, "seed": 0,
             "protocol": "dev", "select": "emotion.accuracy", "chosen_on": "dev", "stamps": [], "notes": [],

@@ -34,10 +34,13 @@ class Answered:
     Attributes:
         name: the name of the run or variant, or ``text alone``.
         probabilities: ``[N, C]`` for each target.
+        predicted: ``[N]`` class numbers for each target. Probabilities in a table are rounded, so the largest of them
+            need not be the predicted class.
     """
 
     name: str
     probabilities: Mapping[str, NDArray[np.floating[Any]]]
+    predicted: Mapping[str, NDArray[np.int64]]
 
 
 def browser_data(groups: Sequence[Group], opened: Reopened | None) -> dict[str, Any]:
@@ -95,38 +98,51 @@ def _check_same(run: FinishedRun, split: str, opened: Reopened) -> None:
 
 
 def _of_groups(groups: Sequence[Group], split: str, targets: Sequence[str]) -> list[Answered]:
-    return [
-        Answered(
-            group.name,
-            {
-                target: np.mean([run.answers(split, target).probabilities for run in group.runs], axis=0)
-                for target in targets
-            },
-        )
-        for group in groups
-    ]
+    return [_of_group(group, split, targets) for group in groups]
+
+
+def _of_group(group: Group, split: str, targets: Sequence[str]) -> Answered:
+    """Return the predictions of one run, or the means over seeds and their largest class."""
+    answers = {target: [run.answers(split, target) for run in group.runs] for target in targets}
+    means = {target: np.mean([each.probabilities for each in of_runs], axis=0) for target, of_runs in answers.items()}
+    if len(group.runs) == 1:
+        return Answered(group.name, means, {target: only.predicted for target, (only,) in answers.items()})
+    return Answered(group.name, means, _largest(means))
+
+
+def _largest(probabilities: Mapping[str, NDArray[np.floating[Any]]]) -> dict[str, NDArray[np.int64]]:
+    return {target: values.argmax(-1) for target, values in probabilities.items()}  # [N] each
 
 
 def _alone(opened: Reopened, split: str) -> list[Answered]:
     modalities = opened.run.recipe.data.modalities
-    names = modalities if len(modalities) > 1 else ()
-    return [Answered(f"{name} alone", opened.alone(opened.splits[split], name)) for name in names]
+    lines = []
+    for name in modalities if len(modalities) > 1 else ():
+        probabilities = opened.alone(opened.splits[split], name)
+        lines.append(Answered(f"{name} alone", probabilities, _largest(probabilities)))
+    return lines
 
 
 def _conversations(
     run: FinishedRun, split: str, lines: Sequence[Answered], targets: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Return names and utterances: each ``[id, speaker, text, label per target, thousandths per target and line]``."""
+    """Return the names and utterances of conversations.
+
+    Each utterance is ``[id, speaker, text, labels, probabilities, predicted classes]``: labels per target, the others
+    per target and line. Probabilities are in thousandths.
+    """
     labels = {target: run.answers(split, target).labels for target in targets}
     whole = {
         target: np.stack([np.rint(DIGITS * line.probabilities[target]).astype(int) for line in lines], 1)  # [N, L, C]
         for target in targets
     }
+    predicted = {target: np.stack([line.predicted[target] for line in lines], 1) for target in targets}  # [N, L] each
     found: dict[str, list[Any]] = {}
     for number, row in enumerate(run.rows(split)):
         true = [max(-1, int(labels[target][number])) for target in targets]
         said = [whole[target][number].tolist() for target in targets]
-        utterance = [row["utterance"], row["speaker"], row["text"], true, said]
+        answers = [predicted[target][number].tolist() for target in targets]
+        utterance = [row["utterance"], row["speaker"], row["text"], true, said, answers]
         found.setdefault(row["conversation"], []).append(utterance)
     return [{"id": name, "utterances": utterances} for name, utterances in found.items()]
 

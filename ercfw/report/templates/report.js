@@ -22,17 +22,13 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-function best(values) {
-  return values.indexOf(Math.max(...values));
-}
-
 // What an utterance is under the chosen target and line of answers.
 function seen(utterance, by) {
-  const [id, speaker, text, labels, said] = utterance;
+  const [id, speaker, text, labels, said, predicted] = utterance;
   const probabilities = said[by.target][by.answer];
   const label = labels[by.target];
-  const answer = best(probabilities);
-  const differs = by.against === "" || best(said[by.target][by.against]) !== answer;
+  const answer = predicted[by.target][by.answer];
+  const differs = by.against === "" || predicted[by.target][by.against] !== answer;
   return {id, speaker, text, label, answer, probabilities, differs, wrong: label >= 0 && label !== answer};
 }
 
@@ -165,12 +161,13 @@ function fill(detail, conversation, place, by) {
 
 function probabilities(id, place, by) {
   const target = data.targets[by.target];
-  const said = data.splits[by.split].conversations.find((one) => one.id === id).utterances[place][4][by.target];
+  const utterance = data.splits[by.split].conversations.find((one) => one.id === id).utterances[place];
+  const [said, predicted] = [utterance[4][by.target], utterance[5][by.target]];
   const head = make("tr", {}, make("th", {scope: "col"}, "probability, %"),
     ...target.classes.map((name, number) => make("th", {scope: "col"}, swatch(by, number), name)));
   const rows = said.map((values, line) => make("tr", {}, make("th", {scope: "row"}, data.answers[line]),
-    ...values.map((value) => {
-      const cell = make("td", {class: value === Math.max(...values) ? "best" : null}, (value / 10).toFixed(1));
+    ...values.map((value, number) => {
+      const cell = make("td", {class: number === predicted[line] ? "predicted" : null}, (value / 10).toFixed(1));
       cell.style.setProperty("--share", value / 1000);
       return cell;
     })));

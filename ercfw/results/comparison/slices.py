@@ -72,9 +72,7 @@ def _ways(run: FinishedRun, split: str, answers: Answers) -> dict[str, Names]:
         "place in the conversation": _binned(place, PLACES, "11th and later"),
         "length of the conversation": _binned(length, LENGTHS, "more than 20"),
         "speaker": _named(rows, "new_speaker", {"yes": "not in train", "no": "also in train"}.get),
-        "modalities": _named(
-            rows, "lacks", lambda lacks: f"without {lacks.replace(' ', ', ')}" if lacks else "all there"
-        ),
+        "modalities": _named(rows, "lacks", _without),
         "kind of conversation": _named(rows, "kind", lambda kind: kind),
     }
 

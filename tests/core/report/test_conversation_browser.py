@@ -42,6 +42,24 @@ def test_conversations_hold_what_the_run_left(groups):
         assert utterance[4][0][0] == pytest.approx(expected, abs=0.51)
 
 
+def test_the_predicted_class_is_the_table_s_where_rounded_probabilities_tie(left_run):
+    """The run predicted the second of two classes whose written probabilities are equal."""
+    tie = {"emotion.p.joy": "0.400000", "emotion.p.anger": "0.400000", "emotion.p.fear": "0.200000"}
+    row = {"conversation": "c", "emotion": "anger", "emotion.predicted": "anger"}
+    rows = [{**row, "utterance": "0", **tie}, {**row, "utterance": "1"}]
+    data = browser_data(find_groups([left_run(rows, ("joy", "anger", "fear"))]), None)
+    first, second = data["splits"][0]["conversations"][0]["utterances"]
+    assert first[4] == [[[400, 400, 200]]]
+    assert (first[5], second[5]) == ([[1]], [[1]])
+
+
+def test_predicted_classes_are_those_of_the_run_s_table(groups):
+    data = browser_data(groups, None)
+    classes = data["targets"][0]["classes"]
+    shown = [classes[u[5][0][0]] for c in data["splits"][0]["conversations"] for u in c["utterances"]]
+    assert shown == [row["emotion.predicted"] for row in groups[0].first.rows("test")]
+
+
 def test_answers_of_several_seeds_are_their_mean(runs):
     data = browser_data(find_groups([runs / "base", runs / "w-o-audio"]), None)
     assert data["answers"] == ["base", "w/o audio"]
@@ -49,6 +67,8 @@ def test_answers_of_several_seeds_are_their_mean(runs):
     mean = np.mean([run.answers("test", "emotion").probabilities for run in group.runs], 0)
     shown = [u[4][0][0] for c in data["splits"][0]["conversations"] for u in c["utterances"]]
     assert np.array(shown) == pytest.approx(1000 * mean, abs=0.51)
+    predicted = [u[5][0][0] for c in data["splits"][0]["conversations"] for u in c["utterances"]]
+    assert predicted == mean.argmax(1).tolist()
 
 
 def test_each_modality_alone_stands_beside_the_whole(groups, opened):
