@@ -17,7 +17,7 @@ from ercfw.cli.app import (
     app,
     interruptible,
     select,
-    show_plugin_files,
+    show_plugins,
 )
 from ercfw.system.writable import check_folder
 
@@ -56,7 +56,7 @@ def ablate(
 
     source, selection = select(recipe, overrides, variant or ["all"], drop, seeds, no_plugin_files)
     tasks = plan_ablation(source, selection, out, folds)
-    show_plugin_files([task.job for task in tasks])
+    show_plugins([task.job for task in tasks])
     _run_and_show(tasks, out, Terminal(quiet=quiet), as_json)
 
 
@@ -79,7 +79,7 @@ def missing(
 
     source, selection = select(recipe, overrides, [variant], drop, seeds, no_plugin_files)
     tasks = plan_missing(source, selection, out)
-    show_plugin_files([task.job for task in tasks])
+    show_plugins([task.job for task in tasks])
     _run_and_show(tasks, out, Terminal(quiet=quiet), as_json)
 
 

@@ -103,8 +103,7 @@ def plan(source: "RecipeFile", selection: "Selection") -> "list[Job]":
     from ercfw.experiment.plan import plan_jobs
 
     jobs = plan_jobs(source, selection)
-    show_plugin_files(jobs)
-    show_warnings(warning for job in jobs for warning in job.catalog.warnings)
+    show_plugins(jobs)
     return jobs
 
 
@@ -114,10 +113,11 @@ def show_warnings(warnings: Iterable[str]) -> None:
         print(f"warning: {shown(warning, LONGEST_HINT)}", file=sys.stderr)
 
 
-def show_plugin_files(jobs: "Sequence[Job]") -> None:
-    """Name every plugin file that was executed."""
+def show_plugins(jobs: "Sequence[Job]") -> None:
+    """Name every plugin file that was executed, and show the warnings of all plugins."""
     for path in sorted({path for job in jobs for path in job.plugin_files}) if first_process() else ():
         print(f"ran plugin file {path}", file=sys.stderr)
+    show_warnings(warning for job in jobs for warning in job.catalog.warnings)
 
 
 def _seeds(text: str | None) -> int | list[int] | None:

@@ -15,7 +15,7 @@ from ercfw.cli.app import (
     app,
     interruptible,
     select,
-    show_plugin_files,
+    show_plugins,
 )
 
 Storage = Annotated[str | None, typer.Option(help="A database for workers to share; else a file beside the trials.")]
@@ -41,7 +41,7 @@ def tune(
 
     source, selection = select(recipe, overrides, [variant], drop, None, no_plugin_files)
     search = make_search(source, selection, out, storage)
-    show_plugin_files([search.job])
+    show_plugins([search.job])
     terminal = Terminal(quiet=quiet)
     with interruptible(terminal, "finished trials are kept; the same command continues"):
         found = run_search(search, terminal)

@@ -74,7 +74,7 @@ def run(
         raise InputError.at("resume and force", "one continues a run, the other starts it anew", "one of them")
     terminal, folder = Terminal(quiet=quiet), Path(out)
     jobs = plan_jobs(*_select(recipe, overrides, variants, seeds, drop, plugin_files, cross_fit))
-    _show_plugin_files(jobs, terminal)
+    _show_plugins(jobs, terminal)
     check_folder("out", folder)
     set_up_process()
     with _as_keyboard_interrupt(), own_accelerate_state():
@@ -119,7 +119,7 @@ def ablate(
     terminal, folder = Terminal(quiet=quiet), Path(out)
     source, selection = _select(recipe, overrides, variants, seeds, drop, plugin_files)
     tasks = plan_ablation(source, selection, folder, folds)
-    _show_plugin_files([task.job for task in tasks], terminal)
+    _show_plugins([task.job for task in tasks], terminal)
     check_folder("out", folder)
     with _as_keyboard_interrupt():
         return run_ablation(tasks, folder, terminal)
@@ -199,9 +199,11 @@ def _select(
     )
 
 
-def _show_plugin_files(jobs: Sequence[Job], terminal: Terminal) -> None:
+def _show_plugins(jobs: Sequence[Job], terminal: Terminal) -> None:
     for path in sorted({path for job in jobs for path in job.plugin_files}):
         terminal.info(f"ran plugin file {path}")
+    for warning in dict.fromkeys(warning for job in jobs for warning in job.catalog.warnings):
+        terminal.warning(warning)
 
 
 def _groups(runs: Sequence[RunArgument]) -> list[Group]:

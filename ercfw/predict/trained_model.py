@@ -115,7 +115,7 @@ class TrainedModel:
             InputError: no extractor makes it.
         """
         if modality not in self.extracted_modalities:
-            what = f"no extractor of the run makes '{modality}', so nothing can make it of other utterances"
+            what = f"no extractor of the run computes '{modality}', so it is not available for other utterances"
             raise InputError.at("modality", what, f"there is: {', '.join(self.extracted_modalities) or 'nothing'}")
         if modality not in self._extractors:
             self._extractors[modality] = make_extractor(self._run.recipe, self._run.catalog, modality)

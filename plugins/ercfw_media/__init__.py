@@ -1,6 +1,7 @@
 """Extractors that turn raw text, sound and pictures into features, and language models to be fine-tuned."""
 
 from ercfw import Encoder, Extractor, hookimpl
+from ercfw_media.clips import read_sound
 from ercfw_media.face_expression import FaceExpression
 from ercfw_media.faces import FaceDetector, Pool, Which, face_crops, pool
 from ercfw_media.language_model import LanguageModel
@@ -11,7 +12,7 @@ from ercfw_media.roberta import Roberta
 from ercfw_media.tokens import Tokens
 from ercfw_media.whisper import Whisper
 
-__all__ = ["FaceDetector", "Pool", "Which", "face_crops", "installed", "pool"]
+__all__ = ["FaceDetector", "Pool", "Which", "face_crops", "installed", "pool", "read_sound"]
 """Names that other plugins may import; recipes name the parts."""
 
 

@@ -78,7 +78,7 @@ def new_material(folders, real_data):
     for clip in two_clips(real_data):
         (folder / "clips" / clip.name).symlink_to(clip)
         lines.append(f"{clip.name},Ann,Is it you?")
-    (folder / "terminal.csv").write_text("\n".join(lines) + "\n")
+    (folder / "talk.csv").write_text("\n".join(lines) + "\n")
     (folder / "film.mp4").symlink_to(two_clips(real_data)[0])
     cues = ["1\n00:00:00,000 --> 00:00:00,700\nANN: Who?", "2\n00:00:00,800 --> 00:00:01,500\nBOB: I."]
     (folder / "film.srt").write_text("\n\n".join(cues) + "\n")

@@ -78,7 +78,7 @@ HOSTILE = {
     "numpy scalar of objects": lambda mark: b"\x80\x02cnumpy.core.multiarray\nscalar\n(" + OBJECTS + b"U\x02N.tR.",
     "pickle.loads": lambda mark: pickle.dumps(Calls(pickle.loads, pickle.dumps(Calls(os.system, f"touch {mark}")))),
     "numpy.load": lambda mark: pickle.dumps(Calls(np.load, str(mark), None, True)),
-    "a class of ours": lambda mark: b"\x80\x02cercfw.features\nFeatureTable\n.",
+    "a class of ours": lambda mark: b"\x80\x02cercfw.contract.feature_table\nFeatureTable\n.",
     "huge memo": lambda mark: b"\x80\x02Nr\xff\xff\xff\x7f.",
     "huge bytes": lambda mark: b"\x80\x04\x8e" + struct.pack("<Q", 2**40) + b"x.",
     "huge frame": lambda mark: b"\x80\x04\x95" + struct.pack("<Q", 2**60) + b"N.",

@@ -24,18 +24,18 @@ def test_times(text, seconds):
 
 
 def test_a_table_of_texts_alone_is_one_conversation():
-    given = read(write("terminal.csv", "text", "hello", '"one, two"', "", '"two', 'lines"'))
+    given = read(write("talk.csv", "text", "hello", '"one, two"', "", '"two', 'lines"'))
     (only,) = given.conversations
     assert (only.id, only.utterances, only.texts) == ("talk", ("1", "2", "3"), ("hello", "one, two", "two\nlines"))
     assert only.speakers == ("speaker",) * 3
     assert (only.clips, only.times, dict(only.labels)) == ((), (), {})
-    assert given.warnings == ("terminal.csv: names no speakers, so a conversation is taken to have one",)
+    assert given.warnings == ("talk.csv: names no speakers, so a conversation is taken to have one",)
 
 
 def test_all_columns_in_any_order():
     lines = ["speaker,end,clip,start,extra,text,utterance,conversation",
              "Ann,2.5,a.wav,1,?,hi,7,two", "Bob,,sub/b.wav,,?,,x,one", "Ann,,,,?,ho,9,two"]  # fmt: skip
-    given = read(write("in/terminal.csv", *lines))
+    given = read(write("in/talk.csv", *lines))
     two, one = given.conversations
     assert (two.id, two.utterances, two.speakers, two.texts) == ("two", ("7", "9"), ("Ann", "Ann"), ("hi", "ho"))
     assert two.clips == (Clip(Path("in/a.wav"), 1.0, 2.5), None)

@@ -13,18 +13,16 @@ TEXTS = ["=SUM(A1)", 'say "no", then\ngo', "oh " * 50, "[bold]eel"]
 
 @pytest.fixture
 def talk(tmp_path):
-    return write_csv(
-        tmp_path / "terminal.csv", [{"speaker": f"S{n % 2}", "text": text} for n, text in enumerate(TEXTS)]
-    )
+    return write_csv(tmp_path / "talk.csv", [{"speaker": f"S{n % 2}", "text": text} for n, text in enumerate(TEXTS)])
 
 
-def test_a_table_csv_and_json_say_the_same(shelf, cli, terminal):
-    shown = cli("predict", shelf.causal, terminal)
+def test_a_table_csv_and_json_say_the_same(shelf, cli, talk):
+    shown = cli("predict", shelf.causal, talk)
     shown.check(0)
     assert "Shelf" in shown.out
     assert "[bold]eel" in shown.out
-    rows = list(csv.DictReader(cli("predict", shelf.causal, terminal, "--format", "csv").out.splitlines(keepends=True)))
-    said = json.loads(cli("predict", shelf.causal, terminal, "--format", "json").out)
+    rows = list(csv.DictReader(cli("predict", shelf.causal, talk, "--format", "csv").out.splitlines(keepends=True)))
+    said = json.loads(cli("predict", shelf.causal, talk, "--format", "json").out)
     assert list(rows[0]) == [
         "conversation", "utterance", "speaker", "text", "start", "end", "emotion.predicted",
         "emotion.p.calm", "emotion.p.joy", "emotion.p.rage",
@@ -39,8 +37,8 @@ def test_a_table_csv_and_json_say_the_same(shelf, cli, terminal):
     assert "ran plugin file" in shown.err
 
 
-def test_warnings_are_said_though_quiet(shelf, cli, terminal):
-    quiet = cli("predict", shelf.causal, terminal, "--quiet")
+def test_warnings_are_said_though_quiet(shelf, cli, talk):
+    quiet = cli("predict", shelf.causal, talk, "--quiet")
     assert all(line.startswith("warning: ") for line in quiet.err.splitlines())
     assert "'visual' is absent" in quiet.err
 
@@ -67,19 +65,19 @@ def test_nothing_but_broken_clips_is_told_with_the_reasons(shelf, cli, tmp_path)
     assert "the input: audio: t 1: is empty" in result.errors
 
 
-def test_a_file_is_written_and_never_over_another_unasked(shelf, cli, terminal, tmp_path):
+def test_a_file_is_written_and_never_over_another_unasked(shelf, cli, talk, tmp_path):
     out = tmp_path / "new" / "said.csv"
-    cli("predict", shelf.causal, terminal, "--out", out).check(0)
+    cli("predict", shelf.causal, talk, "--out", out).check(0)
     first = out.read_text()
     assert len(list(csv.DictReader(first.splitlines(keepends=True)))) == len(TEXTS)
     out.write_text("mine")
-    cli("predict", shelf.causal, terminal, "--out", out).check(2, "exists..--force")
+    cli("predict", shelf.causal, talk, "--out", out).check(2, "exists..--force")
     assert out.read_text() == "mine"
-    cli("predict", shelf.causal, terminal, "--out", out, "--force").check(0)
+    cli("predict", shelf.causal, talk, "--out", out, "--force").check(0)
     assert out.read_text() == first
-    cli("predict", shelf.causal, terminal, "--out", tmp_path / "said.json").check(0)
+    cli("predict", shelf.causal, talk, "--out", tmp_path / "said.json").check(0)
     assert len(json.loads((tmp_path / "said.json").read_text())["answers"]) == len(TEXTS)
-    cli("predict", shelf.causal, terminal, "--out", tmp_path / "said.txt", "--format", "csv").check(0)
+    cli("predict", shelf.causal, talk, "--out", tmp_path / "said.txt", "--format", "csv").check(0)
     assert (tmp_path / "said.txt").read_text() == first
     assert not list(tmp_path.glob(".*.tmp"))
 
@@ -89,7 +87,7 @@ def test_a_file_is_written_and_never_over_another_unasked(shelf, cli, terminal, 
     [
         (["--out", "said.txt"], "said.txt: is neither CSV nor JSON"),
         (["--out", "said.csv", "--format", "table"], "is neither CSV nor JSON"),
-        (["--out", "terminal.csv/said.csv"], "is no folder that can be written to"),
+        (["--out", "talk.csv/said.csv"], "is no folder that can be written to"),
         (["--features", "visual"], "--features visual: is not one file of one modality"),
         (["--features", "visual=a", "--features", "visual=b"], "--features visual=b: is not one"),
         (["--features", "visual=gone.safetensors"], "gone.safetensors: there is no such feature file"),
@@ -97,15 +95,15 @@ def test_a_file_is_written_and_never_over_another_unasked(shelf, cli, terminal, 
         (["--transcript", "t.csv"], "has no transcript"),
     ],
 )
-def test_what_is_wrong_is_one_message(shelf, cli, terminal, words, says):
-    cli("predict", shelf.causal, terminal, *words).check(2, says)
+def test_what_is_wrong_is_one_message(shelf, cli, talk, words, says):
+    cli("predict", shelf.causal, talk, *words).check(2, says)
 
 
-def test_a_run_that_is_none_is_one_message(cli, terminal):
-    cli("predict", "nowhere", terminal).check(2, "nowhere: holds no trained model")
+def test_a_run_that_is_none_is_one_message(cli, talk):
+    cli("predict", "nowhere", talk).check(2, "nowhere: holds no trained model")
     Path("model.safetensors").write_bytes(b"")
-    cli("predict", "model.safetensors", terminal).check(2, "model.safetensors: cannot be read")
+    cli("predict", "model.safetensors", talk).check(2, "model.safetensors: cannot be read")
 
 
-def test_a_recipe_is_no_run(shelf, cli, terminal):
-    cli("predict", shelf.root / "shelf.toml", terminal).check(2, "shelf.toml: cannot be read")
+def test_a_recipe_is_no_run(shelf, cli, talk):
+    cli("predict", shelf.root / "shelf.toml", talk).check(2, "shelf.toml: cannot be read")
