@@ -104,5 +104,7 @@ def _modality(model: TrainedModel, named: str | None) -> str:
         InputError: none is named, and the run has several.
     """
     if named is None and len(model.modalities) > 1:
-        raise InputError.at("modality", "is not set, and the run has several modalities", ", ".join(model.extracted_modalities))
+        raise InputError.at(
+            "modality", "is not set, and the run has several modalities", ", ".join(model.extracted_modalities)
+        )
     return named or model.modalities[0]
