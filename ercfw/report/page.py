@@ -22,6 +22,7 @@ from ercfw.results.comparison.comparability import targets_of
 from ercfw.results.comparison.compare import comparable_tables
 from ercfw.results.comparison.reported_scores import find_quoted
 from ercfw.results.finished_run import Group
+from ercfw.results.run_metrics import RunMetrics
 
 SPLIT = "test"
 MOST_PAIRS = 30
@@ -47,7 +48,7 @@ def make_page(groups: Sequence[Group], progress: Progress, allow_plugin_files: b
 def _page_of_run(group: Group, progress: Progress, allow_plugin_files: bool) -> Page:
     run = group.first
     browser, why = _browser(group, progress, allow_plugin_files)
-    notes = [*run.metrics.get("warnings", ()), *run.metrics["notes"], *([why] if why else [])]
+    notes = [*run.metrics.warnings, *run.metrics.notes, *([why] if why else [])]
     top = [
         Section("Scores", sections.scores(run)),
         Section("Warnings and notes", [Bullets(notes)] if notes else []),
@@ -63,9 +64,9 @@ def _page_of_run(group: Group, progress: Progress, allow_plugin_files: bool) -> 
     ]
     metrics = run.metrics
     return Page(
-        headline({**metrics, "stamps": []}),
-        f"{metrics['data']['source']}; chosen on {metrics['chosen_on']} by {metrics['select']}",
-        metrics["stamps"],
+        headline(metrics.model_copy(update={"stamps": []})),
+        f"{metrics.data.source}; chosen on {metrics.chosen_on} by {metrics.select}",
+        metrics.stamps,
         list(_cards(metrics)),
         _filled(top),
         browser,
@@ -92,12 +93,12 @@ def _page_of_groups(groups: Sequence[Group], progress: Progress) -> Page:
         Section("Data", sections.data(first)),
         Section("Environment", sections.environment(groups[0].first)),
     ]
-    stamps = dict.fromkeys(stamp for each in metrics for stamp in each["stamps"])
+    stamps = dict.fromkeys(stamp for each in metrics for stamp in each.stamps)
     names = f"{len(groups)} variants" if len(groups) > 1 else groups[0].name
     count = f"{names}, {len(metrics)} {'runs' if len(groups) > 1 else 'seeds'}"
     return Page(
-        first["title"],
-        f"{count}; protocol {first['protocol']}; {first['data']['source']}",
+        first.title,
+        f"{count}; protocol {first.protocol}; {first.data.source}",
         tuple(stamps),
         (),
         _filled(top),
@@ -110,7 +111,7 @@ def _notes(groups: Sequence[Group]) -> list[Bullets]:
     """Return the notes on the runs; notes that apply to only some variants name them."""
     told: dict[str, list[str]] = {}
     for group in groups:
-        for note in dict.fromkeys(n for r in group.runs for n in (*r.metrics.get("warnings", ()), *r.metrics["notes"])):
+        for note in dict.fromkeys(n for r in group.runs for n in (*r.metrics.warnings, *r.metrics.notes)):
             told.setdefault(note, []).append(group.name)
     lines = [note if len(names) == len(groups) else f"{', '.join(names)}: {note}" for note, names in told.items()]
     return [Bullets(lines)] if lines else []
@@ -124,13 +125,13 @@ def _browser(group: Group, progress: Progress, allow_plugin_files: bool) -> tupl
         return browser_data([group], None), f"no attention, and no modality alone, in the conversations: {error}"
 
 
-def _cards(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _cards(metrics: RunMetrics) -> Iterator[tuple[str, str, str]]:
     """Yield the single-number scores of test, with those of dev beside them."""
-    for target, of_target in metrics["scores"].get(SPLIT, {}).items():
-        for name, value in sorted(of_target.items(), key=lambda item: f"{target}.{item[0]}" != metrics["select"]):
+    for target, of_target in metrics.scores.get(SPLIT, {}).items():
+        for name, value in sorted(of_target.items(), key=lambda item: f"{target}.{item[0]}" != metrics.select):
             if isinstance(value, float):
-                dev = metrics["scores"].get("dev", {}).get(target, {}).get(name)
-                beside = f"dev {100 * dev:.2f}" if isinstance(dev, float) else ""
+                dev = metrics.score("dev", target, name)
+                beside = f"dev {100 * dev:.2f}" if dev is not None else ""
                 yield f"{name}, {SPLIT}", f"{100 * value:.2f}", beside
 
 
@@ -145,7 +146,7 @@ def _pairs(groups: Sequence[Group], target: str) -> list[Paragraph | Grid]:
 
 def _differences(groups: Sequence[Group]) -> Grid:
     """Return the settings in which the recipes of the variants differ."""
-    ran = [group.first for group in groups if (group.first.folder / "recipe.toml").is_file()]  # no ensembles
+    ran = [group.first for group in groups if group.first.files.recipe.is_file()]  # no ensembles
     flat = {group.name: dict(_flat(group.first.recipe)) for group in groups if group.first in ran}
     keys = dict.fromkeys(key for each in flat.values() for key in each if key != "seeds")
     rows = [

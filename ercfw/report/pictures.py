@@ -10,7 +10,6 @@ from ercfw.data.extraction.extract import Progress
 from ercfw.report import plots
 from ercfw.report.blocks import Picture
 from ercfw.report.plots.confusion import MOST_CLASSES
-from ercfw.results import embeddings_file as embeddings
 from ercfw.results.finished_run import FinishedRun, Group
 
 SPLIT = "test"
@@ -57,7 +56,7 @@ def confusions(groups: Sequence[Group]) -> Iterator[Drawing]:
             if room < cells and group is not groups[0]:
                 return
             room -= cells
-            seed = run.metrics["seed"]
+            seed = run.metrics.seed
             tells = f"Confusion of {target}, {SPLIT}: {group.name}, seed {seed}; the numbers are under Conversations."
             yield f"confusion_{group.name}_{target}", tells, partial(plots.confusion, run, SPLIT, target)
 
@@ -65,7 +64,7 @@ def confusions(groups: Sequence[Group]) -> Iterator[Drawing]:
 def class_scores(groups: Sequence[Group], targets: Sequence[str]) -> Iterator[Drawing]:
     """Yield pictures of the F1 per class, with all groups in one picture."""
     runs = [run for group in groups for run in group.runs]
-    for target in targets if all(SPLIT in run.metrics["scores"] for run in runs) else ():
+    for target in targets if all(SPLIT in run.metrics.scores for run in runs) else ():
         tells = f"F1 of each class of {target}, {SPLIT}; the numbers stand in the table above."
         yield f"class_f1_{target}", tells, partial(plots.class_f1, runs, SPLIT, target)
 
@@ -82,7 +81,7 @@ def other_pictures(run: FinishedRun) -> Iterator[Drawing]:
         yield f"class_distribution_{target}", told, partial(plots.class_distribution, run, target)
         told = f"How often the model is right, by how sure it is: {target} of {SPLIT}."
         yield f"calibration_{target}", told, partial(plots.calibration, run, SPLIT, target)
-        if (run.folder / embeddings.NAME).is_file():
+        if run.files.embeddings.is_file():
             told = f"Embeddings of {SPLIT} in the plane, untrained and at the best epoch, by class of {target}."
             yield f"embeddings_{target}", told, partial(plots.embeddings, run, SPLIT, target)
 

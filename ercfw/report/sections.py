@@ -8,8 +8,9 @@ from ercfw.report.analysis import analysis
 from ercfw.report.blocks import Block, Bullets, Code, Grid, Paragraph, PictureFile, Section
 from ercfw.report.tables import class_rows, score_rows
 from ercfw.results.comparison.calibration import calibrate
+from ercfw.results.environment import read_environment
 from ercfw.results.finished_run import FinishedRun, Group
-from ercfw.results.metrics_file import read_environment
+from ercfw.results.run_metrics import RunMetrics
 
 MEGABYTE = 1e6
 
@@ -22,11 +23,11 @@ def run_sections(run: FinishedRun, pictures: Sequence[str]) -> list[Section]:
         pictures: the names of the picture files of the run.
     """
     metrics = run.metrics
-    notes = [*metrics.get("warnings", ()), *metrics["notes"]]
+    notes = [*metrics.warnings, *metrics.notes]
     sections = [
         Section("Scores", scores(run)),
         Section("Warnings and notes", [Bullets(notes)] if notes else []),
-        *analysis([Group(str(metrics["variant"]), (run,))]),
+        *analysis([Group(str(metrics.variant), (run,))]),
         Section("Pictures", list(map(PictureFile, pictures))),
         Section("What was run", settings(run)),
         Section("Data", data(metrics)),
@@ -40,14 +41,13 @@ def scores(run: FinishedRun) -> list[Block]:
     """Return how the epoch was chosen, all scores per split, and the F1 per class."""
     metrics = run.metrics
     chosen = (
-        f"Epoch {metrics['best_epoch']} of {metrics['epochs']}, chosen on {metrics['chosen_on']} by "
-        f"{metrics['select']}; "
-        if "best_epoch" in metrics
+        f"Epoch {metrics.best_epoch} of {metrics.epochs}, chosen on {metrics.chosen_on} by {metrics.select}; "
+        if metrics.best_epoch is not None
         else ""
     )
     told = (
-        f"{chosen}{metrics['parameters']:,} parameters; {metrics['seconds']:.0f} s; "
-        f"at most {metrics.get('peak_memory', 0) / MEGABYTE:.0f} MB. Points (hundredths)."
+        f"{chosen}{metrics.parameters:,} parameters; {metrics.seconds:.0f} s; "
+        f"at most {metrics.peak_memory / MEGABYTE:.0f} MB. Points (hundredths)."
     )
     splits, rows = score_rows(metrics)
     sure = [[f"{target} calibration error".strip(), *_errors(run, splits, target)] for target in run.targets]
@@ -76,8 +76,8 @@ def _errors(run: FinishedRun, splits: Sequence[str], target: str) -> list[str]:
 
 def settings(run: FinishedRun) -> list[Block]:
     """Return one row per part, then the rest of the recipe."""
-    if not (run.folder / "recipe.toml").is_file():
-        return [Bullets([f"member {member}" for member in run.metrics.get("members", ())])]
+    if not run.files.recipe.is_file():
+        return [Bullets([f"member {member}" for member in run.metrics.members])]
     parts = []
     for kind in ("data", "features", "encoder", "context", "fusion", "head", "model", "loss", "train"):
         table = run.recipe.get(kind, {})
@@ -88,22 +88,19 @@ def settings(run: FinishedRun) -> list[Block]:
     return [Grid(["table", "use", "settings"], [row for row in parts if any(row[1:])])]
 
 
-def data(metrics: Mapping[str, Any]) -> list[Block]:
+def data(metrics: RunMetrics) -> list[Block]:
     """Return the sources and the numbers of conversations and streams."""
-    source, sizes = metrics["data"], metrics["sizes"]
+    source, sizes = metrics.data, metrics.sizes
     counted = [[split, *map(str, n.values())] for split, n in sizes.items()]
     blocks: list[Block] = [
-        Paragraph(f"Source: {source['source']}."),
+        Paragraph(f"Source: {source.source}."),
         Grid(["split", *next(iter(sizes.values()))], counted),
     ]
-    if metrics.get("streams"):
-        rows = [
-            [name, _in_words(s["made_by"]), s["fitted_on"], _in_words(s["present"])]
-            for name, s in metrics["streams"].items()
-        ]
+    if metrics.streams:
+        rows = [[name, _in_words(s.made_by), s.fitted_on, _in_words(s.present)] for name, s in metrics.streams.items()]
         blocks.append(Grid(["stream", "made by", "fitted on", "utterances that have it"], rows))
-    if source["files"]:
-        blocks.append(Grid(["file", "sha256"], [[name, digest] for name, digest in source["files"].items()]))
+    if source.files:
+        blocks.append(Grid(["file", "sha256"], [[name, digest] for name, digest in source.files.items()]))
     return blocks
 
 
@@ -112,15 +109,14 @@ def environment(run: FinishedRun) -> list[Block]:
     found = read_environment(run.folder)
     if found is None:
         return []
-    versions = {"python": found["python"], "ercfw": found["ercfw"], **found["libraries"]}
+    versions = {"python": found.python, "ercfw": found.ercfw, **found.libraries}
     return [
         Bullets(
             [
-                f"{found['processes']} process(es) on {found['device']}, {found['threads']} thread(s), "
-                f"{found['platform']}",
+                f"{found.processes} process(es) on {found.device}, {found.threads} thread(s), {found.platform}",
                 ", ".join(f"{name} {version}" for name, version in versions.items()),
-                "plugins: " + ", ".join(f"{name} {version}" for name, version in found["plugins"].items()),
-                f"git revision: {found['git'] or 'none'}",
+                "plugins: " + ", ".join(f"{name} {version}" for name, version in found.plugins.items()),
+                f"git revision: {found.git or 'none'}",
             ]
         )
     ]
@@ -128,8 +124,8 @@ def environment(run: FinishedRun) -> list[Block]:
 
 def again(run: FinishedRun) -> list[Block]:
     """Return the steps to reproduce the run."""
-    is_run = (run.folder / "recipe.toml").is_file()
-    return [Code(f"ercfw run {run.metrics['folder']}/recipe.toml")] if is_run else []
+    is_run = run.files.recipe.is_file()
+    return [Code(f"ercfw run {run.metrics.folder}/recipe.toml")] if is_run else []
 
 
 def _in_words(value: Any) -> str:

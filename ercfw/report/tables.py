@@ -9,20 +9,21 @@ from rich.table import Table
 from rich.text import Text
 
 from ercfw.errors import shown
+from ercfw.results.run_metrics import RunMetrics
 
 Row = tuple[str, list[str]]
 Name = tuple[str, ...]
 """(target, metric), or (target, metric, class)."""
 
 
-def score_rows(metrics: Mapping[str, Any]) -> tuple[list[str], list[Row]]:
+def score_rows(metrics: RunMetrics) -> tuple[list[str], list[Row]]:
     """Return the scored splits, and one row per single-number metric."""
     named = [(name, _points(metrics, name)) for name in _names(metrics) if len(name) == 2]
     first = _first(metrics)
-    return list(metrics["scores"]), [(" ".join(name[name[0] == first :]), values) for name, values in named]
+    return list(metrics.scores), [(" ".join(name[name[0] == first :]), values) for name, values in named]
 
 
-def class_rows(metrics: Mapping[str, Any]) -> dict[tuple[str, str], list[Row]]:
+def class_rows(metrics: RunMetrics) -> dict[tuple[str, str], list[Row]]:
     """Return one row per class, for each (target, metric) with one number per class."""
     found: dict[tuple[str, str], list[Row]] = {}
     for name in _names(metrics):
@@ -31,10 +32,10 @@ def class_rows(metrics: Mapping[str, Any]) -> dict[tuple[str, str], list[Row]]:
     return found
 
 
-def _names(metrics: Mapping[str, Any]) -> list[Name]:
+def _names(metrics: RunMetrics) -> list[Name]:
     """Return the names of all metrics in any split, in order."""
     found: dict[Name, None] = {}
-    for scores in metrics["scores"].values():
+    for scores in metrics.scores.values():
         for target, of_target in scores.items():
             for metric, value in of_target.items():
                 keys = [(target, metric, c) for c in value] if isinstance(value, dict) else [(target, metric)]
@@ -42,12 +43,12 @@ def _names(metrics: Mapping[str, Any]) -> list[Name]:
     return list(found)
 
 
-def _points(metrics: Mapping[str, Any], name: Name) -> list[str]:
-    return [_point(scores, name) for scores in metrics["scores"].values()]
+def _points(metrics: RunMetrics, name: Name) -> list[str]:
+    return [_point(scores, name) for scores in metrics.scores.values()]
 
 
-def _first(metrics: Mapping[str, Any]) -> str:
-    return str(next(iter(next(iter(metrics["scores"].values()))), "")) if metrics["scores"] else ""
+def _first(metrics: RunMetrics) -> str:
+    return str(next(iter(next(iter(metrics.scores.values()))), "")) if metrics.scores else ""
 
 
 def _point(scores: Mapping[str, Any], name: tuple[str, ...]) -> str:
@@ -59,7 +60,7 @@ def _point(scores: Mapping[str, Any], name: tuple[str, ...]) -> str:
     return f"{100 * value:.2f}"
 
 
-def run_table(metrics: Mapping[str, Any]) -> Table:
+def run_table(metrics: RunMetrics) -> Table:
     """Return the table of one run: per-class and other scores of every scored split."""
     splits, rows = score_rows(metrics)
     table = Table(title=Text(headline(metrics)), box=box.SIMPLE_HEAD, title_style="bold")
@@ -75,47 +76,47 @@ def run_table(metrics: Mapping[str, Any]) -> Table:
     return table
 
 
-def headline(metrics: Mapping[str, Any]) -> str:
+def headline(metrics: RunMetrics) -> str:
     """Return a line that describes the numbers: title, variant, seed, protocol, stamps."""
-    stamps = "".join(f" [{stamp}]" for stamp in metrics["stamps"])
-    title, variant = shown(metrics["title"]), shown(metrics["variant"])
-    return f"{title}: {variant}, seed {metrics['seed']}, protocol {metrics['protocol']}{stamps}"
+    stamps = "".join(f" [{stamp}]" for stamp in metrics.stamps)
+    title, variant = shown(metrics.title), shown(metrics.variant)
+    return f"{title}: {variant}, seed {metrics.seed}, protocol {metrics.protocol}{stamps}"
 
 
-def summary_table(results: Sequence[Mapping[str, Any]]) -> Table:
+def summary_table(results: Sequence[RunMetrics]) -> Table:
     """Return the mean and deviation over the seeds of each variant, one row per split and target."""
-    table = Table(title=Text(f"{shown(results[0]['title'])}: mean and deviation over seeds"), box=box.SIMPLE_HEAD)
+    table = Table(title=Text(f"{shown(results[0].title)}: mean and deviation over seeds"), box=box.SIMPLE_HEAD)
     metrics = _plain_metrics(results)
     for name in ("variant", "seeds", "split"):
         table.add_column(name)
     for metric in metrics:
         table.add_column(metric, justify="right", no_wrap=True)
     for variant, runs in _by_variant(results):
-        stamps = "".join(f" [{stamp}]" for stamp in runs[0]["stamps"])
+        stamps = "".join(f" [{stamp}]" for stamp in runs[0].stamps)
         for number, (split, target) in enumerate(_scored(runs)):
-            scores = [run["scores"].get(split, {}).get(target, {}) for run in runs]
-            cells = [_spread([100 * s[metric] for s in scores if metric in s]) for metric in metrics]
-            of = f"{split} {target}" if len(_scored(runs)) > len(runs[0]["scores"]) else split
+            found = [[run.score(split, target, metric) for run in runs] for metric in metrics]
+            cells = [_spread([100 * value for value in of_metric if value is not None]) for of_metric in found]
+            of = f"{split} {target}" if len(_scored(runs)) > len(runs[0].scores) else split
             named = (Text(variant + stamps), str(len(runs))) if number == 0 else ("", "")
             table.add_row(*named, Text(of), *cells)
     return table
 
 
-def _plain_metrics(results: Sequence[Mapping[str, Any]]) -> list[str]:
+def _plain_metrics(results: Sequence[RunMetrics]) -> list[str]:
     """Return the single-number metrics; the one that selects the epoch comes first."""
-    scores = [of_target for run in results for split in run["scores"].values() for of_target in split.values()]
+    scores = [of_target for run in results for split in run.scores.values() for of_target in split.values()]
     names = dict.fromkeys(name for each in scores for name, value in each.items() if not isinstance(value, dict))
-    chosen = results[0]["select"].partition(".")[2]
+    chosen = results[0].select.partition(".")[2]
     return sorted(names, key=lambda name: name != chosen)
 
 
-def _scored(runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    return list(dict.fromkeys((split, target) for run in runs for split, of in run["scores"].items() for target in of))
+def _scored(runs: Sequence[RunMetrics]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys((split, target) for run in runs for split, of in run.scores.items() for target in of))
 
 
-def _by_variant(results: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
-    for variant in dict.fromkeys(run["variant"] for run in results):
-        yield variant, [run for run in results if run["variant"] == variant]
+def _by_variant(results: Sequence[RunMetrics]) -> Iterator[tuple[str, list[RunMetrics]]]:
+    for variant in dict.fromkeys(run.variant for run in results):
+        yield variant, [run for run in results if run.variant == variant]
 
 
 def _spread(values: Sequence[float]) -> str:
