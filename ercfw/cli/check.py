@@ -29,9 +29,9 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Run the conformance checks of a part; the exit code is 1 if one fails."""
-    from ercfw.experiment.check_parts import CheckSettings, check_named
     from ercfw.recipe.overrides import parse_overrides
     from ercfw.registry.catalog import load_catalog, plugin_files
+    from ercfw.testing.check_parts import CheckSettings, check_named
 
     settings = CheckSettings(reads, parse_overrides(modality or []), clip, slow)
     catalog = load_catalog(plugin_files([str(path) for path in plugin or []], Path(), "--plugin"))

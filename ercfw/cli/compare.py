@@ -28,7 +28,7 @@ def compare(
     """Compare finished runs in one table: which differences are significant, and who gets which utterances right."""
     if out is not None:
         check_folder("--out", out)
-    from ercfw.experiment.compare import compare_groups
+    from ercfw.report.compare import compare_groups
     from ercfw.report.result_tables import record
     from ercfw.report.tables import plain_table
     from ercfw.results.finished_run import find_groups

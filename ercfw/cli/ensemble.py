@@ -24,8 +24,8 @@ def ensemble(
     if (out / "metrics.json").exists() and not force:
         raise InputError.at(f"--out {out}", "holds a run already", "--force overwrites it")
     check_folder("--out", out)
-    from ercfw.experiment.ensemble import write_ensemble
     from ercfw.report.tables import plain_table
+    from ercfw.results.comparison.ensemble_folder import write_ensemble
     from ercfw.results.finished_run import find_groups
 
     members = [run for group in find_groups(runs) for run in group.runs]

@@ -25,7 +25,7 @@ def report(
         check_folder("--out", out.absolute().parent)
     if pictures is not None:
         check_folder("--pictures", pictures)
-    from ercfw.experiment.write_report import default_path, write_page
+    from ercfw.report.write_report import default_path, write_page
     from ercfw.results.finished_run import find_groups
     from ercfw.system.terminal import Terminal
 

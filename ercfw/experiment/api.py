@@ -15,11 +15,11 @@ from ercfw.experiment.arguments import (
     make_selection,
     open_recipe,
 )
-from ercfw.experiment.compare import Comparison, compare_groups
 from ercfw.experiment.plan import Job, Selection, plan_jobs
 from ercfw.experiment.run_all import RunOptions, run_jobs
-from ercfw.experiment.write_report import default_path, write_page
 from ercfw.recipe.recipe_file import RecipeFile
+from ercfw.report.compare import Comparison, compare_groups
+from ercfw.report.write_report import default_path, write_page
 from ercfw.results.finished_run import FinishedRun, Group, find_groups
 from ercfw.system.process_setup import own_accelerate_state, set_up_process
 from ercfw.system.signals import Stopped
