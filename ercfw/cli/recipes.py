@@ -52,10 +52,10 @@ def show(
     (job,) = plan(*select(recipe, overrides, [variant], drop, None, no_plugin_files))
     if graph:
         from ercfw.errors import in_recipe
-        from ercfw.experiment.diagram import mermaid
+        from ercfw.report.diagram import mermaid
 
         with in_recipe(job.where):
-            drawn = mermaid(job)
+            drawn = mermaid(job.recipe, job.catalog)
         print(json.dumps({"graph": drawn}) if as_json else drawn)
         return
     import tomlkit

@@ -5,24 +5,19 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from ercfw.contract.data_info import DataInfo, ModalitySpec, StreamKind, TargetSpec
-from ercfw.contract.interfaces import Dataset
-from ercfw.data.load import check_tables, read_dataset
-from ercfw.data.modality_sources import make_extractor
-from ercfw.data.train_statistics import make_data_info
+from ercfw.contract.data_info import DataInfo
+from ercfw.data.load import check_tables
+from ercfw.data.stand_in import STAND_IN_CLASSES, STAND_IN_WIDTHS, promised_streams, stand_in_info, training_info
 from ercfw.errors import InputError, Mistake, in_recipe
 from ercfw.experiment.plan import Job, with_new
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
-from ercfw.recipe.queries import extracted
 from ercfw.recipe.schema import BASE, Recipe
 from ercfw.registry.catalog import Catalog
 from ercfw.training.dry_run import dry_run
 from ercfw.training.optimizer import optimizer_arguments
 
 STREAMS = "the streams' files and values"
-STAND_IN_WIDTHS = (8, 12)
-STAND_IN_CLASSES = (("a", "b", "c"), ("a", "b", "c", "d", "e"))
 
 
 @dataclass(frozen=True)
@@ -68,24 +63,6 @@ def _check(recipe: Recipe, catalog: Catalog) -> Findings:
     return Findings((*found, *notes), (STREAMS,))
 
 
-def training_info(recipe: Recipe, catalog: Catalog) -> tuple[Dataset, DataInfo, tuple[str, ...]]:
-    """Return the recipe's dataset, the data info without streams, and the warnings of reading it.
-
-    Raises:
-        InputError: the data is missing or damaged.
-    """
-    dataset, found = read_dataset(recipe.data, catalog)
-    info = make_data_info([replace(c, streams={}) for c in dataset.split("train")], dataset.targets)
-    return dataset, info, found
-
-
-def stand_in_info(recipe: Recipe, catalog: Catalog, width: int, classes: tuple[str, ...]) -> DataInfo:
-    """Return made-up data info, for when the data is missing."""
-    spec = TargetSpec(classes, (1,) * len(classes))
-    targets = dict.fromkeys(recipe.head or ("emotion",), spec)
-    return DataInfo(targets, promised_streams(recipe, catalog, width), 2)
-
-
 def _check_without_data(recipe: Recipe, catalog: Catalog, reason: str) -> Findings:
     """Try two stand-ins for the data: a recipe that fits one may fit the data, one that fits neither is wrong.
 
@@ -108,22 +85,3 @@ def _build(recipe: Recipe, catalog: Catalog, info: DataInfo) -> tuple[str, ...]:
     model, losses = build_model(recipe, catalog, info), build_losses(recipe, catalog, info)
     optimizer_arguments(recipe.train, nn.ModuleList([model, losses]))
     return tuple(dry_run(model, losses, info, recipe.teacher is not None))
-
-
-def promised_streams(recipe: Recipe, catalog: Catalog, stand_in: int) -> dict[str, ModalitySpec]:
-    """Return streams with the widths that their extractors promise, or with the stand-in's width."""
-    by_extractor = extracted(recipe)
-    streams = {}
-    for name in recipe.data.modalities:
-        if name in by_extractor:
-            extractor = make_extractor(recipe, catalog, name)
-            streams[name] = _numbered(extractor.kind, extractor.dim)
-        else:
-            streams[name] = _numbered("vector", stand_in)
-    return streams
-
-
-def _numbered(kind: StreamKind, dim: int) -> ModalitySpec:
-    if kind == "tokens":
-        return ModalitySpec(kind, dim)
-    return ModalitySpec(kind, dim, 1, (0.0,) * dim, (1.0,) * dim)
