@@ -107,6 +107,19 @@ def plan(source: "RecipeFile", selection: "Selection") -> "list[Job]":
     return jobs
 
 
+def plan_one(source: "RecipeFile", selection: "Selection") -> "Job":
+    """Plan the job of a single variant, and name every plugin file that was executed for it.
+
+    Raises:
+        InputError: several variants are selected; or all that is wrong with the recipe and the settings.
+    """
+    from ercfw.experiment.plan import plan_job
+
+    job = plan_job(source, selection)
+    show_plugins([job])
+    return job
+
+
 def show_warnings(warnings: Iterable[str]) -> None:
     """Print each warning once, on stderr and by the first process only."""
     for warning in dict.fromkeys(warnings) if first_process() else ():

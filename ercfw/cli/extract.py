@@ -14,7 +14,7 @@ from ercfw.cli.app import (
     RecipeName,
     app,
     interruptible,
-    plan,
+    plan_one,
     results_console,
     select,
 )
@@ -36,7 +36,7 @@ def extract(
     as_json: AsJson = False,
 ) -> None:
     """Run a recipe's extractors, and cache their features for 'run'."""
-    (job,) = plan(*select(recipe, overrides, [variant], drop, None, no_plugin_files))
+    job = plan_one(*select(recipe, overrides, [variant], drop, None, no_plugin_files))
     if to is not None:
         check_folder("--to", to)
     from ercfw.data.extraction.workers import default_processes

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ercfw.cli.app import AsJson, Dropped, NoPluginFiles, Overrides, RecipeName, app, plan, select
+from ercfw.cli.app import AsJson, Dropped, NoPluginFiles, Overrides, RecipeName, app, plan, plan_one, select
 from ercfw.errors import InputError, did_you_mean
 
 
@@ -49,7 +49,7 @@ def show(
     if overrides and "=" not in overrides[0]:
         _show_part(recipe, overrides, as_json)
         return
-    (job,) = plan(*select(recipe, overrides, [variant], drop, None, no_plugin_files))
+    job = plan_one(*select(recipe, overrides, [variant], drop, None, no_plugin_files))
     if graph:
         from ercfw.errors import in_recipe
         from ercfw.report.diagram import mermaid

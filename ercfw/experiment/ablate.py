@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ercfw.experiment.parallel import Task, prepare, run_all
-from ercfw.experiment.plan import Job, Selection, plan_jobs
+from ercfw.experiment.plan import Job, Selection, plan_job, plan_jobs
 from ercfw.experiment.request import RunRequest
 from ercfw.recipe.missing_modalities import write_missing_recipe
 from ercfw.recipe.overrides import merge
-from ercfw.recipe.recipe_file import RecipeFile, read_toml, resolve_variant
+from ercfw.recipe.recipe_file import RecipeFile
 from ercfw.registry.catalog import Catalog
 from ercfw.report.result_tables import write_tables
 from ercfw.results.comparison.compare import comparable_tables
@@ -73,11 +73,9 @@ def plan_missing(source: RecipeFile, selection: Selection, out: Path) -> list[Ta
     Raises:
         InputError: all that is wrong with the recipe, at once.
     """
-    plan_jobs(source, selection)  # so that mistakes name the original recipe
-    tables = resolve_variant(source, selection.variants[0], selection.overrides, selection.dropped)
-    written = read_toml(write_missing_recipe(source, tables, out))
-    of_written = replace(selection, variants=written.variants[1:], overrides={}, dropped=())
-    return plan_ablation(written, of_written, out)
+    job = plan_job(source, selection)
+    missing = write_missing_recipe(source.path, job.written, out)
+    return plan_ablation(missing, replace(selection, variants=missing.variants[1:], overrides={}, dropped=()), out)
 
 
 def _task(source: RecipeFile, selection: Selection, job: Job, seed: int, fold: int | None, out: Path) -> Task:

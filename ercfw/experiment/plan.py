@@ -11,7 +11,7 @@ from typing import Any
 from ercfw.errors import InputError, Mistake
 from ercfw.recipe.queries import refuse_plugin_files, variant_name
 from ercfw.recipe.recipe_file import RecipeFile, check_variants, resolve_variant
-from ercfw.recipe.schema import Recipe, parse_recipe
+from ercfw.recipe.schema import BASE, Recipe, parse_recipe
 from ercfw.recipe.toml import Tables
 from ercfw.registry.catalog import Catalog, load_catalog, plugin_files
 from ercfw.registry.resolve import check_parts, resolved_tables
@@ -34,7 +34,7 @@ class Selection:
         cross_fit: into how many parts the training split is cut; each variant is also run without each part. 0 = none.
     """
 
-    variants: Sequence[str] = ("base",)
+    variants: Sequence[str] = (BASE,)
     seeds: Sequence[int] | None = None
     overrides: Mapping[str, Any] | None = None
     dropped: Sequence[str] = ()
@@ -47,8 +47,11 @@ class Job:
     """One variant of a recipe, ready to run with each of its seeds.
 
     Attributes:
+        name: the recipe's name, which is also the name of its folder.
+        variant: the variant's name.
         recipe: typed; its seeds are those to run.
         tables: the resolved recipe, with every default and without the seeds.
+        written: the recipe without defaults, as its author wrote it, under the variant and the overrides.
         catalog: the installed plugins and the recipe's plugin files.
         plugin_files: the plugin files that the recipe names.
         where: the recipe's file and the variant, for messages.
@@ -58,6 +61,7 @@ class Job:
     variant: str
     recipe: Recipe
     tables: Tables
+    written: Tables
     catalog: Catalog
     plugin_files: tuple[Path, ...]
     where: str
@@ -78,6 +82,19 @@ class Job:
         """A key that jobs share if they read the same conversations and streams."""
         tables = {key: self.tables.get(key) for key in ("data", "features", "plugins", "teacher")}
         return json.dumps(tables, sort_keys=True)
+
+
+def plan_job(source: RecipeFile, selection: Selection) -> Job:
+    """Return the job of a single variant.
+
+    Raises:
+        InputError: several variants are selected; or all mistakes in the one, at once.
+    """
+    if len(selection.variants) > 1:
+        what = f"selects {len(selection.variants)} variants, and one is needed"
+        raise InputError.at("--variant", what, f"--variant {selection.variants[0]}")
+    (job,) = plan_jobs(source, selection)
+    return job
 
 
 def plan_jobs(source: RecipeFile, selection: Selection) -> list[Job]:
@@ -123,7 +140,7 @@ def _in_any_variant(mistake: Mistake) -> str:
 
 def _plan(source: RecipeFile, variant: str, selection: Selection, catalogs: dict[tuple[Path, ...], Catalog]) -> Job:
     tables = resolve_variant(source, variant, selection.overrides, selection.dropped)
-    where = str(source.path) if variant == "base" else f"{source.path} (variant '{variant}')"
+    where = str(source.path) if variant == BASE else f"{source.path} (variant '{variant}')"
     recipe, mistakes = parse_recipe(tables, where)
     if recipe is None:
         raise InputError(mistakes)
@@ -140,6 +157,6 @@ def _plan(source: RecipeFile, variant: str, selection: Selection, catalogs: dict
         raise InputError(mistakes)
     if selection.seeds is not None:
         recipe = recipe.model_copy(update={"seeds": tuple(selection.seeds)})
-    written = resolved_tables(recipe, catalog)
-    del written["seeds"]
-    return Job(source.path.stem, variant, recipe, written, catalog, files, where)
+    resolved = resolved_tables(recipe, catalog)
+    del resolved["seeds"]
+    return Job(source.path.stem, variant, recipe, resolved, tables, catalog, files, where)

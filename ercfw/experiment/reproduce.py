@@ -10,7 +10,7 @@ import torch
 
 from ercfw.data.load import read_dataset
 from ercfw.errors import InputError
-from ercfw.experiment.plan import Selection, plan_jobs
+from ercfw.experiment.plan import Selection, plan_job
 from ercfw.experiment.run_all import RunOptions, run_jobs
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.results.finished_run import FinishedRun
@@ -52,7 +52,7 @@ def reproduce(run: FinishedRun, out: Path, terminal: Terminal, allow_plugin_file
     before = _environment(path)
     source = read_toml(run.folder / "recipe.toml")
     selection = Selection(seeds=[int(run.metrics["seed"])], allow_plugin_files=allow_plugin_files)
-    (job,) = plan_jobs(source, selection)
+    job = plan_job(source, selection)
     dataset, _ = read_dataset(job.recipe.data, job.catalog)
     if changed := RunFolder(run.folder, "").data_changed(dataset.provenance):
         raise InputError.at(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ercfw.errors import InputError
-from ercfw.experiment.plan import Job, Selection, plan_jobs
+from ercfw.experiment.plan import Job, Selection, plan_job
 from ercfw.recipe.overrides import merge, parse_overrides
 from ercfw.recipe.recipe_file import RecipeFile, slug
 from ercfw.recipe.search_space import Range, Tune
@@ -49,8 +49,7 @@ class Search:
             InputError: a value is not valid.
         """
         overrides = merge(self.selection.overrides or {}, as_tables(values))
-        (job,) = plan_jobs(self.source, replace(self.selection, overrides=overrides))
-        return job
+        return plan_job(self.source, replace(self.selection, overrides=overrides))
 
 
 def make_search(source: RecipeFile, selection: Selection, out: Path, storage: str | None) -> Search:
@@ -59,7 +58,7 @@ def make_search(source: RecipeFile, selection: Selection, out: Path, storage: st
     Raises:
         InputError: the recipe is wrong or has no ``[tune]``, or the folder cannot be written to.
     """
-    (job,) = plan_jobs(source, selection)
+    job = plan_job(source, selection)
     if job.recipe.tune is None:
         raise InputError.at(f"{job.where}: [tune]", "is missing", EXAMPLE)
     check_folder("--out", out)

@@ -14,7 +14,6 @@ from ercfw.experiment.request import SearchRequest
 from ercfw.experiment.search import Search, as_tables, check_space
 from ercfw.experiment.trials import finished, open_study, run_trials
 from ercfw.recipe.overrides import merge
-from ercfw.recipe.recipe_file import resolve_variant
 from ercfw.recipe.toml import Tables
 from ercfw.system.files import write_text
 from ercfw.system.terminal import Terminal
@@ -95,8 +94,7 @@ def write_best(search: Search, study: "optuna.Study") -> Path:
         best = study.best_trial
     except ValueError as error:
         raise RunError("no trial was scored, so there is no best one") from error
-    tables = resolve_variant(search.source, search.variant, search.selection.overrides, search.selection.dropped)
-    tables = merge(tables, as_tables(best.params))
+    tables = merge(search.job.written, as_tables(best.params))
     tables.pop("tune", None)
     beside = search.source.path.parent
     tables["plugins"] = [str((beside / path).resolve()) for path in tables.get("plugins", [])]

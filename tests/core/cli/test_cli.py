@@ -127,3 +127,9 @@ def test_an_unknown_verb(cli):
 
 def test_going_on_and_starting_anew_at_once_is_refused(cli, tiny_recipe):
     cli("run", tiny_recipe(), "--resume", "--force").check(2, "--resume and --force..one of them")
+
+
+@pytest.mark.parametrize("verb", [["show"], ["show", "--graph"], ["extract"], ["tune"], ["missing"]])
+def test_a_verb_about_one_variant_refuses_all_of_them(cli, tiny_recipe, verb):
+    recipe = tiny_recipe(VARIANT)
+    cli(*verb, recipe, "--variant", "all").check(2, "--variant: selects 2 variants, and one is needed (--variant base)")
