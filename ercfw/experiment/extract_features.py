@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ercfw.contract.conversation import SPLITS, Conversation
-from ercfw.data.extraction.extract import Progress
 from ercfw.data.load import read_dataset
 from ercfw.data.modality_sources import run_extractor
 from ercfw.errors import InputError
 from ercfw.experiment.plan import Job
 from ercfw.recipe.queries import extracted, feature_part
+from ercfw.system.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from ercfw.data.extraction.extract import Progress
 from ercfw.errors import ErcfwError
 from ercfw.predict.explain import reopen
 from ercfw.registry.catalog import load_catalog
@@ -22,6 +21,7 @@ from ercfw.results.comparison.comparability import targets_of
 from ercfw.results.comparison.compare import comparable_tables
 from ercfw.results.comparison.reported_scores import find_quoted
 from ercfw.results.finished_run import Group
+from ercfw.system.progress import Progress
 
 SPLIT = "test"
 MOST_PAIRS = 30

@@ -6,12 +6,12 @@ from functools import partial
 from matplotlib.figure import Figure
 
 from ercfw.contract.conversation import UNLABELLED
-from ercfw.data.extraction.extract import Progress
 from ercfw.report import plots
 from ercfw.report.blocks import Picture
 from ercfw.report.plots.confusion import MOST_CLASSES
 from ercfw.results import embeddings_file as embeddings
 from ercfw.results.finished_run import FinishedRun, Group
+from ercfw.system.progress import Progress
 
 SPLIT = "test"
 MOST_CELLS = 1500

@@ -4,13 +4,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ercfw.data.extraction.extract import Progress
 from ercfw.recipe.recipe_file import slug
 from ercfw.report import plots
 from ercfw.report.html import as_html
 from ercfw.report.page import make_page
 from ercfw.results.finished_run import Group
 from ercfw.system.files import write_text
+from ercfw.system.progress import Progress
 
 
 def default_path(folders: Sequence[Path]) -> Path:

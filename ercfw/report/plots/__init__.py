@@ -30,6 +30,7 @@ from ercfw.results.comparison.confusion_counts import class_f1 as f1_of
 from ercfw.results.embeddings_file import read_embeddings
 from ercfw.results.finished_run import Answers, FinishedRun, Group, find_groups
 from ercfw.results.metrics_file import read_metrics
+from ercfw.system.progress import no_progress
 
 __all__ = [
     "attention", "calibration", "case_card", "class_distribution", "class_f1", "confusion", "embeddings",
@@ -119,7 +120,7 @@ def attention(run: Run, conversation: str, utterance: str) -> Figure:
     """
     run = _opened(run)
     place, rows = _conversation(run, conversation, utterance)
-    opened = reopen(run.folder, _silent)
+    opened = reopen(run.folder, no_progress)
     (found,) = [c for of_split in opened.splits.values() for c in of_split if c.id == conversation]
     (maps,) = opened.attention([found])
     if not maps:
@@ -154,7 +155,7 @@ def _alone(run: FinishedRun, conversation: str, place: int, target: str) -> dict
     modalities = run.recipe["data"]["modalities"] if (run.folder / "recipe.toml").is_file() else ()
     if len(modalities) < 2:  # or an ensemble
         return {}
-    opened = reopen(run.folder, _silent)
+    opened = reopen(run.folder, no_progress)
     found = [c for of_split in opened.splits.values() for c in of_split if c.id == conversation]
     return {f"{name} alone": opened.alone(found, name)[target][place].astype(np.float64) for name in modalities}
 
@@ -208,7 +209,3 @@ def _labelled(run: FinishedRun, split: str, target: str) -> Answers:
 def _titled(figure: Figure, run: FinishedRun, what: str = "") -> Figure:
     title = f"{headline(run.metrics)}{': ' if what else ''}{what}"
     return titled(figure, title, run.metrics["stamps"])
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    """Ignore progress: a notebook does not show what is extracted."""
