@@ -5,7 +5,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 
-from ercfw.contract.interfaces import Dataset
 from ercfw.data.load import read_dataset
 from ercfw.errors import ErcfwError, in_recipe
 from ercfw.experiment.executors import Ended, open_executor
@@ -57,29 +56,31 @@ class Task:
 
 
 def prepare(tasks: Sequence[Task], terminal: Terminal) -> list[Task]:
-    """Return the tasks that have not finished, after reading the data and extracting the features of all of them once.
+    """Check the data of tasks and extract their features, and return those that have not finished.
 
     Raises:
         InputError: the data is wrong, or a run was made from other data.
     """
-    known: dict[str, tuple[Dataset, tuple[str, ...]]] = {}
-    loaded: set[str] = set()
-    announced: set[str] = set()
-    left = []
+    on_same_data: dict[str, list[Task]] = {}
     for task in tasks:
-        job, shared = task.job, task.job.shared_data
-        with in_recipe(job.where):
-            if shared not in known:
-                known[shared] = read_dataset(job.recipe.data, job.catalog)
-            dataset, warnings = known[shared]
+        on_same_data.setdefault(task.job.shared_data, []).append(task)
+    announced: set[str] = set()
+    for shared in on_same_data.values():
+        _prepare_data(shared, terminal, announced)
+    return [task for task in tasks if not task.folder.is_done]
+
+
+def _prepare_data(tasks: Sequence[Task], terminal: Terminal, announced: set[str]) -> None:
+    """Check that finished tasks had the same data, and load it once for the others, which extracts its features."""
+    with in_recipe(tasks[0].job.where):
+        dataset, warnings = read_dataset(tasks[0].job.recipe.data, tasks[0].job.catalog)
+    for task in tasks:
+        with in_recipe(task.job.where):
             task.folder.check_same_data(dataset.provenance)
-            if task.folder.is_done:
-                continue
-            if shared not in loaded:
-                announce_data(load(job, dataset, warnings, terminal), terminal, announced)
-                loaded.add(shared)
-            left.append(task)
-    return left
+    first = next((task.job for task in tasks if not task.folder.is_done), None)
+    if first is not None:
+        with in_recipe(first.where):
+            announce_data(load(first, dataset, warnings, terminal), terminal, announced)
 
 
 def run_all(tasks: Sequence[Task], settings: RunSettings, logs: Path, terminal: Terminal) -> dict[str, str]:

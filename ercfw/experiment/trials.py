@@ -110,18 +110,14 @@ def run_trials(search: Search, study: "optuna.Study", terminal: Terminal) -> Non
 
 def _make_objective(search: Search, accelerator: Accelerator, terminal: Terminal) -> "Callable[[optuna.Trial], float]":
     """Return what Optuna maximizes: the selected dev score of a run with a trial's values."""
-    loaded: dict[str, Data] = {}
-    announced: set[str] = set()
+    data = _TrialData(terminal)
 
     def objective(trial: "optuna.Trial") -> float:
         job = search.plan({key: _suggest(trial, key, space) for key, space in search.settings.space.items()})
-        if job.shared_data not in loaded:
-            loaded.clear()
-            loaded[job.shared_data] = _without_test(job, terminal, announced)
         folder = RunFolder(search.folder / f"trial-{trial.number}", job.key)
-        data, silent = loaded[job.shared_data], Terminal(quiet=True, silent=True)
+        silent = Terminal(quiet=True, silent=True)
+        run = Run(accelerator, job, job.recipe.seeds[0], data.of(job), folder, silent, _watch(trial))
         with folder.reserved():
-            run = Run(accelerator, job, job.recipe.seeds[0], data, folder, silent, _watch(trial))
             try:
                 metrics = run.execute(resuming=False).metrics
             finally:
@@ -133,6 +129,26 @@ def _make_objective(search: Search, accelerator: Accelerator, terminal: Terminal
         return float(metrics["scores"]["dev"][target][metric])
 
     return objective
+
+
+class _TrialData:
+    """The data of trials without test, kept from one trial to the next unless a setting of the data changes."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._announced: set[str] = set()
+        self._key = ""
+        self._data: Data | None = None
+
+    def of(self, job: Job) -> Data:
+        """Return the data of a job."""
+        if self._data is None or self._key != job.shared_data:
+            self._data = None  # so that memory never holds two
+            dataset, warnings = read_dataset(job.recipe.data, job.catalog)
+            data = load(job, dataset, warnings, self._terminal)
+            announce_data(data, self._terminal, self._announced)
+            self._key, self._data = job.shared_data, replace(data, splits={**data.splits, "test": []})
+        return self._data
 
 
 def _suggest(trial: "optuna.Trial", key: str, space: Range | Choices) -> Any:
@@ -152,10 +168,3 @@ def _watch(trial: "optuna.Trial") -> Callable[[Epoch], None]:
             raise optuna.TrialPruned
 
     return watch
-
-
-def _without_test(job: Job, terminal: Terminal, announced: set[str]) -> Data:
-    dataset, found = read_dataset(job.recipe.data, job.catalog)
-    data = load(job, dataset, found, terminal)
-    announce_data(data, terminal, announced)
-    return replace(data, splits={**data.splits, "test": []})
