@@ -1,4 +1,4 @@
-"""Training, comparing and reporting from Python: ``ercfw.run``, ``ablate``, ``compare`` and ``write_report``."""
+"""Train, compare and report from Python: ``ercfw.run``, ``ablate``, ``compare`` and ``write_report``."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -56,7 +56,7 @@ def run(
         seeds: how many seeds, or a list of them; the recipe's by default.
         out: the folder of all runs.
         drop: dotted paths of tables or keys to remove from the recipe.
-        cross_fit: run each variant also without each of so many parts of the training split; 0 = do not.
+        cross_fit: cut the training split into so many parts, and also run each variant without each part; 0 = do not.
         resume: continue runs that were stopped.
         force: run again what has finished or was stopped.
         plugin_files: whether the recipe's plugin files may be executed.
@@ -98,7 +98,7 @@ def ablate(
 
     Args:
         recipe: the path of a recipe, the name of a shipped one, or a recipe's tables.
-        overrides: settings; ``run.workers=8``, ``run.executor=slurm`` and the like say where the runs are done.
+        overrides: settings; ``run.workers=8``, ``run.executor=slurm`` and the like choose where runs are started.
         variants: names of variants, or ``"all"``; the first one is the reference.
         seeds: how many seeds, or a list of them.
         folds: split the data into so many folds (3 to 99); each is test once, and scores are of all.
@@ -208,7 +208,7 @@ def _show_plugins(jobs: Sequence[Job], terminal: Terminal) -> None:
 
 def _groups(runs: Sequence[RunArgument]) -> list[Group]:
     if not runs:
-        raise InputError.at("runs", "none is given", "a finished run, or the folder of runs")
+        raise InputError.at("runs", "is empty", "a finished run, or the folder of runs")
     return find_groups([_folder(each) for each in runs])
 
 

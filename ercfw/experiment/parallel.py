@@ -25,11 +25,11 @@ class Task:
     """One run that an ablation needs.
 
     Attributes:
-        job: its variant.
-        seed: one of the job's.
+        job: the variant.
+        seed: one of the job's seeds.
         fold: the part of the data that is test; None = the corpus' own splits.
         folder: where the run is written.
-        request: what a worker is asked to do.
+        request: the request to a worker.
     """
 
     job: Job
@@ -40,17 +40,17 @@ class Task:
 
     @property
     def name(self) -> str:
-        """Its name in messages."""
+        """Return the name of the task for messages."""
         return f"{self.job.variant}, seed {self.seed}" + (f", fold {self.fold}" if self.fold is not None else "")
 
     @property
     def epochs(self) -> int:
-        """The number of epochs in its recipe."""
+        """Return the number of epochs in the recipe."""
         return self.job.recipe.train.epochs
 
     @property
     def epochs_done(self) -> int:
-        """The number of epochs in its history."""
+        """Return the number of epochs in the run's history."""
         path = self.folder.path / "history.jsonl"
         return path.read_bytes().count(b"\n") if path.is_file() else 0
 
@@ -87,7 +87,7 @@ def run_all(tasks: Sequence[Task], settings: RunSettings, logs: Path, terminal: 
     """Run tasks that have not finished, as many at the same time as the machine or the scheduler allows.
 
     Args:
-        tasks: the tasks to run.
+        tasks: the tasks.
         settings: the recipe's ``[run]``.
         logs: the folder for a scheduler's logs.
         terminal: shows progress and each result.
@@ -107,8 +107,8 @@ def run_all(tasks: Sequence[Task], settings: RunSettings, logs: Path, terminal: 
                 task = running.pop(future)
                 ended.append(task)
                 reason = _failure(task, future)
-                outcome = f"failed: {reason}" if reason else _score(task)
-                terminal.info(f"{task.name}: {outcome}  ({len(ended)} of {len(tasks)})")
+                result = f"failed: {reason}" if reason else _score(task)
+                terminal.info(f"{task.name}: {result}  ({len(ended)} of {len(tasks)})")
                 failures.update({task.name: reason} if reason else {})
             epochs = sum(task.epochs for task in ended) + sum(task.epochs_done for task in running.values())
             bars("epochs", epochs, sum(task.epochs for task in tasks))
@@ -126,8 +126,8 @@ def _failure(task: Task, future: "Future[Ended]") -> str | None:
     if ended.exit_code == 0 and task.folder.is_done:
         log.unlink(missing_ok=True)
         return None
-    write_text(log, ended.err)
-    return "; ".join(ended.errors) or f"its process {ended.manner}; see {log}"
+    write_text(log, ended.stderr)
+    return "; ".join(ended.errors) or f"its process {ended.how}; see {log}"
 
 
 def _score(task: Task) -> str:

@@ -23,15 +23,16 @@ HARMLESS = ("on_out_of_memory", "save_seconds")
 
 @dataclass(frozen=True)
 class Selection:
-    """What a caller selects from a recipe, and lays over it.
+    """The variants, seeds and settings that a caller selects.
 
     Attributes:
-        variants: their names, in order.
-        seeds: None = the recipe's.
+        variants: the names of the variants, in order.
+        seeds: the seeds; None = those of the recipe.
         overrides: tables laid over every variant.
         dropped: dotted paths removed from every variant.
         allow_plugin_files: whether the recipe's plugin files may be executed.
-        cross_fit: into how many parts the training split is cut; each variant is also run without each part. 0 = none.
+        cross_fit: the number of parts into which the training split is cut; each variant is also run without each of
+            them; 0 = no parts.
     """
 
     variants: Sequence[str] = (BASE,)
@@ -49,7 +50,7 @@ class Job:
     Attributes:
         name: the recipe's name, which is also the name of its folder.
         variant: the variant's name.
-        recipe: typed; its seeds are those to run.
+        recipe: the typed recipe; its seeds are those to run.
         tables: the resolved recipe, with every default and without the seeds.
         written: the recipe without defaults, as its author wrote it, under the variant and the overrides.
         catalog: the installed plugins and the recipe's plugin files.
@@ -68,7 +69,7 @@ class Job:
 
     @property
     def key(self) -> str:
-        """A hash of everything that determines the result, except the seed and the data."""
+        """Return a hash of everything that determines the result, except the seed and the data."""
         train = {key: value for key, value in self.tables["train"].items() if key not in HARMLESS}
         files = [sha256(path) for path in self.plugin_files]
         for run in (self.recipe.train.init_from, self.recipe.teacher.run if self.recipe.teacher is not None else None):
@@ -79,7 +80,7 @@ class Job:
 
     @property
     def shared_data(self) -> str:
-        """A key that jobs share if they read the same conversations and streams."""
+        """Return a key that is the same for jobs that read the same conversations and streams."""
         tables = {key: self.tables.get(key) for key in ("data", "features", "plugins", "teacher")}
         return json.dumps(tables, sort_keys=True)
 
@@ -88,7 +89,7 @@ def plan_job(source: RecipeFile, selection: Selection) -> Job:
     """Return the job of a single variant.
 
     Raises:
-        InputError: several variants are selected; or all mistakes in the one, at once.
+        InputError: several variants are selected, or the recipe is wrong; the message lists every mistake.
     """
     if len(selection.variants) > 1:
         what = f"selects {len(selection.variants)} variants, and one is needed"
@@ -101,7 +102,7 @@ def plan_jobs(source: RecipeFile, selection: Selection) -> list[Job]:
     """Return one job per variant.
 
     Raises:
-        InputError: all mistakes in all of them, at once.
+        InputError: the recipe is wrong; the message lists the mistakes of all variants.
     """
     mistakes = check_variants(source)
     jobs: list[Job] = []
@@ -129,7 +130,7 @@ def _without_parts(
 
 
 def with_new(mistakes: Sequence[Mistake], found: Sequence[Mistake]) -> list[Mistake]:
-    """Return ``mistakes`` and the found ones that are new: a mistake in the recipe itself is in every variant."""
+    """Return ``mistakes`` with those in ``found`` that are new: a mistake in the recipe itself is in every variant."""
     known = {_in_any_variant(mistake) for mistake in mistakes}
     return [*mistakes, *(mistake for mistake in found if _in_any_variant(mistake) not in known)]
 

@@ -1,4 +1,4 @@
-"""Repeat a finished run and compare the numbers."""
+"""Repeat a finished run and compare its scores and predictions."""
 
 import json
 from collections.abc import Mapping
@@ -22,13 +22,13 @@ KEPT = ("python", "platform", "ercfw", "device", "processes", "threads", "git")
 
 @dataclass(frozen=True)
 class Reproduced:
-    """How a second run compares with the first.
+    """Comparison of a second run with the first.
 
     Attributes:
-        folder: of the second run.
-        differences: between the environments, as text.
+        folder: the folder of the second run.
+        differences: the differences between the environments, as text.
         farthest: the largest difference between scores, in points.
-        renamed: how many utterances have another predicted class, and how many there are.
+        renamed: the number of utterances whose predicted class differs, and the number of all.
     """
 
     folder: Path
@@ -38,7 +38,7 @@ class Reproduced:
 
     @property
     def is_exact(self) -> bool:
-        """Whether every score and every prediction is the same."""
+        """Return whether every score and every prediction is the same."""
         return self.farthest == 0 and self.renamed[0] == 0
 
 

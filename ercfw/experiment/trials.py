@@ -1,4 +1,4 @@
-"""The trials of a search, by Optuna: each is a run that is scored on dev and never reads test."""
+"""The trials of a search with Optuna; each trial is a run that is scored on dev and never reads test."""
 
 import hashlib
 import json
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     import optuna
 
 MOST_FAILURES = 3
-"""Failed trials, before any has finished, that end the search."""
+"""The number of failed trials that ends the search if none has finished."""
 HEARTBEAT = 60
-"""Seconds after which a worker without a sign of life counts as killed."""
+"""Seconds without a sign of life after which a worker counts as killed."""
 HEAVY = (
     "model.safetensors",
     "embeddings.safetensors",
@@ -35,7 +35,7 @@ HEAVY = (
     "state.safetensors",
     "state.previous.safetensors",
 )
-"""Files of a trial that are deleted."""
+"""Files that are deleted after each trial."""
 
 
 def open_study(search: Search) -> "optuna.Study":
@@ -102,9 +102,9 @@ def run_trials(search: Search, study: "optuna.Study", terminal: Terminal) -> Non
                 failures.append(str(error))
                 terminal.warning(f"trial failed: {error}")
                 if len(failures) >= MOST_FAILURES and not finished(study):
-                    raise RunError("three trials failed, and none came to an end") from error
+                    raise RunError("three trials failed, and none has finished") from error
                 if len(failures) >= search.settings.trials:
-                    raise RunError(f"{len(failures)} trials failed, as many as were to be run") from error
+                    raise RunError(f"{len(failures)} trials failed, as many as were requested") from error
         bars("trials", search.settings.trials, search.settings.trials)
 
 
@@ -160,10 +160,10 @@ def _suggest(trial: "optuna.Trial", key: str, space: Range | Choices) -> Any:
 
 
 def _watch(trial: "optuna.Trial") -> Callable[[Epoch], None]:
-    def watch(line: Epoch) -> None:
+    def watch(epoch: Epoch) -> None:
         import optuna
 
-        trial.report(line["selected"], line["epoch"])
+        trial.report(epoch["selected"], epoch["epoch"])
         if trial.should_prune():
             raise optuna.TrialPruned
 

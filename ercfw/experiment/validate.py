@@ -21,14 +21,19 @@ STREAMS = "the streams' files and values"
 
 
 @dataclass(frozen=True)
-class Findings:
-    """Warnings about a valid recipe, and what could not be checked."""
+class RecipeCheck:
+    """Result of checking a valid recipe.
+
+    Attributes:
+        warnings: warnings about it.
+        unchecked: what could not be checked, and why.
+    """
 
     warnings: tuple[str, ...]
     unchecked: tuple[str, ...]
 
 
-def check_jobs(jobs: Sequence[Job]) -> Findings:
+def check_jobs(jobs: Sequence[Job]) -> RecipeCheck:
     """Build each job's model and losses, and run them once on made-up data.
 
     Raises:
@@ -38,32 +43,32 @@ def check_jobs(jobs: Sequence[Job]) -> Findings:
     unchecked: dict[str, None] = {}
     mistakes: list[Mistake] = []
     for job in jobs:
-        of = "" if job.variant == BASE else f"variant '{job.variant}': "
+        prefix = "" if job.variant == BASE else f"variant '{job.variant}': "
         try:
             with in_recipe(job.where):
-                found = _check(job.recipe, job.catalog)
+                check = _check(job.recipe, job.catalog)
         except InputError as error:
             mistakes = with_new(mistakes, error.mistakes)
             continue
-        warnings.update(dict.fromkeys(of + note for note in found.warnings))
-        unchecked.update(dict.fromkeys(found.unchecked))
+        warnings.update(dict.fromkeys(prefix + warning for warning in check.warnings))
+        unchecked.update(dict.fromkeys(check.unchecked))
     if mistakes:
         raise InputError(mistakes)
-    return Findings(tuple(warnings), tuple(unchecked))
+    return RecipeCheck(tuple(warnings), tuple(unchecked))
 
 
-def _check(recipe: Recipe, catalog: Catalog) -> Findings:
+def _check(recipe: Recipe, catalog: Catalog) -> RecipeCheck:
     try:
-        dataset, info, found = training_info(recipe, catalog)
+        dataset, info, warnings = training_info(recipe, catalog)
     except InputError as error:
         return _check_without_data(recipe, catalog, str(error))
     streams = promised_streams(recipe, catalog, STAND_IN_WIDTHS[0])
     check_tables(recipe, dataset)
-    notes = _build(recipe, catalog, replace(info, modalities=streams))
-    return Findings((*found, *notes), (STREAMS,))
+    built = _build(recipe, catalog, replace(info, modalities=streams))
+    return RecipeCheck((*warnings, *built), (STREAMS,))
 
 
-def _check_without_data(recipe: Recipe, catalog: Catalog, reason: str) -> Findings:
+def _check_without_data(recipe: Recipe, catalog: Catalog, reason: str) -> RecipeCheck:
     """Try two stand-ins for the data: a recipe that fits one may fit the data, one that fits neither is wrong.
 
     Raises:
@@ -73,15 +78,16 @@ def _check_without_data(recipe: Recipe, catalog: Catalog, reason: str) -> Findin
     failed: list[InputError] = []
     for width, classes in zip(STAND_IN_WIDTHS, STAND_IN_CLASSES, strict=True):
         try:
-            return Findings(_build(recipe, catalog, stand_in_info(recipe, catalog, width, classes)), unchecked)
+            return RecipeCheck(_build(recipe, catalog, stand_in_info(recipe, catalog, width, classes)), unchecked)
         except InputError as error:
             failed.append(error)
     if failed[0].mistakes == failed[1].mistakes:
         raise failed[0]
-    return Findings((), (*unchecked, f"with stand-ins for the data: {failed[0]}"))
+    return RecipeCheck((), (*unchecked, f"with stand-ins for the data: {failed[0]}"))
 
 
 def _build(recipe: Recipe, catalog: Catalog, info: DataInfo) -> tuple[str, ...]:
+    """Build the model, the losses and the optimizer, and return the warnings of a dry run."""
     model, losses = build_model(recipe, catalog, info), build_losses(recipe, catalog, info)
     optimizer_arguments(recipe.train, nn.ModuleList([model, losses]))
     return tuple(dry_run(model, losses, info, recipe.teacher is not None))
