@@ -33,18 +33,18 @@ def compare(
     from ercfw.report.tables import plain_table
     from ercfw.results.finished_run import find_groups
 
-    found = compare_groups(find_groups(runs), split, apart)
-    for failure in found.warnings:
+    comparison = compare_groups(find_groups(runs), split, apart)
+    for failure in comparison.warnings:
         typer.echo(f"warning: {failure}", err=True)
     if out is not None:
-        found.write(out)
+        comparison.write(out)
     if as_json:
-        tables = [record(table) for table in found.tables]
-        print(json.dumps({"tables": tables, "pairs": found.pairs}, ensure_ascii=False))
+        tables = [record(table) for table in comparison.tables]
+        print(json.dumps({"tables": tables, "pairs": comparison.pairs}, ensure_ascii=False))
         return
-    print_tables(found.tables)
-    if found.pairs:
-        results_console().print(plain_table(found.pairs))
+    print_tables(comparison.tables)
+    if comparison.pairs:
+        results_console().print(plain_table(comparison.pairs))
 
 
 def print_tables(tables: "Sequence[ResultTable]") -> None:

@@ -29,11 +29,11 @@ def ensemble(
     from ercfw.results.finished_run import find_groups
 
     members = [run for group in find_groups(runs) for run in group.runs]
-    made = write_ensemble(members, out, fitted=not equal)
+    combined = write_ensemble(members, out, fitted=not equal)
     if as_json:
-        print(json.dumps(made.metrics, ensure_ascii=False))
+        print(json.dumps(combined.metrics, ensure_ascii=False))
         return
     console = results_console()
-    console.print(plain_table(made.rows))
-    for line in [*made.metrics["stamps"], *made.metrics["notes"], f"written to {out}"]:
+    console.print(plain_table(combined.rows))
+    for line in [*combined.metrics["stamps"], *combined.metrics["notes"], f"written to {out}"]:
         console.print(line, highlight=False, markup=False)

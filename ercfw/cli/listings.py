@@ -46,7 +46,7 @@ def plugins(
     from ercfw.registry.catalog import load_catalog
 
     catalog = load_catalog()
-    found = [
+    listed = [
         {
             "name": plugin.name,
             "version": plugin.version,
@@ -58,7 +58,7 @@ def plugins(
         for plugin in catalog.plugins
     ]
     if as_json:
-        print(json.dumps(found))
+        print(json.dumps(listed))
     else:
         for plugin in catalog.plugins:
             print(f"{plugin.name} {plugin.version} ({plugin.origin})")
@@ -68,5 +68,5 @@ def plugins(
                 print(f"  warning: {warning}")
         for claim in catalog.claimed_twice():
             print(f"CLAIMED TWICE: {claim}")
-    if strict and (any(plugin["failure"] for plugin in found) or catalog.claimed_twice()):
+    if strict and (any(plugin["failure"] for plugin in listed) or catalog.claimed_twice()):
         raise typer.Exit(1)

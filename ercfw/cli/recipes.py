@@ -22,13 +22,13 @@ def validate(
     jobs = plan(*select(recipe, overrides, ["all"], drop, None, no_plugin_files))
     from ercfw.experiment.validate import check_jobs
 
-    found = check_jobs(jobs)
+    checked = check_jobs(jobs)
     if as_json:
         variants = [job.variant for job in jobs]
-        print(json.dumps({"variants": variants, "warnings": found.warnings, "unchecked": found.unchecked}))
+        print(json.dumps({"variants": variants, "warnings": checked.warnings, "unchecked": checked.unchecked}))
         return
     print(f"{recipe}: valid (variants: {len(jobs) - 1})")
-    for kind, notes in (("warning", found.warnings), ("not checked", found.unchecked)):
+    for kind, notes in (("warning", checked.warnings), ("not checked", checked.unchecked)):
         for note in notes:
             print(f"{kind}: {note}")
 

@@ -18,7 +18,7 @@ def report(
     pictures: Annotated[Path | None, typer.Option(help="A folder for every picture, as PNG and SVG.")] = None,
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     no_plugin_files: NoPluginFiles = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say only warnings, errors and results.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show only warnings, errors and results.")] = False,
 ) -> None:
     """Write one HTML page about finished runs: scores, pictures, and every conversation with predictions."""
     if out is not None:

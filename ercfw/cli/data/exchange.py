@@ -33,14 +33,15 @@ def import_(
 
     terminal = Terminal(quiet=as_json)
     terminal.info(f"reading {path}; nothing in it is run")
-    found = import_features(load_catalog(), layout, path, to, corpus, replace)
-    for warning in found.warnings:
+    imported = import_features(load_catalog(), layout, path, to, corpus, replace)
+    for warning in imported.warnings:
         terminal.warning(warning)
     if as_json:
-        print(json.dumps({"corpus": found.corpus, "files": found.rows, "proof": found.proof}, ensure_ascii=False))
+        printed = {"corpus": imported.corpus, "files": imported.rows, "proof": imported.proof}
+        print(json.dumps(printed, ensure_ascii=False))
         return
-    print(f"{found.corpus}: {found.proof}")
-    results_console().print(plain_table(found.rows))
+    print(f"{imported.corpus}: {imported.proof}")
+    results_console().print(plain_table(imported.rows))
 
 
 @data_app.command(epilog="ercfw data export multiemo_meld data.root=data/meld --layout mmgcn --to out")
@@ -65,13 +66,14 @@ def export(
     dataset, warnings = chosen_dataset(what, settings, no_plugin_files)
     for warning in warnings:
         terminal.warning(warning)
-    made = export_features(load_catalog(), dataset, layout, to, _slots(stream or []), without or [])
+    exported = export_features(load_catalog(), dataset, layout, to, _slots(stream or []), without or [])
     if as_json:
-        print(json.dumps({"files": [str(path) for path in made.paths], "streams": made.rows}, ensure_ascii=False))
+        printed = {"files": [str(path) for path in exported.paths], "streams": exported.rows}
+        print(json.dumps(printed, ensure_ascii=False))
         return
-    for path in made.paths:
+    for path in exported.paths:
         print(path)
-    results_console().print(plain_table(made.rows))
+    results_console().print(plain_table(exported.rows))
 
 
 def _slots(words: list[str]) -> dict[str, str]:

@@ -27,8 +27,8 @@ def fetch(
 
     terminal = Terminal(quiet=quiet)
     with interruptible(terminal, "downloaded data is kept; the same command continues"):
-        found = fetch_corpus(load_catalog(), corpus, to or Path("data") / corpus, base, replace, terminal)
-    for warning in found.warnings:
+        imported = fetch_corpus(load_catalog(), corpus, to or Path("data") / corpus, base, replace, terminal)
+    for warning in imported.warnings:
         terminal.warning(warning)
-    print(f"{found.corpus}: {found.proof}")
-    results_console().print(plain_table(found.rows))
+    print(f"{imported.corpus}: {imported.proof}")
+    results_console().print(plain_table(imported.rows))

@@ -32,18 +32,18 @@ def stats(
     terminal = Terminal()
     for warning in warnings:
         terminal.warning(warning)
-    about = dataset.provenance
-    found = figures.figures_of(dataset)
+    provenance = dataset.provenance
+    splits = figures.figures_of(dataset)
     if picture is not None:
         from ercfw.report.plots.corpus import draw_corpus
 
-        draw_corpus(picture, found, about.source, about.simulated)
+        draw_corpus(picture, splits, provenance.source, provenance.simulated)
     if as_json:
-        printed = {"source": about.source, "simulated": about.simulated, "splits": figures.as_json(found)}
+        printed = {"source": provenance.source, "simulated": provenance.simulated, "splits": figures.as_json(splits)}
         print(json.dumps(printed, ensure_ascii=False))
         return
-    stamp = f"{SIMULATED}: " if about.simulated else ""
-    print(f"{stamp}{about.source}")
-    results_console().print(plain_table(figures.rows_of(found)))
+    stamp = f"{SIMULATED}: " if provenance.simulated else ""
+    print(f"{stamp}{provenance.source}")
+    results_console().print(plain_table(figures.rows_of(splits)))
     if picture is not None:
         print(picture)
