@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         Dataset,
         Encoder,
         Extractor,
-        FileLayout,
+        FileFormat,
         Fused,
         FusionBlock,
         Head,
@@ -73,7 +73,7 @@ _HOME = {
     "contract.feature_table": ("FeatureTable", "FittedOn", "read_features"),
     "contract.hooks": ("PLUGIN_API", "hookimpl"),
     "contract.interfaces": (
-        "Broken", "ClipExtractor", "Context", "Dataset", "Encoder", "Extractor", "FileLayout", "Fused",
+        "Broken", "ClipExtractor", "Context", "Dataset", "Encoder", "Extractor", "FileFormat", "Fused",
         "FusionBlock", "Head", "Loss", "Metric", "Model", "Provenance",
     ),
     "contract.option_types": ("Rate", "Size"),
@@ -96,7 +96,7 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names}
 __all__ = [
     "PLUGIN_API", "SPLITS", "UNLABELLED", "Batch", "Broken", "BrokenClipError", "Clip", "ClipExtractor",
     "Context", "Conversation", "ConversationStream", "DataInfo", "Dataset", "Encoder", "ErcfwError",
-    "ExperimentalWarning", "Extractor", "FeatureTable", "FileLayout", "FittedOn", "Fused", "FusionBlock",
+    "ExperimentalWarning", "Extractor", "FeatureTable", "FileFormat", "FittedOn", "Fused", "FusionBlock",
     "Head", "HeadOutput", "InputError", "Inputs", "Key", "Layout", "Loss", "Metric", "Mistake", "ModalitySpec",
     "Model", "Outputs", "Provenance", "PublicFile", "Published", "Quoted", "Rate", "Rows", "RunError", "Size",
     "Split", "Stream", "StreamKind", "SupportsExplain", "SupportsParameterGroups", "SupportsTogether",

@@ -18,7 +18,7 @@ import pluggy
 from ercfw.contract.part_hooks import (
     hookspec,
     provide_datasets,
-    provide_layouts,
+    provide_formats,
     provide_extractors,
     provide_encoders,
     provide_contexts,
@@ -36,9 +36,22 @@ if TYPE_CHECKING:
     from ercfw.contract.reported_scores import Quoted
 
 __all__ = [
-    "Epoch", "add_commands", "epoch_finished", "hookimpl", "provide_contexts", "provide_datasets", "provide_encoders",
-    "provide_extractors", "provide_fusions", "provide_heads", "provide_layouts", "provide_losses", "provide_metrics",
-    "provide_models", "quote_scores", "run_finished",
+    "Epoch",
+    "add_commands",
+    "epoch_finished",
+    "hookimpl",
+    "provide_contexts",
+    "provide_datasets",
+    "provide_encoders",
+    "provide_extractors",
+    "provide_formats",
+    "provide_fusions",
+    "provide_heads",
+    "provide_losses",
+    "provide_metrics",
+    "provide_models",
+    "quote_scores",
+    "run_finished",
 ]  # fmt: skip
 
 hookimpl = pluggy.HookimplMarker("ercfw")

@@ -24,7 +24,7 @@ CHOICE = "ERCFW_PLUGINS"
 """The environment variable that selects which installed plugins are loaded."""
 KINDS: Mapping[str, tuple[str, Any]] = {
     "dataset": ("provide_datasets", interfaces.Dataset),
-    "layout": ("provide_layouts", interfaces.FileLayout),
+    "format": ("provide_formats", interfaces.FileFormat),
     "extractor": ("provide_extractors", interfaces.Extractor),
     "encoder": ("provide_encoders", interfaces.Encoder),
     "context": ("provide_contexts", interfaces.Context),

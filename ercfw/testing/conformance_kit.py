@@ -25,7 +25,7 @@ CHECKS: Mapping[str, Sequence[Check]] = {
     "dataset": data_checks.DATASET_CHECKS,
     "extractor": data_checks.EXTRACTOR_CHECKS,
     "metric": data_checks.METRIC_CHECKS,
-    "layout": data_checks.LAYOUT_CHECKS,
+    "format": data_checks.FORMAT_CHECKS,
 }
 """The checks of each kind, in the order in which they run."""
 SLOW_CHECKS: Mapping[str, Sequence[Check]] = dict.fromkeys(KINDS, (two_processes,))

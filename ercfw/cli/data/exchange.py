@@ -12,12 +12,12 @@ from ercfw.cli.data.dataset_argument import DataSettings, What, chosen_dataset
 from ercfw.errors import InputError
 from ercfw.system.writable import check_folder
 
-LayoutName = Annotated[str, typer.Argument(help="How the files are laid out: 'ercfw ls layout'.", metavar="LAYOUT")]
+FormatName = Annotated[str, typer.Argument(help="The format of the files: 'ercfw ls format'.", metavar="FORMAT")]
 
 
 @data_app.command("import", epilog="ercfw data import multiemo downloads/MELD --to data/meld")
 def import_(
-    layout: LayoutName,
+    format_name: FormatName,
     path: Annotated[Path, typer.Argument(help="Their folder, or one of them.")],
     to: Annotated[Path, typer.Option(help="The corpus' folder, with its annotations.")],
     corpus: Annotated[str | None, typer.Option(help="The dataset's name, if the files do not show it.")] = None,
@@ -33,7 +33,7 @@ def import_(
 
     terminal = Terminal(quiet=as_json)
     terminal.info(f"reading {path}; nothing in it is run")
-    found = import_features(load_catalog(), layout, path, to, corpus, replace)
+    found = import_features(load_catalog(), format_name, path, to, corpus, replace)
     for warning in found.warnings:
         terminal.warning(warning)
     if as_json:
@@ -43,11 +43,11 @@ def import_(
     results_console().print(plain_table(found.rows))
 
 
-@data_app.command(epilog="ercfw data export multiemo_meld data.root=data/meld --layout mmgcn --to out")
+@data_app.command(epilog="ercfw data export multiemo_meld data.root=data/meld --format mmgcn --to out")
 def export(
     what: What,
     settings: DataSettings = None,
-    layout: Annotated[str, typer.Option(help="How the files are laid out: 'ercfw ls layout'.")] = "mmgcn",
+    format_name: Annotated[str, typer.Option("--format", help="The format of the files: 'ercfw ls format'.")] = "mmgcn",
     to: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("export"),
     stream: Annotated[list[str] | None, typer.Option(help="SLOT=MODALITY fills a slot; repeatable.")] = None,
     without: Annotated[list[str] | None, typer.Option(help="A slot to leave out; repeatable.")] = None,
@@ -65,7 +65,7 @@ def export(
     dataset, warnings = chosen_dataset(what, settings, no_plugin_files)
     for warning in warnings:
         terminal.warning(warning)
-    made = export_features(load_catalog(), dataset, layout, to, _slots(stream or []), without or [])
+    made = export_features(load_catalog(), dataset, format_name, to, _slots(stream or []), without or [])
     if as_json:
         print(json.dumps({"files": [str(path) for path in made.paths], "streams": made.rows}, ensure_ascii=False))
         return

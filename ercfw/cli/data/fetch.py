@@ -43,7 +43,7 @@ def fetch(
             if not get(file, base, root, bars.or_lines):
                 terminal.info(f"{file.to}: is there already")
     holds_features = [root / file.to for file in files if file.to.endswith(".pkl")]
-    found = import_features(catalog, known[corpus].public_layout, holds_features[0].parent, root, corpus, replace)
+    found = import_features(catalog, known[corpus].public_format, holds_features[0].parent, root, corpus, replace)
     for warning in found.warnings:
         terminal.warning(warning)
     print(f"{found.corpus}: {found.proof}")

@@ -61,8 +61,8 @@ def test_the_part_of_an_example_keeps_the_promises_of_its_kind(hook, example):
     assert report.of("passed")
 
 
-def test_the_layout_of_the_example_reads_its_file(example, tmp_path):
-    (component,) = load_catalog([example("provide_layouts")]).plugins[-1].components
+def test_the_format_of_the_example_reads_its_file(example, tmp_path):
+    (component,) = load_catalog([example("provide_formats")]).plugins[-1].components
     path = tmp_path / "numbers.json"
     held = {"classes": ["sad", "glad"], "lists": {"train": ["a"], "test": []}, "labels": {"a": [0, 1]},
             "text": {"a": [[1, 2], [3, 4]]}}  # fmt: skip
