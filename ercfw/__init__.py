@@ -4,6 +4,7 @@ The names here are what a plugin is made of. They are loaded when first used, so
 starts without torch.
 """
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +108,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "FileLayout":
+        from ercfw.contract.former_names import former_name
+
+        name = "FileFormat"
+        warnings.warn(former_name("ercfw.FileLayout", instead="ercfw.FileFormat"), stacklevel=2)
     if name not in _MODULE:
         raise AttributeError(f"module 'ercfw' has no attribute '{name}'")
     return getattr(import_module(f"ercfw.{_MODULE[name]}"), name)

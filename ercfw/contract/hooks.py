@@ -28,7 +28,9 @@ from ercfw.contract.part_hooks import (
     provide_metrics,
     provide_models,
 )
+
 # isort: on
+from ercfw.contract.former_names import provide_layouts
 
 if TYPE_CHECKING:
     import typer
@@ -36,22 +38,9 @@ if TYPE_CHECKING:
     from ercfw.contract.reported_scores import Quoted
 
 __all__ = [
-    "Epoch",
-    "add_commands",
-    "epoch_finished",
-    "hookimpl",
-    "provide_contexts",
-    "provide_datasets",
-    "provide_encoders",
-    "provide_extractors",
-    "provide_formats",
-    "provide_fusions",
-    "provide_heads",
-    "provide_losses",
-    "provide_metrics",
-    "provide_models",
-    "quote_scores",
-    "run_finished",
+    "Epoch", "add_commands", "epoch_finished", "hookimpl", "provide_contexts", "provide_datasets", "provide_encoders",
+    "provide_extractors", "provide_formats", "provide_fusions", "provide_heads", "provide_layouts", "provide_losses",
+    "provide_metrics", "provide_models", "quote_scores", "run_finished",
 ]  # fmt: skip
 
 hookimpl = pluggy.HookimplMarker("ercfw")

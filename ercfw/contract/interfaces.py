@@ -20,6 +20,7 @@ from ercfw.contract.batch import HeadOutput, Inputs, Outputs, Stream
 from ercfw.contract.conversation import SPLITS, Clip, Conversation, Split, UtteranceId
 from ercfw.contract.data_info import DataInfo, ModalitySpec, StreamKind
 from ercfw.contract.feature_table import FeatureTable, FittedOn
+from ercfw.contract.former_names import AcceptsPublicLayout
 from ercfw.contract.public_file import PublicFile
 from ercfw.contract.published import Published
 from ercfw.errors import BrokenClipError, InputError
@@ -40,7 +41,7 @@ class Provenance:
     files: Mapping[str, str] = field(default_factory=dict)
 
 
-class Dataset(ABC):
+class Dataset(AcceptsPublicLayout, ABC):
     """Conversations of a corpus.
 
     Attributes:

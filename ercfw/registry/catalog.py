@@ -34,7 +34,7 @@ KINDS: Mapping[str, tuple[str, Any]] = {
     "metric": ("provide_metrics", None),
     "model": ("provide_models", interfaces.Model),
 }
-RENAMED_HOOKS: Mapping[str, str] = {}
+RENAMED_HOOKS: Mapping[str, str] = {"provide_layouts": "provide_formats"}
 """The deprecated names of ``provide_*`` hooks, which still work, with the current name of each."""
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 

@@ -9,10 +9,15 @@ import typer
 from ercfw.cli.app import AsJson, NoPluginFiles, results_console
 from ercfw.cli.data.app import data_app
 from ercfw.cli.data.dataset_argument import DataSettings, What, chosen_dataset
+from ercfw.cli.former_names import FormerLayout, chosen_format
 from ercfw.errors import InputError
 from ercfw.system.writable import check_folder
 
+DEFAULT_FORMAT = "mmgcn"
 FormatName = Annotated[str, typer.Argument(help="The format of the files: 'ercfw ls format'.", metavar="FORMAT")]
+FormatOption = Annotated[
+    str | None, typer.Option("--format", help=f"Their format: 'ercfw ls format'; {DEFAULT_FORMAT} by default.")
+]
 
 
 @data_app.command("import", epilog="ercfw data import multiemo downloads/MELD --to data/meld")
@@ -47,14 +52,16 @@ def import_(
 def export(
     what: What,
     settings: DataSettings = None,
-    format_name: Annotated[str, typer.Option("--format", help="The format of the files: 'ercfw ls format'.")] = "mmgcn",
+    format_name: FormatOption = None,
     to: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("export"),
     stream: Annotated[list[str] | None, typer.Option(help="SLOT=MODALITY fills a slot; repeatable.")] = None,
     without: Annotated[list[str] | None, typer.Option(help="A slot to leave out; repeatable.")] = None,
+    layout: FormerLayout = None,
     no_plugin_files: NoPluginFiles = False,
     as_json: AsJson = False,
 ) -> None:
     """Write a corpus and its features as files that other projects read."""
+    format_name = chosen_format(format_name, layout) or DEFAULT_FORMAT
     check_folder("--to", to)
     from ercfw.data.exchange.exporter import export_features
     from ercfw.registry.catalog import load_catalog

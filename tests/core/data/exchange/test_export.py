@@ -189,6 +189,20 @@ def test_a_manifest_of_other_files_is_ignored(meld, cli, dump, tmp_path):
     cli("data", "import", "mmgcn", out, "--to", back).check(2, "ercfw.json: cannot be read")
 
 
+def test_the_former_name_of_the_option(meld, cli, tmp_path):
+    root, content = meld
+    fill(root, content, SLOTS["sdt"])
+    words = ("data", "export", "meld", f"data.root={root}")
+    assert cli(*words, "--format", "sdt", "--to", tmp_path / "new").err == ""
+    former = cli(*words, "--layout", "sdt", "--to", tmp_path / "old")
+    warning = "warning: --layout is deprecated since ercfw 0.2 and will be removed in 0.4: use --format"
+    assert (former.code, former.err.strip()) == (0, warning)
+    new, old = ({p.name: p.read_bytes() for p in (tmp_path / name).iterdir()} for name in ("new", "old"))
+    assert new
+    assert new == old
+    cli(*words, "--layout", "sdt", "--format", "sdt").check(2, "--layout: is the former name of --format..remove")
+
+
 def test_the_manifest_keeps_what_the_format_cannot(meld, cli, tmp_path):
     root, content = meld
     fill(root, content, SLOTS["mmgcn"])
