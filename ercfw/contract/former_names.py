@@ -6,22 +6,13 @@ Each name still works and warns. Remove this file, with everything that uses it,
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ercfw.contract.deprecated import deprecation
-from ercfw.contract.part_hooks import hookspec
-
-if TYPE_CHECKING:
-    from ercfw.contract.interfaces import FileFormat
 
 former_name = partial(deprecation, since="0.2", remove_in="0.4")
 FORMER_KINDS: Mapping[str, str] = {"layout": "format"}
 """The current name of each kind that has a former one."""
-
-
-@hookspec(warn_on_impl=former_name("provide_layouts", instead="provide_formats"))
-def provide_layouts() -> "dict[str, type[FileFormat]]":  # type: ignore[empty-body]
-    """Return the file formats of a plugin, under the former name of ``provide_formats``."""
 
 
 def current_kind(kind: str, warn: Callable[[DeprecationWarning], object]) -> str:

@@ -30,11 +30,12 @@ from ercfw.contract.part_hooks import (
 )
 
 # isort: on
-from ercfw.contract.former_names import provide_layouts
+from ercfw.contract.former_names import former_name
 
 if TYPE_CHECKING:
     import typer
 
+    from ercfw.contract.interfaces import FileFormat
     from ercfw.contract.reported_scores import Quoted
 
 __all__ = [
@@ -177,3 +178,8 @@ def quote_scores() -> "Sequence[Quoted]":  # type: ignore[empty-body]
         return [Quoted("Somebody (2024), table 2", "meld", "emotion", 2610, "dev", scores)]
     ```
     """
+
+
+@hookspec(warn_on_impl=former_name("provide_layouts", instead="provide_formats"))
+def provide_layouts() -> "dict[str, type[FileFormat]]":  # type: ignore[empty-body]
+    """Return the file formats of a plugin, under the former name of ``provide_formats``."""
