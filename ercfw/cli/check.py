@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from ercfw.cli.app import AsJson, app, show_warnings
+from ercfw.cli.former_names import current_kind
 from ercfw.errors import InputError
 
 
@@ -38,7 +39,8 @@ def check(
     if broken := catalog.broken_files("--plugin"):
         raise InputError(broken)
     show_warnings(catalog.warnings)
-    reports = check_named(name, parse_overrides(options or []), catalog, settings)
+    kind, slash, bare = name.rpartition("/")
+    reports = check_named(current_kind(kind) + slash + bare, parse_overrides(options or []), catalog, settings)
     if as_json:
         print(json.dumps([{"part": r.part, "outcomes": [asdict(o) for o in r.outcomes]} for r in reports]))
     else:

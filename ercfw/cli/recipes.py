@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ercfw.cli.app import AsJson, Dropped, NoPluginFiles, Overrides, RecipeName, app, plan, plan_one, select
+from ercfw.cli.former_names import current_kind
 from ercfw.errors import InputError, did_you_mean
 
 
@@ -69,6 +70,7 @@ def _show_part(kind: str, names: list[str], as_json: bool) -> None:
     from ercfw.registry.describe import describe_part
 
     words = " ".join(["show", kind, *names])
+    kind = current_kind(kind)
     if kind not in KINDS:
         raise InputError.at(words, f"'{names[0]}' is no setting, and '{kind}' no kind", did_you_mean(kind, KINDS))
     if len(names) > 1:

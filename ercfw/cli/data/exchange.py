@@ -9,15 +9,20 @@ import typer
 from ercfw.cli.app import AsJson, NoPluginFiles, results_console
 from ercfw.cli.data.app import data_app
 from ercfw.cli.data.dataset_argument import DataSettings, What, chosen_dataset
+from ercfw.cli.former_names import FormerLayout, chosen_format
 from ercfw.errors import InputError
 from ercfw.system.writable import check_folder
 
-LayoutName = Annotated[str, typer.Argument(help="How the files are laid out: 'ercfw ls layout'.", metavar="LAYOUT")]
+DEFAULT_FORMAT = "mmgcn"
+FormatName = Annotated[str, typer.Argument(help="The format of the files: 'ercfw ls format'.", metavar="FORMAT")]
+FormatOption = Annotated[
+    str | None, typer.Option("--format", help=f"Their format: 'ercfw ls format'; {DEFAULT_FORMAT} by default.")
+]
 
 
 @data_app.command("import", epilog="ercfw data import multiemo downloads/MELD --to data/meld")
 def import_(
-    layout: LayoutName,
+    format_name: FormatName,
     path: Annotated[Path, typer.Argument(help="Their folder, or one of them.")],
     to: Annotated[Path, typer.Option(help="The corpus' folder, with its annotations.")],
     corpus: Annotated[str | None, typer.Option(help="The dataset's name, if the files do not show it.")] = None,
@@ -33,7 +38,7 @@ def import_(
 
     terminal = Terminal(quiet=as_json)
     terminal.info(f"reading {path}; nothing in it is run")
-    imported = import_features(load_catalog(), layout, path, to, corpus, replace)
+    imported = import_features(load_catalog(), format_name, path, to, corpus, replace)
     for warning in imported.warnings:
         terminal.warning(warning)
     if as_json:
@@ -44,18 +49,20 @@ def import_(
     results_console().print(plain_table(imported.rows))
 
 
-@data_app.command(epilog="ercfw data export multiemo_meld data.root=data/meld --layout mmgcn --to out")
+@data_app.command(epilog="ercfw data export multiemo_meld data.root=data/meld --format mmgcn --to out")
 def export(
     what: What,
     settings: DataSettings = None,
-    layout: Annotated[str, typer.Option(help="How the files are laid out: 'ercfw ls layout'.")] = "mmgcn",
+    format_name: FormatOption = None,
     to: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("export"),
     stream: Annotated[list[str] | None, typer.Option(help="SLOT=MODALITY fills a slot; repeatable.")] = None,
     without: Annotated[list[str] | None, typer.Option(help="A slot to leave out; repeatable.")] = None,
+    layout: FormerLayout = None,
     no_plugin_files: NoPluginFiles = False,
     as_json: AsJson = False,
 ) -> None:
     """Write a corpus and its features as files that other projects read."""
+    format_name = chosen_format(format_name, layout) or DEFAULT_FORMAT
     check_folder("--to", to)
     from ercfw.data.exchange.exporter import export_features
     from ercfw.registry.catalog import load_catalog
@@ -66,7 +73,7 @@ def export(
     dataset, warnings = chosen_dataset(what, settings, no_plugin_files)
     for warning in warnings:
         terminal.warning(warning)
-    exported = export_features(load_catalog(), dataset, layout, to, _slots(stream or []), without or [])
+    exported = export_features(load_catalog(), dataset, format_name, to, _slots(stream or []), without or [])
     if as_json:
         printed = {"files": [str(path) for path in exported.paths], "streams": exported.rows}
         print(json.dumps(printed, ensure_ascii=False))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ercfw.contract.conversation import SPLITS, UNLABELLED, Conversation, Split
 from ercfw.contract.feature_table import FeatureTable
-from ercfw.contract.interfaces import Dataset, FileLayout
+from ercfw.contract.interfaces import Dataset, FileFormat
 from ercfw.contract.published import Key, Published
 from ercfw.data.exchange.keys import ANYBODYS, public_keys
 from ercfw.data.exchange.manifest import write_manifest
@@ -42,25 +42,25 @@ class ExportedFeatures:
 def export_features(
     catalog: Catalog,
     dataset: Dataset,
-    layout: str,
+    format_name: str,
     folder: Path,
     streams: Mapping[str, str],
     without: Sequence[str] = (),
 ) -> ExportedFeatures:
-    """Write a corpus in the layout of another project, with a manifest of what the layout cannot hold.
+    """Write a corpus in the format of another project, with a manifest of what the format cannot hold.
 
     Args:
         catalog: the plugins.
         dataset: the corpus.
-        layout: the name of the layout.
+        format_name: the name of the format in ``ercfw ls format``.
         folder: the folder that the files are written to.
         streams: the modality that fills a slot, by slot; other slots are filled by the modality of their name.
         without: the slots to leave out; they hold zeros of width 1.
 
     Raises:
-        InputError: a slot has no stream, or the corpus does not fit the layout.
+        InputError: a slot has no stream, or the corpus does not fit the format.
     """
-    writer: FileLayout = make_part(catalog, "layout", "layout", Part(use=layout))
+    writer: FileFormat = make_part(catalog, "format", "format", Part(use=format_name))
     _check_slots(writer, streams, without)
     if dataset.provenance.simulated:
         what = f"is {dataset.provenance.source}"
@@ -90,7 +90,7 @@ def _published(
     keys: Mapping[str, Key],
     values: Mapping[str, Mapping[Key, NDArray[np.generic]]],
 ) -> Published:
-    """Return the corpus and the values of each slot as a layout writes them."""
+    """Return the corpus and the values of each slot as a format writes them."""
     conversations = [c for found in splits.values() for c in found]
     target, classes = next(iter(dataset.targets.items()))
     return Published(
@@ -107,20 +107,20 @@ def _published(
     )
 
 
-def _check_slots(writer: FileLayout, streams: Mapping[str, str], without: Sequence[str]) -> None:
-    """Check that the layout has the slots, and that none is both filled and left out."""
+def _check_slots(writer: FileFormat, streams: Mapping[str, str], without: Sequence[str]) -> None:
+    """Check that the format has the slots, and that none is both filled and left out."""
     for option, names in (("--stream", streams), ("--without", without)):
         for slot in names:
             if slot not in writer.slots:
                 raise InputError.at(
-                    f"{option} {slot}", "this layout has no such stream", did_you_mean(slot, writer.slots)
+                    f"{option} {slot}", "this format has no such stream", did_you_mean(slot, writer.slots)
                 )
             if option == "--without" and slot in streams:
                 raise InputError.at(f"--without {slot}", "--stream also fills this slot", "remove one of the two")
 
 
 def _tables(
-    writer: FileLayout, dataset: Dataset, streams: Mapping[str, str], without: Sequence[str]
+    writer: FileFormat, dataset: Dataset, streams: Mapping[str, str], without: Sequence[str]
 ) -> dict[str, tuple[str, FeatureTable]]:
     """Return the modality and the values of each slot that is filled."""
     found: dict[str, tuple[str, FeatureTable]] = {}
@@ -141,7 +141,7 @@ def _tables(
 
 
 def _has_values(dataset: Dataset, modality: str) -> bool:
-    """Return whether the corpus has values for a slot that the layout does not require."""
+    """Return whether the corpus has values for a slot that the format does not require."""
     if modality not in dataset.modalities:
         return False
     try:
@@ -161,8 +161,8 @@ def _values(
     values = np.where(present[:, None], table.values[stored.starts], np.zeros(1, table.values.dtype))  # [N, D]
     ends = np.cumsum([len(c) for c in conversations])
     split = np.split(values, ends[:-1])
-    origin = {name: value for name, value in table.made_by.items() if name not in READ_FROM} or table.made_by
-    chosen = FeatureTable(tuple(ids), values, present, None, origin, table.fitted_on, where=f"stream {slot}")
+    provenance = {name: value for name, value in table.made_by.items() if name not in READ_FROM} or table.made_by
+    chosen = FeatureTable(tuple(ids), values, present, None, provenance, table.fitted_on, where=f"stream {slot}")
     return {keys[c.id]: part for c, part in zip(conversations, split, strict=True)}, chosen
 
 
@@ -170,5 +170,5 @@ def _labels(conversation: Conversation, target: str) -> list[int]:
     labels: list[int] = conversation.labels[target].tolist()
     if UNLABELLED in labels:
         where = f"conversation {conversation.id}, utterance {conversation.utterances[labels.index(UNLABELLED)]}"
-        raise InputError.at(where, f"has no {target}", "these layouts need a label for every utterance")
+        raise InputError.at(where, f"has no {target}", "these formats need a label for every utterance")
     return labels

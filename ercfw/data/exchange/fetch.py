@@ -39,4 +39,4 @@ def fetch_corpus(
             if not fetch(file, server, to, bars.or_lines):
                 terminal.info(f"{file.to}: is there already")
     features = next(to / file.to for file in files if file.to.endswith(".pkl"))
-    return import_features(catalog, known[corpus].public_layout, features.parent, to, corpus, replace)
+    return import_features(catalog, known[corpus].public_format, features.parent, to, corpus, replace)
