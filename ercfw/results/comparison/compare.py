@@ -10,7 +10,7 @@ from ercfw.results.comparison.reported_scores import with_quoted
 from ercfw.results.comparison.result_table import Line, ResultTable, make_table
 from ercfw.results.finished_run import Group
 
-APART = "The columns are of different data or protocols: within one they can be compared, across them they cannot."
+APART = "The columns differ in data or protocol: compare scores within a column, not across columns."
 
 
 def comparable_tables(groups: Sequence[Group], split: str, quoted: Sequence[Quoted] = ()) -> list[ResultTable]:

@@ -25,14 +25,14 @@ def with_quoted(table: ResultTable, run: FinishedRun, known: Sequence[Quoted]) -
     lines, notes = [], []
     for each in of_corpus:
         if each.protocol != run.metrics["protocol"]:
-            why = f"they are of protocol {each.protocol}, these of protocol {run.metrics['protocol']}"
+            why = f"they follow protocol {each.protocol}, and these runs protocol {run.metrics['protocol']}"
         elif each.utterances != labels:
-            why = f"they are of {each.utterances} utterances, these of {labels}"
+            why = f"they cover {each.utterances} utterances, and these runs {labels}"
         else:
             notes.append(f"Quoted from {each.source}, not measured here: {', '.join(each.scores)}.")
             lines += [_line(method, scores, table.columns) for method, scores in each.scores.items()]
             continue
-        notes.append(f"The numbers of {each.source} do not stand here: {why}.")
+        notes.append(f"The scores of {each.source} are not shown: {why}.")
     return replace(table, lines=[*lines, *table.lines], notes=[*table.notes, *notes])
 
 
