@@ -29,6 +29,7 @@ def compare(
     if out is not None:
         check_folder("--out", out)
     from ercfw.experiment.compare import compare_groups
+    from ercfw.report.agreement import agreement_record, agreement_rows
     from ercfw.report.result_tables import record
     from ercfw.report.tables import plain_table
     from ercfw.results.finished_run import find_groups
@@ -40,11 +41,11 @@ def compare(
         found.write(out)
     if as_json:
         tables = [record(table) for table in found.tables]
-        print(json.dumps({"tables": tables, "pairs": found.pairs}, ensure_ascii=False))
+        print(json.dumps({"tables": tables, "pairs": list(map(agreement_record, found.pairs))}, ensure_ascii=False))
         return
     print_tables(found.tables)
     if found.pairs:
-        results_console().print(plain_table(found.pairs))
+        results_console().print(plain_table(agreement_rows(found.pairs)))
 
 
 def print_tables(tables: "Sequence[ResultTable]") -> None:

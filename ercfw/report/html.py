@@ -18,7 +18,7 @@ from ercfw.system.version import VERSION
 
 FOLDER = files("ercfw.report") / "templates"
 NUMBER = re.compile(r"[-+]?[\d.,]+( ?[%sM]| MB)?( ± [\d.]+)?( \[.*\].*)?|-|")
-"""A number with its unit, its deviation, or its interval and p."""
+"""A number with its unit, its deviation, or its interval and p-value."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,9 @@ class Page:
         stamps: the stamps that the page must show.
         cards: the headline numbers: a name, a value, and a note beside it.
         top: the sections before the conversations.
-        browser: the conversations, as ``browser_data`` returns them; {} = none can be shown.
+        browser: the conversations, as ``browser_data`` returns them; {} if there are none to show.
         below: the sections after the conversations.
+        warnings: what failed while the page was made; the notes of the page hold it, too.
     """
 
     title: str
@@ -42,6 +43,7 @@ class Page:
     top: Sequence[Section]
     browser: Mapping[str, Any] = field(default_factory=dict)
     below: Sequence[Section] = ()
+    warnings: Sequence[str] = ()
 
     @property
     def pictures(self) -> list[Picture]:
@@ -51,7 +53,7 @@ class Page:
 
 
 def as_html(page: Page) -> str:
-    """Return the text of the file; user text is escaped, and only the script of the report may run."""
+    """Return the text of the file. All texts of users are escaped, and only the script of the report may run."""
     script = (FOLDER / "report.js").read_text(encoding="utf-8")
     digest = hashlib.sha256(script.encode()).digest()
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -106,9 +108,10 @@ def _block(block: Block) -> dict[str, Any]:
             return {"kind": "bullets", "lines": lines}
         case Code(text):
             return {"kind": "code", "text": text}
-        case Picture(name, tells, figure):
+        case Picture(name, description, figure):
             # Texts, lines and ticks are black: let them follow the light or dark theme of the page.
-            return {"kind": "picture", "tells": tells, "svg": as_svg(figure, name).replace("#000000", "currentColor")}
+            svg = as_svg(figure, name).replace("#000000", "currentColor")
+            return {"kind": "picture", "description": description, "svg": svg}
         case PictureFile(name):
             return {"kind": "paragraph", "text": name}
         case Paragraph(text):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ercfw.contract.reported_scores import Quoted
 from ercfw.registry.catalog import Catalog
-from ercfw.results.comparison.result_table import Cell, Line, ResultTable
+from ercfw.results.comparison.result_table import Cell, ResultLine, ResultTable
 from ercfw.results.finished_run import FinishedRun
 
 
@@ -36,9 +36,9 @@ def with_quoted(table: ResultTable, run: FinishedRun, known: Sequence[Quoted]) -
     return replace(table, lines=[*lines, *table.lines], notes=[*table.notes, *notes])
 
 
-def _line(method: str, scores: Mapping[str, float], columns: Sequence[str]) -> Line:
+def _line(method: str, scores: Mapping[str, float], columns: Sequence[str]) -> ResultLine:
     cells = [Cell(scores[column] / 100) if column in scores else None for column in columns]
-    return Line(f"{method} (quoted)", cells, 0)
+    return ResultLine(f"{method} (quoted)", cells, 0)
 
 
 def find_quoted(catalog: Catalog) -> tuple[list[Quoted], list[str]]:

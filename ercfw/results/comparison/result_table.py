@@ -42,7 +42,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Line:
+class ResultLine:
     """Row of the table: a variant, or scores that others reported.
 
     Attributes:
@@ -91,7 +91,7 @@ class ResultTable:
     split: str
     classes: Sequence[str]
     metrics: Sequence[str]
-    lines: Sequence[Line]
+    lines: Sequence[ResultLine]
     reference: str
     protocol: str
     stamps: Sequence[str] = ()
@@ -204,10 +204,10 @@ def _from_first(counts: Sequence[Array], score: Score | None) -> list[Difference
     return [-by_number[number] if number in by_number else None for number in range(len(counts))]
 
 
-def _line(group: Group, cells: Sequence[Cell | None], difference: Difference | None) -> Line:
+def _line(group: Group, cells: Sequence[Cell | None], difference: Difference | None) -> ResultLine:
     metrics = [run.metrics for run in group.runs]
     memory = [each["peak_memory"] for each in metrics if each.get("peak_memory")]
-    return Line(
+    return ResultLine(
         group.name,
         cells,
         len(group.runs),

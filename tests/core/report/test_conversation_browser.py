@@ -100,7 +100,7 @@ def test_too_much_attention_is_thinned_and_said(groups, opened, monkeypatch):
     whole = sum(map(len, browser_data(groups, opened)["attention"]["conversations"].values()))
     monkeypatch.setattr(browser, "MOST_ATTENTION", whole - 1)
     mean = browser_data(groups, opened)["attention"]
-    assert (mean["heads"], mean["note"]) == ([1, 1, 1, 1], "heads are averaged")
+    assert (mean["heads"], mean["note"]) == ([1, 1, 1, 1], "mean over heads")
     monkeypatch.setattr(browser, "MOST_ATTENTION", sum(map(len, mean["conversations"].values())) - 1)
     last = browser_data(groups, opened)["attention"]
     assert last["maps"] == ["layer 2, text → audio", "layer 2, audio → text"]

@@ -10,7 +10,7 @@ from statistics import mean, stdev
 import pytest
 
 from ercfw import Quoted
-from ercfw.results.comparison.agreement import pair_counts, share_right
+from ercfw.results.comparison.agreement import pair_agreements, share_right
 from ercfw.results.comparison.reported_scores import with_quoted
 from ercfw.results.comparison.result_table import make_table
 from ercfw.results.finished_run import find_groups
@@ -72,12 +72,15 @@ def check_latex(text):
 
 def test_pairs_count_every_labelled_utterance_once(runs):
     groups = find_groups([runs / "base", runs / "w-o-audio"])
-    (pair,) = pair_counts(groups, "test", "emotion")
-    counted = [value for value in pair.values() if isinstance(value, int)]
-    assert sum(counted) == len(share_right(groups[0], "test", "emotion"))
-    assert (pair["one"], pair["other"]) == ("base", "w/o audio")
-    (same,) = pair_counts([groups[0], find_groups([runs / "base" / "seed-0", runs / "release"])[1]], "test", "emotion")
-    assert same["only one"] + same["only the other"] > 0
+    (pair,) = pair_agreements(groups, "test", "emotion")
+    assert pair.both + pair.only_first + pair.only_second + pair.neither == len(
+        share_right(groups[0], "test", "emotion")
+    )
+    assert (pair.first, pair.second) == ("base", "w/o audio")
+    (same,) = pair_agreements(
+        [groups[0], find_groups([runs / "base" / "seed-0", runs / "release"])[1]], "test", "emotion"
+    )
+    assert same.only_first + same.only_second > 0
 
 
 @pytest.mark.parametrize(
