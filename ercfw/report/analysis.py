@@ -34,7 +34,7 @@ def _slices(groups: Sequence[Group], target: str) -> list[Block]:
         [each.by, each.name, str(each.utterances), *(points_over_seeds(each.scores[group.name]) for group in groups)]
         for each in find_slices(groups, SPLIT, target)
     ]
-    text = f"Weighted F1, in points, on subsets of the utterances of {SPLIT} that share a property."
+    text = f"Weighted F1, in points, on subsets of the {SPLIT} utterances. The utterances of a subset share a property."
     headings = [group.name for group in groups] if len(groups) > 1 else ["weighted F1"]
     return [Paragraph(text), Grid(["property", "subset", "utterances", *headings], rows)] if rows else []
 
@@ -46,8 +46,8 @@ def _hard_classes(groups: Sequence[Group], target: str) -> list[Block]:
     blocks: list[Block] = []
     if rows := _pair_rows(counts, classes):
         text = (
-            f"Confusion of similar emotions on {SPLIT}: the share of the utterances of one emotion for which the other "
-            "is predicted, in percent."
+            f"Confusion of similar emotions on {SPLIT}. A predicted as B is the percentage of the utterances of A for "
+            "which the model predicts B. F1 is in points."
         )
         header = ["emotions A, B", "A predicted as B", "B predicted as A", "mean F1 of A and B"]
         blocks += [Paragraph(text), Grid(_variant_column(header, groups), rows)]

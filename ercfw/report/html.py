@@ -103,7 +103,7 @@ def _block(block: Block) -> dict[str, Any]:
             cells = [
                 [(text, _classes(text, (y, x) in bold)) for x, text in enumerate(row)] for y, row in enumerate(rows)
             ]
-            return {"kind": "grid", "header": header, "rows": cells}
+            return {"kind": "grid", "header": _headings(header, rows), "rows": cells}
         case Bullets(lines):
             return {"kind": "bullets", "lines": lines}
         case Code(text):
@@ -116,6 +116,15 @@ def _block(block: Block) -> dict[str, Any]:
             return {"kind": "paragraph", "text": name}
         case Paragraph(text):
             return {"kind": "paragraph", "text": text}
+
+
+def _headings(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[tuple[str, bool]]:
+    """Return each heading, and whether its column holds only numbers and is therefore aligned to the right."""
+    columns = zip(*rows, strict=True) if rows else ([] for _ in header)
+    are_numbers = [all(NUMBER.fullmatch(text) for text in column) for column in columns]
+    return [
+        (heading, x > 0 and is_number) for x, (heading, is_number) in enumerate(zip(header, are_numbers, strict=True))
+    ]
 
 
 def _classes(text: str, is_bold: bool) -> str:

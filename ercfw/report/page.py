@@ -144,7 +144,7 @@ def _agreement(groups: Sequence[Group], target: str) -> list[Paragraph | Grid]:
     if len(pairs) > MOST_PAIRS:
         pairs = [pair for pair in pairs if pair.first == groups[0].name]
     text = (
-        f"Number of utterances of {SPLIT} that two variants predict correctly. A variant predicts an utterance "
+        f"Number of {SPLIT} utterances that two variants predict correctly. A variant predicts an utterance "
         "correctly if more than half of its seeds do."
     )
     return [Paragraph(text), agreement_grid(pairs)] if pairs else []

@@ -56,7 +56,7 @@ def class_distribution(run: RunOrFolder, target: str | None = None) -> Figure:
         if len(labels):
             counts[split] = np.bincount(labels, minlength=len(answers.classes)).tolist()
     classes = run.answers(run.splits[0], target).classes
-    return _titled(draw_class_distribution(counts, classes), run, f"classes of {target}")
+    return _titled(draw_class_distribution(counts, classes), run, f"distribution of {target}")
 
 
 def confusion(run: RunOrFolder, split: str = "test", target: str | None = None) -> Figure:
@@ -64,7 +64,7 @@ def confusion(run: RunOrFolder, split: str = "test", target: str | None = None) 
     run = _opened(run)
     target = _target(run, target)
     answers = _labelled(run, split, target)
-    return _titled(draw_confusion(answers.counts.sum(0), answers.classes), run, f"{target} of {split}")
+    return _titled(draw_confusion(answers.counts.sum(0), answers.classes), run, f"confusion of {target}, {split}")
 
 
 def class_f1(runs: RunOrFolder | Sequence[RunOrFolder], split: str = "test", target: str | None = None) -> Figure:
@@ -113,7 +113,7 @@ def calibration(run: RunOrFolder, split: str = "test", target: str | None = None
     answers = _labelled(run, split, target)
     real = answers.labels != UNLABELLED
     found = calibrate(answers.labels[real], answers.probabilities[real])
-    return _titled(draw_calibration(found), run, f"{target} of {split}")
+    return _titled(draw_calibration(found), run, f"calibration of {target}, {split}")
 
 
 def attention(run: RunOrFolder, conversation: str, utterance: str) -> Figure:
