@@ -28,6 +28,7 @@ def import_(
     check_folder("--to", to)
     from ercfw.data.exchange.importer import import_features
     from ercfw.registry.catalog import load_catalog
+    from ercfw.report.exchange import imported_row
     from ercfw.report.tables import plain_table
     from ercfw.system.terminal import Terminal
 
@@ -36,11 +37,12 @@ def import_(
     found = import_features(load_catalog(), layout, path, to, corpus, replace)
     for warning in found.warnings:
         terminal.warning(warning)
+    rows = list(map(imported_row, found.files))
     if as_json:
-        print(json.dumps({"corpus": found.corpus, "files": found.rows, "proof": found.proof}, ensure_ascii=False))
+        print(json.dumps({"corpus": found.corpus, "files": rows, "proof": found.proof}, ensure_ascii=False))
         return
     print(f"{found.corpus}: {found.proof}")
-    results_console().print(plain_table(found.rows))
+    results_console().print(plain_table(rows))
 
 
 @data_app.command(epilog="ercfw data export multiemo_meld data.root=data/meld --layout mmgcn --to out")
@@ -58,6 +60,7 @@ def export(
     check_folder("--to", to)
     from ercfw.data.exchange.exporter import export_features
     from ercfw.registry.catalog import load_catalog
+    from ercfw.report.exchange import exported_row
     from ercfw.report.tables import plain_table
     from ercfw.system.terminal import Terminal
 
@@ -66,12 +69,13 @@ def export(
     for warning in warnings:
         terminal.warning(warning)
     made = export_features(load_catalog(), dataset, layout, to, _slots(stream or []), without or [])
+    rows = list(map(exported_row, made.streams))
     if as_json:
-        print(json.dumps({"files": [str(path) for path in made.paths], "streams": made.rows}, ensure_ascii=False))
+        print(json.dumps({"files": [str(path) for path in made.paths], "streams": rows}, ensure_ascii=False))
         return
     for path in made.paths:
         print(path)
-    results_console().print(plain_table(made.rows))
+    results_console().print(plain_table(rows))
 
 
 def _slots(words: list[str]) -> dict[str, str]:

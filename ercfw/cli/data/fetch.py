@@ -25,6 +25,7 @@ def fetch(
     from ercfw.data.exchange.download import fetch as get
     from ercfw.data.exchange.importer import import_features
     from ercfw.registry.catalog import load_catalog
+    from ercfw.report.exchange import imported_row
     from ercfw.report.tables import plain_table
     from ercfw.system.terminal import Terminal
 
@@ -47,4 +48,4 @@ def fetch(
     for warning in found.warnings:
         terminal.warning(warning)
     print(f"{found.corpus}: {found.proof}")
-    results_console().print(plain_table(found.rows))
+    results_console().print(plain_table(list(map(imported_row, found.files))))
