@@ -9,8 +9,9 @@ from typing import Any
 from ercfw.errors import InputError
 from ercfw.registry.catalog import load_catalog
 from ercfw.results.comparison.comparability import check_comparable, targets_of
-from ercfw.results.comparison.ensemble import combine, ensemble_metrics, member_rows, write_ensemble_predictions
+from ercfw.results.comparison.ensemble import combine, ensemble_metrics, ensemble_table, member_rows
 from ercfw.results.finished_run import FinishedRun, Group
+from ercfw.results.prediction_table import write_predictions
 from ercfw.system.files import write_text
 
 
@@ -47,6 +48,6 @@ def write_ensemble(members: Sequence[FinishedRun], out: Path, fitted: bool) -> W
         check_comparable(apart, "test", target)
     together = combine(members, targets, load_catalog(), fitted=fitted)
     metrics = ensemble_metrics(members, together, out, fitted=fitted)
-    write_ensemble_predictions(out / "predictions.csv", members[0], together, metrics["stamps"])
+    write_predictions(out / "predictions.csv", ensemble_table(members[0], together, metrics["stamps"]))
     write_text(out / "metrics.json", json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
     return WrittenEnsemble(metrics, member_rows(members, together, metrics["select"]))

@@ -31,8 +31,9 @@ from ercfw.results.embeddings_file import write_embeddings
 from ercfw.results.environment import describe_environment
 from ercfw.results.finished_run import FinishedRun
 from ercfw.results.model_file import save_model, start_from
-from ercfw.results.predictions_csv import write_predictions
+from ercfw.results.prediction_table import write_predictions
 from ercfw.results.run_folder import RunFolder, can_resume
+from ercfw.results.run_predictions import run_table
 from ercfw.results.scoring import Predictions, score
 from ercfw.system.files import write_text
 from ercfw.system.peak_memory import forget_peak, peak_memory
@@ -261,7 +262,7 @@ class Run:
         }
         save_model(path / "model.safetensors", training.best, info, about)
         splits, trained = self.data.splits, plan.watched.train
-        write_predictions(path / "predictions.csv", splits, predictions, info, trained, self.stamps)
+        write_predictions(path / "predictions.csv", run_table(splits, predictions, info, trained, self.stamps))
         run = FinishedRun(path, metrics)
         metrics["pictures"] = draw_run(run)
         sections = run_sections(run, metrics["pictures"])

@@ -92,8 +92,7 @@ def _is_same(groups: Sequence[Group], split: str, target: str) -> bool:
 
 
 def _check_same(run: FinishedRun, split: str, opened: Reopened) -> None:
-    scored = [(row["conversation"], row["utterance"]) for row in run.rows(split)]
-    if scored != [id for conversation in opened.splits[split] for id in conversation.ids]:
+    if list(run.of_split(split).ids) != [id for conversation in opened.splits[split] for id in conversation.ids]:
         raise InputError.at(run.folder, f"its data now has other utterances of {split} than those that were scored")
 
 
@@ -138,7 +137,7 @@ def _conversations(
     }
     predicted = {target: np.stack([line.predicted[target] for line in lines], 1) for target in targets}  # [N, L] each
     found: dict[str, list[Any]] = {}
-    for number, row in enumerate(run.rows(split)):
+    for number, row in enumerate(run.of_split(split).rows()):
         true = [max(-1, int(labels[target][number])) for target in targets]
         probabilities = [thousandths[target][number].tolist() for target in targets]
         classes = [predicted[target][number].tolist() for target in targets]

@@ -28,8 +28,9 @@ from ercfw.report.tables import headline
 from ercfw.results.comparison.calibration import calibrate
 from ercfw.results.comparison.confusion_counts import class_f1 as f1_of
 from ercfw.results.embeddings_file import read_embeddings
-from ercfw.results.finished_run import Answers, FinishedRun, Group, find_groups
+from ercfw.results.finished_run import FinishedRun, Group, find_groups
 from ercfw.results.metrics_file import read_metrics
+from ercfw.results.prediction_table import TargetPredictions
 
 __all__ = [
     "attention", "calibration", "case_card", "class_distribution", "class_f1", "confusion", "embeddings",
@@ -177,9 +178,9 @@ def _mean_prediction(group: Group, conversation: str, utterance: str, target: st
 
 def _conversation(run: FinishedRun, conversation: str, utterance: str) -> tuple[int, list[dict[str, str]]]:
     """Return the position of the utterance in its conversation, and the rows of the conversation."""
-    rows = [row for split in run.splits for row in run.rows(split) if row["conversation"] == conversation]
+    rows = [row for row in run.predictions.rows() if row["conversation"] == conversation]
     if not rows:
-        known = {row["conversation"] for split in run.splits for row in run.rows(split)}
+        known = set(run.predictions.about["conversation"])
         raise InputError.at(run.folder, f"has no conversation '{conversation}'", did_you_mean(conversation, known))
     utterances = [row["utterance"] for row in rows]
     if utterance not in utterances:
@@ -205,7 +206,7 @@ def _target(run: FinishedRun, target: str | None) -> str:
     return target
 
 
-def _labelled(run: FinishedRun, split: str, target: str) -> Answers:
+def _labelled(run: FinishedRun, split: str, target: str) -> TargetPredictions:
     answers = run.answers(split, target)
     if not (answers.labels != UNLABELLED).any():
         what = f"has no labelled predictions of '{target}' in {split}"

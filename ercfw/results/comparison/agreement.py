@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ercfw.contract.conversation import UNLABELLED
 from ercfw.results.finished_run import Group
+from ercfw.results.prediction_table import KEYS
 from ercfw.system.files import replacing
 
 HALF = 0.5
@@ -67,10 +68,14 @@ def pair_agreements(groups: Sequence[Group], split: str, target: str) -> list[Pa
 def write_right(path: Path, groups: Sequence[Group], split: str, target: str) -> None:
     """Write a CSV file: one row per labelled utterance, with its label and each group's share of correct seeds."""
     shares = [share_right(group, split, target) for group in groups]
-    labelled = [row for row in groups[0].first.rows(split) if row[target]]
-    kept = ("conversation", "utterance", "speaker", "text", target)
+    table = groups[0].first.of_split(split)
+    of = table.targets[target]
+    real = np.flatnonzero(of.labels != UNLABELLED).tolist()
+    described = table.take(real).about
+    columns = {name: described[name] for name in KEYS}
+    columns[target] = tuple(of.classes[label] for label in of.labels[real])
+    columns |= {group.name: tuple(f"{s:g}" for s in of_group) for group, of_group in zip(groups, shares, strict=True)}
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow([*kept, *(group.name for group in groups)])
-        for number, row in enumerate(labelled):
-            writer.writerow([*(row[key] for key in kept), *(f"{of_group[number]:g}" for of_group in shares)])
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))

@@ -9,7 +9,8 @@ import numpy as np
 from ercfw.contract.conversation import UNLABELLED
 from ercfw.errors import InputError
 from ercfw.registry.catalog import Catalog
-from ercfw.results.finished_run import Answers, FinishedRun
+from ercfw.results.finished_run import FinishedRun
+from ercfw.results.prediction_table import PredictionTable, join
 from ercfw.results.scoring import measure
 
 
@@ -23,27 +24,16 @@ class PooledRun(FinishedRun):
 
     parts: tuple[FinishedRun, ...] = ()
 
-    def rows(self, split: str) -> list[dict[str, str]]:
-        """Return the rows of a split from all folds."""
-        return [row for part in self.parts for row in part.rows(split)]
-
-    def answers(self, split: str, target: str) -> Answers:
+    def of_split(self, split: str) -> PredictionTable:
         """Return the predictions of each fold for its own split, joined.
 
         Raises:
             InputError: the folds have different classes, or two folds predicted the same utterance.
         """
-        found = [part.answers(split, target) for part in self.parts]
-        ids = tuple(id for each in found for id in each.ids)
-        if len(set(ids)) < len(ids) or len({each.classes for each in found}) > 1:
-            raise InputError.at(self.folder, f"holds folds that share utterances of {split}, or have other classes")
-        return Answers(
-            ids,
-            np.concatenate([each.labels for each in found]),
-            np.concatenate([each.predicted for each in found]),
-            np.concatenate([each.probabilities for each in found]),
-            found[0].classes,
-        )
+        try:
+            return join([part.of_split(split) for part in self.parts])
+        except ValueError as error:
+            raise InputError.at(self.folder, f"its folds cannot be joined in {split}: {error}") from error
 
 
 def pool(parts: Sequence[FinishedRun], catalog: Catalog) -> PooledRun:

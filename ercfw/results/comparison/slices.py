@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from ercfw.contract.conversation import UNLABELLED
 from ercfw.results.comparison.confusion_counts import count, weighted_f1
-from ercfw.results.finished_run import Answers, FinishedRun, Group
+from ercfw.results.finished_run import FinishedRun, Group
+from ercfw.results.prediction_table import TargetPredictions
 
 Names = NDArray[np.str_]
 """``[N]`` names of the slice that each utterance is in; "" = in none."""
@@ -55,14 +56,14 @@ def _order(name: str) -> tuple[int, str]:
     return (names.index(name) if name in names else len(names), name)
 
 
-def _score(answers: Answers, rows: NDArray[np.bool_]) -> float:
+def _score(answers: TargetPredictions, rows: NDArray[np.bool_]) -> float:
     together = [""] * int(rows.sum())
     return float(weighted_f1(count(together, answers.labels[rows], answers.predicted[rows], len(answers.classes))[0]))
 
 
-def _ways(run: FinishedRun, split: str, answers: Answers) -> dict[str, Names]:
+def _ways(run: FinishedRun, split: str, answers: TargetPredictions) -> dict[str, Names]:
     """Return the slice names of a run's utterances, by property."""
-    rows = run.rows(split)
+    rows = run.of_split(split).rows()
     place, length = _places([row["conversation"] for row in rows])
     return {
         "emotion shift from the speaker's previous utterance": _shifts(

@@ -27,9 +27,8 @@ def pages(runs, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def answers(runs):
-    folder = runs / "attending" / "seed-0"
-    return FinishedRun(folder, read_metrics(folder)).rows("test")
+def answers(runs, rows_of_test):
+    return rows_of_test(runs / "attending" / "seed-0")
 
 
 def shown(page):
