@@ -148,5 +148,5 @@ def test_what_groups_do_not_share_is_left_out(left_run):
 
 def test_data_with_other_utterances_is_not_shown_as_if_it_were_the_run_s(groups, opened):
     fewer = replace(opened, splits={**opened.splits, "test": opened.splits["test"][1:]})
-    with pytest.raises(InputError, match="was scored on other utterances of test"):
+    with pytest.raises(InputError, match="its data now has other utterances of test"):
         browser_data(groups, fewer)
