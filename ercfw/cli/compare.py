@@ -28,6 +28,7 @@ def compare(
     """Compare finished runs in one table: which differences are significant, and who gets which utterances right."""
     if out is not None:
         check_folder("--out", out)
+    from ercfw.report.agreement import agreement_record, agreement_rows
     from ercfw.report.compare import compare_groups
     from ercfw.report.result_tables import record
     from ercfw.report.tables import plain_table
@@ -40,11 +41,12 @@ def compare(
         comparison.write(out)
     if as_json:
         tables = [record(table) for table in comparison.tables]
-        print(json.dumps({"tables": tables, "pairs": comparison.pairs}, ensure_ascii=False))
+        pairs = list(map(agreement_record, comparison.pairs))
+        print(json.dumps({"tables": tables, "pairs": pairs}, ensure_ascii=False))
         return
     print_tables(comparison.tables)
     if comparison.pairs:
-        results_console().print(plain_table(comparison.pairs))
+        results_console().print(plain_table(agreement_rows(comparison.pairs)))
 
 
 def print_tables(tables: "Sequence[ResultTable]") -> None:

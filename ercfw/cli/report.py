@@ -31,8 +31,11 @@ def report(
 
     groups = find_groups(runs)
     path = out or default_path(runs)
-    with Terminal(quiet=quiet).progress() as bars:
-        write_page(groups, path, bars.or_lines, not no_plugin_files, pictures)
+    terminal = Terminal(quiet=quiet)
+    with terminal.progress() as bars:
+        warnings = write_page(groups, path, bars.or_lines, not no_plugin_files, pictures)
+    for warning in warnings:
+        terminal.warning(warning)
     print(f"report: {path}")
     if show:
         webbrowser.open(path.absolute().as_uri())

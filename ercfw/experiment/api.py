@@ -172,8 +172,11 @@ def write_report(
     check_folder("out", path.absolute().parent)
     if folder is not None:
         check_folder("pictures", folder)
-    with Terminal(quiet=quiet).progress() as bars:
-        write_page(groups, path, bars.or_lines, plugin_files, folder)
+    terminal = Terminal(quiet=quiet)
+    with terminal.progress() as bars:
+        warnings = write_page(groups, path, bars.or_lines, plugin_files, folder)
+    for warning in warnings:
+        terminal.warning(warning)
     return path
 
 

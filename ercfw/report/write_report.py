@@ -20,8 +20,11 @@ def default_path(folders: Sequence[Path]) -> Path:
 
 def write_page(
     groups: Sequence[Group], path: Path, progress: Progress, plugin_files: bool, pictures: Path | None = None
-) -> None:
+) -> Sequence[str]:
     """Write the page, and each of its pictures as PNG and SVG into the folder ``pictures`` if there is one.
+
+    Returns:
+        Warnings about what failed while the page was made.
 
     Raises:
         InputError: the groups cannot be compared, or their files cannot be read.
@@ -33,3 +36,4 @@ def write_page(
         for number, picture in enumerate(page.pictures, 1):
             for ending in ("png", "svg"):
                 plots.save(picture.figure, pictures / f"{number:02}-{slug(picture.name)}.{ending}")
+    return page.warnings

@@ -33,6 +33,7 @@ def import_(
     check_folder("--to", to)
     from ercfw.data.exchange.importer import import_features
     from ercfw.registry.catalog import load_catalog
+    from ercfw.report.exchange import imported_row
     from ercfw.report.tables import plain_table
     from ercfw.system.terminal import Terminal
 
@@ -41,12 +42,13 @@ def import_(
     imported = import_features(load_catalog(), format_name, path, to, corpus, replace)
     for warning in imported.warnings:
         terminal.warning(warning)
+    rows = list(map(imported_row, imported.files))
     if as_json:
-        printed = {"corpus": imported.corpus, "files": imported.rows, "proof": imported.proof}
+        printed = {"corpus": imported.corpus, "files": rows, "proof": imported.proof}
         print(json.dumps(printed, ensure_ascii=False))
         return
     print(f"{imported.corpus}: {imported.proof}")
-    results_console().print(plain_table(imported.rows))
+    results_console().print(plain_table(rows))
 
 
 @data_app.command(epilog="ercfw data export multiemo_meld data.root=data/meld --format mmgcn --to out")
@@ -66,6 +68,7 @@ def export(
     check_folder("--to", to)
     from ercfw.data.exchange.exporter import export_features
     from ercfw.registry.catalog import load_catalog
+    from ercfw.report.exchange import exported_row
     from ercfw.report.tables import plain_table
     from ercfw.system.terminal import Terminal
 
@@ -74,13 +77,14 @@ def export(
     for warning in warnings:
         terminal.warning(warning)
     exported = export_features(load_catalog(), dataset, format_name, to, _slots(stream or []), without or [])
+    rows = list(map(exported_row, exported.streams))
     if as_json:
-        printed = {"files": [str(path) for path in exported.paths], "streams": exported.rows}
+        printed = {"files": [str(path) for path in exported.paths], "streams": rows}
         print(json.dumps(printed, ensure_ascii=False))
         return
     for path in exported.paths:
         print(path)
-    results_console().print(plain_table(exported.rows))
+    results_console().print(plain_table(rows))
 
 
 def _slots(words: list[str]) -> dict[str, str]:

@@ -22,6 +22,7 @@ def fetch(
     """Download the public files of a corpus, check each against its pinned hash, and import them."""
     from ercfw.data.exchange.fetch import fetch_corpus
     from ercfw.registry.catalog import load_catalog
+    from ercfw.report.exchange import imported_row
     from ercfw.report.tables import plain_table
     from ercfw.system.terminal import Terminal
 
@@ -31,4 +32,4 @@ def fetch(
     for warning in imported.warnings:
         terminal.warning(warning)
     print(f"{imported.corpus}: {imported.proof}")
-    results_console().print(plain_table(imported.rows))
+    results_console().print(plain_table(list(map(imported_row, imported.files))))

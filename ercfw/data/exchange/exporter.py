@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,16 +26,31 @@ PLACEHOLDER = np.zeros(1, np.float32)
 
 
 @dataclass(frozen=True)
+class ExportedStream:
+    """A stream that an export wrote.
+
+    Attributes:
+        slot: the name of the stream in the files.
+        modality: the modality that fills it; None if it is left out.
+        width: the width of its vectors.
+    """
+
+    slot: str
+    modality: str | None
+    width: int
+
+
+@dataclass(frozen=True)
 class ExportedFeatures:
     """The result of an export.
 
     Attributes:
         paths: the files.
-        rows: the modality and width of each slot, for a table.
+        streams: the streams in the files.
     """
 
     paths: tuple[Path, ...]
-    rows: tuple[Mapping[str, Any], ...]
+    streams: tuple[ExportedStream, ...]
 
 
 def export_features(
@@ -72,15 +86,15 @@ def export_features(
     values: dict[str, dict[Key, NDArray[np.generic]]] = {
         slot: {keys[c.id]: np.tile(PLACEHOLDER, (len(c), 1)) for c in conversations} for slot in without
     }
-    rows = [{"slot": slot, "modality": "-", "width": 1} for slot in without]
+    written = [ExportedStream(slot, None, 1) for slot in without]
     exported: dict[str, tuple[str, FeatureTable]] = {}
     for slot, (modality, table) in _tables(writer, dataset, streams, without).items():
         values[slot], chosen = _values(table, conversations, keys, slot)
         exported[slot] = modality, chosen
-        rows.append({"slot": slot, "modality": modality, "width": table.dim})
+        written.append(ExportedStream(slot, modality, table.dim))
     published = _published(dataset, corpus, splits, keys, values)
     paths = writer.write(published, folder)
-    return ExportedFeatures((*paths, write_manifest(folder, published, paths, exported)), tuple(rows))
+    return ExportedFeatures((*paths, write_manifest(folder, published, paths, exported)), tuple(written))
 
 
 def _published(

@@ -30,19 +30,36 @@ COLUMNS = ("conversation", "utterance", "speaker", "text", "label", "split")
 
 
 @dataclass(frozen=True)
+class ImportedFile:
+    """A file that an import wrote.
+
+    Attributes:
+        path: the file.
+        rows: the number of utterances.
+        width: the width of the vectors; None in a table of annotations.
+        absent: the number of utterances without a vector; None in a table of annotations.
+    """
+
+    path: Path
+    rows: int
+    width: int | None = None
+    absent: int | None = None
+
+
+@dataclass(frozen=True)
 class ImportedFeatures:
     """The result of an import.
 
     Attributes:
         corpus: the name of the dataset.
         proof: how many labels agree with those of the corpus, or why they prove nothing.
-        rows: the content of each file that was written, for a table.
+        files: the files that were written.
         warnings: warnings about the files.
     """
 
     corpus: str
     proof: str
-    rows: tuple[Mapping[str, Any], ...]
+    files: tuple[ImportedFile, ...]
     warnings: tuple[str, ...]
 
 
@@ -88,21 +105,20 @@ def import_features(
     stores = _stores(published, dataset, proof, manifest, provenance)
     paths = {to / f"{modality}.safetensors": store for modality, store in stores.items()}
     _check_free(paths, replace)
-    rows: list[Mapping[str, Any]] = []
+    files = []
     if table is not None:
         write_text(table, text)
         utterances = sum(len(labels) for labels in published.labels.values())
-        rows.append({"file": str(table), "rows": utterances, "width": "", "absent": ""})
-    rows += [_save(path, store, replace) for path, store in paths.items()]
-    return ImportedFeatures(name, f"labels: {agreement}", tuple(rows), (*changes, *notices, *proof.warnings))
+        files.append(ImportedFile(table, utterances))
+    files += [_save(path, store, replace) for path, store in paths.items()]
+    return ImportedFeatures(name, f"labels: {agreement}", tuple(files), (*changes, *notices, *proof.warnings))
 
 
-def _save(path: Path, store: FeatureTable, replace: bool) -> Mapping[str, Any]:
-    """Write a store unless the same values are there already; return its row of the result."""
+def _save(path: Path, store: FeatureTable, replace: bool) -> ImportedFile:
+    """Write a store unless the same values are there already."""
     if replace or not path.exists():
         store.save(path)
-    absent = int((~store.present).sum())
-    return {"file": str(path), "rows": len(store.ids), "width": store.dim, "absent": absent}
+    return ImportedFile(path, len(store.ids), store.dim, int((~store.present).sum()))
 
 
 def _annotated(catalog: Catalog, name: str, root: Path) -> tuple[Dataset, tuple[str, ...]]:

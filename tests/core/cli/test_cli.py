@@ -55,7 +55,7 @@ def test_json_prints_nothing_else_and_a_second_run_is_said_to_be_done(cli, tiny_
 
 def test_several_runs_get_a_summary(cli, tiny_recipe):
     ended = cli("run", tiny_recipe(), "--seeds", "4,9")
-    assert "mean and deviation over seeds" in ended.out
+    assert "mean and standard deviation over seeds" in ended.out
     assert " ± " in ended.out
     assert "seed-4/report.md" in ended.out
     assert "seed-9/report.md" in ended.out

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import ercfw
+from ercfw.report.agreement import agreement_record
 
 VARIANT = '[[variant]]\nname = "w/o audio"\nset = { data = { modalities = ["text"] } }\n'
 BITS = ("model.safetensors", "predictions.csv", "history.jsonl", "recipe.toml", "key.txt")
@@ -108,7 +109,7 @@ def test_a_comparison_is_that_of_the_command(cli, runs):
     assert [line.name for line in found.tables[0].lines] == [line["name"] for line in printed["tables"][0]["lines"]]
     for ours, theirs in zip(found.tables[0].lines, printed["tables"][0]["lines"], strict=True):
         assert [cell and cell.mean for cell in ours.cells] == [cell and cell["mean"] for cell in theirs["cells"]]
-    assert list(found.pairs) == printed["pairs"]
+    assert list(map(agreement_record, found.pairs)) == printed["pairs"]
     found.write("paper")
     assert sorted(path.name for path in Path("paper").iterdir()) == [
         "comparison.csv", "comparison.md", "comparison.tex", "utterances.csv",
