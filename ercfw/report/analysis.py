@@ -4,14 +4,13 @@ from collections.abc import Sequence
 
 from ercfw.contract.conversation import UNLABELLED
 from ercfw.report.blocks import Block, Grid, Paragraph, Section
+from ercfw.report.tables import SPLIT
 from ercfw.results.comparison.comparability import answered_targets
 from ercfw.results.comparison.confusable_classes import minority_classes, similar_pairs
 from ercfw.results.comparison.confusion_counts import Array, class_f1
 from ercfw.results.comparison.slices import find_slices
 from ercfw.results.finished_run import Group
 from ercfw.results.points import points_over_seeds
-
-SPLIT = "test"
 
 
 def analysis(groups: Sequence[Group]) -> list[Section]:

@@ -16,7 +16,7 @@ from ercfw.report.conversation_browser import browser_data
 from ercfw.report.html import Page
 from ercfw.report.pictures import class_scores, confusions, drawn, other_pictures
 from ercfw.report.result_tables import as_section
-from ercfw.report.tables import headline
+from ercfw.report.tables import SPLIT, headline
 from ercfw.results.comparison.agreement import pair_agreements
 from ercfw.results.comparison.comparability import targets_of
 from ercfw.results.comparison.compare import comparable_tables
@@ -26,7 +26,6 @@ from ercfw.results.points import points
 from ercfw.system.flatten import flatten
 from ercfw.system.progress import Progress
 
-SPLIT = "test"
 MOST_PAIRS = 30
 """Maximum number of pairs of variants whose agreement a report shows."""
 

@@ -9,11 +9,11 @@ from ercfw.contract.conversation import UNLABELLED
 from ercfw.report import plots
 from ercfw.report.blocks import Picture
 from ercfw.report.plots.confusion import MOST_CLASSES
+from ercfw.report.tables import SPLIT
 from ercfw.results import embeddings_file as embeddings
 from ercfw.results.finished_run import FinishedRun, Group
 from ercfw.system.progress import Progress
 
-SPLIT = "test"
 MOST_CELLS = 1500
 """Maximum number of cells of all confusion matrices of a page; each cell takes about 250 characters."""
 Drawing = tuple[str, str, Callable[[], Figure]]

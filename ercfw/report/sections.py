@@ -8,11 +8,10 @@ from ercfw.report.analysis import analysis
 from ercfw.report.blocks import Block, Bullets, Code, Grid, Paragraph, PictureFile, Section
 from ercfw.report.tables import class_rows, score_rows
 from ercfw.results.comparison.calibration import calibrate
+from ercfw.results.comparison.result_table import MEGABYTE
 from ercfw.results.finished_run import FinishedRun, Group
 from ercfw.results.metrics_file import read_environment
 from ercfw.results.points import MISSING, points
-
-MEGABYTE = 1e6
 
 
 def run_sections(run: FinishedRun, pictures: Sequence[str]) -> list[Section]:

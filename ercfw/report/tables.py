@@ -10,6 +10,8 @@ from rich.text import Text
 from ercfw.errors import shown
 from ercfw.results.points import points, points_over_seeds
 
+SPLIT = "test"
+"""The split that the pages of reports are about."""
 ScoreRow = tuple[str, list[str]]
 """The name of a score, and one cell per split."""
 ScoreName = tuple[str, ...]
