@@ -1,4 +1,4 @@
-"""How often are two sets of seeds of one recipe told apart? As there is nothing to tell, rarely it should be.
+"""How often do two sets of seeds of one recipe differ significantly? Rarely, if the test is right.
 
     ercfw run mosi --variant "linear classifier" --seeds 100 --out many
     python benchmarks/no_difference.py many/mosi/linear-classifier --seeds 5
@@ -32,7 +32,7 @@ def main() -> None:
     print(f"{len(counts)} runs, {len(pairs)} pairs of {said.seeds} seeds against {said.seeds} others, {said.score}:")
     print(f"  p below .05              {sum(each.p < 0.05 for each in found)}")
     print(f"  the interval leaves 0 out {sum(not each.low <= 0 <= each.high for each in found)}")
-    print(f"  both, so told apart      {sum(each.is_told_apart for each in found)}")
+    print(f"  both, so significant     {sum(each.is_significant for each in found)}")
     widest = max(abs(each.value) for each in found)
     print(f"  the largest difference   {100 * widest:.2f} points")
 

@@ -25,16 +25,16 @@ def ensemble(
     if RunFiles(out).metrics.exists() and not force:
         raise InputError.at(f"--out {out}", "holds a run already", "--force overwrites it")
     check_folder("--out", out)
-    from ercfw.experiment.ensemble import write_ensemble
     from ercfw.report.tables import plain_table
+    from ercfw.results.comparison.ensemble_folder import write_ensemble
     from ercfw.results.finished_run import find_groups
 
     members = [run for group in find_groups(runs) for run in group.runs]
-    made = write_ensemble(members, out, fitted=not equal)
+    combined = write_ensemble(members, out, fitted=not equal)
     if as_json:
-        print(json.dumps(made.metrics.as_json(), ensure_ascii=False))
+        print(json.dumps(combined.metrics.as_json(), ensure_ascii=False))
         return
     console = results_console()
-    console.print(plain_table(made.rows))
-    for line in [*made.metrics.stamps, *made.metrics.notes, f"written to {out}"]:
+    console.print(plain_table(combined.rows))
+    for line in [*combined.metrics.stamps, *combined.metrics.notes, f"written to {out}"]:
         console.print(line, highlight=False, markup=False)

@@ -1,4 +1,4 @@
-"""What feature files of other projects hold, whatever their layout."""
+"""What feature files of other projects hold, whatever their format."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class Published:
         labels: U classes of each conversation, likewise.
         sentences: U texts of each conversation, likewise.
         streams: of a modality the values ``[U, D]`` of each conversation.
-        rows: of a modality the values ``[rows, D]`` of each split in the order of the annotations, for layouts that
+        rows: of a modality the values ``[rows, D]`` of each split in the order of the annotations, for formats that
             name no conversation.
         sentiments: as ``labels``, of the target ``sentiment``.
     """

@@ -12,7 +12,6 @@ from ercfw.contract.stamps import SIMULATED
 from ercfw.contract.stored_streams import StoredStreams, presence
 from ercfw.contract.stream_summary import StreamSummary
 from ercfw.data.cross_fit import without_part
-from ercfw.data.extraction.extract import Progress
 from ercfw.data.leakage import check_fitted
 from ercfw.data.missing_modalities import keep_mask_of_splits, mask_stored, mask_stream
 from ercfw.data.modality_sources import StreamSource, find_source
@@ -23,6 +22,7 @@ from ercfw.recipe.schema import Missing, Part, Recipe
 from ercfw.registry.catalog import Catalog
 from ercfw.registry.make import make_part
 from ercfw.system.gc_pause import collector_paused
+from ercfw.system.progress import Progress
 
 
 @dataclass(frozen=True)

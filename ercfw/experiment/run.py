@@ -16,7 +16,6 @@ from ercfw.data.train_statistics import make_data_info
 from ercfw.errors import InputError
 from ercfw.experiment.outputs import collect_metrics, write_outputs
 from ercfw.experiment.plan import Job
-from ercfw.experiment.split_predictions import initial_weights, predict_splits
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 from ercfw.recipe.queries import selected_metric
@@ -36,6 +35,7 @@ from ercfw.training.loop import fit, locate_failure
 from ercfw.training.protocol import CHOSEN_ON, SCORED, STAMPS, watched_splits
 from ercfw.training.resume import resume
 from ercfw.training.seeds import seed_everything
+from ercfw.training.split_predictions import initial_weights, predict_splits
 from ercfw.training.state import Callbacks, Plan, Training, start
 from ercfw.training.trackers import Log, check_trackers, tracking
 
@@ -81,7 +81,7 @@ class Run:
             training = self._train(training, plan, bars, log)
         training.losses.load_state_dict(training.best_losses)
         with locate_failure("scoring the best epoch"):
-            untrained = initial_weights(self.job, self.seed, plan.info)
+            untrained = initial_weights(self.recipe, self.job.catalog, self.seed, plan.info)
             answers = predict_splits(training, plan, self.data.splits, SCORED[self.protocol], untrained, self._note)
         predictions = answers["best"]
         metrics = collect_metrics(

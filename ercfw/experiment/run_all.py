@@ -28,10 +28,10 @@ from ercfw.system.terminal import Terminal
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where runs are written, and what happens to runs that are there.
+    """Where runs are written, and what happens to runs that are already there.
 
     Attributes:
-        out: the folder of all recipes' runs.
+        out: the folder of all runs.
         resume: whether stopped runs continue.
         force: whether finished and stopped runs start anew.
     """
@@ -105,7 +105,7 @@ def _run(
     except RunError as error:
         named = str(error).startswith(f"{folder.path}")
         raise error if named else RunError(f"{folder.path}: {error}") from error
-    accelerator.free_memory()  # it keeps every network that it has prepared
+    accelerator.free_memory()  # the accelerator keeps every network that it has prepared
     return finished
 
 
@@ -132,7 +132,7 @@ def make_accelerator(recipes: Sequence[Recipe]) -> Accelerator:
 
 
 def load(job: Job, dataset: Dataset, warnings: Sequence[str], terminal: Terminal) -> Data:
-    """Load a job's data; ``warnings`` are those that reading the dataset gave."""
+    """Load the data of a job, and put the warnings of its dataset before those of loading."""
     with terminal.progress() as bars:
         data = load_data(job.recipe, job.catalog, dataset, bars.or_lines, default_processes())
         if job.recipe.teacher is not None:

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
@@ -16,6 +17,27 @@ from ercfw.system.files import replacing
 HALF = 0.5
 
 
+@dataclass(frozen=True)
+class PairAgreement:
+    """Numbers of labelled utterances that two groups predict correctly.
+
+    Attributes:
+        first: the name of one group.
+        second: the name of the other group.
+        both: utterances that both predict correctly.
+        only_first: utterances that only the first predicts correctly.
+        only_second: utterances that only the second predicts correctly.
+        neither: utterances that neither predicts correctly.
+    """
+
+    first: str
+    second: str
+    both: int
+    only_first: int
+    only_second: int
+    neither: int
+
+
 def share_right(group: Group, split: str, target: str) -> NDArray[np.float64]:
     """Return for each labelled utterance the share of seeds that predict it correctly: ``[N]``."""
     answers = [run.answers(split, target) for run in group.runs]
@@ -24,19 +46,22 @@ def share_right(group: Group, split: str, target: str) -> NDArray[np.float64]:
     return shares
 
 
-def pair_counts(groups: Sequence[Group], split: str, target: str) -> list[dict[str, str | int]]:
-    """Return one row per pair: utterances that both, one or neither predicts correctly with most of its seeds."""
-    right = {group.name: share_right(group, split, target) > HALF for group in groups}
+def pair_agreements(groups: Sequence[Group], split: str, target: str) -> list[PairAgreement]:
+    """Return the agreement of each pair of groups on the labelled utterances of a split.
+
+    A group predicts an utterance correctly if more than half of its seeds do.
+    """
+    correct = {group.name: share_right(group, split, target) > HALF for group in groups}  # [N] each
     return [
-        {
-            "one": one,
-            "other": other,
-            "both right": int((right[one] & right[other]).sum()),
-            "only one": int((right[one] & ~right[other]).sum()),
-            "only the other": int((~right[one] & right[other]).sum()),
-            "neither": int((~right[one] & ~right[other]).sum()),
-        }
-        for one, other in combinations(right, 2)
+        PairAgreement(
+            first=a,
+            second=b,
+            both=int((correct[a] & correct[b]).sum()),
+            only_first=int((correct[a] & ~correct[b]).sum()),
+            only_second=int((~correct[a] & correct[b]).sum()),
+            neither=int((~correct[a] & ~correct[b]).sum()),
+        )
+        for a, b in combinations(correct, 2)
     ]
 
 

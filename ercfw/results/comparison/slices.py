@@ -66,11 +66,11 @@ def _ways(run: FinishedRun, split: str, answers: TargetPredictions) -> dict[str,
     rows = run.of_split(split).rows()
     place, length = _places([row["conversation"] for row in rows])
     return {
-        "emotion against the speaker's own last": _shifts(
+        "emotion shift from the speaker's previous utterance": _shifts(
             answers.labels, [(r["conversation"], r["speaker"]) for r in rows]
         ),
-        "emotion against the utterance before": _shifts(answers.labels, [(r["conversation"],) for r in rows]),
-        "place in the conversation": _binned(place, PLACES, "11th and later"),
+        "emotion shift from the previous utterance": _shifts(answers.labels, [(r["conversation"],) for r in rows]),
+        "position in the conversation": _binned(place, PLACES, "11th and later"),
         "length of the conversation": _binned(length, LENGTHS, "more than 20"),
         "speaker": _named(rows, "new_speaker", {"yes": "not in train", "no": "also in train"}.get),
         "modalities": _named(rows, "lacks", _without),
@@ -79,17 +79,17 @@ def _ways(run: FinishedRun, split: str, answers: TargetPredictions) -> dict[str,
 
 
 def _without(lacks: str) -> str:
-    return f"without {lacks.replace(' ', ', ')}" if lacks else "all there"
+    return f"without {lacks.replace(' ', ', ')}" if lacks else "all present"
 
 
 def _shifts(labels: NDArray[np.int64], keys: Sequence[tuple[str, ...]]) -> Names:
-    """Return "stays" or "shifts" against the previous utterance with the same key; "" if a label is missing."""
+    """Return "shift" or "no shift" from the previous utterance with the same key; "" if a label is missing."""
     last: dict[tuple[str, ...], int] = {}
     names = []
     for key, label in zip(keys, labels.tolist(), strict=True):
         before = last.get(key, UNLABELLED)
         known = UNLABELLED not in (before, label)
-        names.append(("stays" if before == label else "shifts") if known else "")
+        names.append(("no shift" if before == label else "shift") if known else "")
         last[key] = label
     return np.array(names, dtype=np.str_)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import ercfw
+from ercfw.report.agreement import agreement_record
 
 VARIANT = '[[variant]]\nname = "w/o audio"\nset = { data = { modalities = ["text"] } }\n'
 BITS = ("model.safetensors", "predictions.csv", "history.jsonl", "recipe.toml", "key.txt")
@@ -89,7 +90,7 @@ def test_finished_runs_are_returned_and_not_run_again(tiny_recipe):
         (lambda recipe: ercfw.run(recipe, seeds=2023), r"seeds: 2023 would be 2023 runs .\[2023\]"),
         (lambda recipe: ercfw.run(recipe, resume=True, force=True), "resume and force: one continues"),
         (lambda recipe: ercfw.run(recipe, out=recipe), "out .*: .* is no folder that can be written to"),
-        (lambda recipe: ercfw.compare(), "runs: none is given"),
+        (lambda recipe: ercfw.compare(), "runs: is empty"),
         (lambda recipe: ercfw.compare([1]), r"runs: should be a finished run or a folder, not list .compare\(\*runs\)"),
         (lambda recipe: ercfw.compare("a", "b", split="train"), "split: there is no split 'train'"),
         (lambda recipe: ercfw.write_report("nowhere"), "nowhere: is no folder"),
@@ -108,7 +109,7 @@ def test_a_comparison_is_that_of_the_command(cli, runs):
     assert [line.name for line in found.tables[0].lines] == [line["name"] for line in printed["tables"][0]["lines"]]
     for ours, theirs in zip(found.tables[0].lines, printed["tables"][0]["lines"], strict=True):
         assert [cell and cell.mean for cell in ours.cells] == [cell and cell["mean"] for cell in theirs["cells"]]
-    assert list(found.pairs) == printed["pairs"]
+    assert list(map(agreement_record, found.pairs)) == printed["pairs"]
     found.write("paper")
     assert sorted(path.name for path in Path("paper").iterdir()) == [
         "comparison.csv", "comparison.md", "comparison.tex", "utterances.csv",

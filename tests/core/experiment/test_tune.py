@@ -108,7 +108,7 @@ def test_trials_that_all_fail_end_the_search(cli, tiny_recipe):
     nan = TUNE.replace("low = 1e-4, high = 1e-1", "low = 1e37, high = 1e38")
     ended = cli("tune", tiny_recipe(nan), "train.clip=1e38")
     assert ended.code == 1
-    assert "three trials failed, and none came to an end" in ended.errors[-1]
+    assert "three trials failed, and none has finished" in ended.errors[-1]
 
 
 @pytest.mark.slow

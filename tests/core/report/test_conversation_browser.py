@@ -100,7 +100,7 @@ def test_too_much_attention_is_thinned_and_said(groups, opened, monkeypatch):
     whole = sum(map(len, browser_data(groups, opened)["attention"]["conversations"].values()))
     monkeypatch.setattr(browser, "MOST_ATTENTION", whole - 1)
     mean = browser_data(groups, opened)["attention"]
-    assert (mean["heads"], mean["note"]) == ([1, 1, 1, 1], "heads are averaged")
+    assert (mean["heads"], mean["note"]) == ([1, 1, 1, 1], "mean over heads")
     monkeypatch.setattr(browser, "MOST_ATTENTION", sum(map(len, mean["conversations"].values())) - 1)
     last = browser_data(groups, opened)["attention"]
     assert last["maps"] == ["layer 2, text → audio", "layer 2, audio → text"]
@@ -148,5 +148,5 @@ def test_what_groups_do_not_share_is_left_out(left_run):
 
 def test_data_with_other_utterances_is_not_shown_as_if_it_were_the_run_s(groups, opened):
     fewer = replace(opened, splits={**opened.splits, "test": opened.splits["test"][1:]})
-    with pytest.raises(InputError, match="was scored on other utterances of test"):
+    with pytest.raises(InputError, match="its data now has other utterances of test"):
         browser_data(groups, fewer)

@@ -79,7 +79,7 @@ def test_terminal_report_and_json_agree(cli, tiny_recipe, tmp_path, split):
     lines = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in report.splitlines() if line.startswith("|")
     ]
-    in_report = {line[0]: line[1:] for line in lines[: lines.index(["table", "use", "settings"])]}
+    in_report = {line[0]: line[1:] for line in lines[: lines.index(["recipe table", "component", "settings"])]}
     for name, value in expected.items():
         assert in_terminal[name][place] == in_report[name][place] == f"{100 * value:.2f}"
     for name, value in scores["f1"].items():

@@ -1,4 +1,4 @@
-"""Files in each layout, made as other projects make them, come in unchanged."""
+"""Files in each format, made as other projects make them, come in unchanged."""
 
 import csv
 import json
@@ -34,8 +34,8 @@ def check(root, modality, content, values):
     assert table.fitted_on == "unknown"
 
 
-def read_back(content, layout, path, root, cli):
-    result = cli("data", "import", layout, path, "--to", root)
+def read_back(content, format_name, path, root, cli):
+    result = cli("data", "import", format_name, path, "--to", root)
     assert result.code == 0, result
     return result
 
@@ -49,9 +49,9 @@ def test_mmgcn_of_meld(meld, dump, cli, tmp_path, protocol):
     assert "labels: 18 of 18 agree" in result.out
     for modality, values in zip(("text", "audio", "visual"), streams, strict=True):
         check(root, modality, content, values)
-    made_by = stored(root, "text").made_by
-    assert made_by["layout"] == "mmgcn"
-    assert list(made_by["files"]) == ["MELD_features_raw1.pkl"]
+    provenance = stored(root, "text").made_by
+    assert provenance["layout"] == "mmgcn"  # the key of older versions: the same files make the same store
+    assert list(provenance["files"]) == ["MELD_features_raw1.pkl"]
 
 
 @pytest.mark.parametrize("corpus", ["meld", "iemocap"])
