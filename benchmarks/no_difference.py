@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--score", choices=list(WHOLE), default="weighted-f1")
     said = parser.parse_args()
     (group,) = find_groups([said.runs])
-    target = group.first.metrics["select"].partition(".")[0]
+    target = group.first.metrics.select.partition(".")[0]
     counts = group.counts("test", target)  # [S, K, C, C]
     order = np.random.default_rng(0).permutation(len(counts))
     sets = [counts[order[start : start + said.seeds]] for start in range(0, len(order) - said.seeds + 1, said.seeds)]

@@ -16,8 +16,7 @@ from ercfw.results.comparison.compare import comparable_tables
 from ercfw.results.comparison.fold_pooling import pool
 from ercfw.results.comparison.reported_scores import find_quoted
 from ercfw.results.comparison.result_table import ResultTable
-from ercfw.results.finished_run import FinishedRun, Group
-from ercfw.results.metrics_file import read_metrics
+from ercfw.results.finished_run import FinishedRun, Group, open_run
 from ercfw.results.run_folder import open_folder
 from ercfw.system.terminal import Terminal
 
@@ -116,7 +115,7 @@ def _tables(
     for failure in broken:
         terminal.warning(failure)
     notes = [f"Failed, and not in the table: {', '.join(failures)}."] if failures else []
-    split = "test" if "test" in groups[0].first.metrics["scores"] else "dev"
+    split = "test" if "test" in groups[0].first.metrics.scores else "dev"
     tables = comparable_tables(groups, split, quoted)
     return [replace(table, notes=[*notes, *table.notes]) for table in tables]
 
@@ -129,6 +128,6 @@ def _groups(tasks: Sequence[Task], catalog: Catalog) -> list[Group]:
     by_variant: dict[str, list[FinishedRun]] = {}
     for (variant, _), folds in by_run.items():
         if all(task.folder.is_done for task in folds):
-            runs = [FinishedRun(task.folder.path, read_metrics(task.folder.path)) for task in folds]
+            runs = [open_run(task.folder.path) for task in folds]
             by_variant.setdefault(variant, []).append(runs[0] if len(runs) == 1 else pool(runs, catalog))
     return [Group(variant, tuple(runs)) for variant, runs in by_variant.items()]

@@ -14,6 +14,7 @@ from ercfw.experiment.request import RunRequest
 from ercfw.experiment.run_all import announce_data, load
 from ercfw.recipe.schema import RunSettings
 from ercfw.results.run_folder import RunFolder
+from ercfw.results.run_metrics import read_metrics
 from ercfw.system.files import write_text
 from ercfw.system.terminal import Terminal
 
@@ -52,7 +53,7 @@ class Task:
     @property
     def epochs_done(self) -> int:
         """The number of epochs in its history."""
-        path = self.folder.path / "history.jsonl"
+        path = self.folder.files.history
         return path.read_bytes().count(b"\n") if path.is_file() else 0
 
 
@@ -130,9 +131,8 @@ def _failure(task: Task, future: "Future[Ended]") -> str | None:
 
 
 def _score(task: Task) -> str:
-    metrics = task.folder.metrics()
-    target, _, metric = metrics["select"].partition(".")
-    chosen_on = metrics["chosen_on"]
-    value = metrics["scores"].get(chosen_on, {}).get(target, {}).get(metric)
-    score = f"{metrics['select']} on {chosen_on} {100 * value:.2f}, " if isinstance(value, float) else ""
-    return f"{score}{metrics['seconds']:.0f} s"
+    metrics = read_metrics(task.folder.path)
+    target, _, metric = metrics.select.partition(".")
+    value = metrics.score(metrics.chosen_on, target, metric)
+    score = f"{metrics.select} on {metrics.chosen_on} {100 * value:.2f}, " if value is not None else ""
+    return f"{score}{metrics.seconds:.0f} s"

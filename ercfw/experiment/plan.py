@@ -15,6 +15,7 @@ from ercfw.recipe.schema import Recipe, parse_recipe
 from ercfw.recipe.toml import Tables
 from ercfw.registry.catalog import Catalog, load_catalog, plugin_files
 from ercfw.registry.resolve import check_parts, resolved_tables
+from ercfw.results.run_files import RunFiles
 from ercfw.system.files import is_file, sha256
 
 HARMLESS = ("on_out_of_memory", "save_seconds")
@@ -68,7 +69,7 @@ class Job:
         train = {key: value for key, value in self.tables["train"].items() if key not in HARMLESS}
         files = [sha256(path) for path in self.plugin_files]
         for run in (self.recipe.train.init_from, self.recipe.teacher.run if self.recipe.teacher is not None else None):
-            weights = Path(run) / "model.safetensors" if run is not None else None
+            weights = RunFiles(Path(run)).model if run is not None else None
             files += [sha256(weights)] if weights is not None and is_file(weights) else []
         text = json.dumps([{**self.tables, "train": train}, files], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()

@@ -51,7 +51,7 @@ def reproduce(run: FinishedRun, out: Path, terminal: Terminal, allow_plugin_file
     path = run.folder / "environment.json"
     before = _environment(path)
     source = read_toml(run.folder / "recipe.toml")
-    selection = Selection(seeds=[int(run.metrics["seed"])], allow_plugin_files=allow_plugin_files)
+    selection = Selection(seeds=[int(run.metrics.seed)], allow_plugin_files=allow_plugin_files)
     (job,) = plan_jobs(source, selection)
     dataset, _ = read_dataset(job.recipe.data, job.catalog)
     if changed := RunFolder(run.folder, "").data_changed(dataset.provenance):
@@ -63,7 +63,7 @@ def reproduce(run: FinishedRun, out: Path, terminal: Terminal, allow_plugin_file
     return Reproduced(
         again.folder,
         _differences(before, _environment(again.folder / "environment.json")),
-        _farthest(run.metrics["scores"], again.metrics["scores"]),
+        _farthest(run.metrics.scores, again.metrics.scores),
         _renamed(run, again),
     )
 
@@ -97,7 +97,7 @@ def _farthest(before: Any, after: Any) -> float:
 
 def _renamed(before: FinishedRun, after: FinishedRun) -> tuple[int, int]:
     changed = total = 0
-    for split, targets in before.metrics["scores"].items():
+    for split, targets in before.metrics.scores.items():
         for target in targets:
             then, now = before.answers(split, target), after.answers(split, target)
             if then.ids != now.ids:

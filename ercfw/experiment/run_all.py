@@ -20,7 +20,7 @@ from ercfw.experiment.plan import Job
 from ercfw.experiment.run import Run
 from ercfw.predict.teacher import with_teacher
 from ercfw.recipe.schema import Recipe
-from ercfw.results.finished_run import FinishedRun
+from ercfw.results.finished_run import FinishedRun, open_run
 from ercfw.results.run_folder import RunFolder, open_folder
 from ercfw.system.process_setup import deterministic
 from ercfw.system.terminal import Terminal
@@ -66,7 +66,7 @@ def _run_on_same_data(
             folder = open_folder(options.out, job.name, job.variant, job.key, seed)
             if _is_done(folder, accelerator, dataset, options):
                 terminal.info(f"{folder.path}: done before; --force runs it again")
-                finished.append(FinishedRun(folder.path, folder.metrics()))
+                finished.append(open_run(folder.path))
                 continue
             with folder.reserved() if accelerator.is_main_process else nullcontext():
                 folder.check_unfinished(options.resume, options.force)

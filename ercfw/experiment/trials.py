@@ -18,6 +18,7 @@ from ercfw.experiment.run_all import announce_data, load, make_accelerator
 from ercfw.experiment.search import Search
 from ercfw.recipe.search_space import Choices, Range
 from ercfw.results.run_folder import RunFolder
+from ercfw.results.scoring import selected
 from ercfw.system.process_setup import deterministic
 from ercfw.system.terminal import Terminal
 
@@ -128,9 +129,8 @@ def _make_objective(search: Search, accelerator: Accelerator, terminal: Terminal
                 accelerator.free_memory()
                 for name in HEAVY:
                     (folder.path / name).unlink(missing_ok=True)
-        trial.set_user_attr("stamps", metrics["stamps"])
-        target, _, metric = metrics["select"].partition(".")
-        return float(metrics["scores"]["dev"][target][metric])
+        trial.set_user_attr("stamps", metrics.stamps)
+        return selected(metrics.scores["dev"], metrics.select)
 
     return objective
 

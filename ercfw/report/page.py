@@ -24,6 +24,7 @@ from ercfw.results.comparison.compare import comparable_tables
 from ercfw.results.comparison.reported_scores import find_quoted
 from ercfw.results.finished_run import Group
 from ercfw.results.points import points
+from ercfw.results.run_metrics import RunMetrics
 from ercfw.system.flatten import flatten
 
 SPLIT = "test"
@@ -50,7 +51,7 @@ def make_page(groups: Sequence[Group], progress: Progress, allow_plugin_files: b
 def _page_of_run(group: Group, progress: Progress, allow_plugin_files: bool) -> Page:
     run = group.first
     browser, note = _browser(group, progress, allow_plugin_files)
-    notes = [*run.metrics.get("warnings", ()), *run.metrics["notes"], *([note] if note else [])]
+    notes = [*run.metrics.warnings, *run.metrics.notes, *([note] if note else [])]
     top = [
         Section("Scores", sections.scores(run)),
         Section("Warnings and notes", [Bullets(notes)] if notes else []),
@@ -66,9 +67,9 @@ def _page_of_run(group: Group, progress: Progress, allow_plugin_files: bool) -> 
     ]
     metrics = run.metrics
     return Page(
-        headline({**metrics, "stamps": []}),
-        f"{metrics['data']['source']}; epoch selected on {metrics['chosen_on']} by {metrics['select']}",
-        metrics["stamps"],
+        headline(metrics.model_copy(update={"stamps": []})),
+        f"{metrics.data.source}; epoch selected on {metrics.chosen_on} by {metrics.select}",
+        metrics.stamps,
         list(_cards(metrics)),
         _filled(top),
         browser,
@@ -95,12 +96,12 @@ def _page_of_groups(groups: Sequence[Group], progress: Progress) -> Page:
         Section("Data", sections.data(first)),
         Section("Environment", sections.environment(groups[0].first)),
     ]
-    stamps = dict.fromkeys(stamp for each in metrics for stamp in each["stamps"])
+    stamps = dict.fromkeys(stamp for each in metrics for stamp in each.stamps)
     names = f"{len(groups)} variants" if len(groups) > 1 else groups[0].name
     count = f"{names}, {len(metrics)} {'runs' if len(groups) > 1 else 'seeds'}"
     return Page(
-        first["title"],
-        f"{count}; protocol {first['protocol']}; {first['data']['source']}",
+        first.title,
+        f"{count}; protocol {first.protocol}; {first.data.source}",
         tuple(stamps),
         (),
         _filled(top),
@@ -114,7 +115,7 @@ def _notes(groups: Sequence[Group], warnings: Sequence[str]) -> list[Bullets]:
     """Return the warnings of the page, then the notes on the runs; notes on only some variants name them."""
     variants: dict[str, list[str]] = {}
     for group in groups:
-        for note in dict.fromkeys(n for r in group.runs for n in (*r.metrics.get("warnings", ()), *r.metrics["notes"])):
+        for note in dict.fromkeys(n for r in group.runs for n in (*r.metrics.warnings, *r.metrics.notes)):
             variants.setdefault(note, []).append(group.name)
     lines = [note if len(names) == len(groups) else f"{', '.join(names)}: {note}" for note, names in variants.items()]
     return [Bullets([*warnings, *lines])] if warnings or lines else []
@@ -129,13 +130,13 @@ def _browser(group: Group, progress: Progress, allow_plugin_files: bool) -> tupl
         return browser_data([group], None), note
 
 
-def _cards(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _cards(metrics: RunMetrics) -> Iterator[tuple[str, str, str]]:
     """Yield the single-number scores of test, each with that of dev as a note."""
-    for target, of_target in metrics["scores"].get(SPLIT, {}).items():
-        for name, value in sorted(of_target.items(), key=lambda item: f"{target}.{item[0]}" != metrics["select"]):
+    for target, of_target in metrics.scores.get(SPLIT, {}).items():
+        for name, value in sorted(of_target.items(), key=lambda item: f"{target}.{item[0]}" != metrics.select):
             if isinstance(value, float):
-                dev = metrics["scores"].get("dev", {}).get(target, {}).get(name)
-                yield f"{name}, {SPLIT}", points(value), f"dev {points(dev)}" if isinstance(dev, float) else ""
+                dev = metrics.score("dev", target, name)
+                yield f"{name}, {SPLIT}", points(value), f"dev {points(dev)}" if dev is not None else ""
 
 
 def _agreement(groups: Sequence[Group], target: str) -> list[Paragraph | Grid]:
@@ -155,7 +156,7 @@ def _differences(groups: Sequence[Group]) -> Grid:
     settings = {
         group.name: dict(flatten(group.first.recipe, "."))
         for group in groups
-        if (group.first.folder / "recipe.toml").is_file()  # an ensemble has none
+        if group.first.files.recipe.is_file()  # an ensemble has none
     }
     keys = dict.fromkeys(key for of_variant in settings.values() for key in of_variant if key != "seeds")
     rows = [[key, *(str(of_variant.get(key, "")) for of_variant in settings.values())] for key in keys]

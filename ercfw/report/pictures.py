@@ -10,7 +10,6 @@ from ercfw.data.extraction.extract import Progress
 from ercfw.report import plots
 from ercfw.report.blocks import Picture
 from ercfw.report.plots.confusion import MOST_CLASSES
-from ercfw.results import embeddings_file as embeddings
 from ercfw.results.finished_run import FinishedRun, Group
 
 SPLIT = "test"
@@ -57,7 +56,7 @@ def confusions(groups: Sequence[Group]) -> Iterator[Drawing]:
             if room < cells and group is not groups[0]:
                 return
             room -= cells
-            seed = run.metrics["seed"]
+            seed = run.metrics.seed
             description = (
                 f"Confusion matrix of {target}, {SPLIT}: {group.name}, seed {seed}. "
                 "The section Conversations has the numbers."
@@ -68,7 +67,7 @@ def confusions(groups: Sequence[Group]) -> Iterator[Drawing]:
 def class_scores(groups: Sequence[Group], targets: Sequence[str]) -> Iterator[Drawing]:
     """Yield one picture per target: the F1 per class of all groups."""
     runs = [run for group in groups for run in group.runs]
-    for target in targets if all(SPLIT in run.metrics["scores"] for run in runs) else ():
+    for target in targets if all(SPLIT in run.metrics.scores for run in runs) else ():
         description = f"F1 of each class of {target}, {SPLIT}. The table of scores has the numbers."
         yield f"class_f1_{target}", description, partial(plots.class_f1, runs, SPLIT, target)
 
@@ -85,7 +84,7 @@ def other_pictures(run: FinishedRun) -> Iterator[Drawing]:
         yield f"class_distribution_{target}", description, partial(plots.class_distribution, run, target)
         description = f"Calibration of {target}, {SPLIT}: accuracy by confidence."
         yield f"calibration_{target}", description, partial(plots.calibration, run, SPLIT, target)
-        if (run.folder / embeddings.NAME).is_file():
+        if run.files.embeddings.is_file():
             description = (
                 f"Embeddings of {SPLIT} by t-SNE, before training and at the best epoch, by class of {target}."
             )

@@ -8,9 +8,10 @@ from ercfw.report.analysis import analysis
 from ercfw.report.blocks import Block, Bullets, Code, Grid, Paragraph, PictureFile, Section
 from ercfw.report.tables import class_rows, score_rows
 from ercfw.results.comparison.calibration import calibrate
+from ercfw.results.environment import read_environment
 from ercfw.results.finished_run import FinishedRun, Group
-from ercfw.results.metrics_file import read_environment
 from ercfw.results.points import MISSING, points
+from ercfw.results.run_metrics import RunMetrics
 
 MEGABYTE = 1e6
 
@@ -23,11 +24,11 @@ def run_sections(run: FinishedRun, pictures: Sequence[str]) -> list[Section]:
         pictures: the names of the picture files of the run.
     """
     metrics = run.metrics
-    notes = [*metrics.get("warnings", ()), *metrics["notes"]]
+    notes = [*metrics.warnings, *metrics.notes]
     sections = [
         Section("Scores", scores(run)),
         Section("Warnings and notes", [Bullets(notes)] if notes else []),
-        *analysis([Group(str(metrics["variant"]), (run,))]),
+        *analysis([Group(str(metrics.variant), (run,))]),
         Section("Figures", list(map(PictureFile, pictures))),
         Section("Configuration", settings(run)),
         Section("Data", data(metrics)),
@@ -41,14 +42,13 @@ def scores(run: FinishedRun) -> list[Block]:
     """Return how the epoch was selected, all scores of each split, and the scores per class."""
     metrics = run.metrics
     selected = (
-        f"Epoch {metrics['best_epoch']} of {metrics['epochs']}, selected on {metrics['chosen_on']} by "
-        f"{metrics['select']}. "
-        if "best_epoch" in metrics
+        f"Epoch {metrics.best_epoch} of {metrics.epochs}, selected on {metrics.chosen_on} by {metrics.select}. "
+        if metrics.best_epoch is not None
         else ""
     )
     summary = (
-        f"{selected}{metrics['parameters']:,} parameters; run time {metrics['seconds']:.0f} s; "
-        f"peak memory {metrics.get('peak_memory', 0) / MEGABYTE:.0f} MB. Scores are in points (0 to 100)."
+        f"{selected}{metrics.parameters:,} parameters; run time {metrics.seconds:.0f} s; "
+        f"peak memory {metrics.peak_memory / MEGABYTE:.0f} MB. Scores are in points (0 to 100)."
     )
     splits, rows = score_rows(metrics)
     calibration = [[f"{target}: calibration error (ECE)", *_errors(run, splits, target)] for target in run.targets]
@@ -83,8 +83,8 @@ def _errors(run: FinishedRun, splits: Sequence[str], target: str) -> list[str]:
 
 def settings(run: FinishedRun) -> list[Block]:
     """Return the parts of the recipe, one row per table; of an ensemble, return its members."""
-    if not (run.folder / "recipe.toml").is_file():
-        return [Bullets([f"Member of the ensemble: {member}" for member in run.metrics.get("members", ())])]
+    if not run.files.recipe.is_file():
+        return [Bullets([f"Member of the ensemble: {member}" for member in run.metrics.members])]
     parts = []
     for kind in ("data", "features", "encoder", "context", "fusion", "head", "model", "loss", "train"):
         table = run.recipe.get(kind, {})
@@ -95,22 +95,22 @@ def settings(run: FinishedRun) -> list[Block]:
     return [Grid(["recipe table", "component", "settings"], [row for row in parts if any(row[1:])])]
 
 
-def data(metrics: Mapping[str, Any]) -> list[Block]:
+def data(metrics: RunMetrics) -> list[Block]:
     """Return the source of the data, and tables of its splits, streams and files."""
-    source, sizes = metrics["data"], metrics["sizes"]
+    source, sizes = metrics.data, metrics.sizes
     split_rows = [[split, *map(str, of_split.values())] for split, of_split in sizes.items()]
     blocks: list[Block] = [
-        Paragraph(f"Source: {source['source']}."),
+        Paragraph(f"Source: {source.source}."),
         Grid(["split", *next(iter(sizes.values()))], split_rows),
     ]
-    if metrics.get("streams"):
+    if metrics.streams:
         rows = [
-            [name, _readable(stream["made_by"]), stream["fitted_on"], _readable(stream["present"])]
-            for name, stream in metrics["streams"].items()
+            [name, _readable(stream.made_by), stream.fitted_on, _readable(stream.present)]
+            for name, stream in metrics.streams.items()
         ]
         blocks.append(Grid(["stream", "origin", "fitted on", "utterances with values"], rows))
-    if source["files"]:
-        blocks.append(Grid(["file", "SHA-256"], [[name, digest] for name, digest in source["files"].items()]))
+    if source.files:
+        blocks.append(Grid(["file", "SHA-256"], [[name, digest] for name, digest in source.files.items()]))
     return blocks
 
 
@@ -119,16 +119,15 @@ def environment(run: FinishedRun) -> list[Block]:
     machine = read_environment(run.folder)
     if machine is None:
         return []
-    versions = {"python": machine["python"], "ercfw": machine["ercfw"], **machine["libraries"]}
+    versions = {"python": machine.python, "ercfw": machine.ercfw, **machine.libraries}
     return [
         Bullets(
             [
-                f"Device: {machine['device']}; processes: {machine['processes']}; "
-                f"threads per process: {machine['threads']}",
-                f"Platform: {machine['platform']}",
+                f"Device: {machine.device}; processes: {machine.processes}; threads per process: {machine.threads}",
+                f"Platform: {machine.platform}",
                 "Software: " + ", ".join(f"{name} {version}" for name, version in versions.items()),
-                "Plugins: " + ", ".join(f"{name} {version}" for name, version in machine["plugins"].items()),
-                f"Git revision: {machine['git'] or 'none'}",
+                "Plugins: " + ", ".join(f"{name} {version}" for name, version in machine.plugins.items()),
+                f"Git revision: {machine.git or 'none'}",
             ]
         )
     ]
@@ -136,8 +135,8 @@ def environment(run: FinishedRun) -> list[Block]:
 
 def reproduce(run: FinishedRun) -> list[Block]:
     """Return the command that repeats the run; an ensemble has none."""
-    is_run = (run.folder / "recipe.toml").is_file()
-    return [Code(f"ercfw run {run.metrics['folder']}/recipe.toml")] if is_run else []
+    is_run = run.files.recipe.is_file()
+    return [Code(f"ercfw run {run.metrics.folder}/recipe.toml")] if is_run else []
 
 
 def _readable(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,9 +15,10 @@ from ercfw.errors import InputError, did_you_mean
 from ercfw.recipe.schema import BASE
 from ercfw.recipe.toml import Tables
 from ercfw.results.comparison.confusion_counts import Array
-from ercfw.results.metrics_file import read_metrics
 from ercfw.results.model_file import About, read_about
 from ercfw.results.prediction_table import PredictionTable, TargetPredictions, read_predictions
+from ercfw.results.run_files import RunFiles
+from ercfw.results.run_metrics import RunMetrics, read_metrics
 from ercfw.system.html_table import html_table
 
 
@@ -31,13 +32,18 @@ class FinishedRun:
     """
 
     folder: Path
-    metrics: Mapping[str, Any]
+    metrics: RunMetrics
+
+    @property
+    def files(self) -> RunFiles:
+        """Return the paths of its files."""
+        return RunFiles(self.folder)
 
     def _repr_html_(self) -> str:
         """Return the scores as an HTML table, for notebooks."""
         scores = [
             (f"{target} {metric}", split, value)
-            for split, of_split in self.metrics["scores"].items()
+            for split, of_split in self.metrics.scores.items()
             for target, of_target in of_split.items()
             for metric, value in of_target.items()
             if isinstance(value, float)
@@ -47,14 +53,14 @@ class FinishedRun:
         rows = [
             [name, *(points.get((name, split), "") for split in splits)] for name in dict.fromkeys(s[0] for s in scores)
         ]
-        stamps = "".join(f" [{stamp}]" for stamp in self.metrics["stamps"])
-        title = f"{self.metrics['title']}: {self.metrics['variant']}, seed {self.metrics['seed']}{stamps}"
+        stamps = "".join(f" [{stamp}]" for stamp in self.metrics.stamps)
+        title = f"{self.metrics.title}: {self.metrics.variant}, seed {self.metrics.seed}{stamps}"
         return html_table(title, ["score", *splits], rows)
 
     @cached_property
     def recipe(self) -> Tables:
         """Return the resolved recipe of the run."""
-        path = self.folder / "recipe.toml"
+        path = self.files.recipe
         try:
             return tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -63,13 +69,13 @@ class FinishedRun:
     @cached_property
     def info(self) -> DataInfo | None:
         """Return the description of the data that the model was built with; None without a model (an ensemble)."""
-        path = self.folder / "model.safetensors"
+        path = self.files.model
         return About.model_validate_json(json.dumps(read_about(path))).info if path.is_file() else None
 
     @cached_property
     def history(self) -> list[dict[str, Any]]:
         """Return one entry per epoch; an empty list if nothing was trained (an ensemble)."""
-        path = self.folder / "history.jsonl"
+        path = self.files.history
         try:
             return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         except FileNotFoundError:
@@ -84,7 +90,7 @@ class FinishedRun:
         Raises:
             InputError: ``predictions.csv`` is missing, cannot be read, or is not a table of predictions.
         """
-        return read_predictions(self.folder / "predictions.csv")
+        return read_predictions(self.files.predictions)
 
     @property
     def splits(self) -> list[str]:
@@ -113,7 +119,7 @@ class FinishedRun:
         found = self.of_split(split).targets
         if target not in found:
             what = f"has no predictions of target '{target}'"
-            raise InputError.at(self.folder / "predictions.csv", what, did_you_mean(target, found))
+            raise InputError.at(self.files.predictions, what, did_you_mean(target, found))
         return found[target]
 
 
@@ -147,6 +153,15 @@ class Group:
         return np.stack([each.counts for each in answers])
 
 
+def open_run(folder: Path) -> FinishedRun:
+    """Return the finished run in a folder.
+
+    Raises:
+        InputError: the folder has no ``metrics.json``, or it cannot be read.
+    """
+    return FinishedRun(folder, read_metrics(folder))
+
+
 def find_groups(paths: Sequence[Path]) -> list[Group]:
     """Return the finished runs in these folders, one group per variant's folder, in the given order, then by name.
 
@@ -162,7 +177,7 @@ def find_groups(paths: Sequence[Path]) -> list[Group]:
             seeds = found.setdefault(folder.parent, [])
             if folder not in seeds:
                 seeds.append(folder)
-    return _named([[FinishedRun(each, read_metrics(each)) for each in folders] for folders in found.values()])
+    return _named([[open_run(each) for each in folders] for folders in found.values()])
 
 
 def _done(path: Path) -> list[Path]:
@@ -178,8 +193,8 @@ def _done(path: Path) -> list[Path]:
 
 def _named(groups: Sequence[Sequence[FinishedRun]]) -> list[Group]:
     """Name groups by variant, also by title if there are several, and by folder if names are still ambiguous."""
-    ordered = [tuple(sorted(runs, key=lambda run: int(run.metrics["seed"]))) for runs in groups]
-    titles = {runs[0].metrics["title"] for runs in ordered}
+    ordered = [tuple(sorted(runs, key=lambda run: run.metrics.seed)) for runs in groups]
+    titles = {runs[0].metrics.title for runs in ordered}
     named = [_name(runs[0], len(titles) > 1) for runs in ordered]
     return [
         Group(name if named.count(name) == 1 else f"{name} ({runs[0].folder.parent})", runs)
@@ -188,5 +203,5 @@ def _named(groups: Sequence[Sequence[FinishedRun]]) -> list[Group]:
 
 
 def _name(run: FinishedRun, with_title: bool) -> str:
-    variant = str(run.metrics["variant"])
-    return f"{run.metrics['title']}: {variant}" if with_title else variant
+    variant = run.metrics.variant
+    return f"{run.metrics.title}: {variant}" if with_title else variant

@@ -28,8 +28,7 @@ from ercfw.report.tables import headline
 from ercfw.results.comparison.calibration import calibrate
 from ercfw.results.comparison.confusion_counts import class_f1 as f1_of
 from ercfw.results.embeddings_file import read_embeddings
-from ercfw.results.finished_run import FinishedRun, Group, find_groups
-from ercfw.results.metrics_file import read_metrics
+from ercfw.results.finished_run import FinishedRun, Group, find_groups, open_run
 from ercfw.results.prediction_table import TargetPredictions
 
 __all__ = [
@@ -78,17 +77,17 @@ def class_f1(runs: RunOrFolder | Sequence[RunOrFolder], split: str = "test", tar
     deviations = {name: of_group.std(0, ddof=1) for name, of_group in scores.items() if len(of_group) > 1}
     means = {name: of_group.mean(0) for name, of_group in scores.items()}
     figure = draw_class_f1(means, first.answers(split, target).classes, deviations)
-    stamps = dict.fromkeys(stamp for group in groups for run in group.runs for stamp in run.metrics["stamps"])
-    return titled(figure, f"{first.metrics['title']}: F1 of {target}, {split}", tuple(stamps))
+    stamps = dict.fromkeys(stamp for group in groups for run in group.runs for stamp in run.metrics.stamps)
+    return titled(figure, f"{first.metrics.title}: F1 of {target}, {split}", tuple(stamps))
 
 
 def learning_curves(run: RunOrFolder) -> Figure:
     """Draw the score that selected the epoch, and every loss, per epoch."""
     run = _opened(run)
-    if not run.history:
-        raise InputError.at(run.folder, "has no history.jsonl: no model was trained in this folder")
     metrics = run.metrics
-    figure = draw_learning_curves(run.history, metrics["best_epoch"], metrics["select"], metrics["chosen_on"])
+    if not run.history or metrics.best_epoch is None:
+        raise InputError.at(run.folder, "has no history.jsonl: no model was trained in this folder")
+    figure = draw_learning_curves(run.history, metrics.best_epoch, metrics.select, metrics.chosen_on)
     return _titled(figure, run)
 
 
@@ -160,7 +159,7 @@ def case_card(
 
 
 def _alone(run: FinishedRun, conversation: str, place: int, target: str) -> dict[str, ClassProbabilities]:
-    modalities = run.recipe["data"]["modalities"] if (run.folder / "recipe.toml").is_file() else ()
+    modalities = run.recipe["data"]["modalities"] if run.files.recipe.is_file() else ()
     if len(modalities) < 2:  # or an ensemble
         return {}
     opened = reopen(run.folder, _silent)
@@ -190,7 +189,7 @@ def _conversation(run: FinishedRun, conversation: str, utterance: str) -> tuple[
 
 
 def _opened(run: RunOrFolder) -> FinishedRun:
-    return run if isinstance(run, FinishedRun) else FinishedRun(Path(run), read_metrics(Path(run)))
+    return run if isinstance(run, FinishedRun) else open_run(Path(run))
 
 
 def _groups(runs: RunOrFolder | Sequence[RunOrFolder]) -> list[Group]:
@@ -216,7 +215,7 @@ def _labelled(run: FinishedRun, split: str, target: str) -> TargetPredictions:
 
 def _titled(figure: Figure, run: FinishedRun, what: str = "") -> Figure:
     title = f"{headline(run.metrics)}{': ' if what else ''}{what}"
-    return titled(figure, title, run.metrics["stamps"])
+    return titled(figure, title, run.metrics.stamps)
 
 
 def _silent(what: str, done: int, total: int) -> None:

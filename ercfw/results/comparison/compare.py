@@ -60,8 +60,8 @@ def _by_recipe(groups: Sequence[Group], split: str) -> dict[str, list[Group]]:
     found: dict[str, list[Group]] = {}
     for group in groups:
         metrics, target = group.first.metrics, targets_of([group], split)[0]
-        title = f"{metrics['title']} ({metrics['protocol']})"
-        variant = metrics["variant"]
+        title = f"{metrics.title} ({metrics.protocol})"
+        variant = metrics.variant
         while title in found and not _has_room(found[title], group, variant, split, target):
             title += f", {group.first.folder.parent}"
         found.setdefault(title, []).append(Group(variant, group.runs))

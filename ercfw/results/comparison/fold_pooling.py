@@ -46,21 +46,21 @@ def pool(parts: Sequence[FinishedRun], catalog: Catalog) -> PooledRun:
     metrics = {component.name: component.made_by for component in catalog.components("metric")}
     unscored = PooledRun(first.folder, first.metrics, tuple(parts))
     scores: dict[str, dict[str, Any]] = {}
-    for split, targets in first.metrics["scores"].items():
+    for split, targets in first.metrics.scores.items():
         for target in targets:
             answers = unscored.answers(split, target)
             real = answers.labels != UNLABELLED
             true, probabilities = answers.labels[real], answers.probabilities[real].astype(np.float32)
             found = measure(true, probabilities, metrics, answers.classes)
             scores.setdefault(split, {})[target] = found
-    return PooledRun(first.folder, {**first.metrics, **_costs(parts), "scores": scores}, tuple(parts))
+    return PooledRun(first.folder, first.metrics.model_copy(update={**_costs(parts), "scores": scores}), tuple(parts))
 
 
 def _costs(parts: Sequence[FinishedRun]) -> Mapping[str, Any]:
-    told = [part.metrics for part in parts]
-    stamps = dict.fromkeys(stamp for each in told for stamp in each["stamps"])
+    metrics = [part.metrics for part in parts]
+    stamps = dict.fromkeys(stamp for each in metrics for stamp in each.stamps)
     return {
-        "seconds": sum(each["seconds"] for each in told),
-        "peak_memory": max(each["peak_memory"] for each in told),
+        "seconds": sum(each.seconds for each in metrics),
+        "peak_memory": max(each.peak_memory for each in metrics),
         "stamps": list(stamps),
     }

@@ -17,15 +17,15 @@ def with_quoted(table: ResultTable, run: FinishedRun, known: Sequence[Quoted]) -
         run: one of the runs in the table.
         known: the scores that plugins quote.
     """
-    dataset = run.metrics.get("dataset")
+    dataset = run.metrics.dataset
     of_corpus = [each for each in known if (each.dataset, each.target) == (dataset, table.target)]
-    if table.split != "test" or run.metrics["data"]["simulated"] or not of_corpus:
+    if table.split != "test" or run.metrics.data.simulated or not of_corpus:
         return table
-    labels = run.metrics["sizes"]["test"]["labels"]
+    labels = run.metrics.sizes["test"]["labels"]
     lines, notes = [], []
     for each in of_corpus:
-        if each.protocol != run.metrics["protocol"]:
-            why = f"they follow protocol {each.protocol}, and these runs protocol {run.metrics['protocol']}"
+        if each.protocol != run.metrics.protocol:
+            why = f"they follow protocol {each.protocol}, and these runs protocol {run.metrics.protocol}"
         elif each.utterances != labels:
             why = f"they cover {each.utterances} utterances, and these runs {labels}"
         else:

@@ -133,7 +133,7 @@ def make_table(groups: Sequence[Group], split: str, target: str) -> ResultTable:
     """
     counts = [group.counts(split, target) for group in groups]
     classes = groups[0].first.answers(split, target).classes
-    select = groups[0].first.metrics["select"]
+    select = groups[0].first.metrics.select
     metrics = _metrics(groups, split, target, select)
     scores = [*map(of_class, range(len(classes))), *(WHOLE.get(name) for name in metrics)]
     keys = [*(("f1", name) for name in classes), *((name,) for name in metrics)]
@@ -147,9 +147,9 @@ def make_table(groups: Sequence[Group], split: str, target: str) -> ResultTable:
         for number, (group, difference) in enumerate(zip(groups, from_first, strict=True))
     ]
     first = groups[0].first.metrics
-    stamps = dict.fromkeys(stamp for group in groups for run in group.runs for stamp in run.metrics["stamps"])
+    stamps = dict.fromkeys(stamp for group in groups for run in group.runs for stamp in run.metrics.stamps)
     return ResultTable(
-        first["title"], target, split, classes, metrics, lines, groups[0].name, first["protocol"], tuple(stamps)
+        first.title, target, split, classes, metrics, lines, groups[0].name, first.protocol, tuple(stamps)
     )
 
 
@@ -161,7 +161,7 @@ def _check_scored(group: Group, runs: Array, values: Sequence[float], score: Sco
 
 def _metrics(groups: Sequence[Group], split: str, target: str, select: str) -> list[str]:
     """Return the metrics that are one number, the selected one first."""
-    scores = [run.metrics["scores"].get(split, {}).get(target, {}) for group in groups for run in group.runs]
+    scores = [run.metrics.scores.get(split, {}).get(target, {}) for group in groups for run in group.runs]
     names = dict.fromkeys(name for each in scores for name, value in each.items() if not isinstance(value, dict))
     return sorted(names, key=lambda name: f"{target}.{name}" != select)
 
@@ -169,7 +169,7 @@ def _metrics(groups: Sequence[Group], split: str, target: str, select: str) -> l
 def _values(group: Group, split: str, target: str, key: tuple[str, ...]) -> list[float]:
     found = []
     for run in group.runs:
-        value: Any = run.metrics["scores"].get(split, {}).get(target, {})
+        value: Any = run.metrics.scores.get(split, {}).get(target, {})
         for part in key:
             value = value.get(part) if isinstance(value, Mapping) else None
         found += [float(value)] if isinstance(value, (int, float)) else []
@@ -206,13 +206,13 @@ def _from_first(counts: Sequence[Array], score: Score | None) -> list[Difference
 
 def _line(group: Group, cells: Sequence[Cell | None], difference: Difference | None) -> ResultLine:
     metrics = [run.metrics for run in group.runs]
-    memory = [each["peak_memory"] for each in metrics if each.get("peak_memory")]
+    memory = [each.peak_memory for each in metrics if each.peak_memory]
     return ResultLine(
         group.name,
         cells,
         len(group.runs),
         difference,
-        metrics[0].get("parameters"),
-        mean(each["seconds"] for each in metrics) if all("seconds" in each for each in metrics) else None,
+        metrics[0].parameters,
+        mean(each.seconds for each in metrics),
         max(memory) / MEGABYTE if memory else None,
     )

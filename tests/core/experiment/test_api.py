@@ -65,7 +65,7 @@ def test_finished_runs_are_returned_and_not_run_again(tiny_recipe):
     (first,) = ercfw.run(tiny_recipe())
     then = (first.folder / "model.safetensors").stat().st_mtime_ns
     (again,) = ercfw.run(tiny_recipe())
-    assert again.metrics == json.loads((first.folder / "metrics.json").read_text())
+    assert again.metrics.as_json() == json.loads((first.folder / "metrics.json").read_text())
     assert (first.folder / "model.safetensors").stat().st_mtime_ns == then
     ercfw.run(tiny_recipe(), force=True)
     assert (first.folder / "model.safetensors").stat().st_mtime_ns != then
@@ -129,7 +129,7 @@ def test_notebooks_show_runs_and_tables_with_their_stamps_and_nothing_unescaped(
         assert "SIMULATED" in shown
         assert "Tiny &amp; small_" in shown
         assert shown.count("<table>") == shown.count("</table>") == 1
-    score = run.metrics["scores"]["test"]["emotion"]["weighted-f1"]
+    score = run.metrics.scores["test"]["emotion"]["weighted-f1"]
     assert f"<td>{100 * score:.2f}</td>" in run._repr_html_()
     assert "<td>w/o audio</td>" in found._repr_html_()
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from ercfw.results.metrics_file import read_metrics
+from ercfw.results.run_metrics import read_metrics
 
 optuna = pytest.importorskip("optuna")
 
@@ -46,8 +46,8 @@ def test_no_trial_reads_test_and_none_keeps_weights(cli, tiny_recipe, tmp_path):
     for number in range(2):
         folder = tmp_path / f"runs/tiny/tune-base/trial-{number}"
         metrics = read_metrics(folder)
-        assert list(metrics["scores"]) == ["dev"]
-        assert metrics["sizes"]["test"]["utterances"] == 0
+        assert list(metrics.scores) == ["dev"]
+        assert metrics.sizes["test"]["utterances"] == 0
         assert not list(folder.glob("*.safetensors"))
 
 

@@ -8,8 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from ercfw.report.html import as_html
 from ercfw.report.page import make_page
-from ercfw.results.finished_run import FinishedRun, find_groups
-from ercfw.results.metrics_file import read_metrics
+from ercfw.results.finished_run import find_groups, open_run
 
 pytestmark = pytest.mark.slow
 
@@ -185,7 +184,7 @@ def test_where_variants_answer_otherwise(opened, pages, runs):
     means = []
     for variant in ("base", "w-o-audio"):
         seeds = [runs / variant / f"seed-{seed}" for seed in range(3)]
-        said = [FinishedRun(folder, read_metrics(folder)).answers("test", "emotion").probabilities for folder in seeds]
+        said = [open_run(folder).answers("test", "emotion").probabilities for folder in seeds]
         means.append(sum(said).argmax(1))
     page.get_by_label("Different from").select_option(label="w/o audio")
     assert shown(page)[0] == (means[0] != means[1]).sum() > 0

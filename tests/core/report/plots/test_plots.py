@@ -10,8 +10,7 @@ from sklearn.metrics import confusion_matrix, f1_score
 
 from ercfw import InputError
 from ercfw.report import plots
-from ercfw.results.finished_run import FinishedRun
-from ercfw.results.metrics_file import read_metrics
+from ercfw.results.finished_run import open_run
 
 
 @pytest.fixture
@@ -129,7 +128,7 @@ def test_the_case_card_of_variants_has_the_mean_of_their_seeds(runs):
 
 
 def test_stamps_stand_on_every_picture(run):
-    opened = FinishedRun(run, read_metrics(run))
+    opened = open_run(run)
     for figure in (plots.confusion(str(run)), plots.learning_curves(opened), plots.class_f1(opened)):
         assert [text.get_text() for text in figure.texts][1:] == ["SIMULATED"], "across the picture, under its title"
 
