@@ -53,5 +53,5 @@ def _shifts(axes: Axes, splits: Mapping[str, SplitStatistics]) -> None:
     for place, (name, of) in enumerate(splits.items()):
         values = [of.own_shifts.share, of.shifts.share]
         axes.bar(np.arange(2) + place * height, values, height, label=name, color=SPLITS[name])
-    axes.set_xticks(np.arange(2) + height, ["from the speaker's\nprevious utterance", "from the\nprevious utterance"])
-    axes.set(ylabel="% of utterances", title="emotion shifts", ylim=(0, 100))
+    axes.set_xticks(np.arange(2) + height, ["same\nspeaker", "any\nspeaker"])
+    axes.set(xlabel="previous utterance by", ylabel="% of utterances", title="emotion shifts", ylim=(0, 100))
