@@ -24,7 +24,7 @@ finally:
     assert ended.stderr.splitlines()[-1] == "False False False"
 
 
-def test_a_run_in_a_pipe_says_a_line_an_epoch_and_prints_its_scores(cli, tiny_recipe):
+def test_a_run_in_a_pipe_prints_one_line_per_epoch_and_its_scores(cli, tiny_recipe):
     ended = cli("run", tiny_recipe(), "train.epochs=2")
     assert ended.code == 0
     lines = [line for line in ended.err.splitlines() if line.startswith("base, seed 0: epoch ")]
@@ -35,14 +35,14 @@ def test_a_run_in_a_pipe_says_a_line_an_epoch_and_prints_its_scores(cli, tiny_re
     assert "SIMULATED" in ended.err
 
 
-def test_quiet_says_only_warnings_and_results(cli, tiny_recipe):
+def test_quiet_shows_only_warnings_and_results(cli, tiny_recipe):
     ended = cli("run", tiny_recipe(), "--quiet")
     assert "epoch" not in ended.err
     assert "SIMULATED" in ended.err
     assert "weighted-f1" in ended.out
 
 
-def test_json_prints_nothing_else_and_a_second_run_is_said_to_be_done(cli, tiny_recipe):
+def test_json_prints_nothing_else_and_a_second_run_is_reported_as_done(cli, tiny_recipe):
     words = ["run", tiny_recipe(VARIANT), "--variant", "all", "--seeds", "2", "--json"]
     ended = cli(*words)
     found = json.loads(ended.out)
@@ -64,13 +64,13 @@ def test_several_runs_get_a_summary(cli, tiny_recipe):
 @pytest.mark.parametrize(("text", "expected"), [("3", [5, 6, 7]), ("1,7", [1, 7]), ("9,", [9]), (" 2 , 3 ", [2, 3])])
 def test_seeds_count_up_from_the_recipe_s_first_or_are_listed(text, expected, monkeypatch, cli, tiny_recipe):
     seen = []
-    monkeypatch.setattr("ercfw.experiment.run_all.run_jobs", lambda jobs, manner, terminal: seen.extend(jobs) or [])
+    monkeypatch.setattr("ercfw.experiment.run_all.run_jobs", lambda jobs, options, terminal: seen.extend(jobs) or [])
     assert cli("run", tiny_recipe(top="seeds = [5]\n"), "--seeds", text).code == 0
     assert list(seen[0].recipe.seeds) == expected
 
 
 def test_ctrl_c_ends_with_one_line_and_1(monkeypatch, cli, tiny_recipe):
-    def interrupted(jobs, manner, terminal):
+    def interrupted(jobs, options, terminal):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("ercfw.experiment.run_all.run_jobs", interrupted)
@@ -79,7 +79,7 @@ def test_ctrl_c_ends_with_one_line_and_1(monkeypatch, cli, tiny_recipe):
     assert "--resume continues" in ended.err
 
 
-def test_validate_tells_variants_warnings_and_what_it_could_not_check(cli, tiny_recipe):
+def test_validate_prints_variants_warnings_and_what_it_could_not_check(cli, tiny_recipe):
     recipe = tiny_recipe(VARIANT + "[loss.soft-hgr]\nweight = 0.1\n")
     ended = cli("validate", recipe)
     assert ended.code == 0
@@ -125,7 +125,7 @@ def test_an_unknown_verb(cli):
     assert "rnu" in ended.err
 
 
-def test_going_on_and_starting_anew_at_once_is_refused(cli, tiny_recipe):
+def test_resume_with_force_is_refused(cli, tiny_recipe):
     cli("run", tiny_recipe(), "--resume", "--force").check(2, "--resume and --force..one of them")
 
 

@@ -53,14 +53,14 @@ def done(folder):
 
 
 @pytest.mark.slow
-def test_what_fails_is_told_and_the_rest_goes_on(cli, tiny_recipe, tmp_path):
+def test_a_failure_is_reported_and_the_other_runs_continue(cli, tiny_recipe, tmp_path):
     words = ("ablate", tiny_recipe(VARIANTS), "--variant", "breaks", "--variant", "base", "--seeds", "1")
     ended = cli(*words, "--json")
     assert ended.code == 1
-    told = json.loads(ended.out)
-    assert set(told["failures"]) == {"breaks, seed 0"}
-    assert all("is nan" in why or "is inf" in why for why in told["failures"].values()), told["failures"]
-    (table,) = told["tables"]
+    printed = json.loads(ended.out)
+    assert set(printed["failures"]) == {"breaks, seed 0"}
+    assert all("is nan" in why or "is inf" in why for why in printed["failures"].values()), printed["failures"]
+    (table,) = printed["tables"]
     assert [line["name"] for line in table["lines"]] == ["base"]
     assert "Failed, and not in the table: breaks, seed 0." in table["notes"]
     assert (tmp_path / "runs/tiny/breaks/seed-0/failed.log").read_text()
@@ -87,7 +87,7 @@ def test_two_seeds_are_what_two_commands_leave(cli, tiny_recipe, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("setting", "told"),
+    ("setting", "message"),
     [
         ("run.executor=moon", "[run] executor"),
         ("run.workers=0", "[run] workers"),
@@ -95,8 +95,8 @@ def test_two_seeds_are_what_two_commands_leave(cli, tiny_recipe, tmp_path):
         ("run.threads=-1", "[run] threads"),
     ],
 )
-def test_settings_that_cannot_be(cli, tiny_recipe, setting, told):
-    cli("ablate", tiny_recipe(), setting).check(2, told)
+def test_settings_that_cannot_be(cli, tiny_recipe, setting, message):
+    cli("ablate", tiny_recipe(), setting).check(2, message)
 
 
 @pytest.mark.parametrize(("executor", "library", "extra"), [("slurm", "submitit", "cluster"), ("ray", "ray", "ray")])
@@ -113,10 +113,10 @@ def test_what_is_stopped_is_gone_on_with(tiny_recipe, tmp_path):
     wait_for(lambda: len(list(tmp_path.glob("runs/tiny/base/seed-*/state.safetensors"))) == 2)
     children = psutil.Process(process.pid).children(recursive=True)
     process.terminate()
-    _, said = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "stopped; finished runs and steps are kept; the same command continues" in said
-    assert "Traceback" not in said
+    assert "stopped; finished runs and steps are kept; the same command continues" in stderr
+    assert "Traceback" not in stderr
     gone, alive = psutil.wait_procs(children, timeout=10)
     assert gone
     assert not alive
@@ -147,11 +147,11 @@ def test_a_run_whose_process_is_killed_fails_alone(tiny_recipe, tmp_path):
     )
     victim.kill()
     printed, _ = process.communicate(timeout=200)
-    told = json.loads(printed)
+    report = json.loads(printed)
     assert process.returncode == 1
-    assert list(told["failures"]) == ["base, seed 1"]
-    assert "was ended by signal 9" in told["failures"]["base, seed 1"]
-    assert told["tables"][0]["lines"][0]["seeds"] == 1
+    assert list(report["failures"]) == ["base, seed 1"]
+    assert "was ended by signal 9" in report["failures"]["base, seed 1"]
+    assert report["tables"][0]["lines"][0]["seeds"] == 1
 
 
 @pytest.mark.slow
@@ -181,8 +181,8 @@ def test_every_executor_makes_the_same_table(tiny_recipe, tmp_path, executor, li
     words = (tiny_recipe(VARIANTS), "--variant", "base", "--variant", "w/o audio", "--seeds", "2", "run.threads=1")
     assert start(*words, "--out", "here").wait(timeout=300) == 0
     process = start(*words, "--out", "there", f"run.executor={executor}", option, "run.workers=2")
-    _, said = process.communicate(timeout=300)
-    assert process.returncode == 0, said
+    _, stderr = process.communicate(timeout=300)
+    assert process.returncode == 0, stderr
     assert scores(tmp_path / "there/tiny") == scores(tmp_path / "here/tiny")
 
 

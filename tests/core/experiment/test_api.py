@@ -44,9 +44,9 @@ def test_tables_and_mappings_are_recipes_and_settings(tiny_recipe):
 
 def test_simulated_data_is_announced_though_quiet(tiny_recipe, capsys):
     ercfw.run(tiny_recipe())
-    said = capsys.readouterr().err
-    assert "SIMULATED" in said
-    assert "epoch" not in said
+    stderr = capsys.readouterr().err
+    assert "SIMULATED" in stderr
+    assert "epoch" not in stderr
 
 
 def test_one_session_runs_recipes_of_different_precision_and_keeps_its_own(tiny_recipe):
@@ -72,7 +72,7 @@ def test_finished_runs_are_returned_and_not_run_again(tiny_recipe):
 
 
 @pytest.mark.parametrize(
-    ("call", "told"),
+    ("call", "message"),
     [
         (lambda recipe: ercfw.run("nope"), "nope: there is no such recipe"),
         (lambda recipe: ercfw.run(5), "recipe: should be a path, a name or a mapping of tables, not int"),
@@ -96,8 +96,8 @@ def test_finished_runs_are_returned_and_not_run_again(tiny_recipe):
         (lambda recipe: ercfw.write_report("nowhere"), "nowhere: is no folder"),
     ],
 )
-def test_mistakes_are_input_errors(call, told, tiny_recipe):
-    with pytest.raises(ercfw.InputError, match=told):
+def test_mistakes_are_input_errors(call, message, tiny_recipe):
+    with pytest.raises(ercfw.InputError, match=message):
         call(tiny_recipe())
     assert not Path("runs").exists()
 
@@ -154,7 +154,7 @@ def test_an_interrupt_reaches_python_as_keyboard_interrupt(monkeypatch, tiny_rec
 
 
 @pytest.mark.slow
-def test_an_ablation_is_that_of_the_command_and_tells_of_failures(cli, tiny_recipe):
+def test_an_ablation_is_that_of_the_command_and_reports_failures(cli, tiny_recipe):
     breaks = '[[variant]]\nname = "breaks"\nset = { train = { lr = 1e38, clip = 1e38 } }\n'
     found = ercfw.ablate(tiny_recipe(VARIANT + breaks), "run.workers=2", seeds=1)
     assert set(found.failures) == {"breaks, seed 0"}

@@ -1,4 +1,4 @@
-"""``ercfw extract``: a recipe's features are made, told, kept, left as files; a broken clip costs only itself."""
+"""``ercfw extract``: a recipe's features are extracted, printed, cached and written; a broken clip fails alone."""
 
 import json
 from pathlib import Path
@@ -87,7 +87,7 @@ def recipe(tmp_path, plugin_file):
     return path
 
 
-def test_what_was_made_is_told_and_left_as_feature_files(recipe, cli):
+def test_extracted_features_are_printed_and_written(recipe, cli):
     result = cli("extract", recipe, "--to", "features", "--json")
     assert result.code == 0
     text, audio = json.loads(result.out)
@@ -148,7 +148,7 @@ def test_the_files_it_leaves_serve_as_a_recipe_s_files(recipe, cli):
         (["features.audio.use=nobody"], "there is no extractor named 'nobody'"),
     ],
 )
-def test_what_cannot_be_extracted_is_told_in_one_message(recipe, cli, words, expected):
+def test_what_cannot_be_extracted_is_one_message(recipe, cli, words, expected):
     cli("extract", recipe, *words).check(2, expected)
 
 
@@ -174,7 +174,7 @@ def test_a_full_disk_loses_nothing_that_was_made(recipe, cli, monkeypatch):
     assert asked[-1] in again  # it could not be kept
 
 
-def test_doubts_about_clips_are_told_when_asked_for(recipe, cli, monkeypatch):
+def test_warnings_about_clips_are_shown_on_request(recipe, cli, monkeypatch):
     from ercfw_datasets.table import Table
 
     monkeypatch.setattr(Table, "check_clips", lambda self: ["c0 1: lasts 9 s, not 3 s"])

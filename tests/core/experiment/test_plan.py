@@ -1,4 +1,4 @@
-"""Jobs: a variant each, resolved, and with a key that says whether a result would be the same."""
+"""Jobs: one per variant, resolved, with a key that is the same where the result would be."""
 
 from pathlib import Path
 
@@ -80,7 +80,7 @@ def test_plugin_files_can_be_refused(tiny_recipe, plugin_file):
         plan(tiny_recipe(), "plugins=['./mine.py']", allow_plugin_files=False)
 
 
-def test_what_every_variant_gets_wrong_is_told_once():
+def test_a_mistake_in_every_variant_is_reported_once():
     base = [Mistake("r.toml: [train] lr", "no")]
     again = [Mistake("r.toml (variant 'x'): [train] lr", "no"), Mistake("r.toml (variant 'x'): [fusion] use", "no")]
     assert with_new(base, again) == [base[0], again[1]]

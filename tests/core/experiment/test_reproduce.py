@@ -18,11 +18,11 @@ def test_the_numbers_come_back(cli, run):
     before = (run / "metrics.json").read_bytes()
     ended = cli("reproduce", run, "--json")
     assert ended.code == 0, ended.err
-    told = json.loads(ended.out)
-    assert told["exact"]
-    assert told["differences"] == []
-    assert told["renamed"][0] == 0
-    assert told["renamed"][1] > 10
+    printed = json.loads(ended.out)
+    assert printed["exact"]
+    assert printed["differences"] == []
+    assert printed["renamed"][0] == 0
+    assert printed["renamed"][1] > 10
     assert (run / "metrics.json").read_bytes() == before
 
 
@@ -32,10 +32,10 @@ def test_it_has_as_many_threads_as_the_first(cli, run):
     before = torch.get_num_threads()
     path.write_text(json.dumps({**environment, "threads": before + 1}))
     try:
-        told = json.loads(cli("reproduce", run, "--json").out)
-        again = json.loads((Path(told["folder"]) / "environment.json").read_text())
+        printed = json.loads(cli("reproduce", run, "--json").out)
+        again = json.loads((Path(printed["folder"]) / "environment.json").read_text())
         assert again["threads"] == before + 1
-        assert told["differences"] == []
+        assert printed["differences"] == []
     finally:
         torch.set_num_threads(before)
     path.write_text(json.dumps({**environment, "threads": 0}))

@@ -1,4 +1,4 @@
-"""Whole experiments: every variant of the MultiEMO recipes trains, and its rows do not hang on their batch."""
+"""Whole experiments: every variant of the MultiEMO recipes trains, and its rows do not depend on their batch."""
 
 import json
 import tomllib
@@ -141,7 +141,7 @@ def rebuilt(conversation):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", [pytest.param(p, id=p.stem) for p in RECIPES if is_multiemo(p)])
-def test_an_utterances_logits_do_not_hang_on_its_batch(path, tmp_path):
+def test_the_logits_of_an_utterance_do_not_depend_on_its_batch(path, tmp_path):
     job, data = small_job(path, "base", tmp_path)
     seed_everything(1)
     model = build_model(job.recipe, job.catalog, make_data_info(data.splits["train"], data.targets)).eval()

@@ -1,4 +1,4 @@
-"""``ercfw tune``: on dev alone, gone on with, shared by workers; what cannot be searched is told first."""
+"""``ercfw tune``: reads dev only, resumes, is shared by workers; a wrong search space is refused before the search."""
 
 import json
 import sys
@@ -28,17 +28,17 @@ def trials(folder):
 def test_the_best_recipe_is_written_and_gives_the_score_it_promises(cli, tiny_recipe, tmp_path):
     ended = cli("tune", tiny_recipe(TUNE), "train.epochs=3", "--json")
     assert ended.code == 0, ended.err
-    told = json.loads(ended.out)
-    assert told["stamps"] == ["SIMULATED"]
+    printed = json.loads(ended.out)
+    assert printed["stamps"] == ["SIMULATED"]
     folder = tmp_path / "runs/tiny/tune-base"
     scored = {t.number: t.value for t in trials(folder) if t.state.name == "COMPLETE"}
     assert len(trials(folder)) == 5
-    assert told["dev"] == max(scored.values()) == scored[told["trial"]]
-    assert set(told["best"]) == {"train.lr", "encoder.default.width", "head.emotion.use"}
-    assert told["best"]["encoder.default.width"] % 4 == 0
+    assert printed["dev"] == max(scored.values()) == scored[printed["trial"]]
+    assert set(printed["best"]) == {"train.lr", "encoder.default.width", "head.emotion.use"}
+    assert printed["best"]["encoder.default.width"] % 4 == 0
     assert "SIMULATED" in (folder / "best.toml").read_text()
     again = json.loads(cli("run", folder / "best.toml", "--json").out)[0]
-    assert again["scores"]["dev"]["emotion"]["weighted-f1"] == told["dev"]
+    assert again["scores"]["dev"]["emotion"]["weighted-f1"] == printed["dev"]
 
 
 def test_no_trial_reads_test_and_none_keeps_weights(cli, tiny_recipe, tmp_path):
@@ -74,7 +74,7 @@ def test_hopeless_trials_are_given_up(cli, tiny_recipe, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (
             '"train.lr" = { low = 1e-4, high = 1e-1, log = true }||"train.lrr" = { low = 1, high = 2 }',
@@ -88,12 +88,12 @@ def test_hopeless_trials_are_given_up(cli, tiny_recipe, tmp_path, monkeypatch):
         ("[tune]||[tune]\npruner = 'wish'", "[tune] pruner"),
     ],
 )
-def test_a_space_that_cannot_be(cli, tiny_recipe, change, told):
+def test_a_space_that_cannot_be(cli, tiny_recipe, change, message):
     old, new = change.split("||")
     assert old in TUNE
     ended = cli("tune", tiny_recipe(TUNE.replace(old, new)))
     assert ended.code == 2
-    assert any(told in line for line in ended.errors), ended.errors
+    assert any(message in line for line in ended.errors), ended.errors
 
 
 def test_what_is_missing(cli, tiny_recipe, monkeypatch):

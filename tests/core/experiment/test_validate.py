@@ -25,7 +25,7 @@ def test_streams_are_never_read(found):
     assert found().unchecked == (STREAMS,)
 
 
-def test_without_data_that_is_said_and_the_rest_is_checked(found):
+def test_without_data_the_rest_is_checked_and_the_data_is_named(found):
     unchecked = found(NOT_HERE).unchecked
     assert unchecked[0] == STREAMS
     assert "nowhere" in unchecked[1]
@@ -45,7 +45,7 @@ def test_an_extractor_promises_its_width(found):
     assert found("features.text.use=minilm").warnings == ()
 
 
-def test_every_variant_is_checked_and_all_mistakes_are_told_with_their_variant(found):
+def test_every_variant_is_checked_and_all_mistakes_name_their_variant(found):
     more = "".join(
         f'[[variant]]\nname = "{name}"\nset = {{ {setting} }}\n'
         for name, setting in (
@@ -56,20 +56,20 @@ def test_every_variant_is_checked_and_all_mistakes_are_told_with_their_variant(f
     )
     with pytest.raises(InputError) as raised:
         found(more=more, variants=("base", "a", "b", "c"))
-    told = str(raised.value).splitlines()
+    messages = str(raised.value).splitlines()
     tables = {"a": "[fusion] heads", "b": "[train] momentum", "c": "[head.mood]"}
-    for line, (variant, table) in zip(told, tables.items(), strict=True):
+    for line, (variant, table) in zip(messages, tables.items(), strict=True):
         assert f"(variant '{variant}'): {table}" in line
 
 
-def test_an_idle_loss_is_told_with_its_variant(found):
+def test_an_idle_loss_names_its_variant(found):
     more = '[loss.soft-hgr]\nweight = 0.1\n[[variant]]\nname = "text"\nset = { data = { modalities = ["text"] } }\n'
     assert found(more=more).warnings == ()
-    told = found(more=more, variants=("base", "text")).warnings
-    assert told == ("variant 'text': [loss.soft-hgr] has no effect: its gradient is zero",)
+    messages = found(more=more, variants=("base", "text")).warnings
+    assert messages == ("variant 'text': [loss.soft-hgr] has no effect: its gradient is zero",)
 
 
-def test_without_data_a_mistake_that_no_data_mends_is_one(cli, tiny_recipe):
+def test_without_data_a_mistake_under_any_data_is_an_error(cli, tiny_recipe):
     recipe = tiny_recipe()
     text = recipe.read_text().replace('use = "simulated"\nconversations = 12', 'use = "table"\nroot = "nowhere"')
     recipe.write_text(text.replace("widths = { text = 8, audio = 6, visual = 4 }\n", ""))
