@@ -12,8 +12,8 @@ from pathlib import Path
 from ercfw import Clip, InputError, Mistake
 from ercfw_datasets.annotations import Record
 from ercfw_datasets.clips import fault_of, only_there, tell
-from ercfw_datasets.csv_file import read_utf8
 from ercfw_datasets.iemocap_labels import class_of
+from ercfw_datasets.source_files import text_of
 
 SESSIONS = tuple(f"Session{number}" for number in range(1, 6))
 DIALOG = re.compile(r"Ses0[1-5][FM]_\w+")
@@ -74,8 +74,8 @@ def _transcriptions_of(evaluations: Path) -> Path:
 
 def _lines(path: Path) -> Iterable[tuple[str, str]]:
     """Return the place (``file, line 7``) and the text of each line."""
-    text = read_utf8(path).decode("utf-8-sig")
-    return ((f"{path}, line {number}", line.strip()) for number, line in enumerate(text.split("\n"), 1))
+    lines = text_of(path).split("\n")
+    return ((f"{path}, line {number}", line.strip()) for number, line in enumerate(lines, 1))
 
 
 def _read_evaluations(path: Path, mistakes: list[Mistake]) -> Iterator[Record]:
