@@ -32,9 +32,9 @@ class Table(Corpus):
     ``kind`` is the kind of the conversation. Reports show the scores of each kind separately.
 
     ``clip`` is a video or sound file; its path is relative to the folder of the CSV file. A missing or empty clip
-    causes a warning, and the utterance then has no clip. The columns ``start`` and ``end`` (seconds) give the stretch
-    of the clip that belongs to the utterance. Without a clip column they are the times of the utterance, and both must
-    be given.
+    causes a warning, and the utterance then has no clip. The columns ``start`` and ``end`` (seconds, or
+    ``00:01:02,500``) give the stretch of the clip that belongs to the utterance. Without a clip column they are the
+    times of the utterance, and both must be given.
 
     Options:
         root: the folder.
@@ -69,7 +69,7 @@ class Table(Corpus):
         if root is None:
             raise InputError.at("[data] root", "is not set", "set it to the folder that contains the table")
         path = root / utterances
-        names = {column: (columns or {}).get(column, column) for column in COLUMNS}
+        names: dict[str, str] = {column: (columns or {}).get(column, column) for column in COLUMNS}
         rows = _read(path, names, columns or {}, classes)
         records = only_there(f"table {path}", to_records(rows, labels or {}, path.parent))
         order = tuple(dict.fromkeys(record.id[0] for record in records))
@@ -137,12 +137,12 @@ def to_records(rows: Sequence[TableRow], labels: Mapping[str, str], folder: Path
 
 
 def _read(
-    path: Path, names: Mapping[Column, str], columns: Mapping[Column, str], classes: Sequence[str] | None
+    path: Path, names: Mapping[str, str], columns: Mapping[Column, str], classes: Sequence[str] | None
 ) -> tuple[TableRow, ...]:
     needed = {*NEEDED, *columns} | (set() if classes else {"label"})
     hints = {"label": "set [data] columns, or classes if nothing is labelled"}
-    settings = {c: hints.get(c, f"[data] columns: {c}") for c in COLUMNS if c in needed}
-    return table_rows(path, dict(names), dict(settings))
+    settings: dict[str, str] = {c: hints.get(c, f"[data] columns: {c}") for c in COLUMNS if c in needed}
+    return table_rows(path, names, settings)
 
 
 def _map(label: str, labels: Mapping[str, str]) -> str | None:

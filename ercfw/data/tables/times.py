@@ -23,7 +23,8 @@ def _clock_seconds(text: str) -> float | None:
     if found is None:
         return None
     hours, minutes, seconds, fraction = found.groups(default="0")
-    return int(hours) * 3600 + int(minutes) * 60 + int(seconds) + int(fraction) / 10 ** len(fraction)
+    whole = int(hours) * 3600 + int(minutes) * 60 + int(seconds)
+    return whole + int(fraction) / 10.0 ** len(fraction)
 
 
 @dataclass(frozen=True, slots=True)
