@@ -35,7 +35,9 @@ def read_text(path: Path) -> Read[str]:
 
 def _decode(data: bytes, path: Path) -> Read[str]:
     if data.startswith(UTF16):
-        return Read(data.decode("utf-16", errors="replace"))
+        text = data.decode("utf-16", errors="replace")
+        damaged = text.count("\ufffd")
+        return Read(text, (f"{path}: characters that are not UTF-16 were replaced: {damaged}",) if damaged else ())
     try:
         return Read(data.decode("utf-8-sig"))
     except UnicodeDecodeError:

@@ -28,6 +28,13 @@ def test_both_byte_orders(path, encoding, mark):
     assert read_text(path).value == TEXT
 
 
+def test_damaged_utf16(path):
+    path.write_bytes("ab".encode("utf-16") + b"\x00\xd8c\x00d")
+    read = read_text(path)
+    assert read.value == "ab\ufffdc\ufffd"
+    assert read.warnings == (f"{path}: characters that are not UTF-16 were replaced: 2",)
+
+
 def test_cp1252(path):
     path.write_bytes(TEXT.encode("cp1252"))
     read = read_text(path)
