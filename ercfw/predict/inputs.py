@@ -114,10 +114,10 @@ def _check_together(source: Path, files: Files) -> None:
     if not folder and not is_file(source):
         raise InputError.at(source, "there is no such file or folder")
     if files.subtitles is not None and not media:
-        raise InputError.at(source, "has no subtitles", "subtitles can be given for one video or sound file")
+        raise InputError.at(source, "cannot have subtitles", "they can be given for one video or sound file")
     if files.transcript is not None and not folder and not media:
-        hint = "a transcript can be given for a folder of clips, or for one video or sound file"
-        raise InputError.at(source, "has no transcript", hint)
+        hint = "it can be given for a folder of clips, or for one video or sound file"
+        raise InputError.at(source, "cannot have a transcript", hint)
     for path in (files.transcript, files.subtitles):
         if path is not None and not is_file(path):
             raise InputError.at(path, "there is no such file")
