@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from ercfw.contract.public_file import PublicFile
     from ercfw.contract.published import Key, Published
     from ercfw.contract.reported_scores import Quoted
+    from ercfw.data.tables.rows import TableRow, read_table
+    from ercfw.data.tables.text import read_text
+    from ercfw.data.tables.utterances import Utterance, to_conversations
     from ercfw.errors import (
         BrokenClipError,
         ErcfwError,
@@ -59,7 +62,6 @@ if TYPE_CHECKING:
     from ercfw.experiment.api import ablate, compare, run, write_report
     from ercfw.predict import TrainedModel, load
     from ercfw.results.cross_fit_runs import runs_without_parts
-    from ercfw.system.csv_reader import read_csv_records
     from ercfw.system.files import is_file, is_folder, replacing, sha256
 
 __version__ = VERSION
@@ -82,6 +84,9 @@ _HOME = {
     "contract.public_file": ("PublicFile",),
     "contract.published": ("Key", "Published"),
     "contract.reported_scores": ("Quoted",),
+    "data.tables.rows": ("TableRow", "read_table"),
+    "data.tables.text": ("read_text",),
+    "data.tables.utterances": ("Utterance", "to_conversations"),
     "errors": (
         "BrokenClipError", "ErcfwError", "InputError", "Mistake", "RunError", "cause_of", "did_you_mean",
         "missing_library",
@@ -89,21 +94,20 @@ _HOME = {
     "experiment.api": ("ablate", "compare", "run", "write_report"),
     "predict": ("TrainedModel", "load"),
     "results.cross_fit_runs": ("runs_without_parts",),
-    "system.csv_reader": ("read_csv_records",),
     "system.files": ("is_file", "is_folder", "replacing", "sha256"),
 }  # fmt: skip
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
-    "PLUGIN_API", "SPLITS", "UNLABELLED", "Batch", "Broken", "BrokenClipError", "Clip", "ClipExtractor",
-    "Context", "Conversation", "ConversationStream", "DataInfo", "Dataset", "Encoder", "ErcfwError",
-    "ExperimentalWarning", "Extractor", "FeatureTable", "FileFormat", "FittedOn", "Fused", "FusionBlock",
-    "Head", "HeadOutput", "InputError", "Inputs", "Key", "Layout", "Loss", "Metric", "Mistake", "ModalitySpec",
-    "Model", "Outputs", "Provenance", "PublicFile", "Published", "Quoted", "Rate", "Rows", "RunError", "Size",
-    "Split", "Stream", "StreamKind", "SupportsExplain", "SupportsParameterGroups", "SupportsTogether",
-    "TargetSpec", "TrainedModel", "UtteranceId", "ablate", "cause_of", "compare", "did_you_mean", "hookimpl",
-    "is_file", "is_folder", "labelled", "load", "missing_library", "read_csv_records", "read_features",
-    "replacing", "run", "runs_without_parts", "sha256", "write_report",
+    "PLUGIN_API", "SPLITS", "UNLABELLED", "Batch", "Broken", "BrokenClipError", "Clip", "ClipExtractor", "Context",
+    "Conversation", "ConversationStream", "DataInfo", "Dataset", "Encoder", "ErcfwError", "ExperimentalWarning",
+    "Extractor", "FeatureTable", "FileFormat", "FittedOn", "Fused", "FusionBlock", "Head", "HeadOutput",
+    "InputError", "Inputs", "Key", "Layout", "Loss", "Metric", "Mistake", "ModalitySpec", "Model", "Outputs",
+    "Provenance", "PublicFile", "Published", "Quoted", "Rate", "Rows", "RunError", "Size", "Split", "Stream",
+    "StreamKind", "SupportsExplain", "SupportsParameterGroups", "SupportsTogether", "TableRow", "TargetSpec",
+    "TrainedModel", "Utterance", "UtteranceId", "ablate", "cause_of", "compare", "did_you_mean", "hookimpl",
+    "is_file", "is_folder", "labelled", "load", "missing_library", "read_features", "read_table", "read_text",
+    "replacing", "run", "runs_without_parts", "sha256", "to_conversations", "write_report",
 ]  # fmt: skip
 
 

@@ -135,13 +135,19 @@ def _is_plugins(path: Path) -> bool:
     )
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint for an unknown name: the closest known one, and all there are, or the first of very many."""
+def did_you_mean(name: str, known: Iterable[str], summary: str = "") -> str:
+    """Return a hint for an unknown name: the closest known name, and the list of known names.
+
+    Args:
+        name: the unknown name.
+        known: the known names; a long list is cut off.
+        summary: replaces the list where it helps nobody, such as ``there are 93 conversations``.
+    """
     known = sorted(known)
     close = get_close_matches(shown(name), known, n=1)
     guess = f"did you mean '{close[0]}'? " if close else ""
     more = f" and {len(known) - MOST_NAMES} more" if len(known) > MOST_NAMES else ""
-    return f"{guess}there is: {', '.join(known[:MOST_NAMES]) or 'nothing'}{more}"
+    return guess + (summary or f"there is: {', '.join(known[:MOST_NAMES]) or 'nothing'}{more}")
 
 
 def missing_library(library: str, extra: str) -> InputError:

@@ -52,6 +52,11 @@ class Dataset(AcceptsPublicLayout, ABC):
         published_counts: of each split how many utterances each class of the first target has, as published.
         public_files: what ``ercfw data fetch`` gets.
         public_format: the format of those that hold features.
+        transcript_columns: the names that the corpus' own tables have for the columns ``conversation``,
+            ``utterance``, ``speaker``, ``text``, ``start`` and ``end``. ``ercfw predict`` recognises such a table if
+            it has all that are listed here. Empty = the corpus has no table.
+        transcript_clip: the name of an utterance's clip in such a table, such as
+            ``dia{conversation}_utt{utterance}``; empty = the clip is named like the utterance.
     """
 
     targets: Mapping[str, tuple[str, ...]]
@@ -61,6 +66,8 @@ class Dataset(AcceptsPublicLayout, ABC):
     published_counts: Mapping[str, tuple[int, ...]] = MappingProxyType({})
     public_files: tuple[PublicFile, ...] = ()
     public_format: str = ""
+    transcript_columns: Mapping[str, str] = MappingProxyType({})
+    transcript_clip: str = ""
 
     @classmethod
     def table_to_make(cls, root: Path) -> Path | None:

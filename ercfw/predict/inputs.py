@@ -1,16 +1,18 @@
 """Input of a prediction, in any of its forms, read into conversations and feature tables."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from ercfw.contract.conversation import Clip, Conversation
+from ercfw.contract.conversation import Clip, Conversation, UtteranceId
 from ercfw.contract.feature_table import FeatureTable, read_features
+from ercfw.data.tables.read import Read
+from ercfw.data.tables.utterances import ONE_SPEAKER, Utterance
 from ercfw.errors import InputError
 from ercfw.predict.subtitles import read_subtitles
-from ercfw.predict.transcript import ONE_SPEAKER, Line, Transcript, read_transcript
+from ercfw.predict.transcript import TableForm, Transcript, read_transcript
 from ercfw.system.files import is_file, is_folder
 
 MEDIA = {
@@ -35,133 +37,158 @@ class Given:
     warnings: tuple[str, ...]
 
 
-def read_given(
-    source: Path | None, transcript: Path | None, subtitles: Path | None, features: Mapping[str, Path]
-) -> Given:
+@dataclass(frozen=True)
+class Files:
+    """Files that name the utterances of a prediction, apart from feature files.
+
+    Attributes:
+        source: a CSV table, a folder of clips, a media file or subtitles; None = the features name the utterances.
+        transcript: a CSV table with the texts of the clips in ``source``, or with texts and times of its one file.
+        subtitles: the texts and times of the media file ``source``.
+    """
+
+    source: Path | None
+    transcript: Path | None = None
+    subtitles: Path | None = None
+
+
+def read_given(files: Files, features: Mapping[str, Path], forms: Sequence[TableForm]) -> Given:
     """Read conversations from a table, a folder of clips, a video or sound file, subtitles, or feature files.
 
     Args:
-        source: a CSV table, a folder, a media file or subtitles; None = the features name the utterances.
-        transcript: a CSV table with the texts of the clips in ``source``, or with texts and times of its one file.
-        subtitles: the texts and times of the media file ``source``.
+        files: the files that name the utterances.
         features: one feature file per modality; a file without ids has one row per utterance, in order.
+        forms: forms of table to recognise, beside the usual one.
 
     Raises:
         InputError: an input is missing, cannot be read, or does not match the others.
     """
-    warnings: list[str] = []
-    if source is None:
-        if not features or transcript or subtitles:
+    if files.source is None:
+        if not features or files.transcript or files.subtitles:
             raise InputError.at("the input", "is missing", "a table, a folder of clips, a video, or feature files")
         tables = {name: read_features(path, ()) for name, path in features.items()}
-        found = _of_tables(tables, warnings)
+        found = _of_tables(tables)
     else:
-        found = _conversations(source, transcript, subtitles, warnings)
-        ids = [id for conversation in found for id in conversation.ids]
+        found = _of_files(files.source, files, forms)
+        ids = [id for conversation in found.value for id in conversation.ids]
         tables = {name: read_features(path, ids) for name, path in features.items()}
-    return Given(tuple(found), tables, tuple(warnings))
+    return Given(tuple(found.value), tables, found.warnings)
 
 
-def _of_tables(tables: Mapping[str, FeatureTable], warnings: list[str]) -> list[Conversation]:
+def _of_tables(tables: Mapping[str, FeatureTable]) -> Read[list[Conversation]]:
     """Return conversations of all utterances that the tables name."""
     groups: dict[str, list[str]] = {}
     for name, utterance in dict.fromkeys(chain.from_iterable(table.ids for table in tables.values())):
         groups.setdefault(name, []).append(utterance)
-    warnings.append("feature files name no speakers, so a conversation is taken to have one")
-    return [_silent(name, utterances) for name, utterances in groups.items()]
+    warning = "feature files name no speakers, so each conversation has one speaker"
+    return Read([_without_texts(name, utterances) for name, utterances in groups.items()], (warning,))
 
 
-def _silent(name: str, utterances: Iterable[str], clips: tuple[Clip, ...] = ()) -> Conversation:
+def _without_texts(name: str, utterances: Iterable[str], clips: tuple[Clip, ...] = ()) -> Conversation:
     """Return a conversation without texts and speakers."""
     ids = tuple(utterances)
     return Conversation(name, "test", ids, (ONE_SPEAKER,) * len(ids), ("",) * len(ids), {}, clips=clips)
 
 
-def _conversations(
-    source: Path, transcript: Path | None, subtitles: Path | None, warnings: list[str]
-) -> list[Conversation]:
-    if transcript is not None and subtitles is not None:
-        raise InputError.at("transcript and subtitles", "both say what is spoken", "one of them")
-    folder, suffix = is_folder(source), source.suffix.lower()
+def _of_files(source: Path, files: Files, forms: Sequence[TableForm]) -> Read[list[Conversation]]:
+    _check_together(source, files)
+    if is_folder(source):
+        return _of_clips(source, files.transcript, forms)
+    if source.suffix.lower() in MEDIA:
+        return _of_media(source, files, forms)
+    if source.suffix.lower() in SUBTITLES:
+        read = read_subtitles(source, None)
+        return Read([read.value], read.warnings)
+    table = read_transcript(source, forms)
+    clips = {u.id: u.clip and replace(u.clip, path=source.parent / u.clip.path) for u in table.value.utterances}
+    return Read(table.value.conversations(clips if "clip" in table.value.columns else {}), table.warnings)
+
+
+def _check_together(source: Path, files: Files) -> None:
+    """Check that the files exist, and that they can be combined."""
+    if files.transcript is not None and files.subtitles is not None:
+        what = "each of them contains the texts, so they cannot be combined"
+        raise InputError.at("transcript and subtitles", what, "give one of them")
+    folder = is_folder(source)
+    media = not folder and source.suffix.lower() in MEDIA
     if not folder and not is_file(source):
         raise InputError.at(source, "there is no such file or folder")
-    if subtitles is not None and (folder or suffix not in MEDIA):
-        raise InputError.at(source, "has no subtitles", "they go with one video or sound file")
-    if transcript is not None and not folder and suffix not in MEDIA:
-        raise InputError.at(source, "has no transcript", "it goes with clips, or with one video or sound file")
-    if folder:
-        return _of_clips(source, transcript, warnings)
-    if suffix in MEDIA:
-        return _of_media(source, transcript, subtitles, warnings)
-    if suffix in SUBTITLES:
-        return [read_subtitles(source, None, warnings)]
-    table = read_transcript(source, warnings)
-    if "clip" not in table.columns:
-        return table.conversations()
-    return table.conversations(lambda line: line.clip and replace(line.clip, path=source.parent / line.clip.path))
+    if files.subtitles is not None and not media:
+        raise InputError.at(source, "cannot have subtitles", "they can be given for one video or sound file")
+    if files.transcript is not None and not folder and not media:
+        hint = "it can be given for a folder of clips, or for one video or sound file"
+        raise InputError.at(source, "cannot have a transcript", hint)
+    for path in (files.transcript, files.subtitles):
+        if path is not None and not is_file(path):
+            raise InputError.at(path, "there is no such file")
 
 
-def _of_media(source: Path, transcript: Path | None, subtitles: Path | None, warnings: list[str]) -> list[Conversation]:
+def _of_media(source: Path, files: Files, forms: Sequence[TableForm]) -> Read[list[Conversation]]:
     """Read the conversation in one video or sound file, with the speakers, times and texts given for it."""
-    if subtitles is not None:
-        return [read_subtitles(subtitles, source, warnings)]
-    if transcript is None:
-        warnings.append(f"{source}: has neither subtitles nor a transcript, so all of it is one utterance without text")
-        return [_silent(source.stem, ["1"], (Clip(source),))]
-    table = read_transcript(transcript, warnings)
-    if not {"start", "end"} <= table.columns:
-        raise InputError.at(transcript, f"does not say when in {source.name} its lines are", "columns start and end")
-    untimed = [line.where for line in table.lines if line.time is None]
-    if untimed:
-        warnings.append(f"{transcript}: lines without times, and so without a clip: {len(untimed)} ({untimed[0]})")
-    return table.conversations(lambda line: Clip(source, *line.time) if line.time else None)
+    if files.subtitles is not None:
+        read = read_subtitles(files.subtitles, source)
+        return Read([read.value], read.warnings)
+    if files.transcript is None:
+        warning = f"{source}: there are no subtitles and no transcript, so all of it is one utterance without text"
+        return Read([_without_texts(source.stem, ["1"], (Clip(source),))], (warning,))
+    table = read_transcript(files.transcript, forms)
+    if not {"start", "end"} <= table.value.columns:
+        what = f"does not give the times of its lines in {source.name}"
+        raise InputError.at(files.transcript, what, "add the columns start and end")
+    untimed = [utterance.where for utterance in table.value.utterances if utterance.time is None]
+    warning = f"{files.transcript}: lines without times, and so without a clip: {len(untimed)}"
+    clips = {u.id: Clip(source, *u.time) for u in table.value.utterances if u.time}
+    more = (f"{warning} ({untimed[0]})",) if untimed else ()
+    return Read(table.value.conversations(clips), (*table.warnings, *more))
 
 
-def _of_clips(folder: Path, transcript: Path | None, warnings: list[str]) -> list[Conversation]:
+def _of_clips(folder: Path, transcript: Path | None, forms: Sequence[TableForm]) -> Read[list[Conversation]]:
     """Read a folder of clips, with one utterance per clip."""
     try:
-        clips = sorted((path for path in folder.iterdir() if _is_clip(path)), key=_natural)
+        paths = sorted((path for path in folder.iterdir() if _is_clip(path)), key=_natural)
     except OSError as error:
         raise InputError.at(folder, f"cannot be read: {error.strerror}") from error
-    if not clips:
-        raise InputError.at(folder, "holds no clip", f"files that end in {', '.join(sorted(MEDIA))}")
+    if not paths:
+        raise InputError.at(folder, "contains no clip", f"a clip ends in one of {', '.join(sorted(MEDIA))}")
     if transcript is None:
-        warnings.append(f"{folder}: has no transcript: its clips are one conversation in their order, without text")
-        return [_silent(folder.resolve().name, (path.name for path in clips), tuple(map(Clip, clips)))]
-    table = read_transcript(transcript, warnings)
-    named = {path.stem: path for path in reversed(clips)} | {path.name: path for path in clips}
-    clip_of = {line: _find(folder, line, named) for line in table.lines}
-    spoken = {clip.path for clip in clip_of.values() if clip is not None}
-    silent = [path.name for path in clips if path not in spoken]
-    if silent:
-        warnings.append(f"{transcript}: clips that no line names, left out: {len(silent)} ({silent[0]} first)")
-    return _covered(folder, table, clip_of, warnings)
+        warning = f"{folder}: there is no transcript, so all clips are one conversation, in order and without text"
+        conversation = _without_texts(folder.resolve().name, (path.name for path in paths), tuple(map(Clip, paths)))
+        return Read([conversation], (warning,))
+    table = read_transcript(transcript, forms)
+    named = {path.stem: path for path in reversed(paths)} | {path.name: path for path in paths}
+    clips = {u.id: _find(folder, u, named) for u in table.value.utterances}
+    used = {clip.path for clip in clips.values() if clip is not None}
+    unused = [path.name for path in paths if path not in used]
+    skipped = f"{transcript}: clips that no line names, left out: {len(unused)}"
+    more = (f"{skipped} ({unused[0]} first)",) if unused else ()
+    covered = _covered(folder, table.value, clips)
+    return Read(covered.value, (*table.warnings, *more, *covered.warnings))
 
 
-def _covered(
-    folder: Path, table: Transcript, clip_of: Mapping[Line, Clip | None], warnings: list[str]
-) -> list[Conversation]:
+def _covered(folder: Path, table: Transcript, clips: Mapping[UtteranceId, Clip | None]) -> Read[list[Conversation]]:
     """Return the lines whose clip exists; a transcript may cover more clips than the folder has."""
-    lacking = {line: None for line, clip in clip_of.items() if clip is None and line.clip is not None}
-    if len(lacking) == len(table.lines):
-        raise InputError.at(table.path, f"none of its lines names a clip of {folder}", "a column clip, or clips by id")
-    if lacking:
-        first = next(iter(lacking))
-        what = f"lines without a clip in {folder}, left out: {len(lacking)} of {len(table.lines)}"
-        warnings.append(f"{table.path}: {what} ({first.conversation} {first.utterance} first)")
-    return replace(table, lines=tuple(line for line in table.lines if line not in lacking)).conversations(clip_of.get)
+    lacking = [u for u in table.utterances if clips[u.id] is None and u.clip is not None]
+    if len(lacking) == len(table.utterances):
+        hint = "name the clips in a column clip, or by the utterance ids"
+        raise InputError.at(table.path, f"no line names a clip in {folder}", hint)
+    if not lacking:
+        return Read(table.conversations(clips))
+    left_out = {u.id for u in lacking}
+    kept = replace(table, utterances=tuple(u for u in table.utterances if u.id not in left_out))
+    what = f"lines without a clip in {folder}, left out: {len(lacking)} of {len(table.utterances)}"
+    return Read(kept.conversations(clips), (f"{table.path}: {what} ({' '.join(lacking[0].id)} first)",))
 
 
 def _is_clip(path: Path) -> bool:
     return path.suffix.lower() in MEDIA and not path.name.startswith(".") and is_file(path)
 
 
-def _find(folder: Path, line: Line, named: Mapping[str, Path]) -> Clip | None:
-    if line.clip is None:
+def _find(folder: Path, utterance: Utterance, named: Mapping[str, Path]) -> Clip | None:
+    if utterance.clip is None:
         return None
-    name = str(line.clip.path)
+    name = str(utterance.clip.path)
     path = named.get(name, folder / name)
-    return replace(line.clip, path=path) if is_file(path) else None
+    return replace(utterance.clip, path=path) if is_file(path) else None
 
 
 def _natural(path: Path) -> list[str | int]:

@@ -15,6 +15,7 @@ from ercfw.contract.interfaces import Broken, ClipExtractor, Extractor
 from ercfw.data.extraction.cache import without_unreadable
 from ercfw.data.load import attach
 from ercfw.data.modality_sources import make_extractor
+from ercfw.data.tables.utterances import ONE_SPEAKER
 from ercfw.errors import ErcfwError, InputError, Mistake, RunError, cause_of
 from ercfw.model.composed_model import ComposedModel
 from ercfw.predict.answers import Answer
@@ -24,7 +25,6 @@ from ercfw.predict.saved_run import SavedRun
 from ercfw.recipe.queries import extracted
 
 Value = NDArray[Any]
-ONE_SPEAKER = "speaker"
 
 
 class Live:

@@ -18,9 +18,10 @@ from ercfw.predict.answers import Predicted
 from ercfw.predict.encode import encode, encoder_of
 from ercfw.predict.features import add_streams
 from ercfw.predict.inference import answer
-from ercfw.predict.inputs import Given, read_given
+from ercfw.predict.inputs import Files, Given, read_given
 from ercfw.predict.live_conversation import Live
 from ercfw.predict.saved_run import SavedRun, read_run
+from ercfw.predict.transcript import table_forms
 from ercfw.recipe.queries import extracted
 from ercfw.system.progress import Progress, no_progress
 
@@ -90,7 +91,8 @@ class TrainedModel:
         """
         files = {name: Path(path) for name, path in (features or {}).items()}
         if data is None or isinstance(data, str | Path):
-            given = read_given(_path(data), _path(transcript), _path(subtitles), files)
+            sources = Files(_path(data), _path(transcript), _path(subtitles))
+            given = read_given(sources, files, table_forms(self._run.catalog))
         else:
             given = _of_program(data, transcript, subtitles, files)
         warnings = [*given.warnings, *_learnt(self._run, given.conversations)]

@@ -1,11 +1,20 @@
 """The annotations of a corpus: from a list of utterances to conversations."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ercfw import UNLABELLED, Clip, Conversation, InputError, Provenance, UtteranceId, did_you_mean
+from ercfw import (
+    UNLABELLED,
+    Conversation,
+    InputError,
+    Provenance,
+    Utterance,
+    UtteranceId,
+    did_you_mean,
+    to_conversations,
+)
 
 TARGET = "emotion"
 
@@ -32,33 +41,19 @@ class Annotations:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class Record(Utterance):
     """One annotated utterance.
 
-    Intern its names: a large corpus repeats them millions of times.
-
     Attributes:
-        where: file and line, for messages.
-        id: the conversation, and the utterance id of the source.
-        speaker: the speaker's name.
-        text: the text; may be empty.
         label: a class; empty = unlabelled, None = the utterance is left out of its conversation.
-        time: start and end in seconds, if known.
-        clip: the utterance's clip, if there is one.
         kind: the kind of its conversation, if the corpus distinguishes kinds.
     """
 
-    where: str
-    id: UtteranceId
-    speaker: str
-    text: str
-    label: str | None
-    time: tuple[float, float] | None = None
-    clip: Clip | None = None
+    label: str | None = ""
     kind: str = ""
 
 
-def to_conversations(
+def to_annotated(
     records: Sequence[Record], splits: Mapping[str, str], classes: Sequence[str]
 ) -> tuple[Conversation, ...]:
     """Return the conversations in order of first appearance, their utterances in the order of the records.
@@ -71,39 +66,23 @@ def to_conversations(
     Raises:
         InputError: if an utterance occurs twice, or a label is not one of the classes.
     """
-    _check_once(records)
+    left_out = frozenset(record.id for record in records if record.label is None)
+    conversations = to_conversations(records, splits, left_out)
     _check_labels(records, classes)
     number = {name: place for place, name in enumerate(classes)} | {"": UNLABELLED}
-    grouped: dict[str, list[Record]] = {}
+    labels = {record.id: number[record.label] for record in records if record.label is not None}
+    kinds: dict[str, str] = {}
     for record in records:
         if record.label is not None:
-            grouped.setdefault(record.id[0], []).append(record)
+            kinds.setdefault(record.id[0], record.kind)
     return tuple(
-        Conversation(
-            id=name,
-            split=splits[name],
-            utterances=tuple(record.id[1] for record in group),
-            speakers=tuple(record.speaker for record in group),
-            texts=tuple(record.text for record in group),
-            labels={TARGET: np.array([number[record.label or ""] for record in group], dtype=np.int64)},
-            times=tuple(record.time for record in group) if any(record.time for record in group) else (),
-            clips=tuple(record.clip for record in group) if any(record.clip for record in group) else (),
-            kind=group[0].kind,
+        replace(
+            conversation,
+            labels={TARGET: np.array([labels[id] for id in conversation.ids], dtype=np.int64)},
+            kind=kinds[conversation.id],
         )
-        for name, group in grouped.items()
+        for conversation in conversations
     )
-
-
-def _check_once(records: Sequence[Record]) -> None:
-    seen: dict[UtteranceId, str] = {}
-    for record in records:
-        if record.id in seen:
-            raise InputError.at(
-                record.where,
-                f"utterance '{record.id[1]}' of conversation '{record.id[0]}' occurs twice",
-                f"first at {seen[record.id]}",
-            )
-        seen[record.id] = record.where
 
 
 def _check_labels(records: Sequence[Record], classes: Sequence[str]) -> None:

@@ -21,12 +21,12 @@ LONGEST = 60.0
 def fault_of(path: Path) -> str | None:
     """Return what is wrong with a clip's file before it is opened: ``missing``, ``empty``, or None."""
     try:
-        about = path.stat()
+        status = path.stat()
     except (OSError, ValueError):  # ValueError: a name that no file can have
         return "missing"
-    if not S_ISREG(about.st_mode):
+    if not S_ISREG(status.st_mode):
         return "missing"
-    return None if about.st_size else "empty"
+    return None if status.st_size else "empty"
 
 
 def only_there(corpus: str, records: Sequence[Record], known: Collection[UtteranceId] = ()) -> list[Record]:
@@ -46,17 +46,17 @@ def only_there(corpus: str, records: Sequence[Record], known: Collection[Utteran
         if wrong is not None and record.label is not None:
             faults.setdefault(f"{wrong} (a known fault)" if record.id in known else wrong, []).append(record.id)
     for wrong, ids in faults.items():
-        tell(corpus, f"clips that are {wrong}", [" ".join(id) for id in ids])
+        warn_of(corpus, f"clips that are {wrong}", [" ".join(id) for id in ids])
     return kept
 
 
-def tell(corpus: str, what: str, names: Sequence[str]) -> None:
+def warn_of(corpus: str, what: str, names: Sequence[str]) -> None:
     """Issue a warning that counts these names and lists the first of them."""
     more = f" and {len(names) - FIRST} more" if len(names) > FIRST else ""
     warnings.warn(f"{corpus}: {what}: {len(names)} ({', '.join(names[:FIRST])}{more})", stacklevel=2)
 
 
-def doubtful(conversations: Iterable[Conversation], known: Collection[UtteranceId] = ()) -> list[str]:
+def clip_warnings(conversations: Iterable[Conversation], known: Collection[UtteranceId] = ()) -> list[str]:
     """Return warnings about the clips of these conversations, one line each.
 
     The length of every clip is read from the header of its file (about 6 ms each) and compared with the annotated
@@ -71,11 +71,11 @@ def doubtful(conversations: Iterable[Conversation], known: Collection[UtteranceI
     """
     length = cache(_length)
     return [
-        f"{' '.join(id)}: {doubt}{' (a known fault)' if id in known else ''}"
+        f"{' '.join(id)}: {mismatch}{' (a known fault)' if id in known else ''}"
         for conversation in conversations
         for id, clip, time in zip(conversation.ids, conversation.clips, _times(conversation), strict=False)
         if clip is not None
-        for doubt in _doubts(clip, time, length(clip.path))
+        for mismatch in _mismatches(clip, time, length(clip.path))
     ]
 
 
@@ -83,7 +83,7 @@ def _times(conversation: Conversation) -> Sequence[tuple[float, float] | None]:
     return conversation.times or (None,) * len(conversation)
 
 
-def _doubts(clip: Clip, time: tuple[float, float] | None, length: float | str) -> Iterable[str]:
+def _mismatches(clip: Clip, time: tuple[float, float] | None, length: float | str) -> Iterable[str]:
     annotated = None if time is None else time[1] - time[0]
     if annotated is not None and not 0 < annotated <= LONGEST:
         yield f"is annotated as {annotated:.1f} s long"

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ercfw import Conversation, Dataset, FeatureTable, InputError, Split, UtteranceId, read_features
 from ercfw_datasets.annotations import TARGET, Annotations
-from ercfw_datasets.clips import doubtful
+from ercfw_datasets.clips import clip_warnings
 
 SUFFIXES = (".safetensors", ".npy", ".npz")
 
@@ -124,7 +124,7 @@ class Corpus(Dataset):
         Raises:
             InputError: if PyAV is not installed.
         """
-        return doubtful(self._annotations.conversations, self.broken)
+        return clip_warnings(self._annotations.conversations, self.broken)
 
     def features(self, modality: str) -> FeatureTable:
         """Return the values of a modality.

@@ -1,23 +1,23 @@
 """IEMOCAP (Busso et al., 2008): a table of utterances or the corpus itself, and one feature file per modality."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ercfw import InputError, Provenance, Size, sha256
-from ercfw_datasets.annotations import Annotations, Record, to_conversations
+from ercfw import InputError, Provenance, Size, TableRow, sha256
+from ercfw_datasets.annotations import Annotations, Record, to_annotated
 from ercfw_datasets.corpus import Corpus, FeatureFiles
-from ercfw_datasets.csv_file import read_csv
 from ercfw_datasets.iemocap_labels import class_of
 from ercfw_datasets.iemocap_release import is_release, read_release
 from ercfw_datasets.public_files import IEMOCAP_FILES
 from ercfw_datasets.real_or_simulated import real_root
 from ercfw_datasets.shapes import IEMOCAP, MODALITIES
 from ercfw_datasets.simulated import Seed, simulate
+from ercfw_datasets.source_files import table_rows
 
 DEFAULT_ROOT = Path("data/iemocap")
 TABLE = "utterances.csv"
@@ -106,7 +106,7 @@ def read_iemocap(root: Path, test_session: int, dev: Dev) -> Annotations:
     records = [replace(record, kind=_kind(record.id[0])) for record in records]
     splits = _splits(records, test_session, dev)
     return Annotations(
-        conversations=to_conversations(records, splits, IEMOCAP.classes),
+        conversations=to_annotated(records, splits, IEMOCAP.classes),
         classes=IEMOCAP.classes,
         rows=tuple(record.id for record in records),
         source_train=frozenset(r.id for r in records if splits[r.id[0]] != "test"),
@@ -124,7 +124,7 @@ def _kind(conversation: str) -> str:
 
 def _read_table(path: Path) -> tuple[list[Record], list[Path]]:
     needed = dict.fromkeys(COLUMNS, "a column of IEMOCAP's table")
-    return [_record(row.where, row.fields) for row in read_csv(path, needed)], [path]
+    return [_record(row) for row in table_rows(path, {role: role for role in COLUMNS}, needed)], [path]
 
 
 def _check_sessions(test_session: int, dev: Dev) -> None:
@@ -138,13 +138,13 @@ def _check_sessions(test_session: int, dev: Dev) -> None:
         raise InputError.at("[data] dev", f"session {test_session} is already the test split")
 
 
-def _record(where: str, fields: Mapping[str, str]) -> Record:
+def _record(row: TableRow) -> Record:
     return Record(
-        where=where,
-        id=(fields["conversation"].strip(), fields["utterance"].strip()),
-        speaker=fields["speaker"].strip(),
-        text=fields["text"],
-        label=class_of(fields["label"].strip()),
+        where=row.where,
+        id=row.id,
+        speaker=row.speaker.strip(),
+        text=row.text,
+        label=class_of(row.fields["label"].strip()),
     )
 
 

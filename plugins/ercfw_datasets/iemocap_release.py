@@ -11,9 +11,9 @@ from pathlib import Path
 
 from ercfw import Clip, InputError, Mistake
 from ercfw_datasets.annotations import Record
-from ercfw_datasets.clips import fault_of, only_there, tell
-from ercfw_datasets.csv_file import read_utf8
+from ercfw_datasets.clips import fault_of, only_there, warn_of
 from ercfw_datasets.iemocap_labels import class_of
+from ercfw_datasets.source_files import text_of
 
 SESSIONS = tuple(f"Session{number}" for number in range(1, 6))
 DIALOG = re.compile(r"Ses0[1-5][FM]_\w+")
@@ -41,22 +41,22 @@ def read_release(root: Path) -> tuple[list[Record], list[Path]]:
     """
     evaluations = [path for session in SESSIONS if (root / session).is_dir() for path in _evaluations(root / session)]
     mistakes: list[Mistake] = []
-    silent: list[str] = []
-    unjudged: list[str] = []
+    untranscribed: list[str] = []
+    unevaluated: list[str] = []
     records: list[Record] = []
     for path in evaluations:
         evaluated = list(_read_evaluations(path, mistakes))
         texts = dict(_read_transcriptions(_transcriptions_of(path)))
-        silent += [record.id[1] for record in evaluated if record.id[1] not in texts]
-        unjudged += sorted(texts.keys() - {record.id[1] for record in evaluated})
+        untranscribed += [record.id[1] for record in evaluated if record.id[1] not in texts]
+        unevaluated += sorted(texts.keys() - {record.id[1] for record in evaluated})
         spoken = [replace(record, text=texts.get(record.id[1], "")) for record in evaluated]
         records += sorted(spoken, key=lambda record: (record.time, record.id))
     if mistakes:
         raise InputError(mistakes)
-    if silent:
-        tell("IEMOCAP", "utterances without a transcription, whose text is empty", silent)
-    if unjudged:
-        tell("IEMOCAP", "utterances without an evaluation, which are left out", unjudged)
+    if untranscribed:
+        warn_of("IEMOCAP", "utterances without a transcription, whose text is empty", untranscribed)
+    if unevaluated:
+        warn_of("IEMOCAP", "utterances without an evaluation, which are left out", unevaluated)
     return _with_clips(root, records), [*evaluations, *map(_transcriptions_of, evaluations)]
 
 
@@ -74,8 +74,8 @@ def _transcriptions_of(evaluations: Path) -> Path:
 
 def _lines(path: Path) -> Iterable[tuple[str, str]]:
     """Return the place (``file, line 7``) and the text of each line."""
-    text = read_utf8(path).decode("utf-8-sig")
-    return ((f"{path}, line {number}", line.strip()) for number, line in enumerate(text.split("\n"), 1))
+    lines = text_of(path).split("\n")
+    return ((f"{path}, line {number}", line.strip()) for number, line in enumerate(lines, 1))
 
 
 def _read_evaluations(path: Path, mistakes: list[Mistake]) -> Iterator[Record]:
@@ -90,8 +90,8 @@ def _read_evaluations(path: Path, mistakes: list[Mistake]) -> Iterator[Record]:
         found = EVALUATION.fullmatch(line)
         utterance = UTTERANCE.fullmatch(found[3]) if found else None
         if not found or not utterance or utterance[1] != path.stem or not float(found[1]) < float(found[2]):
-            mend = f"[start - end] {path.stem}_F000 neu [valence, activation, dominance]"
-            mistakes.append(Mistake(where, f"is not an evaluation: {line}", mend))
+            hint = f"[start - end] {path.stem}_F000 neu [valence, activation, dominance]"
+            mistakes.append(Mistake(where, f"is not an evaluation: {line}", hint))
             continue
         yield Record(
             where=where,
@@ -129,7 +129,7 @@ def _with_clips(root: Path, records: Sequence[Record]) -> list[Record]:
     ]
     without = [dialog for dialog in dialogs if dialog not in filmed]
     if filmed and without:
-        tell("IEMOCAP", "dialogs without a video, whose sound is used if it exists", without)
+        warn_of("IEMOCAP", "dialogs without a video, whose sound is used if it exists", without)
     if not filmed and not any(record.clip is not None and fault_of(record.clip.path) is None for record in clipped):
         return list(records)
     return only_there("IEMOCAP", clipped)

@@ -1,23 +1,28 @@
 """MELD (Poria et al., 2019): three annotation files, one feature file per modality, and its clips."""
 
-import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from sys import intern
+from types import MappingProxyType
 
-from ercfw import SPLITS, Clip, InputError, Provenance, Size, is_folder, sha256
-from ercfw_datasets.annotations import Annotations, Record, to_conversations
+from ercfw import SPLITS, Clip, InputError, Provenance, Size, TableRow, is_folder, sha256
+from ercfw_datasets.annotations import Annotations, Record, to_annotated
 from ercfw_datasets.clips import only_there
 from ercfw_datasets.corpus import Corpus, FeatureFiles
-from ercfw_datasets.csv_file import read_csv
 from ercfw_datasets.public_files import MELD_FILES
 from ercfw_datasets.real_or_simulated import real_root
 from ercfw_datasets.shapes import MELD, MODALITIES
 from ercfw_datasets.simulated import Seed, simulate
+from ercfw_datasets.source_files import table_rows
 
 DEFAULT_ROOT = Path("data/meld")
-COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID", "StartTime", "EndTime")
+COLUMNS = {
+    "conversation": "Dialogue_ID", "utterance": "Utterance_ID", "speaker": "Speaker", "text": "Utterance",
+    "label": "Emotion", "start": "StartTime", "end": "EndTime",
+}  # fmt: skip
+TRANSCRIPT = MappingProxyType({role: COLUMNS[role] for role in ("conversation", "utterance", "speaker", "text")})
+"""Without the times, which count from the start of the episode, not of the clip."""
 CLIPS = {"train": "train_splits", "dev": "dev_splits_complete", "test": "output_repeated_splits_test"}
 """The folders of the unpacked MELD.Raw."""
 
@@ -32,8 +37,6 @@ PUBLISHED = {
     "test": (1256, 281, 50, 208, 402, 68, 345),
 }
 """Utterances of each class."""
-
-TIME = re.compile(r"(\d{1,4}):(\d{1,4}):(\d{1,4})[,.](\d{1,3})")
 
 
 class Meld(Corpus):
@@ -62,6 +65,8 @@ class Meld(Corpus):
     published_counts = PUBLISHED
     public_files = MELD_FILES
     public_format = "multiemo"
+    transcript_columns = TRANSCRIPT
+    transcript_clip = "dia{conversation}_utt{utterance}"
 
     def __init__(
         self,
@@ -110,7 +115,7 @@ def read_meld(root: Path, clips: Mapping[str, Path]) -> Annotations:
     records = {split: _records(split, path, clips.get(split)) for split, path in paths.items()}
     everything = only_there("MELD", [record for split in SPLITS for record in records[split]], BROKEN)
     return Annotations(
-        conversations=to_conversations(
+        conversations=to_annotated(
             everything, {record.id[0]: record.id[0].split("/")[0] for record in everything}, MELD.classes
         ),
         classes=MELD.classes,
@@ -125,27 +130,17 @@ def read_meld(root: Path, clips: Mapping[str, Path]) -> Annotations:
 
 def _records(split: str, path: Path, clips: Path | None) -> list[Record]:
     needed = dict.fromkeys(COLUMNS, "a column of MELD's annotations")
-    return [_record(split, row.where, row.fields, clips) for row in read_csv(path, needed)]
+    return [_record(split, row, clips) for row in table_rows(path, COLUMNS, needed)]
 
 
-def _record(split: str, where: str, fields: Mapping[str, str], clips: Path | None) -> Record:
-    start, end = _seconds(fields["StartTime"]), _seconds(fields["EndTime"])
-    dialogue, utterance = fields["Dialogue_ID"].strip(), fields["Utterance_ID"].strip()
+def _record(split: str, row: TableRow, clips: Path | None) -> Record:
+    dialogue, utterance = row.id
     return Record(
-        where=where,
-        id=(intern(f"{split}/{dialogue}"), intern(utterance)),
-        speaker=intern(fields["Speaker"].strip()),
-        text=fields["Utterance"],
-        label=fields["Emotion"].strip(),
-        time=None if start is None or end is None else (start, end),
+        where=row.where,
+        id=(intern(f"{split}/{dialogue}"), utterance),
+        speaker=intern(row.speaker.strip()),
+        text=row.text,
+        label=row.fields["label"].strip(),
+        time=row.stretch().both,  # invalid times cost no utterance: MELD is known to have some
         clip=None if clips is None else Clip(clips / f"dia{dialogue}_utt{utterance}.mp4"),
     )
-
-
-def _seconds(time: str) -> float | None:
-    """Return ``00:16:16,059`` in seconds; None for anything that is not a time, so that no utterance is lost."""
-    parts = TIME.fullmatch(time.strip())
-    if not parts:
-        return None
-    hours, minutes, seconds, thousandths = parts.groups()
-    return int(hours) * 3600 + int(minutes) * 60 + int(seconds) + int(thousandths.ljust(3, "0")) / 1000

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ercfw import SPLITS, FeatureTable, InputError, Provenance, Size, UtteranceId, did_you_mean
-from ercfw_datasets.annotations import Annotations, Record, to_conversations
+from ercfw_datasets.annotations import Annotations, Record, to_annotated
 from ercfw_datasets.corpus import Corpus
 from ercfw_datasets.shapes import SHAPES, WIDTHS, Shape
 
@@ -161,7 +161,7 @@ def simulate(
     split_of = {record.id[0]: record.id[0].split("/")[0] for record in records}
     ids = tuple(record.id for record in records)
     annotations = Annotations(
-        conversations=to_conversations(records, split_of, shape.classes),
+        conversations=to_annotated(records, split_of, shape.classes),
         classes=shape.classes,
         rows=ids,
         source_train=frozenset(id for id in ids if split_of[id[0]] == "train"),

@@ -3,24 +3,23 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from ercfw import SPLITS, InputError, did_you_mean
-from ercfw_datasets.csv_file import CsvRow
+from ercfw import SPLITS, InputError, TableRow, did_you_mean
 
 
-def by_column(rows: Sequence[CsvRow], conversation: str, split: str) -> dict[str, str]:
-    """Return the split of each conversation that the column names; ``train`` if there is no such column.
+def by_column(rows: Sequence[TableRow]) -> dict[str, str]:
+    """Return the split of each conversation that the split column names; ``train`` if there is no such column.
 
     Raises:
         InputError: if a value is not a split, or a conversation is in two splits.
     """
     splits: dict[str, str] = {}
     for row in rows:
-        name, value = row.fields[conversation].strip(), row.fields.get(split, "train").strip()
+        name, value = row.id[0], row.fields.get("split", "train").strip()
         if value not in SPLITS:
-            raise InputError.at(f"{row.where}: {split}", f"'{value}' is not a split", did_you_mean(value, SPLITS))
+            raise InputError.at(row.place("split"), f"'{value}' is not a split", did_you_mean(value, SPLITS))
         if splits.setdefault(name, value) != value:
             raise InputError.at(
-                f"{row.where}: {split}",
+                row.place("split"),
                 f"conversation '{name}' is in {splits[name]} and in {value}",
                 "if each split numbers its own, give them different names, such as train/12",
             )
@@ -37,7 +36,8 @@ def by_lists(splits: Mapping[str, str], dev: Sequence[str], test: Sequence[str])
     for key, names in (("dev", dev), ("test", test)):
         for name in names:
             if name not in splits:
-                raise InputError.at(f"[data] {key}: {name}", "there is no such conversation", _closest(name, splits))
+                hint = did_you_mean(name, splits, summary=f"there are {len(splits)} conversations")
+                raise InputError.at(f"[data] {key}: {name}", "there is no such conversation", hint)
             if key == "test" and name in dev:
                 raise InputError.at(f"[data] test: {name}", "this conversation is also listed in dev")
             moved[name] = key
@@ -60,9 +60,3 @@ def by_fold(conversations: Sequence[str], fold: int, folds: int) -> dict[str, st
     part = {name: place % folds for place, name in enumerate(dealt)}
     role = {fold: "test", (fold + 1) % folds: "dev"}
     return {name: role.get(part[name], "train") for name in conversations}
-
-
-def _closest(name: str, known: Mapping[str, str]) -> str:
-    """Return the hint of ``did_you_mean`` without its list: a corpus has hundreds of conversations."""
-    hint = did_you_mean(name, known)
-    return hint.split("there is:")[0].strip() or f"there are {len(known)} conversations"

@@ -7,19 +7,17 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from ercfw import InputError, Provenance, did_you_mean, sha256
-from ercfw_datasets.annotations import Annotations, Record, to_conversations
-from ercfw_datasets.clip_columns import read_clip, read_time
+from ercfw import Clip, InputError, Provenance, TableRow, did_you_mean, sha256
+from ercfw_datasets.annotations import Annotations, Record, to_annotated
 from ercfw_datasets.clips import only_there
 from ercfw_datasets.corpus import Corpus, FeatureFiles
-from ercfw_datasets.csv_file import CsvRow, read_csv
+from ercfw_datasets.source_files import table_rows
 from ercfw_datasets.splits import by_column, by_fold, by_lists
 
 Column = Literal["conversation", "utterance", "speaker", "text", "label", "split", "kind", "clip", "start", "end"]
 
 COLUMNS: tuple[Column, ...] = get_args(Column)
 NEEDED: tuple[Column, ...] = ("conversation", "utterance")
-ONE_SPEAKER = "speaker"
 TABLE = "utterances.csv"
 
 
@@ -34,9 +32,9 @@ class Table(Corpus):
     ``kind`` is the kind of the conversation. Reports show the scores of each kind separately.
 
     ``clip`` is a video or sound file; its path is relative to the folder of the CSV file. A missing or empty clip
-    causes a warning, and the utterance then has no clip. The columns ``start`` and ``end`` (seconds) give the stretch
-    of the clip that belongs to the utterance. Without a clip column they are the times of the utterance, and both must
-    be given.
+    causes a warning, and the utterance then has no clip. The columns ``start`` and ``end`` (seconds, or
+    ``00:01:02,500``) give the stretch of the clip that belongs to the utterance. Without a clip column they are the
+    times of the utterance, and both must be given.
 
     Options:
         root: the folder.
@@ -71,11 +69,11 @@ class Table(Corpus):
         if root is None:
             raise InputError.at("[data] root", "is not set", "set it to the folder that contains the table")
         path = root / utterances
-        names = {column: (columns or {}).get(column, column) for column in COLUMNS}
+        names: dict[str, str] = {column: (columns or {}).get(column, column) for column in COLUMNS}
         rows = _read(path, names, columns or {}, classes)
-        records = only_there(f"table {path}", to_records(rows, names, labels or {}, path.parent))
+        records = only_there(f"table {path}", to_records(rows, labels or {}, path.parent))
         order = tuple(dict.fromkeys(record.id[0] for record in records))
-        listed = by_column(rows, names["conversation"], names["split"])
+        listed = by_column(rows)
         if fold is None:
             splits = by_lists(listed, dev, test)
         elif dev or test:
@@ -86,10 +84,10 @@ class Table(Corpus):
             splits = by_fold(order, fold, folds)
         learnt = [record for record in records if splits[record.id[0]] != "test"]
         classes = classes or _classes(learnt, path, names["label"])
-        has_column = names["split"] in rows[0].fields
+        has_column = "split" in rows[0].fields
         trained = {c for c in order if (listed[c] == "train" if has_column else splits[c] != "test")}
         annotations = Annotations(
-            conversations=to_conversations(records, splits, classes),
+            conversations=to_annotated(records, splits, classes),
             classes=classes,
             rows=tuple(record.id for record in records),
             source_train=frozenset(record.id for record in records if record.id[0] in trained),
@@ -104,61 +102,55 @@ class Table(Corpus):
         return None if path.exists() else path
 
 
-def to_records(
-    rows: Sequence[CsvRow], names: Mapping[Column, str], labels: Mapping[str, str], folder: Path
-) -> list[Record]:
+def to_records(rows: Sequence[TableRow], labels: Mapping[str, str], folder: Path) -> list[Record]:
     """Return the rows of a table as records with mapped labels; a label mapped to ``""`` becomes None.
 
     Args:
         rows: the rows of the table.
-        names: the table's name of each column.
         labels: the class for each label to be changed.
         folder: the folder to which the clips' paths are relative.
 
     Raises:
-        InputError: if an id is empty, a time is invalid, or ``labels`` names a label that the file lacks.
+        InputError: if times are invalid, or ``labels`` names a label that the file lacks.
     """
-    _check_mapped(rows, names["label"], labels)
-    clip, start, end = names["clip"], names["start"], names["end"]
-    has_clips = clip in rows[0].fields
-    return [
-        Record(
-            where=row.where,
-            id=(_id(row, names["conversation"]), _id(row, names["utterance"])),
-            speaker=intern(row.fields.get(names["speaker"], ONE_SPEAKER)),
-            text=row.fields.get(names["text"], ""),
-            label=_map(row.fields.get(names["label"], "").strip(), labels),
-            kind=intern(row.fields.get(names["kind"], "").strip()),
-            time=None if has_clips else read_time(row, start, end),
-            clip=read_clip(row, folder, clip, start, end) if has_clips else None,
+    _check_mapped(rows, labels)
+    stretches = [row.stretch() for row in rows]
+    if mistakes := [mistake for stretch in stretches for mistake in stretch.mistakes]:
+        raise InputError(mistakes)
+    has_clips = "clip" in rows[0].fields
+    records = []
+    for row, stretch in zip(rows, stretches, strict=True):
+        clip = row.fields.get("clip", "").strip()
+        records.append(
+            Record(
+                where=row.where,
+                id=row.id,
+                speaker=intern(row.speaker),
+                text=row.text,
+                label=_map(row.fields.get("label", "").strip(), labels),
+                kind=intern(row.fields.get("kind", "").strip()),
+                time=None if has_clips else stretch.both,
+                clip=Clip(folder / clip, stretch.start or 0.0, stretch.end) if clip else None,
+            )
         )
-        for row in rows
-    ]
+    return records
 
 
 def _read(
-    path: Path, names: Mapping[Column, str], columns: Mapping[Column, str], classes: Sequence[str] | None
-) -> list[CsvRow]:
+    path: Path, names: Mapping[str, str], columns: Mapping[Column, str], classes: Sequence[str] | None
+) -> tuple[TableRow, ...]:
     needed = {*NEEDED, *columns} | (set() if classes else {"label"})
-    mends = {"label": "set [data] columns, or classes if nothing is labelled"}
-    return list(read_csv(path, {names[c]: mends.get(c, f"[data] columns: {c}") for c in COLUMNS if c in needed}))
-
-
-def _id(row: CsvRow, column: str) -> str:
-    value = row.fields[column].strip()
-    if not value:
-        raise InputError.at(
-            f"{row.where}: {column}", "is empty", "every utterance needs a conversation and an utterance id"
-        )
-    return intern(value)
+    hints = {"label": "set [data] columns, or classes if nothing is labelled"}
+    settings: dict[str, str] = {c: hints.get(c, f"[data] columns: {c}") for c in COLUMNS if c in needed}
+    return table_rows(path, names, settings)
 
 
 def _map(label: str, labels: Mapping[str, str]) -> str | None:
     return (labels.get(label, label) or None) if label else ""
 
 
-def _check_mapped(rows: Sequence[CsvRow], column: str, labels: Mapping[str, str]) -> None:
-    present = {row.fields.get(column, "").strip() for row in rows} - {""}
+def _check_mapped(rows: Sequence[TableRow], labels: Mapping[str, str]) -> None:
+    present = {row.fields.get("label", "").strip() for row in rows} - {""}
     for label in labels:
         if label not in present:
             raise InputError.at(f"[data] labels: {label}", "no utterance has this label", did_you_mean(label, present))

@@ -18,16 +18,14 @@ class FileForm:
     Attributes:
         corpus: the name of the dataset.
         classes: the classes that the labels 0, 1, ... stand for.
-        prefix: the beginning of file names.
     """
 
     corpus: str
     classes: tuple[str, ...]
-    prefix: str
 
 
-MELD = FileForm("meld", ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger"), "MELD")
-IEMOCAP = FileForm("iemocap", ("happiness", "sadness", "neutral", "anger", "excitement", "frustration"), "IEMOCAP")
+MELD = FileForm("meld", ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger"))
+IEMOCAP = FileForm("iemocap", ("happiness", "sadness", "neutral", "anger", "excitement", "frustration"))
 
 
 def form_of(keys: Sequence[Key]) -> FileForm | None:

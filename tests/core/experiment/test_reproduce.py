@@ -39,7 +39,7 @@ def test_it_has_as_many_threads_as_the_first(cli, run):
     finally:
         torch.set_num_threads(before)
     path.write_text(json.dumps({**environment, "threads": 0}))
-    cli("reproduce", run).check(2, "environment.json: was not written by a run")
+    cli("reproduce", run).check(2, "environment.json: threads: should be greater than or equal to 1")
 
 
 def test_other_versions_are_listed(cli, run):
@@ -72,10 +72,23 @@ def test_other_data_is_refused(cli, run):
     cli("reproduce", run).check(2, "cannot be reproduced: its data has changed: MELD, three files; now it is simulated")
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"python": 3}'])
-def test_a_folder_that_no_run_left_like_this(cli, run, content):
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "cannot be read"),
+        ("{}", "lacks 'python', so ercfw did not write this file"),
+        ("[1]", "so ercfw did not write this file"),
+        ('{"python": 3}', "python: should be a valid string"),
+    ],
+)
+def test_a_folder_that_no_run_left_like_this(cli, run, content, reason):
     (run / "environment.json").write_text(content)
-    cli("reproduce", run).check(2, "environment.json: was not written by a run")
+    cli("reproduce", run).check(2, f"environment.json: {reason}")
+
+
+def test_a_folder_without_an_environment_cannot_be_reproduced(cli, run):
+    (run / "environment.json").unlink()
+    cli("reproduce", run).check(2, "environment.json: is missing")
 
 
 def test_several_runs_are_not_one(cli, run, tiny_recipe):

@@ -92,7 +92,7 @@ def test_a_file_is_written_and_never_over_another_unasked(shelf, cli, talk, tmp_
         (["--features", "visual=a", "--features", "visual=b"], "--features visual=b: is not one"),
         (["--features", "visual=gone.safetensors"], "gone.safetensors: there is no such feature file"),
         (["--no-plugin-files"], "needs plugin file..and plugin files may not run..--no-plugin-files forbids them"),
-        (["--transcript", "t.csv"], "has no transcript"),
+        (["--transcript", "t.csv"], "cannot have a transcript"),
     ],
 )
 def test_what_is_wrong_is_one_message(shelf, cli, talk, words, says):

@@ -16,7 +16,7 @@ def test_subrip():
     assert (only.id, only.utterances, only.texts) == ("film", ("1", "2"), ("Hello there", "Bye"))
     assert only.times == ((1.0, 2.5), (3.0, 4.0))
     assert only.clips == (Clip(Path("film.mp4"), 1.0, 2.5), Clip(Path("film.mp4"), 3.0, 4.0))
-    assert given.warnings == ("film.srt: cues without a speaker's name, taken for one speaker: 2 of 2",)
+    assert given.warnings == ("film.srt: cues without a speaker's name, given to one further speaker: 2 of 2",)
 
 
 def test_subtitles_alone_have_no_clips():
@@ -44,7 +44,7 @@ def test_cues_out_of_order_are_sorted_and_overlapping_ones_kept():
     assert only.utterances == ("2", "3", "1")
     assert told[-2:] == [
         "cues are out of order; they were sorted by their times",
-        "cues that begin before the one before them ends: 1; all are kept",
+        "cues that begin before the previous one ends: 1; all are kept",
     ]
 
 
@@ -52,8 +52,8 @@ def test_cues_without_text_or_time_are_left_out():
     only, told = subtitles((1, 2, "a"), (3, 3, "b"), (5, 4, "c"), (6, 7, "<i> </i>"), (8, 9, "d"))
     assert only.texts == ("a", "d")
     assert told[:3] == [
-        "cue 2 begins at 00:00:03.000 and ends at 00:00:03.000; it is left out",
-        "cue 3 begins at 00:00:05.000 and ends at 00:00:04.000; it is left out",
+        "cue 2 begins at 00:00:03.000 and ends at 00:00:03.000, so it is left out",
+        "cue 3 begins at 00:00:05.000 and ends at 00:00:04.000, so it is left out",
         "cues without text, left out: 1",
     ]
 
@@ -70,7 +70,7 @@ def test_names_are_capitals_or_come_twice():
     )  # fmt: skip
     assert only.speakers == ("ANN", "Bob Lee", "speaker", "Bob Lee", "speaker", "speaker")
     assert only.texts == ("one", "two", "Remember: three", "four", "at 10:30: five", "Zoë Oz: six")
-    assert told == ["cues without a speaker's name, taken for one speaker: 3 of 6"]
+    assert told == ["cues without a speaker's name, given to one further speaker: 3 of 6"]
 
 
 def test_webvtt_with_voices():
@@ -85,7 +85,7 @@ def test_webvtt_with_voices():
     assert only.speakers == ("Ann Lee", "Bob", "speaker")
     assert only.texts == ("Hi you & me", "No. Yes.", "- And I? - You.")
     assert only.times == ((1.0, 2.5), (3603.0, 3604.0), (3605.0, 3606.0))
-    assert "film.vtt: cues in which two seem to speak, each taken as one utterance: 2" in given.warnings
+    assert "film.vtt: cues in which two people seem to speak, each read as one utterance: 2" in given.warnings
 
 
 @pytest.mark.parametrize("damage", ["rubbish --> 00:00:04,000", "00:00:03,000 --> 99", "00:00:03,000 -->", " --> "])
@@ -112,7 +112,7 @@ def test_whole_subtitles_lack_no_cue():
 )
 def test_subtitles_that_are_none_are_one_message(content):
     Path("s.vtt").write_text(content)
-    with pytest.raises(InputError, match=r"s.vtt: (holds no|is empty|is not a text)"):
+    with pytest.raises(InputError, match=r"s.vtt: (contains no|is not a text)"):
         read("s.vtt")
 
 

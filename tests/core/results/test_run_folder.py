@@ -86,7 +86,7 @@ def test_a_report_says_what_a_reader_asks(cli, tiny_recipe, tmp_path):
     folder = tmp_path / "runs/tiny/base/seed-0"
     report, metrics = (folder / "report.md").read_text(), json.loads((folder / "metrics.json").read_text())
     for said in (
-        f"Epoch {metrics['best_epoch']} of 2, chosen on dev by emotion.weighted-f1",
+        f"Epoch {metrics['best_epoch']} of 2, selected on dev by emotion.weighted-f1",
         "lr = 0.02",
         "| encoder.default | linear | width = 8",
         "| train | 12 |",

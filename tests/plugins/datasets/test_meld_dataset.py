@@ -112,7 +112,7 @@ def test_bad_annotations(tmp_path):
     with pytest.raises(InputError, match=message):
         Meld(root=tmp_path)
     write(tmp_path, test=[line.format("joy", 4), line.format("fear", 4)])
-    with pytest.raises(InputError, match=r"line 3: utterance '4' of conversation 'test/0' occurs twice"):
+    with pytest.raises(InputError, match=r"line 3: utterance '4' of conversation '0' occurs twice"):
         Meld(root=tmp_path)
     write(tmp_path)
     (tmp_path / "dev_sent_emo.csv").unlink()

@@ -1,0 +1,1 @@
+"""CSV tables of utterances: encodings, columns, ids, times, and the conversations that they make."""
