@@ -39,10 +39,10 @@ if TYPE_CHECKING:
         Loss,
         Metric,
         Model,
-        Provenance,
     )
     from ercfw.contract.option_types import Rate, Size
     from ercfw.contract.optional_parts import SupportsExplain, SupportsParameterGroups, SupportsTogether
+    from ercfw.contract.provenance import Provenance
     from ercfw.contract.public_file import PublicFile
     from ercfw.contract.published import Key, Published
     from ercfw.contract.reported_scores import Quoted
@@ -62,6 +62,8 @@ if TYPE_CHECKING:
     from ercfw.experiment.api import ablate, compare, run, write_report
     from ercfw.predict import TrainedModel, load
     from ercfw.results.cross_fit_runs import runs_without_parts
+    from ercfw.results.finished_run import FinishedRun
+    from ercfw.results.run_metrics import RunMetrics
     from ercfw.system.files import is_file, is_folder, replacing, sha256
 
 __version__ = VERSION
@@ -77,10 +79,11 @@ _HOME = {
     "contract.hooks": ("PLUGIN_API", "hookimpl"),
     "contract.interfaces": (
         "Broken", "ClipExtractor", "Context", "Dataset", "Encoder", "Extractor", "FileFormat", "Fused",
-        "FusionBlock", "Head", "Loss", "Metric", "Model", "Provenance",
+        "FusionBlock", "Head", "Loss", "Metric", "Model",
     ),
     "contract.option_types": ("Rate", "Size"),
     "contract.optional_parts": ("SupportsExplain", "SupportsParameterGroups", "SupportsTogether"),
+    "contract.provenance": ("Provenance",),
     "contract.public_file": ("PublicFile",),
     "contract.published": ("Key", "Published"),
     "contract.reported_scores": ("Quoted",),
@@ -94,6 +97,8 @@ _HOME = {
     "experiment.api": ("ablate", "compare", "run", "write_report"),
     "predict": ("TrainedModel", "load"),
     "results.cross_fit_runs": ("runs_without_parts",),
+    "results.finished_run": ("FinishedRun",),
+    "results.run_metrics": ("RunMetrics",),
     "system.files": ("is_file", "is_folder", "replacing", "sha256"),
 }  # fmt: skip
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
@@ -101,9 +106,9 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names}
 __all__ = [
     "PLUGIN_API", "SPLITS", "UNLABELLED", "Batch", "Broken", "BrokenClipError", "Clip", "ClipExtractor", "Context",
     "Conversation", "ConversationStream", "DataInfo", "Dataset", "Encoder", "ErcfwError", "ExperimentalWarning",
-    "Extractor", "FeatureTable", "FileFormat", "FittedOn", "Fused", "FusionBlock", "Head", "HeadOutput",
+    "Extractor", "FeatureTable", "FileFormat", "FinishedRun", "FittedOn", "Fused", "FusionBlock", "Head", "HeadOutput",
     "InputError", "Inputs", "Key", "Layout", "Loss", "Metric", "Mistake", "ModalitySpec", "Model", "Outputs",
-    "Provenance", "PublicFile", "Published", "Quoted", "Rate", "Rows", "RunError", "Size", "Split", "Stream",
+    "Provenance", "PublicFile", "Published", "Quoted", "Rate", "Rows", "RunError", "RunMetrics", "Size", "Split", "Stream",
     "StreamKind", "SupportsExplain", "SupportsParameterGroups", "SupportsTogether", "TableRow", "TargetSpec",
     "TrainedModel", "Utterance", "UtteranceId", "ablate", "cause_of", "compare", "did_you_mean", "hookimpl",
     "is_file", "is_folder", "labelled", "load", "missing_library", "read_features", "read_table", "read_text",

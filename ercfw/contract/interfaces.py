@@ -7,7 +7,7 @@ T frames or tokens, D width, C classes, E width of an embedding.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
@@ -21,24 +21,10 @@ from ercfw.contract.conversation import SPLITS, Clip, Conversation, Split, Utter
 from ercfw.contract.data_info import DataInfo, ModalitySpec, StreamKind
 from ercfw.contract.feature_table import FeatureTable, FittedOn
 from ercfw.contract.former_names import AcceptsPublicLayout
+from ercfw.contract.provenance import Provenance
 from ercfw.contract.public_file import PublicFile
 from ercfw.contract.published import Published
 from ercfw.errors import BrokenClipError, InputError
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where data came from.
-
-    Attributes:
-        source: in words, such as ``MELD, three annotation files``.
-        simulated: True stamps everything that a run leaves behind.
-        files: sha256 of each real file read.
-    """
-
-    source: str
-    simulated: bool = False
-    files: Mapping[str, str] = field(default_factory=dict)
 
 
 class Dataset(AcceptsPublicLayout, ABC):

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from ercfw.contract.conversation import SPLITS, UNLABELLED, Conversation
 from ercfw.contract.feature_table import FeatureTable, FittedOn
-from ercfw.contract.interfaces import Dataset, Provenance
+from ercfw.contract.interfaces import Dataset
+from ercfw.contract.provenance import Provenance, StreamSummary
 from ercfw.contract.stamps import SIMULATED
 from ercfw.contract.stored_streams import StoredStreams, presence
-from ercfw.contract.stream_summary import StreamSummary
 from ercfw.data.cross_fit import without_part
 from ercfw.data.leakage import check_fitted
 from ercfw.data.missing_modalities import keep_mask_of_splits, mask_stored, mask_stream

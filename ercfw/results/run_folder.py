@@ -12,7 +12,7 @@ from typing import Any
 import tomlkit
 from filelock import FileLock, Timeout
 
-from ercfw.contract.interfaces import Provenance
+from ercfw.contract.provenance import Provenance
 from ercfw.errors import InputError, RunError
 from ercfw.recipe.recipe_file import slug
 from ercfw.results.environment import read_environment

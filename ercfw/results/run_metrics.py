@@ -5,8 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ercfw.contract.interfaces import Provenance
-from ercfw.contract.stream_summary import StreamSummary
+from ercfw.contract.provenance import Provenance, StreamSummary
 from ercfw.results.json_file import SCHEMA, read_json
 from ercfw.results.run_files import RunFiles
 from ercfw.results.scoring import Scores

@@ -83,7 +83,7 @@ def test_other_data_is_refused(cli, run):
 )
 def test_a_folder_that_no_run_left_like_this(cli, run, content, reason):
     (run / "environment.json").write_text(content)
-    cli("reproduce", run).check(2, f"environment.json: {reason}")
+    cli("reproduce", run).check(2, f"environment.json..{reason}")
 
 
 def test_a_folder_without_an_environment_cannot_be_reproduced(cli, run):

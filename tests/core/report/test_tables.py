@@ -7,7 +7,7 @@ from statistics import mean, stdev
 import pytest
 from rich.console import Console
 
-from ercfw.contract.interfaces import Provenance
+from ercfw.contract.provenance import Provenance
 from ercfw.report.tables import run_table, summary_table
 from ercfw.results.run_metrics import RunMetrics
 

@@ -1,8 +1,23 @@
-"""Origin of a modality's values, as reports show it."""
+"""Origin of conversations and of the values of a modality."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where data came from.
+
+    Attributes:
+        source: in words, such as ``MELD, three annotation files``.
+        simulated: True stamps everything that a run leaves behind.
+        files: sha256 of each real file read.
+    """
+
+    source: str
+    simulated: bool = False
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
