@@ -104,15 +104,16 @@ _HOME = {
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
-    "PLUGIN_API", "SPLITS", "UNLABELLED", "Batch", "Broken", "BrokenClipError", "Clip", "ClipExtractor", "Context",
-    "Conversation", "ConversationStream", "DataInfo", "Dataset", "Encoder", "ErcfwError", "ExperimentalWarning",
-    "Extractor", "FeatureTable", "FileFormat", "FinishedRun", "FittedOn", "Fused", "FusionBlock", "Head", "HeadOutput",
-    "InputError", "Inputs", "Key", "Layout", "Loss", "Metric", "Mistake", "ModalitySpec", "Model", "Outputs",
-    "Provenance", "PublicFile", "Published", "Quoted", "Rate", "Rows", "RunError", "RunMetrics", "Size", "Split", "Stream",
-    "StreamKind", "SupportsExplain", "SupportsParameterGroups", "SupportsTogether", "TableRow", "TargetSpec",
-    "TrainedModel", "Utterance", "UtteranceId", "ablate", "cause_of", "compare", "did_you_mean", "hookimpl",
-    "is_file", "is_folder", "labelled", "load", "missing_library", "read_features", "read_table", "read_text",
-    "replacing", "run", "runs_without_parts", "sha256", "to_conversations", "write_report",
+    "PLUGIN_API", "SPLITS", "UNLABELLED", "Batch", "Broken", "BrokenClipError", "Clip", "ClipExtractor",
+    "Context", "Conversation", "ConversationStream", "DataInfo", "Dataset", "Encoder", "ErcfwError",
+    "ExperimentalWarning", "Extractor", "FeatureTable", "FileFormat", "FinishedRun", "FittedOn", "Fused",
+    "FusionBlock", "Head", "HeadOutput", "InputError", "Inputs", "Key", "Layout", "Loss", "Metric", "Mistake",
+    "ModalitySpec", "Model", "Outputs", "Provenance", "PublicFile", "Published", "Quoted", "Rate", "Rows",
+    "RunError", "RunMetrics", "Size", "Split", "Stream", "StreamKind", "SupportsExplain",
+    "SupportsParameterGroups", "SupportsTogether", "TableRow", "TargetSpec", "TrainedModel", "Utterance",
+    "UtteranceId", "ablate", "cause_of", "compare", "did_you_mean", "hookimpl", "is_file", "is_folder",
+    "labelled", "load", "missing_library", "read_features", "read_table", "read_text", "replacing", "run",
+    "runs_without_parts", "sha256", "to_conversations", "write_report",
 ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from ercfw.contract.data_info import DataInfo
+from ercfw.contract.interfaces import Dataset
 from ercfw.data.load import check_tables
 from ercfw.data.stand_in import STAND_IN_CLASSES, STAND_IN_WIDTHS, promised_streams, stand_in_info, training_info
 from ercfw.errors import InputError, Mistake, in_recipe
@@ -42,11 +43,12 @@ def check_jobs(jobs: Sequence[Job]) -> RecipeCheck:
     warnings: dict[str, None] = {}
     unchecked: dict[str, None] = {}
     mistakes: list[Mistake] = []
+    data = _TrainingData()
     for job in jobs:
         prefix = "" if job.variant == BASE else f"variant '{job.variant}': "
         try:
             with in_recipe(job.where):
-                check = _check(job.recipe, job.catalog)
+                check = _check(job, data)
         except InputError as error:
             mistakes = with_new(mistakes, error.mistakes)
             continue
@@ -57,9 +59,27 @@ def check_jobs(jobs: Sequence[Job]) -> RecipeCheck:
     return RecipeCheck(tuple(warnings), tuple(unchecked))
 
 
-def _check(recipe: Recipe, catalog: Catalog) -> RecipeCheck:
+class _TrainingData:
+    """The data that the last variant was checked with: most variants of a recipe have the same."""
+
+    def __init__(self) -> None:
+        self._read: tuple[str, tuple[Dataset, DataInfo, tuple[str, ...]]] | None = None
+
+    def of(self, job: Job) -> tuple[Dataset, DataInfo, tuple[str, ...]]:
+        """Return ``training_info`` of a job.
+
+        Raises:
+            InputError: the data is missing or damaged.
+        """
+        if self._read is None or self._read[0] != job.shared_data:
+            self._read = (job.shared_data, training_info(job.recipe, job.catalog))
+        return self._read[1]
+
+
+def _check(job: Job, data: _TrainingData) -> RecipeCheck:
+    recipe, catalog = job.recipe, job.catalog
     try:
-        dataset, info, warnings = training_info(recipe, catalog)
+        dataset, info, warnings = data.of(job)
     except InputError as error:
         return _check_without_data(recipe, catalog, str(error))
     streams = promised_streams(recipe, catalog, STAND_IN_WIDTHS[0])
