@@ -137,3 +137,21 @@ def test_the_command_line_takes_the_former_kind(words, printed, cli):
 def test_former_names_are_in_no_listing(cli):
     assert "layout" not in json.loads(cli("ls", "--json").out)
     assert "layout" not in cli("data", "export", "--help").out
+
+
+@pytest.mark.parametrize(
+    ("former", "current"),
+    [("tell", "data_info"), ("make_conversations", "make_conversations"), ("pack", "pack"), ("DIMS", "DIMS")],
+)
+def test_fixtures_of_plugin_tests_have_their_former_names(former, current):
+    from ercfw.testing import fixtures, material
+
+    with pytest.warns(DeprecationWarning, match=f"material.{former} {GONE} ercfw.testing.fixtures.{current}"):
+        assert getattr(material, former) is getattr(fixtures, current)
+
+
+def test_nothing_else_has_a_former_name_there():
+    from ercfw.testing import material
+
+    with pytest.raises(AttributeError, match="has no attribute 'fixture'"):
+        material.fixture  # noqa: B018
