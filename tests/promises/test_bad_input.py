@@ -52,8 +52,8 @@ OVERRIDES = {
     "group key": (["train.groups.text.lrr=1.0"], "[train.groups.text] lrr: there is no such key..'lr'"),
     # what does not go together
     "features both": (["features.text={use='minilm',file='a.npy'}"], "[features.text]: ..'use'..'file'"),
-    "features none": (["features.text={}"], "[features.text]: says nothing..file"),
-    "fitted_on": (["features.text={use='minilm',fitted_on='train'}"], "[features.text] fitted_on: is said of file"),
+    "features none": (["features.text={}"], "[features.text]: is empty..file"),
+    "fitted_on": (["features.text={use='minilm',fitted_on='train'}"], "[features.text] fitted_on: applies to files"),
     "file's option": (["features.text={file='a.npy',width=3}"], "[features.text] width: there is no such key"),
     "no head": (["--drop", "head"], "[head.TARGET]: is missing..[head.emotion]"),
     "no fusion": (["--drop", "fusion"], "[fusion]: is missing..several modalities"),
@@ -144,7 +144,7 @@ def test_validate_sees_what_run_would(word, cli, tiny_recipe):
     ("more", "words", "expected"),
     [
         (OTHER_LOSS, ["loss.cross-entropy.weight=rest"], 'only one loss can have "rest"'),
-        (OTHER_LOSS, ["loss.cross-entropy.weight=1.5"], '[loss.focal] weight: "rest" is below 0..1.5'),
+        (OTHER_LOSS, ["loss.cross-entropy.weight=1.5"], '[loss.focal] weight: "rest" is negative..1.5'),
     ],
 )
 def test_rest_is_one_weight_and_not_negative(more, words, expected, cli, tiny_recipe):
@@ -152,8 +152,13 @@ def test_rest_is_one_weight_and_not_negative(more, words, expected, cli, tiny_re
 
 
 def test_a_model_stands_alone(cli, tiny_recipe):
-    told = ("[encoder]: [model] replaces it", "[fusion]: [model]", "[head]: [model]", "[model] use: there is no model")
-    cli("run", tiny_recipe(), "model.use=x").check(2, *told)
+    told = (
+        "[encoder]: cannot be combined with [model]",
+        "[fusion]: cannot",
+        "[head]: cannot",
+        "[model] use: there is no model",
+    )
+    cli("run", tiny_recipe(), "model.use=x").check(2, *shown)
 
 
 @pytest.mark.parametrize(
