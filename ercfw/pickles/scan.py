@@ -138,9 +138,7 @@ def _scan_instructions(file: BytesIO, stack: _Stack, refused: frozenset[str]) ->
         elif name == "MARK":
             stack.marks.append(len(values))
         elif name == "PROTO" and argument > HIGHEST_PROTOCOL:
-            raise UnpicklingError(
-                f"it uses protocol {argument}, and the newest that can be read is {HIGHEST_PROTOCOL}"
-            )
+            raise UnpicklingError(f"it uses protocol {argument}, and the newest that can be read is {HIGHEST_PROTOCOL}")
         else:
             stack.apply(step)
             if name == "STOP":

@@ -71,8 +71,8 @@ def read_run(path: Path, allow_plugin_files: bool) -> SavedRun:
     info = replace(info, modalities={name: info.modalities[name] for name in recipe.data.modalities})
     files = _plugin_files(weights.parent) if recipe.plugins else []
     if files and not allow_plugin_files:
-        mend = "plugin_files = true in a recipe's table allows them, --no-plugin-files forbids them"
-        raise InputError.at(weights, f"needs plugin file {files[0]}, and plugin files may not run", mend)
+        hint = "plugin_files = true in a recipe's table allows them, --no-plugin-files forbids them"
+        raise InputError.at(weights, f"needs plugin file {files[0]}, and plugin files may not run", hint)
     if not allow_plugin_files:
         refuse_plugin_files(recipe, str(weights))
     catalog = load_catalog(files)

@@ -81,8 +81,8 @@ def read_transcript(path: Path, warnings: list[str]) -> Transcript:
     sizes: dict[str, int] = {}
     for where, cells in records:
         if len(cells) != len(header):
-            mend = f"the header names {len(header)}; quote fields with commas"
-            mistakes.append(Mistake(where, f"has {len(cells)} fields", mend))
+            hint = f"the header names {len(header)}; quote fields with commas"
+            mistakes.append(Mistake(where, f"has {len(cells)} fields", hint))
             continue
         row = dict(zip(header, cells, strict=True))
         fields = {ours: row[theirs] for ours, theirs in names.items()}

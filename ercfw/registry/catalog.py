@@ -104,8 +104,8 @@ class Catalog:
         if len(owners) == 1:
             return owners[0]
         if owners:
-            mend = f"rename it in one of them, or block one: {CHOICE}=-{owners[-1].plugin}"
-            raise InputError.at(where, _claimed(owners), mend)
+            hint = f"rename it in one of them, or block one: {CHOICE}=-{owners[-1].plugin}"
+            raise InputError.at(where, _claimed(owners), hint)
         raise InputError.at(where, f"there is no {kind} named '{name}'", self.instead(name, self.names(kind)))
 
     def instead(self, name: str, known: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from ercfw.errors import MOST_TOLD, Mistake, did_you_mean, shown
+from ercfw.errors import MOST_SHOWN, Mistake, did_you_mean, shown
 
 _IN_TOML = {
     "bool_type": "should be true or false",
@@ -50,8 +50,8 @@ def mistakes_of(
         known: the keys of the table that a location is in, for a misspelt one.
     """
     found = list(by_place(error, tables).items())
-    told = [_mistake(where(loc), details, known(loc[:-1])) for loc, details in found[:MOST_TOLD]]
-    return told + [Mistake(shown(where(loc)), "is wrong too") for loc, _ in found[MOST_TOLD:]]
+    told = [_mistake(where(loc), details, known(loc[:-1])) for loc, details in found[:MOST_SHOWN]]
+    return told + [Mistake(shown(where(loc)), "is wrong too") for loc, _ in found[MOST_SHOWN:]]
 
 
 def by_place(error: ValidationError, tables: Mapping[str, Any]) -> dict[Location, list[ErrorDetails]]:

@@ -90,8 +90,8 @@ def _read_evaluations(path: Path, mistakes: list[Mistake]) -> Iterator[Record]:
         found = EVALUATION.fullmatch(line)
         utterance = UTTERANCE.fullmatch(found[3]) if found else None
         if not found or not utterance or utterance[1] != path.stem or not float(found[1]) < float(found[2]):
-            mend = f"[start - end] {path.stem}_F000 neu [valence, activation, dominance]"
-            mistakes.append(Mistake(where, f"is not an evaluation: {line}", mend))
+            hint = f"[start - end] {path.stem}_F000 neu [valence, activation, dominance]"
+            mistakes.append(Mistake(where, f"is not an evaluation: {line}", hint))
             continue
         yield Record(
             where=where,

@@ -140,8 +140,8 @@ def _read(
     path: Path, names: Mapping[Column, str], columns: Mapping[Column, str], classes: Sequence[str] | None
 ) -> list[CsvRow]:
     needed = {*NEEDED, *columns} | (set() if classes else {"label"})
-    mends = {"label": "set [data] columns, or classes if nothing is labelled"}
-    return list(read_csv(path, {names[c]: mends.get(c, f"[data] columns: {c}") for c in COLUMNS if c in needed}))
+    hints = {"label": "set [data] columns, or classes if nothing is labelled"}
+    return list(read_csv(path, {names[c]: hints.get(c, f"[data] columns: {c}") for c in COLUMNS if c in needed}))
 
 
 def _id(row: CsvRow, column: str) -> str:

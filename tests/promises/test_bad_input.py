@@ -152,7 +152,7 @@ def test_rest_is_one_weight_and_not_negative(more, words, expected, cli, tiny_re
 
 
 def test_a_model_stands_alone(cli, tiny_recipe):
-    told = (
+    shown = (
         "[encoder]: cannot be combined with [model]",
         "[fusion]: cannot",
         "[head]: cannot",
