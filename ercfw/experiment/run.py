@@ -134,7 +134,7 @@ class Run:
             self._note(note)
         if recipe.train.init_from is not None:
             self._start_from(model, Path(recipe.train.init_from))
-        metrics = {component.name: component.made_by for component in self.job.catalog.components("metric")}
+        metrics = {component.name: component.factory for component in self.job.catalog.components("metric")}
         plan = Plan(
             settings=recipe.train,
             watched=watched,

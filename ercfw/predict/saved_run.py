@@ -29,7 +29,7 @@ class SavedRun:
         catalog: the plugins installed now, with the run's own copies of its plugin files.
         info: the description of the data that the model was built with.
         stamps: words that must appear on everything made by the model.
-        made_by: the provenance of each modality that did not come with the conversations.
+        provenance: the provenance of each modality that did not come with the conversations.
         trained_on: the fingerprint of each conversation in the training split.
         where: the model's file, for messages.
     """
@@ -39,7 +39,7 @@ class SavedRun:
     catalog: Catalog
     info: DataInfo
     stamps: tuple[str, ...]
-    made_by: Mapping[str, Mapping[str, Any]]
+    provenance: Mapping[str, Mapping[str, Any]]
     trained_on: frozenset[str]
     where: str
 
@@ -91,7 +91,7 @@ def read_run(path: Path, allow_plugin_files: bool) -> SavedRun:
         catalog=catalog,
         info=info,
         stamps=tuple(about.get("stamps", ())),
-        made_by={name: stream["made_by"] for name, stream in about.get("streams", {}).items()},
+        provenance={name: stream["made_by"] for name, stream in about.get("streams", {}).items()},
         trained_on=frozenset(about.get("trained_on", ())),
         where=str(weights),
     )

@@ -84,27 +84,27 @@ class Description:
 
 def describe_part(component: Component) -> Description:
     """Return the description of a part, read from its class."""
-    made_by = component.made_by
+    factory = component.factory
     is_class = KINDS[component.kind][1] is not None
-    path, line = inspect.getsourcefile(made_by) or "", inspect.getsourcelines(made_by)[1]
-    parameters = inspect.signature(made_by).parameters.values()
-    says, meanings = _split(inspect.getdoc(made_by) or "")
+    path, line = inspect.getsourcefile(factory) or "", inspect.getsourcelines(factory)[1]
+    parameters = inspect.signature(factory).parameters.values()
+    says, meanings = _split(inspect.getdoc(factory) or "")
     return Description(
         kind=component.kind,
         name=component.name,
         plugin=component.plugin,
         file=f"{Path(path)}, line {line}",
         made_with=tuple(p.name for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY) if is_class else (),
-        options=_options(made_by, meanings) if is_class else (),
+        options=_options(factory, meanings) if is_class else (),
         says=says,
-        shapes=_shapes(made_by) if is_class else "",
+        shapes=_shapes(factory) if is_class else "",
     )
 
 
-def _shapes(made_by: Any) -> str:
+def _shapes(factory: Any) -> str:
     """Return the docstring of the method that the core calls, from the class or its base class."""
     for name in SAID_BY:
-        method = getattr(made_by, name, None)
+        method = getattr(factory, name, None)
         if method is not None and inspect.getdoc(method):
             return f"{name}:\n{textwrap.indent(inspect.getdoc(method) or '', '  ')}"
     return ""
@@ -120,8 +120,8 @@ def _split(docstring: str) -> tuple[str, dict[str, str]]:
     return says.strip(), {name: " ".join(text.split()) for name, text in found}
 
 
-def _options(made_by: Any, meanings: dict[str, str]) -> tuple[Option, ...]:
-    model = options_model(made_by)
+def _options(factory: Any, meanings: dict[str, str]) -> tuple[Option, ...]:
+    model = options_model(factory)
     schema = model.model_json_schema()
     properties, definitions = schema["properties"] if model.model_fields else {}, schema.get("$defs", {})
     return tuple(

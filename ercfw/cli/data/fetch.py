@@ -29,7 +29,7 @@ def fetch(
     from ercfw.system.terminal import Terminal
 
     catalog = load_catalog()
-    known = {c.name: c.made_by for c in catalog.components("dataset") if c.made_by.public_files}
+    known = {c.name: c.factory for c in catalog.components("dataset") if c.factory.public_files}
     if corpus not in known:
         raise InputError.at(f"fetch {corpus}", "no public files are known for it", did_you_mean(corpus, known))
     root = to or Path("data") / corpus

@@ -72,7 +72,7 @@ def import_features(
     name = corpus or (manifest.corpus if manifest else published.corpus) or ANYBODYS
     if manifest or name != published.corpus:  # numbered conversations look like MELD, but may be of any corpus
         published = dataclasses.replace(published, classes=manifest.classes if manifest else ())
-    table = catalog.find("dataset", name, "--corpus").made_by.table_to_make(to)
+    table = catalog.find("dataset", name, "--corpus").factory.table_to_make(to)
     if table is None:
         text, (dataset, notices) = "", _annotated(catalog, name, to)
     else:
@@ -82,8 +82,8 @@ def import_features(
     agreement = "not compared"
     if proof.agreeing:
         agreement = f"{proof.agreeing} of {proof.agreeing} agree" if table is None else "made from the same files"
-    made_by = {"layout": layout, "files": {p.name: sha256(p) for p in published.paths}, "labels": agreement}
-    stores = _stores(published, dataset, proof, manifest, made_by)
+    provenance = {"layout": layout, "files": {p.name: sha256(p) for p in published.paths}, "labels": agreement}
+    stores = _stores(published, dataset, proof, manifest, provenance)
     paths = {to / f"{modality}.safetensors": store for modality, store in stores.items()}
     _check_free(paths, replace)
     rows: list[Mapping[str, Any]] = []
@@ -178,16 +178,16 @@ def _same(path: Path, store: FeatureTable) -> bool:
 
 
 def _stores(
-    published: Published, dataset: Dataset, proof: RowProof, manifest: Manifest | None, made_by: Mapping[str, Any]
+    published: Published, dataset: Dataset, proof: RowProof, manifest: Manifest | None, provenance: Mapping[str, Any]
 ) -> dict[str, FeatureTable]:
     """Return one store per stream, with rows in the order of the corpus."""
     stores: dict[str, FeatureTable] = {}
     for slot, values in published.streams.items():
         found = _by_utterance(published, slot, values, proof)
-        stores |= _store(slot, found, dataset, manifest, {**made_by, "stream": slot})
+        stores |= _store(slot, found, dataset, manifest, {**provenance, "stream": slot})
     for slot, splits in published.rows.items():
         found = _by_row(published, slot, splits, dataset)
-        stores |= _store(slot, found, dataset, manifest, {**made_by, "stream": slot})
+        stores |= _store(slot, found, dataset, manifest, {**provenance, "stream": slot})
     return stores
 
 
@@ -196,7 +196,7 @@ def _store(
     found: Mapping[UtteranceId, NDArray[np.generic]],
     dataset: Dataset,
     manifest: Manifest | None,
-    made_by: Mapping[str, Any],
+    provenance: Mapping[str, Any],
 ) -> dict[str, FeatureTable]:
     """Return the store of a stream under its modality; nothing for a stream that holds only zeros."""
     needed = {id for split in SPLITS for c in dataset.split(split) for id in c.ids}
@@ -213,7 +213,7 @@ def _store(
             ids=ids,
             values=values,
             present=np.array([id not in absent for id in ids]),
-            made_by=exported.made_by if exported else made_by,
+            provenance=exported.made_by if exported else provenance,
             fitted_on=exported.fitted_on if exported else "unknown",
             where=f"stream '{slot}'",
         )

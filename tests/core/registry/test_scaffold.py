@@ -20,7 +20,7 @@ def test_a_single_file_passes_the_kit_and_its_recipe_is_valid(kind, cli, tmp_pat
     written = result.out.split()
     assert written == ["my_part.py", *([] if kind == "layout" else ["my_part.toml"])]
     found = load_catalog([tmp_path / "my_part.py"])
-    report = check_part(kind, found.find(kind, "my-part", "").made_by)
+    report = check_part(kind, found.find(kind, "my-part", "").factory)
     assert not report.of("failed"), report
     if kind != "layout":
         validated = cli("validate", "my_part.toml")

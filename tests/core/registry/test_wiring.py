@@ -80,8 +80,8 @@ def test_a_kind_that_passes_nothing():
         arguments_for(part("root", Nothing), Nothing, [])
 
 
-def catalog_of(made_by: type) -> Catalog:
-    return Catalog([Plugin("mine", "1", "here", [Component("fusion", "mine", made_by, "mine")])])
+def catalog_of(factory: type) -> Catalog:
+    return Catalog([Plugin("mine", "1", "here", [Component("fusion", "mine", factory, "mine")])])
 
 
 @pytest.mark.parametrize(

@@ -49,9 +49,9 @@ def test_mmgcn_of_meld(meld, dump, cli, tmp_path, protocol):
     assert "labels: 18 of 18 agree" in result.out
     for modality, values in zip(("text", "audio", "visual"), streams, strict=True):
         check(root, modality, content, values)
-    made_by = stored(root, "text").made_by
-    assert made_by["layout"] == "mmgcn"
-    assert list(made_by["files"]) == ["MELD_features_raw1.pkl"]
+    provenance = stored(root, "text").provenance
+    assert provenance["layout"] == "mmgcn"
+    assert list(provenance["files"]) == ["MELD_features_raw1.pkl"]
 
 
 @pytest.mark.parametrize("corpus", ["meld", "iemocap"])
