@@ -35,8 +35,8 @@ from ercfw.results.predictions_csv import write_predictions
 from ercfw.results.run_folder import RunFolder, can_resume
 from ercfw.results.scoring import Predictions, score
 from ercfw.system.files import write_text
-from ercfw.system.peak_memory import forget_peak, peak_memory
-from ercfw.system.terminal import Bars, Terminal
+from ercfw.system.peak_memory import peak_memory, reset_peak_memory
+from ercfw.system.terminal import ProgressBars, Terminal
 from ercfw.training.dry_run import dry_run
 from ercfw.training.loop import fit, locate_failure
 from ercfw.training.protocol import CHOSEN_ON, NOTES, SCORED, STAMPS, watched_splits
@@ -75,7 +75,7 @@ class Run:
     def execute(self, resuming: bool) -> FinishedRun:
         """Train, score and report."""
         began = time.perf_counter()
-        forget_peak(self.accelerator.device)
+        reset_peak_memory(self.accelerator.device)
         check_trackers(self.recipe.run.trackers)
         training, plan = self._prepare(resuming)
         with self._tracking() as log:
@@ -193,7 +193,7 @@ class Run:
             self.accelerator, self.recipe.run.trackers, self.folder.path / "trackers", title, self.job.tables
         )
 
-    def _train(self, training: Training, plan: Plan, bars: Bars, log: Log) -> Training:
+    def _train(self, training: Training, plan: Plan, bars: ProgressBars, log: Log) -> Training:
         per_epoch = -(-len(plan.watched.train) // plan.step_size)
         name = f"{self.job.variant}, seed {self.seed}"
 
