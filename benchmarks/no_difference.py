@@ -1,4 +1,4 @@
-"""How often are two sets of seeds of one recipe told apart? As there is nothing to tell, rarely it should be.
+"""How often do two sets of seeds of one recipe differ significantly? Rarely, if the test is right.
 
     ercfw run mosi --variant "linear classifier" --seeds 100 --out many
     python benchmarks/no_difference.py many/mosi/linear-classifier --seeds 5
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--score", choices=list(WHOLE), default="weighted-f1")
     said = parser.parse_args()
     (group,) = find_groups([said.runs])
-    target = group.first.metrics["select"].partition(".")[0]
+    target = group.first.metrics.select.partition(".")[0]
     counts = group.counts("test", target)  # [S, K, C, C]
     order = np.random.default_rng(0).permutation(len(counts))
     sets = [counts[order[start : start + said.seeds]] for start in range(0, len(order) - said.seeds + 1, said.seeds)]
@@ -32,7 +32,7 @@ def main() -> None:
     print(f"{len(counts)} runs, {len(pairs)} pairs of {said.seeds} seeds against {said.seeds} others, {said.score}:")
     print(f"  p below .05              {sum(each.p < 0.05 for each in found)}")
     print(f"  the interval leaves 0 out {sum(not each.low <= 0 <= each.high for each in found)}")
-    print(f"  both, so told apart      {sum(each.is_told_apart for each in found)}")
+    print(f"  both, so significant     {sum(each.is_significant for each in found)}")
     widest = max(abs(each.value) for each in found)
     print(f"  the largest difference   {100 * widest:.2f} points")
 

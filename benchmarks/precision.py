@@ -41,7 +41,7 @@ def f1(recipe: str, settings: list[str], seeds: int) -> list[float]:
     job = product.job_of(recipe, settings, seeds=range(seeds))
     with TemporaryDirectory() as folder:
         runs = run_jobs([job], RunOptions(Path(folder)), Terminal(quiet=True, silent=True))
-    return [100 * run.metrics["scores"]["test"]["emotion"]["weighted-f1"] for run in runs]
+    return [100 * run.metrics.scores["test"]["emotion"]["weighted-f1"] for run in runs]
 
 
 if __name__ == "__main__":

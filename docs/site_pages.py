@@ -17,7 +17,7 @@ TOP_PAGES = {
     "CHANGELOG.md": "changelog.md",
 }  # fmt: skip
 TITLES = {
-    "dataset": "Datasets", "layout": "Layouts", "extractor": "Extractors", "encoder": "Encoders",
+    "dataset": "Datasets", "format": "Formats", "extractor": "Extractors", "encoder": "Encoders",
     "context": "Contexts", "fusion": "Fusions", "head": "Heads", "loss": "Losses", "metric": "Metrics",
 }  # fmt: skip
 

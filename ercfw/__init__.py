@@ -4,6 +4,7 @@ The names here are what a plugin is made of. They are loaded when first used, so
 starts without torch.
 """
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
         Dataset,
         Encoder,
         Extractor,
-        FileLayout,
+        FileFormat,
         Fused,
         FusionBlock,
         Head,
@@ -73,7 +74,7 @@ _HOME = {
     "contract.feature_table": ("FeatureTable", "FittedOn", "read_features"),
     "contract.hooks": ("PLUGIN_API", "hookimpl"),
     "contract.interfaces": (
-        "Broken", "ClipExtractor", "Context", "Dataset", "Encoder", "Extractor", "FileLayout", "Fused",
+        "Broken", "ClipExtractor", "Context", "Dataset", "Encoder", "Extractor", "FileFormat", "Fused",
         "FusionBlock", "Head", "Loss", "Metric", "Model", "Provenance",
     ),
     "contract.option_types": ("Rate", "Size"),
@@ -96,7 +97,7 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names}
 __all__ = [
     "PLUGIN_API", "SPLITS", "UNLABELLED", "Batch", "Broken", "BrokenClipError", "Clip", "ClipExtractor",
     "Context", "Conversation", "ConversationStream", "DataInfo", "Dataset", "Encoder", "ErcfwError",
-    "ExperimentalWarning", "Extractor", "FeatureTable", "FileLayout", "FittedOn", "Fused", "FusionBlock",
+    "ExperimentalWarning", "Extractor", "FeatureTable", "FileFormat", "FittedOn", "Fused", "FusionBlock",
     "Head", "HeadOutput", "InputError", "Inputs", "Key", "Layout", "Loss", "Metric", "Mistake", "ModalitySpec",
     "Model", "Outputs", "Provenance", "PublicFile", "Published", "Quoted", "Rate", "Rows", "RunError", "Size",
     "Split", "Stream", "StreamKind", "SupportsExplain", "SupportsParameterGroups", "SupportsTogether",
@@ -107,6 +108,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "FileLayout":
+        from ercfw.contract.former_names import former_name
+
+        name = "FileFormat"
+        warnings.warn(former_name("ercfw.FileLayout", instead="ercfw.FileFormat"), stacklevel=2)
     if name not in _MODULE:
         raise AttributeError(f"module 'ercfw' has no attribute '{name}'")
     return getattr(import_module(f"ercfw.{_MODULE[name]}"), name)

@@ -82,7 +82,7 @@ def clean_place(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkey
 def few_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing is most of a small run's time, and no part of its numbers: it is done where a test is about it."""
     if "pictures" not in request.keywords:
-        monkeypatch.setattr("ercfw.experiment.run.draw_run", lambda *_: [])
+        monkeypatch.setattr("ercfw.experiment.outputs.draw_run", lambda *_: [])
 
 
 @pytest.fixture(scope="session")
@@ -174,7 +174,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path.write_text(recipe.replace("epochs = 1", "epochs = 2"))
     source = read_toml(path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ercfw.experiment.run.draw_run", lambda *_: [])  # most of a small run's time
+        patch.setattr("ercfw.experiment.outputs.draw_run", lambda *_: [])  # most of a small run's time
         for variants, seeds in ((["base", "w/o audio"], [0, 1, 2]), (["release", "others", "attending"], [0])):
             jobs = plan_jobs(source, Selection(variants=variants, seeds=seeds))
             run_jobs(jobs, RunOptions(folder / "runs"), Terminal(quiet=True, silent=True))

@@ -23,8 +23,8 @@ from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("ERCFW_TEST_DATA", CHECKOUT.parent / "shared" / "data")).resolve()
-CHANGING = ("seconds", "peak_memory", "folder")
-"""Keys of ``metrics.json`` that differ from run to run."""
+CHANGING = ("seconds", "peak_memory", "folder", "schema")
+"""Keys of ``metrics.json`` that differ from run to run, and the version of its format, which old runs lack."""
 
 TINY = """\
 schema = 1

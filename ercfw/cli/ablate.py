@@ -89,15 +89,15 @@ def _run_and_show(tasks: "Sequence[Task]", out: Path, terminal: "Terminal", as_j
     from ercfw.report.result_tables import record
 
     with interruptible(terminal, "finished runs and steps are kept; the same command continues"):
-        found = run_ablation(tasks, out, terminal)
+        ablation = run_ablation(tasks, out, terminal)
     if as_json:
-        tables = [record(table) for table in found.tables]
-        print(json.dumps({"tables": tables, "failures": found.failures}, ensure_ascii=False))
+        tables = [record(table) for table in ablation.tables]
+        print(json.dumps({"tables": tables, "failures": ablation.failures}, ensure_ascii=False))
     else:
-        print_tables(found.tables)
-        for path in found.files:
+        print_tables(ablation.tables)
+        for path in ablation.files:
             print(f"table: {path}")
-    for name, why in found.failures.items():
+    for name, why in ablation.failures.items():
         terminal.warning(f"{name} failed: {why}")
-    if found.failures:
+    if ablation.failures:
         raise typer.Exit(1)

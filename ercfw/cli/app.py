@@ -1,4 +1,4 @@
-"""The command line's application, and what several verbs share."""
+"""The application of the command line, and the arguments and functions that several verbs share."""
 
 import os
 import re
@@ -74,7 +74,7 @@ def select(
     no_plugin_files: bool,
     cross_fit: int = 0,
 ) -> "tuple[RecipeFile, Selection]":
-    """Read the recipe and what the command line selects from it.
+    """Read the recipe and the selection of variants, seeds and settings.
 
     Raises:
         InputError: there is no such recipe, or an argument is malformed.
@@ -98,13 +98,26 @@ def plan(source: "RecipeFile", selection: "Selection") -> "list[Job]":
     """Plan the jobs of a selection, and name every plugin file that was executed for it.
 
     Raises:
-        InputError: all that is wrong with the recipe and the settings.
+        InputError: the recipe or a setting is wrong; the message lists every mistake.
     """
     from ercfw.experiment.plan import plan_jobs
 
     jobs = plan_jobs(source, selection)
     show_plugins(jobs)
     return jobs
+
+
+def plan_one(source: "RecipeFile", selection: "Selection") -> "Job":
+    """Plan the job of a single variant, and name every plugin file that was executed for it.
+
+    Raises:
+        InputError: several variants are selected, or the recipe or a setting is wrong.
+    """
+    from ercfw.experiment.plan import plan_job
+
+    job = plan_job(source, selection)
+    show_plugins([job])
+    return job
 
 
 def show_warnings(warnings: Iterable[str]) -> None:

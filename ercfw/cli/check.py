@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from ercfw.cli.app import AsJson, app, show_warnings
+from ercfw.cli.former_names import current_kind
 from ercfw.errors import InputError
 
 
@@ -29,16 +30,17 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Run the conformance checks of a part; the exit code is 1 if one fails."""
-    from ercfw.experiment.check_parts import CheckSettings, check_named
     from ercfw.recipe.overrides import parse_overrides
     from ercfw.registry.catalog import load_catalog, plugin_files
+    from ercfw.testing.check_parts import CheckSettings, check_named
 
     settings = CheckSettings(reads, parse_overrides(modality or []), clip, slow)
     catalog = load_catalog(plugin_files([str(path) for path in plugin or []], Path(), "--plugin"))
     if broken := catalog.broken_files("--plugin"):
         raise InputError(broken)
     show_warnings(catalog.warnings)
-    reports = check_named(name, parse_overrides(options or []), catalog, settings)
+    kind, slash, bare = name.rpartition("/")
+    reports = check_named(current_kind(kind) + slash + bare, parse_overrides(options or []), catalog, settings)
     if as_json:
         print(json.dumps([{"part": r.part, "outcomes": [asdict(o) for o in r.outcomes]} for r in reports]))
     else:

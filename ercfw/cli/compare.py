@@ -28,23 +28,25 @@ def compare(
     """Compare finished runs in one table: which differences are significant, and who gets which utterances right."""
     if out is not None:
         check_folder("--out", out)
-    from ercfw.experiment.compare import compare_groups
+    from ercfw.report.agreement import agreement_record, agreement_rows
+    from ercfw.report.compare import compare_groups
     from ercfw.report.result_tables import record
     from ercfw.report.tables import plain_table
     from ercfw.results.finished_run import find_groups
 
-    found = compare_groups(find_groups(runs), split, apart)
-    for failure in found.warnings:
+    comparison = compare_groups(find_groups(runs), split, apart)
+    for failure in comparison.warnings:
         typer.echo(f"warning: {failure}", err=True)
     if out is not None:
-        found.write(out)
+        comparison.write(out)
     if as_json:
-        tables = [record(table) for table in found.tables]
-        print(json.dumps({"tables": tables, "pairs": found.pairs}, ensure_ascii=False))
+        tables = [record(table) for table in comparison.tables]
+        pairs = list(map(agreement_record, comparison.pairs))
+        print(json.dumps({"tables": tables, "pairs": pairs}, ensure_ascii=False))
         return
-    print_tables(found.tables)
-    if found.pairs:
-        results_console().print(plain_table(found.pairs))
+    print_tables(comparison.tables)
+    if comparison.pairs:
+        results_console().print(plain_table(agreement_rows(comparison.pairs)))
 
 
 def print_tables(tables: "Sequence[ResultTable]") -> None:

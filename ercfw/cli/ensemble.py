@@ -8,6 +8,7 @@ import typer
 
 from ercfw.cli.app import AsJson, app, results_console
 from ercfw.errors import InputError
+from ercfw.results.run_files import RunFiles
 from ercfw.system.writable import check_folder
 
 
@@ -21,19 +22,19 @@ def ensemble(
     as_json: AsJson = False,
 ) -> None:
     """Average the probabilities of finished runs, and score the average."""
-    if (out / "metrics.json").exists() and not force:
+    if RunFiles(out).metrics.exists() and not force:
         raise InputError.at(f"--out {out}", "holds a run already", "--force overwrites it")
     check_folder("--out", out)
-    from ercfw.experiment.ensemble import write_ensemble
     from ercfw.report.tables import plain_table
+    from ercfw.results.comparison.ensemble_folder import write_ensemble
     from ercfw.results.finished_run import find_groups
 
     members = [run for group in find_groups(runs) for run in group.runs]
-    made = write_ensemble(members, out, fitted=not equal)
+    combined = write_ensemble(members, out, fitted=not equal)
     if as_json:
-        print(json.dumps(made.metrics, ensure_ascii=False))
+        print(json.dumps(combined.metrics.as_json(), ensure_ascii=False))
         return
     console = results_console()
-    console.print(plain_table(made.rows))
-    for line in [*made.metrics["stamps"], *made.metrics["notes"], f"written to {out}"]:
+    console.print(plain_table(combined.rows))
+    for line in [*combined.metrics.stamps, *combined.metrics.notes, f"written to {out}"]:
         console.print(line, highlight=False, markup=False)

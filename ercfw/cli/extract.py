@@ -14,7 +14,7 @@ from ercfw.cli.app import (
     RecipeName,
     app,
     interruptible,
-    plan,
+    plan_one,
     results_console,
     select,
 )
@@ -36,25 +36,25 @@ def extract(
     as_json: AsJson = False,
 ) -> None:
     """Run a recipe's extractors, and cache their features for 'run'."""
-    (job,) = plan(*select(recipe, overrides, [variant], drop, None, no_plugin_files))
+    job = plan_one(*select(recipe, overrides, [variant], drop, None, no_plugin_files))
     if to is not None:
         check_folder("--to", to)
     from ercfw.data.extraction.workers import default_processes
     from ercfw.errors import in_recipe
-    from ercfw.experiment.extract_features import make_features
+    from ercfw.experiment.extract_features import extract_features
     from ercfw.report.tables import features_table
     from ercfw.system.terminal import Terminal
 
     terminal = Terminal(quiet=quiet)
     hint = "extracted features are kept; the same command continues"
     with interruptible(terminal, hint), in_recipe(job.where), terminal.progress() as bars:
-        made = make_features(job, bars.or_lines, processes or default_processes(), to, check_clips)
-    for warning in made.warnings:
+        extracted = extract_features(job, bars.or_lines, processes or default_processes(), to, check_clips)
+    for warning in extracted.warnings:
         terminal.warning(warning)
     if as_json:
-        print(json.dumps(made.modalities, ensure_ascii=False))
+        print(json.dumps(extracted.modalities, ensure_ascii=False))
         return
-    for modality in made.modalities:
+    for modality in extracted.modalities:
         for utterance, why in modality["broken"].items():
             terminal.warning(f"{modality['modality']}: {utterance}: {why}")
-    results_console().print(features_table(made.modalities))
+    results_console().print(features_table(extracted.modalities))

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ercfw.cli.app import AsJson, app, show_warnings
+from ercfw.cli.former_names import current_kind
 from ercfw.errors import InputError
 
 
@@ -19,6 +20,8 @@ def list_(
     from ercfw.recipe.shipped import shipped_recipes
     from ercfw.registry.catalog import KINDS, load_catalog
 
+    if what is not None:
+        what = current_kind(what)
     if what is not None and what not in {"recipes", *KINDS}:
         raise InputError.at(f"ls {what}", "there is no such kind", did_you_mean(what, ["recipes", *KINDS]))
     listed: dict[str, list[str]] = {}
@@ -46,7 +49,7 @@ def plugins(
     from ercfw.registry.catalog import load_catalog
 
     catalog = load_catalog()
-    found = [
+    listed = [
         {
             "name": plugin.name,
             "version": plugin.version,
@@ -58,7 +61,7 @@ def plugins(
         for plugin in catalog.plugins
     ]
     if as_json:
-        print(json.dumps(found))
+        print(json.dumps(listed))
     else:
         for plugin in catalog.plugins:
             print(f"{plugin.name} {plugin.version} ({plugin.origin})")
@@ -68,5 +71,5 @@ def plugins(
                 print(f"  warning: {warning}")
         for claim in catalog.claimed_twice():
             print(f"CLAIMED TWICE: {claim}")
-    if strict and (any(plugin["failure"] for plugin in found) or catalog.claimed_twice()):
+    if strict and (any(plugin["failure"] for plugin in listed) or catalog.claimed_twice()):
         raise typer.Exit(1)

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from ercfw.cli.app import AsJson, Dropped, NoPluginFiles, Overrides, RecipeName, app, plan, select
+from ercfw.cli.app import AsJson, Dropped, NoPluginFiles, Overrides, RecipeName, app, plan, plan_one, select
+from ercfw.cli.former_names import current_kind
 from ercfw.errors import InputError, did_you_mean
 
 
@@ -22,13 +23,13 @@ def validate(
     jobs = plan(*select(recipe, overrides, ["all"], drop, None, no_plugin_files))
     from ercfw.experiment.validate import check_jobs
 
-    found = check_jobs(jobs)
+    checked = check_jobs(jobs)
     if as_json:
         variants = [job.variant for job in jobs]
-        print(json.dumps({"variants": variants, "warnings": found.warnings, "unchecked": found.unchecked}))
+        print(json.dumps({"variants": variants, "warnings": checked.warnings, "unchecked": checked.unchecked}))
         return
     print(f"{recipe}: valid (variants: {len(jobs) - 1})")
-    for kind, notes in (("warning", found.warnings), ("not checked", found.unchecked)):
+    for kind, notes in (("warning", checked.warnings), ("not checked", checked.unchecked)):
         for note in notes:
             print(f"{kind}: {note}")
 
@@ -49,13 +50,13 @@ def show(
     if overrides and "=" not in overrides[0]:
         _show_part(recipe, overrides, as_json)
         return
-    (job,) = plan(*select(recipe, overrides, [variant], drop, None, no_plugin_files))
+    job = plan_one(*select(recipe, overrides, [variant], drop, None, no_plugin_files))
     if graph:
         from ercfw.errors import in_recipe
-        from ercfw.experiment.diagram import mermaid
+        from ercfw.report.diagram import mermaid
 
         with in_recipe(job.where):
-            drawn = mermaid(job)
+            drawn = mermaid(job.recipe, job.catalog)
         print(json.dumps({"graph": drawn}) if as_json else drawn)
         return
     import tomlkit
@@ -69,6 +70,7 @@ def _show_part(kind: str, names: list[str], as_json: bool) -> None:
     from ercfw.registry.describe import describe_part
 
     words = " ".join(["show", kind, *names])
+    kind = current_kind(kind)
     if kind not in KINDS:
         raise InputError.at(words, f"'{names[0]}' is no setting, and '{kind}' no kind", did_you_mean(kind, KINDS))
     if len(names) > 1:

@@ -18,21 +18,24 @@ def report(
     pictures: Annotated[Path | None, typer.Option(help="A folder for every picture, as PNG and SVG.")] = None,
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     no_plugin_files: NoPluginFiles = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say only warnings, errors and results.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show only warnings, errors and results.")] = False,
 ) -> None:
     """Write one HTML page about finished runs: scores, pictures, and every conversation with predictions."""
     if out is not None:
         check_folder("--out", out.absolute().parent)
     if pictures is not None:
         check_folder("--pictures", pictures)
-    from ercfw.experiment.write_report import default_path, write_page
+    from ercfw.report.write_report import default_path, write_page
     from ercfw.results.finished_run import find_groups
     from ercfw.system.terminal import Terminal
 
     groups = find_groups(runs)
     path = out or default_path(runs)
-    with Terminal(quiet=quiet).progress() as bars:
-        write_page(groups, path, bars.or_lines, not no_plugin_files, pictures)
+    terminal = Terminal(quiet=quiet)
+    with terminal.progress() as bars:
+        warnings = write_page(groups, path, bars.or_lines, not no_plugin_files, pictures)
+    for warning in warnings:
+        terminal.warning(warning)
     print(f"report: {path}")
     if show:
         webbrowser.open(path.absolute().as_uri())

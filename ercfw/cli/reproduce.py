@@ -26,32 +26,33 @@ def reproduce(
     from ercfw.results.finished_run import find_groups
     from ercfw.system.terminal import Terminal
 
-    found = [each for group in find_groups([run]) for each in group.runs]
-    if len(found) > 1:
-        raise InputError.at(run, f"holds {len(found)} runs", f"one of them, such as {found[0].folder}")
+    runs = [each for group in find_groups([run]) for each in group.runs]
+    if len(runs) > 1:
+        raise InputError.at(run, f"holds {len(runs)} runs", f"one of them, such as {runs[0].folder}")
     terminal = Terminal(quiet=quiet)
     with interruptible(terminal, ""):
-        made = run_again(found[0], out, terminal, not no_plugin_files)
+        comparison = run_again(runs[0], out, terminal, not no_plugin_files)
     if as_json:
-        print(json.dumps({**asdict(made), "folder": str(made.folder), "exact": made.is_exact}, ensure_ascii=False))
+        printed = {**asdict(comparison), "folder": str(comparison.folder), "exact": comparison.is_exact}
+        print(json.dumps(printed, ensure_ascii=False))
     else:
         console = results_console()
-        changed, total = made.renamed
+        changed, total = comparison.renamed
         result = (
             "every score and every prediction is the same, bit for bit"
-            if made.is_exact
+            if comparison.is_exact
             else (
-                f"the numbers are not the same: scores differ by up to {made.farthest:.4f} points, "
+                f"the numbers are not the same: scores differ by up to {comparison.farthest:.4f} points, "
                 f"{changed} of {total} utterances have another predicted class"
             )
         )
-        where = [f"  {each}" for each in made.differences] or ["  none"]
+        where = [f"  {each}" for each in comparison.differences] or ["  none"]
         for line in (
             f"{run}: {result}",
             "differences between the two environments:",
             *where,
-            f"written to {made.folder}",
+            f"written to {comparison.folder}",
         ):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
-    if not made.is_exact:
+    if not comparison.is_exact:
         raise typer.Exit(1)

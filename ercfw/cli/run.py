@@ -67,7 +67,7 @@ def run(
         return
     results = [each.metrics for each in finished]
     if as_json:
-        print(json.dumps(results, ensure_ascii=False))
+        print(json.dumps([metrics.as_json() for metrics in results], ensure_ascii=False))
         return
     console = results_console()
     for metrics in results:

@@ -44,19 +44,19 @@ def tune(
     show_plugins([search.job])
     terminal = Terminal(quiet=quiet)
     with interruptible(terminal, "finished trials are kept; the same command continues"):
-        found = run_search(search, terminal)
+        best = run_search(search, terminal)
     if as_json:
-        best = {
-            "best": found.values,
-            "dev": found.score,
-            "trial": found.trial,
-            "recipe": str(found.recipe),
-            "stamps": found.stamps,
+        printed = {
+            "best": best.values,
+            "dev": best.score,
+            "trial": best.trial,
+            "recipe": str(best.recipe),
+            "stamps": best.stamps,
         }
-        print(json.dumps(best))
+        print(json.dumps(printed))
         return
-    stamps = "".join(f"[{stamp}] " for stamp in found.stamps)
-    print(f"{stamps}best of {found.trials} trials: {100 * found.score:.2f} on dev (the search chose it for that)")
-    for key, value in found.values.items():
+    stamps = "".join(f"[{stamp}] " for stamp in best.stamps)
+    print(f"{stamps}best of {best.trials} trials: {100 * best.score:.2f} on dev (the search chose it for that)")
+    for key, value in best.values.items():
         print(f"  {key} = {value}")
-    print(f"recipe: {found.recipe}")
+    print(f"recipe: {best.recipe}")

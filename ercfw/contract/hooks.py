@@ -18,7 +18,7 @@ import pluggy
 from ercfw.contract.part_hooks import (
     hookspec,
     provide_datasets,
-    provide_layouts,
+    provide_formats,
     provide_extractors,
     provide_encoders,
     provide_contexts,
@@ -28,17 +28,20 @@ from ercfw.contract.part_hooks import (
     provide_metrics,
     provide_models,
 )
+
 # isort: on
+from ercfw.contract.former_names import former_name
 
 if TYPE_CHECKING:
     import typer
 
+    from ercfw.contract.interfaces import FileFormat
     from ercfw.contract.reported_scores import Quoted
 
 __all__ = [
     "Epoch", "add_commands", "epoch_finished", "hookimpl", "provide_contexts", "provide_datasets", "provide_encoders",
-    "provide_extractors", "provide_fusions", "provide_heads", "provide_layouts", "provide_losses", "provide_metrics",
-    "provide_models", "quote_scores", "run_finished",
+    "provide_extractors", "provide_formats", "provide_fusions", "provide_heads", "provide_layouts", "provide_losses",
+    "provide_metrics", "provide_models", "quote_scores", "run_finished",
 ]  # fmt: skip
 
 hookimpl = pluggy.HookimplMarker("ercfw")
@@ -175,3 +178,8 @@ def quote_scores() -> "Sequence[Quoted]":  # type: ignore[empty-body]
         return [Quoted("Somebody (2024), table 2", "meld", "emotion", 2610, "dev", scores)]
     ```
     """
+
+
+@hookspec(warn_on_impl=former_name("provide_layouts", instead="provide_formats"))
+def provide_layouts() -> "dict[str, type[FileFormat]]":  # type: ignore[empty-body]
+    """Return the file formats of a plugin, under the former name of ``provide_formats``."""

@@ -20,6 +20,7 @@ from ercfw.contract.batch import HeadOutput, Inputs, Outputs, Stream
 from ercfw.contract.conversation import SPLITS, Clip, Conversation, Split, UtteranceId
 from ercfw.contract.data_info import DataInfo, ModalitySpec, StreamKind
 from ercfw.contract.feature_table import FeatureTable, FittedOn
+from ercfw.contract.former_names import AcceptsPublicLayout
 from ercfw.contract.public_file import PublicFile
 from ercfw.contract.published import Published
 from ercfw.errors import BrokenClipError, InputError
@@ -40,7 +41,7 @@ class Provenance:
     files: Mapping[str, str] = field(default_factory=dict)
 
 
-class Dataset(ABC):
+class Dataset(AcceptsPublicLayout, ABC):
     """The conversations of a corpus.
 
     Attributes:
@@ -50,7 +51,7 @@ class Dataset(ABC):
         broken: utterances whose clips or times are known to be wrong.
         published_counts: for each split, the published number of utterances of each class of the first target.
         public_files: the files that ``ercfw data fetch`` downloads.
-        public_layout: the layout of those that hold features.
+        public_format: the format of those that hold features.
     """
 
     targets: Mapping[str, tuple[str, ...]]
@@ -59,7 +60,7 @@ class Dataset(ABC):
     broken: frozenset[UtteranceId] = frozenset()
     published_counts: Mapping[str, tuple[int, ...]] = MappingProxyType({})
     public_files: tuple[PublicFile, ...] = ()
-    public_layout: str = ""
+    public_format: str = ""
 
     @classmethod
     def table_to_make(cls, root: Path) -> Path | None:
@@ -97,7 +98,7 @@ class Dataset(ABC):
         raise InputError.at(f"[features.{modality}]", "this dataset cannot draw random features")
 
 
-class FileLayout(ABC):
+class FileFormat(ABC):
     """Feature files as other projects keep them.
 
     Attributes:
@@ -113,16 +114,16 @@ class FileLayout(ABC):
         """What the files at ``path``, a folder or one of them, hold.
 
         Raises:
-            InputError: they are missing, damaged, or of another layout.
+            InputError: they are missing, damaged, or of another format.
         """
 
     def write(self, published: Published, folder: Path) -> list[Path]:
         """Write such files, and tell which.
 
         Raises:
-            InputError: this layout is read only.
+            InputError: this format is read only.
         """
-        raise InputError.at("--layout", "this layout is only read")
+        raise InputError.at("--format", "this format is only read")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         Dataset,
         Encoder,
         Extractor,
-        FileLayout,
+        FileFormat,
         FusionBlock,
         Head,
         Loss,
@@ -58,17 +58,17 @@ def provide_datasets() -> "dict[str, type[Dataset]]":  # type: ignore[empty-body
 
 
 @hookspec
-def provide_layouts() -> "dict[str, type[FileLayout]]":  # type: ignore[empty-body]
-    """Return the file layouts of a plugin: feature files of other projects for ``ercfw data import`` and ``export``.
+def provide_formats() -> "dict[str, type[FileFormat]]":  # type: ignore[empty-body]
+    """Return the file formats of a plugin: feature files of other projects for ``ercfw data import`` and ``export``.
 
     Called without arguments, in every process that loads plugins. An exception makes the plugin broken.
 
     ```python
     import json
     import numpy as np
-    from ercfw import FileLayout, InputError, Published, hookimpl
+    from ercfw import FileFormat, InputError, Published, hookimpl
 
-    class Numbers(FileLayout):
+    class Numbers(FileFormat):
         '''One JSON file with lists of conversations, labels and text vectors.'''
         slots = ("text",)
 
@@ -78,11 +78,11 @@ def provide_layouts() -> "dict[str, type[FileLayout]]":  # type: ignore[empty-bo
                 text = {key: np.array(rows, np.float32) for key, rows in held["text"].items()}  # [U, D] each
                 lists, labels, classes = held["lists"], held["labels"], tuple(held["classes"])
             except (OSError, ValueError, KeyError, TypeError) as error:
-                raise InputError.at(path, f"is not of this layout: {error}") from error
+                raise InputError.at(path, f"is not of this format: {error}") from error
             return Published((path,), None, classes, lists, labels=labels, streams={"text": text})
 
     @hookimpl
-    def provide_layouts():
+    def provide_formats():
         return {"numbers": Numbers}
     ```
     """

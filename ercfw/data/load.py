@@ -3,15 +3,15 @@
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ercfw.contract.conversation import SPLITS, UNLABELLED, Conversation
 from ercfw.contract.feature_table import FeatureTable, FittedOn
 from ercfw.contract.interfaces import Dataset, Provenance
 from ercfw.contract.stamps import SIMULATED
 from ercfw.contract.stored_streams import StoredStreams, presence
+from ercfw.contract.stream_summary import StreamSummary
 from ercfw.data.cross_fit import without_part
-from ercfw.data.extraction.extract import Progress
 from ercfw.data.leakage import check_fitted
 from ercfw.data.missing_modalities import keep_mask_of_splits, mask_stored, mask_stream
 from ercfw.data.modality_sources import StreamSource, find_source
@@ -22,6 +22,7 @@ from ercfw.recipe.schema import Missing, Part, Recipe
 from ercfw.registry.catalog import Catalog
 from ercfw.registry.make import make_part
 from ercfw.system.gc_pause import collector_paused
+from ercfw.system.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Data:
     splits: Mapping[str, Sequence[Conversation]]
     targets: Mapping[str, tuple[str, ...]]
     provenance: Provenance
-    streams: Mapping[str, Mapping[str, Any]]
+    streams: Mapping[str, StreamSummary]
     stamps: tuple[str, ...] = ()
     warnings: tuple[str, ...] = field(default=())
 
@@ -93,7 +94,7 @@ def load_data(recipe: Recipe, catalog: Catalog, dataset: Dataset, progress: Prog
         data_warnings += [*source.warnings(name), *leakage.warnings]
     presence_of = {name: _count_present(with_streams, name) for name in recipe.data.modalities}
     data_warnings += [*_class_warnings(splits["train"], dataset.targets), *_stream_warnings(presence_of)]
-    streams = {name: _report_of_stream(source, presence_of[name]) for name, source in sources.items()}
+    streams = {name: _summary(source, presence_of[name]) for name, source in sources.items()}
     provenance = replace(dataset.provenance, files={**dataset.provenance.files, **_feature_files(recipe, tables)})
     return Data(with_streams, dataset.targets, provenance, streams, tuple(stamps), tuple(data_warnings))
 
@@ -113,13 +114,12 @@ class Presence(NamedTuple):
         return f"{self.present} of {self.total}"
 
 
-def _report_of_stream(source: StreamSource, presence_in: Mapping[str, Presence]) -> dict[str, Any]:
-    """Return the entry of a stream in reports."""
-    return {
-        "made_by": source.table.provenance,
-        "fitted_on": _describe_fitted_on(source.fitted_on),
-        "present": {split: str(counts) for split, counts in presence_in.items()},
-    }
+def _summary(source: StreamSource, presence_in: Mapping[str, Presence]) -> StreamSummary:
+    return StreamSummary(
+        made_by=source.table.provenance,
+        fitted_on=_describe_fitted_on(source.fitted_on),
+        present={split: str(counts) for split, counts in presence_in.items()},
+    )
 
 
 def _class_warnings(train: Sequence[Conversation], targets: Mapping[str, tuple[str, ...]]) -> Iterable[str]:

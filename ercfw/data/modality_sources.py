@@ -7,13 +7,14 @@ from pathlib import Path
 from ercfw.contract.conversation import Conversation, UtteranceId
 from ercfw.contract.feature_table import FeatureTable, FittedOn, read_features
 from ercfw.contract.interfaces import ClipExtractor, Dataset, Extractor
-from ercfw.data.extraction.extract import Extraction, Progress, extract
+from ercfw.data.extraction.extract import Extraction, extract
 from ercfw.data.extraction.workers import WorkerPool
 from ercfw.errors import in_table
 from ercfw.recipe.queries import _key, feature_part
 from ercfw.recipe.schema import FeaturePart, Recipe
 from ercfw.registry.catalog import Catalog, load_catalog
 from ercfw.registry.make import make_part
+from ercfw.system.progress import Progress
 
 MAX_NAMED = 3
 """The number of broken clips that a warning names."""

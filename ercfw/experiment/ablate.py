@@ -5,19 +5,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ercfw.experiment.parallel import Task, prepare, run_all
-from ercfw.experiment.plan import Job, Selection, plan_jobs
+from ercfw.experiment.plan import Job, Selection, plan_job, plan_jobs
 from ercfw.experiment.request import RunRequest
 from ercfw.recipe.missing_modalities import write_missing_recipe
 from ercfw.recipe.overrides import merge
-from ercfw.recipe.recipe_file import RecipeFile, read_toml, resolve_variant
+from ercfw.recipe.recipe_file import RecipeFile
 from ercfw.registry.catalog import Catalog
 from ercfw.report.result_tables import write_tables
 from ercfw.results.comparison.compare import comparable_tables
 from ercfw.results.comparison.fold_pooling import pool
 from ercfw.results.comparison.reported_scores import find_quoted
 from ercfw.results.comparison.result_table import ResultTable
-from ercfw.results.finished_run import FinishedRun, Group
-from ercfw.results.metrics_file import read_metrics
+from ercfw.results.finished_run import FinishedRun, Group, open_run
 from ercfw.results.run_folder import open_folder
 from ercfw.system.terminal import Terminal
 
@@ -29,8 +28,8 @@ class Ablation:
     Attributes:
         groups: the finished runs, by variant.
         tables: one per target, of the test split, or of dev where test has no labels; none if no run has finished.
-        failures: why runs failed, by name.
-        files: the tables as Markdown, LaTeX and CSV.
+        failures: the reason of each failure, by the name of the run.
+        files: the files of the tables: Markdown, LaTeX and CSV.
     """
 
     groups: Sequence[Group]
@@ -50,34 +49,32 @@ def plan_ablation(source: RecipeFile, selection: Selection, out: Path, folds: in
         source: the recipe.
         selection: variants and seeds; the first variant is the reference.
         out: the folder of all runs; each fold has a folder of its own in it.
-        folds: into how many parts the data is split, each of which is test once; None = the corpus' own splits.
+        folds: the number of parts into which the data is split; each part is test once; None = the corpus' own splits.
 
     Raises:
-        InputError: all that is wrong with the recipe, at once.
+        InputError: the recipe is wrong; the message lists every mistake.
     """
     tasks: list[Task] = []
     for fold in range(folds) if folds else (None,):
-        of_fold, place = selection, out
+        in_fold, place = selection, out
         if fold is not None:
             data = {"data": {"fold": fold, "folds": folds}}
-            of_fold = replace(selection, overrides=merge(selection.overrides or {}, data))
+            in_fold = replace(selection, overrides=merge(selection.overrides or {}, data))
             place = out / f"fold-{fold}-of-{folds}"
-        for job in plan_jobs(source, of_fold):
-            tasks += [_task(source, of_fold, job, seed, fold, place) for seed in job.recipe.seeds]
+        for job in plan_jobs(source, in_fold):
+            tasks += [_task(source, in_fold, job, seed, fold, place) for seed in job.recipe.seeds]
     return tasks
 
 
 def plan_missing(source: RecipeFile, selection: Selection, out: Path) -> list[Task]:
-    """Plan the runs of one variant with more and more modalities missing; their recipe is written into ``out``.
+    """Plan the runs of one variant with more and more modalities missing, and write their recipe into ``out``.
 
     Raises:
-        InputError: all that is wrong with the recipe, at once.
+        InputError: several variants are selected, or the recipe is wrong; the message lists every mistake.
     """
-    plan_jobs(source, selection)  # so that mistakes name the original recipe
-    tables = resolve_variant(source, selection.variants[0], selection.overrides, selection.dropped)
-    written = read_toml(write_missing_recipe(source, tables, out))
-    of_written = replace(selection, variants=written.variants[1:], overrides={}, dropped=())
-    return plan_ablation(written, of_written, out)
+    job = plan_job(source, selection)
+    missing = write_missing_recipe(source.path, job.written, out)
+    return plan_ablation(missing, replace(selection, variants=missing.variants[1:], overrides={}, dropped=()), out)
 
 
 def _task(source: RecipeFile, selection: Selection, job: Job, seed: int, fold: int | None, out: Path) -> Task:
@@ -86,11 +83,11 @@ def _task(source: RecipeFile, selection: Selection, job: Job, seed: int, fold: i
 
 
 def run_ablation(tasks: Sequence[Task], out: Path, terminal: Terminal) -> Ablation:
-    """Run what has not finished, and write the tables of all finished runs.
+    """Run the tasks that have not finished, and write the tables of all finished runs.
 
     Args:
-        tasks: all runs, variant by variant.
-        out: the folder of all runs; tables and a scheduler's logs go into the recipe's folder in it.
+        tasks: all tasks, variant by variant.
+        out: the folder of all runs; its folder of the recipe gets the tables and a scheduler's logs.
         terminal: shows progress and warnings.
 
     Raises:
@@ -116,7 +113,7 @@ def _tables(
     for failure in broken:
         terminal.warning(failure)
     notes = [f"Failed, and not in the table: {', '.join(failures)}."] if failures else []
-    split = "test" if "test" in groups[0].first.metrics["scores"] else "dev"
+    split = "test" if "test" in groups[0].first.metrics.scores else "dev"
     tables = comparable_tables(groups, split, quoted)
     return [replace(table, notes=[*notes, *table.notes]) for table in tables]
 
@@ -129,6 +126,6 @@ def _groups(tasks: Sequence[Task], catalog: Catalog) -> list[Group]:
     by_variant: dict[str, list[FinishedRun]] = {}
     for (variant, _), folds in by_run.items():
         if all(task.folder.is_done for task in folds):
-            runs = [FinishedRun(task.folder.path, read_metrics(task.folder.path)) for task in folds]
+            runs = [open_run(task.folder.path) for task in folds]
             by_variant.setdefault(variant, []).append(runs[0] if len(runs) == 1 else pool(runs, catalog))
     return [Group(variant, tuple(runs)) for variant, runs in by_variant.items()]

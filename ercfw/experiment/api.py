@@ -1,4 +1,4 @@
-"""Training, comparing and reporting from Python: ``ercfw.run``, ``ablate``, ``compare`` and ``write_report``."""
+"""Train, compare and report from Python: ``ercfw.run``, ``ablate``, ``compare`` and ``write_report``."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,11 +15,11 @@ from ercfw.experiment.arguments import (
     make_selection,
     open_recipe,
 )
-from ercfw.experiment.compare import Comparison, compare_groups
 from ercfw.experiment.plan import Job, Selection, plan_jobs
 from ercfw.experiment.run_all import RunOptions, run_jobs
-from ercfw.experiment.write_report import default_path, write_page
 from ercfw.recipe.recipe_file import RecipeFile
+from ercfw.report.compare import Comparison, compare_groups
+from ercfw.report.write_report import default_path, write_page
 from ercfw.results.finished_run import FinishedRun, Group, find_groups
 from ercfw.system.process_setup import own_accelerate_state, set_up_process
 from ercfw.system.signals import Stopped
@@ -56,7 +56,7 @@ def run(
         seeds: how many seeds, or a list of them; the recipe's by default.
         out: the folder of all runs.
         drop: dotted paths of tables or keys to remove from the recipe.
-        cross_fit: run each variant also without each of so many parts of the training split; 0 = do not.
+        cross_fit: cut the training split into so many parts, and also run each variant without each part; 0 = do not.
         resume: continue runs that were stopped.
         force: run again what has finished or was stopped.
         plugin_files: whether the recipe's plugin files may be executed.
@@ -98,7 +98,7 @@ def ablate(
 
     Args:
         recipe: the path of a recipe, the name of a shipped one, or a recipe's tables.
-        overrides: settings; ``run.workers=8``, ``run.executor=slurm`` and the like say where the runs are done.
+        overrides: settings; ``run.workers=8``, ``run.executor=slurm`` and the like choose where runs are started.
         variants: names of variants, or ``"all"``; the first one is the reference.
         seeds: how many seeds, or a list of them.
         folds: split the data into so many folds (3 to 99); each is test once, and scores are of all.
@@ -172,8 +172,11 @@ def write_report(
     check_folder("out", path.absolute().parent)
     if folder is not None:
         check_folder("pictures", folder)
-    with Terminal(quiet=quiet).progress() as bars:
-        write_page(groups, path, bars.or_lines, plugin_files, folder)
+    terminal = Terminal(quiet=quiet)
+    with terminal.progress() as bars:
+        warnings = write_page(groups, path, bars.or_lines, plugin_files, folder)
+    for warning in warnings:
+        terminal.warning(warning)
     return path
 
 
@@ -208,7 +211,7 @@ def _show_plugins(jobs: Sequence[Job], terminal: Terminal) -> None:
 
 def _groups(runs: Sequence[RunArgument]) -> list[Group]:
     if not runs:
-        raise InputError.at("runs", "none is given", "a finished run, or the folder of runs")
+        raise InputError.at("runs", "is empty", "a finished run, or the folder of runs")
     return find_groups([_folder(each) for each in runs])
 
 

@@ -22,22 +22,22 @@ from ercfw.system.launch import cores
 
 WORKER = "ercfw.experiment.worker"
 """The module that a worker process runs."""
-ROOM = 1_500_000_000
-"""Estimated memory of a run in bytes, without features, which are mapped and shared."""
+RUN_MEMORY = 1_500_000_000
+"""Estimated memory per run in bytes, without features, which are mapped and shared."""
 MANY_JOBS = 100
-"""Runs at the same time where a scheduler assigns the machines."""
+"""The most runs at the same time if a scheduler assigns the machines."""
 PATIENCE = 60.0
-"""Seconds that a run has for saving its checkpoint when all runs are stopped."""
+"""Seconds that each run has to save its checkpoint when all runs are stopped."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """A request to be fulfilled in a process of its own.
+    """A request that a worker process fulfills.
 
     Attributes:
-        request: the JSON of a request.
+        request: the request as JSON.
         folder: the working directory.
-        threads: how many threads torch may use.
+        threads: the number of threads that torch may use.
     """
 
     request: str
@@ -50,23 +50,23 @@ class Ended:
     """How a worker process ended.
 
     Attributes:
-        exit_code: of the process; negative if a signal ended it.
-        result: what it reported; None if it was killed or crashed.
-        err: its stderr.
+        exit_code: the exit code of the process; negative if a signal ended it.
+        result: the result that it wrote; None if it was killed or crashed.
+        stderr: what it wrote there.
     """
 
     exit_code: int
     result: WorkerResult | None
-    err: str
+    stderr: str
 
     @property
     def errors(self) -> tuple[str, ...]:
-        """The messages that the worker reported."""
+        """Return the messages that the worker reported."""
         return self.result.errors if self.result is not None else ()
 
     @property
-    def manner(self) -> str:
-        """How the process ended, for messages."""
+    def how(self) -> str:
+        """Return how the process ended, for messages."""
         if self.exit_code < 0:
             return f"was ended by signal {-self.exit_code}"
         return f"ended with exit code {self.exit_code}"
@@ -75,14 +75,14 @@ class Ended:
 def run_command(
     command: Command, gpu: int | None = None, started: Callable[[Any], None] = lambda process: None
 ) -> Ended:
-    """Run a worker process until it ends; if this process is interrupted meanwhile, the worker ends too.
+    """Run a worker process until it ends; if this process is interrupted, the worker ends too.
 
     Slurm and Ray call this function on the machine that does the work, and find it by its name.
 
     Args:
-        command: what is run.
-        gpu: the only GPU that the worker may see.
-        started: called with the process, for whoever may have to stop it.
+        command: the command.
+        gpu: the only GPU that the worker may see; None = all.
+        started: called with the process when it has started, so that the caller can stop it.
     """
     threads = str(command.threads)
     environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
@@ -91,9 +91,9 @@ def run_command(
     with TemporaryDirectory(prefix="ercfw-worker-", ignore_cleanup_errors=True) as temporary:
         request, result = Path(temporary, "request.json"), Path(temporary, "result.json")
         request.write_text(command.request, encoding="utf-8")
-        words = [sys.executable, "-P", "-m", WORKER, str(request), str(result)]
+        arguments = [sys.executable, "-P", "-m", WORKER, str(request), str(result)]
         with subprocess.Popen(
-            words,
+            arguments,
             cwd=command.folder,
             env=environment,
             stdout=subprocess.DEVNULL,
@@ -103,11 +103,11 @@ def run_command(
         ) as process:
             started(process)
             try:
-                _, err = process.communicate()
+                _, stderr = process.communicate()
             except BaseException:
                 process.terminate()
                 raise
-        return Ended(process.returncode, _read_result(result), err)
+        return Ended(process.returncode, _read_result(result), stderr)
 
 
 def _read_result(path: Path) -> WorkerResult | None:
@@ -119,11 +119,11 @@ def _read_result(path: Path) -> WorkerResult | None:
 
 
 class Engine(ABC):
-    """Runs commands somewhere; each call blocks a thread until its command has ended."""
+    """A place where commands run; each call of ``run`` blocks a thread until its command has ended."""
 
     @abstractmethod
     def run(self, command: Command) -> Ended:
-        """Run a command and wait for it."""
+        """Run a command, and wait until it ends."""
 
     @abstractmethod
     def stop(self) -> None:
@@ -267,15 +267,15 @@ def open_executor(settings: RunSettings, logs: Path) -> Iterator[Callable[[Reque
 
 
 def share_machine(settings: RunSettings) -> tuple[int, int]:
-    """Return how many runs are done at the same time, and how many threads each may use.
+    """Return the number of runs at the same time, and the number of threads per run.
 
-    On this machine that is one run per GPU; without a GPU, as many as cores and memory allow.
+    On this machine, the default is one run per GPU; without a GPU, as many as cores and memory allow.
     """
     if settings.executor == "local":
         import psutil
 
-        room = int(psutil.virtual_memory().available // ROOM)
-        workers = settings.workers or _gpus() or max(1, min(cores(), room))
+        fitting = int(psutil.virtual_memory().available // RUN_MEMORY)
+        workers = settings.workers or _gpus() or max(1, min(cores(), fitting))
         return workers, settings.threads or max(1, cores() // workers)
     return settings.workers or MANY_JOBS, settings.threads or 1
 

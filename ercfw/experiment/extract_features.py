@@ -7,38 +7,38 @@ from pathlib import Path
 from typing import Any
 
 from ercfw.contract.conversation import SPLITS, Conversation
-from ercfw.data.extraction.extract import Progress
 from ercfw.data.load import read_dataset
 from ercfw.data.modality_sources import run_extractor
 from ercfw.errors import InputError
 from ercfw.experiment.plan import Job
 from ercfw.recipe.queries import extracted, feature_part
+from ercfw.system.progress import Progress
 
 
 @dataclass(frozen=True)
-class MadeFeatures:
+class ExtractedFeatures:
     """The extracted features.
 
     Attributes:
-        modalities: one table of facts per modality, as JSON has it.
-        warnings: those of the dataset, and notices of the extractors.
+        modalities: one table per modality: its extractor, width, counts and file, ready for JSON.
+        warnings: the warnings of the dataset and the notices of the extractors.
     """
 
     modalities: Sequence[dict[str, Any]]
     warnings: Sequence[str]
 
 
-def make_features(
+def extract_features(
     job: Job, progress: Progress, processes: int, to: Path | None, check_clips: bool = False
-) -> MadeFeatures:
+) -> ExtractedFeatures:
     """Run every extractor of a recipe on its conversations; features in the cache are not extracted again.
 
     Args:
         job: the recipe.
         progress: called as utterances are finished.
-        processes: how many extract in parallel.
+        processes: the number of processes that extract in parallel.
         to: a folder for one feature file per modality; None = only the cache.
-        check_clips: whether every clip is opened and checked first.
+        check_clips: whether every clip is opened and checked.
 
     Raises:
         InputError: the recipe names no extractor, or its conversations are simulated.
@@ -50,31 +50,31 @@ def make_features(
     if dataset.provenance.simulated:
         raise InputError.at("[data]", f"is {dataset.provenance.source}: nothing to extract from", "set data.root")
     conversations = [c for split in SPLITS for c in dataset.split(split)]
-    made = [_make(job, conversations, name, progress, processes, to) for name in names]
+    modalities = [_extract_modality(job, conversations, name, progress, processes, to) for name in names]
     warnings = (
         *warnings,
-        *(modality["notice"] for modality in made if modality["notice"]),
+        *(modality["notice"] for modality in modalities if modality["notice"]),
         *(dataset.check_clips() if check_clips else []),
     )
-    return MadeFeatures(made, warnings)
+    return ExtractedFeatures(modalities, warnings)
 
 
-def _make(
+def _extract_modality(
     job: Job, conversations: Sequence[Conversation], name: str, progress: Progress, processes: int, to: Path | None
 ) -> dict[str, Any]:
     began = time.perf_counter()
-    extractor, made = run_extractor(job.recipe, job.catalog, conversations, name, progress, processes)
+    extractor, extraction = run_extractor(job.recipe, job.catalog, conversations, name, progress, processes)
     file = None if to is None else to / f"{name}.safetensors"
     if file is not None:
-        made.table.save(file)
+        extraction.table.save(file)
     part = feature_part(job.recipe, name)
     return {
         "modality": name,
         "extractor": part.use if part is not None else None,
         "dim": extractor.dim,
-        "utterances": len(made.table.ids),
-        "present": int(made.table.present.sum()),
-        "broken": {f"{conversation} {utterance}": why for (conversation, utterance), why in made.broken.items()},
+        "utterances": len(extraction.table.ids),
+        "present": int(extraction.table.present.sum()),
+        "broken": {f"{conversation} {utterance}": why for (conversation, utterance), why in extraction.broken.items()},
         "stamps": list(extractor.stamps),
         "notice": extractor.notice,
         "file": None if file is None else str(file),

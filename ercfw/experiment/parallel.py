@@ -5,7 +5,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 
-from ercfw.contract.interfaces import Dataset
 from ercfw.data.load import read_dataset
 from ercfw.errors import ErcfwError, in_recipe
 from ercfw.experiment.executors import Ended, open_executor
@@ -14,6 +13,7 @@ from ercfw.experiment.request import RunRequest
 from ercfw.experiment.run_all import announce_data, load
 from ercfw.recipe.schema import RunSettings
 from ercfw.results.run_folder import RunFolder
+from ercfw.results.run_metrics import read_metrics
 from ercfw.system.files import write_text
 from ercfw.system.terminal import Terminal
 
@@ -26,11 +26,11 @@ class Task:
     """One run that an ablation needs.
 
     Attributes:
-        job: its variant.
-        seed: one of the job's.
+        job: the variant.
+        seed: one of the job's seeds.
         fold: the part of the data that is test; None = the corpus' own splits.
         folder: where the run is written.
-        request: what a worker is asked to do.
+        request: the request to a worker.
     """
 
     job: Job
@@ -41,52 +41,54 @@ class Task:
 
     @property
     def name(self) -> str:
-        """Its name in messages."""
+        """Return the name of the task for messages."""
         return f"{self.job.variant}, seed {self.seed}" + (f", fold {self.fold}" if self.fold is not None else "")
 
     @property
     def epochs(self) -> int:
-        """The number of epochs in its recipe."""
+        """Return the number of epochs in the recipe."""
         return self.job.recipe.train.epochs
 
     @property
     def epochs_done(self) -> int:
-        """The number of epochs in its history."""
-        path = self.folder.path / "history.jsonl"
+        """Return the number of epochs in the run's history."""
+        path = self.folder.files.history
         return path.read_bytes().count(b"\n") if path.is_file() else 0
 
 
 def prepare(tasks: Sequence[Task], terminal: Terminal) -> list[Task]:
-    """Return the tasks that have not finished, after reading the data and extracting the features of all of them once.
+    """Check the data of tasks and extract their features, and return those that have not finished.
 
     Raises:
         InputError: the data is wrong, or a run was made from other data.
     """
-    known: dict[str, tuple[Dataset, tuple[str, ...]]] = {}
-    loaded: set[str] = set()
-    announced: set[str] = set()
-    left = []
+    on_same_data: dict[str, list[Task]] = {}
     for task in tasks:
-        job, shared = task.job, task.job.shared_data
-        with in_recipe(job.where):
-            if shared not in known:
-                known[shared] = read_dataset(job.recipe.data, job.catalog)
-            dataset, warnings = known[shared]
+        on_same_data.setdefault(task.job.shared_data, []).append(task)
+    announced: set[str] = set()
+    for shared in on_same_data.values():
+        _prepare_data(shared, terminal, announced)
+    return [task for task in tasks if not task.folder.is_done]
+
+
+def _prepare_data(tasks: Sequence[Task], terminal: Terminal, announced: set[str]) -> None:
+    """Check that finished tasks had the same data, and load it once for the others, which extracts its features."""
+    with in_recipe(tasks[0].job.where):
+        dataset, warnings = read_dataset(tasks[0].job.recipe.data, tasks[0].job.catalog)
+    for task in tasks:
+        with in_recipe(task.job.where):
             task.folder.check_same_data(dataset.provenance)
-            if task.folder.is_done:
-                continue
-            if shared not in loaded:
-                announce_data(load(job, dataset, warnings, terminal), terminal, announced)
-                loaded.add(shared)
-            left.append(task)
-    return left
+    first = next((task.job for task in tasks if not task.folder.is_done), None)
+    if first is not None:
+        with in_recipe(first.where):
+            announce_data(load(first, dataset, warnings, terminal), terminal, announced)
 
 
 def run_all(tasks: Sequence[Task], settings: RunSettings, logs: Path, terminal: Terminal) -> dict[str, str]:
     """Run tasks that have not finished, as many at the same time as the machine or the scheduler allows.
 
     Args:
-        tasks: the tasks to run.
+        tasks: the tasks.
         settings: the recipe's ``[run]``.
         logs: the folder for a scheduler's logs.
         terminal: shows progress and each result.
@@ -106,8 +108,8 @@ def run_all(tasks: Sequence[Task], settings: RunSettings, logs: Path, terminal: 
                 task = running.pop(future)
                 ended.append(task)
                 reason = _failure(task, future)
-                outcome = f"failed: {reason}" if reason else _score(task)
-                terminal.info(f"{task.name}: {outcome}  ({len(ended)} of {len(tasks)})")
+                result = f"failed: {reason}" if reason else _score(task)
+                terminal.info(f"{task.name}: {result}  ({len(ended)} of {len(tasks)})")
                 failures.update({task.name: reason} if reason else {})
             epochs = sum(task.epochs for task in ended) + sum(task.epochs_done for task in running.values())
             bars("epochs", epochs, sum(task.epochs for task in tasks))
@@ -125,14 +127,13 @@ def _failure(task: Task, future: "Future[Ended]") -> str | None:
     if ended.exit_code == 0 and task.folder.is_done:
         log.unlink(missing_ok=True)
         return None
-    write_text(log, ended.err)
-    return "; ".join(ended.errors) or f"its process {ended.manner}; see {log}"
+    write_text(log, ended.stderr)
+    return "; ".join(ended.errors) or f"its process {ended.how}; see {log}"
 
 
 def _score(task: Task) -> str:
-    metrics = task.folder.metrics()
-    target, _, metric = metrics["select"].partition(".")
-    chosen_on = metrics["chosen_on"]
-    value = metrics["scores"].get(chosen_on, {}).get(target, {}).get(metric)
-    score = f"{metrics['select']} on {chosen_on} {100 * value:.2f}, " if isinstance(value, float) else ""
-    return f"{score}{metrics['seconds']:.0f} s"
+    metrics = read_metrics(task.folder.path)
+    target, _, metric = metrics.select.partition(".")
+    value = metrics.score(metrics.chosen_on, target, metric)
+    score = f"{metrics.select} on {metrics.chosen_on} {100 * value:.2f}, " if value is not None else ""
+    return f"{score}{metrics.seconds:.0f} s"

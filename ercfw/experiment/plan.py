@@ -11,10 +11,11 @@ from typing import Any
 from ercfw.errors import InputError, Mistake
 from ercfw.recipe.queries import refuse_plugin_files, variant_name
 from ercfw.recipe.recipe_file import RecipeFile, check_variants, resolve_variant
-from ercfw.recipe.schema import Recipe, parse_recipe
+from ercfw.recipe.schema import BASE, Recipe, parse_recipe
 from ercfw.recipe.toml import Tables
 from ercfw.registry.catalog import Catalog, load_catalog, plugin_files
 from ercfw.registry.resolve import check_parts, resolved_tables
+from ercfw.results.run_files import RunFiles
 from ercfw.system.files import is_file, sha256
 
 HARMLESS = ("on_out_of_memory", "save_seconds")
@@ -23,18 +24,19 @@ HARMLESS = ("on_out_of_memory", "save_seconds")
 
 @dataclass(frozen=True)
 class Selection:
-    """What a caller selects from a recipe, and lays over it.
+    """The variants, seeds and settings that a caller selects.
 
     Attributes:
-        variants: their names, in order.
-        seeds: None = the recipe's.
+        variants: the names of the variants, in order.
+        seeds: the seeds; None = those of the recipe.
         overrides: tables laid over every variant.
         dropped: dotted paths removed from every variant.
         allow_plugin_files: whether the recipe's plugin files may be executed.
-        cross_fit: into how many parts the training split is cut; each variant is also run without each part. 0 = none.
+        cross_fit: the number of parts into which the training split is cut; each variant is also run without each of
+            them; 0 = no parts.
     """
 
-    variants: Sequence[str] = ("base",)
+    variants: Sequence[str] = (BASE,)
     seeds: Sequence[int] | None = None
     overrides: Mapping[str, Any] | None = None
     dropped: Sequence[str] = ()
@@ -47,8 +49,11 @@ class Job:
     """One variant of a recipe, ready to run with each of its seeds.
 
     Attributes:
-        recipe: typed; its seeds are those to run.
+        name: the recipe's name, which is also the name of its folder.
+        variant: the variant's name.
+        recipe: the typed recipe; its seeds are those to run.
         tables: the resolved recipe, with every default and without the seeds.
+        written: the recipe without defaults, as its author wrote it, under the variant and the overrides.
         catalog: the installed plugins and the recipe's plugin files.
         plugin_files: the plugin files that the recipe names.
         where: the recipe's file and the variant, for messages.
@@ -58,33 +63,47 @@ class Job:
     variant: str
     recipe: Recipe
     tables: Tables
+    written: Tables
     catalog: Catalog
     plugin_files: tuple[Path, ...]
     where: str
 
     @property
     def key(self) -> str:
-        """A hash of everything that determines the result, except the seed and the data."""
+        """Return a hash of everything that determines the result, except the seed and the data."""
         train = {key: value for key, value in self.tables["train"].items() if key not in HARMLESS}
         files = [sha256(path) for path in self.plugin_files]
         for run in (self.recipe.train.init_from, self.recipe.teacher.run if self.recipe.teacher is not None else None):
-            weights = Path(run) / "model.safetensors" if run is not None else None
+            weights = RunFiles(Path(run)).model if run is not None else None
             files += [sha256(weights)] if weights is not None and is_file(weights) else []
         text = json.dumps([{**self.tables, "train": train}, files], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def shared_data(self) -> str:
-        """A key that jobs share if they read the same conversations and streams."""
+        """Return a key that is the same for jobs that read the same conversations and streams."""
         tables = {key: self.tables.get(key) for key in ("data", "features", "plugins", "teacher")}
         return json.dumps(tables, sort_keys=True)
+
+
+def plan_job(source: RecipeFile, selection: Selection) -> Job:
+    """Return the job of a single variant.
+
+    Raises:
+        InputError: several variants are selected, or the recipe is wrong; the message lists every mistake.
+    """
+    if len(selection.variants) > 1:
+        what = f"selects {len(selection.variants)} variants, and one is needed"
+        raise InputError.at("--variant", what, f"--variant {selection.variants[0]}")
+    (job,) = plan_jobs(source, selection)
+    return job
 
 
 def plan_jobs(source: RecipeFile, selection: Selection) -> list[Job]:
     """Return one job per variant.
 
     Raises:
-        InputError: all mistakes in all of them, at once.
+        InputError: the recipe is wrong; the message lists the mistakes of all variants.
     """
     mistakes = check_variants(source)
     jobs: list[Job] = []
@@ -112,7 +131,7 @@ def _without_parts(
 
 
 def with_new(mistakes: Sequence[Mistake], found: Sequence[Mistake]) -> list[Mistake]:
-    """Return ``mistakes`` and the found ones that are new: a mistake in the recipe itself is in every variant."""
+    """Return ``mistakes`` with those in ``found`` that are new: a mistake in the recipe itself is in every variant."""
     known = {_in_any_variant(mistake) for mistake in mistakes}
     return [*mistakes, *(mistake for mistake in found if _in_any_variant(mistake) not in known)]
 
@@ -123,7 +142,7 @@ def _in_any_variant(mistake: Mistake) -> str:
 
 def _plan(source: RecipeFile, variant: str, selection: Selection, catalogs: dict[tuple[Path, ...], Catalog]) -> Job:
     tables = resolve_variant(source, variant, selection.overrides, selection.dropped)
-    where = str(source.path) if variant == "base" else f"{source.path} (variant '{variant}')"
+    where = str(source.path) if variant == BASE else f"{source.path} (variant '{variant}')"
     recipe, mistakes = parse_recipe(tables, where)
     if recipe is None:
         raise InputError(mistakes)
@@ -140,6 +159,6 @@ def _plan(source: RecipeFile, variant: str, selection: Selection, catalogs: dict
         raise InputError(mistakes)
     if selection.seeds is not None:
         recipe = recipe.model_copy(update={"seeds": tuple(selection.seeds)})
-    written = resolved_tables(recipe, catalog)
-    del written["seeds"]
-    return Job(source.path.stem, variant, recipe, written, catalog, files, where)
+    resolved = resolved_tables(recipe, catalog)
+    del resolved["seeds"]
+    return Job(source.path.stem, variant, recipe, resolved, tables, catalog, files, where)

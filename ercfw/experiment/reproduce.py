@@ -1,6 +1,5 @@
-"""Repeat a finished run and compare the numbers."""
+"""Repeat a finished run and compare its scores and predictions."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,25 +9,27 @@ import torch
 
 from ercfw.data.load import read_dataset
 from ercfw.errors import InputError
-from ercfw.experiment.plan import Selection, plan_jobs
+from ercfw.experiment.plan import Selection, plan_job
 from ercfw.experiment.run_all import RunOptions, run_jobs
 from ercfw.recipe.recipe_file import read_toml
+from ercfw.results.environment import RunEnvironment, read_environment
 from ercfw.results.finished_run import FinishedRun
 from ercfw.results.run_folder import RunFolder
 from ercfw.system.terminal import Terminal
 
-KEPT = ("python", "platform", "ercfw", "device", "processes", "threads", "git")
+KEPT = {"python", "platform", "ercfw", "device", "processes", "threads", "git"}
+"""Facts of the environment that are compared, besides the versions of libraries and plugins."""
 
 
 @dataclass(frozen=True)
 class Reproduced:
-    """How a second run compares with the first.
+    """Comparison of a second run with the first.
 
     Attributes:
-        folder: of the second run.
-        differences: between the environments, as text.
+        folder: the folder of the second run.
+        differences: the differences between the environments, as text.
         farthest: the largest difference between scores, in points.
-        renamed: how many utterances have another predicted class, and how many there are.
+        renamed: the number of utterances whose predicted class differs, and the number of all.
     """
 
     folder: Path
@@ -38,7 +39,7 @@ class Reproduced:
 
     @property
     def is_exact(self) -> bool:
-        """Whether every score and every prediction is the same."""
+        """Return whether every score and every prediction is the same."""
         return self.farthest == 0 and self.renamed[0] == 0
 
 
@@ -48,41 +49,41 @@ def reproduce(run: FinishedRun, out: Path, terminal: Terminal, allow_plugin_file
     Raises:
         InputError: its folder lacks a file, or its data has changed.
     """
-    path = run.folder / "environment.json"
-    before = _environment(path)
-    source = read_toml(run.folder / "recipe.toml")
-    selection = Selection(seeds=[int(run.metrics["seed"])], allow_plugin_files=allow_plugin_files)
-    (job,) = plan_jobs(source, selection)
+    before = _environment(run)
+    source = read_toml(run.files.recipe)
+    selection = Selection(seeds=[run.metrics.seed], allow_plugin_files=allow_plugin_files)
+    job = plan_job(source, selection)
     dataset, _ = read_dataset(job.recipe.data, job.catalog)
     if changed := RunFolder(run.folder, "").data_changed(dataset.provenance):
         raise InputError.at(
             run.folder, f"cannot be reproduced: its data has changed: {changed}", "restore the original data"
         )
-    torch.set_num_threads(before["threads"])  # another number of threads adds in another order
+    torch.set_num_threads(before.threads)  # another number of threads adds in another order
     (again,) = run_jobs([job], RunOptions(out, force=True), terminal)
     return Reproduced(
         again.folder,
-        _differences(before, _environment(again.folder / "environment.json")),
-        _farthest(run.metrics["scores"], again.metrics["scores"]),
+        _differences(before, _environment(again)),
+        _farthest(run.metrics.scores, again.metrics.scores),
         _renamed(run, again),
     )
 
 
-def _environment(path: Path) -> dict[str, Any]:
-    try:
-        read = json.loads(path.read_text(encoding="utf-8"))
-        plugins = {f"plugin {name}": found for name, found in read["plugins"].items()}
-        environment: dict[str, Any] = {**{key: read[key] for key in KEPT}, **read["libraries"], **plugins}
-        if not isinstance(environment["threads"], int) or environment["threads"] < 1:
-            raise ValueError(f"threads = {environment['threads']!r}")
-        return environment
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError.at(path, f"was not written by a run: {error!r}", "the folder of a finished run") from error
+def _environment(run: FinishedRun) -> RunEnvironment:
+    environment = read_environment(run.folder)
+    if environment is None:
+        raise InputError.at(run.files.environment, "is missing", "the folder of a finished run")
+    return environment
 
 
-def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    names = dict.fromkeys([*before, *after])
-    changed = [(name, before.get(name), after.get(name)) for name in names]
+def _versions(environment: RunEnvironment) -> dict[str, object]:
+    plugins = {f"plugin {name}": version for name, version in environment.plugins.items()}
+    kept = environment.model_dump(include=KEPT)
+    return {**kept, **environment.libraries, **plugins}
+
+
+def _differences(before: RunEnvironment, after: RunEnvironment) -> list[str]:
+    old, new = _versions(before), _versions(after)
+    changed = [(name, old.get(name), new.get(name)) for name in dict.fromkeys([*old, *new])]
     return [f"{name}: {then or 'none'} before, {now or 'none'} now" for name, then, now in changed if then != now]
 
 
@@ -97,7 +98,7 @@ def _farthest(before: Any, after: Any) -> float:
 
 def _renamed(before: FinishedRun, after: FinishedRun) -> tuple[int, int]:
     changed = total = 0
-    for split, targets in before.metrics["scores"].items():
+    for split, targets in before.metrics.scores.items():
         for target in targets:
             then, now = before.answers(split, target), after.answers(split, target)
             if then.ids != now.ids:

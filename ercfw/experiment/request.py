@@ -15,14 +15,14 @@ from ercfw.system.validation import Strict, as_json
 
 
 class _Request(Strict):
-    """What every request says about the recipe.
+    """The fields that every request has.
 
     Attributes:
-        recipe: the recipe's file, which names the runs and which plugin files are relative to.
-        tables: what is in it, the variants among them; the file is not read again.
-        variant: the one that is run.
-        overrides: tables laid over it.
-        dropped: dotted paths removed from it.
+        recipe: the recipe's file; it names the runs, and plugin files are relative to its folder.
+        tables: the content of the file, including variants; the worker does not read the file.
+        variant: the variant to run.
+        overrides: tables laid over the variant.
+        dropped: dotted paths removed from the variant.
         allow_plugin_files: whether the recipe's plugin files may be executed.
         out: the folder of all runs.
     """
@@ -53,7 +53,7 @@ class _Request(Strict):
 
     @property
     def source(self) -> RecipeFile:
-        """The recipe's file, as the parent process read it."""
+        """Return the recipe's file, as the parent process read it."""
         return RecipeFile(self.recipe, self.tables)
 
     def select(self, seeds: tuple[int, ...] | None) -> Selection:
@@ -65,7 +65,7 @@ class RunRequest(_Request):
     """Train and score one variant with one seed, or continue it.
 
     Attributes:
-        seed: of the run.
+        seed: the seed of the run.
     """
 
     kind: Literal["run"] = "run"
@@ -83,7 +83,7 @@ class SearchRequest(_Request):
     storage: str | None
 
     def with_seed(self, seed: int) -> "SearchRequest":
-        """Return the request of one worker, which draws trials by a seed of its own."""
+        """Return the request to one worker, which draws trials with this seed."""
         overrides = merge(self.overrides, {"run": {"workers": 1}, "tune": {"seed": seed}})
         return self.model_copy(update={"overrides": overrides})
 
@@ -92,11 +92,11 @@ Request = RunRequest | SearchRequest
 
 
 class WorkerResult(Strict):
-    """How a worker ended.
+    """The result that a worker writes.
 
     Attributes:
-        exit_code: as the same command would have: 0, 1 for a failure, 2 for wrong input.
-        errors: messages for the user; none when it succeeded or was stopped.
+        exit_code: that of the same command: 0, 1 for a failure, 2 for wrong input.
+        errors: messages for the user; empty if the worker succeeded or was stopped.
     """
 
     exit_code: int
@@ -112,6 +112,6 @@ def read_request(text: str) -> Request:
 
 
 def _in_json(tables: Mapping[str, Any]) -> Tables:
-    """Return tables as a recipe's checks read them: dates are strings."""
+    """Return tables with every value as JSON has it, as the checks of a recipe read them: dates become strings."""
     plain: Tables = json.loads(as_json(tables))
     return plain

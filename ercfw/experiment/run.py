@@ -1,47 +1,41 @@
 """One run: a variant and a seed, trained, scored and reported."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from accelerate import Accelerator
 
-from ercfw.contract.conversation import UNLABELLED, Conversation, fingerprint
+from ercfw.contract.conversation import fingerprint
 from ercfw.contract.hooks import Epoch
 from ercfw.contract.interfaces import Model
-from ercfw.contract.stamps import meaning_of
 from ercfw.data.load import Data
 from ercfw.data.train_statistics import make_data_info
 from ercfw.errors import InputError
+from ercfw.experiment.outputs import collect_metrics, write_outputs
 from ercfw.experiment.plan import Job
-from ercfw.experiment.split_predictions import initial_weights, predict_splits
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 from ercfw.recipe.queries import selected_metric
 from ercfw.recipe.recipe_file import slug
 from ercfw.recipe.schema import Recipe
-from ercfw.report.markdown import as_markdown
-from ercfw.report.pictures import draw_run
-from ercfw.report.sections import run_sections
-from ercfw.report.tables import headline
 from ercfw.results.embeddings_file import write_embeddings
-from ercfw.results.environment import describe_environment
+from ercfw.results.environment import RunEnvironment, describe_environment
 from ercfw.results.finished_run import FinishedRun
-from ercfw.results.model_file import save_model, start_from
-from ercfw.results.predictions_csv import write_predictions
+from ercfw.results.json_file import write_json
+from ercfw.results.model_file import start_from
 from ercfw.results.run_folder import RunFolder, can_resume
-from ercfw.results.scoring import Predictions, score
-from ercfw.system.files import write_text
+from ercfw.results.run_metrics import RunMetrics
 from ercfw.system.peak_memory import peak_memory, reset_peak_memory
 from ercfw.system.terminal import ProgressBars, Terminal
 from ercfw.training.dry_run import dry_run
 from ercfw.training.loop import fit, locate_failure
-from ercfw.training.protocol import CHOSEN_ON, NOTES, SCORED, STAMPS, watched_splits
+from ercfw.training.protocol import CHOSEN_ON, SCORED, STAMPS, watched_splits
 from ercfw.training.resume import resume
 from ercfw.training.seeds import seed_everything
+from ercfw.training.split_predictions import initial_weights, predict_splits
 from ercfw.training.state import Callbacks, Plan, Training, start
 from ercfw.training.trackers import Log, check_trackers, tracking
 
@@ -82,20 +76,23 @@ class Run:
             metrics = self._train_and_report(training, plan, began, log)
         return FinishedRun(self.folder.path, metrics)
 
-    def _train_and_report(self, training: Training, plan: Plan, began: float, log: Log) -> dict[str, Any]:
+    def _train_and_report(self, training: Training, plan: Plan, began: float, log: Log) -> RunMetrics:
         with self.terminal.progress() as bars:
             training = self._train(training, plan, bars, log)
         training.losses.load_state_dict(training.best_losses)
         with locate_failure("scoring the best epoch"):
-            untrained = initial_weights(self.job, self.seed, plan.info)
+            untrained = initial_weights(self.recipe, self.job.catalog, self.seed, plan.info)
             answers = predict_splits(training, plan, self.data.splits, SCORED[self.protocol], untrained, self._note)
         predictions = answers["best"]
-        metrics = self._metrics(training, plan, predictions, time.perf_counter() - began)
+        metrics = collect_metrics(
+            self.job, self.seed, self.data, training, plan, predictions, stamps=self.stamps, notes=self.notes,
+            seconds=time.perf_counter() - began, peak_memory=peak_memory(self.accelerator.device), folder=self.folder,
+        )  # fmt: skip
         if self.accelerator.is_main_process:
             write_embeddings(self.folder.path, answers, self.stamps)
-            self._report(training, plan, predictions, metrics)
-            log(metrics["scores"], metrics["best_epoch"])
-            failures = self.job.catalog.call("run_finished", folder=self.folder.path, metrics=metrics)
+            metrics = write_outputs(self.folder, self.job, self.data, training, plan, predictions, metrics)
+            log(metrics.scores, training.best_epoch)
+            failures = self.job.catalog.call("run_finished", folder=self.folder.path, metrics=metrics.as_json())
             for failure in failures:
                 self.terminal.warning(failure)
         self.accelerator.wait_for_everyone()
@@ -117,11 +114,11 @@ class Run:
         return list(dict.fromkeys([*self.data.stamps, *STAMPS[self.protocol], *self.inherited]))
 
     @property
-    def environment(self) -> dict[str, Any]:
+    def environment(self) -> RunEnvironment:
         """The machine, the libraries, and the data."""
         device, processes = self.accelerator.device, self.accelerator.num_processes
-        data = {"data": asdict(self.data.provenance), "streams": dict(self.data.streams), "stamps": self.stamps}
-        return {**describe_environment(self.job.catalog.plugins, device, processes), **data}
+        plugins, data = self.job.catalog.plugins, self.data
+        return describe_environment(plugins, device, processes, data.provenance, data.streams, self.stamps)
 
     def _prepare(self, resuming: bool) -> tuple[Training, Plan]:
         recipe, select = self.recipe, selected_metric(self.recipe)
@@ -143,18 +140,18 @@ class Run:
             metrics=metrics,
             info=info,
             seed=self.seed,
-            state=self.folder.state,
+            state=self.folder.files.state,
         )
         training = start(self.accelerator, model, losses, plan)
-        if resuming and can_resume(self.folder.state):
-            resume(training, self.folder.state, Callbacks(warning=self.terminal.warning))
+        if resuming and can_resume(self.folder.files.state):
+            resume(training, self.folder.files.state, Callbacks(warning=self.terminal.warning))
             self._show_position(training)
         elif self.accelerator.is_main_process:
             if resuming:
                 self.terminal.info(f"{self.folder.path}: no checkpoint found; starting from scratch")
             self.folder.begin(self.job.tables, self.seed, self.job.plugin_files, self.stamps)
         if self.accelerator.is_main_process:
-            self.folder.write_json("environment.json", self.environment)
+            write_json(self.folder.files.environment, self.environment.as_json())
         self.accelerator.wait_for_everyone()
         return training, plan
 
@@ -189,9 +186,7 @@ class Run:
 
     def _tracking(self) -> AbstractContextManager[Log]:
         title = f"{self.job.name}-{slug(self.job.variant)}-{self.seed}"
-        return tracking(
-            self.accelerator, self.recipe.run.trackers, self.folder.path / "trackers", title, self.job.tables
-        )
+        return tracking(self.accelerator, self.recipe.run.trackers, self.folder.files.trackers, title, self.job.tables)
 
     def _train(self, training: Training, plan: Plan, bars: ProgressBars, log: Log) -> Training:
         per_epoch = -(-len(plan.watched.train) // plan.step_size)
@@ -216,59 +211,3 @@ class Run:
             self.watch(line)
 
         return fit(training, plan, Callbacks(epoch, step, self._note))
-
-    def _metrics(
-        self, training: Training, plan: Plan, predictions: Mapping[str, Predictions], seconds: float
-    ) -> dict[str, Any]:
-        scores = {split: score(predicted, plan.metrics, plan.info) for split, predicted in predictions.items()}
-        unscored = [split for split, found in scores.items() if not found]
-        notes = [f"{split} has no labels: predicted, not scored" for split in unscored]
-        return {
-            "recipe": self.job.name,
-            "title": self.recipe.title,
-            "dataset": self.recipe.data.use,
-            "variant": self.job.variant,
-            "seed": self.seed,
-            "protocol": self.protocol,
-            "select": plan.select,
-            "chosen_on": CHOSEN_ON[self.protocol],
-            "best_epoch": training.best_epoch,
-            "epochs": len(training.history),
-            "scores": {split: found for split, found in scores.items() if found},
-            "losses": {split: dict(predicted.losses) for split, predicted in predictions.items()},
-            "stamps": self.stamps,
-            "notes": [*self.notes, *notes, *NOTES[self.protocol]],
-            "warnings": list(self.data.warnings),
-            "data": asdict(self.data.provenance),
-            "sizes": {split: _size(conversations) for split, conversations in self.data.splits.items()},
-            "streams": dict(self.data.streams),
-            "parameters": sum(p.numel() for p in training.model.parameters() if p.requires_grad),
-            "seconds": round(seconds, 2),
-            "peak_memory": peak_memory(self.accelerator.device),
-            "folder": str(self.folder.path),
-            "pictures": [],
-        }
-
-    def _report(
-        self, training: Training, plan: Plan, predictions: Mapping[str, Predictions], metrics: dict[str, Any]
-    ) -> None:
-        path, info = self.folder.path, plan.info
-        about = {
-            "recipe": self.job.tables,
-            "stamps": self.stamps,
-            "streams": metrics["streams"],
-            "trained_on": sorted(fingerprint(conversation) for conversation in plan.watched.train),
-        }
-        save_model(path / "model.safetensors", training.best, info, about)
-        splits, trained = self.data.splits, plan.watched.train
-        write_predictions(path / "predictions.csv", splits, predictions, info, trained, self.stamps)
-        run = FinishedRun(path, metrics)
-        metrics["pictures"] = draw_run(run)
-        sections = run_sections(run, metrics["pictures"])
-        write_text(path / "report.md", as_markdown(headline(metrics), map(meaning_of, self.stamps), sections))
-        self.folder.finish(metrics)
-
-
-def _size(conversations: Sequence[Conversation]) -> dict[str, int]:
-    labelled = sum(int((y != UNLABELLED).sum()) for c in conversations for y in c.labels.values())
-    return {"conversations": len(conversations), "utterances": sum(map(len, conversations)), "labels": labelled}

@@ -20,7 +20,7 @@ from ercfw.experiment.plan import Job
 from ercfw.experiment.run import Run
 from ercfw.predict.teacher import with_teacher
 from ercfw.recipe.schema import Recipe
-from ercfw.results.finished_run import FinishedRun
+from ercfw.results.finished_run import FinishedRun, open_run
 from ercfw.results.run_folder import RunFolder, open_folder
 from ercfw.system.process_setup import deterministic
 from ercfw.system.terminal import Terminal
@@ -28,10 +28,10 @@ from ercfw.system.terminal import Terminal
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where runs are written, and what happens to runs that are there.
+    """Where runs are written, and what happens to runs that are already there.
 
     Attributes:
-        out: the folder of all recipes' runs.
+        out: the folder of all runs.
         resume: whether stopped runs continue.
         force: whether finished and stopped runs start anew.
     """
@@ -66,7 +66,7 @@ def _run_on_same_data(
             folder = open_folder(options.out, job.name, job.variant, job.key, seed)
             if _is_done(folder, accelerator, dataset, options):
                 terminal.info(f"{folder.path}: done before; --force runs it again")
-                finished.append(FinishedRun(folder.path, folder.metrics()))
+                finished.append(open_run(folder.path))
                 continue
             with folder.reserved() if accelerator.is_main_process else nullcontext():
                 folder.check_unfinished(options.resume, options.force)
@@ -105,7 +105,7 @@ def _run(
     except RunError as error:
         named = str(error).startswith(f"{folder.path}")
         raise error if named else RunError(f"{folder.path}: {error}") from error
-    accelerator.free_memory()  # it keeps every network that it has prepared
+    accelerator.free_memory()  # the accelerator keeps every network that it has prepared
     return finished
 
 
@@ -132,7 +132,7 @@ def make_accelerator(recipes: Sequence[Recipe]) -> Accelerator:
 
 
 def load(job: Job, dataset: Dataset, warnings: Sequence[str], terminal: Terminal) -> Data:
-    """Load a job's data; ``warnings`` are those that reading the dataset gave."""
+    """Load the data of a job, and put the warnings of its dataset before those of loading."""
     with terminal.progress() as bars:
         data = load_data(job.recipe, job.catalog, dataset, bars.or_lines, default_processes())
         if job.recipe.teacher is not None:

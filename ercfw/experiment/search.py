@@ -1,4 +1,4 @@
-"""A search of a recipe's settings: what it tries, checked before it starts."""
+"""A search of a recipe's settings: its plan, checked before it starts."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ercfw.errors import InputError
-from ercfw.experiment.plan import Job, Selection, plan_jobs
+from ercfw.experiment.plan import Job, Selection, plan_job
 from ercfw.recipe.overrides import merge, parse_overrides
 from ercfw.recipe.recipe_file import RecipeFile, slug
 from ercfw.recipe.search_space import Range, Tune
@@ -23,10 +23,10 @@ class Search:
 
     Attributes:
         source: the recipe's file.
-        selection: its variant, one seed, and the settings laid over it.
-        job: the recipe before the search.
-        settings: its ``[tune]``.
-        folder: where trials, their storage and the best recipe are written.
+        selection: the variant, one seed, and the settings laid over the recipe.
+        job: the variant as planned, before the search.
+        settings: the recipe's ``[tune]``.
+        folder: the folder of the trials, their storage and the best recipe.
         storage: a database that workers share, as SQLAlchemy names it; None = a file in ``folder``.
     """
 
@@ -39,7 +39,7 @@ class Search:
 
     @property
     def variant(self) -> str:
-        """The variant that is searched."""
+        """Return the name of the variant."""
         return self.job.variant
 
     def plan(self, values: Mapping[str, Any]) -> Job:
@@ -49,8 +49,7 @@ class Search:
             InputError: a value is not valid.
         """
         overrides = merge(self.selection.overrides or {}, as_tables(values))
-        (job,) = plan_jobs(self.source, replace(self.selection, overrides=overrides))
-        return job
+        return plan_job(self.source, replace(self.selection, overrides=overrides))
 
 
 def make_search(source: RecipeFile, selection: Selection, out: Path, storage: str | None) -> Search:
@@ -59,7 +58,7 @@ def make_search(source: RecipeFile, selection: Selection, out: Path, storage: st
     Raises:
         InputError: the recipe is wrong or has no ``[tune]``, or the folder cannot be written to.
     """
-    (job,) = plan_jobs(source, selection)
+    job = plan_job(source, selection)
     if job.recipe.tune is None:
         raise InputError.at(f"{job.where}: [tune]", "is missing", EXAMPLE)
     check_folder("--out", out)
@@ -82,9 +81,9 @@ def check_space(search: Search) -> None:
                 search.plan({key: value})
             except InputError as error:
                 first = error.mistakes[0]
-                raise InputError.at(f"[tune.space] {key} = {json.dumps(value)}", f"{first.what}", first.hint) from error
+                raise InputError.at(f"[tune.space] {key} = {json.dumps(value)}", first.what, first.hint) from error
 
 
 def as_tables(values: Mapping[str, Any]) -> Tables:
-    """Return values by dotted key as tables."""
+    """Return tables with these values, which are given by dotted key."""
     return parse_overrides(f"{key}={json.dumps(value)}" for key, value in values.items())

@@ -1,4 +1,4 @@
-"""The trials of a search, by Optuna: each is a run that is scored on dev and never reads test."""
+"""The trials of a search with Optuna; each trial is a run that is scored on dev and never reads test."""
 
 import hashlib
 import json
@@ -18,6 +18,7 @@ from ercfw.experiment.run_all import announce_data, load, make_accelerator
 from ercfw.experiment.search import Search
 from ercfw.recipe.search_space import Choices, Range
 from ercfw.results.run_folder import RunFolder
+from ercfw.results.scoring import selected
 from ercfw.system.process_setup import deterministic
 from ercfw.system.terminal import Terminal
 
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     import optuna
 
 MOST_FAILURES = 3
-"""Failed trials, before any has finished, that end the search."""
+"""The number of failed trials that ends the search if none has finished."""
 HEARTBEAT = 60
-"""Seconds after which a worker without a sign of life counts as killed."""
+"""Seconds without a sign of life after which a worker counts as killed."""
 HEAVY = (
     "model.safetensors",
     "embeddings.safetensors",
@@ -35,7 +36,7 @@ HEAVY = (
     "state.safetensors",
     "state.previous.safetensors",
 )
-"""Files of a trial that are deleted."""
+"""Files that are deleted after each trial."""
 
 
 def open_study(search: Search) -> "optuna.Study":
@@ -102,37 +103,52 @@ def run_trials(search: Search, study: "optuna.Study", terminal: Terminal) -> Non
                 failures.append(str(error))
                 terminal.warning(f"trial failed: {error}")
                 if len(failures) >= MOST_FAILURES and not finished(study):
-                    raise RunError("three trials failed, and none came to an end") from error
+                    raise RunError("three trials failed, and none has finished") from error
                 if len(failures) >= search.settings.trials:
-                    raise RunError(f"{len(failures)} trials failed, as many as were to be run") from error
+                    raise RunError(f"{len(failures)} trials failed, as many as were requested") from error
         bars("trials", search.settings.trials, search.settings.trials)
 
 
 def _make_objective(search: Search, accelerator: Accelerator, terminal: Terminal) -> "Callable[[optuna.Trial], float]":
     """Return what Optuna maximizes: the selected dev score of a run with a trial's values."""
-    loaded: dict[str, Data] = {}
-    announced: set[str] = set()
+    data = _TrialData(terminal)
 
     def objective(trial: "optuna.Trial") -> float:
         job = search.plan({key: _suggest(trial, key, space) for key, space in search.settings.space.items()})
-        if job.shared_data not in loaded:
-            loaded.clear()
-            loaded[job.shared_data] = _without_test(job, terminal, announced)
         folder = RunFolder(search.folder / f"trial-{trial.number}", job.key)
-        data, silent = loaded[job.shared_data], Terminal(quiet=True, silent=True)
+        silent = Terminal(quiet=True, silent=True)
+        run = Run(accelerator, job, job.recipe.seeds[0], data.of(job), folder, silent, _watch(trial))
         with folder.reserved():
-            run = Run(accelerator, job, job.recipe.seeds[0], data, folder, silent, _watch(trial))
             try:
                 metrics = run.execute(resuming=False).metrics
             finally:
                 accelerator.free_memory()
                 for name in HEAVY:
                     (folder.path / name).unlink(missing_ok=True)
-        trial.set_user_attr("stamps", metrics["stamps"])
-        target, _, metric = metrics["select"].partition(".")
-        return float(metrics["scores"]["dev"][target][metric])
+        trial.set_user_attr("stamps", metrics.stamps)
+        return selected(metrics.scores["dev"], metrics.select)
 
     return objective
+
+
+class _TrialData:
+    """The data of trials without test, kept from one trial to the next unless a setting of the data changes."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._announced: set[str] = set()
+        self._key = ""
+        self._data: Data | None = None
+
+    def of(self, job: Job) -> Data:
+        """Return the data of a job."""
+        if self._data is None or self._key != job.shared_data:
+            self._data = None  # so that memory never holds two
+            dataset, warnings = read_dataset(job.recipe.data, job.catalog)
+            data = load(job, dataset, warnings, self._terminal)
+            announce_data(data, self._terminal, self._announced)
+            self._key, self._data = job.shared_data, replace(data, splits={**data.splits, "test": []})
+        return self._data
 
 
 def _suggest(trial: "optuna.Trial", key: str, space: Range | Choices) -> Any:
@@ -144,18 +160,11 @@ def _suggest(trial: "optuna.Trial", key: str, space: Range | Choices) -> Any:
 
 
 def _watch(trial: "optuna.Trial") -> Callable[[Epoch], None]:
-    def watch(line: Epoch) -> None:
+    def watch(epoch: Epoch) -> None:
         import optuna
 
-        trial.report(line["selected"], line["epoch"])
+        trial.report(epoch["selected"], epoch["epoch"])
         if trial.should_prune():
             raise optuna.TrialPruned
 
     return watch
-
-
-def _without_test(job: Job, terminal: Terminal, announced: set[str]) -> Data:
-    dataset, found = read_dataset(job.recipe.data, job.catalog)
-    data = load(job, dataset, found, terminal)
-    announce_data(data, terminal, announced)
-    return replace(data, splits={**data.splits, "test": []})

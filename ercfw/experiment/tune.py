@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import tomlkit
 
 from ercfw.errors import RunError
-from ercfw.experiment.executors import open_executor
+from ercfw.experiment.executors import Ended, open_executor
 from ercfw.experiment.request import SearchRequest
 from ercfw.experiment.search import Search, as_tables, check_space
 from ercfw.experiment.trials import finished, open_study, run_trials
 from ercfw.recipe.overrides import merge
-from ercfw.recipe.recipe_file import resolve_variant
 from ercfw.recipe.toml import Tables
 from ercfw.system.files import write_text
 from ercfw.system.terminal import Terminal
@@ -22,21 +21,21 @@ from ercfw.system.terminal import Terminal
 if TYPE_CHECKING:
     import optuna
 
-APART = 100_003
-"""Distance between the seeds of two workers, each of which adds the number of trials that it finds."""
+SEED_DISTANCE = 100_003
+"""Difference between the seeds of two workers; each adds the number of trials that exist when it starts."""
 
 
 @dataclass(frozen=True)
-class Tuned:
+class BestTrial:
     """The best trial of a search.
 
     Attributes:
         values: its settings, by dotted key.
         score: its selected score on dev, which is too good because the search maximized it.
         trial: its number.
-        trials: how many trials have finished.
+        trials: the number of trials that have finished.
         recipe: the file with these settings.
-        stamps: the stamps of the trial, such as SIMULATED.
+        stamps: the stamps of its run, such as SIMULATED.
     """
 
     values: Mapping[str, Any]
@@ -47,7 +46,7 @@ class Tuned:
     stamps: Sequence[str]
 
 
-def tune(search: Search, terminal: Terminal) -> Tuned:
+def tune(search: Search, terminal: Terminal) -> BestTrial:
     """Run the trials that are missing, in ``run.workers`` processes, and write the best recipe.
 
     Raises:
@@ -64,25 +63,25 @@ def tune(search: Search, terminal: Terminal) -> Tuned:
     else:
         run_trials(search, study, terminal)
     path, best = write_best(search, study), study.best_trial
-    return Tuned(best.params, best.value or 0.0, best.number, finished(study), path, stamps_of(best))
+    return BestTrial(best.params, best.value or 0.0, best.number, finished(study), path, stamps_of(best))
 
 
 def _run_workers(search: Search) -> None:
-    """Run several processes that share the study; each draws by a seed of its own."""
+    """Run several processes that share the study; each draws trials with a seed of its own."""
     settings, out = search.job.recipe.run, search.folder.parents[1]
     request = SearchRequest.make(search.source, search.selection, search.variant, out, storage=search.storage)
     with open_executor(settings, search.folder / "jobs") as submit:
-        seeds = [search.settings.seed + APART * number for number in range(settings.workers or 1)]
+        seeds = [search.settings.seed + SEED_DISTANCE * number for number in range(settings.workers or 1)]
         for worker in as_completed([submit(request.with_seed(seed % 2**32)) for seed in seeds]):
             ended = worker.result()
             if ended.exit_code:
-                raise RunError(f"a worker failed: {'; '.join(ended.errors) or _last_words(ended.err, ended.manner)}")
+                raise RunError(f"a worker failed: {'; '.join(ended.errors) or _last_line(ended)}")
 
 
-def _last_words(err: str, manner: str) -> str:
-    """Return the last line of a crashed worker's stderr, which names the exception."""
-    lines = err.strip().splitlines()
-    return f"its process {manner}" + (f": {lines[-1]}" if lines else "")
+def _last_line(ended: Ended) -> str:
+    """Return how a crashed worker ended, with the last line of its stderr, which names the exception."""
+    lines = ended.stderr.strip().splitlines()
+    return f"its process {ended.how}" + (f": {lines[-1]}" if lines else "")
 
 
 def write_best(search: Search, study: "optuna.Study") -> Path:
@@ -94,9 +93,8 @@ def write_best(search: Search, study: "optuna.Study") -> Path:
     try:
         best = study.best_trial
     except ValueError as error:
-        raise RunError("no trial was scored, so there is no best one") from error
-    tables = resolve_variant(search.source, search.variant, search.selection.overrides, search.selection.dropped)
-    tables = merge(tables, as_tables(best.params))
+        raise RunError("no trial was scored, so there is no best trial") from error
+    tables = merge(search.job.written, as_tables(best.params))
     tables.pop("tune", None)
     beside = search.source.path.parent
     tables["plugins"] = [str((beside / path).resolve()) for path in tables.get("plugins", [])]

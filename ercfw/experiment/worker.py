@@ -18,16 +18,16 @@ STOPPED = 1
 
 
 def main(request: Path, result: Path) -> int:
-    """Fulfil a request and write its result; return the exit code.
+    """Fulfill a request and write its result; return the exit code.
 
-    An unexpected exception leaves no result: its traceback goes to stderr, which the parent process keeps.
+    After an unexpected exception there is no result. Its traceback goes to stderr, which the parent process keeps.
     """
     set_up_process()
     from ercfw.experiment.request import WorkerResult
 
     try:
         with at_once():
-            errors, exit_code = _fulfil(request)
+            errors, exit_code = _fulfill(request)
     except Stopped:
         print("stopped", file=sys.stderr)
         errors, exit_code = (), STOPPED
@@ -35,8 +35,8 @@ def main(request: Path, result: Path) -> int:
     return exit_code
 
 
-def _fulfil(path: Path) -> tuple[tuple[str, ...], int]:
-    """Do what is requested; return the messages of a failure, and the exit code."""
+def _fulfill(path: Path) -> tuple[tuple[str, ...], int]:
+    """Fulfill a request; return the messages of a failure, and the exit code."""
     from ercfw.experiment.request import RunRequest, read_request
 
     request = read_request(path.read_text(encoding="utf-8"))

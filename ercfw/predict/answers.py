@@ -1,19 +1,19 @@
 """Predictions for new utterances: one row per utterance, as a table, CSV or JSON."""
 
-import csv
 import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
+import numpy as np
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from ercfw.contract.conversation import UNLABELLED
 from ercfw.errors import shown
+from ercfw.results.prediction_table import KEYS, PredictionTable, TargetPredictions, write_csv
 
-DIGITS = 6
 LONGEST_CELL = 60
 """Maximum number of characters of a text that the table shows."""
 
@@ -68,21 +68,29 @@ def as_json(predicted: Predicted) -> str:
 def as_csv(predicted: Predicted) -> str:
     """Return one CSV line per utterance, with the columns of a run's ``predictions.csv`` and unchanged texts."""
     file = io.StringIO()
-    stamp = {"stamp": ", ".join(predicted.stamps)} if predicted.stamps else {}
-    rows = [{**_flat(answer), **stamp} for answer in predicted.answers]
-    writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    write_csv(file, _table(predicted), line_end="\n")
     return file.getvalue()
 
 
-def _flat(answer: Answer) -> dict[str, Any]:
-    row = asdict(answer)
-    predicted, probabilities = row.pop("predicted"), row.pop("probabilities")
-    for target, name in predicted.items():
-        row[f"{target}.predicted"] = name
-        row |= {f"{target}.p.{c}": f"{p:.{DIGITS}f}" for c, p in probabilities[target].items()}
-    return row
+def _table(predicted: Predicted) -> PredictionTable:
+    answers = predicted.answers
+    about = {name: tuple(_cell(getattr(answer, name)) for answer in answers) for name in (*KEYS, "start", "end")}
+    ids = tuple((answer.conversation, answer.utterance) for answer in answers)
+    targets = {}
+    for target, probabilities in answers[0].probabilities.items():
+        classes = tuple(probabilities)
+        targets[target] = TargetPredictions(
+            ids,
+            np.full(len(ids), UNLABELLED),
+            np.array([classes.index(answer.predicted[target]) for answer in answers]),
+            np.array([list(answer.probabilities[target].values()) for answer in answers]),
+            classes,
+        )
+    return PredictionTable(about, targets, stamps=predicted.stamps)
+
+
+def _cell(value: str | float | None) -> str:
+    return "" if value is None else str(value)
 
 
 def answers_table(predicted: Predicted) -> Table:

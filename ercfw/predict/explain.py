@@ -16,7 +16,6 @@ from ercfw.contract.conversation import Conversation
 from ercfw.contract.interfaces import Model
 from ercfw.contract.optional_parts import SupportsExplain
 from ercfw.data.collate import batches, collate
-from ercfw.data.extraction.extract import Progress
 from ercfw.data.load import load_data, read_dataset
 from ercfw.data.missing_modalities import mask_stream
 from ercfw.errors import ErcfwError, InputError, RunError, cause_of, in_recipe
@@ -24,6 +23,7 @@ from ercfw.model.composed_model import ComposedModel
 from ercfw.predict.inference import Probabilities, probabilities_of
 from ercfw.predict.saved_run import SavedRun, read_run
 from ercfw.results.run_folder import RunFolder
+from ercfw.system.progress import Progress
 
 T = TypeVar("T")
 

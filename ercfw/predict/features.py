@@ -10,12 +10,12 @@ from ercfw.contract.conversation import Conversation
 from ercfw.contract.data_info import ModalitySpec, StreamKind
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.stored_streams import presence
-from ercfw.data.extraction.extract import Progress
 from ercfw.data.load import attach
 from ercfw.data.modality_sources import make_extractor, run_extractor
 from ercfw.errors import InputError, Mistake, did_you_mean
 from ercfw.predict.saved_run import SavedRun
 from ercfw.recipe.queries import extracted
+from ercfw.system.progress import Progress
 
 NEEDS = {"text": "text", "audio": "sound", "visual": "picture"}
 

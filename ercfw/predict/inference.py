@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from ercfw.contract.conversation import Conversation
 from ercfw.data.collate import batches, collate
 from ercfw.errors import ErcfwError, RunError, cause_of
-from ercfw.predict.answers import DIGITS, Answer
+from ercfw.predict.answers import Answer
 from ercfw.predict.saved_run import SavedRun
+from ercfw.results.prediction_table import DIGITS
 from ercfw.system.out_of_memory import BatchParts
 
 Probabilities = Mapping[str, NDArray[np.float32]]

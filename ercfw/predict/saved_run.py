@@ -16,6 +16,7 @@ from ercfw.recipe.recipe_file import read_toml
 from ercfw.recipe.schema import Recipe, parse_recipe
 from ercfw.registry.catalog import Catalog, load_catalog, plugin_files
 from ercfw.results.model_file import load_model
+from ercfw.results.run_files import RunFiles
 from ercfw.system.files import is_file, is_folder
 
 
@@ -60,7 +61,7 @@ def read_run(path: Path, allow_plugin_files: bool) -> SavedRun:
         InputError: there is no such model, it is damaged, or its parts differ from those in training.
         RunError: the code of a part failed.
     """
-    weights = path / "model.safetensors" if is_folder(path) else path
+    weights = RunFiles(path).model if is_folder(path) else path
     if not is_file(weights):
         raise InputError.at(path, "holds no trained model", "the folder of a finished run")
     tensors, info, about = load_model(weights)
@@ -103,5 +104,5 @@ def _plugin_files(folder: Path) -> list[Path]:
     Raises:
         InputError: a plugin file or the recipe is missing.
     """
-    place = folder / "recipe.toml"
+    place = RunFiles(folder).recipe
     return plugin_files(read_toml(place).tables.get("plugins", []), folder, str(place))

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from ercfw.contract.conversation import Conversation, fingerprint
 from ercfw.contract.interfaces import Dataset
 from ercfw.data.collate import batches, collate
-from ercfw.data.extraction.extract import Progress
 from ercfw.data.load import Data, load_data
 from ercfw.errors import InputError
 from ercfw.predict.saved_run import SavedRun, read_run
 from ercfw.recipe.schema import Recipe
+from ercfw.system.progress import Progress
 
 JUDGED = ("dev", "test")
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ercfw.contract.conversation import SPLITS, Conversation, fingerprint
 from ercfw.contract.feature_table import read_features
 from ercfw.contract.interfaces import Broken, Extractor
-from ercfw.data.extraction.extract import Progress
 from ercfw.data.modality_sources import make_extractor
 from ercfw.errors import InputError, Mistake, in_recipe
 from ercfw.predict.answers import Predicted
@@ -23,14 +22,11 @@ from ercfw.predict.inputs import Given, read_given
 from ercfw.predict.live_conversation import Live
 from ercfw.predict.saved_run import SavedRun, read_run
 from ercfw.recipe.queries import extracted
+from ercfw.system.progress import Progress, no_progress
 
 Place = str | Path
 Raw = Sequence[NDArray[Any] | Broken | None]
 """Values that an extractor returns for one conversation."""
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    """Ignore the progress."""
 
 
 class TrainedModel:
@@ -71,7 +67,7 @@ class TrainedModel:
         transcript: Place | None = None,
         subtitles: Place | None = None,
         features: Mapping[str, Place] | None = None,
-        progress: Progress = _silent,
+        progress: Progress = no_progress,
         processes: int = 1,
     ) -> Predicted:
         """Return the prediction for every utterance.

@@ -29,20 +29,20 @@ def missing_variants(modalities: Sequence[str]) -> list[dict[str, Any]]:
     return [*shares, *subsets]
 
 
-def write_missing_recipe(source: RecipeFile, tables: Tables, out: Path) -> Path:
-    """A recipe of its own with those variants, ``OUT/RECIPE-missing.toml``.
+def write_missing_recipe(recipe: Path, tables: Tables, out: Path) -> RecipeFile:
+    """Write a recipe with those variants, ``OUT/RECIPE-missing.toml``, and return it.
 
     Args:
-        source: the recipe that is tried, which plugin files are relative to.
-        tables: its, resolved.
-        out: where runs are left.
+        recipe: the file of the recipe to test; its plugin files are relative to its folder.
+        tables: the content of that recipe, without variants.
+        out: the folder of all runs.
     """
     own = {**tables, "title": f"{tables.get('title')}, modalities missing"}
-    own["plugins"] = [str((source.path.parent / path).resolve()) for path in tables.get("plugins", [])]
+    own["plugins"] = [str((recipe.parent / path).resolve()) for path in tables.get("plugins", [])]
     own["variant"] = missing_variants(tables["data"]["modalities"])
-    path = out / f"{source.path.stem}-missing.toml"
+    path = out / f"{recipe.stem}-missing.toml"
     document = tomlkit.document()
     for key, value in sorted(own.items(), key=lambda item: isinstance(item[1], (dict, list))):
         document[key] = value
     write_text(path, tomlkit.dumps(document))
-    return path
+    return RecipeFile(path, own)

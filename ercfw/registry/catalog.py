@@ -24,7 +24,7 @@ CHOICE = "ERCFW_PLUGINS"
 """The environment variable that selects which installed plugins are loaded."""
 KINDS: Mapping[str, tuple[str, Any]] = {
     "dataset": ("provide_datasets", interfaces.Dataset),
-    "layout": ("provide_layouts", interfaces.FileLayout),
+    "format": ("provide_formats", interfaces.FileFormat),
     "extractor": ("provide_extractors", interfaces.Extractor),
     "encoder": ("provide_encoders", interfaces.Encoder),
     "context": ("provide_contexts", interfaces.Context),
@@ -34,7 +34,7 @@ KINDS: Mapping[str, tuple[str, Any]] = {
     "metric": ("provide_metrics", None),
     "model": ("provide_models", interfaces.Model),
 }
-RENAMED_HOOKS: Mapping[str, str] = {}
+RENAMED_HOOKS: Mapping[str, str] = {"provide_layouts": "provide_formats"}
 """The deprecated names of ``provide_*`` hooks, which still work, with the current name of each."""
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 

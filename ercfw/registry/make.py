@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, Literal, overload
 
-from ercfw.contract.interfaces import Context, Dataset, Encoder, Extractor, FileLayout, FusionBlock, Head, Loss, Model
+from ercfw.contract.interfaces import Context, Dataset, Encoder, Extractor, FileFormat, FusionBlock, Head, Loss, Model
 from ercfw.errors import ErcfwError, InputError, RunError, cause_of
 from ercfw.recipe.schema import FeaturePart, Part
 from ercfw.registry.catalog import Catalog, construct
@@ -17,7 +17,7 @@ def make_part(catalog: Catalog, kind: Literal["dataset"], table: str, part: AnyP
 
 
 @overload
-def make_part(catalog: Catalog, kind: Literal["layout"], table: str, part: AnyPart) -> FileLayout: ...
+def make_part(catalog: Catalog, kind: Literal["format"], table: str, part: AnyPart) -> FileFormat: ...
 
 
 @overload

@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 
 @dataclass(frozen=True)
 class Grid:
-    """A table; the cells of the first column name the rows.
+    """A table whose first column names the rows.
 
     Attributes:
         header: the headings of the columns.
         rows: the cells of each row.
-        bold: the places (row, column) of the cells set in bold.
+        bold: the cells in bold, as (row, column).
     """
 
     header: Sequence[str]
@@ -30,14 +30,14 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Bullets:
-    """A bulleted list of remarks."""
+    """A bulleted list."""
 
     lines: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Code:
-    """Text to type in a terminal."""
+    """Text to enter in a terminal."""
 
     text: str
 
@@ -48,12 +48,12 @@ class Picture:
 
     Attributes:
         name: the name of its file, without the suffix.
-        tells: a description for readers who cannot see it.
+        description: what it shows, for readers who cannot see it.
         figure: the drawn figure.
     """
 
     name: str
-    tells: str
+    description: str
     figure: Figure
 
 
@@ -73,7 +73,7 @@ Block = Grid | Paragraph | Bullets | Code | Picture | PictureFile
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and the blocks below it."""
+    """A heading, and the blocks below it."""
 
     title: str
     blocks: Sequence[Block]

@@ -12,24 +12,24 @@ from numpy.typing import NDArray
 from ercfw.errors import InputError
 from ercfw.predict.explain import Maps, Reopened
 from ercfw.report.html import in_script
-from ercfw.report.plots.attention import in_words
+from ercfw.report.plots.attention import readable_name
 from ercfw.report.plots.style import looks
 from ercfw.results.comparison.comparability import answered_targets
 from ercfw.results.finished_run import FinishedRun, Group
 
 MOST_TEXT = 2_400_000
-"""Maximum bytes of conversations and predictions in a page; beyond it, only the first are shown, test before dev."""
+"""Maximum bytes of conversations and predictions in a page; the page omits the rest, dev before test."""
 MOST_ATTENTION = 2_400_000
-"""Maximum characters of attention in a page; beyond it, heads are averaged, then only the last layer is kept."""
+"""Maximum characters of attention in a page; above it, only the mean over heads is kept, then only the last layer."""
 LONGEST = 400
-"""Maximum utterances of a conversation with attention: the number of weights grows with their square."""
+"""Maximum utterances of a conversation with attention; the number of weights grows quadratically."""
 DIGITS = 1000
 """Scale of probabilities, which are stored as whole thousandths."""
 
 
 @dataclass(frozen=True)
-class Answered:
-    """The predictions of one line of the browser for the utterances of a split.
+class PredictionLine:
+    """The predictions that the browser shows as one line per utterance, for a split.
 
     Attributes:
         name: the name of the run or variant, or ``text alone``.
@@ -48,11 +48,11 @@ def browser_data(groups: Sequence[Group], opened: Reopened | None) -> dict[str, 
 
     Args:
         groups: groups scored on the same utterances; probabilities are means over their seeds. A split or target
-            that they do not share is left out.
-        opened: the reopened run, if there is only one and its model is available.
+            that they do not share is omitted.
+        opened: the reopened run; None for several runs, or if the model is not available.
 
     Raises:
-        InputError: the utterances of the reopened data are not those that were scored.
+        InputError: the reopened data has other utterances than those that were scored.
     """
     first = groups[0].first
     shared = answered_targets(groups)
@@ -92,63 +92,65 @@ def _is_same(groups: Sequence[Group], split: str, target: str) -> bool:
 
 
 def _check_same(run: FinishedRun, split: str, opened: Reopened) -> None:
-    scored = [(row["conversation"], row["utterance"]) for row in run.rows(split)]
-    if scored != [id for conversation in opened.splits[split] for id in conversation.ids]:
-        raise InputError.at(run.folder, f"was scored on other utterances of {split} than its data has now")
+    if list(run.of_split(split).ids) != [id for conversation in opened.splits[split] for id in conversation.ids]:
+        raise InputError.at(run.folder, f"its data now has other utterances of {split} than those that were scored")
 
 
-def _of_groups(groups: Sequence[Group], split: str, targets: Sequence[str]) -> list[Answered]:
+def _of_groups(groups: Sequence[Group], split: str, targets: Sequence[str]) -> list[PredictionLine]:
     return [_of_group(group, split, targets) for group in groups]
 
 
-def _of_group(group: Group, split: str, targets: Sequence[str]) -> Answered:
+def _of_group(group: Group, split: str, targets: Sequence[str]) -> PredictionLine:
     """Return the predictions of one run, or the means over seeds and their largest class."""
     answers = {target: [run.answers(split, target) for run in group.runs] for target in targets}
     means = {target: np.mean([each.probabilities for each in of_runs], axis=0) for target, of_runs in answers.items()}
     if len(group.runs) == 1:
-        return Answered(group.name, means, {target: only.predicted for target, (only,) in answers.items()})
-    return Answered(group.name, means, _largest(means))
+        return PredictionLine(group.name, means, {target: only.predicted for target, (only,) in answers.items()})
+    return PredictionLine(group.name, means, _largest(means))
 
 
 def _largest(probabilities: Mapping[str, NDArray[np.floating[Any]]]) -> dict[str, NDArray[np.int64]]:
     return {target: values.argmax(-1) for target, values in probabilities.items()}  # [N] each
 
 
-def _alone(opened: Reopened, split: str) -> list[Answered]:
+def _alone(opened: Reopened, split: str) -> list[PredictionLine]:
     modalities = opened.run.recipe.data.modalities
     lines = []
     for name in modalities if len(modalities) > 1 else ():
         probabilities = opened.alone(opened.splits[split], name)
-        lines.append(Answered(f"{name} alone", probabilities, _largest(probabilities)))
+        lines.append(PredictionLine(f"{name} alone", probabilities, _largest(probabilities)))
     return lines
 
 
 def _conversations(
-    run: FinishedRun, split: str, lines: Sequence[Answered], targets: Sequence[str]
+    run: FinishedRun, split: str, lines: Sequence[PredictionLine], targets: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Return the names and utterances of conversations.
+    """Return the conversations with their utterances.
 
     Each utterance is ``[id, speaker, text, labels, probabilities, predicted classes]``: labels per target, the others
     per target and line. Probabilities are in thousandths.
     """
     labels = {target: run.answers(split, target).labels for target in targets}
-    whole = {
+    thousandths = {
         target: np.stack([np.rint(DIGITS * line.probabilities[target]).astype(int) for line in lines], 1)  # [N, L, C]
         for target in targets
     }
     predicted = {target: np.stack([line.predicted[target] for line in lines], 1) for target in targets}  # [N, L] each
     found: dict[str, list[Any]] = {}
-    for number, row in enumerate(run.rows(split)):
+    for number, row in enumerate(run.of_split(split).rows()):
         true = [max(-1, int(labels[target][number])) for target in targets]
-        said = [whole[target][number].tolist() for target in targets]
-        answers = [predicted[target][number].tolist() for target in targets]
-        utterance = [row["utterance"], row["speaker"], row["text"], true, said, answers]
+        probabilities = [thousandths[target][number].tolist() for target in targets]
+        classes = [predicted[target][number].tolist() for target in targets]
+        utterance = [row["utterance"], row["speaker"], row["text"], true, probabilities, classes]
         found.setdefault(row["conversation"], []).append(utterance)
     return [{"id": name, "utterances": utterances} for name, utterances in found.items()]
 
 
 def _attention(data: Mapping[str, Any], opened: Reopened) -> dict[str, Any] | None:
-    """Return map names, heads, and ``[U, maps, heads, U]`` per conversation in 255ths, deflated, in base 64."""
+    """Return the attention of each conversation, with the names and the heads of the maps; None if there is none.
+
+    The weights of a conversation are ``[U, heads of all maps, U]`` in 255ths, deflated, in base 64.
+    """
     maps: dict[str, Maps] = {}
     for split in data["splits"]:
         shown = {conversation["id"] for conversation in split["conversations"]}
@@ -157,7 +159,7 @@ def _attention(data: Mapping[str, Any], opened: Reopened) -> dict[str, Any] | No
         maps |= {conversation.id: weights for conversation, weights in found}
     if not any(maps.values()):
         return None
-    for note, thin in (("", _whole), ("heads are averaged", _mean), ("the last layer, its heads averaged", _last)):
+    for note, thin in (("", _whole), ("mean over heads", _mean), ("last layer, mean over heads", _last)):
         packed = {name: _packed(thin(of_one)) for name, of_one in maps.items()}
         if sum(map(len, packed.values())) <= MOST_ATTENTION:
             first = thin(next(iter(maps.values())))
@@ -167,10 +169,10 @@ def _attention(data: Mapping[str, Any], opened: Reopened) -> dict[str, Any] | No
 
 
 def _headings(names: Sequence[str]) -> list[str]:
-    """Return readable names of the maps, without the table name if all maps share it."""
-    told = [in_words(name) for name in names]
-    shared = {text.partition(", ")[0] for text in told}
-    return [text.partition(", ")[2] or text for text in told] if len(shared) == 1 else told
+    """Return readable names of the maps, without the name of the recipe table if all maps share it."""
+    readable = [readable_name(name) for name in names]
+    tables = {name.partition(", ")[0] for name in readable}
+    return [name.partition(", ")[2] or name for name in readable] if len(tables) == 1 else readable
 
 
 def _whole(maps: Maps) -> Maps:
@@ -182,7 +184,7 @@ def _mean(maps: Maps) -> Maps:
 
 
 def _last(maps: Maps) -> Maps:
-    """Return only the last layer of maps that differ in their layer alone."""
+    """Return the mean over heads of the last layer only; maps of other layers are dropped."""
     parted = {name: name.split(".") for name in maps}
     kept = {tuple(part for part in parts if not part.startswith("layer-")): name for name, parts in parted.items()}
     return _mean({name: maps[name] for name in kept.values()})

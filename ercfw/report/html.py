@@ -18,7 +18,7 @@ from ercfw.system.version import VERSION
 
 FOLDER = files("ercfw.report") / "templates"
 NUMBER = re.compile(r"[-+]?[\d.,]+( ?[%sM]| MB)?( ± [\d.]+)?( \[.*\].*)?|-|")
-"""A number with its unit, its deviation, or its interval and p."""
+"""A number with its unit, its deviation, or its interval and p-value."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,9 @@ class Page:
         stamps: the stamps that the page must show.
         cards: the headline numbers: a name, a value, and a note beside it.
         top: the sections before the conversations.
-        browser: the conversations, as ``browser_data`` returns them; {} = none can be shown.
+        browser: the conversations, as ``browser_data`` returns them; {} if there are none to show.
         below: the sections after the conversations.
+        warnings: what failed while the page was made; the notes of the page hold it, too.
     """
 
     title: str
@@ -42,6 +43,7 @@ class Page:
     top: Sequence[Section]
     browser: Mapping[str, Any] = field(default_factory=dict)
     below: Sequence[Section] = ()
+    warnings: Sequence[str] = ()
 
     @property
     def pictures(self) -> list[Picture]:
@@ -51,7 +53,7 @@ class Page:
 
 
 def as_html(page: Page) -> str:
-    """Return the text of the file; user text is escaped, and only the script of the report may run."""
+    """Return the text of the file. All texts of users are escaped, and only the script of the report may run."""
     script = (FOLDER / "report.js").read_text(encoding="utf-8")
     digest = hashlib.sha256(script.encode()).digest()
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -101,18 +103,28 @@ def _block(block: Block) -> dict[str, Any]:
             cells = [
                 [(text, _classes(text, (y, x) in bold)) for x, text in enumerate(row)] for y, row in enumerate(rows)
             ]
-            return {"kind": "grid", "header": header, "rows": cells}
+            return {"kind": "grid", "header": _headings(header, rows), "rows": cells}
         case Bullets(lines):
             return {"kind": "bullets", "lines": lines}
         case Code(text):
             return {"kind": "code", "text": text}
-        case Picture(name, tells, figure):
+        case Picture(name, description, figure):
             # Texts, lines and ticks are black: let them follow the light or dark theme of the page.
-            return {"kind": "picture", "tells": tells, "svg": as_svg(figure, name).replace("#000000", "currentColor")}
+            svg = as_svg(figure, name).replace("#000000", "currentColor")
+            return {"kind": "picture", "description": description, "svg": svg}
         case PictureFile(name):
             return {"kind": "paragraph", "text": name}
         case Paragraph(text):
             return {"kind": "paragraph", "text": text}
+
+
+def _headings(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[tuple[str, bool]]:
+    """Return each heading, and whether its column holds only numbers and is therefore aligned to the right."""
+    columns = zip(*rows, strict=True) if rows else ([] for _ in header)
+    are_numbers = [all(NUMBER.fullmatch(text) for text in column) for column in columns]
+    return [
+        (heading, x > 0 and is_number) for x, (heading, is_number) in enumerate(zip(header, are_numbers, strict=True))
+    ]
 
 
 def _classes(text: str, is_bold: bool) -> str:

@@ -23,10 +23,10 @@ def section_lines(section: Section) -> list[str]:
 def _lines(block: Block) -> list[str]:
     match block:
         case Grid(header, rows, bold):
-            marked = [
+            cells = [
                 [f"**{cell}**" if (y, x) in bold else cell for x, cell in enumerate(row)] for y, row in enumerate(rows)
             ]
-            return markdown_table(header, marked)
+            return markdown_table(header, cells)
         case Paragraph(text):
             return [text]
         case Bullets(lines):
@@ -35,8 +35,8 @@ def _lines(block: Block) -> list[str]:
             return ["```", text, "```"]
         case PictureFile(name):
             return [f"![{name}]({name})"]
-        case Picture(_, tells, _):
-            return [f"(picture: {tells})"]
+        case Picture(_, description, _):
+            return [f"(picture: {description})"]
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Render a table of results for the terminal and as Markdown, LaTeX and CSV; scores in points (hundredths)."""
+"""Render a table of results for the terminal and as Markdown, LaTeX and CSV; scores in points (0 to 100)."""
 
 import csv
 import io
@@ -14,17 +14,16 @@ from rich.text import Text
 from ercfw.errors import shown
 from ercfw.report.blocks import Bullets, Grid, Section
 from ercfw.report.markdown import section_lines
-from ercfw.results.comparison.result_table import Cell, Line, ResultTable
+from ercfw.results.comparison.result_table import Cell, ResultLine, ResultTable
 from ercfw.results.comparison.significance import Difference
+from ercfw.results.points import MISSING, points
 from ercfw.system.files import write_text
 
 QUOTED = "quoted"
 
 
 def _score(cell: Cell | None) -> str:
-    if cell is None:
-        return "-"
-    return f"{100 * cell.mean:.2f}" + (f" ± {100 * cell.deviation:.2f}" if cell.deviation is not None else "")
+    return points(cell.mean, cell.deviation) if cell is not None else MISSING
 
 
 def _difference(found: Difference | None) -> str:
@@ -34,7 +33,7 @@ def _difference(found: Difference | None) -> str:
     return f"{100 * found.value:+.2f} [{100 * found.low:+.2f}, {100 * found.high:+.2f}] {p}"
 
 
-def _costs(line: Line) -> list[str]:
+def _costs(line: ResultLine) -> list[str]:
     return [
         QUOTED if line.is_quoted else str(line.seeds),
         f"{line.parameters / 1e6:.2f} M" if line.parameters is not None else "",
@@ -47,7 +46,7 @@ COSTS = ("seeds", "parameters", "time", "memory")
 
 
 def _difference_column(table: ResultTable) -> dict[str, list[str]]:
-    """Return the heading and cells of the differences; empty if no line has one."""
+    """Return the heading and cells of the column of differences; empty if no line has a difference."""
     return _filled({f"difference from {table.reference}": [_difference(line.difference) for line in table.lines]})
 
 
@@ -66,7 +65,10 @@ def _title(table: ResultTable) -> str:
 
 
 def in_terminal(table: ResultTable) -> list[Table]:
-    """Return terminal tables, the best in bold: F1 per class; single-number scores with differences; costs."""
+    """Return tables for the terminal, with the best scores in bold.
+
+    They are: the F1 per class; the single-number scores with their differences; the costs.
+    """
     split = len(table.classes)
     by_class = _console_table(table, table.classes, [line.cells[:split] for line in table.lines], {})
     scores = [line.cells[split:] for line in table.lines]
@@ -81,19 +83,19 @@ def _console_table(
     scores: Sequence[Sequence[Cell | None]],
     others: Mapping[str, Sequence[str]],
 ) -> Table:
-    made = Table(title=Text(shown(_title(table))), box=box.SIMPLE_HEAD, title_style="bold")
-    made.add_column("")
+    printed = Table(title=Text(shown(_title(table))), box=box.SIMPLE_HEAD, title_style="bold")
+    printed.add_column("")
     for heading in (*headings, *others):
-        made.add_column(Text(shown(heading)), justify="right", overflow="fold")
+        printed.add_column(Text(shown(heading)), justify="right", overflow="fold")
     for number, (line, cells) in enumerate(zip(table.lines, scores, strict=True)):
         more = [column[number] for column in others.values()]
         styled = [Text(_score(cell), style="bold" if cell is not None and cell.is_best else "") for cell in cells]
-        made.add_row(Text(shown(line.name)), *styled, *more)
-    return made
+        printed.add_row(Text(shown(line.name)), *styled, *more)
+    return printed
 
 
 def as_section(table: ResultTable) -> Section:
-    """Return the table and its notes, under a title with its stamps."""
+    """Return the table and its notes; the title of the section holds the stamps."""
     others = _difference_column(table) | _cost_columns(table)
     rows = [
         [line.name, *map(_score, line.cells), *(column[number] for column in others.values())]
@@ -105,7 +107,12 @@ def as_section(table: ResultTable) -> Section:
         for x, cell in enumerate(line.cells, 1)
         if cell is not None and cell.is_best
     )
-    difference = f"Difference: of {table.metrics[0]}, its 95 % interval, and the adjusted p." if table.metrics else ""
+    difference = (
+        f"Difference in {table.metrics[0]} from {table.reference}, with its 95 % confidence interval and Holm-adjusted "
+        "p-value."
+        if table.metrics
+        else ""
+    )
     notes = [*table.meaning, *([difference] if any(line.difference for line in table.lines) else []), *table.notes]
     return Section(_title(table), [Grid(["", *table.columns, *others], rows, best), Bullets(notes)])
 
@@ -148,7 +155,7 @@ def _latex_rows(rows: Sequence[Sequence[str]]) -> list[str]:
 def _latex_score(cell: Cell | None) -> str:
     if cell is None:
         return "--"
-    mean = f"{100 * cell.mean:.2f}"
+    mean = points(cell.mean)
     deviation = rf" {{\scriptsize $\pm$ {100 * cell.deviation:.2f}}}" if cell.deviation is not None else ""
     return (rf"\textbf{{{mean}}}" if cell.is_best else mean) + deviation
 
@@ -168,7 +175,10 @@ def _latex(text: str) -> str:
 
 
 def as_csv(table: ResultTable) -> str:
-    """Return a row per line and score, unrounded (1 = 100 points); difference, interval, p by the first metric."""
+    """Return one row per line and score, unrounded (1 = 100 points).
+
+    Rows of the first metric also hold the difference from the reference, its interval and its p-value.
+    """
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
     header = ["target", "split", "line", "seeds", "score", "mean", "deviation", "best"]
@@ -186,17 +196,15 @@ def as_csv(table: ResultTable) -> str:
 
 def record(table: ResultTable) -> dict[str, Any]:
     """Return the table for JSON: unrounded numbers (1 = 100 points) and their meaning."""
-    made = asdict(table)
-    made["meaning"] = table.meaning
-    return made
+    return {**asdict(table), "meaning": table.meaning}
 
 
 def write_tables(folder: Path, name: str, tables: Sequence[ResultTable]) -> list[Path]:
     """Write all tables to ``NAME.md``, ``NAME.tex`` and ``NAME.csv``; return the paths."""
-    forms = {"md": as_markdown, "tex": as_latex, "csv": as_csv}
+    formats = {"md": as_markdown, "tex": as_latex, "csv": as_csv}
     written = []
-    for ending, form in forms.items():
+    for ending, render in formats.items():
         path = folder / f"{name}.{ending}"
-        write_text(path, "\n".join(form(table) for table in tables))
+        write_text(path, "\n".join(render(table) for table in tables))
         written.append(path)
     return written

@@ -8,135 +8,142 @@ from ercfw.report.analysis import analysis
 from ercfw.report.blocks import Block, Bullets, Code, Grid, Paragraph, PictureFile, Section
 from ercfw.report.tables import class_rows, score_rows
 from ercfw.results.comparison.calibration import calibrate
+from ercfw.results.comparison.result_table import MEGABYTE
+from ercfw.results.environment import read_environment
 from ercfw.results.finished_run import FinishedRun, Group
-from ercfw.results.metrics_file import read_environment
-
-MEGABYTE = 1e6
+from ercfw.results.points import MISSING, points
+from ercfw.results.run_metrics import RunMetrics
 
 
 def run_sections(run: FinishedRun, pictures: Sequence[str]) -> list[Section]:
     """Return the sections of the report of one run.
 
     Args:
-        run: the run; some of its files may be absent (an ensemble has no environment and no streams).
+        run: the run; some files may be missing (an ensemble has no environment and no streams).
         pictures: the names of the picture files of the run.
     """
     metrics = run.metrics
-    notes = [*metrics.get("warnings", ()), *metrics["notes"]]
+    notes = [*metrics.warnings, *metrics.notes]
     sections = [
         Section("Scores", scores(run)),
         Section("Warnings and notes", [Bullets(notes)] if notes else []),
-        *analysis([Group(str(metrics["variant"]), (run,))]),
-        Section("Pictures", list(map(PictureFile, pictures))),
-        Section("What was run", settings(run)),
+        *analysis([Group(str(metrics.variant), (run,))]),
+        Section("Figures", list(map(PictureFile, pictures))),
+        Section("Configuration", settings(run)),
         Section("Data", data(metrics)),
         Section("Environment", environment(run)),
-        Section("Again", again(run)),
+        Section("Reproduce", reproduce(run)),
     ]
     return [section for section in sections if section.blocks]
 
 
 def scores(run: FinishedRun) -> list[Block]:
-    """Return how the epoch was chosen, all scores per split, and the F1 per class."""
+    """Return how the epoch was selected, all scores of each split, and the scores per class."""
     metrics = run.metrics
-    chosen = (
-        f"Epoch {metrics['best_epoch']} of {metrics['epochs']}, chosen on {metrics['chosen_on']} by "
-        f"{metrics['select']}; "
-        if "best_epoch" in metrics
+    selected = (
+        f"Epoch {metrics.best_epoch} of {metrics.epochs}, selected on {metrics.chosen_on} by {metrics.select}. "
+        if metrics.best_epoch is not None
         else ""
     )
-    told = (
-        f"{chosen}{metrics['parameters']:,} parameters; {metrics['seconds']:.0f} s; "
-        f"at most {metrics.get('peak_memory', 0) / MEGABYTE:.0f} MB. Points (hundredths)."
+    summary = (
+        f"{selected}{metrics.parameters:,} parameters; run time {metrics.seconds:.0f} s; "
+        f"peak memory {metrics.peak_memory / MEGABYTE:.0f} MB. Scores are in points (0 to 100)."
     )
     splits, rows = score_rows(metrics)
-    sure = [[f"{target} calibration error".strip(), *_errors(run, splits, target)] for target in run.targets]
-    whole = [[name, *values] for name, values in rows] + sure
-    blocks: list[Block] = [Paragraph(told), Grid(["score", *splits], whole)]
-    trained = {
-        (target, c): n
+    calibration = [[f"{target}: calibration error (ECE)", *_errors(run, splits, target)] for target in run.targets]
+    blocks: list[Block] = [
+        Paragraph(summary),
+        Grid(["score", *splits], [*([name, *values] for name, values in rows), *calibration]),
+    ]
+    train_counts = {
+        (target, name): count
         for target, spec in (run.info.targets if run.info else {}).items()
-        for c, n in zip(spec.classes, spec.counts, strict=True)
+        for name, count in zip(spec.classes, spec.counts, strict=True)
     }
     for (target, metric), by_class in class_rows(metrics).items():
-        header = [f"{target}: {metric} of", "in train", *splits]
-        blocks.append(Grid(header, [[c, str(trained.get((target, c), "-")), *values] for c, values in by_class]))
+        header = [f"{metric} per {target}", "utterances in train", *splits]
+        counts = [str(train_counts.get((target, name), MISSING)) for name, _ in by_class]
+        cells = [[name, count, *values] for (name, values), count in zip(by_class, counts, strict=True)]
+        blocks.append(Grid(header, cells))
     return blocks
 
 
 def _errors(run: FinishedRun, splits: Sequence[str], target: str) -> list[str]:
+    """Return the calibration error of each split; a split without labels has none."""
     cells = []
     for split in splits:
         answers = run.answers(split, target)
-        real = answers.labels != UNLABELLED
-        found = calibrate(answers.labels[real], answers.probabilities[real]) if real.any() else None
-        cells.append("-" if found is None else f"{100 * found.ece:.2f}")
+        labelled = answers.labels != UNLABELLED
+        has_labels = labelled.any()
+        error = calibrate(answers.labels[labelled], answers.probabilities[labelled]).ece if has_labels else None
+        cells.append(points(error))
     return cells
 
 
 def settings(run: FinishedRun) -> list[Block]:
-    """Return one row per part, then the rest of the recipe."""
-    if not (run.folder / "recipe.toml").is_file():
-        return [Bullets([f"member {member}" for member in run.metrics.get("members", ())])]
+    """Return the parts of the recipe, one row per table; of an ensemble, return its members."""
+    if not run.files.recipe.is_file():
+        return [Bullets([f"Member of the ensemble: {member}" for member in run.metrics.members])]
     parts = []
     for kind in ("data", "features", "encoder", "context", "fusion", "head", "model", "loss", "train"):
         table = run.recipe.get(kind, {})
         named = all(isinstance(value, Mapping) for value in table.values()) and kind != "train"
         for name, part in table.items() if named else [("", table)]:
             options = {key: value for key, value in part.items() if key != "use" and value not in ({}, [])}
-            parts.append([f"{kind}.{name}".rstrip("."), str(part.get("use", "")), _in_words(options)])
-    return [Grid(["table", "use", "settings"], [row for row in parts if any(row[1:])])]
+            parts.append([f"{kind}.{name}".rstrip("."), str(part.get("use", "")), _readable(options)])
+    return [Grid(["recipe table", "component", "settings"], [row for row in parts if any(row[1:])])]
 
 
-def data(metrics: Mapping[str, Any]) -> list[Block]:
-    """Return the sources and the numbers of conversations and streams."""
-    source, sizes = metrics["data"], metrics["sizes"]
-    counted = [[split, *map(str, n.values())] for split, n in sizes.items()]
+def data(metrics: RunMetrics) -> list[Block]:
+    """Return the source of the data, and tables of its splits, streams and files."""
+    source, sizes = metrics.data, metrics.sizes
+    split_rows = [[split, *map(str, of_split.values())] for split, of_split in sizes.items()]
     blocks: list[Block] = [
-        Paragraph(f"Source: {source['source']}."),
-        Grid(["split", *next(iter(sizes.values()))], counted),
+        Paragraph(f"Source: {source.source}."),
+        Grid(["split", *next(iter(sizes.values()))], split_rows),
     ]
-    if metrics.get("streams"):
+    if metrics.streams:
         rows = [
-            [name, _in_words(s["made_by"]), s["fitted_on"], _in_words(s["present"])]
-            for name, s in metrics["streams"].items()
+            [name, _readable(stream.made_by), stream.fitted_on, _readable(stream.present)]
+            for name, stream in metrics.streams.items()
         ]
-        blocks.append(Grid(["stream", "made by", "fitted on", "utterances that have it"], rows))
-    if source["files"]:
-        blocks.append(Grid(["file", "sha256"], [[name, digest] for name, digest in source["files"].items()]))
+        blocks.append(Grid(["stream", "origin", "fitted on", "utterances with values"], rows))
+    if source.files:
+        blocks.append(Grid(["file", "SHA-256"], [[name, digest] for name, digest in source.files.items()]))
     return blocks
 
 
 def environment(run: FinishedRun) -> list[Block]:
     """Return the machine and software of the run."""
-    found = read_environment(run.folder)
-    if found is None:
+    machine = read_environment(run.folder)
+    if machine is None:
         return []
-    versions = {"python": found["python"], "ercfw": found["ercfw"], **found["libraries"]}
+    versions = {"python": machine.python, "ercfw": machine.ercfw, **machine.libraries}
     return [
         Bullets(
             [
-                f"{found['processes']} process(es) on {found['device']}, {found['threads']} thread(s), "
-                f"{found['platform']}",
-                ", ".join(f"{name} {version}" for name, version in versions.items()),
-                "plugins: " + ", ".join(f"{name} {version}" for name, version in found["plugins"].items()),
-                f"git revision: {found['git'] or 'none'}",
+                f"Device: {machine.device}; processes: {machine.processes}; threads per process: {machine.threads}",
+                f"Platform: {machine.platform}",
+                "Software: " + ", ".join(f"{name} {version}" for name, version in versions.items()),
+                "Plugins: " + ", ".join(f"{name} {version}" for name, version in machine.plugins.items()),
+                f"Git revision: {machine.git or 'none'}",
             ]
         )
     ]
 
 
-def again(run: FinishedRun) -> list[Block]:
-    """Return the steps to reproduce the run."""
-    is_run = (run.folder / "recipe.toml").is_file()
-    return [Code(f"ercfw run {run.metrics['folder']}/recipe.toml")] if is_run else []
+def reproduce(run: FinishedRun) -> list[Block]:
+    """Return the command that repeats the run; an ensemble has none."""
+    is_run = run.files.recipe.is_file()
+    return [Code(f"ercfw run {run.metrics.folder}/recipe.toml")] if is_run else []
 
 
-def _in_words(value: Any) -> str:
+def _readable(value: Any) -> str:
+    """Return a value of a recipe as text: ``width = 8, widths = (text = 4, audio = 2)``."""
     if isinstance(value, Mapping):
-        inner = (
-            (key, f"({_in_words(item)})" if isinstance(item, Mapping) else _in_words(item))
+        entries = (
+            (key, f"({_readable(item)})" if isinstance(item, Mapping) else _readable(item))
             for key, item in value.items()
         )
-        return ", ".join(f"{key} = {text}" for key, text in inner)
-    return " ".join(map(_in_words, value)) if isinstance(value, (list, tuple)) else str(value)
+        return ", ".join(f"{key} = {text}" for key, text in entries)
+    return " ".join(map(_readable, value)) if isinstance(value, (list, tuple)) else str(value)

@@ -1,7 +1,6 @@
-"""Build tables for the terminal and for ``report.md``; scores in points (hundredths)."""
+"""Build tables for the terminal and for ``report.md``; scores in points (0 to 100)."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import mean, stdev
 from typing import Any
 
 from rich import box
@@ -9,32 +8,37 @@ from rich.table import Table
 from rich.text import Text
 
 from ercfw.errors import shown
+from ercfw.results.points import points, points_over_seeds
+from ercfw.results.run_metrics import RunMetrics
 
-Row = tuple[str, list[str]]
-Name = tuple[str, ...]
+SPLIT = "test"
+"""The split that the pages of reports are about."""
+ScoreRow = tuple[str, list[str]]
+"""The name of a score, and one cell per split."""
+ScoreName = tuple[str, ...]
 """(target, metric), or (target, metric, class)."""
 
 
-def score_rows(metrics: Mapping[str, Any]) -> tuple[list[str], list[Row]]:
+def score_rows(metrics: RunMetrics) -> tuple[list[str], list[ScoreRow]]:
     """Return the scored splits, and one row per single-number metric."""
-    named = [(name, _points(metrics, name)) for name in _names(metrics) if len(name) == 2]
+    named = [(name, _cells(metrics, name)) for name in _names(metrics) if len(name) == 2]
     first = _first(metrics)
-    return list(metrics["scores"]), [(" ".join(name[name[0] == first :]), values) for name, values in named]
+    return list(metrics.scores), [(" ".join(name[name[0] == first :]), values) for name, values in named]
 
 
-def class_rows(metrics: Mapping[str, Any]) -> dict[tuple[str, str], list[Row]]:
+def class_rows(metrics: RunMetrics) -> dict[tuple[str, str], list[ScoreRow]]:
     """Return one row per class, for each (target, metric) with one number per class."""
-    found: dict[tuple[str, str], list[Row]] = {}
+    found: dict[tuple[str, str], list[ScoreRow]] = {}
     for name in _names(metrics):
         if len(name) == 3:
-            found.setdefault((name[0], name[1]), []).append((name[2], _points(metrics, name)))
+            found.setdefault((name[0], name[1]), []).append((name[2], _cells(metrics, name)))
     return found
 
 
-def _names(metrics: Mapping[str, Any]) -> list[Name]:
+def _names(metrics: RunMetrics) -> list[ScoreName]:
     """Return the names of all metrics in any split, in order."""
-    found: dict[Name, None] = {}
-    for scores in metrics["scores"].values():
+    found: dict[ScoreName, None] = {}
+    for scores in metrics.scores.values():
         for target, of_target in scores.items():
             for metric, value in of_target.items():
                 keys = [(target, metric, c) for c in value] if isinstance(value, dict) else [(target, metric)]
@@ -42,25 +46,25 @@ def _names(metrics: Mapping[str, Any]) -> list[Name]:
     return list(found)
 
 
-def _points(metrics: Mapping[str, Any], name: Name) -> list[str]:
-    return [_point(scores, name) for scores in metrics["scores"].values()]
+def _cells(metrics: RunMetrics, name: ScoreName) -> list[str]:
+    return [_cell(scores, name) for scores in metrics.scores.values()]
 
 
-def _first(metrics: Mapping[str, Any]) -> str:
-    return str(next(iter(next(iter(metrics["scores"].values()))), "")) if metrics["scores"] else ""
+def _first(metrics: RunMetrics) -> str:
+    return str(next(iter(next(iter(metrics.scores.values()))), "")) if metrics.scores else ""
 
 
-def _point(scores: Mapping[str, Any], name: tuple[str, ...]) -> str:
+def _cell(scores: Mapping[str, Any], name: ScoreName) -> str:
     value: Any = scores
     for key in name:
         if not isinstance(value, Mapping) or key not in value:
-            return "-"
+            return points(None)
         value = value[key]
-    return f"{100 * value:.2f}"
+    return points(value)
 
 
-def run_table(metrics: Mapping[str, Any]) -> Table:
-    """Return the table of one run: per-class and other scores of every scored split."""
+def run_table(metrics: RunMetrics) -> Table:
+    """Return the table of one run: the scores per class and the single-number scores of each split."""
     splits, rows = score_rows(metrics)
     table = Table(title=Text(headline(metrics)), box=box.SIMPLE_HEAD, title_style="bold")
     table.add_column("score")
@@ -75,53 +79,47 @@ def run_table(metrics: Mapping[str, Any]) -> Table:
     return table
 
 
-def headline(metrics: Mapping[str, Any]) -> str:
-    """Return a line that describes the numbers: title, variant, seed, protocol, stamps."""
-    stamps = "".join(f" [{stamp}]" for stamp in metrics["stamps"])
-    title, variant = shown(metrics["title"]), shown(metrics["variant"])
-    return f"{title}: {variant}, seed {metrics['seed']}, protocol {metrics['protocol']}{stamps}"
+def headline(metrics: RunMetrics) -> str:
+    """Return the title of a run's scores: recipe, variant, seed, protocol and stamps."""
+    stamps = "".join(f" [{stamp}]" for stamp in metrics.stamps)
+    title, variant = shown(metrics.title), shown(metrics.variant)
+    return f"{title}: {variant}, seed {metrics.seed}, protocol {metrics.protocol}{stamps}"
 
 
-def summary_table(results: Sequence[Mapping[str, Any]]) -> Table:
-    """Return the mean and deviation over the seeds of each variant, one row per split and target."""
-    table = Table(title=Text(f"{shown(results[0]['title'])}: mean and deviation over seeds"), box=box.SIMPLE_HEAD)
+def summary_table(results: Sequence[RunMetrics]) -> Table:
+    """Return the mean and standard deviation over the seeds of each variant, one row per split and target."""
+    table = Table(title=Text(f"{shown(results[0].title)}: mean and standard deviation over seeds"), box=box.SIMPLE_HEAD)
     metrics = _plain_metrics(results)
     for name in ("variant", "seeds", "split"):
         table.add_column(name)
     for metric in metrics:
         table.add_column(metric, justify="right", no_wrap=True)
     for variant, runs in _by_variant(results):
-        stamps = "".join(f" [{stamp}]" for stamp in runs[0]["stamps"])
+        stamps = "".join(f" [{stamp}]" for stamp in runs[0].stamps)
         for number, (split, target) in enumerate(_scored(runs)):
-            scores = [run["scores"].get(split, {}).get(target, {}) for run in runs]
-            cells = [_spread([100 * s[metric] for s in scores if metric in s]) for metric in metrics]
-            of = f"{split} {target}" if len(_scored(runs)) > len(runs[0]["scores"]) else split
+            found = [[run.score(split, target, metric) for run in runs] for metric in metrics]
+            cells = [points_over_seeds([value for value in values if value is not None]) for values in found]
+            of = f"{split} {target}" if len(_scored(runs)) > len(runs[0].scores) else split
             named = (Text(variant + stamps), str(len(runs))) if number == 0 else ("", "")
             table.add_row(*named, Text(of), *cells)
     return table
 
 
-def _plain_metrics(results: Sequence[Mapping[str, Any]]) -> list[str]:
+def _plain_metrics(results: Sequence[RunMetrics]) -> list[str]:
     """Return the single-number metrics; the one that selects the epoch comes first."""
-    scores = [of_target for run in results for split in run["scores"].values() for of_target in split.values()]
+    scores = [of_target for run in results for split in run.scores.values() for of_target in split.values()]
     names = dict.fromkeys(name for each in scores for name, value in each.items() if not isinstance(value, dict))
-    chosen = results[0]["select"].partition(".")[2]
+    chosen = results[0].select.partition(".")[2]
     return sorted(names, key=lambda name: name != chosen)
 
 
-def _scored(runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    return list(dict.fromkeys((split, target) for run in runs for split, of in run["scores"].items() for target in of))
+def _scored(runs: Sequence[RunMetrics]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys((split, target) for run in runs for split, of in run.scores.items() for target in of))
 
 
-def _by_variant(results: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
-    for variant in dict.fromkeys(run["variant"] for run in results):
-        yield variant, [run for run in results if run["variant"] == variant]
-
-
-def _spread(values: Sequence[float]) -> str:
-    if not values:
-        return "-"
-    return f"{mean(values):.2f}" + (f" ± {stdev(values):.2f}" if len(values) > 1 else "")
+def _by_variant(results: Sequence[RunMetrics]) -> Iterator[tuple[str, list[RunMetrics]]]:
+    for variant in dict.fromkeys(run.variant for run in results):
+        yield variant, [run for run in results if run.variant == variant]
 
 
 def features_table(modalities: Sequence[Mapping[str, Any]]) -> Table:
@@ -141,7 +139,7 @@ def features_table(modalities: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def plain_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Return a table of rows with the same keys, which become the column headings."""
+    """Return a table of rows that have the same keys; the keys become the column headings."""
     table = Table(box=box.SIMPLE_HEAD)
     for heading in rows[0] if rows else ():
         table.add_column(heading, overflow="fold", justify="left" if isinstance(rows[0][heading], str) else "right")

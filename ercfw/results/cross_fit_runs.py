@@ -6,6 +6,7 @@ from ercfw.errors import InputError
 from ercfw.recipe.queries import part_of
 from ercfw.recipe.toml import Tables
 from ercfw.results.model_file import read_about
+from ercfw.results.run_files import RunFiles
 from ercfw.system.files import is_file
 
 
@@ -33,7 +34,7 @@ def runs_without_parts(folder: Path) -> list[Path]:
 
 
 def _recipe(folder: Path) -> Tables:
-    path = folder / "model.safetensors"
+    path = RunFiles(folder).model
     if not is_file(path):
         raise InputError.at(f"run {folder}", "holds no finished run", "the folder that a run has left")
     recipe: Tables = read_about(path)["recipe"]

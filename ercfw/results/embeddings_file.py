@@ -11,12 +11,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from ercfw.errors import InputError
+from ercfw.results.run_files import RunFiles
 from ercfw.results.scoring import Predictions
 from ercfw.system.files import replacing
 
 Moment = Literal["untrained", "best"]
 MOMENTS: tuple[Moment, ...] = ("untrained", "best")
-NAME = "embeddings.safetensors"
 
 
 def write_embeddings(folder: Path, moments: Mapping[Moment, Mapping[str, Predictions]], stamps: Sequence[str]) -> None:
@@ -28,7 +28,7 @@ def write_embeddings(folder: Path, moments: Mapping[Moment, Mapping[str, Predict
         for target, x in predicted.embeddings.items()
     }
     about = json.dumps({"rows": "as in predictions.csv", "stamps": list(stamps)})
-    with replacing(folder / NAME) as temporary:
+    with replacing(RunFiles(folder).embeddings) as temporary:
         save_file(tensors, temporary, metadata={"ercfw": about})
 
 
@@ -38,7 +38,7 @@ def read_embeddings(folder: Path, split: str, target: str) -> dict[Moment, NDArr
     Raises:
         InputError: the run has none for this split and target, or the file is damaged.
     """
-    path = folder / NAME
+    path = RunFiles(folder).embeddings
     if not path.is_file():
         raise InputError.at(folder, "has left no embeddings", "ercfw run --force makes them")
     try:

@@ -1,59 +1,25 @@
 """Finished runs, read from their folders."""
 
-import csv
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ercfw.contract.conversation import UNLABELLED
 from ercfw.contract.data_info import DataInfo
 from ercfw.errors import InputError, did_you_mean
 from ercfw.recipe.schema import BASE
 from ercfw.recipe.toml import Tables
-from ercfw.results.comparison.confusion_counts import Array, count
-from ercfw.results.metrics_file import read_metrics
+from ercfw.results.comparison.confusion_counts import Array
 from ercfw.results.model_file import About, read_about
+from ercfw.results.prediction_table import PredictionTable, TargetPredictions, read_predictions
+from ercfw.results.run_files import RunFiles
+from ercfw.results.run_metrics import RunMetrics, read_metrics
 from ercfw.system.html_table import html_table
-
-KEYS = {"split", "conversation", "utterance", "speaker", "text"}
-"""Columns that every table of predictions has."""
-
-
-@dataclass(frozen=True)
-class Answers:
-    """Predictions of a run for one split and target.
-
-    Attributes:
-        ids: (conversation, utterance) of each utterance, unlabelled ones too, in the run's order.
-        labels: ``[N]``; -100 = unlabelled.
-        predicted: ``[N]`` class numbers.
-        probabilities: ``[N, C]``.
-        classes: the class names.
-    """
-
-    ids: tuple[tuple[str, str], ...]
-    labels: NDArray[np.int64]
-    predicted: NDArray[np.int64]
-    probabilities: Array
-    classes: tuple[str, ...]
-
-    @cached_property
-    def counts(self) -> Array:
-        """Return the confusion counts of each conversation that has a label, ``[K, C, C]``."""
-        real = self.labels != UNLABELLED
-        conversations = [conversation for (conversation, _), known in zip(self.ids, real, strict=True) if known]
-        return count(conversations, self.labels[real], self.predicted[real], len(self.classes))
-
-    def is_of_same(self, other: "Answers") -> bool:
-        """Return whether both cover the same utterances with the same labels, in the same order."""
-        return (self.ids, self.classes) == (other.ids, other.classes) and np.array_equal(self.labels, other.labels)
 
 
 @dataclass(frozen=True)
@@ -66,13 +32,18 @@ class FinishedRun:
     """
 
     folder: Path
-    metrics: Mapping[str, Any]
+    metrics: RunMetrics
+
+    @property
+    def files(self) -> RunFiles:
+        """Return the paths of its files."""
+        return RunFiles(self.folder)
 
     def _repr_html_(self) -> str:
         """Return the scores as an HTML table, for notebooks."""
         scores = [
             (f"{target} {metric}", split, value)
-            for split, of_split in self.metrics["scores"].items()
+            for split, of_split in self.metrics.scores.items()
             for target, of_target in of_split.items()
             for metric, value in of_target.items()
             if isinstance(value, float)
@@ -82,14 +53,14 @@ class FinishedRun:
         rows = [
             [name, *(points.get((name, split), "") for split in splits)] for name in dict.fromkeys(s[0] for s in scores)
         ]
-        stamps = "".join(f" [{stamp}]" for stamp in self.metrics["stamps"])
-        title = f"{self.metrics['title']}: {self.metrics['variant']}, seed {self.metrics['seed']}{stamps}"
+        stamps = "".join(f" [{stamp}]" for stamp in self.metrics.stamps)
+        title = f"{self.metrics.title}: {self.metrics.variant}, seed {self.metrics.seed}{stamps}"
         return html_table(title, ["score", *splits], rows)
 
     @cached_property
     def recipe(self) -> Tables:
         """Return the resolved recipe of the run."""
-        path = self.folder / "recipe.toml"
+        path = self.files.recipe
         try:
             return tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -98,13 +69,13 @@ class FinishedRun:
     @cached_property
     def info(self) -> DataInfo | None:
         """Return the description of the data that the model was built with; None without a model (an ensemble)."""
-        path = self.folder / "model.safetensors"
+        path = self.files.model
         return About.model_validate_json(json.dumps(read_about(path))).info if path.is_file() else None
 
     @cached_property
     def history(self) -> list[dict[str, Any]]:
         """Return one entry per epoch; an empty list if nothing was trained (an ensemble)."""
-        path = self.folder / "history.jsonl"
+        path = self.files.history
         try:
             return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         except FileNotFoundError:
@@ -113,56 +84,43 @@ class FinishedRun:
             raise InputError.at(path, f"cannot be read: {error}", "ercfw run --force makes it again") from error
 
     @cached_property
-    def _rows(self) -> list[dict[str, str]]:
-        path = self.folder / "predictions.csv"
-        try:
-            with path.open(newline="", encoding="utf-8") as file:
-                rows = list(csv.DictReader(file))
-        except (OSError, ValueError, csv.Error) as error:
-            raise InputError.at(path, f"cannot be read: {error}", "ercfw run --force makes it again") from error
-        if not rows or not set(rows[0]) >= KEYS:
-            raise InputError.at(path, "is no table of predictions", "ercfw run --force makes it again")
-        return rows
+    def predictions(self) -> PredictionTable:
+        """Return the predictions of every split.
+
+        Raises:
+            InputError: ``predictions.csv`` is missing, cannot be read, or is not a table of predictions.
+        """
+        return read_predictions(self.files.predictions)
 
     @property
     def splits(self) -> list[str]:
         """Return the predicted splits, test first."""
-        found = dict.fromkeys(row.get("split") or "" for row in self._rows)
-        return sorted(found, key=lambda split: split != "test")
+        return self.predictions.splits
 
     @property
     def targets(self) -> list[str]:
         """Return the predicted targets."""
-        ending = ".predicted"
-        return [key.removesuffix(ending) for key in (self._rows[0] if self._rows else ()) if key.endswith(ending)]
+        return list(self.predictions.targets)
 
-    def rows(self, split: str) -> list[dict[str, str]]:
-        """Return the rows of a split in ``predictions.csv``."""
-        return [row for row in self._rows if row.get("split") == split]
+    @cached_property
+    def _by_split(self) -> dict[str, PredictionTable]:
+        return {split: self.predictions.of_split(split) for split in self.splits}
 
-    def answers(self, split: str, target: str) -> Answers:
-        """Return the predictions for a split.
+    def of_split(self, split: str) -> PredictionTable:
+        """Return the predictions for a split; an empty table if it was not predicted."""
+        return self._by_split.get(split, self.predictions.take([]))
+
+    def answers(self, split: str, target: str) -> TargetPredictions:
+        """Return the predictions for a split and target.
 
         Raises:
-            InputError: the predictions cannot be read, or are not those that were scored.
+            InputError: the predictions cannot be read, or the target was not predicted.
         """
-        rows = self.rows(split)
-        before = f"{target}.p."
-        classes = tuple(key.removeprefix(before) for key in (rows[0] if rows else ()) if key.startswith(before))
-        try:
-            numbers = {name: number for number, name in enumerate(classes)} | {"": UNLABELLED}
-            return Answers(
-                tuple((row["conversation"], row["utterance"]) for row in rows),
-                np.array([numbers[row[target]] for row in rows], dtype=np.int64),
-                np.array([numbers[row[f"{target}.predicted"]] for row in rows], dtype=np.int64),
-                np.array([[float(row[before + name]) for name in classes] for row in rows]).reshape(
-                    len(rows), len(classes)
-                ),
-                classes,
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            what = f"is no table of predictions of '{target}': {error!r}"
-            raise InputError.at(self.folder / "predictions.csv", what, "ercfw run --force makes it again") from error
+        found = self.of_split(split).targets
+        if target not in found:
+            what = f"has no predictions of target '{target}'"
+            raise InputError.at(self.files.predictions, what, did_you_mean(target, found))
+        return found[target]
 
 
 @dataclass(frozen=True)
@@ -195,6 +153,15 @@ class Group:
         return np.stack([each.counts for each in answers])
 
 
+def open_run(folder: Path) -> FinishedRun:
+    """Return the finished run in a folder.
+
+    Raises:
+        InputError: the folder has no ``metrics.json``, or it cannot be read.
+    """
+    return FinishedRun(folder, read_metrics(folder))
+
+
 def find_groups(paths: Sequence[Path]) -> list[Group]:
     """Return the finished runs in these folders, one group per variant's folder, in the given order, then by name.
 
@@ -210,7 +177,7 @@ def find_groups(paths: Sequence[Path]) -> list[Group]:
             seeds = found.setdefault(folder.parent, [])
             if folder not in seeds:
                 seeds.append(folder)
-    return _named([[FinishedRun(each, read_metrics(each)) for each in folders] for folders in found.values()])
+    return _named([[open_run(each) for each in folders] for folders in found.values()])
 
 
 def _done(path: Path) -> list[Path]:
@@ -226,8 +193,8 @@ def _done(path: Path) -> list[Path]:
 
 def _named(groups: Sequence[Sequence[FinishedRun]]) -> list[Group]:
     """Name groups by variant, also by title if there are several, and by folder if names are still ambiguous."""
-    ordered = [tuple(sorted(runs, key=lambda run: int(run.metrics["seed"]))) for runs in groups]
-    titles = {runs[0].metrics["title"] for runs in ordered}
+    ordered = [tuple(sorted(runs, key=lambda run: run.metrics.seed)) for runs in groups]
+    titles = {runs[0].metrics.title for runs in ordered}
     named = [_name(runs[0], len(titles) > 1) for runs in ordered]
     return [
         Group(name if named.count(name) == 1 else f"{name} ({runs[0].folder.parent})", runs)
@@ -236,5 +203,5 @@ def _named(groups: Sequence[Sequence[FinishedRun]]) -> list[Group]:
 
 
 def _name(run: FinishedRun, with_title: bool) -> str:
-    variant = str(run.metrics["variant"])
-    return f"{run.metrics['title']}: {variant}" if with_title else variant
+    variant = run.metrics.variant
+    return f"{run.metrics.title}: {variant}" if with_title else variant

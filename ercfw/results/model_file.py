@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ercfw.contract.data_info import DataInfo
 from ercfw.errors import InputError
+from ercfw.results.run_files import RunFiles
 from ercfw.system.files import is_file, sha256
 from ercfw.system.tensor_file import FORMAT, load_tensors, save_tensors
 
@@ -69,13 +70,13 @@ def start_from(model: nn.Module, folder: Path) -> tuple[str, dict[str, Any]]:
     Raises:
         InputError: there is no such model, or none of its weights fits.
     """
-    if not is_file(folder / "model.safetensors"):
+    if not is_file(RunFiles(folder).model):
         raise InputError.at("[train] init_from", f"there is no model in {folder}", "the folder of a finished run")
-    tensors, _, about = load_model(folder / "model.safetensors")
+    tensors, _, about = load_model(RunFiles(folder).model)
     own = model.state_dict()
     fitting = {name: x for name, x in tensors.items() if name in own and own[name].shape == x.shape}
     if not fitting:
         raise InputError.at("[train] init_from", f"no weight of {folder} fits this model")
     model.load_state_dict({**own, **fitting})
-    digest = sha256(folder / "model.safetensors")
+    digest = sha256(RunFiles(folder).model)
     return f"{len(fitting)} of {len(own)} tensors taken from {folder} (sha256 {digest[:12]})", about

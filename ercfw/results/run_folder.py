@@ -5,7 +5,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,10 @@ from filelock import FileLock, Timeout
 from ercfw.contract.interfaces import Provenance
 from ercfw.errors import InputError, RunError
 from ercfw.recipe.recipe_file import slug
-from ercfw.results.metrics_file import Environment, _read_json, read_metrics
+from ercfw.results.environment import read_environment
+from ercfw.results.json_file import write_json
+from ercfw.results.run_files import RunFiles
+from ercfw.results.run_metrics import RunMetrics
 from ercfw.system.files import is_file, replacing, sha256, still_there, write_text
 
 SHORT = 8
@@ -40,18 +43,14 @@ class RunFolder:
     key: str
 
     @property
-    def state(self) -> Path:
-        """Return the path of the state that a resume reads; it is deleted when the run finishes."""
-        return self.path / "state.safetensors"
+    def files(self) -> RunFiles:
+        """Return the paths of its files."""
+        return RunFiles(self.path)
 
     @property
     def is_done(self) -> bool:
         """Return whether the run has finished."""
-        return (self.path / "metrics.json").is_file()
-
-    def metrics(self) -> dict[str, Any]:
-        """Return the metrics of the finished run."""
-        return read_metrics(self.path)
+        return self.files.metrics.is_file()
 
     @contextmanager
     def reserved(self) -> Iterator[None]:
@@ -86,7 +85,7 @@ class RunFolder:
         Raises:
             InputError: the run was stopped early, and neither ``resume`` nor ``force`` was chosen.
         """
-        if can_resume(self.state) and not (resume or force):
+        if can_resume(self.files.state) and not (resume or force):
             raise InputError.at(self.path, "holds a run that was stopped", "--resume goes on, --force starts anew")
 
     def check_same_data(self, now: Provenance) -> None:
@@ -100,13 +99,13 @@ class RunFolder:
 
     def data_changed(self, now: Provenance) -> str | None:
         """Return what has changed in the data since the run; None if nothing has changed or nothing was run."""
-        path = self.path / "environment.json"
-        before = _read_json(path, Environment)["data"] if path.is_file() else asdict(now)
-        changed = [name for name, digest in before["files"].items() if _digest(name, now) not in (digest, None)]
+        environment = read_environment(self.path)
+        before = environment.data if environment else now
+        changed = [name for name, digest in before.files.items() if _digest(name, now) not in (digest, None)]
         if changed:
             return f"{changed[0]} has changed"
-        if (before["source"], before["simulated"]) != (now.source, now.simulated):
-            return f"{before['source']}; now it is {now.source}"
+        if (before.source, before.simulated) != (now.source, now.simulated):
+            return f"{before.source}; now it is {now.source}"
         return None
 
     def begin(self, tables: Mapping[str, Any], seed: int, plugin_files: Sequence[Path], stamps: Sequence[str]) -> None:
@@ -119,8 +118,8 @@ class RunFolder:
         for key, value in sorted(written.items(), key=lambda item: isinstance(item[1], dict)):
             if value != []:
                 document[key] = value
-        write_text(self.path / "recipe.toml", tomlkit.dumps(document))
-        write_text(self.path / "key.txt", self.key + "\n")
+        write_text(self.files.recipe, tomlkit.dumps(document))
+        write_text(self.files.key, self.key + "\n")
 
     def _clear(self) -> None:
         """Delete the files of the previous run, metrics first so that it no longer counts as finished."""
@@ -128,7 +127,7 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             for path in [path for pattern in LEFT for path in self.path.glob(pattern)]:
                 path.unlink(missing_ok=True)
-            shutil.rmtree(self.path / "trackers", ignore_errors=True)
+            shutil.rmtree(self.files.trackers, ignore_errors=True)
         except OSError as error:
             raise RunError(f"{self.path}: cannot be written: {error.strerror or error}") from error
 
@@ -136,7 +135,7 @@ class RunFolder:
         names = []
         for path in plugin_files:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()[:SHORT]
-            copy = self.path / "plugins" / f"{path.stem}_{digest}.py"
+            copy = self.files.plugins / f"{path.stem}_{digest}.py"
             with replacing(copy) as temporary:
                 shutil.copyfile(path, temporary)
             names.append(f"./plugins/{copy.name}")
@@ -146,17 +145,14 @@ class RunFolder:
         """Write one line per epoch, each with the stamps."""
         still_there(self.path)
         mark = {"stamps": list(stamps)} if stamps else {}
-        write_text(self.path / "history.jsonl", "".join(json.dumps({**line, **mark}) + "\n" for line in history))
+        lines = "".join(json.dumps({**line, **mark}) + "\n" for line in history)
+        write_text(self.files.history, lines)
 
-    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
-        """Write a JSON file that people and programs can read."""
-        write_text(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-
-    def finish(self, metrics: Mapping[str, Any]) -> None:
+    def finish(self, metrics: RunMetrics) -> None:
         """Write the metrics, which mark the run as finished, and delete files that only a resume needs."""
-        self.write_json("metrics.json", metrics)
+        write_json(self.files.metrics, metrics.as_json())
         half_written = self.path.glob(".*.tmp")  # left by a killed run
-        for path in [self.state, previous_of(self.state), *half_written]:
+        for path in [self.files.state, previous_of(self.files.state), *half_written]:
             path.unlink(missing_ok=True)
 
 

@@ -1,10 +1,13 @@
 """The conformance kit: runs every check of a part's kind and reports the outcomes."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ercfw.contract.data_info import StreamKind
+from ercfw.contract.former_names import current_kind
 from ercfw.errors import BrokenClipError, InputError, cause_of, did_you_mean
 from ercfw.testing import data_checks, loss_checks, network_checks
 from ercfw.testing.data_checks import DataSubject
@@ -25,7 +28,7 @@ CHECKS: Mapping[str, Sequence[Check]] = {
     "dataset": data_checks.DATASET_CHECKS,
     "extractor": data_checks.EXTRACTOR_CHECKS,
     "metric": data_checks.METRIC_CHECKS,
-    "layout": data_checks.LAYOUT_CHECKS,
+    "format": data_checks.FORMAT_CHECKS,
 }
 """The checks of each kind, in the order in which they run."""
 SLOW_CHECKS: Mapping[str, Sequence[Check]] = dict.fromkeys(KINDS, (two_processes,))
@@ -66,6 +69,7 @@ def conformance(
         AssertionError: a check failed; the message is the whole report.
         ValueError: there is no such kind, or ``expected_failures`` names an unknown check or gives no reason.
     """
+    kind = current_kind(kind, partial(warnings.warn, stacklevel=3))
     report = check_part(
         kind, factory, options, reads=reads, dims=dims, clip=clip, slow=slow, expected_failures=expected_failures
     )
@@ -92,6 +96,7 @@ def check_part(
     Raises:
         ValueError: there is no such kind, or ``expected_failures`` names an unknown check or gives no reason.
     """
+    kind = current_kind(kind, partial(warnings.warn, stacklevel=3))
     subject = subject_of(kind, factory, options, reads=reads, dims=dims, clip=clip)
     declared = expected_failures or {}
     _check_declared(kind, declared)

@@ -1,4 +1,4 @@
-"""The checks of every dataset, extractor, metric and file layout.
+"""The checks of every dataset, extractor, metric and file format.
 
 Each takes a ``DataSubject``, raises ``CheckFailed`` if the part breaks the promise, and ``CheckSkipped`` if the promise
 does not apply to it.
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ercfw.contract.conversation import SPLITS, UNLABELLED, Clip, Conversation
-from ercfw.contract.interfaces import Broken, Dataset, Extractor, FileLayout
+from ercfw.contract.interfaces import Broken, Dataset, Extractor, FileFormat
 from ercfw.contract.published import Published
 from ercfw.data.extraction.declared_kind import as_declared
 from ercfw.errors import InputError
@@ -198,7 +198,7 @@ def unseen_classes(subject: DataSubject) -> None:
         raise CheckFailed("it returns NaN or infinity where a class has no utterance")
 
 
-# Layouts
+# Formats
 
 
 def made_published() -> Published:
@@ -224,18 +224,18 @@ def made_published() -> Published:
 
 
 def goes_out_and_in(subject: DataSubject) -> None:
-    """Check that a layout reads back what it wrote: labels, order and every value."""
-    layout: FileLayout = subject.make()
-    if type(layout).write is FileLayout.write:
+    """Check that a format reads back what it wrote: labels, order and every value."""
+    file_format: FileFormat = subject.make()
+    if type(file_format).write is FileFormat.write:
         raise CheckSkipped("it cannot write")
     draw = np.random.default_rng(1)
     published = made_published()
     slots = {slot: {k: draw.normal(size=(len(v), 3)).astype(np.float32) for k, v in published.labels.items()}
-             for slot in layout.slots}  # fmt: skip
+             for slot in file_format.slots}  # fmt: skip
     published = replace(published, streams=slots)
     with TemporaryDirectory() as folder:
-        layout.write(published, Path(folder))
-        found = layout.read(Path(folder))
+        file_format.write(published, Path(folder))
+        found = file_format.read(Path(folder))
     if {k: list(v) for k, v in found.labels.items()} != {k: list(v) for k, v in published.labels.items()}:
         raise CheckFailed("it reads back other labels than it wrote")
     both = [*published.lists["train"], *published.lists["dev"]]
@@ -247,20 +247,20 @@ def goes_out_and_in(subject: DataSubject) -> None:
 
 
 def other_files_are_refused(subject: DataSubject) -> None:
-    """Check that a folder without files of this layout, a missing one and a damaged file each raise InputError."""
-    layout: FileLayout = subject.make()
+    """Check that a folder without files of this format, a missing one and a damaged file each raise InputError."""
+    file_format: FileFormat = subject.make()
     with TemporaryDirectory() as folder:
         damaged = Path(folder) / "damaged.pkl"
         damaged.write_bytes(b"damaged")
         for path in (Path(folder), damaged, Path(folder) / "no-such"):
             try:
-                layout.read(path)
+                file_format.read(path)
             except InputError:
                 continue
             except Exception as error:
-                what = f"files of another layout raise {type(error).__name__}, not InputError"
+                what = f"files of another format raise {type(error).__name__}, not InputError"
                 raise CheckFailed(what) from error
-            raise CheckFailed("it accepts files that are not of its layout")
+            raise CheckFailed("it accepts files that are not of its format")
 
 
 DATASET_CHECKS = (
@@ -272,7 +272,7 @@ DATASET_CHECKS = (
 )
 EXTRACTOR_CHECKS = (options_are_documented, gives_what_it_promises, same_features_twice)
 METRIC_CHECKS = (gives_a_score, unseen_classes)
-LAYOUT_CHECKS: Sequence[Callable[[DataSubject], None]] = (
+FORMAT_CHECKS: Sequence[Callable[[DataSubject], None]] = (
     options_are_documented,
     goes_out_and_in,
     other_files_are_refused,

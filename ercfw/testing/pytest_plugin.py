@@ -1,5 +1,6 @@
 """The pytest plugin: ``pytest --ercfw-check fusion/gated-sum`` runs each conformance check of a part as a test."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -23,11 +24,13 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
 
 
 def _checks_of(session: pytest.Session, part: str) -> Iterable[pytest.Item]:
+    from ercfw.contract.former_names import current_kind
     from ercfw.errors import InputError
     from ercfw.registry.catalog import load_catalog
     from ercfw.testing.conformance_kit import CHECKS
 
     kind, _, name = part.rpartition("/")
+    kind = current_kind(kind, warnings.warn)
     try:
         component = load_catalog().find(kind, name, f"--ercfw-check {part}")
     except InputError as error:

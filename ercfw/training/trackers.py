@@ -8,6 +8,7 @@ from typing import Any
 from accelerate import Accelerator
 
 from ercfw.errors import InputError, RunError, cause_of, did_you_mean
+from ercfw.system.flatten import flatten
 
 Log = Callable[[Mapping[str, Any], int], None]
 """Logs nested numbers for an epoch."""
@@ -48,25 +49,17 @@ def tracking(
     accelerator.project_configuration.logging_dir = str(folder)
     accelerator.log_with = filter_trackers(list(names), folder)
     try:
-        accelerator.init_trackers(title, {key: _plain(value) for key, value in _flat(settings)})
+        accelerator.init_trackers(title, {key: _plain(value) for key, value in flatten(settings, "/")})
     except Exception as error:
         raise RunError(f"[run] trackers: {', '.join(names)} did not start: {cause_of(error)}") from error
     try:
         yield lambda values, epoch: accelerator.log(
-            {key: value for key, value in _flat(values) if isinstance(value, (int, float))}, step=epoch
+            {key: value for key, value in flatten(values, "/") if isinstance(value, (int, float))}, step=epoch
         )
     finally:
         for tracker in accelerator.trackers:
             tracker.finish()
         accelerator.trackers = []
-
-
-def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{before}{key}/")
-        else:
-            yield f"{before}{key}", value
 
 
 def _plain(value: Any) -> str | int | float | bool:

@@ -67,7 +67,7 @@ class Iemocap(Corpus):
 
     published_counts = PUBLISHED
     public_files = IEMOCAP_FILES
-    public_layout = "multiemo"
+    public_format = "multiemo"
 
     def __init__(
         self,

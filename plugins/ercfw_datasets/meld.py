@@ -61,7 +61,7 @@ class Meld(Corpus):
 
     published_counts = PUBLISHED
     public_files = MELD_FILES
-    public_layout = "multiemo"
+    public_format = "multiemo"
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ercfw import InputError, is_file
+from ercfw import InputError, did_you_mean, is_file
 
 Style = Literal["torch", "caffe"]
 Layer = tuple[str, str]
@@ -134,10 +134,11 @@ class WeightFile:
             for ours, name in names.items()
             if name in there and self.tensors[name].shape != shapes[ours]
         ]
-        told = {"missing": missing, "unexpected": sorted(there - {*names.values()}), "of another shape": unlike}
-        if any(told.values()):
-            what = "; ".join(f"{len(names)} {how} ({_first(names)})" for how, names in told.items() if names)
-            raise InputError.at(self.path, f"is a weight file of another network; tensors: {what}")
+        wrong = {"missing": missing, "unexpected": sorted(there - {*names.values()}), "of another shape": unlike}
+        if any(wrong.values()):
+            what = "; ".join(f"{len(names)} {how} ({_first(names)})" for how, names in wrong.items() if names)
+            hint = f"give the weights of a ResNet whose stages have {', '.join(map(str, depths))} blocks"
+            raise InputError.at(self.path, f"is a weight file of another network; tensors: {what}", hint)
         return {ours: self._finite(name) for ours, name in names.items()}
 
     def classifier(self, wide: int, classes: int) -> tuple[Tensor, Tensor]:
@@ -159,7 +160,9 @@ class WeightFile:
     def _finite(self, name: str) -> Tensor:
         tensor = self.tensors[name].float()
         if not tensor.isfinite().all():
-            raise InputError.at(self.path, f"{name} has values that are not finite")
+            raise InputError.at(
+                self.path, f"{name} has values that are not finite", "download the file again, or give another one"
+            )
         return tensor
 
 
@@ -173,7 +176,8 @@ def read_weights(path: Path) -> WeightFile:
         InputError: the file is missing or damaged, holds anything but tensors, or follows no known layout.
     """
     if not is_file(path):
-        raise InputError.at(path, "there is no such file")
+        others = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise InputError.at(path, "there is no such file", did_you_mean(path.name, others))
     read = _safetensors(path) if path.suffix == ".safetensors" else _pickle(path)
     nested = next((read[key] for key in NESTED if isinstance(read, dict) and isinstance(read.get(key), dict)), read)
     if not isinstance(nested, dict) or not nested or not all(isinstance(x, Tensor) for x in nested.values()):
@@ -190,7 +194,7 @@ def _safetensors(path: Path) -> Any:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise InputError.at(path, f"is damaged or is not a safetensors file: {error}") from error
+        raise InputError.at(path, f"is damaged or is not a safetensors file: {error}", "download it again") from error
 
 
 def _pickle(path: Path) -> Any:
@@ -201,7 +205,7 @@ def _pickle(path: Path) -> Any:
         what = "holds more than tensors or is damaged; it was not read further, because a pickle can run code"
         raise InputError.at(path, what, "save its state dict as safetensors") from error
     except Exception as error:  # of any type: damaged bytes can make the reader fail in many ways
-        raise InputError.at(path, "is damaged or was not written by torch.save") from error
+        raise InputError.at(path, "is damaged or was not written by torch.save", "download it again") from error
 
 
 def _first(names: Iterable[str]) -> str:

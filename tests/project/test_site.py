@@ -16,7 +16,7 @@ import ercfw
 from ercfw.registry.catalog import KINDS, load_catalog
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-KINDS_WITH_PAGES = ["dataset", "layout", "extractor", "encoder", "context", "fusion", "head", "loss", "metric"]
+KINDS_WITH_PAGES = ["dataset", "format", "extractor", "encoder", "context", "fusion", "head", "loss", "metric"]
 OURS = ("ercfw_",)
 FETCHED = {("script", "src"), ("link", "href"), ("img", "src"), ("iframe", "src"), ("source", "src")}
 pytestmark = pytest.mark.skipif(

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from ercfw.data.stand_in import STAND_IN_WIDTHS, stand_in_info
 from ercfw.errors import InputError
 from ercfw.experiment.plan import Selection, plan_jobs
-from ercfw.experiment.validate import STAND_IN_WIDTHS, stand_in_info
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 from ercfw.recipe.recipe_file import read_toml

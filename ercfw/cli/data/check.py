@@ -26,14 +26,14 @@ def check(
     if dataset.provenance.simulated:
         terminal.banner(SIMULATED, f"{dataset.provenance.source}: nothing below describes a real corpus")
     with terminal.progress() as bars:
-        found = [*(Finding("doubtful", "reading", text) for text in warnings), *check_corpus(dataset, bars)]
-    rows = [dataclasses.asdict(finding) for finding in found]
+        findings = [*(Finding("doubtful", "reading", text) for text in warnings), *check_corpus(dataset, bars)]
+    rows = [dataclasses.asdict(finding) for finding in findings]
     if as_json:
         printed = {"source": dataset.provenance.source, "simulated": dataset.provenance.simulated, "findings": rows}
         print(json.dumps(printed, ensure_ascii=False))
     else:
         results_console().print(plain_table(rows))
-        counts = {level: sum(finding.level == level for finding in found) for level in LEVELS}
+        counts = {level: sum(finding.level == level for finding in findings) for level in LEVELS}
         print(f"{dataset.provenance.source}: " + ", ".join(f"{level} {count}" for level, count in counts.items()))
-    if any(finding.level == "wrong" for finding in found):
+    if any(finding.level == "wrong" for finding in findings):
         raise typer.Exit(1)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ercfw.cli.app import plan, select
+from ercfw.cli.app import plan_one, select
 
 if TYPE_CHECKING:
     from ercfw.contract.interfaces import Dataset
@@ -35,7 +35,7 @@ def chosen_dataset(
     if what not in catalog.names("dataset"):
         if is_folder(Path(what)):
             raise InputError.at(what, "is a folder", f"name its dataset first: meld data.root={what}")
-        (job,) = plan(*select(what, overrides, None, None, None, no_plugin_files))
+        job = plan_one(*select(what, overrides, None, None, None, no_plugin_files))
         with in_recipe(job.where):
             return read_dataset(job.recipe.data, job.catalog)
     tables = parse_overrides(overrides or [])

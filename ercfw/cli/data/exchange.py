@@ -9,15 +9,20 @@ import typer
 from ercfw.cli.app import AsJson, NoPluginFiles, results_console
 from ercfw.cli.data.app import data_app
 from ercfw.cli.data.dataset_argument import DataSettings, What, chosen_dataset
+from ercfw.cli.former_names import FormerLayout, chosen_format
 from ercfw.errors import InputError
 from ercfw.system.writable import check_folder
 
-LayoutName = Annotated[str, typer.Argument(help="How the files are laid out: 'ercfw ls layout'.", metavar="LAYOUT")]
+DEFAULT_FORMAT = "mmgcn"
+FormatName = Annotated[str, typer.Argument(help="The format of the files: 'ercfw ls format'.", metavar="FORMAT")]
+FormatOption = Annotated[
+    str | None, typer.Option("--format", help=f"Their format: 'ercfw ls format'; {DEFAULT_FORMAT} by default.")
+]
 
 
 @data_app.command("import", epilog="ercfw data import multiemo downloads/MELD --to data/meld")
 def import_(
-    layout: LayoutName,
+    format_name: FormatName,
     path: Annotated[Path, typer.Argument(help="Their folder, or one of them.")],
     to: Annotated[Path, typer.Option(help="The corpus' folder, with its annotations.")],
     corpus: Annotated[str | None, typer.Option(help="The dataset's name, if the files do not show it.")] = None,
@@ -28,36 +33,42 @@ def import_(
     check_folder("--to", to)
     from ercfw.data.exchange.importer import import_features
     from ercfw.registry.catalog import load_catalog
+    from ercfw.report.exchange import imported_row
     from ercfw.report.tables import plain_table
     from ercfw.system.terminal import Terminal
 
     terminal = Terminal(quiet=as_json)
     terminal.info(f"reading {path}; nothing in it is run")
-    found = import_features(load_catalog(), layout, path, to, corpus, replace)
-    for warning in found.warnings:
+    imported = import_features(load_catalog(), format_name, path, to, corpus, replace)
+    for warning in imported.warnings:
         terminal.warning(warning)
+    rows = list(map(imported_row, imported.files))
     if as_json:
-        print(json.dumps({"corpus": found.corpus, "files": found.rows, "proof": found.proof}, ensure_ascii=False))
+        printed = {"corpus": imported.corpus, "files": rows, "proof": imported.proof}
+        print(json.dumps(printed, ensure_ascii=False))
         return
-    print(f"{found.corpus}: {found.proof}")
-    results_console().print(plain_table(found.rows))
+    print(f"{imported.corpus}: {imported.proof}")
+    results_console().print(plain_table(rows))
 
 
-@data_app.command(epilog="ercfw data export multiemo_meld data.root=data/meld --layout mmgcn --to out")
+@data_app.command(epilog="ercfw data export multiemo_meld data.root=data/meld --format mmgcn --to out")
 def export(
     what: What,
     settings: DataSettings = None,
-    layout: Annotated[str, typer.Option(help="How the files are laid out: 'ercfw ls layout'.")] = "mmgcn",
+    format_name: FormatOption = None,
     to: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("export"),
     stream: Annotated[list[str] | None, typer.Option(help="SLOT=MODALITY fills a slot; repeatable.")] = None,
     without: Annotated[list[str] | None, typer.Option(help="A slot to leave out; repeatable.")] = None,
+    layout: FormerLayout = None,
     no_plugin_files: NoPluginFiles = False,
     as_json: AsJson = False,
 ) -> None:
     """Write a corpus and its features as files that other projects read."""
+    format_name = chosen_format(format_name, layout) or DEFAULT_FORMAT
     check_folder("--to", to)
     from ercfw.data.exchange.exporter import export_features
     from ercfw.registry.catalog import load_catalog
+    from ercfw.report.exchange import exported_row
     from ercfw.report.tables import plain_table
     from ercfw.system.terminal import Terminal
 
@@ -65,13 +76,15 @@ def export(
     dataset, warnings = chosen_dataset(what, settings, no_plugin_files)
     for warning in warnings:
         terminal.warning(warning)
-    made = export_features(load_catalog(), dataset, layout, to, _slots(stream or []), without or [])
+    exported = export_features(load_catalog(), dataset, format_name, to, _slots(stream or []), without or [])
+    rows = list(map(exported_row, exported.streams))
     if as_json:
-        print(json.dumps({"files": [str(path) for path in made.paths], "streams": made.rows}, ensure_ascii=False))
+        printed = {"files": [str(path) for path in exported.paths], "streams": rows}
+        print(json.dumps(printed, ensure_ascii=False))
         return
-    for path in made.paths:
+    for path in exported.paths:
         print(path)
-    results_console().print(plain_table(made.rows))
+    results_console().print(plain_table(rows))
 
 
 def _slots(words: list[str]) -> dict[str, str]:

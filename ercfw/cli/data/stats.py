@@ -25,25 +25,26 @@ def stats(
         check_folder("--picture", picture.absolute().parent)
     dataset, warnings = chosen_dataset(what, settings, no_plugin_files)
     from ercfw.contract.stamps import SIMULATED
-    from ercfw.data.audit import corpus_statistics as figures
+    from ercfw.data.audit.corpus_statistics import as_json as statistics_record
+    from ercfw.data.audit.corpus_statistics import rows_of, statistics_of
     from ercfw.report.tables import plain_table
     from ercfw.system.terminal import Terminal
 
     terminal = Terminal()
     for warning in warnings:
         terminal.warning(warning)
-    about = dataset.provenance
-    found = figures.figures_of(dataset)
+    provenance = dataset.provenance
+    splits = statistics_of(dataset)
     if picture is not None:
         from ercfw.report.plots.corpus import draw_corpus
 
-        draw_corpus(picture, found, about.source, about.simulated)
+        draw_corpus(picture, splits, provenance.source, provenance.simulated)
     if as_json:
-        printed = {"source": about.source, "simulated": about.simulated, "splits": figures.as_json(found)}
+        printed = {"source": provenance.source, "simulated": provenance.simulated, "splits": statistics_record(splits)}
         print(json.dumps(printed, ensure_ascii=False))
         return
-    stamp = f"{SIMULATED}: " if about.simulated else ""
-    print(f"{stamp}{about.source}")
-    results_console().print(plain_table(figures.rows_of(found)))
+    stamp = f"{SIMULATED}: " if provenance.simulated else ""
+    print(f"{stamp}{provenance.source}")
+    results_console().print(plain_table(rows_of(splits)))
     if picture is not None:
         print(picture)

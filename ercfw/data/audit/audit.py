@@ -11,10 +11,10 @@ from ercfw.data.audit.annotations import check_annotations
 from ercfw.data.audit.feature_values import check_table
 from ercfw.data.audit.finding import LEVELS, Finding, Level
 from ercfw.data.audit.leakage_check import check_label_leakage
-from ercfw.data.extraction.extract import Progress
 from ercfw.errors import InputError
 from ercfw.system.files import is_file
 from ercfw.system.gc_pause import collector_paused
+from ercfw.system.progress import Progress
 
 
 @collector_paused()

@@ -26,7 +26,7 @@ class Shifts:
 
 
 @dataclass(frozen=True)
-class Figures:
+class SplitStatistics:
     """The statistics of one split, or of all splits together.
 
     Attributes:
@@ -52,21 +52,21 @@ class Figures:
     seconds: tuple[float, ...]
 
 
-def figures_of(dataset: Dataset) -> dict[str, Figures]:
+def statistics_of(dataset: Dataset) -> dict[str, SplitStatistics]:
     """Compute the statistics of each split and of all splits, for the first target of the dataset."""
     target, classes = next(iter(dataset.targets.items()))
     splits: dict[str, Sequence[Conversation]] = {split: dataset.split(split) for split in SPLITS}
     splits[ALL] = [c for conversations in splits.values() for c in conversations]
-    return {name: _figures(conversations, target, classes) for name, conversations in splits.items()}
+    return {name: _statistics(conversations, target, classes) for name, conversations in splits.items()}
 
 
-def _figures(conversations: Sequence[Conversation], target: str, classes: Sequence[str]) -> Figures:
+def _statistics(conversations: Sequence[Conversation], target: str, classes: Sequence[str]) -> SplitStatistics:
     labels = Counter(label for c in conversations for label in c.labels[target].tolist())
     times = [time for c in conversations for time in c.times if time is not None]
     own, before = Counter[bool](), Counter[bool]()
     for conversation in conversations:
         _count_shifts(conversation.speakers, conversation.labels[target].tolist(), own, before)
-    return Figures(
+    return SplitStatistics(
         lengths=tuple(map(len, conversations)),
         casts=tuple(len(set(c.speakers)) for c in conversations),
         speakers=len({speaker for c in conversations for speaker in c.speakers}),
@@ -93,10 +93,10 @@ def _count_shifts(speakers: Sequence[str], labels: Sequence[int], own: Counter[b
         previous = label
 
 
-def rows_of(figures: Mapping[str, Figures]) -> list[dict[str, Any]]:
+def rows_of(statistics: Mapping[str, SplitStatistics]) -> list[dict[str, Any]]:
     """Return the statistics as a table: one row per figure, one column per split."""
     rows: dict[str, dict[str, str]] = {}
-    for name, of in figures.items():
+    for name, of in statistics.items():
         column = {
             "conversations": f"{len(of.lengths)}",
             "utterances": f"{sum(of.lengths)}",
@@ -127,7 +127,7 @@ def _spread(values: Sequence[float]) -> str:
     return f"{mean(values):.1f} (median {median(values):.3g}, {min(values):.3g} to {max(values):.3g})"
 
 
-def as_json(figures: Mapping[str, Figures]) -> dict[str, Any]:
+def as_json(statistics: Mapping[str, SplitStatistics]) -> dict[str, Any]:
     """Return the statistics for programs: counts and means with all digits."""
     return {
         name: {
@@ -143,7 +143,7 @@ def as_json(figures: Mapping[str, Figures]) -> dict[str, Any]:
             "shifts": {"compared": of.shifts.compared, "changed": of.shifts.changed},
             "seconds": {"sum": sum(of.seconds), **_summary(of.seconds)},
         }
-        for name, of in figures.items()
+        for name, of in statistics.items()
     }
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
@@ -12,6 +12,7 @@ from urllib.request import Request, urlopen
 from ercfw.contract.public_file import PublicFile
 from ercfw.errors import InputError, RunError
 from ercfw.system.files import is_file
+from ercfw.system.progress import Progress
 
 BLOCK = 2**18
 KIB = 1024
@@ -21,7 +22,6 @@ PAUSE = 1.0
 TIMEOUT = 30.0
 """Seconds without a byte after which a try fails."""
 POINTER = b"version https://git-lfs"
-Progress = Callable[[str, int, int], None]
 
 
 class _ConnectionLostError(Exception):

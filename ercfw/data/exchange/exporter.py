@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ercfw.contract.conversation import SPLITS, UNLABELLED, Conversation, Split
 from ercfw.contract.feature_table import FeatureTable
-from ercfw.contract.interfaces import Dataset, FileLayout
+from ercfw.contract.interfaces import Dataset, FileFormat
 from ercfw.contract.published import Key, Published
 from ercfw.data.exchange.keys import ANYBODYS, public_keys
 from ercfw.data.exchange.manifest import write_manifest
@@ -27,40 +26,55 @@ PLACEHOLDER = np.zeros(1, np.float32)
 
 
 @dataclass(frozen=True)
+class ExportedStream:
+    """A stream that an export wrote.
+
+    Attributes:
+        slot: the name of the stream in the files.
+        modality: the modality that fills it; None if it is left out.
+        width: the width of its vectors.
+    """
+
+    slot: str
+    modality: str | None
+    width: int
+
+
+@dataclass(frozen=True)
 class ExportedFeatures:
     """The result of an export.
 
     Attributes:
         paths: the files.
-        rows: the modality and width of each slot, for a table.
+        streams: the streams in the files.
     """
 
     paths: tuple[Path, ...]
-    rows: tuple[Mapping[str, Any], ...]
+    streams: tuple[ExportedStream, ...]
 
 
 def export_features(
     catalog: Catalog,
     dataset: Dataset,
-    layout: str,
+    format_name: str,
     folder: Path,
     streams: Mapping[str, str],
     without: Sequence[str] = (),
 ) -> ExportedFeatures:
-    """Write a corpus in the layout of another project, with a manifest of what the layout cannot hold.
+    """Write a corpus in the format of another project, with a manifest of what the format cannot hold.
 
     Args:
         catalog: the plugins.
         dataset: the corpus.
-        layout: the name of the layout.
+        format_name: the name of the format in ``ercfw ls format``.
         folder: the folder that the files are written to.
         streams: the modality that fills a slot, by slot; other slots are filled by the modality of their name.
         without: the slots to leave out; they hold zeros of width 1.
 
     Raises:
-        InputError: a slot has no stream, or the corpus does not fit the layout.
+        InputError: a slot has no stream, or the corpus does not fit the format.
     """
-    writer: FileLayout = make_part(catalog, "layout", "layout", Part(use=layout))
+    writer: FileFormat = make_part(catalog, "format", "format", Part(use=format_name))
     _check_slots(writer, streams, without)
     if dataset.provenance.simulated:
         what = f"is {dataset.provenance.source}"
@@ -72,15 +86,15 @@ def export_features(
     values: dict[str, dict[Key, NDArray[np.generic]]] = {
         slot: {keys[c.id]: np.tile(PLACEHOLDER, (len(c), 1)) for c in conversations} for slot in without
     }
-    rows = [{"slot": slot, "modality": "-", "width": 1} for slot in without]
+    written = [ExportedStream(slot, None, 1) for slot in without]
     exported: dict[str, tuple[str, FeatureTable]] = {}
     for slot, (modality, table) in _tables(writer, dataset, streams, without).items():
         values[slot], chosen = _values(table, conversations, keys, slot)
         exported[slot] = modality, chosen
-        rows.append({"slot": slot, "modality": modality, "width": table.dim})
+        written.append(ExportedStream(slot, modality, table.dim))
     published = _published(dataset, corpus, splits, keys, values)
     paths = writer.write(published, folder)
-    return ExportedFeatures((*paths, write_manifest(folder, published, paths, exported)), tuple(rows))
+    return ExportedFeatures((*paths, write_manifest(folder, published, paths, exported)), tuple(written))
 
 
 def _published(
@@ -90,7 +104,7 @@ def _published(
     keys: Mapping[str, Key],
     values: Mapping[str, Mapping[Key, NDArray[np.generic]]],
 ) -> Published:
-    """Return the corpus and the values of each slot as a layout writes them."""
+    """Return the corpus and the values of each slot as a format writes them."""
     conversations = [c for found in splits.values() for c in found]
     target, classes = next(iter(dataset.targets.items()))
     return Published(
@@ -107,20 +121,20 @@ def _published(
     )
 
 
-def _check_slots(writer: FileLayout, streams: Mapping[str, str], without: Sequence[str]) -> None:
-    """Check that the layout has the slots, and that none is both filled and left out."""
+def _check_slots(writer: FileFormat, streams: Mapping[str, str], without: Sequence[str]) -> None:
+    """Check that the format has the slots, and that none is both filled and left out."""
     for option, names in (("--stream", streams), ("--without", without)):
         for slot in names:
             if slot not in writer.slots:
                 raise InputError.at(
-                    f"{option} {slot}", "this layout has no such stream", did_you_mean(slot, writer.slots)
+                    f"{option} {slot}", "this format has no such stream", did_you_mean(slot, writer.slots)
                 )
             if option == "--without" and slot in streams:
                 raise InputError.at(f"--without {slot}", "--stream also fills this slot", "remove one of the two")
 
 
 def _tables(
-    writer: FileLayout, dataset: Dataset, streams: Mapping[str, str], without: Sequence[str]
+    writer: FileFormat, dataset: Dataset, streams: Mapping[str, str], without: Sequence[str]
 ) -> dict[str, tuple[str, FeatureTable]]:
     """Return the modality and the values of each slot that is filled."""
     found: dict[str, tuple[str, FeatureTable]] = {}
@@ -141,7 +155,7 @@ def _tables(
 
 
 def _has_values(dataset: Dataset, modality: str) -> bool:
-    """Return whether the corpus has values for a slot that the layout does not require."""
+    """Return whether the corpus has values for a slot that the format does not require."""
     if modality not in dataset.modalities:
         return False
     try:
@@ -161,8 +175,8 @@ def _values(
     values = np.where(present[:, None], table.values[stored.starts], np.zeros(1, table.values.dtype))  # [N, D]
     ends = np.cumsum([len(c) for c in conversations])
     split = np.split(values, ends[:-1])
-    origin = {name: value for name, value in table.provenance.items() if name not in READ_FROM} or table.provenance
-    chosen = FeatureTable(tuple(ids), values, present, None, origin, table.fitted_on, where=f"stream {slot}")
+    provenance = {name: value for name, value in table.provenance.items() if name not in READ_FROM} or table.provenance
+    chosen = FeatureTable(tuple(ids), values, present, None, provenance, table.fitted_on, where=f"stream {slot}")
     return {keys[c.id]: part for c, part in zip(conversations, split, strict=True)}, chosen
 
 
@@ -170,5 +184,5 @@ def _labels(conversation: Conversation, target: str) -> list[int]:
     labels: list[int] = conversation.labels[target].tolist()
     if UNLABELLED in labels:
         where = f"conversation {conversation.id}, utterance {conversation.utterances[labels.index(UNLABELLED)]}"
-        raise InputError.at(where, f"has no {target}", "these layouts need a label for every utterance")
+        raise InputError.at(where, f"has no {target}", "these formats need a label for every utterance")
     return labels

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ercfw.contract.conversation import SPLITS, UtteranceId
 from ercfw.contract.feature_table import FeatureTable
-from ercfw.contract.interfaces import Dataset, FileLayout
+from ercfw.contract.interfaces import Dataset, FileFormat
 from ercfw.contract.published import Key, Published
 from ercfw.data.exchange.keys import ANYBODYS
 from ercfw.data.exchange.manifest import Manifest, read_manifest
@@ -30,33 +30,50 @@ COLUMNS = ("conversation", "utterance", "speaker", "text", "label", "split")
 
 
 @dataclass(frozen=True)
+class ImportedFile:
+    """A file that an import wrote.
+
+    Attributes:
+        path: the file.
+        rows: the number of utterances.
+        width: the width of the vectors; None in a table of annotations.
+        absent: the number of utterances without a vector; None in a table of annotations.
+    """
+
+    path: Path
+    rows: int
+    width: int | None = None
+    absent: int | None = None
+
+
+@dataclass(frozen=True)
 class ImportedFeatures:
     """The result of an import.
 
     Attributes:
         corpus: the name of the dataset.
         proof: how many labels agree with those of the corpus, or why they prove nothing.
-        rows: the content of each file that was written, for a table.
+        files: the files that were written.
         warnings: warnings about the files.
     """
 
     corpus: str
     proof: str
-    rows: tuple[Mapping[str, Any], ...]
+    files: tuple[ImportedFile, ...]
     warnings: tuple[str, ...]
 
 
 def import_features(
-    catalog: Catalog, layout: str, path: Path, to: Path, corpus: str | None = None, replace: bool = False
+    catalog: Catalog, format_name: str, path: Path, to: Path, corpus: str | None = None, replace: bool = False
 ) -> ImportedFeatures:
-    """Read files of a layout, verify their rows against the corpus at ``to``, and write one feature store per stream.
+    """Read files of a format, verify their rows against the corpus at ``to``, and write one feature store per stream.
 
     Nothing is written before everything is verified. If the files also hold the annotations of a corpus that keeps
     them in a table (``Dataset.table_to_make``), the table is written from them.
 
     Args:
         catalog: the plugins.
-        layout: the name of the layout.
+        format_name: the name of the format in ``ercfw ls format``.
         path: the folder of the files, or one of them.
         to: the folder of the corpus.
         corpus: the name of the dataset; None means the one that the files name.
@@ -66,7 +83,7 @@ def import_features(
         InputError: the files are damaged, hostile, of another corpus, or cannot be verified; or other files are at
             ``to``.
     """
-    reader: FileLayout = make_part(catalog, "layout", "layout", Part(use=layout))
+    reader: FileFormat = make_part(catalog, "format", "format", Part(use=format_name))
     published = reader.read(path)
     manifest, changes = read_manifest(published.paths)
     name = corpus or (manifest.corpus if manifest else published.corpus) or ANYBODYS
@@ -82,25 +99,26 @@ def import_features(
     agreement = "not compared"
     if proof.agreeing:
         agreement = f"{proof.agreeing} of {proof.agreeing} agree" if table is None else "made from the same files"
-    provenance = {"layout": layout, "files": {p.name: sha256(p) for p in published.paths}, "labels": agreement}
+    # The key of the format is "layout", its former name: with another key, importing the same files again would make
+    # stores with another sha256, and finished runs would seem to have used other data.
+    provenance = {"layout": format_name, "files": {p.name: sha256(p) for p in published.paths}, "labels": agreement}
     stores = _stores(published, dataset, proof, manifest, provenance)
     paths = {to / f"{modality}.safetensors": store for modality, store in stores.items()}
     _check_free(paths, replace)
-    rows: list[Mapping[str, Any]] = []
+    files = []
     if table is not None:
         write_text(table, text)
         utterances = sum(len(labels) for labels in published.labels.values())
-        rows.append({"file": str(table), "rows": utterances, "width": "", "absent": ""})
-    rows += [_save(path, store, replace) for path, store in paths.items()]
-    return ImportedFeatures(name, f"labels: {agreement}", tuple(rows), (*changes, *notices, *proof.warnings))
+        files.append(ImportedFile(table, utterances))
+    files += [_save(path, store, replace) for path, store in paths.items()]
+    return ImportedFeatures(name, f"labels: {agreement}", tuple(files), (*changes, *notices, *proof.warnings))
 
 
-def _save(path: Path, store: FeatureTable, replace: bool) -> Mapping[str, Any]:
-    """Write a store unless the same values are there already; return its row of the result."""
+def _save(path: Path, store: FeatureTable, replace: bool) -> ImportedFile:
+    """Write a store unless the same values are there already."""
     if replace or not path.exists():
         store.save(path)
-    absent = int((~store.present).sum())
-    return {"file": str(path), "rows": len(store.ids), "width": store.dim, "absent": absent}
+    return ImportedFile(path, len(store.ids), store.dim, int((~store.present).sum()))
 
 
 def _annotated(catalog: Catalog, name: str, root: Path) -> tuple[Dataset, tuple[str, ...]]:
@@ -223,7 +241,7 @@ def _store(
 def _by_utterance(
     published: Published, slot: str, values: Mapping[Key, NDArray[np.generic]], proof: RowProof
 ) -> dict[UtteranceId, NDArray[np.generic]]:
-    """Return the row of each utterance from a layout that names conversations."""
+    """Return the row of each utterance from a format that names conversations."""
     found: dict[UtteranceId, NDArray[np.generic]] = {}
     widths: dict[int, Key] = {}
     for key, ids in proof.ids.items():
@@ -242,7 +260,7 @@ def _by_utterance(
 def _by_row(
     published: Published, slot: str, splits: Mapping[str, NDArray[np.generic]], dataset: Dataset
 ) -> dict[UtteranceId, NDArray[np.generic]]:
-    """Return the row of each utterance from a layout whose rows are in the order of the annotations.
+    """Return the row of each utterance from a format whose rows are in the order of the annotations.
 
     The rows may leave out the utterances whose clips are known to be broken.
     """

@@ -1,4 +1,4 @@
-"""The manifest of exported files: what their layout cannot hold, so that an import restores everything."""
+"""The manifest of exported files: what their format cannot hold, so that an import restores everything."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +27,7 @@ from ercfw.data.extraction.cache import (
 from ercfw.data.extraction.declared_kind import as_declared, declared, describe_array
 from ercfw.data.extraction.workers import WorkerPool, run_in_workers
 from ercfw.errors import ErcfwError, RunError, cause_of
-
-Progress = Callable[[str, int, int], None]
-"""Called with the name of a task, the number of steps done, and the total number of steps."""
+from ercfw.system.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def new_plugin(catalog: Catalog, name: str, kind: str, folder: Path) -> list[Pat
         "pyproject.toml": _filled("pyproject.toml", words),
         "README.md": _filled("README.md", words),
     }
-    if kind != "layout":
+    if kind != "format":
         written["recipe.toml"] = _recipe(name, kind, [])
     return _write(folder, written)
 
@@ -63,7 +63,7 @@ def new_single_file(catalog: Catalog, name: str, kind: str, folder: Path) -> lis
     """
     words = _words(catalog, name, kind)
     written = {f"{words['module']}.py": _filled(f"{kind}.py", words)}
-    if kind != "layout":
+    if kind != "format":
         written[f"{words['module']}.toml"] = _recipe(name, kind, [f"./{words['module']}.py"])
     taken = [folder / path for path in written if (folder / path).exists()]
     if taken:
@@ -96,7 +96,7 @@ def _words(catalog: Catalog, name: str, kind: str) -> dict[str, str]:
     module = name.replace("-", "_")
     title = name.replace("-", " ").capitalize()
     made = "".join(part.capitalize() for part in name.split("-"))
-    run = "ercfw data import " + name + " FILES --to FOLDER" if kind == "layout" else "ercfw run recipe.toml"
+    run = "ercfw data import " + name + " FILES --to FOLDER" if kind == "format" else "ercfw run recipe.toml"
     tested = module if kind == "metric" else made
     return {"name": name, "kind": kind, "module": module, "Class": made, "function": module, "tested": tested,
             "title": title, "version": VERSION, "run": run}  # fmt: skip

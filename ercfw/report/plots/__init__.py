@@ -1,12 +1,12 @@
 """Draw pictures of finished runs; each call returns a matplotlib figure.
 
-A run is named by its folder; ``class_f1`` and ``case_card`` take several, or the folder of a variant or recipe.
-``split`` is ``test`` or ``dev``; ``target`` is the run's first one unless another is named. Stamps, such as
-``SIMULATED``, appear on every picture. ``save`` writes one as PNG or SVG. All raise ``InputError`` if the run folder
-lacks the data to draw. Figure numbers refer to Shi and Huang (ACL 2023).
+A run is given by its folder; ``class_f1`` and ``case_card`` accept several, or the folder of a variant or recipe.
+``split`` is ``test`` or ``dev``; ``target`` is the first target of the run by default. Stamps, such as ``SIMULATED``,
+appear on every picture. ``save`` writes a picture as PNG or SVG. All raise ``InputError`` if the run folder lacks the
+data to draw. Figure numbers refer to Shi and Huang (ACL 2023).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,20 +28,23 @@ from ercfw.report.tables import headline
 from ercfw.results.comparison.calibration import calibrate
 from ercfw.results.comparison.confusion_counts import class_f1 as f1_of
 from ercfw.results.embeddings_file import read_embeddings
-from ercfw.results.finished_run import Answers, FinishedRun, Group, find_groups
-from ercfw.results.metrics_file import read_metrics
+from ercfw.results.finished_run import FinishedRun, Group, find_groups, open_run
+from ercfw.results.prediction_table import TargetPredictions
+from ercfw.system.progress import no_progress
 
 __all__ = [
     "attention", "calibration", "case_card", "class_distribution", "class_f1", "confusion", "embeddings",
     "learning_curves", "save",
 ]  # fmt: skip
 
-Run = str | Path | FinishedRun
-Answer = NDArray[np.float64]
+RunOrFolder = str | Path | FinishedRun
+ClassProbabilities = NDArray[np.float64]
 """``[C]`` probabilities."""
+STAGES: Mapping[str, str] = {"untrained": "before training", "best": "best epoch"}
+"""Readable names of the stages of training whose embeddings a run stores."""
 
 
-def class_distribution(run: Run, target: str | None = None) -> Figure:
+def class_distribution(run: RunOrFolder, target: str | None = None) -> Figure:
     """Draw the frequency of each class in each split (figure 2)."""
     run = _opened(run)
     target = _target(run, target)
@@ -54,19 +57,19 @@ def class_distribution(run: Run, target: str | None = None) -> Figure:
         if len(labels):
             counts[split] = np.bincount(labels, minlength=len(answers.classes)).tolist()
     classes = run.answers(run.splits[0], target).classes
-    return _titled(draw_class_distribution(counts, classes), run, f"classes of {target}")
+    return _titled(draw_class_distribution(counts, classes), run, f"distribution of {target}")
 
 
-def confusion(run: Run, split: str = "test", target: str | None = None) -> Figure:
-    """Draw the confusion matrix: which classes are predicted as which."""
+def confusion(run: RunOrFolder, split: str = "test", target: str | None = None) -> Figure:
+    """Draw the confusion matrix."""
     run = _opened(run)
     target = _target(run, target)
     answers = _labelled(run, split, target)
-    return _titled(draw_confusion(answers.counts.sum(0), answers.classes), run, f"{target} of {split}")
+    return _titled(draw_confusion(answers.counts.sum(0), answers.classes), run, f"confusion of {target}, {split}")
 
 
-def class_f1(runs: Run | Sequence[Run], split: str = "test", target: str | None = None) -> Figure:
-    """Draw the F1 per class of several runs or variants; with several seeds, mean and deviation."""
+def class_f1(runs: RunOrFolder | Sequence[RunOrFolder], split: str = "test", target: str | None = None) -> Figure:
+    """Draw the F1 per class of several runs or variants; with several seeds, the mean and standard deviation."""
     groups = _groups(runs)
     first = groups[0].first
     target = _target(first, target)
@@ -75,104 +78,110 @@ def class_f1(runs: Run | Sequence[Run], split: str = "test", target: str | None 
     deviations = {name: of_group.std(0, ddof=1) for name, of_group in scores.items() if len(of_group) > 1}
     means = {name: of_group.mean(0) for name, of_group in scores.items()}
     figure = draw_class_f1(means, first.answers(split, target).classes, deviations)
-    stamps = dict.fromkeys(stamp for group in groups for run in group.runs for stamp in run.metrics["stamps"])
-    return titled(figure, f"{first.metrics['title']}: F1 of {target}, {split}", tuple(stamps))
+    stamps = dict.fromkeys(stamp for group in groups for run in group.runs for stamp in run.metrics.stamps)
+    return titled(figure, f"{first.metrics.title}: F1 of {target}, {split}", tuple(stamps))
 
 
-def learning_curves(run: Run) -> Figure:
+def learning_curves(run: RunOrFolder) -> Figure:
     """Draw the score that selected the epoch, and every loss, per epoch."""
     run = _opened(run)
-    if not run.history:
-        raise InputError.at(run.folder, "has no history: nothing was trained there")
     metrics = run.metrics
-    figure = draw_learning_curves(run.history, metrics["best_epoch"], metrics["select"], metrics["chosen_on"])
+    if not run.history or metrics.best_epoch is None:
+        raise InputError.at(run.folder, "has no history.jsonl: no model was trained in this folder")
+    figure = draw_learning_curves(run.history, metrics.best_epoch, metrics.select, metrics.chosen_on)
     return _titled(figure, run)
 
 
-def embeddings(run: Run, split: str = "test", target: str | None = None) -> Figure:
+def embeddings(run: RunOrFolder, split: str = "test", target: str | None = None) -> Figure:
     """Draw the inputs of the head in 2D by t-SNE, before training and at the best epoch; this takes seconds."""
     run = _opened(run)
     target = _target(run, target)
     answers = _labelled(run, split, target)
     found = read_embeddings(run.folder, split, target)
     if any(len(x) != len(answers.labels) for x in found.values()):
-        raise InputError.at(run.folder, "has other embeddings than predictions", "ercfw run --force makes both again")
-    figure = draw_embeddings({str(moment): x for moment, x in found.items()}, answers.labels, answers.classes)
+        raise InputError.at(
+            run.folder, "its embeddings and predictions differ in number", "ercfw run --force writes both again"
+        )
+    stages = {STAGES.get(moment, moment): x for moment, x in found.items()}
+    figure = draw_embeddings(stages, answers.labels, answers.classes)
     return _titled(figure, run, f"embeddings of {target}, {split}")
 
 
-def calibration(run: Run, split: str = "test", target: str | None = None) -> Figure:
+def calibration(run: RunOrFolder, split: str = "test", target: str | None = None) -> Figure:
     """Draw how well the confidence of the model matches its accuracy."""
     run = _opened(run)
     target = _target(run, target)
     answers = _labelled(run, split, target)
     real = answers.labels != UNLABELLED
     found = calibrate(answers.labels[real], answers.probabilities[real])
-    return _titled(draw_calibration(found), run, f"{target} of {split}")
+    return _titled(draw_calibration(found), run, f"calibration of {target}, {split}")
 
 
-def attention(run: Run, conversation: str, utterance: str) -> Figure:
+def attention(run: RunOrFolder, conversation: str, utterance: str) -> Figure:
     """Draw which utterances an utterance attends to (figure 6).
 
-    There is one panel per layer and pair of modalities, and one column per head. The call opens the model and the
-    data again, so make it in the folder that the run was started in.
+    There is one panel per layer and pair of modalities, and one column per head. The model and the data are opened
+    again, so call this in the folder in which the run was started.
     """
     run = _opened(run)
     place, rows = _conversation(run, conversation, utterance)
-    opened = reopen(run.folder, _silent)
+    opened = reopen(run.folder, no_progress)
     (found,) = [c for of_split in opened.splits.values() for c in of_split if c.id == conversation]
     (maps,) = opened.attention([found])
     if not maps:
-        raise InputError.at(run.folder, "has no part that tells of its attention", "a part that offers explain")
-    said = [f"{row['speaker']}: {row['text']}" for row in rows]
-    figure = draw_attention({name: weights[place] for name, weights in maps.items()}, said, place)
+        raise InputError.at(run.folder, "no part of its model reports attention", "a part with the method explain")
+    utterances = [f"{row['speaker']}: {row['text']}" for row in rows]
+    figure = draw_attention({name: weights[place] for name, weights in maps.items()}, utterances, place)
     return _titled(figure, run, f"attention of {conversation} {utterance}")
 
 
-def case_card(runs: Run | Sequence[Run], conversation: str, utterance: str, target: str | None = None) -> Figure:
+def case_card(
+    runs: RunOrFolder | Sequence[RunOrFolder], conversation: str, utterance: str, target: str | None = None
+) -> Figure:
     """Draw the predictions for one utterance, and its true class (figure 1).
 
-    For one run with several modalities, show each modality alone, without the others, then all of them. For several
-    runs (one per modality, for example), show each run; the seeds of a variant are averaged.
+    For one run with several modalities, show the prediction from each modality alone, then from all of them. For
+    several runs (one per modality, for example), show the prediction of each run, averaged over the seeds of a variant.
     """
     groups = _groups(runs)
     first = groups[0].first
     target = _target(first, target)
     place, rows = _conversation(first, conversation, utterance)
-    said = {group.name: _mean_answer(group, conversation, utterance, target) for group in groups}
+    predictions = {group.name: _mean_prediction(group, conversation, utterance, target) for group in groups}
     if len(groups) == len(groups[0].runs) == 1:
-        said = _alone(first, conversation, place, target) | {"all": next(iter(said.values()))}
+        alone = _alone(first, conversation, place, target)
+        predictions = alone | {"all modalities": next(iter(predictions.values()))}
     answers = first.answers(rows[0]["split"], target)
     label = int(answers.labels[answers.ids.index((conversation, utterance))])
-    figure = draw_case(said, answers.classes, None if label == UNLABELLED else label)
-    true = "without a label" if label == UNLABELLED else f"true (starred): {answers.classes[label]}"
+    figure = draw_case(predictions, answers.classes, None if label == UNLABELLED else label)
+    true = "unlabelled" if label == UNLABELLED else f"true (starred): {answers.classes[label]}"
     words = f"{rows[place]['speaker']}: {rows[place]['text']}"
     return _titled(figure, first, f"{conversation} {utterance}, {words}; {true}")
 
 
-def _alone(run: FinishedRun, conversation: str, place: int, target: str) -> dict[str, Answer]:
-    modalities = run.recipe["data"]["modalities"] if (run.folder / "recipe.toml").is_file() else ()
+def _alone(run: FinishedRun, conversation: str, place: int, target: str) -> dict[str, ClassProbabilities]:
+    modalities = run.recipe["data"]["modalities"] if run.files.recipe.is_file() else ()
     if len(modalities) < 2:  # or an ensemble
         return {}
-    opened = reopen(run.folder, _silent)
+    opened = reopen(run.folder, no_progress)
     found = [c for of_split in opened.splits.values() for c in of_split if c.id == conversation]
     return {f"{name} alone": opened.alone(found, name)[target][place].astype(np.float64) for name in modalities}
 
 
-def _mean_answer(group: Group, conversation: str, utterance: str, target: str) -> Answer:
+def _mean_prediction(group: Group, conversation: str, utterance: str, target: str) -> ClassProbabilities:
     _, rows = _conversation(group.first, conversation, utterance)
     of_runs = [run.answers(rows[0]["split"], target) for run in group.runs]
     row = of_runs[0].ids.index((conversation, utterance))
-    mean: Answer = np.mean([each.probabilities[row] for each in of_runs], axis=0)  # [C]
+    mean: ClassProbabilities = np.mean([each.probabilities[row] for each in of_runs], axis=0)  # [C]
     return mean
 
 
 def _conversation(run: FinishedRun, conversation: str, utterance: str) -> tuple[int, list[dict[str, str]]]:
     """Return the position of the utterance in its conversation, and the rows of the conversation."""
-    rows = [row for split in run.splits for row in run.rows(split) if row["conversation"] == conversation]
+    rows = [row for row in run.predictions.rows() if row["conversation"] == conversation]
     if not rows:
-        known = {row["conversation"] for split in run.splits for row in run.rows(split)}
-        raise InputError.at(run.folder, f"answered no conversation '{conversation}'", did_you_mean(conversation, known))
+        known = set(run.predictions.about["conversation"])
+        raise InputError.at(run.folder, f"has no conversation '{conversation}'", did_you_mean(conversation, known))
     utterances = [row["utterance"] for row in rows]
     if utterance not in utterances:
         what = f"conversation '{conversation}' has no utterance '{utterance}'"
@@ -180,11 +189,11 @@ def _conversation(run: FinishedRun, conversation: str, utterance: str) -> tuple[
     return utterances.index(utterance), rows
 
 
-def _opened(run: Run) -> FinishedRun:
-    return run if isinstance(run, FinishedRun) else FinishedRun(Path(run), read_metrics(Path(run)))
+def _opened(run: RunOrFolder) -> FinishedRun:
+    return run if isinstance(run, FinishedRun) else open_run(Path(run))
 
 
-def _groups(runs: Run | Sequence[Run]) -> list[Group]:
+def _groups(runs: RunOrFolder | Sequence[RunOrFolder]) -> list[Group]:
     several = [runs] if isinstance(runs, str | Path | FinishedRun) else list(runs)
     return find_groups([run.folder if isinstance(run, FinishedRun) else Path(run) for run in several])
 
@@ -193,22 +202,18 @@ def _target(run: FinishedRun, target: str | None) -> str:
     if target is None and run.targets:
         return run.targets[0]
     if target not in run.targets:
-        raise InputError.at(run.folder, f"has no answers of target '{target}'", ", ".join(run.targets))
+        raise InputError.at(run.folder, f"has no predictions of target '{target}'", ", ".join(run.targets))
     return target
 
 
-def _labelled(run: FinishedRun, split: str, target: str) -> Answers:
+def _labelled(run: FinishedRun, split: str, target: str) -> TargetPredictions:
     answers = run.answers(split, target)
     if not (answers.labels != UNLABELLED).any():
-        what = f"has no labelled answers of '{target}' in {split}"
-        raise InputError.at(run.folder, what, f"it answered {', '.join(run.splits)}")
+        what = f"has no labelled predictions of '{target}' in {split}"
+        raise InputError.at(run.folder, what, f"it has {', '.join(run.splits)}")
     return answers
 
 
 def _titled(figure: Figure, run: FinishedRun, what: str = "") -> Figure:
     title = f"{headline(run.metrics)}{': ' if what else ''}{what}"
-    return titled(figure, title, run.metrics["stamps"])
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    """Ignore progress: a notebook does not show what is extracted."""
+    return titled(figure, title, run.metrics.stamps)

@@ -12,28 +12,28 @@ from ercfw.report.plots.style import INK, looks, name_ticks, names_of
 
 ACROSS = 4
 LONGEST_NAME, WIDTH = 40, 24
-"""Maximum characters of a name above a panel, and of each of its lines."""
+"""Maximum number of characters of a name above a panel, and of each of its lines."""
 
 
-def draw_case(answers: Mapping[str, NDArray[np.float64]], classes: Sequence[str], true: int | None) -> Figure:
+def draw_case(predictions: Mapping[str, NDArray[np.float64]], classes: Sequence[str], true: int | None) -> Figure:
     """Draw one panel per prediction (figure 1 of the paper).
 
-    A panel shows the probabilities, with the highest in full colour and the true class starred.
+    A panel shows the probabilities. The highest is in full colour, and the true class has a star.
 
     Args:
-        answers: ``[C]`` probabilities by name: each modality alone, all together, other runs.
+        predictions: ``[C]`` probabilities by name: of each modality alone, of all modalities, or of several runs.
         classes: the C class names.
-        true: the label; None = unlabelled.
+        true: the number of the true class; None without a label.
     """
-    across = min(ACROSS, len(answers))
-    down = -(-len(answers) // across)
+    across = min(ACROSS, len(predictions))
+    down = -(-len(predictions) // across)
     beside = 0.08 * max(map(len, names_of(classes)))
     figure = Figure(
         figsize=(0.6 + beside + 2.2 * across, 0.9 + down * (1.2 + 0.24 * len(classes))), layout="constrained"
     )
     panels = list(figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flat)
     colours = [look.colour for look in looks(classes)]
-    for axes, (name, probabilities) in zip(panels, answers.items(), strict=False):
+    for axes, (name, probabilities) in zip(panels, predictions.items(), strict=False):
         best = int(probabilities.argmax())
         bars = axes.barh(range(len(classes)), 100 * probabilities, color=colours, edgecolor=INK, linewidth=0.4)
         for number, bar in enumerate(bars):
@@ -45,7 +45,7 @@ def draw_case(answers: Mapping[str, NDArray[np.float64]], classes: Sequence[str]
         title = f"{fill(shown(name, LONGEST_NAME), WIDTH)}\n{named} {100 * probabilities[best]:.0f} %{verdict}"
         axes.set_title(title, fontsize=9, parse_math=False)
         axes.set(xlim=(0, 115), xticks=(0, 50, 100))
-    for axes in panels[len(answers) :]:
+    for axes in panels[len(predictions) :]:
         axes.remove()
     for axes in panels[::across]:
         name_ticks(axes, classes)

@@ -13,8 +13,8 @@ def draw_class_distribution(counts: Mapping[str, Sequence[int]], classes: Sequen
     """Draw the shares of the classes (figure 2 of the paper), one panel per split.
 
     Args:
-        counts: utterances of each class, by split.
-        classes: C names.
+        counts: the number of utterances of each class, by split.
+        classes: the C class names.
     """
     figure = Figure(figsize=(2.2 + 2.6 * len(counts), 1.4 + 0.3 * len(classes)), layout="constrained")
     panels = figure.subplots(1, len(counts), sharex=True, sharey=True, squeeze=False)[0]
@@ -35,12 +35,12 @@ def draw_class_distribution(counts: Mapping[str, Sequence[int]], classes: Sequen
 def draw_class_f1(
     scores: Mapping[str, NDArray[np.float64]], classes: Sequence[str], deviations: Mapping[str, NDArray[np.float64]]
 ) -> Figure:
-    """Draw the F1 of each class, one mark per run; whiskers are one deviation over seeds.
+    """Draw the F1 of each class, one mark per run; error bars are one standard deviation over seeds.
 
     Args:
-        scores: ``[C]`` means by run name, 1 = 100 points.
-        classes: C names.
-        deviations: ``[C]`` deviations by name, for those with several seeds.
+        scores: ``[C]`` means by the name of the run, 1 = 100 points.
+        classes: the C class names.
+        deviations: ``[C]`` standard deviations by the name of the run, if it has several seeds.
     """
     height = 1.6 + len(classes) * (0.25 + 0.13 * len(scores)) + 0.18 * len(scores)
     figure = Figure(figsize=(7.5, height), layout="constrained")

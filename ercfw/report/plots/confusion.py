@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from ercfw.report.plots.style import INK, name_ticks, names_of
 
 MOST_CLASSES = 60
-"""Maximum number of classes that a picture can show."""
+"""Maximum number of classes of a picture."""
 
 
 def draw_confusion(counts: NDArray[np.float64], classes: Sequence[str]) -> Figure:
-    """Draw counts in cells, shaded by their share of the true class.
+    """Draw the counts in cells that are shaded by their share of the true class.
 
     Args:
-        counts: ``[C, C]``, true classes down and predicted ones across.
+        counts: ``[C, C]``; rows are true classes, and columns are predicted classes.
         classes: the C class names.
     """
     longest = max(map(len, names_of(classes)))
@@ -29,9 +29,9 @@ def draw_confusion(counts: NDArray[np.float64], classes: Sequence[str]) -> Figur
     name_ticks(axes, classes)
     axes.set(xlabel="predicted", ylabel="true")
     for true in range(len(classes)):
-        for answer in range(len(classes)):
-            shade = "white" if shares[true, answer] > 0.5 else INK
-            text = f"{counts[true, answer]:g}"
-            axes.text(answer, true, text, ha="center", va="center", color=shade, fontsize=8)
+        for predicted in range(len(classes)):
+            shade = "white" if shares[true, predicted] > 0.5 else INK
+            text = f"{counts[true, predicted]:g}"
+            axes.text(predicted, true, text, ha="center", va="center", color=shade, fontsize=8)
     figure.colorbar(image, label="share of the true class", fraction=0.046)
     return figure

@@ -11,15 +11,16 @@ from ercfw.errors import shown
 from ercfw.report.plots.style import SPLITS
 
 ACROSS = 3
-Line = Mapping[str, Any]
+Epoch = Mapping[str, Any]
+"""An entry of ``history.jsonl``."""
 
 
-def draw_learning_curves(history: Sequence[Line], best_epoch: int, select: str, chosen_on: str) -> Figure:
-    """Draw the score that selects the epoch, the sum of the weighted losses, and each loss if there are several.
+def draw_learning_curves(history: Sequence[Epoch], best_epoch: int, select: str, chosen_on: str) -> Figure:
+    """Draw the score that selects the epoch, the weighted sum of the losses, and each loss if there are several.
 
     Args:
-        history: one line per epoch, as in ``history.jsonl``.
-        best_epoch: the best epoch, from 1.
+        history: one entry per epoch, as in ``history.jsonl``.
+        best_epoch: the number of the best epoch, from 1.
         select: the score that selected the epoch.
         chosen_on: the split on which the epoch was selected.
     """
@@ -30,7 +31,7 @@ def draw_learning_curves(history: Sequence[Line], best_epoch: int, select: str, 
     figure = Figure(figsize=(3.6 * across, 3.1 * down), layout="constrained")
     axes = list(figure.subplots(down, across, squeeze=False).flat)
     _draw_score(axes[0], history, best_epoch, select, chosen_on)
-    _draw_losses(axes[1], history, chosen_on, lambda losses: sum(losses.values()), "all losses, weighted")
+    _draw_losses(axes[1], history, chosen_on, lambda losses: sum(losses.values()), "weighted sum of losses")
     for panel, name in zip(axes[2:], parts, strict=False):
         _draw_losses(panel, history, chosen_on, lambda losses, name=name: losses.get(name), shown(name, 40))  # type: ignore[misc]
     for panel in axes[:panels]:
@@ -41,7 +42,7 @@ def draw_learning_curves(history: Sequence[Line], best_epoch: int, select: str, 
     return figure
 
 
-def _draw_score(axes: Axes, history: Sequence[Line], best_epoch: int, select: str, chosen_on: str) -> None:
+def _draw_score(axes: Axes, history: Sequence[Epoch], best_epoch: int, select: str, chosen_on: str) -> None:
     values = [100 * line["selected"] for line in history]
     axes.plot([line["epoch"] for line in history], values, marker=".", color=SPLITS["test"])
     best = values[best_epoch - 1]
@@ -52,7 +53,7 @@ def _draw_score(axes: Axes, history: Sequence[Line], best_epoch: int, select: st
 
 
 def _draw_losses(
-    axes: Axes, history: Sequence[Line], chosen_on: str, of: Callable[[Mapping[str, float]], float | None], name: str
+    axes: Axes, history: Sequence[Epoch], chosen_on: str, of: Callable[[Mapping[str, float]], float | None], name: str
 ) -> None:
     epochs = [line["epoch"] for line in history]
     for label, key, colour, dashes in (

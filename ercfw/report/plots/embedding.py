@@ -10,21 +10,21 @@ from ercfw.contract.conversation import UNLABELLED
 from ercfw.report.plots.style import INK, looks, names_of
 
 MOST_POINTS = 3000
-"""Maximum points of a panel; of more, a fixed random sample of this size is drawn."""
+"""Maximum number of points of a panel; if there are more, a fixed random sample of this size is drawn."""
 WIDEST = 50
-"""Maximum width of the vectors for t-SNE; wider ones are first projected on this many principal components."""
+"""Maximum width of the inputs of t-SNE; wider ones are first reduced to this many principal components."""
 PERPLEXITY = 30.0
 
 
-def flatten(embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Map ``[N, E] -> [N, 2]`` by t-SNE (van der Maaten and Hinton, 2008), deterministically."""
+def project(embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Project ``[N, E] -> [N, 2]`` by t-SNE (van der Maaten and Hinton, 2008), deterministically."""
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 
     x = embeddings.astype(np.float64)  # [N, E]
     x = x[:, x.std(0) > 0]
     fewest = min(x.shape)
-    if fewest < 2 or len(np.unique(x, axis=0)) < 4:  # too few points for neighbourhoods
+    if fewest < 2 or len(np.unique(x, axis=0)) < 4:  # too few points for t-SNE
         return np.pad(x[:, :2], ((0, 0), (0, 2 - min(2, x.shape[1]))))
     if x.shape[1] > WIDEST:
         x = PCA(min(WIDEST, fewest), random_state=0).fit_transform(x)  # [N, 50]
@@ -36,10 +36,10 @@ def flatten(embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
 def draw_embeddings(
     embeddings: Mapping[str, NDArray[np.float32]], labels: NDArray[np.int64], classes: Sequence[str]
 ) -> Figure:
-    """Draw one panel per stage (untrained, best), each utterance in the colour and marker of its true class.
+    """Draw one panel per stage of training, each utterance in the colour and marker of its true class.
 
     Args:
-        embeddings: ``[N, E]`` for each stage.
+        embeddings: ``[N, E]`` by the name of the stage.
         labels: ``[N]``; unlabelled utterances are left out.
         classes: the C class names.
     """
@@ -48,15 +48,15 @@ def draw_embeddings(
         rows = np.sort(np.random.default_rng(0).choice(rows, MOST_POINTS, replace=False))
     across = max(1, len(embeddings))
     figure = Figure(figsize=(4.6 * across, 5.0 + 0.1 * len(classes)), layout="constrained")
-    for axes, (moment, x) in zip(figure.subplots(1, across, squeeze=False)[0], embeddings.items(), strict=True):
-        flat = flatten(x[rows])  # [n, 2]
+    for axes, (stage, x) in zip(figure.subplots(1, across, squeeze=False)[0], embeddings.items(), strict=True):
+        flat = project(x[rows])  # [n, 2]
         for number, look in enumerate(looks(classes)):
             own = flat[labels[rows] == number]
             axes.scatter(
                 *own.T, s=14, c=look.colour, marker=look.marker, edgecolors=INK, linewidths=0.15,
                 label=names_of(classes)[number], rasterized=True,
             )  # fmt: skip
-        axes.set(title=moment, xticks=[], yticks=[])
+        axes.set(title=stage, xticks=[], yticks=[])
     handles, names = figure.axes[0].get_legend_handles_labels()
     legend = figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     for text in legend.get_texts():

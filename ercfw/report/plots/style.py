@@ -1,4 +1,4 @@
-"""Set the common style of pictures: class colours, ink, stamps, and how they are saved."""
+"""The common style of pictures: class colours, text colours, stamps, and file formats."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from ercfw.errors import shown
 from ercfw.system.files import replacing
 
 LONGEST_CLASS, LONGEST_TITLE = 40, 400
-"""Maximum characters of a class name, and of a title, in a picture."""
+"""Maximum number of characters of a class name, and of a title, in a picture."""
 INK = "#1b1b1f"
 RED, SLOPE = "#b3261e", 20
 """Colour and slope, in degrees, of a stamp."""
@@ -46,7 +46,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h")
 
 @dataclass(frozen=True)
 class Look:
-    """The colour and marker of a class; the marker identifies it where there is no colour."""
+    """The colour and marker of a class; the marker identifies the class in black and white."""
 
     colour: str
     marker: str
@@ -68,7 +68,7 @@ def names_of(classes: Sequence[str]) -> list[str]:
 
 
 def name_ticks(axes: Axes, classes: Sequence[str], across: bool = False) -> None:
-    """Label an axis with class names; dollar signs in them are shown as they are."""
+    """Label an axis with class names, with dollar signs as plain text."""
     places = range(len(classes))
     if across:
         axes.set_xticks(places, names_of(classes), rotation=45, ha="right", parse_math=False)
@@ -90,7 +90,7 @@ def titled(figure: Figure, title: str, stamps: Sequence[str]) -> Figure:
 
 
 def _fitting(text: str, width: float, height: float) -> float:
-    """Return the font size at which a sloping text fits a picture of this size in inches."""
+    """Return the font size at which a sloping text fits a picture of this size, in inches."""
     long, across, up = (
         0.75 * len(text),
         cos(radians(SLOPE)),
@@ -100,7 +100,7 @@ def _fitting(text: str, width: float, height: float) -> float:
 
 
 def save(figure: Figure, path: Path | str) -> None:
-    """Write a picture, as PNG unless its name ends with ``.svg``; its metadata holds the title and stamps."""
+    """Write a picture: as SVG if the name ends with ``.svg``, else as PNG. Its metadata hold the title and stamps."""
     title = " ".join(text.get_text().replace("\n", " ") for text in figure.texts)
     path = Path(path)
     FigureCanvasAgg(figure)
@@ -111,7 +111,7 @@ def save(figure: Figure, path: Path | str) -> None:
 
 
 def as_svg(figure: Figure, salt: str) -> str:
-    """Return only the ``<svg>`` element, with texts as text; ``salt`` keeps its ids unique on a page."""
+    """Return the ``<svg>`` element, with texts as text; ``salt`` makes its ids unique on a page."""
     FigureCanvasAgg(figure)
     written = StringIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):

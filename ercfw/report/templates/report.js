@@ -1,5 +1,5 @@
 "use strict";
-// The conversation browser. Data comes from the page itself; texts are only ever set as text, never as markup.
+// The conversation browser. Data comes from the page itself; texts are set as text, never as markup.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
@@ -22,10 +22,10 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-// What an utterance is under the chosen target and line of answers.
-function seen(utterance, by) {
-  const [id, speaker, text, labels, said, predicted] = utterance;
-  const probabilities = said[by.target][by.answer];
+// An utterance with its label and prediction under the chosen target and run.
+function predictionOf(utterance, by) {
+  const [id, speaker, text, labels, everyProbability, predicted] = utterance;
+  const probabilities = everyProbability[by.target][by.answer];
   const label = labels[by.target];
   const answer = predicted[by.target][by.answer];
   const differs = by.against === "" || predicted[by.target][by.against] !== answer;
@@ -43,7 +43,7 @@ function fits(one, by) {
 
 function conversations(by) {
   return data.splits[by.split].conversations.map((conversation) => {
-    const utterances = conversation.utterances.map((utterance) => seen(utterance, by));
+    const utterances = conversation.utterances.map((utterance) => predictionOf(utterance, by));
     return {id: conversation.id, utterances, found: utterances.filter((one) => fits(one, by)).length};
   });
 }
@@ -61,14 +61,14 @@ function named(by, number) {
 function showMatrix(found, by) {
   const {classes} = data.targets[by.target];
   if (classes.length > MOST_CLASSES) {
-    byId("matrix").replaceChildren(make("p", {}, `${classes.length} classes are too many for a table.`));
+    byId("matrix").replaceChildren(make("p", {}, `The confusion matrix of ${classes.length} classes is too large to show.`));
     return;
   }
   const counts = classes.map(() => classes.map(() => 0));
   for (const {utterances} of found) {
     for (const one of utterances) if (one.label >= 0) counts[one.label][one.answer] += 1;
   }
-  const head = make("tr", {}, make("th", {scope: "col"}, "true, then predicted"),
+  const head = make("tr", {}, make("th", {scope: "col"}, "true (rows), predicted (columns)"),
     ...classes.map((name, number) => make("th", {scope: "col"}, swatch(by, number), name)));
   const rows = counts.map((row, label) => {
     const total = row.reduce((sum, count) => sum + count, 0);
@@ -76,7 +76,7 @@ function showMatrix(found, by) {
       const cell = make("td");
       cell.style.setProperty("--share", total ? count / total : 0);
       cell.append(count ? make("button", {
-        type: "button", "aria-label": `${count} of ${classes[label]} named ${classes[answer]}: show them`,
+        type: "button", "aria-label": `Show ${count} utterances of ${classes[label]} predicted as ${classes[answer]}`,
         onclick: () => {
           byId("by-true").value = label;
           byId("by-predicted").value = answer;
@@ -89,7 +89,7 @@ function showMatrix(found, by) {
     return make("tr", {}, make("th", {scope: "row"}, swatch(by, label), classes[label]), ...cells);
   });
   byId("matrix").replaceChildren(make("table", {class: "shares"},
-    make("caption", {}, `Confusion: ${data.answers[by.answer]}, ${data.splits[by.split].name}`),
+    make("caption", {}, `Confusion matrix: ${data.answers[by.answer]}, ${data.splits[by.split].name}`),
     make("thead", {}, head), make("tbody", {}, ...rows)));
 }
 
@@ -117,7 +117,7 @@ function open(id, focus) {
   const pane = byId("pane");
   const conversation = conversations(by).find((one) => one.id === id);
   if (!conversation) {
-    pane.replaceChildren(make("p", {}, "No utterance is like that."));
+    pane.replaceChildren(make("p", {}, "No utterance matches the filters."));
     return;
   }
   const heading = make("h3", {tabindex: "-1"}, "Conversation ", make("bdi", {}, id));
@@ -131,7 +131,7 @@ function open(id, focus) {
 
 function item(conversation, one, place, by) {
   const detail = make("div", {id: `utterance-${place}`, class: "detail", hidden: true});
-  const verdict = one.label < 0 ? "no label" : one.wrong ? "wrong" : "right";
+  const verdict = one.label < 0 ? "no label" : one.wrong ? "wrong" : "correct";
   const button = make("button", {
     type: "button", "aria-expanded": "false", "aria-controls": detail.id,
     onclick: () => {
@@ -140,7 +140,7 @@ function item(conversation, one, place, by) {
       if (!detail.hidden && !detail.childElementCount) fill(detail, conversation, place, by);
     },
   },
-  make("span", {class: "said"}, make("bdi", {class: "speaker"}, one.speaker), " ", make("span", {dir: "auto", class: "text"}, one.text || "(no text)")),
+  make("span", {class: "speech"}, make("bdi", {class: "speaker"}, one.speaker), " ", make("span", {dir: "auto", class: "text"}, one.text || "(no text)")),
   make("span", {class: "tags"},
     make("span", {class: "tag"}, "true ", ...(one.label < 0 ? [] : [swatch(by, one.label)]), named(by, one.label)),
     make("span", {class: "tag"}, "predicted ", swatch(by, one.answer), `${named(by, one.answer)} ${(one.probabilities[one.answer] / 10).toFixed(0)} %`),
@@ -156,17 +156,17 @@ function fill(detail, conversation, place, by) {
   const box = make("div", {class: "attention"});
   detail.append(box);
   inflate(held).then((bytes) => attention(box, bytes, conversation, place))
-    .catch(() => box.append("This browser cannot unpack the attention."));
+    .catch(() => box.append("This browser cannot decompress the attention weights."));
 }
 
 function probabilities(id, place, by) {
   const target = data.targets[by.target];
   const utterance = data.splits[by.split].conversations.find((one) => one.id === id).utterances[place];
-  const [said, predicted] = [utterance[4][by.target], utterance[5][by.target]];
+  const [values, predicted] = [utterance[4][by.target], utterance[5][by.target]];
   const head = make("tr", {}, make("th", {scope: "col"}, "probability, %"),
     ...target.classes.map((name, number) => make("th", {scope: "col"}, swatch(by, number), name)));
-  const rows = said.map((values, line) => make("tr", {}, make("th", {scope: "row"}, data.answers[line]),
-    ...values.map((value, number) => {
+  const rows = values.map((ofLine, line) => make("tr", {}, make("th", {scope: "row"}, data.answers[line]),
+    ...ofLine.map((value, number) => {
       const cell = make("td", {class: number === predicted[line] ? "predicted" : null}, (value / 10).toFixed(1));
       cell.style.setProperty("--share", value / 1000);
       return cell;
@@ -193,20 +193,20 @@ function weights(bytes, length, place, map, head) {
 
 function attention(box, bytes, conversation, place) {
   const {maps, heads, note} = data.attention;
-  const select = make("select", {onchange: () => draw()}, make("option", {value: "mean"}, "all, averaged"),
+  const select = make("select", {onchange: () => draw()}, make("option", {value: "mean"}, "mean over heads"),
     ...Array.from({length: Math.max(...heads)}, (_, number) => make("option", {value: number}, String(number + 1))));
   const held = make("div");
   function draw() {
     const columns = maps.map((_, map) => weights(bytes, conversation.utterances.length, place, map, select.value));
     const most = Math.max(1e-9, ...columns.flat());
-    const rows = conversation.utterances.map((one, row) => make("tr", {class: row === place ? "asks" : null},
+    const rows = conversation.utterances.map((one, row) => make("tr", {class: row === place ? "chosen" : null},
       make("th", {scope: "row"}, make("bdi", {}, one.speaker), ": ", make("span", {dir: "auto"}, one.text)),
       ...columns.map((column) => {
         const cell = make("td", {}, (100 * column[row]).toFixed(0));
         cell.style.setProperty("--share", column[row] / most);
         return cell;
       })));
-    const head = make("tr", {}, make("th", {scope: "col"}, `whom utterance ${place + 1} attends to, %`),
+    const head = make("tr", {}, make("th", {scope: "col"}, `attention of utterance ${place + 1}, %`),
       ...maps.map((name) => make("th", {scope: "col"}, name)));
     held.replaceChildren(scrolling("Attention", make("table", {class: "shares"}, make("thead", {}, head), make("tbody", {}, ...rows))));
   }

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
@@ -10,9 +11,31 @@ from numpy.typing import NDArray
 
 from ercfw.contract.conversation import UNLABELLED
 from ercfw.results.finished_run import Group
+from ercfw.results.prediction_table import KEYS
 from ercfw.system.files import replacing
 
 HALF = 0.5
+
+
+@dataclass(frozen=True)
+class PairAgreement:
+    """Numbers of labelled utterances that two groups predict correctly.
+
+    Attributes:
+        first: the name of one group.
+        second: the name of the other group.
+        both: utterances that both predict correctly.
+        only_first: utterances that only the first predicts correctly.
+        only_second: utterances that only the second predicts correctly.
+        neither: utterances that neither predicts correctly.
+    """
+
+    first: str
+    second: str
+    both: int
+    only_first: int
+    only_second: int
+    neither: int
 
 
 def share_right(group: Group, split: str, target: str) -> NDArray[np.float64]:
@@ -23,29 +46,36 @@ def share_right(group: Group, split: str, target: str) -> NDArray[np.float64]:
     return shares
 
 
-def pair_counts(groups: Sequence[Group], split: str, target: str) -> list[dict[str, str | int]]:
-    """Return one row per pair: utterances that both, one or neither predicts correctly with most of its seeds."""
-    right = {group.name: share_right(group, split, target) > HALF for group in groups}
+def pair_agreements(groups: Sequence[Group], split: str, target: str) -> list[PairAgreement]:
+    """Return the agreement of each pair of groups on the labelled utterances of a split.
+
+    A group predicts an utterance correctly if more than half of its seeds do.
+    """
+    correct = {group.name: share_right(group, split, target) > HALF for group in groups}  # [N] each
     return [
-        {
-            "one": one,
-            "other": other,
-            "both right": int((right[one] & right[other]).sum()),
-            "only one": int((right[one] & ~right[other]).sum()),
-            "only the other": int((~right[one] & right[other]).sum()),
-            "neither": int((~right[one] & ~right[other]).sum()),
-        }
-        for one, other in combinations(right, 2)
+        PairAgreement(
+            first=a,
+            second=b,
+            both=int((correct[a] & correct[b]).sum()),
+            only_first=int((correct[a] & ~correct[b]).sum()),
+            only_second=int((~correct[a] & correct[b]).sum()),
+            neither=int((~correct[a] & ~correct[b]).sum()),
+        )
+        for a, b in combinations(correct, 2)
     ]
 
 
 def write_right(path: Path, groups: Sequence[Group], split: str, target: str) -> None:
     """Write a CSV file: one row per labelled utterance, with its label and each group's share of correct seeds."""
     shares = [share_right(group, split, target) for group in groups]
-    labelled = [row for row in groups[0].first.rows(split) if row[target]]
-    kept = ("conversation", "utterance", "speaker", "text", target)
+    table = groups[0].first.of_split(split)
+    of = table.targets[target]
+    real = np.flatnonzero(of.labels != UNLABELLED).tolist()
+    described = table.take(real).about
+    columns = {name: described[name] for name in KEYS}
+    columns[target] = tuple(of.classes[label] for label in of.labels[real])
+    columns |= {group.name: tuple(f"{s:g}" for s in of_group) for group, of_group in zip(groups, shares, strict=True)}
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow([*kept, *(group.name for group in groups)])
-        for number, row in enumerate(labelled):
-            writer.writerow([*(row[key] for key in kept), *(f"{of_group[number]:g}" for of_group in shares)])
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))

@@ -20,15 +20,15 @@ def check_comparable(groups: Sequence[Group], split: str, target: str) -> list[s
     mistakes, doubts = [], []
     for group in groups[1:]:
         run = group.first
-        if run.metrics["protocol"] != first.metrics["protocol"]:
-            what = f"protocol {run.metrics['protocol']}, but {first.folder} has {first.metrics['protocol']}"
+        if run.metrics.protocol != first.metrics.protocol:
+            what = f"protocol {run.metrics.protocol}, but {first.folder} has {first.metrics.protocol}"
             mistakes.append(Mistake(str(run.folder), what, MEND))
         elif not run.answers(split, target).is_of_same(expected):
             what = f"was scored on other utterances, labels or classes than {first.folder}"
             mistakes.append(Mistake(str(run.folder), what, MEND))
-        if run.metrics["select"] != first.metrics["select"]:
-            doubts.append(f"'{group.name}' was chosen by {run.metrics['select']}, not by {first.metrics['select']}")
-        trained = [each.metrics["sizes"]["train"]["utterances"] for each in (run, first)]
+        if run.metrics.select != first.metrics.select:
+            doubts.append(f"'{group.name}' was chosen by {run.metrics.select}, not by {first.metrics.select}")
+        trained = [each.metrics.sizes["train"]["utterances"] for each in (run, first)]
         if trained[0] != trained[1]:
             doubts.append(f"'{group.name}' was trained on {trained[0]} utterances, not on {trained[1]}")
     if mistakes:
@@ -42,12 +42,12 @@ def targets_of(groups: Sequence[Group], split: str) -> list[str]:
     Raises:
         InputError: there is no such target.
     """
-    scored = [set(run.metrics["scores"].get(split, {})) for group in groups for run in group.runs]
+    scored = [set(run.metrics.scores.get(split, {})) for group in groups for run in group.runs]
     common = set.intersection(*scored)
     if not common:
-        lacking = next(run.folder for group in groups for run in group.runs if not run.metrics["scores"].get(split))
+        lacking = next(run.folder for group in groups for run in group.runs if not run.metrics.scores.get(split))
         raise InputError.at(lacking, f"has no scores of {split}, or of no target that all have")
-    return [target for target in groups[0].first.metrics["scores"][split] if target in common]
+    return [target for target in groups[0].first.metrics.scores[split] if target in common]
 
 
 def answered_targets(groups: Sequence[Group]) -> list[str]:

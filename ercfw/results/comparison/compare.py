@@ -7,10 +7,10 @@ from ercfw.contract.reported_scores import Quoted
 from ercfw.errors import InputError
 from ercfw.results.comparison.comparability import check_comparable, targets_of
 from ercfw.results.comparison.reported_scores import with_quoted
-from ercfw.results.comparison.result_table import Line, ResultTable, make_table
+from ercfw.results.comparison.result_table import ResultLine, ResultTable, make_table
 from ercfw.results.finished_run import Group
 
-APART = "The columns are of different data or protocols: within one they can be compared, across them they cannot."
+APART = "The columns differ in data or protocol: compare scores within a column, not across columns."
 
 
 def comparable_tables(groups: Sequence[Group], split: str, quoted: Sequence[Quoted] = ()) -> list[ResultTable]:
@@ -45,7 +45,7 @@ def side_by_side(groups: Sequence[Group], split: str) -> ResultTable:
         title: {line.name: line.cells[len(table.classes)] for line in table.lines} for title, table in tables.items()
     }
     seeds = {line.name: line.seeds for table in tables.values() for line in table.lines}
-    lines = [Line(name, [of_title.get(name) for of_title in cells.values()], seeds[name]) for name in variants]
+    lines = [ResultLine(name, [of_title.get(name) for of_title in cells.values()], seeds[name]) for name in variants]
     stamps = tuple(dict.fromkeys(stamp for table in tables.values() for stamp in table.stamps))
     first = next(iter(tables.values()))
     headings = [f"{title}: {table.metrics[0]}" for title, table in tables.items()]
@@ -60,8 +60,8 @@ def _by_recipe(groups: Sequence[Group], split: str) -> dict[str, list[Group]]:
     found: dict[str, list[Group]] = {}
     for group in groups:
         metrics, target = group.first.metrics, targets_of([group], split)[0]
-        title = f"{metrics['title']} ({metrics['protocol']})"
-        variant = metrics["variant"]
+        title = f"{metrics.title} ({metrics.protocol})"
+        variant = metrics.variant
         while title in found and not _has_room(found[title], group, variant, split, target):
             title += f", {group.first.folder.parent}"
         found.setdefault(title, []).append(Group(variant, group.runs))

@@ -1,6 +1,5 @@
 """Ensembles: averaged probabilities of several runs, with weights that are equal or fitted on dev."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,13 +11,13 @@ from ercfw.contract.conversation import UNLABELLED
 from ercfw.errors import InputError
 from ercfw.registry.catalog import Catalog
 from ercfw.results.comparison.confusion_counts import Array
-from ercfw.results.finished_run import Answers, FinishedRun
-from ercfw.results.scoring import measure
-from ercfw.system.files import replacing
+from ercfw.results.finished_run import FinishedRun
+from ercfw.results.prediction_table import PredictionTable, TargetPredictions, join
+from ercfw.results.run_metrics import RunMetrics
+from ercfw.results.scoring import Scores, measure
 
 STEPS, ENOUGH = 10_000, 1e-9
 SPLITS = ("dev", "test")
-SHARED = ("recipe", "title", "dataset", "protocol", "select", "chosen_on", "data", "sizes")
 NOTE = "the members' weights were fitted on dev's labels, so the score of dev is too good"
 
 
@@ -33,8 +32,8 @@ class Ensemble:
     """
 
     weights: Mapping[str, Array]
-    answers: Mapping[str, Mapping[str, Answers]]
-    scores: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    answers: Mapping[str, Mapping[str, TargetPredictions]]
+    scores: Mapping[str, Mapping[str, Scores]]
 
 
 def fit_weights(probabilities: Array, labels: Array) -> Array:
@@ -69,8 +68,8 @@ def combine(runs: Sequence[FinishedRun], targets: Sequence[str], catalog: Catalo
     """
     metrics = {component.name: component.factory for component in catalog.components("metric")}
     weights: dict[str, Array] = {}
-    answers: dict[str, dict[str, Answers]] = {split: {} for split in SPLITS}
-    scores: dict[str, dict[str, dict[str, Any]]] = {split: {} for split in SPLITS}
+    answers: dict[str, dict[str, TargetPredictions]] = {split: {} for split in SPLITS}
+    scores: dict[str, dict[str, Scores]] = {split: {} for split in SPLITS}
     for target in targets:
         weights[target] = np.full(len(runs), 1 / len(runs))
         for split in SPLITS:
@@ -95,7 +94,7 @@ def combine(runs: Sequence[FinishedRun], targets: Sequence[str], catalog: Catalo
     return Ensemble(weights, answers, {split: found for split, found in scores.items() if found})
 
 
-def _same(runs: Sequence[FinishedRun], split: str, target: str) -> list[Answers]:
+def _same(runs: Sequence[FinishedRun], split: str, target: str) -> list[TargetPredictions]:
     found = [run.answers(split, target) for run in runs]
     for run, each in zip(runs, found, strict=True):
         if not each.is_of_same(found[0]):
@@ -104,45 +103,41 @@ def _same(runs: Sequence[FinishedRun], split: str, target: str) -> list[Answers]
     return found
 
 
-def write_ensemble_predictions(path: Path, first: FinishedRun, ensemble: Ensemble, stamps: Sequence[str]) -> None:
-    """Write the ``predictions.csv`` of an ensemble, in the form of a run's."""
-    rows = [row for split in SPLITS for row in first.rows(split)]
-    header = [key for key in rows[0] if key != "stamp"] + (["stamp"] if stamps else [])
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, header)
-        writer.writeheader()
-        for split in SPLITS:
-            for number, row in enumerate(first.rows(split)):
-                answered = {**row, "stamp": ", ".join(stamps)} if stamps else dict(row)
-                for target, answers in ensemble.answers[split].items():
-                    answered.update(_cells(target, answers, number))
-                writer.writerow({key: answered[key] for key in header})
+def ensemble_table(first: FinishedRun, ensemble: Ensemble, stamps: Sequence[str]) -> PredictionTable:
+    """Return the combined predictions as a table; the utterances are described as by the first member."""
+    tables = [
+        replace(first.of_split(split), targets=answers, labelled=frozenset(answers), stamps=tuple(stamps))
+        for split, answers in ensemble.answers.items()
+        if answers
+    ]
+    return join(tables)
 
 
-def _cells(target: str, answers: Answers, number: int) -> dict[str, str]:
-    probabilities = zip(answers.classes, answers.probabilities[number], strict=True)
-    cells = {f"{target}.p.{name}": f"{p:.6f}" for name, p in probabilities}
-    return {**cells, f"{target}.predicted": answers.classes[answers.predicted[number]]}
-
-
-def ensemble_metrics(runs: Sequence[FinishedRun], ensemble: Ensemble, folder: Path, fitted: bool) -> dict[str, Any]:
+def ensemble_metrics(runs: Sequence[FinishedRun], ensemble: Ensemble, folder: Path, fitted: bool) -> RunMetrics:
     """Return the content of an ensemble's ``metrics.json``, with members and weights; costs are summed."""
     first = runs[0].metrics
     members = [str(run.folder) for run in runs]
-    return {
-        **{key: first[key] for key in SHARED if key in first},
-        "variant": f"ensemble of {len(runs)}",
-        "seed": 0,
-        "scores": ensemble.scores,
-        "stamps": list(dict.fromkeys(stamp for run in runs for stamp in run.metrics["stamps"])),
-        "notes": [NOTE] if fitted else [],
-        "members": members,
-        "weights": {t: dict(zip(members, w.tolist(), strict=True)) for t, w in ensemble.weights.items()},
-        "parameters": sum(run.metrics.get("parameters", 0) for run in runs),
-        "seconds": round(sum(run.metrics.get("seconds", 0.0) for run in runs), 2),
-        "peak_memory": max(run.metrics.get("peak_memory", 0) for run in runs),
-        "folder": str(folder),
-    }
+    return RunMetrics(
+        recipe=first.recipe,
+        title=first.title,
+        dataset=first.dataset,
+        variant=f"ensemble of {len(runs)}",
+        seed=0,
+        protocol=first.protocol,
+        select=first.select,
+        chosen_on=first.chosen_on,
+        scores={split: dict(of_split) for split, of_split in ensemble.scores.items()},
+        stamps=list(dict.fromkeys(stamp for run in runs for stamp in run.metrics.stamps)),
+        notes=[NOTE] if fitted else [],
+        data=first.data,
+        sizes=first.sizes,
+        members=members,
+        weights={t: dict(zip(members, w.tolist(), strict=True)) for t, w in ensemble.weights.items()},
+        parameters=sum(run.metrics.parameters for run in runs),
+        seconds=round(sum(run.metrics.seconds for run in runs), 2),
+        peak_memory=max(run.metrics.peak_memory for run in runs),
+        folder=str(folder),
+    )
 
 
 def member_rows(runs: Sequence[FinishedRun], ensemble: Ensemble, select: str) -> list[dict[str, str]]:
@@ -150,7 +145,7 @@ def member_rows(runs: Sequence[FinishedRun], ensemble: Ensemble, select: str) ->
     target, _, metric = select.partition(".")
     target = target if target in ensemble.weights else next(iter(ensemble.weights))
     rows = [
-        (str(run.folder), run.metrics["scores"], weight)
+        (str(run.folder), run.metrics.scores, weight)
         for run, weight in zip(runs, ensemble.weights[target], strict=True)
     ]
     return [

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ercfw.contract.reported_scores import Quoted
 from ercfw.registry.catalog import Catalog
-from ercfw.results.comparison.result_table import Cell, Line, ResultTable
+from ercfw.results.comparison.result_table import Cell, ResultLine, ResultTable
 from ercfw.results.finished_run import FinishedRun
 
 
@@ -17,28 +17,28 @@ def with_quoted(table: ResultTable, run: FinishedRun, known: Sequence[Quoted]) -
         run: one of the runs in the table.
         known: the scores that plugins quote.
     """
-    dataset = run.metrics.get("dataset")
+    dataset = run.metrics.dataset
     of_corpus = [each for each in known if (each.dataset, each.target) == (dataset, table.target)]
-    if table.split != "test" or run.metrics["data"]["simulated"] or not of_corpus:
+    if table.split != "test" or run.metrics.data.simulated or not of_corpus:
         return table
-    labels = run.metrics["sizes"]["test"]["labels"]
+    labels = run.metrics.sizes["test"]["labels"]
     lines, notes = [], []
     for each in of_corpus:
-        if each.protocol != run.metrics["protocol"]:
-            why = f"they are of protocol {each.protocol}, these of protocol {run.metrics['protocol']}"
+        if each.protocol != run.metrics.protocol:
+            why = f"they follow protocol {each.protocol}, and these runs protocol {run.metrics.protocol}"
         elif each.utterances != labels:
-            why = f"they are of {each.utterances} utterances, these of {labels}"
+            why = f"they cover {each.utterances} utterances, and these runs {labels}"
         else:
             notes.append(f"Quoted from {each.source}, not measured here: {', '.join(each.scores)}.")
             lines += [_line(method, scores, table.columns) for method, scores in each.scores.items()]
             continue
-        notes.append(f"The numbers of {each.source} do not stand here: {why}.")
+        notes.append(f"The scores of {each.source} are not shown: {why}.")
     return replace(table, lines=[*lines, *table.lines], notes=[*table.notes, *notes])
 
 
-def _line(method: str, scores: Mapping[str, float], columns: Sequence[str]) -> Line:
+def _line(method: str, scores: Mapping[str, float], columns: Sequence[str]) -> ResultLine:
     cells = [Cell(scores[column] / 100) if column in scores else None for column in columns]
-    return Line(f"{method} (quoted)", cells, 0)
+    return ResultLine(f"{method} (quoted)", cells, 0)
 
 
 def find_quoted(catalog: Catalog) -> tuple[list[Quoted], list[str]]:

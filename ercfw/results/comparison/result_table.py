@@ -12,13 +12,14 @@ from ercfw.errors import InputError
 from ercfw.results.comparison.confusion_counts import WHOLE, Array, Score, of_class
 from ercfw.results.comparison.significance import FEWEST_SEEDS, Difference, differences
 from ercfw.results.finished_run import Group
+from ercfw.results.points import points
 from ercfw.system.html_table import html_table
 
 MEGABYTE = 1e6
 BOLD = (
-    "Bold: the best of a column, and all that cannot be told from it, since the 95 % interval of the difference "
-    "(two-level bootstrap over conversations and seeds) holds 0, or the p of approximate randomisation by "
-    "conversation, adjusted by Holm over the lines, is .05 or more."
+    "Bold: the best score of a column, and every score that does not differ significantly from it. A difference is "
+    "significant if its 95 % confidence interval (two-level bootstrap over conversations and seeds) excludes 0 and its "
+    "p-value (approximate randomisation over conversations, Holm-adjusted over the rows) is below .05."
 )
 
 
@@ -37,11 +38,11 @@ class Cell:
     is_best: bool = False
 
     def __str__(self) -> str:
-        return f"{100 * self.mean:.2f}" + (f" ± {100 * self.deviation:.2f}" if self.deviation is not None else "")
+        return points(self.mean, self.deviation)
 
 
 @dataclass(frozen=True)
-class Line:
+class ResultLine:
     """Row of the table: a variant, or scores that others reported.
 
     Attributes:
@@ -90,7 +91,7 @@ class ResultTable:
     split: str
     classes: Sequence[str]
     metrics: Sequence[str]
-    lines: Sequence[Line]
+    lines: Sequence[ResultLine]
     reference: str
     protocol: str
     stamps: Sequence[str] = ()
@@ -111,12 +112,12 @@ class ResultTable:
         """Return an explanation of the numbers and of bold type."""
         own = [line for line in self.lines if not line.is_quoted]
         few = [line.name for line in own if line.seeds < FEWEST_SEEDS]
-        told = [f"Points; mean ± deviation over seeds; protocol {self.protocol}."]
+        notes = [f"Scores in points (0 to 100): mean ± standard deviation over seeds. Protocol: {self.protocol}."]
         if len(own) - len(few) > 1:
-            told.append(BOLD)
+            notes.append(BOLD)
         if few and len(own) > 1:
-            told.append(f"Fewer than {FEWEST_SEEDS} seeds, so nothing is claimed of: {', '.join(few)}.")
-        return told
+            notes.append(f"Not tested for significance (fewer than {FEWEST_SEEDS} seeds): {', '.join(few)}.")
+        return notes
 
     @property
     def columns(self) -> list[str]:
@@ -132,7 +133,7 @@ def make_table(groups: Sequence[Group], split: str, target: str) -> ResultTable:
     """
     counts = [group.counts(split, target) for group in groups]
     classes = groups[0].first.answers(split, target).classes
-    select = groups[0].first.metrics["select"]
+    select = groups[0].first.metrics.select
     metrics = _metrics(groups, split, target, select)
     scores = [*map(of_class, range(len(classes))), *(WHOLE.get(name) for name in metrics)]
     keys = [*(("f1", name) for name in classes), *((name,) for name in metrics)]
@@ -146,9 +147,9 @@ def make_table(groups: Sequence[Group], split: str, target: str) -> ResultTable:
         for number, (group, difference) in enumerate(zip(groups, from_first, strict=True))
     ]
     first = groups[0].first.metrics
-    stamps = dict.fromkeys(stamp for group in groups for run in group.runs for stamp in run.metrics["stamps"])
+    stamps = dict.fromkeys(stamp for group in groups for run in group.runs for stamp in run.metrics.stamps)
     return ResultTable(
-        first["title"], target, split, classes, metrics, lines, groups[0].name, first["protocol"], tuple(stamps)
+        first.title, target, split, classes, metrics, lines, groups[0].name, first.protocol, tuple(stamps)
     )
 
 
@@ -160,7 +161,7 @@ def _check_scored(group: Group, runs: Array, values: Sequence[float], score: Sco
 
 def _metrics(groups: Sequence[Group], split: str, target: str, select: str) -> list[str]:
     """Return the metrics that are one number, the selected one first."""
-    scores = [run.metrics["scores"].get(split, {}).get(target, {}) for group in groups for run in group.runs]
+    scores = [run.metrics.scores.get(split, {}).get(target, {}) for group in groups for run in group.runs]
     names = dict.fromkeys(name for each in scores for name, value in each.items() if not isinstance(value, dict))
     return sorted(names, key=lambda name: f"{target}.{name}" != select)
 
@@ -168,7 +169,7 @@ def _metrics(groups: Sequence[Group], split: str, target: str, select: str) -> l
 def _values(group: Group, split: str, target: str, key: tuple[str, ...]) -> list[float]:
     found = []
     for run in group.runs:
-        value: Any = run.metrics["scores"].get(split, {}).get(target, {})
+        value: Any = run.metrics.scores.get(split, {}).get(target, {})
         for part in key:
             value = value.get(part) if isinstance(value, Mapping) else None
         found += [float(value)] if isinstance(value, (int, float)) else []
@@ -191,7 +192,7 @@ def _best(values: Sequence[Sequence[float]], counts: Sequence[Array], score: Sco
     highest = max(able, key=lambda number: mean(values[number]))
     others = [number for number in able if number != highest]
     found = differences(counts[highest], [counts[number] for number in others], score)
-    return {highest, *(number for number, each in zip(others, found, strict=True) if not each.is_told_apart)}
+    return {highest, *(number for number, each in zip(others, found, strict=True) if not each.is_significant)}
 
 
 def _from_first(counts: Sequence[Array], score: Score | None) -> list[Difference | None]:
@@ -203,15 +204,15 @@ def _from_first(counts: Sequence[Array], score: Score | None) -> list[Difference
     return [-by_number[number] if number in by_number else None for number in range(len(counts))]
 
 
-def _line(group: Group, cells: Sequence[Cell | None], difference: Difference | None) -> Line:
+def _line(group: Group, cells: Sequence[Cell | None], difference: Difference | None) -> ResultLine:
     metrics = [run.metrics for run in group.runs]
-    memory = [each["peak_memory"] for each in metrics if each.get("peak_memory")]
-    return Line(
+    memory = [each.peak_memory for each in metrics if each.peak_memory]
+    return ResultLine(
         group.name,
         cells,
         len(group.runs),
         difference,
-        metrics[0].get("parameters"),
-        mean(each["seconds"] for each in metrics) if all("seconds" in each for each in metrics) else None,
+        metrics[0].parameters,
+        mean(each.seconds for each in metrics),
         max(memory) / MEGABYTE if memory else None,
     )

@@ -40,7 +40,7 @@ class Difference:
     p: float
 
     @property
-    def is_told_apart(self) -> bool:
+    def is_significant(self) -> bool:
         """Return whether both the interval and the test show a difference."""
         return self.p < LEVEL and not self.low <= 0 <= self.high
 

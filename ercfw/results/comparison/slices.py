@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from ercfw.contract.conversation import UNLABELLED
 from ercfw.results.comparison.confusion_counts import count, weighted_f1
-from ercfw.results.finished_run import Answers, FinishedRun, Group
+from ercfw.results.finished_run import FinishedRun, Group
+from ercfw.results.prediction_table import TargetPredictions
 
 Names = NDArray[np.str_]
 """``[N]`` names of the slice that each utterance is in; "" = in none."""
@@ -55,21 +56,21 @@ def _order(name: str) -> tuple[int, str]:
     return (names.index(name) if name in names else len(names), name)
 
 
-def _score(answers: Answers, rows: NDArray[np.bool_]) -> float:
+def _score(answers: TargetPredictions, rows: NDArray[np.bool_]) -> float:
     together = [""] * int(rows.sum())
     return float(weighted_f1(count(together, answers.labels[rows], answers.predicted[rows], len(answers.classes))[0]))
 
 
-def _ways(run: FinishedRun, split: str, answers: Answers) -> dict[str, Names]:
+def _ways(run: FinishedRun, split: str, answers: TargetPredictions) -> dict[str, Names]:
     """Return the slice names of a run's utterances, by property."""
-    rows = run.rows(split)
+    rows = run.of_split(split).rows()
     place, length = _places([row["conversation"] for row in rows])
     return {
-        "emotion against the speaker's own last": _shifts(
+        "emotion shift from the speaker's previous utterance": _shifts(
             answers.labels, [(r["conversation"], r["speaker"]) for r in rows]
         ),
-        "emotion against the utterance before": _shifts(answers.labels, [(r["conversation"],) for r in rows]),
-        "place in the conversation": _binned(place, PLACES, "11th and later"),
+        "emotion shift from the previous utterance": _shifts(answers.labels, [(r["conversation"],) for r in rows]),
+        "position in the conversation": _binned(place, PLACES, "11th and later"),
         "length of the conversation": _binned(length, LENGTHS, "more than 20"),
         "speaker": _named(rows, "new_speaker", {"yes": "not in train", "no": "also in train"}.get),
         "modalities": _named(rows, "lacks", _without),
@@ -78,17 +79,17 @@ def _ways(run: FinishedRun, split: str, answers: Answers) -> dict[str, Names]:
 
 
 def _without(lacks: str) -> str:
-    return f"without {lacks.replace(' ', ', ')}" if lacks else "all there"
+    return f"without {lacks.replace(' ', ', ')}" if lacks else "all present"
 
 
 def _shifts(labels: NDArray[np.int64], keys: Sequence[tuple[str, ...]]) -> Names:
-    """Return "stays" or "shifts" against the previous utterance with the same key; "" if a label is missing."""
+    """Return "shift" or "no shift" from the previous utterance with the same key; "" if a label is missing."""
     last: dict[tuple[str, ...], int] = {}
     names = []
     for key, label in zip(keys, labels.tolist(), strict=True):
         before = last.get(key, UNLABELLED)
         known = UNLABELLED not in (before, label)
-        names.append(("stays" if before == label else "shifts") if known else "")
+        names.append(("no shift" if before == label else "shift") if known else "")
         last[key] = label
     return np.array(names, dtype=np.str_)
 

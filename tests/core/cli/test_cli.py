@@ -55,7 +55,7 @@ def test_json_prints_nothing_else_and_a_second_run_is_said_to_be_done(cli, tiny_
 
 def test_several_runs_get_a_summary(cli, tiny_recipe):
     ended = cli("run", tiny_recipe(), "--seeds", "4,9")
-    assert "mean and deviation over seeds" in ended.out
+    assert "mean and standard deviation over seeds" in ended.out
     assert " ± " in ended.out
     assert "seed-4/report.md" in ended.out
     assert "seed-9/report.md" in ended.out
@@ -127,3 +127,9 @@ def test_an_unknown_verb(cli):
 
 def test_going_on_and_starting_anew_at_once_is_refused(cli, tiny_recipe):
     cli("run", tiny_recipe(), "--resume", "--force").check(2, "--resume and --force..one of them")
+
+
+@pytest.mark.parametrize("verb", [["show"], ["show", "--graph"], ["extract"], ["tune"], ["missing"]])
+def test_a_verb_about_one_variant_refuses_all_of_them(cli, tiny_recipe, verb):
+    recipe = tiny_recipe(VARIANT)
+    cli(*verb, recipe, "--variant", "all").check(2, "--variant: selects 2 variants, and one is needed (--variant base)")

@@ -12,11 +12,12 @@ from typer.testing import CliRunner
 
 from ercfw import Quoted
 from ercfw.contract import hooks
-from ercfw.registry.catalog import KINDS, load_catalog
+from ercfw.registry.catalog import KINDS, RENAMED_HOOKS, load_catalog
 from ercfw.results.comparison.reported_scores import find_quoted
 from ercfw.testing import check_part
 
-HOOKS = [name for name, value in vars(hooks).items() if hasattr(value, "ercfw_spec")]
+SPECIFIED = {name: value.ercfw_spec for name, value in vars(hooks).items() if hasattr(value, "ercfw_spec")}
+HOOKS = [name for name, spec in SPECIFIED.items() if spec["warn_on_impl"] is None]
 PARTS = {hook: kind for kind, (hook, _) in KINDS.items()}
 PLUGIN = 'plugins = ["./mine.py"]\n'
 
@@ -51,6 +52,14 @@ def test_every_hook_says_when_where_with_what_and_what_an_exception_does(hook):
     assert taken or "Called without arguments" in said or "When: " in said
 
 
+def test_every_deprecated_hook_is_a_former_name_of_a_current_one():
+    assert RENAMED_HOOKS.keys() == SPECIFIED.keys() - set(HOOKS)
+    assert RENAMED_HOOKS.keys() <= set(hooks.__all__)
+    for old, new in RENAMED_HOOKS.items():
+        assert new in HOOKS
+        assert f"``{new}``" in inspect.getdoc(getattr(hooks, old))
+
+
 @pytest.mark.parametrize("hook", PARTS)
 def test_the_part_of_an_example_keeps_the_promises_of_its_kind(hook, example):
     plugin = load_catalog([example(hook)]).plugins[-1]
@@ -61,8 +70,8 @@ def test_the_part_of_an_example_keeps_the_promises_of_its_kind(hook, example):
     assert report.of("passed")
 
 
-def test_the_layout_of_the_example_reads_its_file(example, tmp_path):
-    (component,) = load_catalog([example("provide_layouts")]).plugins[-1].components
+def test_the_format_of_the_example_reads_its_file(example, tmp_path):
+    (component,) = load_catalog([example("provide_formats")]).plugins[-1].components
     path = tmp_path / "numbers.json"
     held = {"classes": ["sad", "glad"], "lists": {"train": ["a"], "test": []}, "labels": {"a": [0, 1]},
             "text": {"a": [[1, 2], [3, 4]]}}  # fmt: skip

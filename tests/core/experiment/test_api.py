@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import ercfw
+from ercfw.report.agreement import agreement_record
 
 VARIANT = '[[variant]]\nname = "w/o audio"\nset = { data = { modalities = ["text"] } }\n'
 BITS = ("model.safetensors", "predictions.csv", "history.jsonl", "recipe.toml", "key.txt")
@@ -64,7 +65,7 @@ def test_finished_runs_are_returned_and_not_run_again(tiny_recipe):
     (first,) = ercfw.run(tiny_recipe())
     then = (first.folder / "model.safetensors").stat().st_mtime_ns
     (again,) = ercfw.run(tiny_recipe())
-    assert again.metrics == json.loads((first.folder / "metrics.json").read_text())
+    assert again.metrics.as_json() == json.loads((first.folder / "metrics.json").read_text())
     assert (first.folder / "model.safetensors").stat().st_mtime_ns == then
     ercfw.run(tiny_recipe(), force=True)
     assert (first.folder / "model.safetensors").stat().st_mtime_ns != then
@@ -88,8 +89,8 @@ def test_finished_runs_are_returned_and_not_run_again(tiny_recipe):
         (lambda recipe: ercfw.run(recipe, seeds="3"), "seeds: '3' is neither a number of seeds nor a list"),
         (lambda recipe: ercfw.run(recipe, seeds=2023), r"seeds: 2023 would be 2023 runs .\[2023\]"),
         (lambda recipe: ercfw.run(recipe, resume=True, force=True), "resume and force: one continues"),
-        (lambda recipe: ercfw.run(recipe, out=recipe), "out .*: .* is not a folder that can be written to"),
-        (lambda recipe: ercfw.compare(), "runs: none is given"),
+        (lambda recipe: ercfw.run(recipe, out=recipe), "out .*: .* is no folder that can be written to"),
+        (lambda recipe: ercfw.compare(), "runs: is empty"),
         (lambda recipe: ercfw.compare([1]), r"runs: should be a finished run or a folder, not list .compare\(\*runs\)"),
         (lambda recipe: ercfw.compare("a", "b", split="train"), "split: there is no split 'train'"),
         (lambda recipe: ercfw.write_report("nowhere"), "nowhere: is no folder"),
@@ -108,7 +109,7 @@ def test_a_comparison_is_that_of_the_command(cli, runs):
     assert [line.name for line in found.tables[0].lines] == [line["name"] for line in printed["tables"][0]["lines"]]
     for ours, theirs in zip(found.tables[0].lines, printed["tables"][0]["lines"], strict=True):
         assert [cell and cell.mean for cell in ours.cells] == [cell and cell["mean"] for cell in theirs["cells"]]
-    assert list(found.pairs) == printed["pairs"]
+    assert list(map(agreement_record, found.pairs)) == printed["pairs"]
     found.write("paper")
     assert sorted(path.name for path in Path("paper").iterdir()) == [
         "comparison.csv", "comparison.md", "comparison.tex", "utterances.csv",
@@ -128,7 +129,7 @@ def test_notebooks_show_runs_and_tables_with_their_stamps_and_nothing_unescaped(
         assert "SIMULATED" in shown
         assert "Tiny &amp; small_" in shown
         assert shown.count("<table>") == shown.count("</table>") == 1
-    score = run.metrics["scores"]["test"]["emotion"]["weighted-f1"]
+    score = run.metrics.scores["test"]["emotion"]["weighted-f1"]
     assert f"<td>{100 * score:.2f}</td>" in run._repr_html_()
     assert "<td>w/o audio</td>" in found._repr_html_()
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from ercfw.results.metrics_file import read_metrics
+from ercfw.results.run_metrics import read_metrics
 
 optuna = pytest.importorskip("optuna")
 
@@ -46,8 +46,8 @@ def test_no_trial_reads_test_and_none_keeps_weights(cli, tiny_recipe, tmp_path):
     for number in range(2):
         folder = tmp_path / f"runs/tiny/tune-base/trial-{number}"
         metrics = read_metrics(folder)
-        assert list(metrics["scores"]) == ["dev"]
-        assert metrics["sizes"]["test"]["utterances"] == 0
+        assert list(metrics.scores) == ["dev"]
+        assert metrics.sizes["test"]["utterances"] == 0
         assert not list(folder.glob("*.safetensors"))
 
 
@@ -108,7 +108,7 @@ def test_trials_that_all_fail_end_the_search(cli, tiny_recipe):
     nan = TUNE.replace("low = 1e-4, high = 1e-1", "low = 1e37, high = 1e38")
     ended = cli("tune", tiny_recipe(nan), "train.clip=1e38")
     assert ended.code == 1
-    assert "three trials failed, and none came to an end" in ended.errors[-1]
+    assert "three trials failed, and none has finished" in ended.errors[-1]
 
 
 @pytest.mark.slow

@@ -75,7 +75,7 @@ def test_a_crash_leaves_no_result_and_its_traceback(tiny_recipe):
     assert ended.exit_code == 1
     assert ended.result is None
     assert ended.errors == ()
-    assert "ValidationError" in ended.err
+    assert "ValidationError" in ended.stderr
 
 
 def test_requests_survive_json_exactly():

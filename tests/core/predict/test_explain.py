@@ -10,8 +10,7 @@ from ercfw.contract.interfaces import Model
 from ercfw.data.collate import collate
 from ercfw.predict.explain import attention_of, reopen
 from ercfw.predict.saved_run import read_run
-from ercfw.results.finished_run import FinishedRun
-from ercfw.results.metrics_file import read_metrics
+from ercfw.results.finished_run import open_run
 
 
 def silent(*_):
@@ -73,7 +72,7 @@ def test_a_part_that_does_not_tell_gives_nothing(runs):
 def test_the_answers_are_those_that_were_left(opened, runs):
     """The reopened data is the run's: the model answers what predictions.csv says."""
     folder = runs / "attending" / "seed-0"
-    left = FinishedRun(folder, read_metrics(folder)).answers("test", "emotion")
+    left = open_run(folder).answers("test", "emotion")
     with torch.no_grad():
         outputs = opened.run.network(collate(opened.splits["test"]).inputs)
     assert left.probabilities == pytest.approx(outputs.heads["emotion"].logits.softmax(-1).numpy(), abs=1e-5)

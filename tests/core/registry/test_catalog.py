@@ -145,10 +145,10 @@ def test_two_plugins_of_one_name(installed, cli, tiny_recipe):
 @pytest.mark.parametrize(
     ("choice", "there"),
     [
-        ("-two", ["baselines", "basics", "datasets", "layouts", "media", "multiemo", "one"]),
+        ("-two", ["baselines", "basics", "datasets", "formats", "media", "multiemo", "one"]),
         ("basics, one", ["basics", "one"]),
         ("basics,-one", ["basics"]),
-        ("", ["baselines", "basics", "datasets", "layouts", "media", "multiemo", "one", "two"]),
+        ("", ["baselines", "basics", "datasets", "formats", "media", "multiemo", "one", "two"]),
     ],
 )
 def test_the_environment_chooses_plugins(installed, monkeypatch, choice, there):

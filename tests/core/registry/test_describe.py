@@ -97,7 +97,7 @@ def test_the_command(cli):
 
 def test_every_part_can_be_told_of():
     catalog = load_catalog()
-    for kind in ("dataset", "layout", "extractor", "encoder", "context", "fusion", "head", "loss", "metric"):
+    for kind in ("dataset", "format", "extractor", "encoder", "context", "fusion", "head", "loss", "metric"):
         for component in catalog.components(kind):
             told = describe_part(component)
             assert f"{kind} {component.name}" in str(told)

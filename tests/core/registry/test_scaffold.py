@@ -18,11 +18,11 @@ def test_a_single_file_passes_the_kit_and_its_recipe_is_valid(kind, cli, tmp_pat
     result = cli("new", "plugin", "my-part", "--kind", kind, "--single-file")
     assert result.code == 0, result
     written = result.out.split()
-    assert written == ["my_part.py", *([] if kind == "layout" else ["my_part.toml"])]
+    assert written == ["my_part.py", *([] if kind == "format" else ["my_part.toml"])]
     found = load_catalog([tmp_path / "my_part.py"])
     report = check_part(kind, found.find(kind, "my-part", "").factory)
     assert not report.of("failed"), report
-    if kind != "layout":
+    if kind != "format":
         validated = cli("validate", "my_part.toml")
         assert validated.code == 0, validated
         assert "warning" not in validated.out
@@ -40,7 +40,7 @@ def test_a_package(kind, cli, tmp_path):
     readme = (folder / "README.md").read_text()
     assert f"ercfw show {kind} my-part" in readme
     assert "$" not in readme
-    assert (folder / "recipe.toml").exists() == (kind != "layout")
+    assert (folder / "recipe.toml").exists() == (kind != "format")
 
 
 @pytest.mark.slow
@@ -57,7 +57,7 @@ def test_its_own_tests_pass_and_its_code_is_clean(kind, cli, tmp_path):
 
     assert "1 passed" in run("pytest", "-p", "no:cacheprovider")
     run("ruff", "check", "--config", CHECKOUT / "pyproject.toml", "my_part.py")
-    if kind != "layout":
+    if kind != "format":
         assert cli("new", "plugin", "my-part", "--kind", kind, "--single-file").code == 0
         trained = cli("run", "my_part.toml", "--quiet")
         assert trained.code == 0, trained

@@ -1,5 +1,6 @@
 """A real browser, headless."""
 
+import csv
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -63,3 +64,14 @@ def opened(browser: Browser) -> Iterator[Callable[..., Opened]]:
     yield open_it
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="session")
+def rows_of_test() -> Callable[[Path], list[dict[str, str]]]:
+    """Rows of test in a run's ``predictions.csv``, read without ercfw."""
+
+    def read(folder: Path) -> list[dict[str, str]]:
+        with (folder / "predictions.csv").open(newline="", encoding="utf-8") as file:
+            return [row for row in csv.DictReader(file) if row["split"] == "test"]
+
+    return read

@@ -25,13 +25,13 @@ def opened(runs):
     return reopen(runs / "attending" / "seed-0", lambda *_: None)
 
 
-def test_conversations_hold_what_the_run_left(groups):
+def test_conversations_hold_what_the_run_left(groups, rows_of_test):
     data = browser_data(groups, None)
     assert [split["name"] for split in data["splits"]] == ["test", "dev"]
     assert data["answers"] == ["attending"]
     assert data["attention"] is None
     (target,) = data["targets"]
-    rows = groups[0].first.rows("test")
+    rows = rows_of_test(groups[0].first.folder)
     shown = [(c["id"], *u[:3]) for c in data["splits"][0]["conversations"] for u in c["utterances"]]
     assert shown == [(r["conversation"], r["utterance"], r["speaker"], r["text"]) for r in rows]
     for row, utterance in zip(
@@ -53,11 +53,11 @@ def test_the_predicted_class_is_the_table_s_where_rounded_probabilities_tie(left
     assert (first[5], second[5]) == ([[1]], [[1]])
 
 
-def test_predicted_classes_are_those_of_the_run_s_table(groups):
+def test_predicted_classes_are_those_of_the_run_s_table(groups, rows_of_test):
     data = browser_data(groups, None)
     classes = data["targets"][0]["classes"]
     shown = [classes[u[5][0][0]] for c in data["splits"][0]["conversations"] for u in c["utterances"]]
-    assert shown == [row["emotion.predicted"] for row in groups[0].first.rows("test")]
+    assert shown == [row["emotion.predicted"] for row in rows_of_test(groups[0].first.folder)]
 
 
 def test_answers_of_several_seeds_are_their_mean(runs):
@@ -100,7 +100,7 @@ def test_too_much_attention_is_thinned_and_said(groups, opened, monkeypatch):
     whole = sum(map(len, browser_data(groups, opened)["attention"]["conversations"].values()))
     monkeypatch.setattr(browser, "MOST_ATTENTION", whole - 1)
     mean = browser_data(groups, opened)["attention"]
-    assert (mean["heads"], mean["note"]) == ([1, 1, 1, 1], "heads are averaged")
+    assert (mean["heads"], mean["note"]) == ([1, 1, 1, 1], "mean over heads")
     monkeypatch.setattr(browser, "MOST_ATTENTION", sum(map(len, mean["conversations"].values())) - 1)
     last = browser_data(groups, opened)["attention"]
     assert last["maps"] == ["layer 2, text → audio", "layer 2, audio → text"]
@@ -148,5 +148,5 @@ def test_what_groups_do_not_share_is_left_out(left_run):
 
 def test_data_with_other_utterances_is_not_shown_as_if_it_were_the_run_s(groups, opened):
     fewer = replace(opened, splits={**opened.splits, "test": opened.splits["test"][1:]})
-    with pytest.raises(InputError, match="was scored on other utterances of test"):
+    with pytest.raises(InputError, match="its data now has other utterances of test"):
         browser_data(groups, fewer)

@@ -8,8 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from ercfw.report.html import as_html
 from ercfw.report.page import make_page
-from ercfw.results.finished_run import FinishedRun, find_groups
-from ercfw.results.metrics_file import read_metrics
+from ercfw.results.finished_run import find_groups, open_run
 
 pytestmark = pytest.mark.slow
 
@@ -27,9 +26,8 @@ def pages(runs, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def answers(runs):
-    folder = runs / "attending" / "seed-0"
-    return FinishedRun(folder, read_metrics(folder)).rows("test")
+def answers(runs, rows_of_test):
+    return rows_of_test(runs / "attending" / "seed-0")
 
 
 def shown(page):
@@ -85,7 +83,7 @@ def test_two_targets_are_told_apart(opened, left_run, cli):
     folder = left_run(rows, ("joy", "anger"), scores=scores)
     assert cli("report", folder).code == 0
     found = opened(folder / "report.html")
-    found.page.get_by_label("mistakes only").check()
+    found.page.get_by_label("wrong predictions only").check()
     assert shown(found.page) == (0, 0)
     found.page.get_by_label("Target").select_option(label="mood")
     assert shown(found.page) == (2, 1)
@@ -109,7 +107,7 @@ def test_filters_change_what_is_shown(opened, pages, answers):
     page = opened(pages / "run.html").page
     conversations = Counter(row["conversation"] for row in answers)
     assert shown(page) == (len(answers), len(conversations))
-    page.get_by_label("mistakes only").check()
+    page.get_by_label("wrong predictions only").check()
     wrong = [row for row in answers if is_wrong(row)]
     assert shown(page) == (len(wrong), len({row["conversation"] for row in wrong}))
     speaker = wrong[0]["speaker"]
@@ -117,13 +115,13 @@ def test_filters_change_what_is_shown(opened, pages, answers):
     both = [row for row in wrong if row["speaker"] == speaker]
     assert shown(page)[0] == len(both)
     assert page.locator("#list button").count() == len({row["conversation"] for row in both})
-    page.get_by_role("button", name="Clear").click()
+    page.get_by_role("button", name="Clear filters").click()
     assert shown(page) == (len(answers), len(conversations))
-    page.get_by_label("Text holds").fill(answers[3]["text"])
+    page.get_by_label("Text contains").fill(answers[3]["text"])
     assert shown(page)[0] == sum(answers[3]["text"].lower() in row["text"].lower() for row in answers)
-    page.get_by_label("Text holds").fill("nobody ever says this")
+    page.get_by_label("Text contains").fill("nobody ever says this")
     assert shown(page) == (0, 0)
-    assert page.locator("#pane").inner_text() == "No utterance is like that."
+    assert page.locator("#pane").inner_text() == "No utterance matches the filters."
 
 
 def test_a_cell_of_the_confusion_shows_its_utterances(opened, pages, answers):
@@ -133,7 +131,7 @@ def test_a_cell_of_the_confusion_shows_its_utterances(opened, pages, answers):
     drawn = [int(text) for text in page.locator("#matrix td").all_inner_texts()]
     assert sum(drawn) == len(answers)
     assert sorted(filter(None, drawn)) == sorted(pairs.values())
-    page.get_by_role("button", name=f"{count} of {true} named {predicted}: show them").click()
+    page.get_by_role("button", name=f"Show {count} utterances of {true} predicted as {predicted}").click()
     assert shown(page)[0] == count
     assert page.locator("#by-true option:checked").inner_text() == true
 
@@ -171,9 +169,9 @@ def test_a_conversation_opens_with_its_answers_and_attention(opened, pages, answ
 
 def test_the_others_of_a_conversation_can_be_hidden(opened, pages, answers):
     page = opened(pages / "run.html").page
-    page.get_by_label("mistakes only").check()
+    page.get_by_label("wrong predictions only").check()
     before = page.locator("ol.utterances > li").count()
-    page.get_by_label("hide the others").check()
+    page.get_by_label("hide other utterances").check()
     conversation = page.locator("#list button[aria-current]").get_attribute("data-id")
     wrong = sum(is_wrong(row) for row in answers if row["conversation"] == conversation)
     assert page.locator("ol.utterances > li").count() == wrong
@@ -186,19 +184,19 @@ def test_where_variants_answer_otherwise(opened, pages, runs):
     means = []
     for variant in ("base", "w-o-audio"):
         seeds = [runs / variant / f"seed-{seed}" for seed in range(3)]
-        said = [FinishedRun(folder, read_metrics(folder)).answers("test", "emotion").probabilities for folder in seeds]
+        said = [open_run(folder).answers("test", "emotion").probabilities for folder in seeds]
         means.append(sum(said).argmax(1))
-    page.get_by_label("Differs from").select_option(label="w/o audio")
+    page.get_by_label("Different from").select_option(label="w/o audio")
     assert shown(page)[0] == (means[0] != means[1]).sum() > 0
-    page.get_by_label("Differs from").select_option(label="base")
+    page.get_by_label("Different from").select_option(label="base")
     assert shown(page)[0] == 0, "from itself it never does"
 
 
 def test_splits_and_variants_can_be_chosen(opened, pages):
     page = opened(pages / "variants.html").page
     first = page.locator("#matrix td").all_inner_texts()
-    page.get_by_label("Answers of").select_option(label="w/o audio")
-    assert page.locator("#matrix caption").inner_text() == "Confusion: w/o audio, test"
+    page.get_by_label("Predictions of").select_option(label="w/o audio")
+    assert page.locator("#matrix caption").inner_text() == "Confusion matrix: w/o audio, test"
     assert page.locator("#matrix td").all_inner_texts() != first
     test = shown(page)
     page.get_by_label("Split").select_option(label="dev")
@@ -238,7 +236,7 @@ def test_light_and_dark(opened, pages, scheme):
     assert page.evaluate(paper) == papers[scheme]
     ink = page.evaluate("getComputedStyle(document.querySelector('figure svg text')).fill")
     assert (ink == "rgb(27, 27, 31)") == (scheme == "light"), "pictures follow"
-    page.get_by_role("button", name="Light or dark").click()
+    page.get_by_role("button", name="Light or dark theme").click()
     assert page.evaluate(paper) == papers["dark" if scheme == "light" else "light"]
 
 
@@ -289,6 +287,6 @@ def test_without_labels_there_is_nothing_to_be_wrong(opened, left_run, cli):
     assert cli("report", folder).code == 0
     found = opened(folder / "report.html")
     assert "no label" in found.page.locator("ol.utterances").inner_text()
-    found.page.get_by_label("mistakes only").check()
+    found.page.get_by_label("wrong predictions only").check()
     assert shown(found.page) == (0, 0)
     assert found.said == []

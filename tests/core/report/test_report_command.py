@@ -1,11 +1,14 @@
 """``ercfw report``: one page of a run, of a variant's seeds, or of several variants."""
 
+import html
 import json
 import re
 import shutil
 
 import pytest
 from PIL import Image
+
+from ercfw.registry.catalog import load_catalog
 
 
 def text_of(path):
@@ -35,16 +38,23 @@ def test_a_run(cli, mine):
     assert ended.out == f"report: {folder / 'report.html'}\n"
     page = folder / "report.html"
     titles = titles_of(page)
-    assert titles[:4] == ["Scores", "Warnings and notes", "Classes", "Conversations"], (
+    assert titles[:4] == ["Scores", "Warnings and notes", "Results per class", "Conversations"], (
         "what is asked first stands first"
     )
-    assert {"Where it is right", "Pictures", "What was run", "Data", "Environment", "Again"} < set(titles)
+    assert {"Scores per subset", "Figures", "Configuration", "Data", "Environment", "Reproduce"} < set(titles)
     metrics = json.loads(text_of(folder / "metrics.json"))
     first_card = re.search(r"<li>(.*?) <strong>(.*?)</strong>", text_of(page))
     assert first_card[1] == "weighted-f1, test"
     assert first_card[2] == f"{100 * metrics['scores']['test']['emotion']['weighted-f1']:.2f}"
     told = re.findall(r'<figure role="img" aria-label="([^"]*)"', text_of(page))
-    assert [words.split()[0] for words in told] == ["Confusion", "F1", "The", "How", "How", "Embeddings"]
+    assert [words.split()[0] for words in told] == [
+        "Confusion",
+        "F1",
+        "Learning",
+        "Frequency",
+        "Calibration",
+        "Embeddings",
+    ]
     assert data_of(page)["attention"]["maps"]
 
 
@@ -62,8 +72,8 @@ def test_variants(cli, mine, tmp_path):
     assert ended.code == 0, ended.err
     assert data_of(out)["answers"] == ["base", "w/o audio", "attending"]
     titles = titles_of(out)
-    assert titles[1:4] == ["Warnings and notes", "Classes", "Conversations"]
-    differs = text_of(out).split(">What differs</h2>")[1].split("</section>")[0]
+    assert titles[1:4] == ["Warnings and notes", "F1 per class", "Conversations"]
+    differs = text_of(out).split(">Differences in configuration</h2>")[1].split("</section>")[0]
     assert "fusion.use" in differs
     assert "data.modalities" in differs
     names = {path.name for path in pictures.iterdir()}
@@ -78,10 +88,22 @@ def test_variants(cli, mine, tmp_path):
         assert "SIMULATED" in picture.text["Title"]
 
 
+def test_a_plugin_that_fails_to_quote_scores_is_reported(cli, mine, tmp_path, plugin_file, monkeypatch):
+    path = plugin_file("from ercfw import hookimpl\n@hookimpl\ndef quote_scores():\n    1 / 0\n")
+    monkeypatch.setattr("ercfw.report.page.load_catalog", lambda: load_catalog([path]))
+    page = tmp_path / "page.html"
+    ended = cli("report", mine / "base", "--out", page)
+    assert ended.code == 0, ended.err
+    failure = "plugin &#39;mine&#39;: quote_scores failed: ZeroDivisionError"
+    assert "warning: " + html.unescape(failure) in ended.err
+    notes = text_of(page).split(">Warnings and notes</h2>")[1].split("</section>")[0]
+    assert failure in notes
+
+
 def test_many_confusions_are_not_all_drawn(cli, mine, tmp_path, monkeypatch):
     monkeypatch.setattr("ercfw.report.pictures.MOST_CELLS", 2 * 7 * 7 - 1)
     assert cli("report", mine / "base", mine / "w-o-audio", "--out", tmp_path / "page.html").code == 0
-    told = re.findall(r'aria-label="Confusion of emotion, test: ([^,]*),', text_of(tmp_path / "page.html"))
+    told = re.findall(r'aria-label="Confusion matrix of emotion, test: ([^,]*),', text_of(tmp_path / "page.html"))
     assert told == ["base"]
 
 
@@ -98,7 +120,9 @@ def test_without_the_model_the_rest_is_shown_and_said(cli, mine):
     (folder / "model.safetensors").unlink()
     (folder / "embeddings.safetensors").unlink()
     assert cli("report", folder).code == 0
-    assert "no attention, and no modality alone, in the conversations" in text_of(folder / "report.html")
+    assert "the conversations lack attention and the predictions from single modalities" in text_of(
+        folder / "report.html"
+    )
     assert "holds no trained model" in text_of(folder / "report.html")
     assert data_of(folder / "report.html")["attention"] is None
     assert "Embeddings" not in re.findall(r'aria-label="(\w+)', text_of(folder / "report.html"))
@@ -142,7 +166,7 @@ def provide_fusions():
     assert cli("run", tiny_recipe(top='plugins = ["./mine.py"]\n'), "fusion.use=mine").code == 0
     assert cli("report", tmp_path / "runs/tiny/base/seed-0").code == 0
     text = text_of(tmp_path / "runs/tiny/base/seed-0/report.html")
-    assert "in the conversations: the model failed: ZeroDivisionError" in text
+    assert "predictions from single modalities: the model failed: ZeroDivisionError" in text
 
 
 def test_an_ensemble_has_a_page_too(cli, mine, tmp_path):
@@ -205,7 +229,7 @@ def test_a_page_stays_small_whatever_is_said(cli, left_run):
     assert cli("report", folder).code == 0
     assert (folder / "report.html").stat().st_size < 6e6
     assert re.search(
-        r"<p>\d+ utterances are left out: the page would be too large.</p>", text_of(folder / "report.html")
+        r"<p>\d+ utterances are omitted to limit the size of the page.</p>", text_of(folder / "report.html")
     )
 
 

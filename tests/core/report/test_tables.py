@@ -7,7 +7,9 @@ from statistics import mean, stdev
 import pytest
 from rich.console import Console
 
+from ercfw.contract.interfaces import Provenance
 from ercfw.report.tables import run_table, summary_table
+from ercfw.results.run_metrics import RunMetrics
 
 
 def printed(table):
@@ -30,11 +32,11 @@ def metrics(variant="base", seed=0, shift=0.0, stamps=()):
             "sentiment": {"weighted-f1": base / 2, "f1": {"positive": 0.0}},
         }
 
-    return {
-        "title": "T", "variant": variant, "seed": seed, "protocol": "dev", "stamps": list(stamps),
-        "select": "emotion.weighted-f1",
-        "scores": {"dev": scores(0.5), "test": scores(0.41234)},
-    }  # fmt: skip
+    return RunMetrics(
+        title="T", variant=variant, seed=seed, protocol="dev", stamps=list(stamps), select="emotion.weighted-f1",
+        chosen_on="dev", scores={"dev": scores(0.5), "test": scores(0.41234)}, data=Provenance("a table"), sizes={},
+        parameters=1, seconds=1.0, folder="runs",
+    )  # fmt: skip
 
 
 def test_the_table_of_a_run():
@@ -50,7 +52,7 @@ def test_the_table_of_a_run():
 
 def test_a_split_without_labels_has_no_numbers():
     bare = metrics()
-    del bare["scores"]["test"]["sentiment"]
+    del bare.scores["test"]["sentiment"]
     assert rows(printed(run_table(bare)))["sentiment weighted-f1"] == ["25.00", "-"]
 
 
@@ -77,7 +79,7 @@ def test_terminal_report_and_json_agree(cli, tiny_recipe, tmp_path, split):
     lines = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in report.splitlines() if line.startswith("|")
     ]
-    in_report = {line[0]: line[1:] for line in lines[: lines.index(["table", "use", "settings"])]}
+    in_report = {line[0]: line[1:] for line in lines[: lines.index(["recipe table", "component", "settings"])]}
     for name, value in expected.items():
         assert in_terminal[name][place] == in_report[name][place] == f"{100 * value:.2f}"
     for name, value in scores["f1"].items():
@@ -86,7 +88,7 @@ def test_terminal_report_and_json_agree(cli, tiny_recipe, tmp_path, split):
 
 def test_what_a_user_named_is_printed_as_it_is():
     odd = metrics("[b]bold[/b] [/x]", stamps=["SIMULATED"])
-    odd["scores"]["dev"]["emotion"]["f1"] = {"[/x]": 0.5, "a [red]": 0.25}
+    odd.scores["dev"]["emotion"]["f1"] = {"[/x]": 0.5, "a [red]": 0.25}
     one, several = printed(run_table(odd)), printed(summary_table([odd, odd]))
     assert all(name in one for name in ("[/x]", "a [red]", "[b]bold[/b] [/x]", "[SIMULATED]"))
     assert "[b]bold[/b] [/x]" in several

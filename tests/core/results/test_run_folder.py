@@ -101,7 +101,7 @@ def test_a_report_says_what_a_reader_asks(cli, tiny_recipe, tmp_path):
     assert len(metrics["pictures"]) == 3
 
 
-@pytest.mark.parametrize(("name", "needed"), [("metrics.json", "scores"), ("environment.json", "data")])
+@pytest.mark.parametrize(("name", "needed"), [("metrics.json", "title"), ("environment.json", "python")])
 def test_a_file_of_somebody_else_s_is_told(name, needed, cli, tiny_recipe, tmp_path):
     assert cli("run", tiny_recipe()).code == 0
     (tmp_path / "runs/tiny/base/seed-0" / name).write_text("{}")

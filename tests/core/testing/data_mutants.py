@@ -1,11 +1,11 @@
-"""Datasets, extractors, metrics and layouts that each break one promise."""
+"""Datasets, extractors, metrics and formats that each break one promise."""
 
 import random
 from dataclasses import replace
 
 import numpy as np
 
-from ercfw import Broken, Dataset, Extractor, FeatureTable, FileLayout, InputError, Provenance
+from ercfw import Broken, Dataset, Extractor, FeatureTable, FileFormat, InputError, Provenance
 from ercfw.testing.fixtures import CLASSES, make_conversations
 
 
@@ -182,7 +182,7 @@ def share_of_each(true, probabilities, classes):
     )
 
 
-class GoodLayout(FileLayout):
+class GoodFormat(FileFormat):
     """A numpy file."""
 
     slots = ("text",)
@@ -199,38 +199,38 @@ class GoodLayout(FileLayout):
         return [folder / "all.npz"]
 
 
-class UndocumentedLayout(GoodLayout):
+class UndocumentedFormat(GoodFormat):
     """Nothing."""
 
     def __init__(self, *, secret: int = 0) -> None:
         super().__init__()
 
 
-class OtherLabels(GoodLayout):
+class OtherLabels(GoodFormat):
     def read(self, path):
         found = super().read(path)
         return replace(found, labels={key: [n + 1 for n in labels] for key, labels in found.labels.items()})
 
 
-class OtherOrder(GoodLayout):
+class OtherOrder(GoodFormat):
     def read(self, path):
         found = super().read(path)
         return replace(found, lists={"train": found.lists["test"], "test": found.lists["train"]})
 
 
-class OtherValues(GoodLayout):
+class OtherValues(GoodFormat):
     def read(self, path):
         found = super().read(path)
         return replace(found, streams={slot: {k: v * 2 for k, v in of.items()} for slot, of in found.streams.items()})
 
 
-class RaisesAnything(GoodLayout):
+class RaisesAnything(GoodFormat):
     def read(self, path):
         with np.load(path / "all.npz" if path.is_dir() else path, allow_pickle=True) as held:
             return held["all"].item()
 
 
-class ReadsAnything(GoodLayout):
+class ReadsAnything(GoodFormat):
     def read(self, path):
         try:
             return super().read(path)
@@ -255,10 +255,10 @@ MUTANTS = {
         "gives a score": [a_row_each, changes_its_input, of_the_first],
         "unseen classes": [share_of_each],
     },
-    "layout": {
-        "options are documented": [UndocumentedLayout],
+    "format": {
+        "options are documented": [UndocumentedFormat],
         "goes out and in": [OtherLabels, OtherOrder, OtherValues],
         "other files are refused": [RaisesAnything, ReadsAnything],
     },
 }
-GOOD = {"dataset": GoodData, "extractor": GoodExtractor, "metric": good_metric, "layout": GoodLayout}
+GOOD = {"dataset": GoodData, "extractor": GoodExtractor, "metric": good_metric, "format": GoodFormat}

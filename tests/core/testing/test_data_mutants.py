@@ -1,4 +1,4 @@
-"""Every check of datasets, extractors, metrics and layouts catches one that breaks its promise."""
+"""Every check of datasets, extractors, metrics and formats catches one that breaks its promise."""
 
 import wave
 

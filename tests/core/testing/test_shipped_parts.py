@@ -8,17 +8,17 @@ import pytest
 from ercfw.registry.catalog import load_catalog
 from ercfw.testing import check_part
 
-OURS = {"baselines", "basics", "datasets", "layouts", "media", "multiemo"}
+OURS = {"baselines", "basics", "datasets", "formats", "media", "multiemo"}
 PARTS = [
     component
-    for kind in ("encoder", "context", "fusion", "head", "loss", "metric", "layout", "dataset")
+    for kind in ("encoder", "context", "fusion", "head", "loss", "metric", "format", "dataset")
     for component in load_catalog().components(kind)
     if component.plugin in OURS
 ]
 ELSEWHERE = {"language-model"}
 """Needs a model's folder: tests/plugins/media/test_media_conformance.py."""
 EXPECTED = {
-    "encoder": 3, "context": 6, "fusion": 7, "head": 6, "loss": 10, "metric": 5, "layout": 6, "dataset": 4,
+    "encoder": 3, "context": 6, "fusion": 7, "head": 6, "loss": 10, "metric": 5, "format": 6, "dataset": 4,
 }  # fmt: skip
 SKIPPED = {
     "one modality": {"encoder": 3, "context": 6, "head": 6},
@@ -28,7 +28,7 @@ SKIPPED = {
     "together": {"context": 5},
     "two processes": {"context": 1, "fusion": 1},
     "unlabelled rows": {"loss": 2},
-    "goes out and in": {"layout": 2},
+    "goes out and in": {"format": 2},
     "streams are as declared": {},
 }
 """How many parts of a kind a check skips."""
@@ -81,7 +81,7 @@ def test_the_command(cli, tmp_path):
     assert {outcome["status"] for outcome in report["outcomes"] if outcome["check"] not in OPTIONAL} == {"passed"}
     both = cli("check", "multiemo")
     assert "head MultiEMOHead: 14 checks ran, 0 failed, 3 skipped" in both.out
-    assert "layout MultiEmo: 3 checks ran, 0 failed, 0 skipped" in both.out
+    assert "format MultiEmo: 3 checks ran, 0 failed, 0 skipped" in both.out
 
 
 def test_the_command_on_a_file(cli, tmp_path):

@@ -7,7 +7,7 @@ from itertools import groupby, pairwise
 
 import pytest
 
-from ercfw.data.audit.corpus_statistics import Shifts, figures_of
+from ercfw.data.audit.corpus_statistics import Shifts, statistics_of
 from ercfw_datasets.table import Table
 
 TABLE = """\
@@ -31,7 +31,7 @@ def small(tmp_path):
 
 
 def test_by_hand(small):
-    found = figures_of(Table(root=small))
+    found = statistics_of(Table(root=small))
     train, dev = found["train"], found["dev"]
     assert train.lengths == (4, 1)
     assert train.casts == (2, 1)

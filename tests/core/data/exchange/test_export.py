@@ -57,20 +57,20 @@ def corpora(meld, iemocap, dump, cli, tmp_path):
 
 
 @pytest.mark.parametrize("corpus", ["meld", "iemocap"])
-@pytest.mark.parametrize("layout", list(SLOTS))
-def test_out_and_in_is_the_same_store(corpora, cli, tmp_path, layout, corpus):
+@pytest.mark.parametrize("format_name", list(SLOTS))
+def test_out_and_in_is_the_same_store(corpora, cli, tmp_path, format_name, corpus):
     root, content = corpora(corpus)
-    fill(root, content, SLOTS[layout])
+    fill(root, content, SLOTS[format_name])
     out, back = tmp_path / "out", annotations_only(root, tmp_path / "back")
-    assert cli("data", "export", corpus, f"data.root={root}", "--layout", layout, "--to", out).code == 0
-    assert cli("data", "import", layout, out, "--to", back).code == 0
-    for slot in SLOTS[layout]:
+    assert cli("data", "export", corpus, f"data.root={root}", "--format", format_name, "--to", out).code == 0
+    assert cli("data", "import", format_name, out, "--to", back).code == 0
+    for slot in SLOTS[format_name]:
         assert (back / f"{slot}.safetensors").read_bytes() == (root / f"{slot}.safetensors").read_bytes()
 
 
 @pytest.mark.parametrize("counted", [False, True])
-@pytest.mark.parametrize("layout", list(SLOTS))
-def test_anybodys_corpus_goes_out_and_in(cli, tmp_path, layout, counted):
+@pytest.mark.parametrize("format_name", list(SLOTS))
+def test_anybodys_corpus_goes_out_and_in(cli, tmp_path, format_name, counted):
     """Named, or counted from 0 in every split as MELD is, which its files show in the same way."""
     root = tmp_path / "own"
     root.mkdir()
@@ -80,17 +80,17 @@ def test_anybodys_corpus_goes_out_and_in(cli, tmp_path, layout, counted):
     table = "\n".join(["conversation,utterance,speaker,text,label,split", *lines, ""])
     (root / "utterances.csv").write_text(table)
     ids = tuple((name, str(n)) for n, name in enumerate(names))
-    for slot in SLOTS[layout]:
+    for slot in SLOTS[format_name]:
         values = np.random.default_rng(1).normal(size=(9, 4))
         FeatureTable(ids, values, np.ones(9, bool), None, {"x": 1}, "nothing").save(root / f"{slot}.safetensors")
     out, back, bare = tmp_path / "out", annotations_only(root, tmp_path / "back"), tmp_path / "bare"
-    assert cli("data", "export", "table", f"data.root={root}", "--layout", layout, "--to", out).code == 0
-    assert cli("data", "import", layout, out, "--to", back).code == 0
-    for slot in SLOTS[layout]:
+    assert cli("data", "export", "table", f"data.root={root}", "--format", format_name, "--to", out).code == 0
+    assert cli("data", "import", format_name, out, "--to", back).code == 0
+    for slot in SLOTS[format_name]:
         assert (back / f"{slot}.safetensors").read_bytes() == (root / f"{slot}.safetensors").read_bytes()
     bare.mkdir()
-    result = cli("data", "import", layout, out, "--to", bare)
-    if layout == "cosmic":  # its files have no utterance ids
+    result = cli("data", "import", format_name, out, "--to", bare)
+    if format_name == "cosmic":  # its files have no utterance ids
         result.check(2, "has no utterance ids")
     else:
         result.check(0)
@@ -129,14 +129,14 @@ def test_sdt_and_cosmic_read_it(meld, cli, tmp_path):
     root, content = meld
     fill(root, content, ("text", "audio", "visual"))
     words = ("data", "export", "meld", f"data.root={root}", "--to", tmp_path)
-    assert cli(*words, "--layout", "sdt").code == 0
+    assert cli(*words, "--format", "sdt").code == 0
     found = load(tmp_path / "meld_multimodal_features.pkl")
     assert len(found) == 13
     assert [type(found[place]) for place in range(10)] == [dict] * 10
     assert found[4] == found[5] == found[6] == {}
     assert np.array(found[7][0]).shape == (3, 4)
     layers = [word for n in range(1, 5) for word in ("--stream", f"roberta{n}=text")]
-    assert cli(*words, "--layout", "cosmic", *layers).code == 0
+    assert cli(*words, "--format", "cosmic", *layers).code == 0
     assert len(load(tmp_path / "meld.pkl")) == 7
     features = load(tmp_path / "meld_features_roberta.pkl")
     assert len(features) == 11
@@ -148,7 +148,7 @@ def test_sdt_and_cosmic_read_it(meld, cli, tmp_path):
 def test_iemocap_has_genders(corpora, cli, tmp_path):
     root, content = corpora("iemocap")
     fill(root, content, SLOTS["multiemo"])
-    assert cli("data", "export", "iemocap", f"data.root={root}", "--layout", "multiemo", "--to", tmp_path).code == 0
+    assert cli("data", "export", "iemocap", f"data.root={root}", "--format", "multiemo", "--to", tmp_path).code == 0
     speakers = load(tmp_path / "Speakers.pkl")
     assert len(speakers) == 9
     assert speakers[1] == content.speakers
@@ -189,7 +189,21 @@ def test_a_manifest_of_other_files_is_ignored(meld, cli, dump, tmp_path):
     cli("data", "import", "mmgcn", out, "--to", back).check(2, "ercfw.json: cannot be read")
 
 
-def test_the_manifest_keeps_what_the_layout_cannot(meld, cli, tmp_path):
+def test_the_former_name_of_the_option(meld, cli, tmp_path):
+    root, content = meld
+    fill(root, content, SLOTS["sdt"])
+    words = ("data", "export", "meld", f"data.root={root}")
+    assert cli(*words, "--format", "sdt", "--to", tmp_path / "new").err == ""
+    former = cli(*words, "--layout", "sdt", "--to", tmp_path / "old")
+    warning = "warning: --layout is deprecated since ercfw 0.2 and will be removed in 0.4: use --format"
+    assert (former.code, former.err.strip()) == (0, warning)
+    new, old = ({p.name: p.read_bytes() for p in (tmp_path / name).iterdir()} for name in ("new", "old"))
+    assert new
+    assert new == old
+    cli(*words, "--layout", "sdt", "--format", "sdt").check(2, "--layout: is the former name of --format..remove")
+
+
+def test_the_manifest_keeps_what_the_format_cannot(meld, cli, tmp_path):
     root, content = meld
     fill(root, content, SLOTS["mmgcn"])
     assert cli("data", "export", "meld", f"data.root={root}", "--to", tmp_path / "out").code == 0
@@ -203,14 +217,14 @@ def test_the_manifest_keeps_what_the_layout_cannot(meld, cli, tmp_path):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--layout", "m3net"), "this layout is only read"),
-        (("--layout", "mmgnc"), "did you mean 'mmgcn'?"),
+        (("--format", "m3net"), "this format is only read"),
+        (("--format", "mmgnc"), "did you mean 'mmgcn'?"),
         (("--stream", "audio"), "is not of the form SLOT=MODALITY"),
-        (("--stream", "sound=text"), "--stream sound: this layout has no such stream"),
-        (("--without", "sound"), "--without sound: this layout has no such stream"),
+        (("--stream", "sound=text"), "--stream sound: this format has no such stream"),
+        (("--without", "sound"), "--without sound: this format has no such stream"),
         (("--without", "audio", "--stream", "audio=text"), "--without audio: --stream also fills this slot"),
         (("--stream", "audio=sound"), "stream audio: the corpus has no modality 'sound'"),
-        (("--layout", "cosmic", "--stream", "roberta1=text"), "stream roberta2: is missing"),
+        (("--format", "cosmic", "--stream", "roberta1=text"), "stream roberta2: is missing"),
         (("train.lr=1",), "a dataset has settings of [data] only"),
     ],
 )

@@ -144,7 +144,7 @@ def test_fields_that_hold_something_else(offered, refused, field, value, words):
     refused(words)
 
 
-def test_another_layout(offered, refused):
+def test_another_format(offered, refused):
     offered[1].append(1)
     refused("holds 11 fields", "expected 10 or 9")
 
@@ -223,7 +223,7 @@ def test_texts_and_speakers_that_differ_are_told(offered, dump, cli):
 
 def test_unknown_names(offered, cli):
     root, _, path = offered
-    cli("data", "import", "mmgnc", path, "--to", root).check(2, "no layout named 'mmgnc'..did you mean 'mmgcn'?")
+    cli("data", "import", "mmgnc", path, "--to", root).check(2, "no format named 'mmgnc'..did you mean 'mmgcn'?")
     path.write_bytes(pickle.dumps((1,)))
     cli("data", "import", "mmgcn", path, "--to", root, "--corpus", "melt").check(2, "1 fields")
 

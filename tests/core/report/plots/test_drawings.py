@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ercfw.report import plots
-from ercfw.report.plots.attention import draw_attention, in_words
+from ercfw.report.plots.attention import draw_attention, readable_name
 from ercfw.report.plots.calibration import draw_calibration
 from ercfw.report.plots.case import draw_case
 from ercfw.report.plots.classes import draw_class_distribution, draw_class_f1
@@ -141,8 +141,8 @@ def test_attention_rows_are_drawn_as_they_are_and_sum_to_1():
         ("model.words", "model, words"),
     ],
 )
-def test_maps_in_words(name, words):
-    assert in_words(name) == words
+def test_maps_have_readable_names(name, words):
+    assert readable_name(name) == words
 
 
 def test_the_case_card_shows_probabilities_and_who_is_right():

@@ -10,8 +10,7 @@ from sklearn.metrics import confusion_matrix, f1_score
 
 from ercfw import InputError
 from ercfw.report import plots
-from ercfw.results.finished_run import FinishedRun
-from ercfw.results.metrics_file import read_metrics
+from ercfw.results.finished_run import open_run
 
 
 @pytest.fixture
@@ -76,7 +75,7 @@ def test_embeddings_before_and_after(run):
     assert all(len(kept[f"test.emotion.{moment}"]) == len(found) for moment in ("untrained", "best"))
     assert not np.allclose(kept["test.emotion.untrained"], kept["test.emotion.best"])
     figure = plots.embeddings(run)
-    assert [axes.get_title() for axes in figure.axes] == ["untrained", "best"]
+    assert [axes.get_title() for axes in figure.axes] == ["before training", "best epoch"]
     labels = [row["emotion"] for row in found]
     for axes in figure.axes:
         assert [len(c.get_offsets()) for c in axes.collections] == [labels.count(name) for name in classes_of(run)]
@@ -111,7 +110,7 @@ def test_attention_of_an_utterance(run):
 def test_the_case_card_of_a_run_has_each_modality_alone(run):
     row = rows(run, "test")[0]
     figure = plots.case_card(run, row["conversation"], row["utterance"])
-    assert [axes.get_title().splitlines()[0] for axes in figure.axes] == ["text alone", "audio alone", "all"]
+    assert [axes.get_title().splitlines()[0] for axes in figure.axes] == ["text alone", "audio alone", "all modalities"]
     whole = [bar.get_width() for bar in figure.axes[2].patches]
     assert whole == pytest.approx([100 * float(row[f"emotion.p.{name}"]) for name in classes_of(run)], abs=1e-3)
     assert not np.allclose(whole, [bar.get_width() for bar in figure.axes[0].patches])
@@ -129,7 +128,7 @@ def test_the_case_card_of_variants_has_the_mean_of_their_seeds(runs):
 
 
 def test_stamps_stand_on_every_picture(run):
-    opened = FinishedRun(run, read_metrics(run))
+    opened = open_run(run)
     for figure in (plots.confusion(str(run)), plots.learning_curves(opened), plots.class_f1(opened)):
         assert [text.get_text() for text in figure.texts][1:] == ["SIMULATED"], "across the picture, under its title"
 
@@ -137,13 +136,13 @@ def test_stamps_stand_on_every_picture(run):
 @pytest.mark.parametrize(
     ("call", "told"),
     [
-        (lambda run: plots.confusion(run, "train"), "has no labelled answers of 'emotion' in train"),
-        (lambda run: plots.confusion(run, target="mood"), "has no answers of target 'mood'"),
-        (lambda run: plots.attention(run, "test/none", "0"), "answered no conversation 'test/none'"),
+        (lambda run: plots.confusion(run, "train"), "has no labelled predictions of 'emotion' in train"),
+        (lambda run: plots.confusion(run, target="mood"), "has no predictions of target 'mood'"),
+        (lambda run: plots.attention(run, "test/none", "0"), "has no conversation 'test/none'"),
         (lambda run: plots.case_card(run, "test/0", "999"), "conversation 'test/0' has no utterance '999'"),
         (
             lambda run: plots.attention(run.parents[1] / "base/seed-0", "test/0", "0"),
-            "no part that tells of its attention",
+            "no part of its model reports attention",
         ),
         (lambda run: plots.confusion(run.parent), "metrics.json: cannot be read"),
     ],

@@ -4,13 +4,14 @@ import csv
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
 
 import pytest
 
 from ercfw import Quoted
-from ercfw.results.comparison.agreement import pair_counts, share_right
+from ercfw.results.comparison.agreement import pair_agreements, share_right
 from ercfw.results.comparison.reported_scores import with_quoted
 from ercfw.results.comparison.result_table import make_table
 from ercfw.results.finished_run import find_groups
@@ -72,12 +73,15 @@ def check_latex(text):
 
 def test_pairs_count_every_labelled_utterance_once(runs):
     groups = find_groups([runs / "base", runs / "w-o-audio"])
-    (pair,) = pair_counts(groups, "test", "emotion")
-    counted = [value for value in pair.values() if isinstance(value, int)]
-    assert sum(counted) == len(share_right(groups[0], "test", "emotion"))
-    assert (pair["one"], pair["other"]) == ("base", "w/o audio")
-    (same,) = pair_counts([groups[0], find_groups([runs / "base" / "seed-0", runs / "release"])[1]], "test", "emotion")
-    assert same["only one"] + same["only the other"] > 0
+    (pair,) = pair_agreements(groups, "test", "emotion")
+    assert pair.both + pair.only_first + pair.only_second + pair.neither == len(
+        share_right(groups[0], "test", "emotion")
+    )
+    assert (pair.first, pair.second) == ("base", "w/o audio")
+    (same,) = pair_agreements(
+        [groups[0], find_groups([runs / "base" / "seed-0", runs / "release"])[1]], "test", "emotion"
+    )
+    assert same.only_first + same.only_second > 0
 
 
 @pytest.mark.parametrize(
@@ -88,7 +92,7 @@ def test_what_cannot_be_compared_is_refused_unless_told_to(cli, runs, other, tol
     cli("compare", runs / "base", runs / other).check(2, f"{runs / other}..{told}..--side-by-side")
     ended = cli("compare", runs / "base", runs / "w-o-audio", runs / other, "--side-by-side")
     assert ended.code == 0, ended.err
-    assert "across them they cannot" in ended.out
+    assert "not across columns" in ended.out
     tables = json.loads(cli("compare", runs / "base", runs / other, "--side-by-side", "--json").out)["tables"]
     assert cli("compare", runs / "base", runs / other, "--side-by-side", "--out", "apart").code == 0
     text = Path("apart/comparison.tex").read_text()
@@ -153,22 +157,20 @@ def quote(**changes):
 def test_quoted_numbers_stand_only_where_data_and_protocol_allow(runs):
     groups = find_groups([runs / "base"])
     table, run = make_table(groups, "test", "emotion"), groups[0].first
-    labels = run.metrics["sizes"]["test"]["labels"]
+    labels = run.metrics.sizes["test"]["labels"]
     assert with_quoted(table, run, [quote(utterances=labels)]) == table  # never beside simulated data
-    run.metrics["data"]["simulated"] = False
-    try:
-        beside = with_quoted(table, run, [quote(utterances=labels)])
-        assert [line.name for line in beside.lines] == ["Theirs (quoted)", "base"]
-        assert beside.lines[0].is_quoted
-        assert beside.lines[0].cells[len(table.classes)].mean == 0.615
-        assert "Quoted from A paper, table 9" in beside.notes[-1]
-        for other, why in (({"protocol": "release"}, "protocol release"), ({"utterances": 3}, "of 3 utterances")):
-            refused = with_quoted(table, run, [quote(**{"utterances": labels, **other})])
-            assert refused.lines == table.lines
-            assert why in refused.notes[-1]
-        assert with_quoted(table, run, [quote(dataset="meld", utterances=labels)]) == table
-    finally:
-        run.metrics["data"]["simulated"] = True
+    real = run.metrics.model_copy(update={"data": replace(run.metrics.data, simulated=False)})
+    run = replace(run, metrics=real)
+    beside = with_quoted(table, run, [quote(utterances=labels)])
+    assert [line.name for line in beside.lines] == ["Theirs (quoted)", "base"]
+    assert beside.lines[0].is_quoted
+    assert beside.lines[0].cells[len(table.classes)].mean == 0.615
+    assert "Quoted from A paper, table 9" in beside.notes[-1]
+    for other, why in (({"protocol": "release"}, "protocol release"), ({"utterances": 3}, "cover 3 utterances")):
+        refused = with_quoted(table, run, [quote(**{"utterances": labels, **other})])
+        assert refused.lines == table.lines
+        assert why in refused.notes[-1]
+    assert with_quoted(table, run, [quote(dataset="meld", utterances=labels)]) == table
 
 
 def test_the_paper_s_numbers_are_read_as_printed():

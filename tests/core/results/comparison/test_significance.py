@@ -42,13 +42,13 @@ def test_seeds_that_differ_widen_the_interval_as_the_theory_of_means_has_it():
 def test_the_same_runs_are_not_told_apart():
     (found,) = differences(np.repeat(ONE, 3, 0), [np.repeat(ONE, 3, 0)], accuracy)
     assert (found.value, found.p) == (0, 1)
-    assert not found.is_told_apart
+    assert not found.is_significant
 
 
-def test_what_is_far_apart_is_told_apart():
+def test_what_is_far_apart_is_significant():
     good, bad = right_and_wrong([9] * 20, 10), right_and_wrong([3] * 20, 10)
     (found,) = differences(np.repeat(good, 3, 0), [np.repeat(bad, 3, 0)], weighted_f1)
-    assert found.is_told_apart
+    assert found.is_significant
     assert found.low > 0.3
     assert (-found).high == -found.low
 
@@ -58,13 +58,13 @@ def test_too_few_seeds_claim_nothing(seeds):
     good, bad = np.repeat(right_and_wrong([9] * 20, 10), seeds, 0), np.repeat(right_and_wrong([3] * 20, 10), 5, 0)
     (found,) = differences(good, [bad], accuracy)
     assert found.p == 1
-    assert not found.is_told_apart
+    assert not found.is_significant
 
 
 def test_an_interval_or_a_p_alone_is_no_claim():
-    assert not Difference(0.1, 0.05, 0.2, p=0.06).is_told_apart
-    assert not Difference(0.1, -0.01, 0.2, p=0.01).is_told_apart
-    assert Difference(0.1, 0.05, 0.2, p=0.04).is_told_apart
+    assert not Difference(0.1, 0.05, 0.2, p=0.06).is_significant
+    assert not Difference(0.1, -0.01, 0.2, p=0.01).is_significant
+    assert Difference(0.1, 0.05, 0.2, p=0.04).is_significant
 
 
 def test_holm_by_hand():
@@ -97,7 +97,7 @@ def simulated_runs(rng: np.random.Generator, seeds: int, conversations: int = 60
 def test_two_sets_of_seeds_of_one_simulated_recipe_are_rarely_told_apart():
     rng = np.random.default_rng(0)
     pairs = [differences(simulated_runs(rng, 5), [simulated_runs(rng, 5)], weighted_f1)[0] for _ in range(20)]
-    assert sum(pair.is_told_apart for pair in pairs) <= 2
+    assert sum(pair.is_significant for pair in pairs) <= 2
     assert any(pair.p < 0.5 for pair in pairs)  # so that the test can fail
 
 

@@ -35,18 +35,20 @@ def score(rows):
 def test_each_slice_holds_what_it_says(left_run):
     found = {(each.by, each.name): each for each in slices(left_run, ROWS)}
     by_hand = {
-        ("emotion against the speaker's own last", "stays"): [5],  # Ann: anger, anger
-        ("emotion against the speaker's own last", "shifts"): [2],  # Ann: joy, anger; Bob's last is unlabelled
-        ("emotion against the utterance before", "stays"): [1],
-        ("emotion against the utterance before", "shifts"): [2, 5],
-        ("place in the conversation", "1st"): [0, 6],
-        ("place in the conversation", "2nd to 5th"): [1, 2, 4],
-        ("place in the conversation", "6th to 10th"): [5],
+        ("emotion shift from the speaker's previous utterance", "no shift"): [5],  # Ann: anger, anger
+        ("emotion shift from the speaker's previous utterance", "shift"): [
+            2
+        ],  # Ann: joy, anger; Bob's last is unlabelled
+        ("emotion shift from the previous utterance", "no shift"): [1],
+        ("emotion shift from the previous utterance", "shift"): [2, 5],
+        ("position in the conversation", "1st"): [0, 6],
+        ("position in the conversation", "2nd to 5th"): [1, 2, 4],
+        ("position in the conversation", "6th to 10th"): [5],
         ("length of the conversation", "1 utterance"): [6],
         ("length of the conversation", "6 to 10"): [0, 1, 2, 4, 5],
         ("speaker", "not in train"): [1, 4],
         ("speaker", "also in train"): [0, 2, 5, 6],
-        ("modalities", "all there"): [0, 1, 4, 6],
+        ("modalities", "all present"): [0, 1, 4, 6],
         ("modalities", "without audio"): [2],
         ("modalities", "without audio, visual"): [5],
         ("kind of conversation", "scripted"): [0, 1, 2, 4, 5],
@@ -61,7 +63,7 @@ def test_each_slice_holds_what_it_says(left_run):
 def test_parts_stand_in_their_order(left_run):
     rows = [("a", str(n), "Ann", "joy", "joy", "", "no", "") for n in range(12)]
     rows += [(f"c{n}", "0", "Ann", "joy", "joy", "", "no", "") for n in range(2)]
-    places = [s.name for s in slices(left_run, rows) if s.by.startswith("place")]
+    places = [s.name for s in slices(left_run, rows) if s.by.startswith("position")]
     assert places == ["1st", "2nd to 5th", "6th to 10th", "11th and later"]
 
 
@@ -72,7 +74,8 @@ def test_what_does_not_part_the_utterances_is_no_slice(left_run):
 def test_a_run_of_an_older_version_has_the_slices_that_it_can_have(left_run):
     found = slices(left_run, ROWS, without=("kind", "new_speaker", "lacks"))
     assert {each.by for each in found} == {
-        "emotion against the speaker's own last", "emotion against the utterance before", "place in the conversation",
+        "emotion shift from the speaker's previous utterance", "emotion shift from the previous utterance",
+        "position in the conversation",
         "length of the conversation",
     }  # fmt: skip
 

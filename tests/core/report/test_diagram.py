@@ -9,16 +9,16 @@ import torch
 from ercfw.data.collate import collate
 from ercfw.data.load import load_data, make_dataset
 from ercfw.data.train_statistics import make_data_info
-from ercfw.experiment.diagram import mermaid
 from ercfw.experiment.plan import Selection, plan_jobs
 from ercfw.model.build import build_model
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.recipe.shipped import find_recipe, shipped_recipes
+from ercfw.report.diagram import mermaid
 
 
 def graph_of(recipe, **choice):
     (job,) = plan_jobs(read_toml(find_recipe(str(recipe))), Selection(**choice))
-    return mermaid(job), job
+    return mermaid(job.recipe, job.catalog), job
 
 
 def nodes(graph):

@@ -4,13 +4,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ercfw.data.extraction.extract import Progress
 from ercfw.recipe.recipe_file import slug
 from ercfw.report import plots
 from ercfw.report.html import as_html
 from ercfw.report.page import make_page
 from ercfw.results.finished_run import Group
 from ercfw.system.files import write_text
+from ercfw.system.progress import Progress
 
 
 def default_path(folders: Sequence[Path]) -> Path:
@@ -20,8 +20,11 @@ def default_path(folders: Sequence[Path]) -> Path:
 
 def write_page(
     groups: Sequence[Group], path: Path, progress: Progress, plugin_files: bool, pictures: Path | None = None
-) -> None:
+) -> Sequence[str]:
     """Write the page, and each of its pictures as PNG and SVG into the folder ``pictures`` if there is one.
+
+    Returns:
+        Warnings about what failed while the page was made.
 
     Raises:
         InputError: the groups cannot be compared, or their files cannot be read.
@@ -33,3 +36,4 @@ def write_page(
         for number, picture in enumerate(page.pictures, 1):
             for ending in ("png", "svg"):
                 plots.save(picture.figure, pictures / f"{number:02}-{slug(picture.name)}.{ending}")
+    return page.warnings

@@ -1,11 +1,11 @@
-"""The layout of COSMIC (Ghosal et al., 2020): annotations in one file, four layers of RoBERTa in another."""
+"""The format of COSMIC (Ghosal et al., 2020): annotations in one file, four layers of RoBERTa in another."""
 
 from dataclasses import replace
 from pathlib import Path
 
-from ercfw import FileLayout, InputError, Published
-from ercfw_layouts.corpora import IEMOCAP, find_file
-from ercfw_layouts.fields import Fields, read_fields, to_fields, to_published, write_pickle
+from ercfw import FileFormat, InputError, Published
+from ercfw_formats.corpora import IEMOCAP, find_file
+from ercfw_formats.fields import Fields, read_fields, to_fields, to_published, write_pickle
 
 LAYERS = ("roberta1", "roberta2", "roberta3", "roberta4")
 SPLITS: Fields = ("sentences", "train", "test", "dev")
@@ -22,12 +22,12 @@ def read_roberta(path: Path) -> Published:
     """Read the annotations, and the layers of RoBERTa if the file holds them.
 
     Raises:
-        InputError: the file cannot be read or has another layout.
+        InputError: the file cannot be read or has another format.
     """
     return to_published(path, read_fields(path, FORMS), LAYERS)
 
 
-class Cosmic(FileLayout):
+class Cosmic(FileFormat):
     """Annotations in ``meld.pkl`` or ``iemocap.pkl``, and layers of RoBERTa in ``*_features_roberta.pkl``.
 
     Both files hold speakers, labels, texts and splits. The annotations hold no features: importing them alone proves
@@ -41,7 +41,7 @@ class Cosmic(FileLayout):
         """Read the features of a folder, or its annotations if it holds no features.
 
         Raises:
-            InputError: the files are missing, cannot be read, or have another layout.
+            InputError: the files are missing, cannot be read, or have another format.
         """
         has_features = path.is_dir() and any((path / name).is_file() for name in FEATURES)
         return read_roberta(find_file(path, FEATURES if has_features else ANNOTATIONS))

@@ -1,4 +1,4 @@
-"""Files in each layout, made as other projects make them, come in unchanged."""
+"""Files in each format, made as other projects make them, come in unchanged."""
 
 import csv
 import json
@@ -34,8 +34,8 @@ def check(root, modality, content, values):
     assert table.fitted_on == "unknown"
 
 
-def read_back(content, layout, path, root, cli):
-    result = cli("data", "import", layout, path, "--to", root)
+def read_back(content, format_name, path, root, cli):
+    result = cli("data", "import", format_name, path, "--to", root)
     assert result.code == 0, result
     return result
 
@@ -50,7 +50,7 @@ def test_mmgcn_of_meld(meld, dump, cli, tmp_path, protocol):
     for modality, values in zip(("text", "audio", "visual"), streams, strict=True):
         check(root, modality, content, values)
     provenance = stored(root, "text").provenance
-    assert provenance["layout"] == "mmgcn"
+    assert provenance["layout"] == "mmgcn"  # the key of older versions: the same files make the same store
     assert list(provenance["files"]) == ["MELD_features_raw1.pkl"]
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from ercfw import SPLITS, InputError, Key, Published, replacing
 from ercfw.pickles import read_pickle
-from ercfw_layouts import values
-from ercfw_layouts.corpora import IEMOCAP, form_of, written_speakers
+from ercfw_formats import values
+from ercfw_formats.corpora import IEMOCAP, form_of, written_speakers
 
 Fields = tuple[str, ...]
 T = TypeVar("T")
@@ -24,7 +24,7 @@ def read_fields(path: Path, forms: Sequence[Fields]) -> dict[str, Any]:
     """Read the fields of a file by name; the number of fields decides which of the forms the file has.
 
     Raises:
-        InputError: the file cannot be opened safely, or has another layout.
+        InputError: the file cannot be opened safely, or has another format.
     """
     content = read_pickle(path)
     lengths = " or ".join(str(len(form)) for form in forms)
@@ -33,7 +33,7 @@ def read_fields(path: Path, forms: Sequence[Fields]) -> dict[str, Any]:
     for form in forms:
         if len(form) == len(content):
             return dict(zip(form, content, strict=True))
-    raise InputError.at(path, f"holds {len(content)} fields", f"expected {lengths}: does the file have another layout?")
+    raise InputError.at(path, f"holds {len(content)} fields", f"expected {lengths}: does the file have another format?")
 
 
 def to_published(path: Path, fields: Mapping[str, Any], streams: Sequence[str]) -> Published:

@@ -1,19 +1,19 @@
-"""The layout of M3Net (Chen et al., 2023): COSMIC's layers of RoBERTa together with MMGCN's streams."""
+"""The format of M3Net (Chen et al., 2023): COSMIC's layers of RoBERTa together with MMGCN's streams."""
 
 from dataclasses import replace
 from pathlib import Path
 
-from ercfw import FileLayout, InputError, Published
-from ercfw_layouts.corpora import find_file
-from ercfw_layouts.cosmic import FEATURES, LAYERS, read_roberta
-from ercfw_layouts.mmgcn import NAMES, Mmgcn
+from ercfw import FileFormat, InputError, Published
+from ercfw_formats.corpora import find_file
+from ercfw_formats.cosmic import FEATURES, LAYERS, read_roberta
+from ercfw_formats.mmgcn import NAMES, Mmgcn
 
 
-class M3Net(FileLayout):
+class M3Net(FileFormat):
     """COSMIC's ``*_features_roberta.pkl`` and MMGCN's file in one folder.
 
-    The splits come from COSMIC's file, which has a dev list. The labels of both files must agree. This layout is read
-    only; the layouts ``cosmic`` and ``mmgcn`` write the two files.
+    The splits come from COSMIC's file, which has a dev list. The labels of both files must agree. This format is read
+    only; the formats ``cosmic`` and ``mmgcn`` write the two files.
     """
 
     slots = (*LAYERS, "text", "audio", "visual")
@@ -22,7 +22,7 @@ class M3Net(FileLayout):
         """Read the annotations and seven streams of a folder.
 
         Raises:
-            InputError: a file is missing, cannot be read or has another layout, or the labels of the two differ.
+            InputError: a file is missing, cannot be read or has another format, or the labels of the two differ.
         """
         folder = path if path.is_dir() else path.parent
         layers = read_roberta(find_file(folder, FEATURES))

@@ -12,7 +12,8 @@ from sklearn.metrics import confusion_matrix, f1_score
 from ercfw.contract.conversation import Conversation, ConversationStream
 from ercfw.contract.data_info import DataInfo, ModalitySpec, TargetSpec
 from ercfw.report.plots.confusion import draw_confusion
-from ercfw.results.predictions_csv import write_predictions
+from ercfw.results.prediction_table import write_predictions
+from ercfw.results.run_predictions import run_table
 from ercfw.results.scoring import Predictions
 
 CLASSES = ("neutral", "joy, loud")
@@ -41,7 +42,8 @@ def written(tmp_path):
     predicted = Predictions(conversation.ids, {"emotion": labels}, {"emotion": probabilities}, {})
     path = tmp_path / "predictions.csv"
     splits, trained = {"test": [conversation]}, [replace(conversation, speakers=("Ann", "Ann", "Cem"))]
-    write_predictions(path, splits, {"test": predicted}, INFO, trained, ["SIMULATED", "CHOSEN ON TEST"])
+    table = run_table(splits, {"test": predicted}, INFO, trained, ["SIMULATED", "CHOSEN ON TEST"])
+    write_predictions(path, table)
     return read(path), predicted
 
 

@@ -1,20 +1,20 @@
-"""The layout of MultiEMO's release (Shi and Huang, 2023): MMGCN's tuple, and one file per modality."""
+"""The format of MultiEMO's release (Shi and Huang, 2023): MMGCN's tuple, and one file per modality."""
 
 from dataclasses import replace
 from pathlib import Path
 
-from ercfw import FileLayout, InputError, Published
+from ercfw import FileFormat, InputError, Published
 from ercfw.pickles import read_pickle
-from ercfw_layouts import values
-from ercfw_layouts.corpora import IEMOCAP
-from ercfw_layouts.fields import read_fields, to_fields, to_published, write_pickle
-from ercfw_layouts.mmgcn import IEMOCAP_FIELDS, MELD_FIELDS
+from ercfw_formats import values
+from ercfw_formats.corpora import IEMOCAP
+from ercfw_formats.fields import read_fields, to_fields, to_published, write_pickle
+from ercfw_formats.mmgcn import IEMOCAP_FIELDS, MELD_FIELDS
 
 SPEAKERS = "Speakers.pkl"
 FILES = {"text": "TextFeatures.pkl", "audio": "AudioFeatures.pkl", "visual": "VisualFeatures.pkl"}
 
 
-class MultiEmo(FileLayout):
+class MultiEmo(FileFormat):
     """``Data/MELD`` or ``Data/IEMOCAP``: ``Speakers.pkl`` and three files of features.
 
     ``Speakers.pkl`` is MMGCN's tuple; the older features in it are neither read nor written.
@@ -27,7 +27,7 @@ class MultiEmo(FileLayout):
         """Read the annotations and the three streams of a folder.
 
         Raises:
-            InputError: a file is missing, cannot be read, or has another layout.
+            InputError: a file is missing, cannot be read, or has another format.
         """
         folder = path if path.is_dir() else path.parent
         missing = [name for name in (SPEAKERS, *FILES.values()) if not (folder / name).is_file()]

@@ -7,8 +7,9 @@ from torch import Tensor
 
 from ercfw.contract.conversation import Conversation
 from ercfw.contract.data_info import DataInfo
-from ercfw.experiment.plan import Job
 from ercfw.model.build import build_model
+from ercfw.recipe.schema import Recipe
+from ercfw.registry.catalog import Catalog
 from ercfw.results.embeddings_file import Moment
 from ercfw.results.model_file import start_from
 from ercfw.results.scoring import Predictions
@@ -45,10 +46,10 @@ def predict_splits(
     return found
 
 
-def initial_weights(job: Job, seed: int, info: DataInfo) -> dict[str, Tensor]:
-    """Create the weights that training began with again, from the seed."""
+def initial_weights(recipe: Recipe, catalog: Catalog, seed: int, info: DataInfo) -> dict[str, Tensor]:
+    """Create again the weights that training began with, from the seed."""
     seed_everything(seed)
-    model = build_model(job.recipe, job.catalog, info)
-    if job.recipe.train.init_from is not None:
-        start_from(model, Path(job.recipe.train.init_from))
+    model = build_model(recipe, catalog, info)
+    if recipe.train.init_from is not None:
+        start_from(model, Path(recipe.train.init_from))
     return model.state_dict()

@@ -8,26 +8,25 @@ from torch import nn
 
 from ercfw.contract.data_info import DataInfo, ModalitySpec
 from ercfw.contract.interfaces import Loss, Model
+from ercfw.data.stand_in import STAND_IN_CLASSES, STAND_IN_WIDTHS, promised_streams, stand_in_info, training_info
 from ercfw.errors import InputError
-from ercfw.experiment.plan import Job
-from ercfw.experiment.validate import STAND_IN_CLASSES, STAND_IN_WIDTHS, promised_streams, stand_in_info, training_info
 from ercfw.model.build import build_model
 from ercfw.model.composed_model import ComposedModel
 from ercfw.model.losses import build_losses
 from ercfw.recipe.queries import JOINT
 from ercfw.recipe.schema import Recipe
+from ercfw.registry.catalog import Catalog
 
 Shapes = Mapping[str, str]
 """The output shape of each table's part, such as ``[N, 256]``."""
 
 
-def mermaid(job: Job) -> str:
+def mermaid(recipe: Recipe, catalog: Catalog) -> str:
     """Return the diagram; D is a width that is known only from the data, and C a number of classes.
 
     Raises:
         InputError: the recipe's parts cannot be built.
     """
-    recipe, catalog = job.recipe, job.catalog
     try:
         info = training_info(recipe, catalog)[1]
         infos = [replace(info, modalities=promised_streams(recipe, catalog, width)) for width in STAND_IN_WIDTHS]

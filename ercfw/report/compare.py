@@ -7,7 +7,7 @@ from pathlib import Path
 from ercfw.errors import InputError
 from ercfw.registry.catalog import load_catalog
 from ercfw.report.result_tables import write_tables
-from ercfw.results.comparison.agreement import pair_counts, write_right
+from ercfw.results.comparison.agreement import PairAgreement, pair_agreements, write_right
 from ercfw.results.comparison.compare import comparable_tables, side_by_side
 from ercfw.results.comparison.reported_scores import find_quoted
 from ercfw.results.comparison.result_table import ResultTable
@@ -29,7 +29,7 @@ class Comparison:
     groups: Sequence[Group]
     split: str
     tables: Sequence[ResultTable]
-    pairs: Sequence[dict[str, str | int]]
+    pairs: Sequence[PairAgreement]
     warnings: Sequence[str]
 
     def write(self, folder: str | Path) -> None:
@@ -62,4 +62,4 @@ def compare_groups(groups: Sequence[Group], split: str, apart: bool) -> Comparis
         return Comparison(groups, split, [side_by_side(groups, split)], [], [])
     quoted, failures = find_quoted(load_catalog())
     tables = comparable_tables(groups, split, quoted)
-    return Comparison(groups, split, tables, pair_counts(groups, split, tables[0].target), failures)
+    return Comparison(groups, split, tables, pair_agreements(groups, split, tables[0].target), failures)

@@ -1,17 +1,18 @@
 """An ensemble of finished runs, written as a run's folder."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ercfw.errors import InputError
 from ercfw.registry.catalog import load_catalog
 from ercfw.results.comparison.comparability import check_comparable, targets_of
-from ercfw.results.comparison.ensemble import combine, ensemble_metrics, member_rows, write_ensemble_predictions
+from ercfw.results.comparison.ensemble import combine, ensemble_metrics, ensemble_table, member_rows
 from ercfw.results.finished_run import FinishedRun, Group
-from ercfw.system.files import write_text
+from ercfw.results.json_file import write_json
+from ercfw.results.prediction_table import write_predictions
+from ercfw.results.run_files import RunFiles
+from ercfw.results.run_metrics import RunMetrics
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class WrittenEnsemble:
         rows: one row per member and one for the ensemble, with scores and weights.
     """
 
-    metrics: Mapping[str, Any]
+    metrics: RunMetrics
     rows: Sequence[dict[str, str]]
 
 
@@ -47,6 +48,7 @@ def write_ensemble(members: Sequence[FinishedRun], out: Path, fitted: bool) -> W
         check_comparable(apart, "test", target)
     together = combine(members, targets, load_catalog(), fitted=fitted)
     metrics = ensemble_metrics(members, together, out, fitted=fitted)
-    write_ensemble_predictions(out / "predictions.csv", members[0], together, metrics["stamps"])
-    write_text(out / "metrics.json", json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
-    return WrittenEnsemble(metrics, member_rows(members, together, metrics["select"]))
+    files = RunFiles(out)
+    write_predictions(files.predictions, ensemble_table(members[0], together, metrics.stamps))
+    write_json(files.metrics, metrics.as_json())
+    return WrittenEnsemble(metrics, member_rows(members, together, metrics.select))

@@ -1,4 +1,4 @@
-"""The two corpora that these files hold, and what all layouts have in common."""
+"""The two corpora that these files hold, and what all formats have in common."""
 
 import re
 from collections.abc import Mapping, Sequence

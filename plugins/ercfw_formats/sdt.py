@@ -1,10 +1,10 @@
-"""The layout of SDT (Ma et al., 2023): one tuple in one file, like MMGCN's, with four text streams."""
+"""The format of SDT (Ma et al., 2023): one tuple in one file, like MMGCN's, with four text streams."""
 
 from pathlib import Path
 
-from ercfw import FileLayout, Published
-from ercfw_layouts.corpora import IEMOCAP, find_file
-from ercfw_layouts.fields import UNUSED, Fields, read_fields, to_fields, to_published, write_pickle
+from ercfw import FileFormat, Published
+from ercfw_formats.corpora import IEMOCAP, find_file
+from ercfw_formats.fields import UNUSED, Fields, read_fields, to_fields, to_published, write_pickle
 
 IEMOCAP_FIELDS: Fields = (
     "utterances", "speakers", "labels", "text", "roberta2", "roberta3", "roberta4", "audio", "visual",
@@ -14,7 +14,7 @@ MELD_FIELDS: Fields = (*IEMOCAP_FIELDS, UNUSED)
 NAMES = ("meld_multimodal_features.pkl", "iemocap_multimodal_features.pkl")
 
 
-class Sdt(FileLayout):
+class Sdt(FileFormat):
     """``{meld,iemocap}_multimodal_features.pkl``; of the four text streams, SDT itself reads only ``text``."""
 
     slots = ("text", "roberta2", "roberta3", "roberta4", "audio", "visual")
@@ -24,7 +24,7 @@ class Sdt(FileLayout):
         """Read the annotations and up to six streams of a file.
 
         Raises:
-            InputError: the file is missing, cannot be read, or has another layout.
+            InputError: the file is missing, cannot be read, or has another format.
         """
         file = find_file(path, NAMES)
         return to_published(file, read_fields(file, (MELD_FIELDS, IEMOCAP_FIELDS)), self.slots)

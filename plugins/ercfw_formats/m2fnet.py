@@ -1,22 +1,22 @@
-"""The layout of M2FNet's implementations (Chudasama et al., 2022): one tensor of embeddings per split."""
+"""The format of M2FNet's implementations (Chudasama et al., 2022): one tensor of embeddings per split."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ercfw import FileLayout, InputError, Published
+from ercfw import FileFormat, InputError, Published
 from ercfw.pickles import read_pickle
-from ercfw_layouts import values
+from ercfw_formats import values
 
 SPLITS = {"train": ("train.pkl",), "dev": ("val.pkl", "dev.pkl"), "test": ("test.pkl",)}
 
 
-class M2FNet(FileLayout):
+class M2FNet(FileFormat):
     """One tensor ``[rows, D]`` per file ``embeddings/<modality>/{train,val,test}.pkl``, ordered as MELD's annotations.
 
     Clips that are known to be broken may have no row. The files hold neither names nor labels, so an import cannot
-    prove which utterances the rows belong to. This layout is read only.
+    prove which utterances the rows belong to. This format is read only.
     """
 
     slots = ()

@@ -1,0 +1,103 @@
+"""Files that a run leaves when it has been trained and scored."""
+
+from collections.abc import Mapping, Sequence
+
+from ercfw.contract.conversation import UNLABELLED, Conversation, fingerprint
+from ercfw.contract.stamps import meaning_of
+from ercfw.data.load import Data
+from ercfw.experiment.plan import Job
+from ercfw.report.markdown import as_markdown
+from ercfw.report.pictures import draw_run
+from ercfw.report.sections import run_sections
+from ercfw.report.tables import headline
+from ercfw.results.finished_run import FinishedRun
+from ercfw.results.model_file import save_model
+from ercfw.results.prediction_table import write_predictions
+from ercfw.results.run_folder import RunFolder
+from ercfw.results.run_metrics import RunMetrics
+from ercfw.results.run_predictions import run_table
+from ercfw.results.scoring import Predictions, score
+from ercfw.system.files import write_text
+from ercfw.training.protocol import CHOSEN_ON, NOTES
+from ercfw.training.state import Plan, Training
+
+
+def collect_metrics(
+    job: Job,
+    seed: int,
+    data: Data,
+    training: Training,
+    plan: Plan,
+    predictions: Mapping[str, Predictions],
+    *,
+    stamps: Sequence[str],
+    notes: Sequence[str],
+    seconds: float,
+    peak_memory: int,
+    folder: RunFolder,
+) -> RunMetrics:
+    """Score the predictions of each split and return the content of ``metrics.json``, without pictures."""
+    scores = {split: score(predicted, plan.metrics, plan.info) for split, predicted in predictions.items()}
+    unscored = [f"{split} has no labels: predicted, not scored" for split, found in scores.items() if not found]
+    protocol = job.recipe.train.protocol
+    return RunMetrics(
+        recipe=job.name,
+        title=job.recipe.title,
+        dataset=job.recipe.data.use,
+        variant=job.variant,
+        seed=seed,
+        protocol=protocol,
+        select=plan.select,
+        chosen_on=CHOSEN_ON[protocol],
+        best_epoch=training.best_epoch,
+        epochs=len(training.history),
+        scores={split: found for split, found in scores.items() if found},
+        losses={split: dict(predicted.losses) for split, predicted in predictions.items()},
+        stamps=list(stamps),
+        notes=[*notes, *unscored, *NOTES[protocol]],
+        warnings=list(data.warnings),
+        data=data.provenance,
+        sizes={split: _size(conversations) for split, conversations in data.splits.items()},
+        streams=dict(data.streams),
+        parameters=sum(p.numel() for p in training.model.parameters() if p.requires_grad),
+        seconds=round(seconds, 2),
+        peak_memory=peak_memory,
+        folder=str(folder.path),
+        pictures=[],
+    )
+
+
+def write_outputs(
+    folder: RunFolder,
+    job: Job,
+    data: Data,
+    training: Training,
+    plan: Plan,
+    predictions: Mapping[str, Predictions],
+    metrics: RunMetrics,
+) -> RunMetrics:
+    """Write the model, predictions, pictures, report and metrics; return the metrics with the pictures' names.
+
+    Raises:
+        RunError: a file cannot be written.
+    """
+    files, trained = folder.files, plan.watched.train
+    about = {
+        "recipe": job.tables,
+        "stamps": metrics.stamps,
+        "streams": metrics.as_json()["streams"],
+        "trained_on": sorted(fingerprint(conversation) for conversation in trained),
+    }
+    save_model(files.model, training.best, plan.info, about)
+    table = run_table(data.splits, predictions, plan.info, trained, metrics.stamps)
+    write_predictions(files.predictions, table)
+    metrics = metrics.model_copy(update={"pictures": draw_run(FinishedRun(folder.path, metrics))})
+    sections = run_sections(FinishedRun(folder.path, metrics), metrics.pictures)
+    write_text(files.report, as_markdown(headline(metrics), map(meaning_of, metrics.stamps), sections))
+    folder.finish(metrics)
+    return metrics
+
+
+def _size(conversations: Sequence[Conversation]) -> dict[str, int]:
+    labelled = sum(int((y != UNLABELLED).sum()) for c in conversations for y in c.labels.values())
+    return {"conversations": len(conversations), "utterances": sum(map(len, conversations)), "labels": labelled}

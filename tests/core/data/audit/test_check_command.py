@@ -1,0 +1,70 @@
+"""``ercfw data check``: what it finds in real corpora, and what it refuses."""
+
+import csv
+import json
+from collections import defaultdict
+
+
+def test_real_mosi_names_the_two_that_were_fitted(real_data, cli):
+    result = cli("data", "check", "mosi", f"data.root={real_data('mosi')}", "--json")
+    assert result.code == 1
+    findings = json.loads(result.out)["findings"]
+    wrong = [finding["about"] for finding in findings if finding["level"] == "wrong"]
+    assert wrong == ["stream 'text'", "stream 'visual'"]
+    fine = [
+        finding
+        for finding in findings
+        if finding["about"] == "stream 'audio'" and "no sign of label leakage" in finding["what"]
+    ]
+    assert [finding["level"] for finding in fine] == ["fine"]
+
+
+def test_real_meld_has_the_known_gaps_and_times(real_data, cli):
+    root = real_data("meld")
+    result = cli("data", "check", "meld", f"data.root={root}", "--json")
+    assert result.code == 0
+    findings = [(f["level"], f["about"], f["what"]) for f in json.loads(result.out)["findings"]]
+    gaps = {}
+    for split in ("train", "dev", "test"):
+        dialogues = defaultdict(list)
+        with (root / f"{split}_sent_emo.csv").open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                dialogues[row["Dialogue_ID"]].append(int(row["Utterance_ID"]))
+        gaps[split] = sum(ids != list(range(len(ids))) for ids in dialogues.values())
+        wanted = f"conversations whose utterance ids have gaps: {gaps[split]} ("
+        assert any(about == split and what.startswith(wanted) for _, about, what in findings)
+    assert sum(gaps.values()) == 76
+    assert any("(train/1: 0-5 8, " in what for _, _, what in findings)
+    assert ("note", "train", "conversation numbers that are missing: 1 (60)") in findings
+    known = [what for level, _, what in findings if level == "known"]
+    assert known == [
+        "utterances longer than 60 s: 2 (test/38/4: 304.9 s, test/220/0: 235.1 s)",
+        "utterances that end at or before their start: 1 (test/155/3: 0.0 s)",
+    ]
+    assert ("fine", "test, emotion", "2610 utterances, all class counts as published") in findings
+
+
+def test_classes_with_another_count_than_published(real_data, cli, tmp_path):
+    for path in real_data("meld").glob("*.csv"):
+        (tmp_path / path.name).write_text(
+            path.read_text(encoding="utf-8").replace(",joy,", ",fear,", 1), encoding="utf-8"
+        )
+    result = cli("data", "check", "meld", f"data.root={tmp_path}", "--json")
+    findings = [f["what"] for f in json.loads(result.out)["findings"] if f["about"] == "test, emotion"]
+    assert findings == ["class counts that differ from the published ones: fear: 51, not 50; joy: 401, not 402"]
+
+
+def test_simulated_data_is_announced(cli):
+    words = ("data", "check", "simulated", "data.conversations=20")
+    result = cli(*words)
+    assert result.code == 0
+    assert "SIMULATED" in result.err
+    assert json.loads(cli(*words, "--json").out)["simulated"] is True
+
+
+def test_what_is_refused(cli):
+    cli("data", "check", "no-such").check(2, "no-such")
+    cli("data", "check", ".").check(2, ".: is a folder (name its dataset first: meld data.root=.)")
+    cli("data", "check", "meld", "data.rot=x").check(2, "[data] rot..root")
+    cli("data", "check", "meld", "train.lr=1").check(2, "a dataset has settings of [data] only")
+    cli("data", "check", "meld", "data.root=nowhere").check(2, "[data] root: there is no folder nowhere")
