@@ -65,8 +65,8 @@ OVERRIDES = {
     "drop": (["--drop", "loss.swfc"], "--drop: there is no 'loss.swfc' to drop"),
     "no equals": (["train.lr"], "override 'train.lr': is not of the form table.key=value"),
     "no key": (["=3"], "override '=3': is not of the form"),
-    "conflict": (["train=1", "train.lr=1"], "override 'train.lr=1': 'train' is set to a value elsewhere"),
-    "conflict back": (["train.lr=1", "train=1"], "override 'train=1': settings inside 'train' are given elsewhere"),
+    "conflict": (["train=1", "train.lr=1"], "override 'train.lr=1': another override sets 'train' to a value"),
+    "conflict back": (["train.lr=1", "train=1"], "override 'train=1': another override sets a key inside 'train'"),
     "variant": (["--variant", "nope"], "tiny.toml: there is no variant named 'nope'"),
     "out": (["--out", "tiny.toml"], "--out tiny.toml: ..no folder that can be written to"),
     "many runs": (["--seeds", "2023"], "--seeds: ..would be 2023 runs..2023,"),
@@ -118,7 +118,7 @@ def test_a_mistake_of_the_recipe_is_not_repeated_for_each_variant(cli, tiny_reci
         ('[variant]\nname = "a"\n', "variant: is not a list of tables..[[variant]]"),
         ('[[variant]]\nname = "a b"\n[[variant]]\nname = "A-B"\n', "'A-B' and 'a b' would share the folder 'a-b'"),
         ('[[variant]]\nname = "base"\n', "would share the folder 'base'"),
-        ('[[variant]]\nname = "!"\n', "'!' has no letter or digit"),
+        ('[[variant]]\nname = "!"\n', "'!' contains no letter"),
     ],
 )
 def test_a_broken_variant_is_found_whatever_is_run(more, expected, verb, cli, tiny_recipe):

@@ -96,7 +96,7 @@ def test_every_conversation_is_left_out_once_in_parts_of_like_size(conversations
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "1/1", "a/b", "1", "1/2/3", "01/3"])
 def test_what_names_no_part(text):
-    with pytest.raises(InputError, match=f"'{text}' names no part"):
+    with pytest.raises(InputError, match=f"'{text}' is not a part"):
         part_of(text)
 
 
