@@ -104,7 +104,7 @@ class Catalog:
         if len(owners) == 1:
             return owners[0]
         if owners:
-            hint = f"rename it in one of them, or block one: {CHOICE}=-{owners[-1].plugin}"
+            hint = f"rename it in one of them, or block one with {CHOICE}=-{owners[-1].plugin}"
             raise InputError.at(where, _claimed(owners), hint)
         raise InputError.at(where, f"there is no {kind} named '{name}'", self.instead(name, self.names(kind)))
 
@@ -183,7 +183,7 @@ def plugin_files(paths: Iterable[str], beside: Path, where: str) -> list[Path]:
     """
     files = {path: beside / path for path in paths}
     mistakes = [
-        Mistake(f"{where}: plugins", f"'{path}' is no Python file" if is_file(file) else f"there is no file {file}")
+        Mistake(f"{where}: plugins", f"'{path}' is not a Python file" if is_file(file) else f"there is no file {file}")
         for path, file in files.items()
         if file.suffix != ".py" or not is_file(file)
     ]
@@ -270,14 +270,14 @@ def _components(manager: pluggy.PluginManager, plugin: str, kind: str) -> Iterab
     hook, offers = _offers(manager, provides)
     for offer in offers:
         if not isinstance(offer, dict):
-            raise TypeError(f"{hook} returned {type(offer).__name__}; a dict of name and class is needed")
+            raise TypeError(f"{hook} returned {type(offer).__name__}, but must return a dict of names and classes")
         for name, factory in offer.items():
             yield Component(kind, _check(kind, base, name, factory), factory, plugin)
 
 
 def _check(kind: str, base: Any, name: Any, factory: Any) -> str:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise TypeError(f"{kind} {name!r}: names are kebab-case, such as 'gated-sum'")
+        raise TypeError(f"{kind} {name!r}: the name must be kebab-case, such as 'gated-sum'")
     if base is None:
         if not callable(factory):
             raise TypeError(f"{kind} '{name}' is not callable")
@@ -286,9 +286,9 @@ def _check(kind: str, base: Any, name: Any, factory: Any) -> str:
         raise TypeError(f"{kind} '{name}' is not a subclass of {base.__name__}: derive it from ercfw.{base.__name__}")
     lacking: frozenset[str] = getattr(factory, "__abstractmethods__", frozenset())
     if lacking:
-        raise TypeError(f"{kind} '{name}' lacks {', '.join(sorted(lacking))}")
+        raise TypeError(f"{kind} '{name}' does not implement {', '.join(sorted(lacking))}")
     if "forward" in vars(base) and getattr(factory, "forward", None) is vars(base)["forward"]:
-        raise TypeError(f"{kind} '{name}' has no forward")
+        raise TypeError(f"{kind} '{name}' does not implement forward")
     try:
         wired_places(factory, base)
     except TypeError as error:

@@ -28,7 +28,7 @@ def check_parts(recipe: Recipe, catalog: Catalog, where: str) -> list[Mistake]:
         mistakes += read_options(component.factory, part.options, f"{where}: [{table}]")[1]
     mistakes += _select_mistakes(recipe, catalog, f"{where}: [train] select")
     return mistakes + [
-        Mistake(f"{where}: {place}", f"'{name}' cannot be used as a name", "at most 64 letters, digits, - and _")
+        Mistake(f"{where}: {place}", f"'{name}' is not a valid name", "at most 64 letters, digits, - and _")
         for place, names in (
             ("[data] modalities", recipe.data.modalities),
             ("[loss]", recipe.loss),

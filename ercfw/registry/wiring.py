@@ -26,7 +26,8 @@ def arguments_for(factory: Any, base: Any, wired: Sequence[Any]) -> list[Any]:
 def wired_places(factory: Any, base: Any) -> tuple[int, ...]:
     """Return the place, among the base class's positional parameters, of each one that a part takes.
 
-    A part may take any of them, by name. One with as many parameters, under names of its own, takes them in order.
+    A part may take any of them, by name. A part that takes as many parameters as the base class, but under other names,
+    gets them in order.
 
     Raises:
         TypeError: it takes something else.
@@ -37,10 +38,10 @@ def wired_places(factory: Any, base: Any) -> tuple[int, ...]:
         return tuple(passed.index(name) for name in taken)
     if len(taken) == len(passed):
         return tuple(range(len(passed)))
-    wanted = f"must be made with ({', '.join([*passed, '*'])}, options)"
+    wanted = f"must be constructed with ({', '.join([*passed, '*'])}, options)"
     fewer = " or fewer of these" if passed else ""
     hint = f" ({did_you_mean(unknown[0], passed)})" if passed else ""
-    raise TypeError(f"{wanted}{fewer}: ercfw passes no '{unknown[0]}', and an option must stand after the *{hint}")
+    raise TypeError(f"{wanted}{fewer}: ercfw passes no '{unknown[0]}', and options come after the *{hint}")
 
 
 def positional(factory: Any) -> list[str]:

@@ -82,10 +82,10 @@ FOUND = {
     "a quoted key of very many parts": (b'"a" . ' * MANY + b"a = 1", "has a key of more than 32 parts"),
     "lists in lists": (b"x = " + b"[" * MANY, "is nested more than 32 deep"),
     "tables in tables": (b"x = " + b"{a.a.a.a.a.a.a.a.a=" * 9 + b"1" + b"}" * 9, "is nested more than 32 deep"),
-    "nul in a name": (EVERY_KEY.replace(b"audio.npy", rb"\u0000"), "features.audio.file: holds a character"),
+    "nul in a name": (EVERY_KEY.replace(b"audio.npy", rb"\u0000"), "features.audio.file: contains a character"),
     "a long name of a plugin": (EVERY_KEY.replace(b"harmless", b"x" * 5000), "plugins: there is no file"),
     "a link to itself": (EVERY_KEY.replace(b"harmless", b"loop"), "plugins: there is no file loop.py"),
-    "a long name of a modality": (EVERY_KEY.replace(b'"audio"]', b"'%s']" % (b"x" * 300)), "cannot be used as a name"),
+    "a long name of a modality": (EVERY_KEY.replace(b'"audio"]', b"'%s']" % (b"x" * 300)), "is not a valid name"),
     "a long name of a variant": (EVERY_KEY.replace(b'"one"', b"'%s'" % (b"x" * 300)), "too long to name a folder"),
     "a warm-up without end": (EVERY_KEY.replace(b"epochs = 3", b"warmup = 1e308"), "[train] warmup: should be less"),
 }  # fmt: skip

@@ -37,10 +37,10 @@ OVERRIDES = {
     "no modality": (["data.modalities=[]"], "[data] modalities: should be a list of at least 1"),
     "not a list": (["data.modalities=text"], "[data] modalities: should be a list, not 'text'"),
     "twice": (["data.modalities=['text','text']"], "[data] modalities: names a modality twice"),
-    "bad name": (["data.modalities=['te xt']"], "[data] modalities: 'te xt' cannot be used as a name"),
-    "kept name": (["data.modalities=['type']"], "[data] modalities: 'type' cannot be used as a name"),
-    "instance name": (["data.modalities=['training']"], "[data] modalities: 'training' cannot be used as a name"),
-    "loss name": (["loss.type.use=focal"], "[loss]: 'type' cannot be used as a name"),
+    "bad name": (["data.modalities=['te xt']"], "[data] modalities: 'te xt' is not a valid name"),
+    "kept name": (["data.modalities=['type']"], "[data] modalities: 'type' is not a valid name"),
+    "instance name": (["data.modalities=['training']"], "[data] modalities: 'training' is not a valid name"),
+    "loss name": (["loss.type.use=focal"], "[loss]: 'type' is not a valid name"),
     "no seed": (["seeds=[]"], "seeds: should be a list of at least 1"),
     "negative seed": (["seeds=[0,-1]"], "seeds: should be greater than or equal to 0"),
     "doubled seed": (["seeds=[1,1]"], "seeds: names a seed twice"),
@@ -68,7 +68,7 @@ OVERRIDES = {
     "conflict": (["train=1", "train.lr=1"], "override 'train.lr=1': another override sets 'train' to a value"),
     "conflict back": (["train.lr=1", "train=1"], "override 'train=1': another override sets a key inside 'train'"),
     "variant": (["--variant", "nope"], "tiny.toml: there is no variant named 'nope'"),
-    "out": (["--out", "tiny.toml"], "--out tiny.toml: ..no folder that can be written to"),
+    "out": (["--out", "tiny.toml"], "--out tiny.toml: ..not a folder that can be written to"),
     "many runs": (["--seeds", "2023"], "--seeds: ..would be 2023 runs..2023,"),
     # seen when the data is there
     "modality": (["data.modalities=['text','smell']"], "tiny.toml: [data] modalities: ..no modality 'smell'..text"),
@@ -188,7 +188,7 @@ def test_a_recipe_that_is_not_there(cli, tmp_path):
 
 def test_plugin_files(cli, tiny_recipe, plugin_file):
     cli("run", tiny_recipe(), "plugins=['./no.py']").check(2, "tiny.toml: plugins: there is no file ..no.py")
-    cli("run", tiny_recipe(), "plugins=['./tiny.toml']").check(2, "plugins: './tiny.toml' is no Python file")
+    cli("run", tiny_recipe(), "plugins=['./tiny.toml']").check(2, "plugins: './tiny.toml' is not a Python file")
     plugin_file("import nothing_there\n")
     broken = "tiny.toml: plugins: ..mine.py cannot be loaded: ModuleNotFoundError: ..'nothing_there' (mine.py, line 1)"
     cli("run", tiny_recipe(), "plugins=['./mine.py']").check(2, broken)
