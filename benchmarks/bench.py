@@ -16,9 +16,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from ercfw.system.allocator import use_well
+from ercfw.system.allocator import tune_threads_and_memory
 
-use_well()  # as the command line does; before torch
+tune_threads_and_memory()  # as the command line does; before torch
 
 import torch  # noqa: E402
 

@@ -63,7 +63,7 @@ def begin(job: Job, data: Data, folder: Path) -> tuple[Training, Plan]:
         watched=Watched(train, one, one),
         batch_size=job.recipe.data.batch_size,
         select=selected_metric(job.recipe),
-        metrics={c.name: c.made_by for c in job.catalog.components("metric")},
+        metrics={c.name: c.factory for c in job.catalog.components("metric")},
         info=info,
         seed=job.recipe.seeds[0],
         state=folder / f"{job.recipe.train.precision}.safetensors",

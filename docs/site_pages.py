@@ -65,8 +65,8 @@ def part_section(part: Description) -> str:
     file = Path(part.file.rpartition(",")[0]).resolve().relative_to(CHECKOUT)
     rows = "\n".join(map(row, part.options))
     table = f"| Option | Allowed values | Default | Meaning |\n|---|---|---|---|\n{rows}" if rows else "No options."
-    signature = f"Constructor arguments: `{', '.join([*part.made_with, '*, options'])}`." if part.made_with else ""
-    pieces = [f"## {part.name}", f"`{file}`. {signature}", markdown(part.says), table, markdown(part.shapes)]
+    signature = f"Constructor arguments: `{', '.join([*part.constructor, '*, options'])}`." if part.constructor else ""
+    pieces = [f"## {part.name}", f"`{file}`. {signature}", markdown(part.docstring), table, markdown(part.shapes)]
     return "\n\n".join(piece for piece in pieces if piece)
 
 

@@ -1,4 +1,4 @@
-"""The errors a user can meet: each says what is wrong, where, and what would be right."""
+"""Define the errors that a user can meet. Each names the place, the fault and, if known, the fix."""
 
 import re
 import traceback
@@ -13,72 +13,72 @@ __all__ = [
     "BrokenClipError", "ErcfwError", "InputError", "Mistake", "RunError", "cause_of", "did_you_mean", "missing_library",
 ]  # fmt: skip
 
-MOST_TOLD = 50
-"""Mistakes that one message tells; a reader mends some, and is told of the others then."""
+MOST_SHOWN = 50
+"""Number of mistakes that one message shows."""
 LONGEST = 500
-"""Characters of each piece of a message: what is wrong may be of any size."""
+"""Maximum number of characters of each piece of a message; the text of a file may be of any size."""
 MOST_NAMES, LONGEST_HINT = 100, 2000
-"""Names that a hint lists, and its characters."""
+"""Maximum number of names that a hint lists, and of its characters."""
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """One thing that is wrong.
+    """One mistake in the user's input.
 
     Attributes:
-        where: file, table and key, such as ``recipes/mine.toml: [fusion] width``.
+        where: the file, table and key, such as ``recipes/mine.toml: [fusion] width``.
         what: what is wrong there.
-        mend: what would be right; may be empty.
+        hint: how to fix it; may be empty.
     """
 
     where: str
     what: str
-    mend: str = ""
+    hint: str = ""
 
     def __str__(self) -> str:
-        mend = f" ({shown(self.mend, LONGEST_HINT)})" if self.mend else ""
-        return f"{shown(self.where)}: {shown(self.what)}{mend}"
+        hint = f" ({shown(self.hint, LONGEST_HINT)})" if self.hint else ""
+        return f"{shown(self.where)}: {shown(self.what)}{hint}"
 
 
 class ErcfwError(Exception):
-    """Ends a command with one message and without a traceback."""
+    """An error that ends a command with one message and no traceback."""
 
     exit_code = 1
 
 
 class InputError(ErcfwError):
-    """The user's input is wrong; holds every mistake that was found."""
+    """The user's input is wrong. The error holds every mistake that was found."""
 
     exit_code = 2
 
     def __init__(self, mistakes: Sequence[Mistake]) -> None:
         self.mistakes = tuple(mistakes)
-        more = len(self.mistakes) - MOST_TOLD
-        told = [*map(str, self.mistakes[:MOST_TOLD]), *([f"and {more} more mistakes"] if more > 0 else [])]
-        super().__init__("\n".join(told))
+        more = len(self.mistakes) - MOST_SHOWN
+        lines = [*map(str, self.mistakes[:MOST_SHOWN]), *([f"and {more} more mistakes"] if more > 0 else [])]
+        super().__init__("\n".join(lines))
 
     def __reduce__(self) -> tuple[type["InputError"], tuple[tuple[Mistake, ...]]]:
-        """As another process is to make it again."""
+        """Return how to unpickle the error in another process."""
         return type(self), (self.mistakes,)
 
     @classmethod
-    def at(cls, where: object, what: str, mend: str = "") -> "InputError":
-        """The error of a single mistake."""
-        return cls([Mistake(str(where), what, mend)])
+    def at(cls, where: object, what: str, hint: str = "") -> "InputError":
+        """Return an error with a single mistake; the arguments are those of ``Mistake``."""
+        return cls([Mistake(str(where), what, hint)])
 
 
 class RunError(ErcfwError):
-    """The input was right, but the run failed: a loss that is not a number, a full disk."""
+    """The input is correct, but the run failed, for example because a loss is not a number or a disk is full."""
 
 
 class BrokenClipError(ErcfwError):
-    """A clip cannot be read: its utterance is left out, is told of, and the work goes on."""
+    """A clip cannot be read. Its utterance is left out with a warning, and the work continues."""
 
 
 def shown(text: str, longest: int = LONGEST) -> str:
-    """A text as a message can hold it: in one line, shortened in its middle, control characters written out.
+    """Return a text as one line for a message: shortened in the middle, with control characters escaped.
 
-    What a file says may be of any length, and must not steer the terminal that shows it.
+    The text of a file may be of any length, and must not control the terminal that shows it.
     """
     if len(text) > longest:
         text = f"{text[: longest * 3 // 4]} ... {text[-longest // 4 :]}"
@@ -89,7 +89,7 @@ def shown(text: str, longest: int = LONGEST) -> str:
 
 
 class PeerGoneError(RunError):
-    """Another process that shares the work has ended; it, or whoever started both, knows why."""
+    """Another process that shares the work has ended. That process, or the launcher, reports the reason."""
 
     def __init__(self) -> None:
         super().__init__("another process has ended")
@@ -97,7 +97,7 @@ class PeerGoneError(RunError):
 
 @contextmanager
 def in_recipe(place: str) -> Iterator[None]:
-    """Puts the recipe's file before mistakes that name only a table of it, such as ``[fusion] heads``."""
+    """Add the recipe's file to mistakes that name only a table of it, such as ``[fusion] heads``."""
     try:
         yield
     except InputError as error:
@@ -107,7 +107,7 @@ def in_recipe(place: str) -> Iterator[None]:
 
 @contextmanager
 def in_table(place: str) -> Iterator[None]:
-    """Puts the table that asked for a file, such as ``[features.text] file``, before mistakes that name the file."""
+    """Add the table that names a file, such as ``[features.text] file``, to mistakes that name only the file."""
     try:
         yield
     except InputError as error:
@@ -116,19 +116,19 @@ def in_table(place: str) -> Iterator[None]:
 
 
 def cause_of(error: BaseException) -> str:
-    """What a plugin's code raised, in one line: the error, and the last line of that code it came through."""
-    said = str(error).strip().splitlines()
-    text = f"{type(error).__name__}: {shown(said[0])}" if said else type(error).__name__
+    """Describe an exception from a plugin's code in one line: the error and the last line of that code."""
+    message = str(error).strip().splitlines()
+    text = f"{type(error).__name__}: {shown(message[0])}" if message else type(error).__name__
     places = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-    theirs = [(path.name, line) for path, line in places if _is_plugins(path)]
-    return f"{text} ({theirs[-1][0]}, line {theirs[-1][1]})" if theirs else text
+    in_plugin = [(path.name, line) for path, line in places if _is_plugin_code(path)]
+    return f"{text} ({in_plugin[-1][0]}, line {in_plugin[-1][1]})" if in_plugin else text
 
 
-def _is_plugins(path: Path) -> bool:
+def _is_plugin_code(path: Path) -> bool:
     libraries = {"torch", "numpy", "pluggy", "pydantic"}
-    theirs = "site-packages" in path.parts or not path.is_relative_to(get_paths()["stdlib"])
+    foreign = "site-packages" in path.parts or not path.is_relative_to(get_paths()["stdlib"])
     return (
-        theirs
+        foreign
         and path.suffix == ".py"
         and not path.is_relative_to(Path(__file__).parent)
         and not libraries & {*path.parts}
@@ -151,5 +151,5 @@ def did_you_mean(name: str, known: Iterable[str], summary: str = "") -> str:
 
 
 def missing_library(library: str, extra: str) -> InputError:
-    """The error of a part whose optional library is not installed."""
-    return InputError.at(library, "is needed here and is not installed", f"pip install 'ercfw[{extra}]'")
+    """Return the error for an optional library that is not installed."""
+    return InputError.at(library, "is needed but not installed", f"pip install 'ercfw[{extra}]'")

@@ -1,4 +1,4 @@
-"""What models, losses and metrics are handed: packed tensors, a row an utterance."""
+"""Packed tensors that models and losses receive, with one row per utterance."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -11,12 +11,12 @@ from ercfw.contract.conversation import UNLABELLED, UtteranceId
 
 
 def map_tensors(value: Any, fn: Callable[[Tensor], Tensor]) -> Any:
-    """``fn`` applied to every tensor in nested dataclasses and dicts; the rest is left as it is."""
+    """Apply ``fn`` to every tensor in nested dataclasses and dicts; leave everything else as it is."""
     return zip_tensors([value], fn)
 
 
 def zip_tensors(values: Sequence[Any], fn: Callable[..., Tensor]) -> Any:
-    """``fn`` applied to the tensors that stand at the same place of several alike values; the rest is the first's."""
+    """Apply ``fn`` to the tensors at the same place of several values of equal form; take the rest from the first."""
     first = values[0]
     if isinstance(first, Tensor):
         return fn(*values)
@@ -29,40 +29,40 @@ def zip_tensors(values: Sequence[Any], fn: Callable[..., Tensor]) -> Any:
 
 
 class TensorGroup:
-    """A dataclass of tensors that moves as one (Accelerate asks for no more than ``to``)."""
+    """A dataclass of tensors that moves between devices as one; Accelerate needs only ``to``."""
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> Self:
-        """The same group with ``fn`` applied to every tensor."""
+        """Return the same group with ``fn`` applied to every tensor."""
         return map_tensors(self, fn)  # type: ignore[no-any-return]
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Self:
-        """The same group on a device."""
+        """Return the same group on a device."""
         return self.map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Self:
-        """The same group in page-locked memory."""
+        """Return the same group in page-locked memory."""
         return self.map(lambda tensor: tensor.pin_memory())
 
 
 @dataclass(frozen=True)
 class Layout(TensorGroup):
-    """Which conversation each row belongs to, and the ways to and from forms that hold empty places.
+    """The conversation of each row, and conversions to and from forms with empty places.
 
-    ``pad`` gives every conversation as many places as the longest has. ``to_bins`` puts whole conversations
-    into bins of rows, short ones several to a bin, so that few places are empty however lengths differ.
+    ``pad`` gives every conversation as many places as the longest one has. ``to_bins`` puts whole conversations into
+    bins of places, several short ones into one bin, so that few places stay empty even if the lengths differ widely.
 
     Attributes:
-        lengths: ``[B]`` int64, utterances of each conversation.
-        index: ``[N]`` int64, row -> place in the padded ``[B*U]``.
-        conversation: ``[N]`` int64.
-        position: ``[N]`` int64, place in the conversation, from 0.
-        previous: ``[N]`` int64, row of the previous utterance of this conversation, -1 = first.
-        previous_same_speaker: ``[N]`` int64, likewise by this speaker.
-        mask: ``[B, U]`` bool, True = real.
-        slot: ``[N]`` int64, row -> place in the bins.
-        sizes: the lengths on the host, so that nothing waits for the device.
-        speakers: most speakers of a conversation of this batch, on the host too.
-        bins: how many bins of what width, group by group, on the host too.
+        lengths: ``[B]`` int64, the number of utterances of each conversation.
+        index: ``[N]`` int64, the place of each row in the padded ``[B*U]``.
+        conversation: ``[N]`` int64, the number of each row's conversation.
+        position: ``[N]`` int64, the place in the conversation, from 0.
+        previous: ``[N]`` int64, the row of the previous utterance of the conversation, -1 = none.
+        previous_same_speaker: ``[N]`` int64, the row of the speaker's previous utterance, -1 = none.
+        mask: ``[B, U]`` bool, True = an utterance, False = an empty place.
+        slot: ``[N]`` int64, the place of each row in the bins.
+        sizes: the lengths again, on the host, so that reading them does not wait for the device.
+        speakers: the largest number of speakers in a conversation of the batch, on the host.
+        bins: the number and width of the bins of each group, on the host.
     """
 
     lengths: Tensor
@@ -78,24 +78,24 @@ class Layout(TensorGroup):
     bins: tuple[tuple[int, int], ...]
 
     def pad(self, x: Tensor) -> Tensor:
-        """``[N, ...] -> [B, U, ...]``, zero where there is no utterance."""
+        """Convert ``[N, ...]`` to ``[B, U, ...]``, with zeros in empty places."""
         batch, longest = self.mask.shape
         padded = x.new_zeros(batch * longest, *x.shape[1:])
         return padded.index_copy_(0, self.index, x).view(batch, longest, *x.shape[1:])  # [B, U, ...]
 
     def pack(self, y: Tensor) -> Tensor:
-        """``[B, U, ...] -> [N, ...]``, the inverse of ``pad``."""
+        """Convert ``[B, U, ...]`` to ``[N, ...]``, the inverse of ``pad``."""
         return y.flatten(0, 1).index_select(0, self.index)  # [N, ...]
 
     def to_bins(self, x: Tensor) -> list[Tensor]:
-        """``[N, ...]`` -> for each group of b bins of width W ``[b, W, ...]``, zero where there is no utterance."""
+        """Convert ``[N, ...]`` to ``[b, W, ...]`` for each group of b bins of width W, with zeros in empty places."""
         slots = [count * width for count, width in self.bins]
         filled = x.new_zeros(sum(slots), *x.shape[1:]).index_copy_(0, self.slot, x)
-        parts = torch.split(filled, slots) if len(slots) > 1 else (filled,)  # the way back from a split copies
+        parts = torch.split(filled, slots) if len(slots) > 1 else (filled,)  # the backward pass of a split copies
         return [part.view(*shape, *x.shape[1:]) for part, shape in zip(parts, self.bins, strict=True)]
 
     def from_bins(self, ys: Sequence[Tensor]) -> Tensor:
-        """The inverse of ``to_bins``: ``[b, W, ...]`` of each group -> ``[N, ...]``."""
+        """Convert ``[b, W, ...]`` of each group to ``[N, ...]``, the inverse of ``to_bins``."""
         flat = [y.flatten(0, 1) for y in ys]
         return (flat[0] if len(flat) == 1 else torch.cat(flat)).index_select(0, self.slot)  # [N, ...]
 
@@ -105,9 +105,9 @@ class Stream(TensorGroup):
     """One modality of a batch.
 
     Attributes:
-        values: ``[N, D]`` float32, ``[N, T, D]`` float32 frames, or ``[N, T]`` int64 tokens.
-        present: ``[N]`` bool, False = this utterance lacks the modality (values are zero there).
-        frames: ``[N, T]`` bool, True = real; None for ``[N, D]``.
+        values: ``[N, D]`` float32 vectors, ``[N, T, D]`` float32 frames, or ``[N, T]`` int64 tokens.
+        present: ``[N]`` bool, False = the utterance lacks the modality (its values are zero).
+        frames: ``[N, T]`` bool, True = a frame or token, False = padding; None for vectors.
     """
 
     values: Tensor
@@ -117,12 +117,12 @@ class Stream(TensorGroup):
 
 @dataclass(frozen=True)
 class Inputs(TensorGroup):
-    """All that a model may read: tensors only, no labels, no ids.
+    """Everything that a model may read: tensors only, no labels, no ids.
 
     Attributes:
-        streams: a modality's values.
+        streams: the stream of each modality.
         layout: the order of the rows.
-        speakers: ``[N]`` int64, local to the conversation, by first appearance.
+        speakers: ``[N]`` int64, the speakers of each conversation numbered by first appearance.
     """
 
     streams: dict[str, Stream]
@@ -132,7 +132,14 @@ class Inputs(TensorGroup):
 
 @dataclass(frozen=True)
 class Batch(TensorGroup):
-    """Inputs, targets (``[N]`` int64, -100 = unlabelled), the N utterances' names, a teacher's logits ``[N, C]``."""
+    """A batch of whole conversations.
+
+    Attributes:
+        inputs: what the model reads.
+        targets: the class of each utterance, ``[N]`` int64 per target, -100 = unlabelled.
+        ids: the N utterance ids.
+        teacher: the logits of a teacher, ``[N, C]`` per target; empty without a teacher.
+    """
 
     inputs: Inputs
     targets: dict[str, Tensor]
@@ -142,7 +149,7 @@ class Batch(TensorGroup):
 
 @dataclass(frozen=True)
 class Rows(TensorGroup):
-    """What a loss may know of the rows' order, each ``[N]`` int64 as in ``Layout``; -1 = none."""
+    """The order of the rows, for losses: each ``[N]`` int64 as in ``Layout``, -1 = none."""
 
     conversation: Tensor
     previous: Tensor
@@ -151,22 +158,22 @@ class Rows(TensorGroup):
 
     @classmethod
     def of(cls, inputs: Inputs) -> "Rows":
-        """The rows of a batch."""
+        """Return the rows of a batch."""
         layout = inputs.layout
         return cls(layout.conversation, layout.previous, layout.previous_same_speaker, inputs.speakers)
 
 
 @dataclass(frozen=True)
 class HeadOutput(TensorGroup):
-    """A head's answer.
+    """The output of a head.
 
     Attributes:
         logits: ``[N, C]``.
-        embedding: ``[N, E]``, the vector that embedding losses read.
-        auxiliary: ``[N, K, C]``, K further answers that are trained but not scored: of each modality, of each
-            iteration; None = there are none.
-        teacher: ``[N, C]``, the logits of a frozen run (``[teacher]``), which the core puts there for losses; None =
-            there is none.
+        embedding: ``[N, E]``, the vectors that embedding losses read.
+        auxiliary: ``[N, K, C]``, logits that are trained but not scored, such as one set per modality or iteration;
+            None = there are none.
+        teacher: ``[N, C]``, the logits of a frozen run (``[teacher]``), which the core adds for losses; None = there is
+            none.
     """
 
     logits: Tensor
@@ -177,14 +184,14 @@ class HeadOutput(TensorGroup):
 
 @dataclass(frozen=True)
 class Outputs(TensorGroup):
-    """A model's answer; every tensor has a row an utterance, so that one gather serves all.
+    """The output of a model. Every tensor has one row per utterance, so that processes can gather all alike.
 
     Attributes:
-        heads: a target's logits and embedding.
+        heads: the output of each target's head.
         rows: the order of the rows.
-        views: a vector a modality ``[N, D]``: the fusion's, or the contexts' where it gives none.
-        present: ``[N]`` bool a modality, False = the view says nothing of this utterance.
-        extras: what a method's own loss reads, by name, ``[N, ...]``.
+        views: the vectors ``[N, D]`` of each modality, from the fusion, or from the contexts if it returns none.
+        present: ``[N]`` bool per modality, False = the utterance lacks it, so its view has no meaning.
+        extras: tensors ``[N, ...]`` by name, for a loss that belongs to the model.
     """
 
     heads: dict[str, HeadOutput]
@@ -195,9 +202,9 @@ class Outputs(TensorGroup):
 
 
 def labelled(targets: dict[str, Tensor], target: str) -> Tensor:
-    """The rows a loss may read: ``[N]`` bool, False where ``target`` has no label."""
+    """Return which rows a loss may read: ``[N]`` bool, False where ``target`` has no label."""
     return targets[target] != UNLABELLED
 
 
-for _group in (Layout, Stream, Inputs, Batch, Rows, HeadOutput, Outputs):
-    torch.export.register_dataclass(_group)
+for _dataclass in (Layout, Stream, Inputs, Batch, Rows, HeadOutput, Outputs):
+    torch.export.register_dataclass(_dataclass)

@@ -1,4 +1,4 @@
-"""A conversation as a dataset gives it: on the host, unbatched, named as in its source."""
+"""Conversations as datasets return them: on the host, unbatched, named as in their source."""
 
 import hashlib
 import json
@@ -16,18 +16,18 @@ UNLABELLED = -100
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 UtteranceId = tuple[str, str]
-"""(conversation, utterance id of the source): sources have gaps, so never a position."""
+"""The conversation and the utterance id of the source. Never a position, since the ids of a source have gaps."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A video or sound file, or a stretch of one.
+    """A video or sound file, or a segment of one.
 
     Attributes:
         path: the file.
-        start: in seconds from its beginning.
-        end: likewise; None = to its end.
-        half: the half of the picture that shows who speaks; None = the whole picture.
+        start: the start of the segment, in seconds.
+        end: the end of the segment, in seconds; None = the end of the file.
+        half: the half of the picture that shows the speaker; None = the whole picture.
     """
 
     path: Path
@@ -42,8 +42,8 @@ class ConversationStream:
 
     Attributes:
         values: ``[U, D]`` float32 vectors, ``[U, T, D]`` float32 frames or ``[U, T]`` int64 tokens.
-        present: ``[U]`` bool, False where the utterance lacks the modality (zeros there).
-        lengths: ``[U]`` int64, real frames or tokens of each utterance; None for vectors.
+        present: ``[U]`` bool, False where the utterance lacks the modality (its values are zero).
+        lengths: ``[U]`` int64, the number of frames or tokens of each utterance; None for vectors.
     """
 
     values: NDArray[np.float32] | NDArray[np.int64]
@@ -56,18 +56,17 @@ class Conversation:
     """A sequence of utterances.
 
     Attributes:
-        id: unique over all splits of a dataset (``train/12`` where the source counts each from 0).
+        id: unique over all splits of a dataset (``train/12`` if the source counts each split from 0).
         split: ``train``, ``dev`` or ``test``.
-        utterances: U ids as in the source.
-        speakers: U names.
-        texts: U texts, empty where there is none.
-        labels: a target's classes ``[U]`` int64, ``UNLABELLED`` where there is no label.
-        streams: a modality's values; read from where they are stored when they are asked for, perhaps.
-        teacher: what a teacher says of a target, logits ``[U, C]`` float32; empty without one.
-        times: start and end of each utterance in seconds, as the source tells them; empty when unknown.
-        clips: the clip of each utterance, or None; empty when there are no clips.
-        kind: what sort of conversation it is, where a corpus has several (scripted, improvised): scores are told apart
-            by it.
+        utterances: the U utterance ids, as in the source.
+        speakers: the U speakers' names.
+        texts: the U texts, empty where there is none.
+        labels: the classes of each target, ``[U]`` int64, ``UNLABELLED`` where there is no label.
+        streams: the stream of each modality; may be read from disk only when accessed.
+        teacher: a teacher's logits for each target, ``[U, C]`` float32; empty without a teacher.
+        times: the start and end of each utterance in seconds, as in the source; empty if unknown.
+        clips: the clip of each utterance, or None; empty if there are no clips.
+        kind: the kind of conversation, if a corpus has several (scripted, improvised); reports give scores for each.
     """
 
     id: str
@@ -87,17 +86,17 @@ class Conversation:
 
     @property
     def ids(self) -> tuple[UtteranceId, ...]:
-        """The name of each utterance."""
+        """Return the id of each utterance."""
         return tuple(zip(repeat(self.id), self.utterances, strict=False))
 
     @cached_property
     def speaker_numbers(self) -> NDArray[np.int64]:
-        """``[U]`` speakers numbered by first appearance in this conversation."""
+        """Return the speakers ``[U]``, numbered by first appearance in this conversation."""
         numbers: dict[str, int] = {}
         return np.array([numbers.setdefault(name, len(numbers)) for name in self.speakers], dtype=np.int64)
 
     def only(self, rows: slice) -> "Conversation":
-        """The same conversation with these utterances alone, without streams."""
+        """Return the conversation with these utterances only, without streams."""
 
         def cut(values: Any) -> Any:
             return values[rows]
@@ -115,11 +114,11 @@ class Conversation:
         )
 
     def with_streams(self, streams: Mapping[str, ConversationStream]) -> "Conversation":
-        """The same conversation with these streams in place of its own."""
+        """Return the conversation with these streams in place of its own."""
         return replace(self, streams=streams)
 
 
 def fingerprint(conversation: Conversation) -> str:
-    """A short hash of a conversation's name and text, by which runs know what they were trained on."""
-    said = json.dumps([conversation.id, conversation.utterances, conversation.texts])
-    return hashlib.sha256(said.encode()).hexdigest()[:16]
+    """Return a short hash of a conversation's ids and texts, by which a run records what it was trained on."""
+    content = json.dumps([conversation.id, conversation.utterances, conversation.texts])
+    return hashlib.sha256(content.encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""What a model is told about the data it is built for, taken from the training split."""
+"""Description of the training data, from which a model is built."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ class ModalitySpec:
     Attributes:
         kind: ``vector`` ``[N, D]``, ``frames`` ``[N, T, D]`` or ``tokens`` ``[N, T]``.
         dim: D; for tokens the size of the vocabulary.
-        frames: most frames or tokens of an utterance; 1 for vectors.
-        mean: D means over the present values of train; empty for tokens.
-        deviation: D standard deviations, likewise (1 where a column is constant).
+        frames: the largest number of frames or tokens of an utterance; 1 for vectors.
+        mean: the D means over the present values of train; empty for tokens.
+        deviation: the D standard deviations (1 where a column is constant); empty for tokens.
     """
 
     kind: StreamKind
@@ -28,7 +28,7 @@ class ModalitySpec:
 
 @dataclass(frozen=True)
 class TargetSpec:
-    """One target: C class names, and the training utterances of each."""
+    """One target: its C class names, and the number of training utterances of each."""
 
     classes: tuple[str, ...]
     counts: tuple[int, ...]
@@ -36,12 +36,12 @@ class TargetSpec:
 
 @dataclass(frozen=True)
 class DataInfo:
-    """The training data as parts see it; saved with the model.
+    """Description of the training data, which parts receive and which is saved with the model.
 
     Attributes:
-        targets: what is predicted.
-        modalities: what is read.
-        speakers: most speakers in a training conversation; one beyond it shares the last slot.
+        targets: the targets to predict.
+        modalities: the modalities to read.
+        speakers: the largest number of speakers in a training conversation; a new conversation may have more.
     """
 
     targets: Mapping[str, TargetSpec]

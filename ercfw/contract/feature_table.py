@@ -1,4 +1,4 @@
-"""The feature store: a modality's values, the utterances they belong to, what made them and from what."""
+"""The feature store: the values of a modality, their utterances, and where the values come from."""
 
 import json
 import math
@@ -23,20 +23,20 @@ from ercfw.system.gc_pause import collector_paused
 from ercfw.system.validation import in_short
 
 FittedOn = Literal["nothing", "unknown"] | frozenset[UtteranceId]
-"""The utterances whose labels the maker of a stream had seen."""
+"""The utterances whose labels were used to make a stream."""
 
 FORMAT = 1
 BLOCK = 1024
-"""Rows that are looked at together."""
+"""Number of rows that are checked at a time."""
 TYPES = {
     "F16": "<f2", "F32": "<f4", "F64": "<f8", "I8": "<i1", "I16": "<i2", "I32": "<i4", "I64": "<i8", "U8": "<u1",
 }  # fmt: skip
-"""numpy's name of a safetensors type."""
+"""numpy's name for each safetensors type."""
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
-class About(BaseModel):
-    """What a feature store says of itself, in its metadata."""
+class StoreMetadata(BaseModel):
+    """The metadata of a feature store; its keys are part of the file format."""
 
     model_config = ConfigDict(strict=True)
 
@@ -49,17 +49,17 @@ class About(BaseModel):
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """One modality of any number of utterances; a row an utterance.
+    """One modality of any number of utterances, with one row per utterance.
 
     Attributes:
-        ids: R utterances.
-        values: ``[R, D]`` vectors; or, with ``lengths``, the frames ``[F, D]`` or tokens ``[F]`` of all rows
-            after one another. Numbers of any type (read as float32, tokens as int64); may be a memory map.
+        ids: the R utterances.
+        values: ``[R, D]`` vectors; or, with ``lengths``, the frames ``[F, D]`` or tokens ``[F]`` of all rows, one
+            row after the other. Numbers of any type (read as float32, tokens as int64); may be a memory map.
         present: ``[R]`` bool, False where the utterance lacks the modality.
-        lengths: ``[R]`` int64 frames or tokens of each row; None for vectors.
-        made_by: what made the values: extractor, settings, versions.
-        fitted_on: the utterances whose labels were used to make them.
-        vocabulary: how many tokens there are; None = as many as the largest here needs.
+        lengths: ``[R]`` int64, the number of frames or tokens of each row; None for vectors.
+        provenance: what made the values: extractor, settings, versions.
+        fitted_on: the utterances whose labels were used to make the values.
+        vocabulary: the number of different tokens; None = one more than the largest token here.
         where: the file, for messages.
     """
 
@@ -67,7 +67,7 @@ class FeatureTable:
     values: NDArray[Any]
     present: NDArray[np.bool_]
     lengths: NDArray[np.int64] | None = None
-    made_by: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
     fitted_on: FittedOn = "unknown"
     vocabulary: int | None = None
     where: str = "features"
@@ -85,7 +85,7 @@ class FeatureTable:
     def _check_shapes(self) -> None:
         tokens = self.values.ndim == 1 and self.values.dtype.kind in "iu" and self.lengths is not None
         if not tokens and (self.values.ndim != 2 or not self.values.shape[1]):
-            raise InputError.at(self.where, f"holds values of shape {list(self.values.shape)}", "[rows, D] are needed")
+            raise InputError.at(self.where, f"holds values of shape {list(self.values.shape)}", "must be [rows, D]")
         rows = len(self.values) if self.lengths is None else len(self.lengths)
         if not len(self.ids) == self.present.size == rows or self.present.ndim != 1:
             raise InputError.at(self.where, f"{rows} rows of values, but {len(self.ids)} utterance ids")
@@ -106,18 +106,18 @@ class FeatureTable:
 
     @property
     def _starts(self) -> NDArray[np.int64]:
-        """``[R]`` where each row begins in ``values``."""
+        """Return where each row begins in ``values``, ``[R]``."""
         return np.arange(len(self.ids)) if self.lengths is None else np.cumsum(self.lengths) - self.lengths
 
     @property
     def dim(self) -> int:
-        """D; for tokens the size of the vocabulary."""
+        """Return D; for tokens the size of the vocabulary."""
         if self.values.ndim == 1:
             return self.vocabulary or int(self.values.max(initial=0)) + 1
         return int(self.values.shape[1])
 
     def select(self, ids: Sequence[UtteranceId]) -> StoredModality:
-        """The rows of these utterances, in this order; the values stay where they are.
+        """Return the rows of these utterances, in this order, without copying values.
 
         Raises:
             InputError: an utterance has no row.
@@ -137,12 +137,12 @@ class FeatureTable:
         return StoredModality(self.values, self._starts[rows], present, lengths, self.dim)
 
     def save(self, path: Path) -> None:
-        """Write a safetensors file, whole or not at all."""
+        """Write a safetensors file, completely or not at all."""
         tensors = {"values": np.ascontiguousarray(self.values), "present": self.present.astype(np.uint8)}
         if self.lengths is not None:
             tensors["lengths"] = self.lengths
         fitted = self.fitted_on if isinstance(self.fitted_on, str) else sorted(self.fitted_on)
-        about = {"format": FORMAT, "ids": self.ids, "made_by": self.made_by, "fitted_on": fitted}
+        about = {"format": FORMAT, "ids": self.ids, "made_by": self.provenance, "fitted_on": fitted}
         if self.vocabulary is not None:
             about["vocabulary"] = self.vocabulary
         with replacing(path) as temporary:
@@ -150,19 +150,19 @@ class FeatureTable:
 
     @classmethod
     @collector_paused()
-    def load(cls, path: Path, made_by: Mapping[str, Any] | None = None) -> "FeatureTable":
-        """Read what ``save`` wrote; the values are mapped, not loaded.
+    def load(cls, path: Path, provenance: Mapping[str, Any] | None = None) -> "FeatureTable":
+        """Read a file that ``save`` wrote; the values are mapped into memory, not loaded.
 
         Args:
             path: the file.
-            made_by: what joins that which the file says of its making.
+            provenance: entries to add to the provenance in the file.
 
         Raises:
-            InputError: no such file, not a feature store, or one of another format.
+            InputError: there is no such file, or it is not a feature store of this format.
         """
         try:
             with safe_open(path, framework="numpy") as file:
-                about = About.model_validate_json((file.metadata() or {}).get("ercfw", "{}"))
+                about = StoreMetadata.model_validate_json((file.metadata() or {}).get("ercfw", "{}"))
                 small = {name: file.get_tensor(name) for name in file.keys() if name in ("present", "lengths")}  # noqa: SIM118
             lengths = small.get("lengths")
             return cls(
@@ -170,24 +170,27 @@ class FeatureTable:
                 values=_map_tensor(path, "values"),
                 present=small["present"].astype(bool),
                 lengths=lengths if lengths is None or lengths.dtype.kind != "u" else lengths.astype(np.int64),
-                made_by={**about.made_by, **(made_by or {})},
+                provenance={**about.made_by, **(provenance or {})},
                 fitted_on=about.fitted_on,
                 vocabulary=about.vocabulary,
                 where=str(path),
             )
         except (OSError, SafetensorError, ValueError, TypeError, KeyError) as error:
             raise InputError.at(
-                path, f"is not a feature store: {in_short(error)}", "FeatureTable.save writes one"
+                path, f"is not a feature store: {in_short(error)}", "write one with FeatureTable.save"
             ) from error
 
 
 def read_features(path: Path, rows: Sequence[UtteranceId]) -> FeatureTable:
-    """A modality's values from a file.
+    """Read the values of a modality from a file.
 
-    A ``.safetensors`` feature store names its utterances; a ``.npy`` array (or the only array of a
-    ``.npz``) has a row for each of ``rows``, every utterance of the source in its order, and it is unknown
-    what it was fitted on. The file's hash joins what made the values. All but ``.npz`` are mapped into
-    memory, so that they may be larger than it; each is read through once, for its hash and for NaN.
+    A ``.safetensors`` feature store names its utterances. A ``.npy`` array, or the only array of a ``.npz``, has one
+    row for each of ``rows``, and is taken to be fitted on unknown data. The file's hash is added to the provenance.
+    All but ``.npz`` are mapped, so a file may be larger than memory. It is read once, for its hash and to find NaN.
+
+    Args:
+        path: the file.
+        rows: every utterance of the source, in its order.
 
     Raises:
         InputError: the file is missing, unreadable, of a wrong shape or type, or holds NaN.
@@ -195,11 +198,11 @@ def read_features(path: Path, rows: Sequence[UtteranceId]) -> FeatureTable:
     if not is_file(path):
         raise InputError.at(path, "there is no such feature file")
     try:
-        made_by = {"file": path.name, "sha256": sha256(path)}
+        provenance = {"file": path.name, "sha256": sha256(path)}
     except OSError as error:
         raise InputError.at(path, f"cannot be read: {error.strerror}") from error
     if path.suffix == ".safetensors":
-        return FeatureTable.load(path, made_by)
+        return FeatureTable.load(path, provenance)
     values = _read_array(path)
     if len(values) != len(rows):
         raise InputError.at(path, f"has {len(values)} rows, but the source has {len(rows)} utterances")
@@ -207,7 +210,7 @@ def read_features(path: Path, rows: Sequence[UtteranceId]) -> FeatureTable:
         ids=tuple(rows),
         values=values,
         present=np.ones(len(values), dtype=bool),
-        made_by=made_by,
+        provenance=provenance,
         where=str(path),
     )
 
@@ -217,23 +220,23 @@ def _read_array(path: Path) -> NDArray[Any]:
         return _unzip(path) if path.suffix == ".npz" else _map_array(path)
     except InputError:
         raise
-    except Exception as error:  # there is hardly one that numpy and zipfile do not raise for a damaged file
+    except Exception as error:  # numpy and zipfile raise almost any exception for a damaged file
         raise InputError.at(path, f"cannot be read as a numpy array: {error}") from error
 
 
 def _map_array(path: Path) -> NDArray[Any]:
     with path.open("rb") as file:
         shape, order, dtype = _header(file, path, path.stat().st_size)
-        # The rows of a memmap are slow to make.
+        # Slicing a memmap itself is slow.
         return np.memmap(path, dtype, "r", file.tell(), shape, order).view(np.ndarray)
 
 
 def _unzip(path: Path) -> NDArray[Any]:
-    """The only array of an ``.npz`` file."""
+    """Return the only array of an ``.npz`` file."""
     with ZipFile(path) as archive:
         members = archive.infolist()
         if len(members) != 1:
-            raise InputError.at(path, f"holds {len(members)} arrays", "one is needed")
+            raise InputError.at(path, f"holds {len(members)} arrays", "exactly one is needed")
         with archive.open(members[0]) as file:
             _header(file, path, members[0].file_size)
         with archive.open(members[0]) as file:
@@ -242,20 +245,21 @@ def _unzip(path: Path) -> NDArray[Any]:
 
 
 def _header(file: IO[bytes], path: Path, size: int) -> tuple[tuple[int, int], Literal["C", "F"], np.dtype[Any]]:
-    """Shape, order and type of an array in a file of ``size`` bytes, which is read up to its values.
+    """Return shape, order and type of an array in a file of ``size`` bytes; read the file up to the values.
 
-    Nothing is mapped, nor memory taken, before this has found that it is there: numpy itself takes what a
-    header promises, and dies of types without a size.
+    This check comes before any memory is mapped or allocated: numpy itself believes what a header promises, and
+    crashes on types without a size.
 
     Raises:
-        InputError: it is no array of numbers, or not a whole one.
+        InputError: it is not a table of numbers.
+        ValueError: it holds a pickle, or is not complete.
     """
     shape, fortran, dtype = HEADERS[np.lib.format.read_magic(file)](file)
     if dtype.hasobject:
-        raise ValueError("it is, or holds, a pickle, which is not opened")
+        raise ValueError("it is or contains a pickle, which is never opened")
     if len(shape) != 2 or min(shape) < 1 or dtype.kind not in "fiu":
         what = f"holds {dtype} of shape {list(shape)}"
-        raise InputError.at(path, what, "numbers of shape [rows, D] are needed")
+        raise InputError.at(path, what, "it must hold numbers of shape [rows, D]")
     promised = math.prod(shape) * dtype.itemsize
     if promised != size - file.tell():
         raise ValueError(f"its header promises {promised} bytes, but it holds {size - file.tell()}")
@@ -263,10 +267,9 @@ def _header(file: IO[bytes], path: Path, size: int) -> tuple[tuple[int, int], Li
 
 
 def _map_tensor(path: Path, name: str) -> NDArray[Any]:
-    """A tensor of a safetensors file that is known to be whole.
+    """Map a tensor of a safetensors file that is known to be complete.
 
-    The library's own map (``framework="pt"``) is a private, writable one, which Linux refuses for a file
-    larger than memory.
+    The library maps privately and writable (``framework="pt"``), which Linux refuses for files larger than memory.
     """
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
@@ -278,11 +281,11 @@ def _map_tensor(path: Path, name: str) -> NDArray[Any]:
 
 
 def _first_unfit(values: NDArray[Any]) -> int | None:
-    """Where the first vector or frame stands that is not finite as float32; looked for block by block."""
+    """Return the place of the first vector or frame that is not finite as float32, or None."""
     if values.dtype.kind != "f":
         return None
     for start in range(0, len(values), BLOCK):
-        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as such
+        with np.errstate(over="ignore"):  # a value that is too large becomes infinite, and is refused
             block = values[start : start + BLOCK].astype(np.float32, copy=False)
         finite = np.isfinite(block)
         if not finite.all():

@@ -55,11 +55,11 @@ class Epoch(TypedDict):
     The split that chooses the epoch is dev, except under the protocol ``release``, where it is test.
 
     Attributes:
-        epoch: its number, from 1.
-        lr: the learning rate at its beginning.
+        epoch: the number of the epoch, from 1.
+        lr: the learning rate at the start of the epoch.
         train_loss: each loss by name, times its weight; the mean over the steps.
-        watched_loss: the same on the split that chooses the epoch.
-        watched: the scores of that split: of each target, each metric, a number or one per class.
+        watched_loss: the losses on the split that chooses the epoch.
+        watched: the scores on that split: for each target and metric, one number or one per class.
         selected: the score that chooses the epoch (``train.select``).
         seconds: how long training and scoring took.
     """
@@ -144,7 +144,7 @@ def run_finished(folder: Path, metrics: Mapping[str, Any]) -> None:
             ``scores`` holds split, target and metric, then a float or one float per class;
             ``losses`` holds split and loss, then a float;
             ``stamps``, ``notes`` and ``warnings`` (list of str) are what a reader must know, such as ``SIMULATED``;
-            ``sizes`` holds of each split how many conversations, utterances and labels it has;
+            ``sizes`` holds for each split the number of conversations, utterances and labels;
             ``parameters`` (int), ``seconds`` (float) and ``peak_memory`` (bytes, int) are the cost.
 
     ```python

@@ -1,8 +1,8 @@
-"""What a plugin of each kind must offer.
+"""Base classes of parts: what a plugin of each kind must offer.
 
-Positional constructor parameters are wired by the core; keyword-only ones are what a recipe may set,
-and their type hints are the recipe's schema. Shapes: N utterances of a batch, U of a conversation,
-T frames or tokens, D width, C classes, E width of an embedding.
+The core passes the positional parameters of a constructor. A recipe may set the keyword-only ones, whose type hints are
+the recipe's schema. Shapes: N utterances of a batch, U utterances of a conversation, T frames or tokens, D width,
+C classes, E width of an embedding.
 """
 
 from abc import ABC, abstractmethod
@@ -28,15 +28,15 @@ from ercfw.errors import BrokenClipError, InputError
 
 
 class Dataset(AcceptsPublicLayout, ABC):
-    """Conversations of a corpus.
+    """The conversations of a corpus.
 
     Attributes:
         targets: the class names of each target.
-        modalities: the streams that the dataset can bring itself.
-        provenance: where it came from.
+        modalities: the modalities that the dataset itself can provide.
+        provenance: where the data came from.
         broken: utterances whose clips or times are known to be wrong.
-        published_counts: of each split how many utterances each class of the first target has, as published.
-        public_files: what ``ercfw data fetch`` gets.
+        published_counts: for each split, the published number of utterances of each class of the first target.
+        public_files: the files that ``ercfw data fetch`` downloads.
         public_format: the format of those that hold features.
         transcript_columns: the names that the corpus' own tables have for the columns ``conversation``,
             ``utterance``, ``speaker``, ``text``, ``start`` and ``end``. ``ercfw predict`` recognises such a table if
@@ -57,38 +57,38 @@ class Dataset(AcceptsPublicLayout, ABC):
 
     @classmethod
     def table_to_make(cls, root: Path) -> Path | None:
-        """Where an import may write a table of utterances; None = annotations are there, or are no such table."""
+        """Return where an import may write a table of utterances; None if there are annotations, or no such table."""
         return None
 
     @abstractmethod
     def split(self, name: Split) -> Sequence[Conversation]:
-        """The conversations of a split, in the order of the source; streams may be left out of them."""
+        """Return the conversations of a split in the order of the source; their streams may be left out."""
 
     @property
     def rows(self) -> Sequence[UtteranceId]:
-        """Every utterance of the source, dropped ones too, in the order of a feature file without ids."""
+        """Return every utterance of the source, including dropped ones, in the order of a feature file without ids."""
         return [id for name in SPLITS for c in self.split(name) for id in c.ids]
 
     @property
     def source_train(self) -> frozenset[UtteranceId]:
-        """What the makers of the corpus call train: a dev split cut out of it belongs to it."""
+        """Return the training utterances of the published corpus, including a dev split that was taken from them."""
         return frozenset(id for conversation in self.split("train") for id in conversation.ids)
 
     def features(self, modality: str) -> FeatureTable:
-        """The values of a modality that the conversations do not carry themselves.
+        """Return the values of a modality that is not in the conversations themselves.
 
         Raises:
-            InputError: there are none, or they do not fit.
+            InputError: there are none, or they do not match the utterances.
         """
-        raise InputError.at(f"[data] modalities: {modality}", "this dataset has no such stream")
+        raise InputError.at(f"[data] modalities: {modality}", "this dataset does not provide it")
 
     def check_clips(self) -> list[str]:
-        """What is doubtful about the clips, found by opening every one of them."""
+        """Open every clip and return a warning for each problem."""
         return []
 
     def draw(self, modality: str, width: int, tokens: bool = False) -> FeatureTable:
-        """Vectors of that width, or tokens of as many kinds; asked only of data whose provenance says simulated."""
-        raise InputError.at(f"[features.{modality}]", "this dataset draws no streams")
+        """Draw random vectors of a width, or tokens from a vocabulary of that size; called for simulated data only."""
+        raise InputError.at(f"[features.{modality}]", "this dataset cannot draw random features")
 
 
 class FileFormat(ABC):
@@ -121,21 +121,21 @@ class FileFormat(ABC):
 
 @dataclass(frozen=True)
 class Broken:
-    """In place of an utterance's features: its clip could not be read, and why."""
+    """Stands in place of the features of an utterance whose clip could not be read, with the reason."""
 
     why: str
 
 
 class Extractor(ABC):
-    """Turns the raw utterances of a conversation into features; frozen.
+    """Computes features of the raw utterances of a conversation; it is never trained.
 
     Attributes:
-        reads: what it needs of an utterance.
-        kind: what it gives an utterance: a vector, frames, or tokens.
-        dim: D of what it gives; the size of the vocabulary for tokens.
-        causal: it reads no later utterance of the conversation.
-        stamps: words that must stand on everything made from its features.
-        notice: what whoever uses it must know, such as a licence; told each time.
+        reads: what it reads of an utterance.
+        kind: what it returns for an utterance: a vector, frames or tokens.
+        dim: D of what it returns; for tokens the size of the vocabulary.
+        causal: True if it reads no later utterance of the conversation.
+        stamps: words that must appear on everything made from its features.
+        notice: what its users must know, such as a licence; shown each time.
     """
 
     reads: Literal["text", "audio", "visual"]
@@ -148,33 +148,33 @@ class Extractor(ABC):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """A hash of everything but the conversation that decides the values: settings, weights."""
+        """Return a hash of everything that decides the values, except the conversation: settings, weights."""
 
     @abstractmethod
     def extract(self, conversation: Conversation) -> Sequence[NDArray[Any] | Broken | None]:
-        """U arrays, ``[D]`` or ``[T, D]`` float32 or ``[T]`` int64; None = absent."""
+        """Return U arrays, ``[D]`` or ``[T, D]`` float32 or ``[T]`` int64; None = absent."""
 
     def fitted_on(self, conversations: Sequence[Conversation]) -> FittedOn:
-        """Which of these conversations' utterances its maker had seen with their labels."""
+        """Return those of these utterances whose labels were used to make the extractor."""
         return "nothing"
 
 
 class ClipExtractor(Extractor):
-    """An extractor that reads every clip by itself; each is kept in the cache as soon as it is made."""
+    """An extractor that reads each clip by itself; each result is cached as soon as it is computed."""
 
     @abstractmethod
     def extract_clip(self, clip: Clip) -> NDArray[Any] | None:
-        """One array as ``extract`` gives; None when there is nothing to read in the clip.
+        """Return one array, as in ``extract``; None if the clip has nothing to read.
 
         Raises:
             BrokenClipError: the clip cannot be read.
         """
 
     def extract(self, conversation: Conversation) -> Sequence[NDArray[Any] | Broken | None]:
-        """U arrays, one a clip; an utterance without a clip is absent."""
-        return [self._try(clip) for clip in conversation.clips or (None,) * len(conversation)]
+        """Return U arrays, one per clip; an utterance without a clip is absent."""
+        return [self._extract_or_broken(clip) for clip in conversation.clips or (None,) * len(conversation)]
 
-    def _try(self, clip: Clip | None) -> NDArray[Any] | Broken | None:
+    def _extract_or_broken(self, clip: Clip | None) -> NDArray[Any] | Broken | None:
         try:
             return None if clip is None else self.extract_clip(clip)
         except BrokenClipError as error:
@@ -182,7 +182,7 @@ class ClipExtractor(Extractor):
 
 
 class Encoder(nn.Module):
-    """Turns one modality into vectors; made with ``(spec, info, *, options)``."""
+    """Turns one modality into vectors; constructed with ``(spec, info, *, options)``."""
 
     out_dim: int
 
@@ -190,12 +190,12 @@ class Encoder(nn.Module):
         super().__init__()
 
     def forward(self, stream: Stream, inputs: Inputs) -> Tensor:
-        """``[N, out_dim]``."""
+        """Return the vectors ``[N, out_dim]``."""
         raise NotImplementedError  # abstract
 
 
 class Context(nn.Module):
-    """Lets the utterances of a conversation know each other; made with ``(dim, info, *, options)``.
+    """Lets utterances read others of their conversation; constructed with ``(dim, info, *, options)``.
 
     A context may run several modalities in one call: see ``ercfw.SupportsTogether``.
     """
@@ -207,20 +207,20 @@ class Context(nn.Module):
         super().__init__()
 
     def forward(self, x: Tensor, inputs: Inputs) -> Tensor:
-        """``[N, D] -> [N, out_dim]``."""
+        """Compute ``[N, D] -> [N, out_dim]``."""
         raise NotImplementedError  # abstract
 
 
 @dataclass(frozen=True)
 class Fused:
-    """What a fusion that keeps modalities apart gives: ``joint`` ``[N, out_dim]``, ``views`` ``[N, D]`` each."""
+    """The output of a fusion with a view per modality: ``joint`` ``[N, out_dim]``, ``views`` ``[N, D]`` each."""
 
     joint: Tensor
     views: dict[str, Tensor]
 
 
 class FusionBlock(nn.Module):
-    """Makes one vector of several modalities; made with ``({modality: dim}, info, *, options)``."""
+    """Makes one vector of several modalities; constructed with ``({modality: dim}, info, *, options)``."""
 
     out_dim: int
     causal: bool = False
@@ -229,12 +229,12 @@ class FusionBlock(nn.Module):
         super().__init__()
 
     def forward(self, xs: dict[str, Tensor], inputs: Inputs) -> Tensor | Fused:
-        """``{m: [N, D_m]} -> [N, out_dim]``, or ``Fused``."""
+        """Compute ``{m: [N, D_m]} -> [N, out_dim]``, or return ``Fused``."""
         raise NotImplementedError  # abstract
 
 
 class Head(nn.Module):
-    """Names the class of each utterance; made with ``(dim, target, info, *, options)``."""
+    """Classifies each utterance; constructed with ``(dim, target, info, *, options)``."""
 
     causal: bool = False
 
@@ -242,12 +242,12 @@ class Head(nn.Module):
         super().__init__()
 
     def forward(self, x: Tensor, inputs: Inputs) -> HeadOutput:
-        """``[N, D] -> logits [N, C], embedding [N, E]``."""
+        """Compute ``[N, D] -> logits [N, C], embedding [N, E]``."""
         raise NotImplementedError  # abstract
 
 
 class Model(nn.Module):
-    """A whole network, for methods that do not come apart; made with ``(info, *, options)``."""
+    """A whole network, for methods that cannot be split into parts; constructed with ``(info, *, options)``."""
 
     causal: bool = False
 
@@ -255,19 +255,19 @@ class Model(nn.Module):
         super().__init__()
 
     def forward(self, inputs: Inputs) -> Outputs:
-        """``Outputs`` with a head for every target."""
+        """Return ``Outputs`` with a head for every target."""
         raise NotImplementedError  # abstract
 
 
 class Loss(nn.Module):
-    """A scalar over a whole batch; made with ``(target, info, *, options)``.
+    """A scalar over a whole batch; constructed with ``(target, info, *, options)``.
 
-    It sees all rows of the batch, in however many processes and parts the model ran them. Rows at -100 are
-    skipped (``ercfw.labelled`` gives the mask). With nothing to read a loss is 0 with gradients of
-    zero, never NaN.
+    A loss gets all rows of the batch, even if the model ran them in several processes or parts. It skips rows whose
+    label is -100 (``ercfw.labelled`` returns the mask). If no row has a label, the loss and its gradients are 0, never
+    NaN.
 
     Attributes:
-        requires: ``views``, ``embedding``, ``auxiliary`` or the name of an extra that must be there.
+        requires: what the model must return: ``views``, ``embedding``, ``auxiliary`` or the name of an extra.
     """
 
     requires: tuple[str, ...] = ()
@@ -277,15 +277,15 @@ class Loss(nn.Module):
         self.target = target
 
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
-        """``[]``, to be minimised."""
+        """Return the scalar ``[]`` to minimise."""
         raise NotImplementedError  # abstract
 
 
 class Metric(Protocol):
-    """Scores predictions: one number, or one a class."""
+    """Scores predictions: one number, or one per class."""
 
     def __call__(
         self, true: NDArray[np.int64], probabilities: NDArray[np.float32], classes: Sequence[str]
     ) -> float | NDArray[np.float64]:
-        """``true`` ``[N]``, ``probabilities`` ``[N, C]`` -> a float, or ``[C]``."""
+        """Return a float, or ``[C]``, for ``true`` ``[N]`` and ``probabilities`` ``[N, C]``."""
         ...

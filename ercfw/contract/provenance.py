@@ -10,9 +10,9 @@ class Provenance:
     """Where data came from.
 
     Attributes:
-        source: in words, such as ``MELD, three annotation files``.
-        simulated: True stamps everything that a run leaves behind.
-        files: sha256 of each real file read.
+        source: a description, such as ``MELD, three annotation files``.
+        simulated: True if the data is made up; everything that a run writes is then stamped.
+        files: the sha256 of each file that was read.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""What feature files of other projects hold, whatever their format."""
+"""The content of feature files of other projects, independent of their format."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,27 +8,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 Key = int | str
-"""How such files name a conversation: as its corpus does, or by a number that counts on over the splits."""
+"""The name of a conversation in such files: as in the corpus, or a number that counts through all splits."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """Conversations and streams as other projects keep them.
+    """Conversations and streams as other projects store them.
 
     Attributes:
         paths: the files that were read.
-        corpus: the dataset that they belong to, by its name; None = they do not tell.
-        classes: what the labels 0, 1, ... mean; empty = they do not tell.
-        lists: the conversations of ``train``, ``test`` and perhaps ``dev``, in order; without a list of its own,
-            dev stands in that of train, behind it.
-        utterances: the U utterance ids of a conversation; empty when unknown.
-        speakers: U speakers of each conversation, likewise.
-        labels: U classes of each conversation, likewise.
-        sentences: U texts of each conversation, likewise.
-        streams: of a modality the values ``[U, D]`` of each conversation.
-        rows: of a modality the values ``[rows, D]`` of each split in the order of the annotations, for formats that
+        corpus: the name of the dataset that they belong to; None = the files do not name it.
+        classes: the names of the labels 0, 1, ...; empty = the files do not name them.
+        lists: the conversations of ``train``, ``test`` and perhaps ``dev``, in order. Without a list for dev, its
+            conversations come last in the list of train.
+        utterances: the U utterance ids of each conversation; empty if unknown.
+        speakers: the U speakers of each conversation; empty if unknown.
+        labels: the U classes of each conversation; empty if unknown.
+        sentences: the U texts of each conversation; empty if unknown.
+        streams: for each modality, the values ``[U, D]`` of each conversation.
+        rows: for each modality, the values ``[rows, D]`` of each split in the order of the annotations, for files that
             name no conversation.
-        sentiments: as ``labels``, of the target ``sentiment``.
+        sentiments: the same as ``labels``, for the target ``sentiment``.
     """
 
     paths: tuple[Path, ...]

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Quoted:
-    """A table of a paper: what it reports of a corpus' test split.
+    """A table of a paper: scores on the test split of a corpus.
 
     Attributes:
-        source: the paper and the table's number.
-        dataset: the name of the plugin that reads the corpus.
-        target: what is predicted.
-        utterances: labelled ones of the test split.
-        protocol: how the reported epochs were chosen, as far as is known.
-        scores: of each method, points by class (F1) or metric; what the paper leaves out is absent.
+        source: the paper and the number of the table.
+        dataset: the name of the dataset that reads the corpus.
+        target: the target that was predicted.
+        utterances: the number of labelled utterances of the test split.
+        protocol: how the epoch was chosen, as far as known.
+        scores: for each method, the points by class (F1) or metric; numbers that the paper omits are absent.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""Stamps: words that stand on everything a run leaves behind, because its scores need care.
+"""Stamps: words that appear on everything a run writes, because its scores need care.
 
 Extractors may add stamps of their own.
 """

@@ -1,4 +1,4 @@
-"""Streams that stay where they lie, in memory or in a file, until a batch asks for their rows."""
+"""Streams that stay in memory or on disk until a batch needs their rows."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from ercfw.contract.conversation import Conversation, ConversationStream
 
 @dataclass(frozen=True)
 class StoredModality:
-    """One modality of all utterances of a corpus, a row each; its values may be a file larger than memory.
+    """One modality of all utterances of a corpus, one row each; the values may be a file larger than memory.
 
     Attributes:
         values: vectors or frames ``[any, D]`` of any number type, tokens ``[any]``.
-        starts: ``[R]`` int64, where each row begins in ``values``.
+        starts: ``[R]`` int64, the place in ``values`` where each row begins.
         present: ``[R]`` bool.
-        lengths: ``[R]`` int64 frames or tokens of each row, 0 where it is absent; None for vectors.
+        lengths: ``[R]`` int64, the number of frames or tokens of each row, 0 if it is absent; None for vectors.
         dim: D; for tokens the size of the vocabulary.
     """
 
@@ -30,7 +30,7 @@ class StoredModality:
     dim: int
 
     def read(self, rows: NDArray[np.int64]) -> ConversationStream:
-        """``[N]`` rows as conversations carry them: a copy, the only one on the way to a batch."""
+        """Return a copy of the rows ``[N]`` as a stream; values are copied only here on the way to a batch."""
         present, starts = self.present[rows], self.starts[rows]  # [N], [N]
         if self.lengths is None:
             values = self.values.take(starts, axis=0).astype(np.float32, copy=False)  # [N, D]
@@ -46,12 +46,12 @@ class StoredModality:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredStreams(Mapping[str, ConversationStream]):
-    """The streams of one conversation, each read when it is asked for.
+    """The streams of one conversation, each read when it is accessed.
 
     Attributes:
-        stored: the modalities in order, shared by all conversations; None for one that they carry themselves.
-        rows: the conversation's rows in them.
-        carried: what it carries itself.
+        stored: the modalities in order, shared by all conversations; None for one that conversations hold themselves.
+        rows: the rows of the conversation in the stored modalities.
+        carried: the streams that the conversation holds itself.
     """
 
     stored: Mapping[str, StoredModality | None]
@@ -70,7 +70,7 @@ class StoredStreams(Mapping[str, ConversationStream]):
 
 
 def gather(conversations: Sequence[Conversation], modalities: Iterable[str]) -> dict[str, ConversationStream]:
-    """Modalities of several conversations, after one another; each value is copied once."""
+    """Return the modalities of several conversations, concatenated; each value is copied once."""
     stored, rows = _shared(conversations)
     return {
         modality: store.read(rows)
@@ -81,14 +81,14 @@ def gather(conversations: Sequence[Conversation], modalities: Iterable[str]) -> 
 
 
 def vocabulary(conversations: Sequence[Conversation], modality: str) -> int:
-    """How many tokens a modality may hold, as its store tells; 0 where the conversations carry it themselves."""
+    """Return the size of a stored modality's vocabulary; 0 if the conversations hold the modality themselves."""
     stored, _ = _shared(conversations)
     store = stored.get(modality)
     return 0 if store is None else store.dim
 
 
 def presence(conversations: Sequence[Conversation], modality: str) -> NDArray[np.bool_]:
-    """``[N]`` which of their utterances have a modality; no value is read for it."""
+    """Return which utterances have a modality, ``[N]``, without reading values."""
     stored, rows = _shared(conversations)
     if (store := stored.get(modality)) is not None:
         return store.present[rows]
@@ -96,7 +96,7 @@ def presence(conversations: Sequence[Conversation], modality: str) -> NDArray[np
 
 
 def _shared(conversations: Sequence[Conversation]) -> tuple[Mapping[str, StoredModality | None], NDArray[np.int64]]:
-    """What all of them read from, and their rows ``[N]`` in it; nothing if it is not the same for all."""
+    """Return the storage that all of them share, and their rows ``[N]`` in it; nothing if they do not share one."""
     streams = [c.streams for c in conversations if isinstance(c.streams, StoredStreams)]
     if not streams or len(streams) < len(conversations) or any(s.stored is not streams[0].stored for s in streams):
         return {}, np.zeros(0, np.int64)

@@ -116,7 +116,7 @@ class Presence(NamedTuple):
 
 def _summary(source: StreamSource, presence_in: Mapping[str, Presence]) -> StreamSummary:
     return StreamSummary(
-        made_by=source.table.made_by,
+        made_by=source.table.provenance,
         fitted_on=_describe_fitted_on(source.fitted_on),
         present={split: str(counts) for split, counts in presence_in.items()},
     )
@@ -157,7 +157,9 @@ def _stream_warnings(presence_of: Mapping[str, Mapping[str, Presence]]) -> Itera
 def _feature_files(recipe: Recipe, tables: Mapping[str, FeatureTable]) -> dict[str, str]:
     """Return the sha256 of each feature file that the recipe names."""
     parts = {name: feature_part(recipe, name) for name in tables}
-    return {p.file: tables[name].made_by["sha256"] for name, p in parts.items() if p is not None and p.file is not None}
+    return {
+        p.file: tables[name].provenance["sha256"] for name, p in parts.items() if p is not None and p.file is not None
+    }
 
 
 @collector_paused()

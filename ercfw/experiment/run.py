@@ -28,8 +28,8 @@ from ercfw.results.json_file import write_json
 from ercfw.results.model_file import start_from
 from ercfw.results.run_folder import RunFolder, can_resume
 from ercfw.results.run_metrics import RunMetrics
-from ercfw.system.peak_memory import forget_peak, peak_memory
-from ercfw.system.terminal import Bars, Terminal
+from ercfw.system.peak_memory import peak_memory, reset_peak_memory
+from ercfw.system.terminal import ProgressBars, Terminal
 from ercfw.training.dry_run import dry_run
 from ercfw.training.loop import fit, locate_failure
 from ercfw.training.protocol import CHOSEN_ON, SCORED, STAMPS, watched_splits
@@ -69,7 +69,7 @@ class Run:
     def execute(self, resuming: bool) -> FinishedRun:
         """Train, score and report."""
         began = time.perf_counter()
-        forget_peak(self.accelerator.device)
+        reset_peak_memory(self.accelerator.device)
         check_trackers(self.recipe.run.trackers)
         training, plan = self._prepare(resuming)
         with self._tracking() as log:
@@ -131,7 +131,7 @@ class Run:
             self._note(note)
         if recipe.train.init_from is not None:
             self._start_from(model, Path(recipe.train.init_from))
-        metrics = {component.name: component.made_by for component in self.job.catalog.components("metric")}
+        metrics = {component.name: component.factory for component in self.job.catalog.components("metric")}
         plan = Plan(
             settings=recipe.train,
             watched=watched,
@@ -188,7 +188,7 @@ class Run:
         title = f"{self.job.name}-{slug(self.job.variant)}-{self.seed}"
         return tracking(self.accelerator, self.recipe.run.trackers, self.folder.files.trackers, title, self.job.tables)
 
-    def _train(self, training: Training, plan: Plan, bars: Bars, log: Log) -> Training:
+    def _train(self, training: Training, plan: Plan, bars: ProgressBars, log: Log) -> Training:
         per_epoch = -(-len(plan.watched.train) // plan.step_size)
         name = f"{self.job.variant}, seed {self.seed}"
 

@@ -81,7 +81,7 @@ def check_space(search: Search) -> None:
                 search.plan({key: value})
             except InputError as error:
                 first = error.mistakes[0]
-                raise InputError.at(f"[tune.space] {key} = {json.dumps(value)}", first.what, first.mend) from error
+                raise InputError.at(f"[tune.space] {key} = {json.dumps(value)}", first.what, first.hint) from error
 
 
 def as_tables(values: Mapping[str, Any]) -> Tables:

@@ -1,4 +1,4 @@
-"""Pickles of numbers, text and plain containers, opened without running a line of theirs."""
+"""Read pickles of numbers, text and plain containers without running any code in them."""
 
 from ercfw.pickles.read import read_pickle
 

@@ -1,4 +1,4 @@
-"""A pickle looked through, instruction by instruction, before anything is made of it."""
+"""Scan a pickle, instruction by instruction, before anything is created from it."""
 
 import pickletools
 from collections.abc import Callable
@@ -9,27 +9,28 @@ from pickle import HIGHEST_PROTOCOL, UnpicklingError
 from typing import Any
 
 FETCHED = frozenset({"PERSID", "BINPERSID"})
-"""Instructions that fetch objects from elsewhere; files of torch have their tensors' values so."""
+"""Instructions that fetch objects from outside the pickle. Torch stores the values of tensors that way."""
 REFUSED = FETCHED | {"INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "NEXT_BUFFER", "READONLY_BUFFER"}
-"""And those that make objects of classes: numbers and text need none."""
+"""These, and instructions that create objects of classes: numbers and text need neither."""
 DEEPEST = 100
-"""Tuples in tuples: the hash of a deeper one can overflow the stack of Python itself."""
+"""Levels of nested tuples: hashing a deeper one can overflow the stack of Python itself."""
 TIMES, ROOM = 8, 2**20
-"""Values that may be hashed for each byte of the file, beside ``ROOM``: a tuple of one tuple twice, and so on,
-is hashed in a time that doubles with each."""
+"""Values that may be hashed per byte of the file, besides ``ROOM``. If a tuple holds one tuple twice, and so on, the
+time to hash it doubles with each level."""
 
 Nesting = tuple[int, int]
 PLAIN: Nesting = (0, 1)
-"""How deep tuples are nested in a value, and the values that its hash visits."""
+"""The depth of nested tuples in a value, and the number of values that its hash visits."""
 
 _NESTS = frozenset({"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "FROZENSET"})
 _HASHES = frozenset({"DICT", "SETITEM", "SETITEMS", "ADDITEMS", "FROZENSET"})
-_PUTS, _GETS = frozenset({"PUT", "BINPUT", "LONG_BINPUT"}), frozenset({"GET", "BINGET", "LONG_BINGET"})
+_PUTS = frozenset({"PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"})
+_GETS = frozenset({"GET", "BINGET", "LONG_BINGET"})
 
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """What one reads behind its byte, and does to the stack: values it takes, also down to a mark, and leaves."""
+    """An instruction: how to read its argument, how many values it takes off the stack, and how many it leaves."""
 
     name: str
     argument: Callable[[BytesIO], Any] | None
@@ -45,11 +46,11 @@ def _instruction(op: pickletools.OpcodeInfo) -> Instruction:
     leaves = len(op.stack_after)
     pushes = not takes and not to_mark and leaves == 1 and op.name not in _GETS | {"MARK"}
     reader: Any = op.arg and op.arg.reader
-    return Instruction(op.name, _line if op.name == "STRING" else reader, takes, to_mark, leaves, pushes)
+    return Instruction(op.name, _read_line if op.name == "STRING" else reader, takes, to_mark, leaves, pushes)
 
 
-def _line(file: BytesIO) -> bytes:
-    """Text of protocol 0, whose own reader knows ASCII alone: Python 2 kept values of arrays in it, too."""
+def _read_line(file: BytesIO) -> bytes:
+    """Read a text of protocol 0. The standard reader accepts ASCII only, but Python 2 also stored array values so."""
     line = file.readline()
     if not line.endswith(b"\n"):
         raise ValueError("a line has no end")
@@ -60,7 +61,7 @@ INSTRUCTIONS = {op.code.encode("latin1"): _instruction(op) for op in pickletools
 
 
 class _Stack:
-    """The nesting of each value that lies on the unpickler's stack, and in its memory."""
+    """The nesting of each value on the unpickler's stack and in its memory."""
 
     def __init__(self, size: int) -> None:
         self.values: list[Nesting] = []
@@ -68,8 +69,19 @@ class _Stack:
         self.memory: dict[int, Nesting] = {}
         self._longest, self._left = size + ROOM, TIMES * size + ROOM
 
+    def store(self, place: int | None, most: int) -> None:
+        """Store the top of the stack in the memory; the next free place if None.
+
+        Raises:
+            UnpicklingError: the place is above ``most``. The unpickler would allocate memory for all places below it.
+        """
+        place = len(self.memory) if place is None else place
+        if not 0 <= place <= most:
+            raise UnpicklingError(f"it numbers its memory beyond what it holds: {place}")
+        self.memory[place] = self.values[-1]
+
     def apply(self, step: Instruction) -> None:
-        """Take values, and leave the nesting of all of them: what a call or a container gives holds no more."""
+        """Take values off the stack and leave the nesting of all of them; a call or container adds no other values."""
         if step.name == "POP" and self.marks and self.marks[-1] == len(self.values):
             self.marks.pop()
             return
@@ -93,45 +105,40 @@ class _Stack:
 
 
 def scan(file: BytesIO, refused: frozenset[str] = REFUSED) -> None:
-    """Look through the pickle that a file goes on with, up to its end; nothing in it runs.
+    """Scan the pickle at the current place of a file, up to its end, without running anything in it.
 
     Raises:
-        UnpicklingError: it is cut off or no pickle, has a refused instruction, nests or repeats tuples so that
-            their hashes crash or never end, or numbers its memory beyond what it holds (the unpickler would take
-            memory for all of it).
+        UnpicklingError: the pickle is cut off or is no pickle; it has a refused instruction; it nests or repeats tuples
+            so that hashing them would crash or never end; or it numbers its memory beyond what it holds.
     """
     stack = _Stack(file.getbuffer().nbytes)
     try:
-        _look_through(file, stack, refused)
+        _scan_instructions(file, stack, refused)
     except (IndexError, KeyError) as error:
         raise UnpicklingError(f"it takes values that are not there, before byte {file.tell()}") from error
-    except ValueError as error:  # whose text would show what is there
-        raise UnpicklingError(f"it is cut off or no pickle, before byte {file.tell()}") from error
+    except ValueError as error:  # its text would show content of the file
+        raise UnpicklingError(f"it is cut off or is no pickle, before byte {file.tell()}") from error
 
 
-def _look_through(file: BytesIO, stack: _Stack, refused: frozenset[str]) -> None:
-    values, memory = stack.values, stack.memory
+def _scan_instructions(file: BytesIO, stack: _Stack, refused: frozenset[str]) -> None:
+    values = stack.values
     for done in count():
         if (step := INSTRUCTIONS.get(file.read(1))) is None:
             raise ValueError("no instruction")
         name = step.name
         argument: Any = step.argument(file) if step.argument else None
         if name in refused:
-            raise UnpicklingError(f"it has an instruction {name}, which makes objects")
+            raise UnpicklingError(f"it has an instruction {name}, which creates objects")
         if step.pushes:
             values.append(PLAIN)
         elif name in _GETS:
-            values.append(memory[argument])
+            values.append(stack.memory[argument])
         elif name in _PUTS:
-            if not 0 <= argument <= done:
-                raise UnpicklingError(f"it numbers its memory beyond what it holds: {argument}")
-            memory[argument] = values[-1]
-        elif name == "MEMOIZE":
-            memory[len(memory)] = values[-1]
+            stack.store(argument, done)
         elif name == "MARK":
             stack.marks.append(len(values))
         elif name == "PROTO" and argument > HIGHEST_PROTOCOL:
-            raise UnpicklingError(f"it is of protocol {argument}, and the newest is {HIGHEST_PROTOCOL}")
+            raise UnpicklingError(f"it uses protocol {argument}, and the newest that can be read is {HIGHEST_PROTOCOL}")
         else:
             stack.apply(step)
             if name == "STOP":

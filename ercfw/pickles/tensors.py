@@ -1,4 +1,4 @@
-"""Tensors in pickles, by torch's own loader that runs nothing."""
+"""Read tensors in pickles with torch's own safe loader."""
 
 import math
 import re
@@ -10,35 +10,36 @@ from zipfile import BadZipFile, ZipFile
 
 from numpy.typing import NDArray
 
-from ercfw.pickles.made import Budget, Call, Table
-from ercfw.pickles.plain import plain
+from ercfw.pickles.allowlist import Table
 from ercfw.pickles.scan import FETCHED, REFUSED, scan
+from ercfw.pickles.stand_ins import Budget, Call
+from ercfw.pickles.to_plain import to_plain
 
 OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-"""How files of ``torch.save`` began before they were zip archives."""
+"""The first bytes of a ``torch.save`` file from before these files were zip archives."""
 ZIP = b"PK\x03\x04"
 OLD_PICKLES = 5
-"""Those that an old file begins with: a number, the version, the machine, the content, the names of its storages."""
+"""Pickles at the start of an old file: a number, the version, the machine, the content, the names of storages."""
 
 
 def is_of_torch(data: bytes) -> bool:
-    """Whether a file that begins so is one of ``torch.save``."""
+    """Return whether this is the content of a ``torch.save`` file."""
     return data.startswith((OLD_TORCH, ZIP))
 
 
 def load(data: bytes, budget: Budget) -> Any:
-    """What ``torch.save`` wrote, its tensors as arrays.
+    """Read what ``torch.save`` wrote, with tensors as arrays.
 
     Raises:
         UnpicklingError: it holds more than tensors in plain containers, or is damaged.
     """
     import torch
 
-    return plain(_load(data, budget), torch.Tensor, lambda tensor: _array(tensor, budget))
+    return to_plain(_load(data, budget), torch.Tensor, lambda tensor: _array(tensor, budget))
 
 
 def allowed(budget: Budget) -> Table:
-    """What a pickled tensor names."""
+    """Return the names that a pickled tensor uses, with the stand-in for each."""
 
     def storage(content: object) -> object:
         if not isinstance(content, bytes) or not is_of_torch(content):
@@ -50,9 +51,9 @@ def allowed(budget: Budget) -> Table:
 
         if not isinstance(storage, torch.storage.TypedStorage):
             raise UnpicklingError("it has a tensor without content")
-        untyped = storage._untyped_storage  # a tensor cannot be made of the public, typed one without a warning
+        untyped = storage._untyped_storage  # the public, typed one causes a warning
         whole = torch.empty(0, dtype=storage.dtype).set_(untyped)
-        return _array(whole.as_strided(tuple(size), tuple(stride), int(offset)), budget)  # refuses what is beyond it
+        return _array(whole.as_strided(tuple(size), tuple(stride), int(offset)), budget)  # fails beyond the storage
 
     return {
         ("torch._utils", "_rebuild_tensor_v2"): Call(rebuild),
@@ -64,18 +65,18 @@ def allowed(budget: Budget) -> Table:
 def _load(data: bytes, budget: Budget) -> Any:
     import torch
 
-    data = _unpacked(data, budget) if data.startswith(ZIP) else _looked_through(data, budget)
+    data = _scanned_archive(data, budget) if data.startswith(ZIP) else _scanned_file(data, budget)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what torch says of odd files is for its own developers
+            warnings.simplefilter("ignore")  # torch's warnings about odd files are for its own developers
             return torch.load(BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds, and advises to run what it has refused
+    except Exception as error:  # torch raises many types, and its messages advise to run refused code
         named = re.search(r"GLOBAL ([\w.]+)", str(error))
-        raise UnpicklingError(f"it names {named[1]}" if named else "torch finds it damaged") from error
+        raise UnpicklingError(f"it names {named[1]}" if named else "it is damaged, as torch reports") from error
 
 
-def _looked_through(data: bytes, budget: Budget) -> bytes:
-    """An old file, when torch can read its pickles without harm."""
+def _scanned_file(data: bytes, budget: Budget) -> bytes:
+    """Return an old file once its pickles are scanned, so that torch can read them without harm."""
     budget.take(len(data))
     file = BytesIO(data)
     for _ in range(OLD_PICKLES):
@@ -83,8 +84,8 @@ def _looked_through(data: bytes, budget: Budget) -> bytes:
     return data
 
 
-def _unpacked(data: bytes, budget: Budget) -> bytes:
-    """The archive written anew: what was looked through, and within the budget, is what torch reads."""
+def _scanned_archive(data: bytes, budget: Budget) -> bytes:
+    """Return the archive written anew, so that torch reads exactly what was scanned and is within the budget."""
     written = BytesIO()
     try:
         with ZipFile(BytesIO(data)) as archive, ZipFile(written, "w") as copy:
@@ -100,7 +101,7 @@ def _unpacked(data: bytes, budget: Budget) -> bytes:
 
 
 def _array(tensor: Any, budget: Budget) -> NDArray[Any]:
-    """A tensor as an array of its own, within the budget; bfloat16, which numpy has not, as float32."""
+    """Return a copy of a tensor as an array, within the budget; bfloat16, which numpy lacks, becomes float32."""
     import torch
 
     kind = torch.float32 if tensor.dtype == torch.bfloat16 else tensor.dtype
@@ -108,5 +109,5 @@ def _array(tensor: Any, budget: Budget) -> NDArray[Any]:
     try:
         array: NDArray[Any] = tensor.detach().to(kind).resolve_conj().resolve_neg().clone().numpy()
     except (TypeError, RuntimeError) as error:  # sparse, quantised, on no device
-        raise UnpicklingError("it has a tensor that is no plain table of numbers") from error
+        raise UnpicklingError("it has a tensor that is not a plain table of numbers") from error
     return array

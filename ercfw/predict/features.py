@@ -158,14 +158,14 @@ def _extract(
 
 def other_maker(run: SavedRun, modality: str, fingerprint: str | None) -> Iterator[str]:
     """Yield a warning if the features of a modality were made differently from those used in training."""
-    before = run.made_by.get(modality, {}).get("fingerprint")
+    before = run.provenance.get(modality, {}).get("fingerprint")
     if None not in (before, fingerprint) and before != fingerprint:
         yield f"'{modality}' is made by another extractor, version or weights than in training: its values may differ"
 
 
 def _doubts(run: SavedRun, modality: str, table: FeatureTable) -> Iterator[str]:
     """Yield warnings that a stream may differ from the one used in training, or may leak labels."""
-    yield from other_maker(run, modality, table.made_by.get("fingerprint"))
+    yield from other_maker(run, modality, table.provenance.get("fingerprint"))
     met = 0 if isinstance(table.fitted_on, str) else len(table.fitted_on & set(table.ids))
     if met:
         yield f"'{modality}' was fitted on the labels of {met} of these utterances, so their predictions are too good"

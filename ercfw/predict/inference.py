@@ -12,7 +12,7 @@ from ercfw.errors import ErcfwError, RunError, cause_of
 from ercfw.predict.answers import Answer
 from ercfw.predict.saved_run import SavedRun
 from ercfw.results.prediction_table import DIGITS
-from ercfw.system.out_of_memory import Memory
+from ercfw.system.out_of_memory import BatchParts
 
 Probabilities = Mapping[str, NDArray[np.float32]]
 """Class probabilities of each target, ``[N, C]``."""
@@ -26,9 +26,9 @@ def answer(run: SavedRun, conversations: Sequence[Conversation], warn: Callable[
             conversation.
     """
     size = run.recipe.data.batch_size
-    memory = Memory(parts=1, most=size, halve=True)
+    memory = BatchParts(parts=1, most=size, halve=True)
     try:
-        probabilities = memory.enough(lambda: probabilities_of(run, conversations, -(-size // memory.parts)), warn)
+        probabilities = memory.run(lambda: probabilities_of(run, conversations, -(-size // memory.parts)), warn)
     except ErcfwError:
         raise
     except Exception as error:

@@ -53,7 +53,9 @@ class Live:
         self._said = Conversation("live", "test", (), (), (), {})
         self._values: dict[str, list[Value | None]] = {name: [] for name in run.info.modalities}
         self.warnings = [
-            doubt for name, made_by in self._extractors.items() for doubt in other_maker(run, name, made_by.fingerprint)
+            warning
+            for name, extractor in self._extractors.items()
+            for warning in other_maker(run, name, extractor.fingerprint)
         ]
 
     def add(

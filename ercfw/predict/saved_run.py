@@ -30,7 +30,7 @@ class SavedRun:
         catalog: the plugins installed now, with the run's own copies of its plugin files.
         info: the description of the data that the model was built with.
         stamps: words that must appear on everything made by the model.
-        made_by: the provenance of each modality that did not come with the conversations.
+        provenance: the provenance of each modality that did not come with the conversations.
         trained_on: the fingerprint of each conversation in the training split.
         where: the model's file, for messages.
     """
@@ -40,7 +40,7 @@ class SavedRun:
     catalog: Catalog
     info: DataInfo
     stamps: tuple[str, ...]
-    made_by: Mapping[str, Mapping[str, Any]]
+    provenance: Mapping[str, Mapping[str, Any]]
     trained_on: frozenset[str]
     where: str
 
@@ -72,8 +72,8 @@ def read_run(path: Path, allow_plugin_files: bool) -> SavedRun:
     info = replace(info, modalities={name: info.modalities[name] for name in recipe.data.modalities})
     files = _plugin_files(weights.parent) if recipe.plugins else []
     if files and not allow_plugin_files:
-        mend = "plugin_files = true in a recipe's table allows them, --no-plugin-files forbids them"
-        raise InputError.at(weights, f"needs plugin file {files[0]}, and plugin files may not run", mend)
+        hint = "plugin_files = true in a recipe's table allows them, --no-plugin-files forbids them"
+        raise InputError.at(weights, f"needs plugin file {files[0]}, and plugin files may not run", hint)
     if not allow_plugin_files:
         refuse_plugin_files(recipe, str(weights))
     catalog = load_catalog(files)
@@ -92,7 +92,7 @@ def read_run(path: Path, allow_plugin_files: bool) -> SavedRun:
         catalog=catalog,
         info=info,
         stamps=tuple(about.get("stamps", ())),
-        made_by={name: stream["made_by"] for name, stream in about.get("streams", {}).items()},
+        provenance={name: stream["made_by"] for name, stream in about.get("streams", {}).items()},
         trained_on=frozenset(about.get("trained_on", ())),
         where=str(weights),
     )

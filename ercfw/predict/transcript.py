@@ -51,7 +51,7 @@ class Transcript:
 
 def table_forms(catalog: Catalog) -> tuple[TableForm, ...]:
     """Return the forms of table that datasets of installed plugins name."""
-    datasets = [component.made_by for component in catalog.components("dataset")]
+    datasets = [component.factory for component in catalog.components("dataset")]
     return tuple(
         TableForm(dataset.transcript_columns, dataset.transcript_clip)
         for dataset in datasets

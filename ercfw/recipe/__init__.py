@@ -1,1 +1,1 @@
-"""The recipe: a TOML file, its variants and overrides, and its typed form."""
+"""Read recipes: TOML files, their variants and overrides, and their typed form."""

@@ -1,4 +1,4 @@
-"""The variants of a recipe that lack modalities, as a recipe of their own."""
+"""Write a recipe whose variants lack modalities."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -15,17 +15,18 @@ SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 
 
 def missing_variants(modalities: Sequence[str]) -> list[dict[str, Any]]:
-    """``[[variant]]`` tables: shares from 0 to 0.7 in training and scoring; subsets of modalities in scoring alone.
+    """Return ``[[variant]]`` tables of two kinds.
 
-    The subset of all is the share of 0.
+    Some remove a share of each modality, from 0 to 0.7, in training and scoring. The others remove whole modalities in
+    scoring only. The share of 0 is the variant with all modalities.
     """
     shares = [{"name": f"share {share}", "set": {"data": {"missing": {"share": share}}}} for share in SHARES]
     subsets: list[dict[str, Any]] = []
     for size in range(len(modalities) - 1, 0, -1):
-        for there in combinations(modalities, size):
-            lacking = [name for name in modalities if name not in there]
+        for kept in combinations(modalities, size):
+            lacking = [name for name in modalities if name not in kept]
             table = {"lacking": lacking, "splits": ["dev", "test"]}
-            subsets.append({"name": f"{' + '.join(there)} at scoring", "set": {"data": {"missing": table}}})
+            subsets.append({"name": f"{' + '.join(kept)} at scoring", "set": {"data": {"missing": table}}})
     return [*shares, *subsets]
 
 

@@ -1,4 +1,4 @@
-"""Settings laid over a recipe's tables: variants, and ``key=value`` of the command line."""
+"""Apply settings over the tables of a recipe: variants, and ``key=value`` from the command line."""
 
 import copy
 from collections.abc import Iterable, Mapping
@@ -10,18 +10,18 @@ from ercfw.recipe.toml import DEEPEST, Tables, check_values, parse_toml
 
 
 def parse_overrides(words: Iterable[str]) -> Tables:
-    """``train.lr=3e-4`` and the like as one tree of tables.
+    """Parse words such as ``train.lr=3e-4`` into one tree of tables.
 
-    The right side is TOML, else a plain string.
+    The right side is TOML; if it is not, it is a plain string.
 
     Raises:
-        InputError: a word has no ``=``, a key stands both for a value and for a table, or no setting can be so.
+        InputError: a word has no ``=``, a key is both a value and a table, or a value is not allowed in a recipe.
     """
     tree: Tables = {}
     for word in words:
         path, equals, value = word.partition("=")
         if not equals or not all(path.split(".")):
-            raise InputError.at(f"override '{word}'", "is not of the form table.key=value", "train.lr=3e-4")
+            raise InputError.at(f"override '{word}'", "is not of the form table.key=value", "such as train.lr=3e-4")
         *tables, key = path.strip().split(".")
         if len(tables) >= DEEPEST:
             raise InputError.at(f"override '{word}'", f"is nested more than {DEEPEST} deep")
@@ -29,15 +29,15 @@ def parse_overrides(words: Iterable[str]) -> Tables:
         for name in tables:
             table = table.setdefault(name, {})
             if not isinstance(table, dict):
-                raise InputError.at(f"override '{word}'", f"'{name}' is set to a value elsewhere")
+                raise InputError.at(f"override '{word}'", f"another override sets '{name}' to a value, not to a table")
         if isinstance(table.get(key), dict):
-            raise InputError.at(f"override '{word}'", f"settings inside '{path}' are given elsewhere")
-        table[key] = _value(value.strip())
+            raise InputError.at(f"override '{word}'", f"another override sets a key inside '{path}'")
+        table[key] = _parse_value(value.strip())
     check_values(tree, "override")
     return tree
 
 
-def _value(text: str) -> Any:
+def _parse_value(text: str) -> Any:
     try:
         read = parse_toml(f"value = {text}", "")
     except InputError:
@@ -46,10 +46,10 @@ def _value(text: str) -> Any:
 
 
 def merge(base: Mapping[str, Any], incoming: Mapping[str, Any]) -> Tables:
-    """``base`` with ``incoming`` laid over it.
+    """Return ``base`` with the settings of ``incoming`` in place of its own.
 
-    A table that names another part (``use``, or ``file`` of a feature stream) replaces the old part's
-    options, so that a swapped part never inherits them; the core's keys stay. Others are descended into.
+    Tables are merged key by key. A table that names a part (``use``, or ``file`` of a feature stream) also drops the
+    options of the old part, so that the new part does not inherit them. Keys of the core stay.
     """
     merged = copy.deepcopy(dict(base))
     for key, value in incoming.items():
@@ -67,10 +67,10 @@ def _without_part(table: Tables) -> Tables:
 
 
 def drop(tables: Mapping[str, Any], paths: Iterable[str], where: str) -> Tables:
-    """The tables without the tables or keys at these dotted paths.
+    """Return the tables without the tables or keys at these dotted paths.
 
     Raises:
-        InputError: there is nothing at a path.
+        InputError: a path does not exist.
     """
     left = copy.deepcopy(dict(tables))
     for path in paths:

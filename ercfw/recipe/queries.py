@@ -1,4 +1,4 @@
-"""Questions about a recipe that need no plugin."""
+"""Read facts from a recipe that need no plugin."""
 
 import re
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from ercfw.recipe.schema import PART, FeaturePart, Part, Recipe
 
 
 def feature_part(recipe: Recipe, modality: str) -> FeaturePart | None:
-    """What the recipe says of where a modality comes from."""
+    """Return the table that says where a modality comes from, or None."""
     return recipe.features.get(modality, recipe.features.get(DEFAULT))
 
 
@@ -17,21 +17,21 @@ def _key(recipe: Recipe, modality: str) -> str:
 
 
 def extracted(recipe: Recipe) -> list[str]:
-    """The modalities that an extractor makes."""
+    """Return the modalities that an extractor computes."""
     parts = {name: feature_part(recipe, name) for name in recipe.data.modalities}
     return [name for name, part in parts.items() if part is not None and part.use is not None]
 
 
 def brings(part: FeaturePart | None) -> bool:
-    """Whether the recipe itself says where a modality comes from."""
+    """Return whether the recipe names a source of a modality: an extractor or a file."""
     return part is not None and (part.use is not None or part.file is not None)
 
 
 def refuse_plugin_files(recipe: Recipe, where: str) -> None:
-    """For who wants no plugin file to run: a recipe whose extractors or teacher may run those of another run.
+    """Refuse a recipe whose extractors or teacher may execute plugin files of another run.
 
     Raises:
-        InputError: a table allows it.
+        InputError: a table allows plugin files.
     """
     for name, part in recipe.features.items():
         if part.options.get("plugin_files"):
@@ -44,7 +44,7 @@ DEFAULT = "default"
 
 
 def parts_of(recipe: Recipe) -> Iterable[tuple[str, str, Part | FeaturePart]]:
-    """Every part that a recipe names: its kind, its table, and what the table says."""
+    """Yield every part that a recipe names: its kind, the name of its table, and the table."""
     yield "dataset", "data", recipe.data
     for name, features in recipe.features.items():
         if features.use is not None:
@@ -59,27 +59,27 @@ def parts_of(recipe: Recipe) -> Iterable[tuple[str, str, Part | FeaturePart]]:
 
 
 def selected_metric(recipe: Recipe) -> str:
-    """What the best epoch is chosen by, as ``target.metric``."""
+    """Return the metric that selects the best epoch, as ``target.metric``."""
     return recipe.train.select or f"{next(iter(recipe.head), 'emotion')}.weighted-f1"
 
 
 JOINT = "joint"
-"""The name of the context after the fusion."""
+"""The name of the context between the fusion and the heads."""
 
 
 def loss_weights(recipe: Recipe) -> dict[str, float]:
-    """The weight of each loss, "rest" worked out."""
+    """Return the weight of each loss, with "rest" replaced by its number."""
     known = {name: part.weight for name, part in recipe.loss.items() if part.weight != "rest"}
     return {name: known.get(name, 1 - sum(known.values())) for name in recipe.loss}
 
 
 def variant_name(variant: str, part: int, parts: int) -> str:
-    """What the run of a variant that leaves out a part is called."""
+    """Return the name of a variant that leaves out a part of the training data."""
     return f"{variant}, part {part} of {parts} left out"
 
 
 def part_of(leave_out: str) -> tuple[int, int]:
-    """``"2/5"`` in numbers.
+    """Return ``"2/5"`` as two numbers.
 
     Raises:
         InputError: there is no such part.
@@ -87,5 +87,5 @@ def part_of(leave_out: str) -> tuple[int, int]:
     found = re.fullmatch(PART, leave_out)
     part, parts = (int(found[1]), int(found[2])) if found else (0, 0)
     if not 1 <= part <= parts or parts < 2:
-        raise InputError.at("[data] leave_out", f"'{leave_out}' names no part", '"2/5": the second of five')
+        raise InputError.at("[data] leave_out", f"'{leave_out}' is not a part", 'such as "2/5", the second of five')
     return part, parts

@@ -1,4 +1,4 @@
-"""A recipe's file: reading it, and laying variants and overrides over its tables."""
+"""Read a recipe's file, and apply variants and overrides to its tables."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,16 +15,16 @@ from ercfw.recipe.toml import Tables, parse_toml
 from ercfw.system.validation import as_json, mistakes_of
 
 LONGEST_NAME = 200
-"""Characters of a folder's name, so that a hash can be put behind it."""
+"""Maximum number of characters of a folder's name; a hash must fit behind it."""
 
 
 @dataclass(frozen=True)
 class RecipeFile:
-    """A recipe's file as it was read.
+    """The content of a recipe's file.
 
     Attributes:
-        path: the file; plugin files are relative to its folder.
-        tables: what TOML gave, the variants among them.
+        path: the file; paths of plugin files are relative to its folder.
+        tables: all tables of the file, including the variants.
     """
 
     path: Path
@@ -32,7 +32,7 @@ class RecipeFile:
 
     @property
     def variants(self) -> list[str]:
-        """Every variant's name, the base first."""
+        """Return the names of all variants, the base first."""
         listed = self.tables.get("variant", [])
         named = [v.get("name") for v in listed if isinstance(v, dict)] if isinstance(listed, list) else []
         return [BASE, *(name for name in named if isinstance(name, str))]
@@ -42,7 +42,7 @@ def read_toml(path: Path) -> RecipeFile:
     """Read a recipe's file.
 
     Raises:
-        InputError: it is missing, no TOML, or holds what no setting can be.
+        InputError: it is missing, is not TOML, or holds a value that is not allowed in a recipe.
     """
     try:
         content = path.read_bytes()
@@ -60,12 +60,12 @@ def resolve_variant(
     overrides: Mapping[str, Any] | None = None,
     dropped: Sequence[str] = (),
 ) -> Tables:
-    """The tables of one variant: the recipe's, the variant's over them, the overrides over both.
+    """Return the tables of one variant: those of the recipe, then of the variant, then the overrides.
 
-    What the variant or the command line drops stays away, whatever is laid over it.
+    Keys that the variant or the command line drops are removed last, so nothing can bring them back.
 
     Raises:
-        InputError: there is no such variant, or what is to be dropped is not there.
+        InputError: there is no such variant, or a key to drop does not exist.
     """
     tables = {key: value for key, value in source.tables.items() if key != "variant"}
     if variant == BASE:
@@ -94,15 +94,15 @@ def _read_variant(table: Tables, where: str) -> Variant:
 
 
 def slug(name: str) -> str:
-    """A variant's or title's name as a folder: ``w/o SWFC`` -> ``w-o-swfc``."""
+    """Return a name as the name of a folder: ``w/o SWFC`` -> ``w-o-swfc``."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def check_variants(source: RecipeFile) -> list[Mistake]:
-    """Tables that are no variants, and variants whose folders would be the same, or could not be."""
+    """Return the mistakes: invalid variants, and names that are the same or unusable as a folder."""
     tables = source.tables.get("variant", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        return [Mistake(f"{source.path}: variant", "is not a list of tables", "[[variant]], in double brackets")]
+        return [Mistake(f"{source.path}: variant", "is not a list of tables", "write [[variant]], in double brackets")]
     mistakes: list[Mistake] = []
     for number, table in enumerate(tables, 1):
         try:
@@ -113,16 +113,16 @@ def check_variants(source: RecipeFile) -> list[Mistake]:
 
 
 def _name_mistakes(source: RecipeFile) -> list[Mistake]:
-    mistakes, seen = [], {BASE: BASE}
+    mistakes, seen, where = [], {BASE: BASE}, f"{source.path}: [[variant]]"
     for name in source.variants[1:]:
         if name == "all":
-            mistakes.append(Mistake(f"{source.path}: [[variant]]", "'all' stands for every variant", "another name"))
+            mistakes.append(Mistake(where, "'all' is reserved for running every variant", "choose another name"))
         elif not slug(name):
-            mistakes.append(Mistake(f"{source.path}: [[variant]]", f"'{name}' has no letter or digit"))
+            mistakes.append(Mistake(where, f"'{name}' contains no letter from a to z and no digit"))
         elif len(slug(name)) > LONGEST_NAME:
-            mistakes.append(Mistake(f"{source.path}: [[variant]]", f"'{name}' is too long to name a folder"))
+            mistakes.append(Mistake(where, f"'{name}' is too long to name a folder"))
         elif slug(name) in seen:
             both = f"'{name}' and '{seen[slug(name)]}' would share the folder '{slug(name)}'"
-            mistakes.append(Mistake(f"{source.path}: [[variant]]", both))
+            mistakes.append(Mistake(where, both))
         seen[slug(name)] = name
     return mistakes

@@ -1,7 +1,8 @@
-"""The typed recipe: every table and key of the core, and what must hold between them."""
+"""Define the typed recipe: every table and key of the core, and the rules between them."""
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
@@ -13,23 +14,23 @@ from ercfw.system.validation import Location, Strict, as_json, by_place, mistake
 
 BASE = "base"
 PART = r"([1-9]\d?)/([1-9]\d?)"
-"""A part of the training split: which, of how many."""
+"""A part of the training split and the number of parts, such as ``2/5``."""
 Count = Annotated[int, Field(ge=1)]
 
 
 class Part(Strict, extra="allow"):
-    """A table that names a part; the keys that are not the core's are the part's options."""
+    """A table that names a part. Keys that do not belong to the core are options of the part."""
 
     use: str
 
     @property
     def options(self) -> dict[str, Any]:
-        """What the part's constructor is given."""
+        """Return the options for the part's constructor."""
         return dict(self.model_extra or {})
 
 
 class Missing(Strict):
-    """``[data.missing]``: each modality is taken away from a share of the utterances, or wholly, in these splits."""
+    """``[data.missing]``: remove each modality from a share of the utterances, or some from all, in these splits."""
 
     share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     lacking: tuple[str, ...] = ()
@@ -38,7 +39,7 @@ class Missing(Strict):
 
 
 class DataPart(Part):
-    """``[data]``: the dataset, the modalities read, and how many conversations make a batch.
+    """``[data]``: the dataset, the modalities to read, and the number of conversations per batch.
 
     ``leave_out = "2/5"`` trains without the second fifth of the training conversations.
     """
@@ -51,7 +52,7 @@ class DataPart(Part):
 
 
 class FeaturePart(Strict, extra="allow"):
-    """``[features.MODALITY]``: an extractor, or a file; and what a file, or the dataset's own, was fitted on."""
+    """``[features.MODALITY]``: an extractor or a file, and what the features were fitted on."""
 
     use: str | None = None
     file: str | None = None
@@ -59,19 +60,19 @@ class FeaturePart(Strict, extra="allow"):
 
     @property
     def options(self) -> dict[str, Any]:
-        """What the extractor's constructor is given."""
+        """Return the options for the extractor's constructor."""
         return dict(self.model_extra or {})
 
 
 class LossPart(Part):
-    """``[loss.NAME]``; ``weight = "rest"`` is 1 minus the others."""
+    """``[loss.NAME]``; ``weight = "rest"`` means 1 minus the other weights."""
 
     weight: Annotated[float, Field(ge=0)] | Literal["rest"] = 1.0
     target: str | None = None
 
 
-class Group(Strict):
-    """``[train.groups.NAME]``: settings of the parameters that a part puts in that group."""
+class ParameterGroup(Strict):
+    """``[train.groups.NAME]``: settings of the parameters that a part puts in this group."""
 
     lr: Annotated[float, Field(gt=0)] | None = None
     weight_decay: Annotated[float, Field(ge=0)] | None = None
@@ -107,13 +108,13 @@ class Train(Strict):
     protocol: Literal["dev", "release"] = "dev"
     select: str | None = None
     init_from: str | None = None
-    groups: dict[str, Group] = Field(default_factory=dict)
+    groups: dict[str, ParameterGroup] = Field(default_factory=dict)
 
 
 class RunSettings(Strict):
-    """``[run]``: where and how runs are done; nothing here decides what they give, but for rounding by ``threads``.
+    """``[run]``: where and how runs are executed. Only ``threads`` affects results, by rounding.
 
-    ``options`` are the executor's: for Slurm what submitit calls parameters, for Ray what ``ray.init`` takes.
+    ``options`` are those of the executor: submitit's parameters for Slurm, arguments of ``ray.init`` for Ray.
     """
 
     executor: Literal["local", "slurm", "ray"] = "local"
@@ -124,7 +125,7 @@ class RunSettings(Strict):
 
 
 class Variant(Strict):
-    """``[[variant]]``: settings laid over the recipe, and tables or keys taken away."""
+    """``[[variant]]``: settings that override the recipe's, and tables or keys to remove."""
 
     name: Annotated[str, Field(min_length=1)]
     set: dict[str, Any] = Field(default_factory=dict)
@@ -162,16 +163,15 @@ _KEYS: Mapping[tuple[str, ...], type[Strict]] = {
     ("tune",): Tune,
     ("tune", "space", "*"): Range,
     ("data", "missing"): Missing,
-    ("train", "groups", "*"): Group,
+    ("train", "groups", "*"): ParameterGroup,
     ("variant", "*"): Variant,
 }
 
 
 def parse_recipe(tables: Tables, path: str) -> tuple[Recipe | None, list[Mistake]]:
-    """The typed recipe and all that is wrong with the tables.
+    """Return the typed recipe and every mistake in the tables.
 
-    What is wrong is left out of the recipe, so that its parts can be checked too; None where that leaves
-    no recipe.
+    The recipe lacks the invalid keys, so that its parts can still be checked. It is None if no recipe remains.
     """
     tables = _name_losses(tables)
     try:
@@ -198,7 +198,7 @@ def _without(tables: Tables, places: Iterable[Location]) -> Recipe | None:
 
 
 def _name_losses(tables: Tables) -> Tables:
-    """A loss table's name is its ``use``, unless it says another."""
+    """Return the tables with ``use`` set to a loss table's own name where the table sets none."""
     losses = tables.get("loss")
     if not isinstance(losses, dict):
         return tables
@@ -215,7 +215,7 @@ def _keys_at(table: Location) -> list[str]:
 
 
 def place(loc: Location) -> str:
-    """A key as a reader of the file would name it: ``[train.groups.text] lr``."""
+    """Return a key in the form that a reader of the file would use: ``[train.groups.text] lr``."""
     if loc[0] == "variant":
         number = int(loc[1]) + 1 if len(loc) > 1 else ""
         return f"[[variant]] number {number} {'.'.join(map(str, loc[2:]))}".rstrip()
@@ -226,67 +226,70 @@ def place(loc: Location) -> str:
 
 
 def _cross_mistakes(recipe: Recipe, path: str) -> list[Mistake]:
-    """What is wrong between tables; no data and no plugins are needed to see it."""
-    found = [*_modality_mistakes(recipe), *_model_mistakes(recipe), *_loss_mistakes(recipe)]
-    return [Mistake(f"{path}: {where}", what, mend) for where, what, mend in found]
+    """Return the mistakes between tables that show without data and plugins."""
+    checks = (_modality_mistakes, _feature_mistakes, _model_mistakes, _loss_mistakes)
+    found = [mistake for check in checks for mistake in check(recipe)]
+    return [replace(mistake, where=f"{path}: {mistake.where}") for mistake in found]
 
 
-_Finding = tuple[str, str, str]
-
-
-def _modality_mistakes(recipe: Recipe) -> Iterable[_Finding]:
+def _modality_mistakes(recipe: Recipe) -> Iterator[Mistake]:
     modalities = recipe.data.modalities
     if len(set(modalities)) < len(modalities):
-        yield "[data] modalities", "names a modality twice", ""
-    for name in modalities:
-        if name in ("default", "joint"):
-            yield "[data] modalities", f"'{name}' cannot name a modality", "it stands for tables of the core"
+        yield Mistake("[data] modalities", "names a modality twice")
+    for reserved in [name for name in modalities if name in ("default", "joint")]:
+        what = f"'{reserved}' cannot name a modality"
+        yield Mistake("[data] modalities", what, "it is the name of tables of the core")
     for name in recipe.data.missing.lacking if recipe.data.missing is not None else ():
         if name not in modalities:
-            yield "[data.missing] lacking", f"there is no modality '{name}' to lack", ", ".join(modalities)
+            yield Mistake("[data.missing] lacking", f"there is no modality '{name}'", ", ".join(modalities))
+
+
+def _feature_mistakes(recipe: Recipe) -> Iterator[Mistake]:
     for name, part in recipe.features.items():
+        table = f"[features.{name}]"
         if part.use is not None and part.file is not None:
-            yield f"[features.{name}]", "names both an extractor ('use') and a 'file'", "one of them"
-        elif part.use is None and part.file is None and part.fitted_on is None:
-            yield f"[features.{name}]", "says nothing", "use (an extractor), file, or fitted_on"
+            yield Mistake(table, "names both an extractor ('use') and a 'file'", "remove one of them")
         elif part.use is not None and part.fitted_on is not None:
-            yield f"[features.{name}] fitted_on", "is said of files; extractors say it themselves", ""
+            yield Mistake(f"{table} fitted_on", "applies to files only; an extractor declares it itself")
         elif part.use is None and part.options:
-            yield f"[features.{name}] {min(part.options)}", "there is no such key", "file, fitted_on"
+            yield Mistake(f"{table} {min(part.options)}", "there is no such key", "file, fitted_on")
+        elif part.use is None and part.file is None and part.fitted_on is None:
+            yield Mistake(table, "is empty", "use (an extractor), file, or fitted_on")
 
 
-def _model_mistakes(recipe: Recipe) -> Iterable[_Finding]:
+def _model_mistakes(recipe: Recipe) -> Iterator[Mistake]:
     if recipe.model is not None:
         for kind in ("encoder", "context", "fusion", "head"):
             if getattr(recipe, kind):
-                yield f"[{kind}]", "[model] replaces it; only one of them can be there", ""
+                yield Mistake(f"[{kind}]", "cannot be combined with [model], which replaces it", "remove one of them")
         return
     if not recipe.head:
-        yield "[head.TARGET]", "is missing", 'such as [head.emotion] use = "linear"'
+        yield Mistake("[head.TARGET]", "is missing", 'such as [head.emotion] use = "linear"')
     if recipe.fusion is None and len(recipe.data.modalities) > 1:
-        yield "[fusion]", "is missing, and there are several modalities", 'use = "concat"'
+        yield Mistake("[fusion]", "is missing, and there are several modalities", 'use = "concat"')
     for name in recipe.data.modalities:
         if name not in recipe.encoder and "default" not in recipe.encoder:
-            yield f"[encoder.{name}]", f"is missing: modality '{name}' has no encoder", "or [encoder.default]"
+            yield Mistake(f"[encoder.{name}]", f"is missing: modality '{name}' has no encoder", "or [encoder.default]")
 
 
-def _loss_mistakes(recipe: Recipe) -> Iterable[_Finding]:
+def _loss_mistakes(recipe: Recipe) -> Iterator[Mistake]:
     rest = [name for name, part in recipe.loss.items() if part.weight == "rest"]
     total = sum(part.weight for part in recipe.loss.values() if part.weight != "rest")
     if len(rest) > 1:
-        yield f"[loss.{rest[1]}] weight", 'only one loss can have "rest"', ""
+        yield Mistake(f"[loss.{rest[1]}] weight", 'only one loss can have "rest"')
     if rest and total > 1:
-        yield f"[loss.{rest[0]}] weight", f'"rest" is below 0: the others add up to {total:g}', "at most 1"
+        what = f'"rest" is negative: the other weights add up to {total:g}'
+        yield Mistake(f"[loss.{rest[0]}] weight", what, "at most 1")
     if len(set(recipe.seeds)) < len(recipe.seeds):
-        yield "seeds", "names a seed twice", ""
+        yield Mistake("seeds", "names a seed twice")
     for name, part in recipe.loss.items():
         if recipe.model is None and part.target is None and len(recipe.head) > 1:
-            yield f"[loss.{name}] target", "is missing, and there are several heads", ", ".join(recipe.head)
+            yield Mistake(f"[loss.{name}] target", "is missing, and there are several heads", ", ".join(recipe.head))
         if recipe.model is None and part.target is not None and part.target not in recipe.head:
-            yield f"[loss.{name}] target", f"no head is named '{part.target}'", ", ".join(recipe.head)
+            yield Mistake(f"[loss.{name}] target", f"no head is named '{part.target}'", ", ".join(recipe.head))
 
 
 CORE_KEYS = {
     "use", "weight", "target", "modalities", "batch_size", "allow_fitted_dev", "file", "fitted_on",
 }  # fmt: skip
-"""Keys of a part's table that the core reads itself; no part may name an option so."""
+"""Keys of a part's table that the core reads itself; no option of a part may have such a name."""

@@ -1,4 +1,4 @@
-"""``[tune]``: what is searched, and for how long."""
+"""Define ``[tune]``: the search space and the number of trials."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -8,9 +8,9 @@ from ercfw.system.validation import Strict
 
 
 class Range(Strict):
-    """Numbers from ``low`` to ``high``, both in it; whole ones when both are written so.
+    """Numbers from ``low`` to ``high``, both included; whole numbers if both limits are whole numbers.
 
-    ``log`` draws them evenly by order of magnitude, ``step`` on a grid.
+    ``log`` samples them evenly by order of magnitude, ``step`` on a grid.
     """
 
     low: int | float
@@ -30,7 +30,7 @@ class Range(Strict):
 
 
 class Choices(Strict):
-    """One of several values."""
+    """A list of values to choose from."""
 
     choices: Annotated[tuple[str | bool | int | float, ...], Field(min_length=1)]
 
@@ -43,7 +43,7 @@ Space = Annotated[Annotated[Range, Tag("range")] | Annotated[Choices, Tag("choic
 
 
 class Tune(Strict):
-    """``[tune]``: trials, the pruner, and the space: dotted keys of the recipe with a range or choices each."""
+    """``[tune]``: the trials, the pruner, and a range or choices for each dotted key of the recipe to search."""
 
     trials: Annotated[int, Field(ge=1)] = 50
     pruner: Literal["median", "none"] = "median"

@@ -1,4 +1,4 @@
-"""The recipes that come with ercfw."""
+"""Find recipes, also those that come with ercfw."""
 
 from pathlib import Path
 
@@ -9,22 +9,22 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def recipes_folder() -> Path:
-    """Inside the installed package, or beside it in a checkout."""
+    """Return the folder of the shipped recipes: inside the installed package, or beside it in a checkout."""
     installed = _PACKAGE / "recipes"
     return installed if installed.is_dir() else _PACKAGE.parent / "recipes"
 
 
 def shipped_recipes() -> dict[str, Path]:
-    """Every shipped recipe by its name, such as ``multiemo_meld`` or ``baselines/mmgcn_meld``."""
+    """Return every shipped recipe by its name, such as ``multiemo_meld`` or ``baselines/mmgcn_meld``."""
     folder = recipes_folder()
     return {str(path.relative_to(folder).with_suffix("")): path for path in sorted(folder.rglob("*.toml"))}
 
 
 def find_recipe(name: str) -> Path:
-    """A recipe's file by its path, or a shipped one by its name.
+    """Return a recipe's file, given its path or the name of a shipped recipe.
 
     Raises:
-        InputError: there is neither.
+        InputError: there is no such recipe.
     """
     path, shipped = Path(name), shipped_recipes()
     if is_file(path):

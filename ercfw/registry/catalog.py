@@ -45,7 +45,7 @@ class Component:
 
     kind: str
     name: str
-    made_by: Any
+    factory: Any
     plugin: str
 
 
@@ -104,8 +104,8 @@ class Catalog:
         if len(owners) == 1:
             return owners[0]
         if owners:
-            mend = f"rename it in one of them, or block one: {CHOICE}=-{owners[-1].plugin}"
-            raise InputError.at(where, _claimed(owners), mend)
+            hint = f"rename it in one of them, or block one with {CHOICE}=-{owners[-1].plugin}"
+            raise InputError.at(where, _claimed(owners), hint)
         raise InputError.at(where, f"there is no {kind} named '{name}'", self.instead(name, self.names(kind)))
 
     def instead(self, name: str, known: Iterable[str]) -> str:
@@ -164,7 +164,7 @@ def load_catalog(files: Iterable[Path] = ()) -> Catalog:
     return Catalog(plugins + [_load_file(path) for path in files], files)
 
 
-def construct(kind: str, made_by: Any, wired: Sequence[Any], options: Mapping[str, Any]) -> Any:
+def construct(kind: str, factory: Any, wired: Sequence[Any], options: Mapping[str, Any]) -> Any:
     """Construct a part of a kind.
 
     ``wired`` holds a value for each positional parameter of its base class; the part gets those that it takes.
@@ -172,7 +172,7 @@ def construct(kind: str, made_by: Any, wired: Sequence[Any], options: Mapping[st
     Raises:
         TypeError: the part takes something that the core does not pass.
     """
-    return made_by(*arguments_for(made_by, KINDS[kind][1], wired), **options)
+    return factory(*arguments_for(factory, KINDS[kind][1], wired), **options)
 
 
 def plugin_files(paths: Iterable[str], beside: Path, where: str) -> list[Path]:
@@ -183,7 +183,7 @@ def plugin_files(paths: Iterable[str], beside: Path, where: str) -> list[Path]:
     """
     files = {path: beside / path for path in paths}
     mistakes = [
-        Mistake(f"{where}: plugins", f"'{path}' is no Python file" if is_file(file) else f"there is no file {file}")
+        Mistake(f"{where}: plugins", f"'{path}' is not a Python file" if is_file(file) else f"there is no file {file}")
         for path, file in files.items()
         if file.suffix != ".py" or not is_file(file)
     ]
@@ -270,28 +270,28 @@ def _components(manager: pluggy.PluginManager, plugin: str, kind: str) -> Iterab
     hook, offers = _offers(manager, provides)
     for offer in offers:
         if not isinstance(offer, dict):
-            raise TypeError(f"{hook} returned {type(offer).__name__}; a dict of name and class is needed")
-        for name, made_by in offer.items():
-            yield Component(kind, _check(kind, base, name, made_by), made_by, plugin)
+            raise TypeError(f"{hook} returned {type(offer).__name__}, but must return a dict of names and classes")
+        for name, factory in offer.items():
+            yield Component(kind, _check(kind, base, name, factory), factory, plugin)
 
 
-def _check(kind: str, base: Any, name: Any, made_by: Any) -> str:
+def _check(kind: str, base: Any, name: Any, factory: Any) -> str:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise TypeError(f"{kind} {name!r}: names are kebab-case, such as 'gated-sum'")
+        raise TypeError(f"{kind} {name!r}: the name must be kebab-case, such as 'gated-sum'")
     if base is None:
-        if not callable(made_by):
+        if not callable(factory):
             raise TypeError(f"{kind} '{name}' is not callable")
         return name
-    if not (isinstance(made_by, type) and issubclass(made_by, base)):
+    if not (isinstance(factory, type) and issubclass(factory, base)):
         raise TypeError(f"{kind} '{name}' is not a subclass of {base.__name__}: derive it from ercfw.{base.__name__}")
-    lacking: frozenset[str] = getattr(made_by, "__abstractmethods__", frozenset())
+    lacking: frozenset[str] = getattr(factory, "__abstractmethods__", frozenset())
     if lacking:
-        raise TypeError(f"{kind} '{name}' lacks {', '.join(sorted(lacking))}")
-    if "forward" in vars(base) and getattr(made_by, "forward", None) is vars(base)["forward"]:
-        raise TypeError(f"{kind} '{name}' has no forward")
+        raise TypeError(f"{kind} '{name}' does not implement {', '.join(sorted(lacking))}")
+    if "forward" in vars(base) and getattr(factory, "forward", None) is vars(base)["forward"]:
+        raise TypeError(f"{kind} '{name}' does not implement forward")
     try:
-        wired_places(made_by, base)
+        wired_places(factory, base)
     except TypeError as error:
         raise TypeError(f"{kind} '{name}' {error}") from error
-    options_model(made_by)
+    options_model(factory)
     return name

@@ -13,6 +13,7 @@ from pydantic_core import to_jsonable_python
 
 from ercfw.registry.catalog import KINDS, Component
 from ercfw.registry.options import options_model
+from ercfw.registry.wiring import positional
 
 RANGES = {
     "minimum": "at least {}", "exclusiveMinimum": "above {}", "maximum": "at most {}", "exclusiveMaximum": "below {}",
@@ -21,8 +22,8 @@ RANGES = {
 }  # fmt: skip
 NAMES = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false",
          "array": "a list", "object": "a table", "null": "nothing"}  # fmt: skip
-SAID_BY = ("forward", "extract", "read", "split")
-"""Methods whose docstrings give shapes."""
+DOCUMENTED_METHODS = ("forward", "extract", "read", "split")
+"""Methods whose docstrings describe the shapes."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,9 @@ class Description:
     Attributes:
         plugin: the plugin that offers it.
         file: the file and line of its class.
-        made_with: the positional parameters, which the core passes.
+        constructor: the positional parameters, which the core passes.
         options: the options that a recipe may set.
-        says: the docstring without its section of options.
+        docstring: the docstring without its section of options.
         shapes: the docstring of the method that the core calls.
     """
 
@@ -64,18 +65,18 @@ class Description:
     name: str
     plugin: str
     file: str
-    made_with: tuple[str, ...]
+    constructor: tuple[str, ...]
     options: tuple[Option, ...]
-    says: str
+    docstring: str
     shapes: str
 
     def __str__(self) -> str:
         options = textwrap.indent("\n".join(map(str, self.options)), "  ")
         parts = [
-            f"{self.kind} {self.name}, of plugin {self.plugin}",
+            f"{self.kind} {self.name}, from plugin {self.plugin}",
             self.file,
-            f"made with ({', '.join([*self.made_with, '*, options'])})" if self.made_with or options else "",
-            self.says,
+            f"constructed with ({', '.join([*self.constructor, '*, options'])})" if self.constructor or options else "",
+            self.docstring,
             f"options:\n{options}" if options else "no options",
             self.shapes,
         ]
@@ -84,27 +85,26 @@ class Description:
 
 def describe_part(component: Component) -> Description:
     """Return the description of a part, read from its class."""
-    made_by = component.made_by
+    factory = component.factory
     is_class = KINDS[component.kind][1] is not None
-    path, line = inspect.getsourcefile(made_by) or "", inspect.getsourcelines(made_by)[1]
-    parameters = inspect.signature(made_by).parameters.values()
-    says, meanings = _split(inspect.getdoc(made_by) or "")
+    path, line = inspect.getsourcefile(factory) or "", inspect.getsourcelines(factory)[1]
+    docstring, meanings = _split(inspect.getdoc(factory) or "")
     return Description(
         kind=component.kind,
         name=component.name,
         plugin=component.plugin,
         file=f"{Path(path)}, line {line}",
-        made_with=tuple(p.name for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY) if is_class else (),
-        options=_options(made_by, meanings) if is_class else (),
-        says=says,
-        shapes=_shapes(made_by) if is_class else "",
+        constructor=tuple(positional(factory)) if is_class else (),
+        options=_options(factory, meanings) if is_class else (),
+        docstring=docstring,
+        shapes=_shapes(factory) if is_class else "",
     )
 
 
-def _shapes(made_by: Any) -> str:
+def _shapes(factory: Any) -> str:
     """Return the docstring of the method that the core calls, from the class or its base class."""
-    for name in SAID_BY:
-        method = getattr(made_by, name, None)
+    for name in DOCUMENTED_METHODS:
+        method = getattr(factory, name, None)
         if method is not None and inspect.getdoc(method):
             return f"{name}:\n{textwrap.indent(inspect.getdoc(method) or '', '  ')}"
     return ""
@@ -116,12 +116,12 @@ def _split(docstring: str) -> tuple[str, dict[str, str]]:
     section = re.match(r"(?: .*\n|\n(?= ))*", rest)
     entries = textwrap.dedent(section[0] if section else "")
     found = re.findall(r"^(\w+): (.*(?:\n .*)*)", entries, re.MULTILINE)
-    says = before + (rest[section.end() :] if section else "")
-    return says.strip(), {name: " ".join(text.split()) for name, text in found}
+    without_options = before + (rest[section.end() :] if section else "")
+    return without_options.strip(), {name: " ".join(text.split()) for name, text in found}
 
 
-def _options(made_by: Any, meanings: dict[str, str]) -> tuple[Option, ...]:
-    model = options_model(made_by)
+def _options(factory: Any, meanings: dict[str, str]) -> tuple[Option, ...]:
+    model = options_model(factory)
     schema = model.model_json_schema()
     properties, definitions = schema["properties"] if model.model_fields else {}, schema.get("$defs", {})
     return tuple(

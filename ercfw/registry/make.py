@@ -63,11 +63,11 @@ def make_part(catalog: Catalog, kind: str, table: str, part: AnyPart, *wired: An
         RunError: the part's own code failed.
     """
     component = catalog.find(kind, str(part.use), f"[{table}] use")
-    options, mistakes = read_options(component.made_by, part.options, f"[{table}]")
+    options, mistakes = read_options(component.factory, part.options, f"[{table}]")
     if mistakes:
         raise InputError(mistakes)
     try:
-        return construct(kind, component.made_by, wired, options)
+        return construct(kind, component.factory, wired, options)
     except InputError as error:
         named = [m if m.where.startswith("[") else replace(m, where=f"[{table}] {m.where}") for m in error.mistakes]
         raise InputError(named) from error

@@ -31,7 +31,7 @@ def options_model(cls: Any) -> type[Strict]:
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             continue
         if name in CORE_KEYS | _CLASHES or name.startswith("model_"):
-            raise TypeError(f"{cls.__qualname__}: an option may not be named '{name}': that key is taken")
+            raise TypeError(f"{cls.__qualname__}: an option cannot be named '{name}', which is reserved")
         if name not in hints:
             raise TypeError(f"{cls.__qualname__}: option '{name}' has no type hint")
         default = ... if parameter.default is inspect.Parameter.empty else parameter.default
@@ -40,7 +40,7 @@ def options_model(cls: Any) -> type[Strict]:
         return create_model(cls.__qualname__, __base__=Strict, **fields)
     except PydanticUserError as error:
         reason = str(error).partition(".")[0]
-        raise TypeError(f"{cls.__qualname__}: an option has a type that no recipe can hold: {reason}") from error
+        raise TypeError(f"{cls.__qualname__}: an option has a type that a recipe cannot hold: {reason}") from error
 
 
 def read_options(cls: Any, options: Mapping[str, Any], where: str) -> tuple[dict[str, Any], list[Mistake]]:

@@ -26,7 +26,9 @@ def check_version(dist: importlib.metadata.Distribution) -> None:
         if canonicalize_name(needed.name) != "ercfw" or (needed.marker and not needed.marker.evaluate({"extra": ""})):
             continue
         if not needed.specifier.contains(VERSION, prereleases=True):
-            raise TypeError(f"{dist.name} {dist.version} needs {needed}, not {VERSION}: change the version of either")
+            raise TypeError(
+                f"{dist.name} {dist.version} requires {needed}, but ercfw {VERSION} is installed: change one version"
+            )
 
 
 def check_api(plugin: Any) -> None:
@@ -37,10 +39,10 @@ def check_api(plugin: Any) -> None:
     """
     stated = getattr(plugin, API, PLUGIN_API)
     if type(stated) is not int or stated < 1:
-        raise TypeError(f"{API} is {stated!r}: a whole number from 1 to {PLUGIN_API} is needed")
+        raise TypeError(f"{API} is {stated!r}, but must be a whole number from 1 to {PLUGIN_API}")
     if stated > PLUGIN_API:
         raise TypeError(
-            f"was written for plugin API {stated}, and ercfw {VERSION} has plugin API {PLUGIN_API}: upgrade ercfw, "
+            f"was written for plugin API {stated}, but ercfw {VERSION} has plugin API {PLUGIN_API}: upgrade ercfw, "
             "or install an older version of the plugin"
         )
 
@@ -84,7 +86,7 @@ def with_hint(error: BaseException) -> str:
     if not isinstance(error, ImportError) or not error.name:
         return text
     if error.name.partition(".")[0] == "ercfw":
-        return f"{text}; ercfw {VERSION} has no such name: change the version of ercfw or of the plugin"
+        return f"{text}; ercfw {VERSION} has no such name: use another version of ercfw or of the plugin"
     if isinstance(error, ModuleNotFoundError):
-        return f"{text}; install the package that brings '{error.name}'"
+        return f"{text}; install the package that provides '{error.name}'"
     return text

@@ -25,10 +25,10 @@ def check_parts(recipe: Recipe, catalog: Catalog, where: str) -> list[Mistake]:
         except InputError as error:
             mistakes += error.mistakes
             continue
-        mistakes += read_options(component.made_by, part.options, f"{where}: [{table}]")[1]
+        mistakes += read_options(component.factory, part.options, f"{where}: [{table}]")[1]
     mistakes += _select_mistakes(recipe, catalog, f"{where}: [train] select")
     return mistakes + [
-        Mistake(f"{where}: {place}", f"'{name}' cannot be used as a name", "at most 64 letters, digits, - and _")
+        Mistake(f"{where}: {place}", f"'{name}' is not a valid name", "at most 64 letters, digits, - and _")
         for place, names in (
             ("[data] modalities", recipe.data.modalities),
             ("[loss]", recipe.loss),
@@ -54,10 +54,10 @@ def resolved_tables(recipe: Recipe, catalog: Catalog) -> Tables:
     """Return the recipe with all defaults written out, also those of parts, without ``[run]`` and ``[tune]``."""
     tables = recipe.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"variant", "run", "tune"})
     for kind, table, part in parts_of(recipe):
-        made_by = catalog.find(kind, str(part.use), table).made_by
+        factory = catalog.find(kind, str(part.use), table).factory
         place: Any = tables
         for key in table.split(".", 1):
             place = place[key]
-        place.update(written_options(made_by, part.options))
+        place.update(written_options(factory, part.options))
     tables["train"]["select"] = selected_metric(recipe)
     return {key: value for key, value in tables.items() if value not in ({}, [])}

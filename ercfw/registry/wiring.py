@@ -8,42 +8,43 @@ from typing import Any
 from ercfw.errors import did_you_mean
 
 
-def arguments_for(made_by: Any, base: Any, wired: Sequence[Any]) -> list[Any]:
+def arguments_for(factory: Any, base: Any, wired: Sequence[Any]) -> list[Any]:
     """Return those of the core's arguments that a part takes, in the order in which it takes them.
 
     Args:
-        made_by: the part's class.
+        factory: the part's class.
         base: the base class of its kind, whose constructor names what the core passes.
         wired: a value for each positional parameter of ``base``.
 
     Raises:
         TypeError: the part takes something that the core does not pass.
     """
-    return [wired[place] for place in wired_places(made_by, base)]
+    return [wired[place] for place in wired_places(factory, base)]
 
 
 @cache
-def wired_places(made_by: Any, base: Any) -> tuple[int, ...]:
+def wired_places(factory: Any, base: Any) -> tuple[int, ...]:
     """Return the place, among the base class's positional parameters, of each one that a part takes.
 
-    A part may take any of them, by name. One with as many parameters, under names of its own, takes them in order.
+    A part may take any of them, by name. A part that takes as many parameters as the base class, but under other names,
+    gets them in order.
 
     Raises:
         TypeError: it takes something else.
     """
-    taken, passed = positional(made_by), positional(base)
+    taken, passed = positional(factory), positional(base)
     unknown = [name for name in taken if name not in passed]
     if not unknown:
         return tuple(passed.index(name) for name in taken)
     if len(taken) == len(passed):
         return tuple(range(len(passed)))
-    wanted = f"must be made with ({', '.join([*passed, '*'])}, options)"
+    wanted = f"must be constructed with ({', '.join([*passed, '*'])}, options)"
     fewer = " or fewer of these" if passed else ""
     hint = f" ({did_you_mean(unknown[0], passed)})" if passed else ""
-    raise TypeError(f"{wanted}{fewer}: ercfw passes no '{unknown[0]}', and an option must stand after the *{hint}")
+    raise TypeError(f"{wanted}{fewer}: ercfw passes no '{unknown[0]}', and options come after the *{hint}")
 
 
-def positional(made_by: Any) -> list[str]:
+def positional(factory: Any) -> list[str]:
     """Return the names of a constructor's parameters that are not options."""
-    parameters = inspect.signature(made_by).parameters.values()
+    parameters = inspect.signature(factory).parameters.values()
     return [p.name for p in parameters if p.kind not in (p.KEYWORD_ONLY, p.VAR_KEYWORD)]

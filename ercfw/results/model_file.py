@@ -14,7 +14,7 @@ from ercfw.contract.data_info import DataInfo
 from ercfw.errors import InputError
 from ercfw.results.run_files import RunFiles
 from ercfw.system.files import is_file, sha256
-from ercfw.system.tensor_file import FORMAT, _load, _save
+from ercfw.system.tensor_file import FORMAT, load_tensors, save_tensors
 
 
 class About(BaseModel):
@@ -30,7 +30,7 @@ class About(BaseModel):
 
 def save_model(path: Path, weights: Mapping[str, Tensor], info: DataInfo, about: Mapping[str, Any]) -> None:
     """Write a model's weights, the description of its data and the metadata of its training."""
-    _save(path, weights, {"format": FORMAT, "info": asdict(info), **about})
+    save_tensors(path, weights, {"format": FORMAT, "info": asdict(info), **about})
 
 
 def load_model(path: Path) -> tuple[dict[str, Tensor], DataInfo, dict[str, Any]]:
@@ -39,7 +39,7 @@ def load_model(path: Path) -> tuple[dict[str, Tensor], DataInfo, dict[str, Any]]
     Raises:
         InputError: there is no such file, or it is damaged.
     """
-    tensors, about = _load(path)
+    tensors, about = load_tensors(path)
     try:
         read = About.model_validate_json(json.dumps(about))
     except ValidationError as error:

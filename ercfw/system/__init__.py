@@ -1,1 +1,1 @@
-"""Files, the terminal, signals, processes and validation: what any program needs."""
+"""Files, the terminal, signals, processes and validation."""

@@ -1,4 +1,4 @@
-"""The records of a CSV file, each with the line it begins at."""
+"""Read the records of a CSV file, each with the line where it begins."""
 
 import csv
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ from ercfw.errors import InputError
 
 
 def read_csv_records(path: Path, text: TextIO) -> Iterator[tuple[str, list[str]]]:
-    """Each record that is not empty, and where it begins (``file, line 7``).
+    """Yield each record that is not empty, with its place (``file, line 7``).
 
     Args:
         path: the file, for messages.
-        text: what is in it, with its line ends as they are.
+        text: the content of the file, with unchanged line ends.
 
     Raises:
-        InputError: quotes do not close, or other rules of CSV are broken.
+        InputError: a quote is not closed, or another rule of CSV is broken.
     """
     reader = csv.reader(text, strict=True)
     while True:

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and named by their content."""
+"""Write files completely or not at all, and compute the hash of a file."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ from ercfw.errors import RunError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside ``path`` that takes its place when the block ends well.
+    """Yield a temporary file beside ``path`` and move it to ``path`` when the block ends without an exception.
 
     Raises:
         RunError: the folder or the file cannot be written.
@@ -24,7 +24,7 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.touch()
         mode = temporary.stat().st_mode & 0o777
         yield temporary
-        temporary.chmod(mode)  # safetensors makes files that nobody else can read
+        temporary.chmod(mode)  # safetensors creates files that other users cannot read
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
         raise RunError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}") from error
@@ -34,17 +34,17 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def still_there(folder: Path) -> None:
-    """A folder that this process has made and writes to must not have gone meanwhile.
+    """Check that a folder that this process created still exists.
 
     Raises:
-        RunError: somebody has removed it.
+        RunError: the folder was removed.
     """
     if not folder.is_dir():
-        raise RunError(f"{folder}: was removed while the run was going on")
+        raise RunError(f"{folder}: was removed during the run")
 
 
 def is_file(path: Path) -> bool:
-    """Whether such a file can be looked at; False too for names that no file can have."""
+    """Return whether there is such a file; False also for names that no file can have."""
     try:
         return path.is_file()
     except OSError:
@@ -52,7 +52,7 @@ def is_file(path: Path) -> bool:
 
 
 def is_folder(path: Path) -> bool:
-    """Likewise of a folder."""
+    """Return whether there is such a folder; False also for names that no folder can have."""
     try:
         return path.is_dir()
     except OSError:
@@ -60,12 +60,12 @@ def is_folder(path: Path) -> bool:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
+    """Write a text file, completely or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def sha256(path: Path) -> str:
-    """The hash of a file's content."""
+    """Return the SHA-256 hash of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

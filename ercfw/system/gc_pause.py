@@ -1,4 +1,4 @@
-"""Python's garbage collector, paused while the small objects of a large corpus are made."""
+"""Pause Python's garbage collector while many small objects are created."""
 
 import gc
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Nothing is looked through for cycles meanwhile.
+    """Pause the garbage collector for as long as the block runs.
 
-    The collector would look through all that is there again and again as millions of ids are made, which
-    takes several times as long as making them, and finds nothing.
+    While millions of ids are created, the collector would search all objects again and again. This takes several times
+    as long as creating the ids, and finds nothing.
     """
     running = gc.isenabled()
     gc.disable()

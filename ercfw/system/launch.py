@@ -1,4 +1,4 @@
-"""Several processes on this machine, as torchrun would start them."""
+"""Start several processes on this machine, as torchrun does."""
 
 import logging
 import os
@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from ercfw.errors import ErcfwError, InputError, RunError
 
 MANY = 64
+"""Maximum number of processes."""
 
 
 def launch(processes: int, words: Sequence[str]) -> None:
-    """Run ``ercfw WORDS`` in so many processes that share each batch; what they print is theirs.
+    """Run ``ercfw WORDS`` in several processes that share each batch; their output goes to this terminal.
 
     Raises:
-        InputError: torchrun has started this process already.
-        ErcfwError: a process failed and has said why; the exit code is its own.
+        InputError: torchrun already started this process.
+        ErcfwError: a process failed and reported why; the exit code is its own.
         RunError: a process was killed.
     """
     from torch.distributed.elastic.multiprocessing.api import SignalException
@@ -25,9 +26,9 @@ def launch(processes: int, words: Sequence[str]) -> None:
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     if "WORLD_SIZE" in os.environ:
-        what = "torchrun has started this process, and says itself how many there are"
-        raise InputError.at("--processes", what, "one of the two")
-    # It tells of every process that ends, at length; what matters is told here or by the process itself.
+        what = "cannot be combined with torchrun, which started this process and sets the number of processes"
+        raise InputError.at("--processes", what, "use only one of them")
+    # Its long reports about each process that ends would hide the message below and that of the process itself.
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // processes)))
     config = LaunchConfig(
@@ -47,19 +48,19 @@ def launch(processes: int, words: Sequence[str]) -> None:
         rank, failure = error.get_first_failure()
         if failure.exitcode < 0:
             name = signal.Signals(-failure.exitcode).name
-            raise RunError(f"process {rank} was ended by {name}; the same command with --resume goes on") from None
+            raise RunError(f"process {rank} was ended by {name}; the same command with --resume continues") from None
         raise ProcessFailedError(failure.exitcode) from None
     except SignalException:
         raise ProcessFailedError(1) from None
 
 
 def cores() -> int:
-    """Those that this process may use: a scheduler often gives a part of the machine's."""
+    """Return the number of cores that this process may use; a scheduler often grants only some of them."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class ProcessFailedError(ErcfwError):
-    """A process failed, and has said so itself."""
+    """A process failed and reported the reason itself."""
 
     def __init__(self, exit_code: int) -> None:
         super().__init__("")

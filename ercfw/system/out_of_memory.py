@@ -1,4 +1,4 @@
-"""When memory runs out: the same batch in more parts, or a message that says what to lower."""
+"""Run a batch again in more parts when memory runs out, or report which setting to lower."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,44 +12,44 @@ T = TypeVar("T")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the host or the device had no memory left."""
+    """Return whether the host or the device had no memory left."""
     return isinstance(error, MemoryError) or (isinstance(error, Exception) and should_reduce_batch_size(error))
 
 
 @dataclass
-class Memory:
-    """In how many parts a batch is run, so that it fits.
+class BatchParts:
+    """The number of parts in which a batch is run, so that it fits in memory.
 
     Attributes:
-        parts: how many.
-        most: conversations of a batch; a part has at least one of them.
-        halve: whether parts may become smaller.
+        parts: the number of parts.
+        most: the number of conversations in a batch, and so the largest number of parts.
+        halve: whether the parts may become smaller.
     """
 
     parts: int
     most: int
     halve: bool
 
-    def enough(self, attempt: Callable[[], T], warn: Callable[[str], None]) -> T:
-        """What ``attempt`` gives; where its memory does not suffice, tried again with twice as many parts.
+    def run(self, attempt: Callable[[], T], warn: Callable[[str], None]) -> T:
+        """Return the result of ``attempt``; repeat it with twice as many parts as long as memory runs out.
 
         Raises:
-            RunError: the parts may not become smaller, or cannot.
+            RunError: the parts may not or cannot become smaller.
         """
-        while (result := _tried(attempt)) is None:
+        while (result := _result_or_none(attempt)) is None:
             if not self.halve:
-                what = 'train.on_out_of_memory = "halve" runs a batch in parts, to the same result; or data.batch_size'
-                raise RunError(f"out of memory; {what} can be lower")
+                hint = 'set train.on_out_of_memory = "halve" (same result, in parts), or lower data.batch_size'
+                raise RunError(f"out of memory ({hint})")
             if self.parts >= self.most:
-                raise RunError("out of memory, though every conversation is run alone")
+                raise RunError("out of memory, even with one conversation at a time")
             self.parts = min(2 * self.parts, self.most)
-            warn(f"out of memory: from here on a batch is run in {self.parts} parts, to the same result")
+            warn(f"out of memory: from now on each batch is run in {self.parts} parts, with the same result")
             clear_device_cache(garbage_collection=True)
         return result
 
 
-def _tried(attempt: Callable[[], T]) -> T | None:
-    """None when there was no memory; by then nothing holds on to what the attempt had made."""
+def _result_or_none(attempt: Callable[[], T]) -> T | None:
+    """Return None if memory ran out; the objects of the attempt are free by then."""
     try:
         return attempt()
     except (RuntimeError, MemoryError) as error:

@@ -1,4 +1,4 @@
-"""The most memory that a run held at once."""
+"""Measure the peak memory of a run."""
 
 import sys
 from contextlib import suppress
@@ -10,8 +10,8 @@ STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 KIBI = 1024
 
 
-def forget_peak(device: torch.device) -> None:
-    """Begin to measure anew, where the system can: an earlier run of the same process then counts no more."""
+def reset_peak_memory(device: torch.device) -> None:
+    """Start a new measurement, if the system can, so that earlier runs of the same process do not count."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     with suppress(OSError):
@@ -19,7 +19,7 @@ def forget_peak(device: torch.device) -> None:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Bytes: on a GPU those that tensors held there, else those of the whole process."""
+    """Return the peak in bytes: of tensors on a GPU, otherwise of the whole process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     with suppress(OSError, StopIteration):

@@ -5,16 +5,16 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ercfw.system.allocator import use_well
+from ercfw.system.allocator import tune_threads_and_memory
 
 
 def set_up_process() -> None:
     """Set threads, memory and warnings of a process that ercfw owns; call this before torch is loaded."""
-    use_well()
+    tune_threads_and_memory()
     if "WORLD_SIZE" in os.environ:
         # Every process would warn that a search for unused parameters found none, at every start.
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    # A vector's gradient may lie otherwise in memory than DDP's bucket; the copy costs nothing here.
+    # A vector's gradient may have other strides than DDP's bucket; the copy costs nothing here.
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C, and the SIGTERM of a scheduler: heeded at once, or where nothing is lost."""
+"""Handle Ctrl-C and a scheduler's SIGTERM: stop at once, or at a point where nothing is lost."""
 
 import signal
 import threading
@@ -11,18 +11,18 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(BaseException):
-    """Somebody wants this process to end: no handler of ordinary errors may swallow it."""
+    """The process was asked to stop. It is a ``BaseException``, so that no handler of ordinary errors catches it."""
 
 
 class StopRequest:
-    """Whether somebody asked to stop."""
+    """Records whether the process was asked to stop."""
 
     asked = False
 
 
 @contextmanager
 def at_once() -> Iterator[None]:
-    """A signal inside the block raises ``Stopped``."""
+    """Raise ``Stopped`` when a signal arrives inside the block."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise Stopped
@@ -33,24 +33,24 @@ def at_once() -> Iterator[None]:
 
 @contextmanager
 def when_saved() -> Iterator[StopRequest]:
-    """A signal inside the block only sets ``asked``; a second Ctrl-C is heeded at once.
+    """Set ``asked`` when a signal arrives inside the block; a second Ctrl-C raises ``Stopped`` at once.
 
-    A scheduler's SIGTERM often comes twice, once to the process and once through the one that started it.
+    A second SIGTERM does not: a scheduler often sends it twice, to the process and to the one that started it.
 
-    In a thread other than the main one, which cannot handle signals, nothing changes.
+    Outside the main thread, which alone can handle signals, nothing changes.
     """
-    wish = StopRequest()
+    request = StopRequest()
 
     def stop(number: int, frame: FrameType | None) -> None:
-        if wish.asked and number == signal.SIGINT:
+        if request.asked and number == signal.SIGINT:
             raise Stopped
-        wish.asked = True
+        request.asked = True
 
     if threading.current_thread() is not threading.main_thread():
-        yield wish
+        yield request
         return
     with _handled_by(stop):
-        yield wish
+        yield request
 
 
 @contextmanager

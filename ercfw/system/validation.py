@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from ercfw.errors import MOST_TOLD, Mistake, did_you_mean, shown
+from ercfw.errors import MOST_SHOWN, Mistake, did_you_mean, shown
 
 _IN_TOML = {
     "bool_type": "should be true or false",
@@ -18,17 +18,17 @@ _IN_TOML = {
     "too_short": "should be a list of at least {min_length}",
     "tuple_type": "should be a list",
 }
-"""What pydantic calls an object or an array, in a recipe's words."""
+"""Messages for pydantic's error types, in the words of TOML."""
 
 
 class Strict(BaseModel):
-    """A table that takes what it names and nothing else."""
+    """A table that accepts its own keys only."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
 
 def as_json(value: Mapping[str, Any]) -> str:
-    """What TOML gave, as JSON; dates become strings."""
+    """Return the values of a TOML table as JSON; dates become strings."""
     return json.dumps(value, default=str)
 
 
@@ -41,21 +41,21 @@ def mistakes_of(
     where: Callable[[Location], str],
     known: Callable[[Location], Iterable[str]],
 ) -> list[Mistake]:
-    """Pydantic's findings in our words: one mistake a place, since a union reports each of its members.
+    """Convert pydantic's errors to mistakes: one per place, since a union reports an error for each of its members.
 
     Args:
-        error: what pydantic raised.
-        tables: what was read.
-        where: names a location.
-        known: the keys of the table that a location is in, for a misspelt one.
+        error: the exception that pydantic raised.
+        tables: the tables that were read.
+        where: returns the name of a location.
+        known: returns the keys of the table at a location, to suggest one for a misspelt key.
     """
     found = list(by_place(error, tables).items())
-    told = [_mistake(where(loc), details, known(loc[:-1])) for loc, details in found[:MOST_TOLD]]
-    return told + [Mistake(shown(where(loc)), "is wrong too") for loc, _ in found[MOST_TOLD:]]
+    in_full = [_mistake(where(loc), details, known(loc[:-1])) for loc, details in found[:MOST_SHOWN]]
+    return in_full + [Mistake(shown(where(loc)), "is also invalid") for loc, _ in found[MOST_SHOWN:]]
 
 
 def by_place(error: ValidationError, tables: Mapping[str, Any]) -> dict[Location, list[ErrorDetails]]:
-    """Pydantic's findings by where they are in ``tables``; what is wrong inside a place stands for all of it."""
+    """Return pydantic's errors by their place in ``tables``, without places that contain another one with an error."""
     found: dict[Location, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
         place = _place(detail["loc"], tables, lacks_last=detail["type"] == "missing")
@@ -65,7 +65,7 @@ def by_place(error: ValidationError, tables: Mapping[str, Any]) -> dict[Location
 
 
 def _place(loc: Location, tables: Any, lacks_last: bool) -> Location:
-    """A location without what pydantic adds to it, such as the members of a union."""
+    """Return a location without what pydantic adds to it, such as the members of a union."""
     place: Location = ()
     for part in loc[:-1] if lacks_last else loc:
         keys = range(len(tables)) if isinstance(tables, list) else tables if isinstance(tables, Mapping) else ()
@@ -75,7 +75,7 @@ def _place(loc: Location, tables: Any, lacks_last: bool) -> Location:
 
 
 def in_short(error: Exception) -> str:
-    """What was raised; of pydantic's findings the first, in one line."""
+    """Return an exception as one line; of several errors that pydantic found, the first."""
     if not isinstance(error, ValidationError):
         return str(error)
     first = error.errors(include_url=False)[0]

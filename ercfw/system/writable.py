@@ -14,4 +14,4 @@ def check_folder(option: str, folder: Path) -> None:
     """
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
-        raise InputError.at(f"{option} {folder}", f"{there} is no folder that can be written to")
+        raise InputError.at(f"{option} {folder}", f"{there} is not a folder that can be written to")

@@ -48,13 +48,13 @@ def check_named(name: str, options: Mapping[str, Any], catalog: Catalog, setting
     if options and len(found) > 1:
         kinds = ", ".join(f"{component.kind}/{name}" for component in found)
         raise InputError.at(f"check {name}", "options are of one part, and there are several", kinds)
-    read = [read_options(c.made_by, options, f"check {name}") if c.kind != "metric" else ({}, []) for c in found]
+    read = [read_options(c.factory, options, f"check {name}") if c.kind != "metric" else ({}, []) for c in found]
     if any(mistakes for _, mistakes in read):
         raise InputError([mistake for _, mistakes in read for mistake in mistakes])
     return [
         check_part(
             component.kind,
-            component.made_by,
+            component.factory,
             {key: values[key] for key in options},
             reads=settings.reads,
             dims=settings.dims or None,

@@ -37,7 +37,7 @@ SLOW_CHECKS: Mapping[str, Sequence[Check]] = dict.fromkeys(KINDS, (two_processes
 
 def conformance(
     kind: str,
-    made_by: Any,
+    factory: Any,
     options: Mapping[str, Any] | None = None,
     *,
     reads: StreamKind = "vector",
@@ -52,7 +52,7 @@ def conformance(
 
     Args:
         kind: such as ``fusion``.
-        made_by: the part's class, or a metric's function.
+        factory: the part's class, or a metric's function.
         options: keyword arguments of its constructor; only options without a default are needed.
         reads: what an encoder or model reads: ``vector``, ``frames`` or ``tokens``.
         dims: the widths of the modalities text, audio and visual; for tokens, the size of the vocabulary.
@@ -71,7 +71,7 @@ def conformance(
     """
     kind = current_kind(kind, partial(warnings.warn, stacklevel=3))
     report = check_part(
-        kind, made_by, options, reads=reads, dims=dims, clip=clip, slow=slow, expected_failures=expected_failures
+        kind, factory, options, reads=reads, dims=dims, clip=clip, slow=slow, expected_failures=expected_failures
     )
     print(report)
     assert not report.of("failed"), f"\n{report}"
@@ -80,7 +80,7 @@ def conformance(
 
 def check_part(
     kind: str,
-    made_by: Any,
+    factory: Any,
     options: Mapping[str, Any] | None = None,
     *,
     reads: StreamKind = "vector",
@@ -97,12 +97,12 @@ def check_part(
         ValueError: there is no such kind, or ``expected_failures`` names an unknown check or gives no reason.
     """
     kind = current_kind(kind, partial(warnings.warn, stacklevel=3))
-    subject = subject_of(kind, made_by, options, reads=reads, dims=dims, clip=clip)
+    subject = subject_of(kind, factory, options, reads=reads, dims=dims, clip=clip)
     declared = expected_failures or {}
     _check_declared(kind, declared)
     checks = [*CHECKS[kind], *(SLOW_CHECKS.get(kind, ()) if slow else ())]
     outcomes = [run_check(check, subject) for check in checks]
-    name = f"{kind} {getattr(made_by, '__name__', made_by)}"
+    name = f"{kind} {getattr(factory, '__name__', factory)}"
     return Report(name, tuple(o.declared(declared[o.check]) if o.check in declared else o for o in outcomes))
 
 
@@ -119,7 +119,7 @@ def _check_declared(kind: str, declared: Mapping[str, str]) -> None:
 
 def subject_of(
     kind: str,
-    made_by: Any,
+    factory: Any,
     options: Mapping[str, Any] | None = None,
     *,
     reads: StreamKind = "vector",
@@ -136,21 +136,21 @@ def subject_of(
     if kind not in CHECKS:
         raise ValueError(f"there is no kind '{kind}'; {did_you_mean(kind, CHECKS)}")
     if kind in KINDS:
-        return _network_part(kind, made_by, options or {}, reads, dims)
-    return LossSubject(made_by, options or {}) if kind == "loss" else DataSubject(made_by, options or {}, clip)
+        return _network_part(kind, factory, options or {}, reads, dims)
+    return LossSubject(factory, options or {}) if kind == "loss" else DataSubject(factory, options or {}, clip)
 
 
 def _network_part(
-    kind: str, made_by: Any, options: Mapping[str, Any], reads: StreamKind, dims: Mapping[str, int] | None
+    kind: str, factory: Any, options: Mapping[str, Any], reads: StreamKind, dims: Mapping[str, int] | None
 ) -> Subject:
     """Return the part with modalities of unequal widths, or of equal ones if it refuses those."""
-    subject = Subject(kind, made_by, options, reads, dims or DIMS)
+    subject = Subject(kind, factory, options, reads, dims or DIMS)
     try:
         subject.make()
     except InputError:
         if dims is not None:
             return subject
-        return Subject(kind, made_by, options, reads, dict.fromkeys(DIMS, EVEN))
+        return Subject(kind, factory, options, reads, dict.fromkeys(DIMS, EVEN))
     except Exception:  # every check reports it
         return subject
     return subject

@@ -28,23 +28,23 @@ class DataSubject:
     """The class of a part, or the function of a metric, and how to make one.
 
     Attributes:
-        made_by: the class or function.
+        factory: the class or function.
         options: keyword arguments of the constructor.
         clip: a video or sound file, for extractors that read clips.
     """
 
-    made_by: Any
+    factory: Any
     options: Mapping[str, Any] = field(default_factory=dict)
     clip: Path | None = None
 
     def make(self) -> Any:
         """Make one with these options."""
-        return self.made_by(**self.options)
+        return self.factory(**self.options)
 
 
 def options_are_documented(subject: DataSubject) -> None:
     """Check that each option has a type that a recipe can hold, and is named in the docstring of the class."""
-    check_documented(subject.made_by)
+    check_documented(subject.factory)
 
 
 # Datasets
@@ -181,20 +181,20 @@ def gives_a_score(subject: DataSubject) -> None:
     """
     true, probabilities = made_answers()
     before = true.copy(), probabilities.copy()
-    score = np.asarray(subject.made_by(true, probabilities, CLASSES))
+    score = np.asarray(subject.factory(true, probabilities, CLASSES))
     if score.shape not in ((), (len(CLASSES),)) or not np.isfinite(score).all():
         raise CheckFailed(f"it returns shape {list(score.shape)}, or NaN (it should return a finite float, or [C])")
     if not (np.array_equal(true, before[0]) and np.array_equal(probabilities, before[1])):
         raise CheckFailed("it changes its inputs in place")
     order = np.random.default_rng(1).permutation(len(true))
-    if not np.allclose(score, subject.made_by(true[order], probabilities[order], CLASSES)):
+    if not np.allclose(score, subject.factory(true[order], probabilities[order], CLASSES)):
         raise CheckFailed("the order of the utterances changes the score")
 
 
 def unseen_classes(subject: DataSubject) -> None:
     """Check that the score is finite where a class has no utterance."""
     true, probabilities = made_answers()
-    if not np.isfinite(np.asarray(subject.made_by(true % 2, probabilities, CLASSES))).all():
+    if not np.isfinite(np.asarray(subject.factory(true % 2, probabilities, CLASSES))).all():
         raise CheckFailed("it returns NaN or infinity where a class has no utterance")
 
 

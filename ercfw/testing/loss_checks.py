@@ -37,11 +37,11 @@ class LossSubject:
     """The class of a loss, and how to make one.
 
     Attributes:
-        made_by: the class.
+        factory: the class.
         options: keyword arguments of its constructor.
     """
 
-    made_by: Any
+    factory: Any
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -56,7 +56,7 @@ class LossSubject:
             CheckSkipped: it requires an output that only its own model has.
         """
         torch.manual_seed(0)
-        made: nn.Module = catalog.construct("loss", self.made_by, (TARGET, self.info), self.options)
+        made: nn.Module = catalog.construct("loss", self.factory, (TARGET, self.info), self.options)
         unknown = [name for name in getattr(made, "requires", ()) if name not in KNOWN]
         if unknown:
             raise CheckSkipped(
@@ -111,7 +111,7 @@ def leaves_of(outputs: Outputs) -> list[Tensor]:
 
 def options_are_documented(subject: LossSubject) -> None:
     """Check that each option has a type that a recipe can hold, and is named in the docstring of the class."""
-    check_documented(subject.made_by)
+    check_documented(subject.factory)
 
 
 def one_finite_number(subject: LossSubject) -> None:

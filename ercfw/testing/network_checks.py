@@ -33,7 +33,7 @@ DRAWS = 4
 
 def options_are_documented(subject: Subject) -> None:
     """Check that each option has a type that a recipe can hold, and is named in the docstring of the class."""
-    check_documented(subject.made_by)
+    check_documented(subject.factory)
 
 
 def shapes(subject: Subject) -> None:

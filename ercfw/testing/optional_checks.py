@@ -25,9 +25,9 @@ def together(subject: Subject) -> None:
         CheckFailed: it is no static method, or its result differs.
         CheckSkipped: the context does not offer ``together``.
     """
-    if not hasattr(subject.made_by, "together"):
+    if not hasattr(subject.factory, "together"):
         raise CheckSkipped("it does not offer together")
-    if not isinstance(_attribute(subject.made_by, "together"), staticmethod):
+    if not isinstance(_attribute(subject.factory, "together"), staticmethod):
         raise CheckFailed("together is no static method: the core calls Class.together(blocks, xs, inputs)")
     inputs = pack(subject.conversations).inputs
     _together(subject, (ONE, ONE), inputs)
@@ -42,7 +42,7 @@ def _together(subject: Subject, modalities: Sequence[str], inputs: Inputs) -> No
         return  # it needs another width, as it may
     xs = [inputs.streams[name].values.clone().requires_grad_() for name in modalities]  # [N, D_m] each
     alone = [block(x, inputs) for block, x in zip(blocks, xs, strict=True)]  # [N, out_dim] each
-    at_once = subject.made_by.together(blocks, xs, inputs)
+    at_once = subject.factory.together(blocks, xs, inputs)
     if len(at_once) != len(blocks):
         raise CheckFailed(f"together returns {len(at_once)} tensors for {len(blocks)} blocks")
     for name, one, other in zip(modalities, alone, at_once, strict=True):
@@ -54,9 +54,9 @@ def _together(subject: Subject, modalities: Sequence[str], inputs: Inputs) -> No
         same(one, other, "together gives other gradients than the forward of each block")
 
 
-def _attribute(made_by: type, name: str) -> Any:
+def _attribute(factory: type, name: str) -> Any:
     """Return an attribute as its class holds it, before Python binds it."""
-    return next(vars(cls)[name] for cls in made_by.__mro__ if name in vars(cls))
+    return next(vars(cls)[name] for cls in factory.__mro__ if name in vars(cls))
 
 
 def _block(subject: Subject, modality: str, seed: int) -> nn.Module:

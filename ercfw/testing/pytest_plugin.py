@@ -53,7 +53,7 @@ class ConformanceItem(pytest.Item):
         """Run the check; fail or skip as it does."""
         from ercfw.testing.conformance_kit import run_check, subject_of
 
-        outcome = run_check(self._check, subject_of(self._part.kind, self._part.made_by))
+        outcome = run_check(self._check, subject_of(self._part.kind, self._part.factory))
         if outcome.status == "failed":
             pytest.fail(outcome.reason, pytrace=False)
         if outcome.status == "skipped":

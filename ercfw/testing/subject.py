@@ -28,14 +28,14 @@ class Subject:
 
     Attributes:
         kind: one of ``KINDS``.
-        made_by: its class.
+        factory: its class.
         options: keyword arguments of its constructor.
         reads: what its modalities hold: ``vector``, ``frames`` or ``tokens``.
         dims: the width of each modality; for tokens, the size of the vocabulary.
     """
 
     kind: str
-    made_by: Any
+    factory: Any
     options: Mapping[str, Any] = field(default_factory=dict)
     reads: StreamKind = "vector"
     dims: Mapping[str, int] = field(default_factory=lambda: DIMS)
@@ -58,7 +58,7 @@ class Subject:
         """Make the part with weights of this seed, in evaluation mode."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            made: nn.Module = catalog.construct(self.kind, self.made_by, self._wired(), self.options)
+            made: nn.Module = catalog.construct(self.kind, self.factory, self._wired(), self.options)
         return made.eval()
 
     def _wired(self) -> tuple[Any, ...]:

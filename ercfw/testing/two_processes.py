@@ -44,16 +44,16 @@ def two_processes(subject: Subject) -> None:
         CheckFailed: the gradients differ, a process fails, or they do not end within ``PATIENCE`` seconds.
         CheckSkipped: another process cannot import the class, or the part has no parameters to train.
     """
-    if "<locals>" in subject.made_by.__qualname__:
+    if "<locals>" in subject.factory.__qualname__:
         what = "its class is defined inside a function, so another process cannot import it"
         raise CheckSkipped(f"{what}: move it to its module")
     if not any(parameter.requires_grad for parameter in subject.make().parameters()):
         raise CheckSkipped("it has no parameters")
     request = json.dumps({
         "kind": subject.kind,
-        "module": subject.made_by.__module__,
-        "file": inspect.getfile(subject.made_by),
-        "name": subject.made_by.__qualname__,
+        "module": subject.factory.__module__,
+        "file": inspect.getfile(subject.factory),
+        "name": subject.factory.__qualname__,
         "options": dict(subject.options),
         "reads": subject.reads,
         "dims": dict(subject.dims),

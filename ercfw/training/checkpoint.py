@@ -8,14 +8,14 @@ from torch import Tensor
 
 from ercfw.errors import InputError
 from ercfw.results.run_folder import previous_of
-from ercfw.system.tensor_file import FORMAT, _load, _save
+from ercfw.system.tensor_file import FORMAT, load_tensors, save_tensors
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
     """Write nested dicts and lists of tensors and plain values; the previous file is kept beside the new one."""
     tensors: dict[str, Tensor] = {}
     skeleton = _flatten(state, "", tensors)
-    _save(path, tensors, {"format": FORMAT, "state": skeleton}, keep=previous_of(path))
+    save_tensors(path, tensors, {"format": FORMAT, "state": skeleton}, keep=previous_of(path))
 
 
 def load_state(path: Path) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def load_state(path: Path) -> dict[str, Any]:
     Raises:
         InputError: the file is damaged.
     """
-    tensors, about = _load(path)
+    tensors, about = load_tensors(path)
     try:
         if about["format"] != FORMAT:
             raise ValueError(about["format"])

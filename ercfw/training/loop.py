@@ -135,7 +135,7 @@ def _step(
         entropy = (plan.seed, underway["epoch"], underway["steps"])
         return backward(accelerator, training.model, training.losses, share, entropy)
 
-    values, must_stop = _read(training, training.memory.enough(gradients, callbacks.warning), stop_request)
+    values, must_stop = _read(training, training.memory.run(gradients, callbacks.warning), stop_request)
     for name, value in zip(training.losses.weights, values, strict=True):
         if not math.isfinite(value):
             raise RunError(f"loss '{name}' is {value} (try a lower train.lr, or set train.clip)")
@@ -191,7 +191,7 @@ def predict_split(
     def attempt() -> Predictions:
         return predict(accelerator, model, losses, conversations, plan.step_size, memory.parts)
 
-    return memory.enough(attempt, callbacks.warning)
+    return memory.run(attempt, callbacks.warning)
 
 
 def _is_out_of_patience(training: Training, settings: Train) -> bool:

@@ -163,4 +163,4 @@ def _last_intact(path: Path, callbacks: Callbacks) -> dict[str, Any]:
             callbacks.warning(f"{mistake}; resuming from the previous checkpoint")
             path.unlink(missing_ok=True)  # otherwise the next save would keep it in place of the intact one
         return saved
-    raise InputError([replace(mistake, mend="--force starts anew") for mistake in damaged])
+    raise InputError([replace(mistake, hint="--force starts anew") for mistake in damaged])

@@ -18,7 +18,7 @@ from ercfw.contract.interfaces import Metric
 from ercfw.errors import InputError
 from ercfw.model.losses import WeightedLosses
 from ercfw.recipe.schema import Train
-from ercfw.system.out_of_memory import Memory
+from ercfw.system.out_of_memory import BatchParts
 from ercfw.training.optimizer import Schedule, make_optimizer, make_schedule
 
 
@@ -108,7 +108,7 @@ class Training:
     losses: WeightedLosses
     optimizer: torch.optim.Optimizer
     schedule: Schedule
-    memory: Memory
+    memory: BatchParts
     best: dict[str, Tensor] = field(default_factory=dict)
     best_losses: dict[str, Tensor] = field(default_factory=dict)
     best_epoch: int = 0
@@ -131,5 +131,5 @@ def start(accelerator: Accelerator, model: nn.Module, losses: WeightedLosses, pl
     optimizer = make_optimizer(settings, nn.ModuleList([model, losses]))
     schedule = make_schedule(settings, optimizer, math.ceil(len(plan.watched.train) / plan.step_size))
     prepared, optimizer = accelerator.prepare(model, optimizer)
-    memory = Memory(settings.accumulate, plan.step_size, settings.on_out_of_memory == "halve")
+    memory = BatchParts(settings.accumulate, plan.step_size, settings.on_out_of_memory == "halve")
     return Training(accelerator, prepared, losses, optimizer, schedule, memory)

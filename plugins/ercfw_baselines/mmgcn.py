@@ -109,8 +109,8 @@ class MMGCN(FusionBlock):
     ) -> None:
         super().__init__(dims, info)
         if len(set(dims.values())) > 1:
-            mend = "give all encoders and contexts the same width"
-            raise InputError.at("use", f"the modalities' vectors differ in width: {list(dims.values())}", mend)
+            hint = "give all encoders and contexts the same width"
+            raise InputError.at("use", f"the modalities' vectors differ in width: {list(dims.values())}", hint)
         dim = next(iter(dims.values()))
         self.out_dim = len(dims) * (dim + width)
         spoken = {"all": list(dims), "text": [m for m in dims if m == "text"], "none": []}[speakers_on]

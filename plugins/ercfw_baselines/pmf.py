@@ -24,8 +24,8 @@ def text_of(info: DataInfo) -> str:
     found = [name for name, spec in info.modalities.items() if spec.kind == "tokens"]
     if len(found) != 1:
         told = ", ".join(f"{name} ({spec.kind})" for name, spec in info.modalities.items())
-        mend = 'choose an extractor of tokens for one of them, such as [features.text] use = "words"'
-        raise InputError.at("use", f"needs exactly one modality of tokens, but has {told}", mend)
+        hint = 'choose an extractor of tokens for one of them, such as [features.text] use = "words"'
+        raise InputError.at("use", f"needs exactly one modality of tokens, but has {told}", hint)
     return found[0]
 
 

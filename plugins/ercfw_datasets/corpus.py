@@ -73,7 +73,7 @@ class FeatureFiles:
                 f"put one there (.safetensors, .npy, .npz), or name its source in [features.{modality}]",
             )
         table = read_features(paths[0], self._rows)
-        self.files = {**self.files, str(paths[0]): table.made_by["sha256"]}
+        self.files = {**self.files, str(paths[0]): table.provenance["sha256"]}
         return table
 
     def draw(self, modality: str, width: int, tokens: bool = False) -> FeatureTable:

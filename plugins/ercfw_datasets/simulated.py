@@ -129,7 +129,7 @@ class SimulatedStreams:
             values=values,
             present=np.ones(len(self._ids), dtype=bool),
             lengths=lengths,
-            made_by={"simulated": {"modality": modality, "width": width, "seed": self._seed}},
+            provenance={"simulated": {"modality": modality, "width": width, "seed": self._seed}},
             fitted_on="nothing",
             vocabulary=None if lengths is None else width,
             where=f"simulated {modality}",

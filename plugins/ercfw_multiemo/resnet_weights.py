@@ -148,13 +148,13 @@ class WeightFile:
             InputError: there is no last layer, or it has another number of outputs.
         """
         names = [f"{self.layout.classifier}.{name}" for name in ("weight", "bias")]
-        mend = f"set gives = {wide} to use the features before the last layer"
+        hint = f"set gives = {wide} to use the features before the last layer"
         if not all(name in self.tensors for name in names):
-            raise InputError.at(self.path, f"has no last layer with {classes} outputs", mend)
+            raise InputError.at(self.path, f"has no last layer with {classes} outputs", hint)
         weight, bias = (self._finite(name) for name in names)
         weight = weight.flatten(1)  # [classes, wide]; files converted from Caffe hold a convolution
         if weight.shape != (classes, wide) or bias.shape != (classes,):
-            raise InputError.at(self.path, f"its last layer has {len(weight)} outputs, not {classes}", mend)
+            raise InputError.at(self.path, f"its last layer has {len(weight)} outputs, not {classes}", hint)
         return weight, bias
 
     def _finite(self, name: str) -> Tensor:

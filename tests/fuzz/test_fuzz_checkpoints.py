@@ -22,7 +22,7 @@ from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.results.model_file import load_model, save_model, start_from
-from ercfw.system.tensor_file import _hash
+from ercfw.system.tensor_file import content_hash
 from ercfw.training.checkpoint import load_state, save_state
 from ercfw.training.loop import fit
 from ercfw.training.resume import resume, save
@@ -72,7 +72,7 @@ def opened(content: bytes) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
 
 def rewrite(about: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
     """The same under a hash that fits, whatever it says."""
-    save_file(tensors, PATH, metadata={"ercfw": json.dumps({**about, "sha256": _hash(about, tensors)})})
+    save_file(tensors, PATH, metadata={"ercfw": json.dumps({**about, "sha256": content_hash(about, tensors)})})
 
 
 @pytest.mark.parametrize("load", [load_model, load_state])

@@ -66,7 +66,7 @@ def read(suffix: str, content: bytes) -> None:
     for number in range(len(ROWS)):
         rows.read(np.array([number]))
     assert table.dim > 0
-    json.dumps(table.made_by)
+    json.dumps(table.provenance)
 
 
 UNSIGNED = np.array([2**62] * 4 + [16] + [0] * 3, np.uint64)

@@ -77,15 +77,15 @@ FOUND = {
     "a key in two lines": (rb'"a\nb" = 1' + EVERY_KEY, "a b: there is no such key"),
     "a key that steers the terminal": (rb'"\u001b[2J" = 1' + EVERY_KEY, r"\x1b[2J: there is no such key"),
     "thousands of digits": (b"x = " + b"9" * 5000, "holds a number that is too long"),
-    "thousands of digits in hex": (b"x = 0x" + b"f" * 5000, "x: is a whole number of more than 64 bits"),
+    "thousands of digits in hex": (b"x = 0x" + b"f" * 5000, "x: is a whole number that does not fit in 64 bits"),
     "a key of very many parts": (b"a." * 500_000 + b"a = 1", "has a key of more than 32 parts"),
     "a quoted key of very many parts": (b'"a" . ' * MANY + b"a = 1", "has a key of more than 32 parts"),
     "lists in lists": (b"x = " + b"[" * MANY, "is nested more than 32 deep"),
     "tables in tables": (b"x = " + b"{a.a.a.a.a.a.a.a.a=" * 9 + b"1" + b"}" * 9, "is nested more than 32 deep"),
-    "nul in a name": (EVERY_KEY.replace(b"audio.npy", rb"\u0000"), "features.audio.file: holds a character"),
+    "nul in a name": (EVERY_KEY.replace(b"audio.npy", rb"\u0000"), "features.audio.file: contains a character"),
     "a long name of a plugin": (EVERY_KEY.replace(b"harmless", b"x" * 5000), "plugins: there is no file"),
     "a link to itself": (EVERY_KEY.replace(b"harmless", b"loop"), "plugins: there is no file loop.py"),
-    "a long name of a modality": (EVERY_KEY.replace(b'"audio"]', b"'%s']" % (b"x" * 300)), "cannot be used as a name"),
+    "a long name of a modality": (EVERY_KEY.replace(b'"audio"]', b"'%s']" % (b"x" * 300)), "is not a valid name"),
     "a long name of a variant": (EVERY_KEY.replace(b'"one"', b"'%s'" % (b"x" * 300)), "too long to name a folder"),
     "a warm-up without end": (EVERY_KEY.replace(b"epochs = 3", b"warmup = 1e308"), "[train] warmup: should be less"),
 }  # fmt: skip
@@ -104,8 +104,8 @@ def test_a_long_name_of_a_run_is_that_of_no_model(bearable):
 
 
 FOUND_SETTINGS = {
-    "no UTF-8": ("title=\udcff", "override: title: holds a character that no file can hold"),
-    "no UTF-8 in a key": ("data.\udcff=1", "holds a character that no file can hold"),
+    "no UTF-8": ("title=\udcff", "override: title: contains a character that cannot be written to a file"),
+    "no UTF-8 in a key": ("data.\udcff=1", "contains a character that cannot be written to a file"),
     "a key of very many parts": ("a." * MANY + "a=1", "is nested more than 32 deep"),
     "tables in tables": ("train.epochs=" + "{a=" * MANY, "[train] epochs: should be a valid integer"),
     "thousands of digits": ("train.epochs=" + "9" * 5000, "[train] epochs: should be a valid integer"),

@@ -146,8 +146,11 @@ def shortened(words, request):
         request.getfixturevalue("monkeypatch").setattr("ercfw.recipe.missing_modalities.SHARES", (0.5,))
     if words[0] == "tune":
         return [*words[:2], f"data.root={request.getfixturevalue('meld')}", "tune.trials=2", *SHORT[:2]]
-    if words[0] not in ("run", "extract", "ablate", "missing"):
-        return words
+    return shortened_run(words, request) if words[0] in ("run", "extract", "ablate", "missing") else words
+
+
+def shortened_run(words, request):
+    """A command that trains or extracts, on little data or on the corpus that its recipe needs."""
     if words[1] == "runs/tuned/tune-base/best.toml":
         return [*words, *SHORT, f"data.root={request.getfixturevalue('meld')}"]
     if words[1] == "raw.toml" or "features.visual.use=face-expression" in words:

@@ -153,7 +153,7 @@ def test_links_lead_somewhere(page):
 
 def test_formats_and_their_streams_are_the_code_s():
     """Those of m2fnet are called as its folders are."""
-    formats = {c.name: c.made_by for c in load_catalog().components("format")}
+    formats = {c.name: c.factory for c in load_catalog().components("format")}
     told = {names_in(row[0])[0]: names_in(row[2]) for row in table_under("docs/data.md", "Import")}
     assert {name: sorted(slots) for name, slots in told.items()} == {
         n: sorted(made.slots) for n, made in formats.items()

@@ -30,5 +30,5 @@ def test_what_the_plugin_for_two_versions_does(tmp_path):
     path.write_text(code, encoding="utf-8")
     found = load_catalog([path])
     assert found.warnings == []
-    made = construct("fusion", found.find("fusion", "mean", "").made_by, ({"text": 4, "audio": 4}, None), {})
+    made = construct("fusion", found.find("fusion", "mean", "").factory, ({"text": 4, "audio": 4}, None), {})
     assert made.out_dim == 4

@@ -75,15 +75,15 @@ def sections(page: Page) -> dict[str, str]:
 @pytest.mark.parametrize("kind", KINDS_WITH_PAGES)
 def test_every_shipped_part_is_told_from_its_signature_and_docstring(site, kind):
     told = sections(Page(site / "reference" / f"{kind}.html"))
-    shipped = [c for c in load_catalog().components(kind) if c.made_by.__module__.startswith(OURS)]
+    shipped = [c for c in load_catalog().components(kind) if c.factory.__module__.startswith(OURS)]
     assert shipped
     for component in shipped:
         words = told[component.name]
-        first = inspect.getdoc(component.made_by).splitlines()[0].replace("`", "")
+        first = inspect.getdoc(component.factory).splitlines()[0].replace("`", "")
         assert first.rstrip(".:")[:40] in words, component.name
         if KINDS[kind][1] is None:
             continue  # a function has no options
-        for parameter in inspect.signature(component.made_by).parameters.values():
+        for parameter in inspect.signature(component.factory).parameters.values():
             if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
                 assert re.search(rf"\b{parameter.name}\b", words), f"{component.name}: {parameter.name}"
                 if isinstance(parameter.default, int | float | str) and not isinstance(parameter.default, bool):

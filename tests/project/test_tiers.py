@@ -1,9 +1,11 @@
-"""The tiers of ``ercfw/``: imports point down and form no circle, and ``make lint`` finds one that does not."""
+"""The tiers of ``ercfw/``: imports point down and form no circle; files and functions are short."""
 
+import ast
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import grimp
@@ -15,6 +17,7 @@ from scipy.sparse.csgraph import connected_components
 CHECKOUT = Path(__file__).resolve().parents[2]
 MOST_ENTRIES = 20
 MOST_LINES = 300
+MOST_LINES_OF_A_FUNCTION = 50
 
 
 @pytest.fixture
@@ -76,3 +79,26 @@ def test_a_newcomer_sees_few_entries_and_short_files():
     sources = [*core.rglob("*.py"), *(CHECKOUT / "plugins").rglob("*.py")]
     long = [str(path) for path in sources if len(path.read_text(encoding="utf-8").splitlines()) > MOST_LINES]
     assert long == []
+
+
+def long_functions(code: str) -> Iterator[str]:
+    """The name and length of each function of some code that is too long; its decorators do not count."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = node.end_lineno - node.lineno + 1
+            if lines > MOST_LINES_OF_A_FUNCTION:
+                yield f"{node.name}: {lines} lines"
+
+
+def test_functions_are_short():
+    sources = [*CHECKOUT.glob("ercfw/**/*.py"), *CHECKOUT.glob("plugins/**/*.py")]
+    assert len(sources) > 200
+    assert {path: found for path in sources if (found := [*long_functions(path.read_text(encoding="utf-8"))])} == {}
+
+
+def test_a_planted_long_function_is_found():
+    def code(lines: int) -> str:
+        return "class Planted:\n    @property\n    async def work(self):\n" + "        x = 1\n" * (lines - 1)
+
+    assert list(long_functions(code(50))) == []
+    assert list(long_functions(code(51))) == ["work: 51 lines"]

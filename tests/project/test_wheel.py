@@ -16,8 +16,12 @@ SHIPPED = ("ercfw", "plugins", "recipes", "pyproject.toml", "README.md", "LICENS
 FOLLOWED = ("docs/plugin_author.md",)
 EXAMPLES = ("ercfw-low-rank", "ercfw-emotion-circle")
 STRANGERS = {
-    "newer": ('["ercfw>=99"]', "", "ercfw-newer 0.1 needs ercfw>=99, not 0.1.0: change the version of either"),
-    "lacking": ("[]", "import no_such_library", "install the package that brings 'no_such_library'"),
+    "newer": (
+        '["ercfw>=99"]',
+        "",
+        "ercfw-newer 0.1 requires ercfw>=99, but ercfw 0.1.0 is installed: change one version",
+    ),
+    "lacking": ("[]", "import no_such_library", "install the package that provides 'no_such_library'"),
 }
 
 pytestmark = pytest.mark.slow

@@ -72,7 +72,7 @@ def with_nan() -> np.ndarray:
         (values_of(ROWS)[0], "own/audio.npy: holds float32 of shape [4]"),
         (values_of(ROWS, 0), "own/audio.npy: holds float32 of shape [10, 0]"),
         (values_of(ROWS).astype(str), "own/audio.npy: holds <U32 of shape [10, 4]"),
-        (values_of(ROWS).astype(object), "own/audio.npy: cannot be read..holds, a pickle, which is not opened"),
+        (values_of(ROWS).astype(object), "own/audio.npy: cannot be read..contains a pickle, which is never opened"),
     ],
     ids=["nan", "too-few", "one-dimension", "no-width", "text", "objects"],
 )

@@ -37,10 +37,10 @@ OVERRIDES = {
     "no modality": (["data.modalities=[]"], "[data] modalities: should be a list of at least 1"),
     "not a list": (["data.modalities=text"], "[data] modalities: should be a list, not 'text'"),
     "twice": (["data.modalities=['text','text']"], "[data] modalities: names a modality twice"),
-    "bad name": (["data.modalities=['te xt']"], "[data] modalities: 'te xt' cannot be used as a name"),
-    "kept name": (["data.modalities=['type']"], "[data] modalities: 'type' cannot be used as a name"),
-    "instance name": (["data.modalities=['training']"], "[data] modalities: 'training' cannot be used as a name"),
-    "loss name": (["loss.type.use=focal"], "[loss]: 'type' cannot be used as a name"),
+    "bad name": (["data.modalities=['te xt']"], "[data] modalities: 'te xt' is not a valid name"),
+    "kept name": (["data.modalities=['type']"], "[data] modalities: 'type' is not a valid name"),
+    "instance name": (["data.modalities=['training']"], "[data] modalities: 'training' is not a valid name"),
+    "loss name": (["loss.type.use=focal"], "[loss]: 'type' is not a valid name"),
     "no seed": (["seeds=[]"], "seeds: should be a list of at least 1"),
     "negative seed": (["seeds=[0,-1]"], "seeds: should be greater than or equal to 0"),
     "doubled seed": (["seeds=[1,1]"], "seeds: names a seed twice"),
@@ -52,8 +52,8 @@ OVERRIDES = {
     "group key": (["train.groups.text.lrr=1.0"], "[train.groups.text] lrr: there is no such key..'lr'"),
     # what does not go together
     "features both": (["features.text={use='minilm',file='a.npy'}"], "[features.text]: ..'use'..'file'"),
-    "features none": (["features.text={}"], "[features.text]: says nothing..file"),
-    "fitted_on": (["features.text={use='minilm',fitted_on='train'}"], "[features.text] fitted_on: is said of file"),
+    "features none": (["features.text={}"], "[features.text]: is empty..file"),
+    "fitted_on": (["features.text={use='minilm',fitted_on='train'}"], "[features.text] fitted_on: applies to files"),
     "file's option": (["features.text={file='a.npy',width=3}"], "[features.text] width: there is no such key"),
     "no head": (["--drop", "head"], "[head.TARGET]: is missing..[head.emotion]"),
     "no fusion": (["--drop", "fusion"], "[fusion]: is missing..several modalities"),
@@ -65,10 +65,10 @@ OVERRIDES = {
     "drop": (["--drop", "loss.swfc"], "--drop: there is no 'loss.swfc' to drop"),
     "no equals": (["train.lr"], "override 'train.lr': is not of the form table.key=value"),
     "no key": (["=3"], "override '=3': is not of the form"),
-    "conflict": (["train=1", "train.lr=1"], "override 'train.lr=1': 'train' is set to a value elsewhere"),
-    "conflict back": (["train.lr=1", "train=1"], "override 'train=1': settings inside 'train' are given elsewhere"),
+    "conflict": (["train=1", "train.lr=1"], "override 'train.lr=1': another override sets 'train' to a value"),
+    "conflict back": (["train.lr=1", "train=1"], "override 'train=1': another override sets a key inside 'train'"),
     "variant": (["--variant", "nope"], "tiny.toml: there is no variant named 'nope'"),
-    "out": (["--out", "tiny.toml"], "--out tiny.toml: ..no folder that can be written to"),
+    "out": (["--out", "tiny.toml"], "--out tiny.toml: ..not a folder that can be written to"),
     "many runs": (["--seeds", "2023"], "--seeds: ..would be 2023 runs..2023,"),
     # seen when the data is there
     "modality": (["data.modalities=['text','smell']"], "tiny.toml: [data] modalities: ..no modality 'smell'..text"),
@@ -118,7 +118,7 @@ def test_a_mistake_of_the_recipe_is_not_repeated_for_each_variant(cli, tiny_reci
         ('[variant]\nname = "a"\n', "variant: is not a list of tables..[[variant]]"),
         ('[[variant]]\nname = "a b"\n[[variant]]\nname = "A-B"\n', "'A-B' and 'a b' would share the folder 'a-b'"),
         ('[[variant]]\nname = "base"\n', "would share the folder 'base'"),
-        ('[[variant]]\nname = "!"\n', "'!' has no letter or digit"),
+        ('[[variant]]\nname = "!"\n', "'!' contains no letter"),
     ],
 )
 def test_a_broken_variant_is_found_whatever_is_run(more, expected, verb, cli, tiny_recipe):
@@ -144,7 +144,7 @@ def test_validate_sees_what_run_would(word, cli, tiny_recipe):
     ("more", "words", "expected"),
     [
         (OTHER_LOSS, ["loss.cross-entropy.weight=rest"], 'only one loss can have "rest"'),
-        (OTHER_LOSS, ["loss.cross-entropy.weight=1.5"], '[loss.focal] weight: "rest" is below 0..1.5'),
+        (OTHER_LOSS, ["loss.cross-entropy.weight=1.5"], '[loss.focal] weight: "rest" is negative..1.5'),
     ],
 )
 def test_rest_is_one_weight_and_not_negative(more, words, expected, cli, tiny_recipe):
@@ -152,8 +152,13 @@ def test_rest_is_one_weight_and_not_negative(more, words, expected, cli, tiny_re
 
 
 def test_a_model_stands_alone(cli, tiny_recipe):
-    told = ("[encoder]: [model] replaces it", "[fusion]: [model]", "[head]: [model]", "[model] use: there is no model")
-    cli("run", tiny_recipe(), "model.use=x").check(2, *told)
+    shown = (
+        "[encoder]: cannot be combined with [model]",
+        "[fusion]: cannot",
+        "[head]: cannot",
+        "[model] use: there is no model",
+    )
+    cli("run", tiny_recipe(), "model.use=x").check(2, *shown)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +188,7 @@ def test_a_recipe_that_is_not_there(cli, tmp_path):
 
 def test_plugin_files(cli, tiny_recipe, plugin_file):
     cli("run", tiny_recipe(), "plugins=['./no.py']").check(2, "tiny.toml: plugins: there is no file ..no.py")
-    cli("run", tiny_recipe(), "plugins=['./tiny.toml']").check(2, "plugins: './tiny.toml' is no Python file")
+    cli("run", tiny_recipe(), "plugins=['./tiny.toml']").check(2, "plugins: './tiny.toml' is not a Python file")
     plugin_file("import nothing_there\n")
     broken = "tiny.toml: plugins: ..mine.py cannot be loaded: ModuleNotFoundError: ..'nothing_there' (mine.py, line 1)"
     cli("run", tiny_recipe(), "plugins=['./mine.py']").check(2, broken)

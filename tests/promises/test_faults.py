@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ercfw.results.model_file import load_model
-from ercfw.system.out_of_memory import Memory
+from ercfw.system.out_of_memory import BatchParts
 
 AFTER_AN_EPOCH = """
 import os, shutil, time
@@ -39,7 +39,7 @@ def start(*words, **options):
 def test_a_folder_that_is_removed_is_said_and_not_half_made_anew(cli, tiny_recipe, plugin_file, tmp_path):
     plugin_file(AFTER_AN_EPOCH.format(what="shutil.rmtree(folder)"))
     ended = cli("run", tiny_recipe(top=PLUGIN), "train.epochs=3")
-    ended.check(1, "seed-0: ..was removed while the run was going on")
+    ended.check(1, "seed-0: ..was removed during the run")
     assert not (tmp_path / "runs/tiny/base/seed-0").exists()
 
 
@@ -119,7 +119,7 @@ def read(folder):
 def test_out_of_memory_is_one_message(cli, tiny_recipe, plugin_file):
     plugin_file(HUNGRY.format(most=4, what=NO_MORE))
     ended = cli("run", tiny_recipe(top=PLUGIN), *COUPLED)
-    ended.check(1, "seed-0: epoch 1, batch 1: out of memory; train.on_out_of_memory = ..data.batch_size")
+    ended.check(1, "seed-0: epoch 1, batch 1: out of memory (set train.on_out_of_memory = ..data.batch_size")
 
 
 def test_halved_batches_give_the_whole_ones_result(cli, tiny_recipe, plugin_file, tmp_path):
@@ -127,8 +127,8 @@ def test_halved_batches_give_the_whole_ones_result(cli, tiny_recipe, plugin_file
     plugin_file(HUNGRY.format(most=3, what=NO_MORE))
     halved = cli("run", recipe, *COUPLED, "train.on_out_of_memory=halve", "--out", "halved")
     assert halved.code == 0, halved.err
-    assert halved.err.count("out of memory: from here on a batch is run in 2 parts") == 1
-    assert halved.err.count("out of memory: from here on a batch is run in 4 parts") == 1
+    assert halved.err.count("out of memory: from now on each batch is run in 2 parts") == 1
+    assert halved.err.count("out of memory: from now on each batch is run in 4 parts") == 1
     plugin_file(HUNGRY.format(most=99, what=NO_MORE))
     assert cli("run", recipe, *COUPLED, "--out", "whole").code == 0
     ours, metrics = read(tmp_path / "halved/tiny/base/seed-0")
@@ -180,14 +180,14 @@ def test_memory_that_runs_out_while_a_batch_is_made(cli, tiny_recipe, monkeypatc
 
     share = train.take_share
     monkeypatch.setattr(train, "take_share", full)
-    cli("run", tiny_recipe()).check(1, "epoch 1, batch 1: out of memory; ..on_out_of_memory")
+    cli("run", tiny_recipe()).check(1, "epoch 1, batch 1: out of memory (..on_out_of_memory")
     assert cli("run", tiny_recipe(), "train.on_out_of_memory=halve").code == 0
 
 
 def test_one_conversation_that_does_not_fit_ends_it(cli, tiny_recipe, plugin_file):
     plugin_file(HUNGRY.format(most=0, what=NO_MORE))
     ended = cli("run", tiny_recipe(top=PLUGIN), *COUPLED, "train.on_out_of_memory=halve")
-    ended.check(1, "out of memory, though every conversation is run alone")
+    ended.check(1, "out of memory, even with one conversation at a time")
 
 
 REALLY = """
@@ -223,8 +223,8 @@ def test_a_host_that_is_really_out_of_memory(tiny_recipe, plugin_file):
     plugin_file(REALLY)
     words = ("run", tiny_recipe(top=PLUGIN), *COUPLED[:2], COUPLED[-1])
     for manner, code, expected in (
-        ("stop", 1, "batch 1: out of memory; train.on_out_of_memory"),
-        ("halve", 0, "a batch is run in 2 parts"),
+        ("stop", 1, "batch 1: out of memory (set train.on_out_of_memory"),
+        ("halve", 0, "each batch is run in 2 parts"),
     ):
         process = start(*words, f"train.on_out_of_memory={manner}")
         _, said = process.communicate(timeout=120)
@@ -238,7 +238,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory():
         raise RuntimeError("shapes do not match")
 
     with pytest.raises(RuntimeError, match="shapes do not match"):
-        Memory(1, 8, halve=True).enough(fails, print)
+        BatchParts(1, 8, halve=True).run(fails, print)
 
 
 class Big:
@@ -257,5 +257,5 @@ def test_a_failed_attempt_holds_nothing_when_the_next_one_begins():
         return "done"
 
     told = []
-    assert Memory(1, 8, halve=True).enough(attempt, told.append) == "done"
+    assert BatchParts(1, 8, halve=True).run(attempt, told.append) == "done"
     assert [text.split()[-6] for text in told] == ["2", "4"]

@@ -45,7 +45,7 @@ def check_table(
 
 def _proof(about: str, table: FeatureTable) -> Finding:
     """Report whether it is known that the rows belong to their utterances."""
-    labels, extractor = str(table.made_by.get("labels", "")), table.made_by.get("extractor")
+    labels, extractor = str(table.provenance.get("labels", "")), table.provenance.get("extractor")
     if labels.endswith("agree"):
         return Finding("fine", about, f"rows were verified by their labels when they were imported: {labels}")
     if extractor:

@@ -79,7 +79,7 @@ def export_features(
     if dataset.provenance.simulated:
         what = f"is {dataset.provenance.source}"
         raise InputError.at("the corpus", what, "export real corpora only: the files cannot mark values as simulated")
-    corpus = next((c.name for c in catalog.components("dataset") if c.made_by is type(dataset)), ANYBODYS)
+    corpus = next((c.name for c in catalog.components("dataset") if c.factory is type(dataset)), ANYBODYS)
     splits = {split: dataset.split(split) for split in SPLITS}
     keys = public_keys(splits)
     conversations = [c for found in splits.values() for c in found]
@@ -175,7 +175,7 @@ def _values(
     values = np.where(present[:, None], table.values[stored.starts], np.zeros(1, table.values.dtype))  # [N, D]
     ends = np.cumsum([len(c) for c in conversations])
     split = np.split(values, ends[:-1])
-    provenance = {name: value for name, value in table.made_by.items() if name not in READ_FROM} or table.made_by
+    provenance = {name: value for name, value in table.provenance.items() if name not in READ_FROM} or table.provenance
     chosen = FeatureTable(tuple(ids), values, present, None, provenance, table.fitted_on, where=f"stream {slot}")
     return {keys[c.id]: part for c, part in zip(conversations, split, strict=True)}, chosen
 

@@ -27,7 +27,7 @@ def fetch_corpus(
         InputError: the dataset has no public files, or other files are at ``to``.
         RunError: a file cannot be downloaded.
     """
-    known = {c.name: c.made_by for c in catalog.components("dataset") if c.made_by.public_files}
+    known = {c.name: c.factory for c in catalog.components("dataset") if c.factory.public_files}
     if corpus not in known:
         raise InputError.at(f"fetch {corpus}", "no public files are known for it", did_you_mean(corpus, known))
     check_folder("--to", to)

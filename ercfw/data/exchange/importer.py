@@ -89,7 +89,7 @@ def import_features(
     name = corpus or (manifest.corpus if manifest else published.corpus) or ANYBODYS
     if manifest or name != published.corpus:  # numbered conversations look like MELD, but may be of any corpus
         published = dataclasses.replace(published, classes=manifest.classes if manifest else ())
-    table = catalog.find("dataset", name, "--corpus").made_by.table_to_make(to)
+    table = catalog.find("dataset", name, "--corpus").factory.table_to_make(to)
     if table is None:
         text, (dataset, notices) = "", _annotated(catalog, name, to)
     else:
@@ -231,7 +231,7 @@ def _store(
             ids=ids,
             values=values,
             present=np.array([id not in absent for id in ids]),
-            made_by=exported.made_by if exported else provenance,
+            provenance=exported.made_by if exported else provenance,
             fitted_on=exported.fitted_on if exported else "unknown",
             where=f"stream '{slot}'",
         )

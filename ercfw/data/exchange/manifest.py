@@ -65,7 +65,7 @@ def write_manifest(
     streams = {
         slot: ExportedStream(
             modality=modality,
-            made_by=dict(table.made_by),
+            made_by=dict(table.provenance),
             fitted_on=table.fitted_on,
             absent=tuple(id for id, present in zip(table.ids, table.present, strict=True) if not present),
         )

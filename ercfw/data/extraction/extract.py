@@ -185,7 +185,7 @@ def _collect(
         values=values,
         present=np.array(present, dtype=bool),
         lengths=None if vectors else np.array(lengths, dtype=np.int64),
-        made_by={"extractor": name, "fingerprint": extractor.fingerprint},
+        provenance={"extractor": name, "fingerprint": extractor.fingerprint},
         fitted_on=extractor.fitted_on(conversations),
         vocabulary=extractor.dim if extractor.kind == "tokens" else None,
         where=f"extractor '{name}'",

@@ -66,7 +66,7 @@ def combine(runs: Sequence[FinishedRun], targets: Sequence[str], catalog: Catalo
     Raises:
         InputError: the runs predicted different utterances, or the weights should be fitted but dev has no labels.
     """
-    metrics = {component.name: component.made_by for component in catalog.components("metric")}
+    metrics = {component.name: component.factory for component in catalog.components("metric")}
     weights: dict[str, Array] = {}
     answers: dict[str, dict[str, TargetPredictions]] = {split: {} for split in SPLITS}
     scores: dict[str, dict[str, Scores]] = {split: {} for split in SPLITS}

@@ -43,7 +43,7 @@ def pool(parts: Sequence[FinishedRun], catalog: Catalog) -> PooledRun:
         InputError: the folds do not belong together.
     """
     first = parts[0]
-    metrics = {component.name: component.made_by for component in catalog.components("metric")}
+    metrics = {component.name: component.factory for component in catalog.components("metric")}
     unscored = PooledRun(first.folder, first.metrics, tuple(parts))
     scores: dict[str, dict[str, Any]] = {}
     for split, targets in first.metrics.scores.items():

@@ -62,8 +62,8 @@ def _of(classes: tuple[str, ...], places: Mapping[str, Place]) -> list[Place]:
             raise InputError.at(f"places.{name}", "is not a class of the data", ", ".join(classes))
     for name in classes:
         if name not in known:
-            mend = f"places.{name} = {{ angle = 245, strength = 1 }}, for example"
-            raise InputError.at("places", f"class '{name}' has no place", mend)
+            hint = f"places.{name} = {{ angle = 245, strength = 1 }}, for example"
+            raise InputError.at("places", f"class '{name}' has no place", hint)
     owners: dict[tuple[float, float], str] = {}
     for name in classes:
         point = known[name].point

@@ -157,5 +157,5 @@ def test_a_part_that_is_deprecated_keeps_its_options_and_is_made_by_name():
     assert list(options_model(marked).model_fields) == ["width"]
     found = Catalog([Plugin("mine", "1", "here", [Component("context", "old", marked, "mine")])])
     with pytest.warns(DeprecationWarning, match="Old"):
-        made = construct("context", found.find("context", "old", "").made_by, (8, None), {"width": 5})
+        made = construct("context", found.find("context", "old", "").factory, (8, None), {"width": 5})
     assert made.out_dim == 5

@@ -32,13 +32,13 @@ def table(kind: str, **changed) -> FeatureTable:
 @pytest.mark.parametrize("kind", ["vectors", "frames", "tokens"])
 @pytest.mark.parametrize("fitted_on", ["nothing", "unknown", frozenset(IDS[:2]), frozenset()])
 def test_saved_is_loaded(kind, fitted_on, tmp_path):
-    before = table(kind, made_by={"extractor": "x", "settings": {"width": 4}}, fitted_on=fitted_on)
+    before = table(kind, provenance={"extractor": "x", "settings": {"width": 4}}, fitted_on=fitted_on)
     before.save(tmp_path / "a" / "text.safetensors")
     after = FeatureTable.load(tmp_path / "a" / "text.safetensors")
     np.testing.assert_array_equal(after.values, before.values)
     assert after.values.dtype == before.values.dtype
     np.testing.assert_array_equal(after.present, before.present)
-    assert (after.ids, after.made_by, after.fitted_on) == (before.ids, before.made_by, before.fitted_on)
+    assert (after.ids, after.provenance, after.fitted_on) == (before.ids, before.provenance, before.fitted_on)
     assert (after.lengths is None) == (before.lengths is None)
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["text.safetensors"]
 

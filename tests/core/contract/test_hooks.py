@@ -65,7 +65,7 @@ def test_the_part_of_an_example_keeps_the_promises_of_its_kind(hook, example):
     plugin = load_catalog([example(hook)]).plugins[-1]
     (component,) = plugin.components
     assert component.kind == PARTS[hook]
-    report = check_part(component.kind, component.made_by)
+    report = check_part(component.kind, component.factory)
     assert not report.of("failed"), report
     assert report.of("passed")
 
@@ -76,7 +76,7 @@ def test_the_format_of_the_example_reads_its_file(example, tmp_path):
     held = {"classes": ["sad", "glad"], "lists": {"train": ["a"], "test": []}, "labels": {"a": [0, 1]},
             "text": {"a": [[1, 2], [3, 4]]}}  # fmt: skip
     path.write_text(json.dumps(held))
-    found = component.made_by().read(path)
+    found = component.factory().read(path)
     assert (found.classes, found.labels) == (("sad", "glad"), {"a": [0, 1]})
     assert np.array_equal(found.streams["text"]["a"], [[1, 2], [3, 4]])
 

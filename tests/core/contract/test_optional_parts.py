@@ -29,7 +29,7 @@ def test_the_shipped_parts_that_offer_them():
         for kind, (_, base) in KINDS.items()
         for component in (load_catalog().components(kind) if base else [])
         for method, protocol in METHODS.items()
-        if issubclass(component.made_by, protocol)
+        if issubclass(component.factory, protocol)
     }
     assert offered >= {
         ("explain", "multiattn"),
@@ -55,9 +55,9 @@ def test_a_group_of_the_recipe_finds_the_parameters_that_a_part_names():
         def parameter_groups(self):
             return {"slow": list(self.slow.parameters())}
 
-    from ercfw.recipe.schema import Group, Train
+    from ercfw.recipe.schema import ParameterGroup, Train
     from ercfw.training.optimizer import make_optimizer
 
-    made = make_optimizer(Train(groups={"slow": Group(lr=1e-6)}), nn.Sequential(Grouped(), nn.Linear(2, 2)))
+    made = make_optimizer(Train(groups={"slow": ParameterGroup(lr=1e-6)}), nn.Sequential(Grouped(), nn.Linear(2, 2)))
     sizes = {group["lr"]: sum(p.numel() for p in group["params"]) for group in made.param_groups}
     assert sizes[1e-6] == torch.nn.Linear(2, 2).weight.numel() + 2

@@ -96,7 +96,7 @@ def test_every_conversation_is_left_out_once_in_parts_of_like_size(conversations
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "1/1", "a/b", "1", "1/2/3", "01/3"])
 def test_what_names_no_part(text):
-    with pytest.raises(InputError, match=f"'{text}' names no part"):
+    with pytest.raises(InputError, match=f"'{text}' is not a part"):
         part_of(text)
 
 
@@ -130,7 +130,7 @@ def test_vectors_come_from_runs_that_have_not_seen_the_conversation(runs):
     of_base = read_run(base, True)
     parts = [read_run(folder, True) for folder in runs_without_parts(base)]
     for c in [conversation(f"train{n}") for n in range(11)] + [conversation("test0", "test")]:
-        raw = np.stack(of_base.catalog.find("extractor", "letters", "").made_by().extract(c))
+        raw = np.stack(of_base.catalog.find("extractor", "letters", "").factory().extract(c))
         unseen = [run for run in parts if fingerprint(c) not in run.trained_on]
         assert len(unseen) == (1 if c.split == "train" else 3)
         np.testing.assert_allclose(np.stack(plain.extract(c)), _linear(of_base, raw), atol=1e-6)

@@ -113,7 +113,7 @@ def test_three_modalities_have_eight_shares_and_seven_subsets():
     [
         ("data.missing.share=1.0", "[data.missing] share"),
         ("data.missing.share=-0.1", "[data.missing] share"),
-        ("data.missing.lacking=['smell']", "[data.missing] lacking: there is no modality 'smell' to lack..text, audio"),
+        ("data.missing.lacking=['smell']", "[data.missing] lacking: there is no modality 'smell'..text, audio"),
         ("data.missing.splits=[]", "[data.missing] splits"),
         ("data.missing.shar=0.1", "there is no such key..share"),
         ("data.missing=0.3", "[data] missing"),

@@ -89,7 +89,7 @@ def test_finished_runs_are_returned_and_not_run_again(tiny_recipe):
         (lambda recipe: ercfw.run(recipe, seeds="3"), "seeds: '3' is neither a number of seeds nor a list"),
         (lambda recipe: ercfw.run(recipe, seeds=2023), r"seeds: 2023 would be 2023 runs .\[2023\]"),
         (lambda recipe: ercfw.run(recipe, resume=True, force=True), "resume and force: one continues"),
-        (lambda recipe: ercfw.run(recipe, out=recipe), "out .*: .* is no folder that can be written to"),
+        (lambda recipe: ercfw.run(recipe, out=recipe), "out .*: .* is not a folder that can be written to"),
         (lambda recipe: ercfw.compare(), "runs: is empty"),
         (lambda recipe: ercfw.compare([1]), r"runs: should be a finished run or a folder, not list .compare\(\*runs\)"),
         (lambda recipe: ercfw.compare("a", "b", split="train"), "split: there is no split 'train'"),

@@ -226,9 +226,9 @@ def read_pickle_once(folder):
         ("a tensor as a key", "it has an array for a key"),
         ("a number that is a list", "it has a number without content"),
         ("a dict of pairs of three", "it makes a dict of something else"),
-        ("a sparse tensor", "it names|no plain table of numbers"),
-        ("something behind it", "something follows its end at byte 2"),
-        ("wrong protocol", "it is of protocol 9, and the newest is 5"),
+        ("a sparse tensor", "it names|not a plain table of numbers"),
+        ("something behind it", "there are more bytes after its end, at byte 2"),
+        ("wrong protocol", "it uses protocol 9, and the newest that can be read is 5"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, name, says):

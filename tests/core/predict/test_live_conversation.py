@@ -68,7 +68,7 @@ def test_a_model_that_reads_later_utterances_is_refused_by_its_parts(shelf):
 
 def test_so_is_an_extractor_that_does(shelf):
     model = ercfw.load(shelf.causal)
-    model._run.catalog.find("extractor", "letters", "").made_by.causal = False
+    model._run.catalog.find("extractor", "letters", "").factory.causal = False
     with pytest.raises(InputError, match=r"\[features.text\]: Letters reads later utterances"):
         model.live()
 

@@ -87,7 +87,7 @@ def test_a_file_is_written_and_never_over_another_unasked(shelf, cli, talk, tmp_
     [
         (["--out", "said.txt"], "said.txt: is neither CSV nor JSON"),
         (["--out", "said.csv", "--format", "table"], "is neither CSV nor JSON"),
-        (["--out", "talk.csv/said.csv"], "is no folder that can be written to"),
+        (["--out", "talk.csv/said.csv"], "is not a folder that can be written to"),
         (["--features", "visual"], "--features visual: is not one file of one modality"),
         (["--features", "visual=a", "--features", "visual=b"], "--features visual=b: is not one"),
         (["--features", "visual=gone.safetensors"], "gone.safetensors: there is no such feature file"),

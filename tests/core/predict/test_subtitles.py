@@ -118,5 +118,5 @@ def test_subtitles_that_are_none_are_one_message(content):
 
 def test_a_missing_library_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "webvtt", None)
-    with pytest.raises(InputError, match=r"webvtt-py: is needed here .*ercfw\[predict\]"):
+    with pytest.raises(InputError, match=r"webvtt-py: is needed but not installed .*ercfw\[predict\]"):
         read(srt((at(1), at(2), "a")))

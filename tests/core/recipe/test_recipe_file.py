@@ -72,7 +72,7 @@ def test_slugs(name, folder):
     [
         ([{"name": "a b"}, {"name": "A-B"}], ["share the folder 'a-b'"]),
         ([{"name": "Base"}], ["share the folder 'base'"]),
-        ([{"name": "?"}], ["no letter or digit"]),
+        ([{"name": "?"}], ["contains no letter from a to z"]),
         ([{"name": ""}], ["name"]),
         ([{}, {"name": "x", "drop": "loss"}], ["number 1 name: is missing", "number 2 drop: should be a list"]),
         ({"name": "x"}, ["is not a list of tables"]),
@@ -96,4 +96,4 @@ def test_a_variant_may_not_be_called_all(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text('[[variant]]\nname = "all"\n')
     (mistake,) = check_variants(read_toml(path))
-    assert "'all' stands for every variant" in mistake.what
+    assert "'all' is reserved" in mistake.what

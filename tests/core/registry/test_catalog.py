@@ -35,11 +35,11 @@ def fusion(options: str = "", hook: str = "provide_fusions", returned: str = '{"
 BROKEN = {
     "import": (
         "import nothing_there",
-        "No module named 'nothing_there' (broken.py, line 1); install the package that brings 'nothing_there'",
+        "No module named 'nothing_there' (broken.py, line 1); install the package that provides 'nothing_there'",
     ),
     "name of a newer ercfw": (
         "from ercfw import Sampler",
-        "(broken.py, line 1); ercfw 0.1.0 has no such name: change the version of ercfw or of the plugin",
+        "(broken.py, line 1); ercfw 0.1.0 has no such name: use another version of ercfw or of the plugin",
     ),
     "module of a newer ercfw": ("import ercfw.samplers", "ercfw 0.1.0 has no such name"),
     "hook of a newer ercfw": (fusion(hook="provide_samplers"), "there is no hook 'provide_samplers' in ercfw 0.1.0"),
@@ -60,19 +60,19 @@ BROKEN = {
         "'mine' is not a subclass of FusionBlock: derive it",
     ),
     "another kind": (fusion(hook="provide_heads"), "head 'mine' is not a subclass of Head"),
-    "name": (fusion(returned='{"My_Fusion": Mine}'), "names are kebab-case"),
-    "no text": (fusion(returned="{3: Mine}"), "names are kebab-case"),
+    "name": (fusion(returned='{"My_Fusion": Mine}'), "the name must be kebab-case"),
+    "no text": (fusion(returned="{3: Mine}"), "the name must be kebab-case"),
     "raises": (fusion(returned="1 / 0"), "ZeroDivisionError: division by zero (broken.py, line 14)"),
-    "no forward": (fusion().replace("def forward", "def foward"), "fusion 'mine' has no forward"),
-    "positional option": (fusion(options=", width=3"), "must be made with (dims, info, *, options)"),
+    "no forward": (fusion().replace("def forward", "def foward"), "fusion 'mine' does not implement forward"),
+    "positional option": (fusion(options=", width=3"), "must be constructed with (dims, info, *, options)"),
     "untyped option": (fusion(options=", *, width=3"), "option 'width' has no type hint"),
-    "core's name": (fusion(options=", *, weight: float = 1.0"), "an option may not be named 'weight'"),
-    "pydantic's name": (fusion(options=", *, schema: str = ''"), "an option may not be named 'schema'"),
+    "core's name": (fusion(options=", *, weight: float = 1.0"), "an option cannot be named 'weight'"),
+    "pydantic's name": (fusion(options=", *, schema: str = ''"), "an option cannot be named 'schema'"),
     "metric": (fusion(hook="provide_metrics", returned='{"mine": 3}'), "metric 'mine' is not callable"),
     "abstract": (
         "from ercfw import Dataset, hookimpl\nclass Mine(Dataset): ...\n"
         "@hookimpl\ndef provide_datasets():\n    return {'mine': Mine}\n",
-        "dataset 'mine' lacks split",
+        "dataset 'mine' does not implement split",
     ),
 }
 
@@ -136,7 +136,7 @@ def test_two_plugins_of_one_name(installed, cli, tiny_recipe):
     ended = cli("validate", tiny_recipe(), "fusion.use=mine")
     assert ended.code == 2
     assert "fusion 'mine' is offered by 'one' and 'two'" in ended.err
-    assert "or block one: ERCFW_PLUGINS=-two" in ended.err
+    assert "or block one with ERCFW_PLUGINS=-two" in ended.err
     listed = cli("plugins", "--strict")
     assert listed.code == 1
     assert "CLAIMED TWICE: fusion 'mine' is offered by 'one' and 'two'" in listed.out
@@ -202,7 +202,11 @@ def test_a_plugin_for_another_version_is_not_loaded(needs, fits, installed, plug
     (found,) = [plugin for plugin in load_catalog().plugins if plugin.name == "mine"]
     assert bool(found.components) is fits
     if not fits:
-        wanted = f"somebody 2.0 needs {needs}, not 0.1.0" if ">>" not in needs else "InvalidRequirement"
+        wanted = (
+            f"somebody 2.0 requires {needs}, but ercfw 0.1.0 is installed"
+            if ">>" not in needs
+            else "InvalidRequirement"
+        )
         assert wanted in found.failure
 
 

@@ -50,9 +50,9 @@ class Mine(Head):
 
 
 def test_every_option_in_words():
-    told = describe_part(Component("head", "mine", Mine, "ours"))
-    assert told.made_with == ("dim", "target", "info")
-    assert {o.name: (o.may_be, o.default) for o in told.options} == {
+    described = describe_part(Component("head", "mine", Mine, "ours"))
+    assert described.constructor == ("dim", "target", "info")
+    assert {o.name: (o.may_be, o.default) for o in described.options} == {
         "width": ("a whole number at least 1, below 9", None),
         "rate": ("a number above 0", "0.5"),
         "form": ('"a" or "b"', '"a"'),
@@ -65,21 +65,21 @@ def test_every_option_in_words():
             '{a = {low = 1.0, high = 2.5}, "b c" = {low = 0.0, high = 1.0}}',
         ),
     }
-    meanings = {o.name: o.meaning for o in told.options if o.meaning}
+    meanings = {o.name: o.meaning for o in described.options if o.meaning}
     assert meanings == {"width": "of it, in numbers: many.", "form": "one letter."}
-    assert told.says == "A head.\n\nRaises:\n    InputError: never."
-    assert told.shapes == "forward:\n  ``[N, D]`` to logits."
-    assert told.file.startswith(str(Path(__file__).resolve()))
-    assert "width: a whole number at least 1, below 9; must be given" in str(told)
+    assert described.docstring == "A head.\n\nRaises:\n    InputError: never."
+    assert described.shapes == "forward:\n  ``[N, D]`` to logits."
+    assert described.file.startswith(str(Path(__file__).resolve()))
+    assert "width: a whole number at least 1, below 9; must be given" in str(described)
 
 
 def test_the_command(cli):
     result = cli("show", "fusion", "multiattn")
     assert result.code == 0
     wanted = [
-        "fusion multiattn, of plugin multiemo",
+        "fusion multiattn, from plugin multiemo",
         "multiattn.py, line ",
-        "made with (dims, info, *, options)",
+        "constructed with (dims, info, *, options)",
         "heads: a whole number at least 1; 4 by default",
         "Every modality attends to the others",
         "[N, M*D]",
@@ -99,10 +99,10 @@ def test_every_part_can_be_told_of():
     catalog = load_catalog()
     for kind in ("dataset", "format", "extractor", "encoder", "context", "fusion", "head", "loss", "metric"):
         for component in catalog.components(kind):
-            told = describe_part(component)
-            assert f"{kind} {component.name}" in str(told)
-            assert [option for option in told.options if not option.meaning or "anything" in option.may_be] == []
-            assert "Options:" not in told.says
+            described = describe_part(component)
+            assert f"{kind} {component.name}" in str(described)
+            assert [option for option in described.options if not option.meaning or "anything" in option.may_be] == []
+            assert "Options:" not in described.docstring
 
 
 @pytest.mark.parametrize(

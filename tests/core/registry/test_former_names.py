@@ -54,9 +54,9 @@ def test_an_old_plugin_works_and_warns_once(old_plugin, tmp_path):
         catalog = load_catalog([old_plugin])
     assert catalog.warnings == [f"plugin 'mine': provide_layouts {GONE} provide_formats"]
     component = catalog.find("format", "numbers", "")
-    assert issubclass(component.made_by, FileFormat)
+    assert issubclass(component.factory, FileFormat)
     (tmp_path / "numbers.txt").write_text("1 2\n3 4\n")
-    assert component.made_by().read(tmp_path / "numbers.txt").streams["text"]["a"].tolist() == [[1, 2], [3, 4]]
+    assert component.factory().read(tmp_path / "numbers.txt").streams["text"]["a"].tolist() == [[1, 2], [3, 4]]
 
 
 def test_its_author_sees_the_lines(old_plugin):
@@ -111,9 +111,9 @@ def test_public_layout_sets_public_format():
 @pytest.mark.parametrize("run", [check_part, conformance])
 def test_the_kit_takes_the_former_kind(run, old_plugin):
     with pytest.warns(DeprecationWarning, match="FileLayout"):
-        made_by = load_catalog([old_plugin]).find("format", "numbers", "").made_by
+        factory = load_catalog([old_plugin]).find("format", "numbers", "").factory
     with pytest.warns(DeprecationWarning, match=f"the kind 'layout' {GONE} 'format'") as caught:
-        report = run("layout", made_by)
+        report = run("layout", factory)
     assert report.part == "format Numbers"
     assert not report.of("failed")
     assert [each.filename for each in caught] == [__file__]

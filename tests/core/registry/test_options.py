@@ -85,7 +85,7 @@ def test_all_that_is_wrong_is_told_and_what_is_missing_too():
 def test_names_that_are_taken_are_refused(name):
     space: dict = {}
     exec(f"class Taken:\n    def __init__(self, *, {name}: int = 0): ...", space)
-    with pytest.raises(TypeError, match=f"may not be named '{name}'"):
+    with pytest.raises(TypeError, match=f"cannot be named '{name}'"):
         options_model(space["Taken"])
 
 
@@ -99,6 +99,6 @@ def test_hints_that_are_missing_or_unreadable_are_refused():
     class Odd:
         def __init__(self, *, width: options_model = 3): ...
 
-    for cls, message in ((Untyped, "no type hint"), (Unknown, "NoSuchThing"), (Odd, "no recipe can hold")):
+    for cls, message in ((Untyped, "no type hint"), (Unknown, "NoSuchThing"), (Odd, "a recipe cannot hold")):
         with pytest.raises(TypeError, match=message):
             options_model(cls)

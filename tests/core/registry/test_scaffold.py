@@ -20,7 +20,7 @@ def test_a_single_file_passes_the_kit_and_its_recipe_is_valid(kind, cli, tmp_pat
     written = result.out.split()
     assert written == ["my_part.py", *([] if kind == "format" else ["my_part.toml"])]
     found = load_catalog([tmp_path / "my_part.py"])
-    report = check_part(kind, found.find(kind, "my-part", "").made_by)
+    report = check_part(kind, found.find(kind, "my-part", "").factory)
     assert not report.of("failed"), report
     if kind != "format":
         validated = cli("validate", "my_part.toml")
@@ -71,7 +71,7 @@ def test_its_own_tests_pass_and_its_code_is_clean(kind, cli, tmp_path):
         (("gated-sum", "--kind", "fusion"), "fusion 'gated-sum' exists already..ercfw show fusion gated-sum"),
         (("my-part", "--kind", "fusion", "--to", "full"), "full: exists and is not an empty folder"),
         (("taken", "--kind", "fusion", "--single-file", "--to", "full"), "taken.py: exists already"),
-        (("my-part", "--kind", "fusion", "--to", "full/taken.py/x"), "is no folder that can be written to"),
+        (("my-part", "--kind", "fusion", "--to", "full/taken.py/x"), "is not a folder that can be written to"),
     ],
 )
 def test_invalid_requests_write_nothing(cli, tmp_path, words, says):

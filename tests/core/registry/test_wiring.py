@@ -68,7 +68,7 @@ def test_a_part_that_takes_something_else_is_refused(parameters, unknown):
     with pytest.raises(TypeError) as raised:
         arguments_for(part(parameters), Base, [1, 2])
     assert str(raised.value).startswith(
-        f"must be made with (dims, info, *, options) or fewer of these: ercfw passes no '{unknown}'"
+        f"must be constructed with (dims, info, *, options) or fewer of these: ercfw passes no '{unknown}'"
     )
     assert ("did you mean 'info'?" in str(raised.value)) is (unknown == "inof")
 
@@ -76,12 +76,14 @@ def test_a_part_that_takes_something_else_is_refused(parameters, unknown):
 def test_a_kind_that_passes_nothing():
     class Nothing: ...
 
-    with pytest.raises(TypeError, match=r"^must be made with \(\*, options\): ercfw passes no 'root', and an option"):
+    with pytest.raises(
+        TypeError, match=r"^must be constructed with \(\*, options\): ercfw passes no 'root', and options"
+    ):
         arguments_for(part("root", Nothing), Nothing, [])
 
 
-def catalog_of(made_by: type) -> Catalog:
-    return Catalog([Plugin("mine", "1", "here", [Component("fusion", "mine", made_by, "mine")])])
+def catalog_of(factory: type) -> Catalog:
+    return Catalog([Plugin("mine", "1", "here", [Component("fusion", "mine", factory, "mine")])])
 
 
 @pytest.mark.parametrize(
@@ -136,8 +138,8 @@ def test_a_part_with_fewer_parameters_trains(plugin_file, cli, tiny_recipe):
 
 def test_a_plugin_with_an_unknown_name_says_so(plugin_file):
     failure = load_catalog([plugin_file(MINE.format(parameters="info, dim, sie"))]).plugins[-1].failure
-    assert "fusion 'mine' must be made with (dims, info, *, options) or fewer of these" in failure
-    assert "ercfw passes no 'dim', and an option must stand after the * (did you mean 'dims'?" in failure
+    assert "fusion 'mine' must be constructed with (dims, info, *, options) or fewer of these" in failure
+    assert "ercfw passes no 'dim', and options come after the * (did you mean 'dims'?" in failure
 
 
 def test_the_kit_makes_a_part_as_the_core_does():

@@ -8,9 +8,9 @@ import pytest
 
 FAULTS = """
 import resource, sys
-from ercfw.system.allocator import use_well
+from ercfw.system.allocator import tune_threads_and_memory
 if "well" in sys.argv:
-    use_well()
+    tune_threads_and_memory()
 import torch
 
 def step():

@@ -52,7 +52,7 @@ def test_a_process_that_is_killed_is_named_and_the_run_goes_on(recipe, tmp_path)
     killed = two(recipe, KILL_RANK="1", KILL_WITH="SIGKILL")
     assert killed.returncode == 1
     errors = [line for line in killed.stderr.splitlines() if line.startswith("error: ")]
-    assert errors[-1] == "error: process 1 was ended by SIGKILL; the same command with --resume goes on"
+    assert errors[-1] == "error: process 1 was ended by SIGKILL; the same command with --resume continues"
     assert "Traceback" not in killed.stderr
     resumed = two(recipe, "--resume")
     assert resumed.returncode == 0, resumed.stderr
@@ -101,7 +101,7 @@ def test_slurm_signals_the_launcher_and_its_processes(recipe, tmp_path):
 def test_torchrun_has_said_how_many(cli, recipe, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "0")
-    cli("run", recipe, "--processes", "2").check(2, "--processes: torchrun has started this process")
+    cli("run", recipe, "--processes", "2").check(2, "--processes: cannot be combined with torchrun")
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "65", "two"])

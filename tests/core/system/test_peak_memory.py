@@ -12,15 +12,15 @@ MUCH = 200_000_000
 # In a process of its own: one that has freed memory before may take it again without asking the system.
 CODE = f"""
 import json, torch
-from ercfw.system.peak_memory import forget_peak, peak_memory
+from ercfw.system.peak_memory import reset_peak_memory, peak_memory
 cpu = torch.device("cpu")
-forget_peak(cpu)
+reset_peak_memory(cpu)
 told = [peak_memory(cpu)]
 held = torch.ones({MUCH}, dtype=torch.uint8)
 told.append(peak_memory(cpu))
 del held
 told.append(peak_memory(cpu))
-forget_peak(cpu)
+reset_peak_memory(cpu)
 told.append(peak_memory(cpu))
 print(json.dumps(told))
 """

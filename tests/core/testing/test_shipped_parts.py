@@ -59,7 +59,7 @@ def test_all_of_a_kind_pass(kind, tmp_path):
     for component in PARTS:
         if component.kind == kind and component.name not in ELSEWHERE:
             report = check_part(
-                kind, component.made_by, options_of(component, tmp_path), slow=kind in ("context", "fusion")
+                kind, component.factory, options_of(component, tmp_path), slow=kind in ("context", "fusion")
             )
             assert not report.of("failed"), f"{component.name}\n{report}"
             skipped.update(outcome.check for outcome in report.of("skipped"))

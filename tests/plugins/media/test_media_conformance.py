@@ -23,7 +23,7 @@ OPTIONS = {"visextnet": {"weights": "random", "frames": 2}, "face-expression": {
 
 def passes(kind, name, options, **more):
     component = load_catalog().find(kind, name, "")
-    report = check_part(kind, component.made_by, options, **more)
+    report = check_part(kind, component.factory, options, **more)
     assert not report.of("failed"), report
     return report
 

@@ -226,5 +226,5 @@ def test_weights_that_are_not_the_pinned_ones_are_refused(tmp_path: Path, monkey
 def test_a_missing_package_is_told(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     here = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == library else here(name))
-    with pytest.raises(InputError, match=rf"{library}: is needed here .*ercfw\[faces\]"):
+    with pytest.raises(InputError, match=rf"{library}: is needed but not installed .*ercfw\[faces\]"):
         Mtcnn()

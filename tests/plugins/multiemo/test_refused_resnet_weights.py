@@ -68,7 +68,7 @@ def test_what_does_not_fit_is_told(weights, tmp_path, misfit):
         load_resnet(path, CLASSES, size=TINY)
     assert str(error.value).startswith(f"{path}: ")
     assert len(error.value.mistakes) == 1
-    assert error.value.mistakes[0].mend
+    assert error.value.mistakes[0].hint
 
 
 def test_a_last_layer_that_is_not_wanted_may_be_any(weights, pixels, tmp_path):

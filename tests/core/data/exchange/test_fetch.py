@@ -49,7 +49,7 @@ def test_all_of_it(served, cli, tmp_path):
     assert "labels: 18 of 18 agree" in result.out
     table = FeatureTable.load(root / "text.safetensors")
     assert len(table.ids) == 18
-    assert table.made_by["files"].keys() == {
+    assert table.provenance["files"].keys() == {
         "Speakers.pkl",
         "TextFeatures.pkl",
         "AudioFeatures.pkl",

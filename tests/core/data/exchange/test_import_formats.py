@@ -49,7 +49,7 @@ def test_mmgcn_of_meld(meld, dump, cli, tmp_path, protocol):
     assert "labels: 18 of 18 agree" in result.out
     for modality, values in zip(("text", "audio", "visual"), streams, strict=True):
         check(root, modality, content, values)
-    provenance = stored(root, "text").made_by
+    provenance = stored(root, "text").provenance
     assert provenance["layout"] == "mmgcn"  # the key of older versions: the same files make the same store
     assert list(provenance["files"]) == ["MELD_features_raw1.pkl"]
 

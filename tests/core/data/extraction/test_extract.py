@@ -20,7 +20,7 @@ def test_values_ids_and_absence():
     assert table.present.tolist() == [True, False, True, True, True]
     assert table.values.tolist() == [[3, 0, 1], [0, 0, 0], [11, 2, 0], [5, 0, 1], [3, 0, 0]]
     assert table.fitted_on == "nothing"
-    assert table.made_by == {"extractor": "letters", "fingerprint": "f" * 64}
+    assert table.provenance == {"extractor": "letters", "fingerprint": "f" * 64}
     assert steps == [("extracting letters", n, 3) for n in (1, 2, 3)]
 
 

@@ -94,7 +94,7 @@ def test_nothing_to_make_needs_no_workers():
 def test_a_mistake_in_one_process_is_raised_as_in_this_one():
     with pytest.raises(InputError, match=r"weights: are wrong \(others\)") as caught:
         extract(Bytes(), "bytes", [said(b"one", b"wrong", b"two", b"three")], quiet, WORKERS)
-    assert [m.mend for m in caught.value.mistakes] == ["others"]
+    assert [m.hint for m in caught.value.mistakes] == ["others"]
 
 
 def test_a_process_that_is_killed_is_reported_and_finished_work_stays():
