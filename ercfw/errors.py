@@ -147,7 +147,7 @@ def did_you_mean(name: str, known: Iterable[str], summary: str = "") -> str:
     close = get_close_matches(shown(name), known, n=1)
     guess = f"did you mean '{close[0]}'? " if close else ""
     more = f" and {len(known) - MOST_NAMES} more" if len(known) > MOST_NAMES else ""
-    return guess + (summary or f"there is: {', '.join(known[:MOST_NAMES]) or 'nothing'}{more}")
+    return guess + (summary or f"known: {', '.join(known[:MOST_NAMES]) or 'none'}{more}")
 
 
 def missing_library(library: str, extra: str) -> InputError:

@@ -17,9 +17,9 @@ def test_an_input_error_holds_every_mistake_and_ends_with_2():
 
 
 def test_the_closest_name_is_guessed_and_all_are_listed():
-    assert did_you_mean("concatt", ["sum", "concat"]) == "did you mean 'concat'? there is: concat, sum"
-    assert did_you_mean("zzz", ["sum"]) == "there is: sum"
-    assert did_you_mean("sum", []) == "there is: nothing"
+    assert did_you_mean("concatt", ["sum", "concat"]) == "did you mean 'concat'? known: concat, sum"
+    assert did_you_mean("zzz", ["sum"]) == "known: sum"
+    assert did_you_mean("sum", []) == "known: none"
     assert did_you_mean("talk1", ["talk2"], summary="there is 1 talk") == "did you mean 'talk2'? there is 1 talk"
     assert did_you_mean("zzz", ["sum"], summary="there is 1 name") == "there is 1 name"
 

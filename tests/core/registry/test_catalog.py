@@ -48,7 +48,7 @@ BROKEN = {
     "no hook": ("x = 1", "implements no hook of ercfw (is @hookimpl missing?)"),
     "misspelt hook": (
         fusion(hook="provide_fusion"),
-        "there is no hook 'provide_fusion' in ercfw 0.1.0 (did you mean 'provide_fusions'? there is: add_commands, ",
+        "there is no hook 'provide_fusion' in ercfw 0.1.0 (did you mean 'provide_fusions'? known: add_commands, ",
     ),
     "argument of a hook": (
         fusion(hook="provide_fusions").replace("fusions()", "fusions(app)"),

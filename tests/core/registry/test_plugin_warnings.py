@@ -56,7 +56,7 @@ def test_an_unknown_hook_is_a_warning_and_the_plugin_works(loaded):
 
 def test_a_misspelt_hook_is_recognised(loaded):
     (warning,) = loaded(metric(more=unknown("provide_fusion"))).warnings
-    assert "did you mean 'provide_fusions'? there is: add_commands, " in warning
+    assert "did you mean 'provide_fusions'? known: add_commands, " in warning
 
 
 def test_each_unknown_hook_has_its_warning(loaded):
@@ -172,7 +172,7 @@ def test_a_wrong_answer_names_the_hook_that_gave_it(renamed, loaded):
         ("1", None),
         (
             "2",
-            "was written for plugin API 2, and ercfw 0.1.0 has plugin API 1: "
+            "was written for plugin API 2, but ercfw 0.1.0 has plugin API 1: "
             "upgrade ercfw, or install an older version of the plugin",
         ),
         ("0", "ercfw_plugin_api is 0, but must be a whole number from 1 to 1"),
