@@ -76,18 +76,18 @@ def _read(path: Path, warnings: list[str]) -> list[Cue]:
         warnings.append(f"{path}: cues that could not be read: {unread}")
     cues, two, empty = [], 0, 0
     for number, caption in enumerate(captions, 1):
-        said = " ".join(_plain(caption.text).split())
+        words = " ".join(_plain(caption.text).split())
         start, end = seconds_of(caption.start), seconds_of(caption.end)
         assert start is not None
         assert end is not None
         if end <= start:
             warnings.append(f"{path}: cue {number} begins at {caption.start} and ends at {caption.end}; it is left out")
-        elif not said:
+        elif not words:
             empty += 1
         else:
             lines = _plain(caption.text).splitlines()
             two += len(set(re.findall(r"<v[.\s][^>]*>", caption.raw_text))) > 1 or sum(map(_is_turn, lines)) > 1
-            cues.append(Cue(number, start, end, html.unescape(caption.voice or "").strip(), said))
+            cues.append(Cue(number, start, end, html.unescape(caption.voice or "").strip(), words))
     if empty:
         warnings.append(f"{path}: cues without text, left out: {empty}")
     if two:

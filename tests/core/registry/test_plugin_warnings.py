@@ -172,7 +172,7 @@ def test_a_wrong_answer_names_the_hook_that_gave_it(renamed, loaded):
         ("1", None),
         (
             "2",
-            "was written for plugin API 2, and ercfw 0.1.0 has plugin API 1: "
+            "was written for plugin API 2, but ercfw 0.1.0 has plugin API 1: "
             "upgrade ercfw, or install an older version of the plugin",
         ),
         ("0", "ercfw_plugin_api is 0, but must be a whole number from 1 to 1"),
