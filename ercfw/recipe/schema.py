@@ -237,7 +237,7 @@ def _modality_mistakes(recipe: Recipe) -> Iterator[Mistake]:
     if len(set(modalities)) < len(modalities):
         yield Mistake("[data] modalities", "names a modality twice")
     for reserved in [name for name in ("default", "joint") if name in modalities]:
-        yield Mistake("[data] modalities", f"'{reserved}' cannot name a modality", "it is the name of tables of the core")
+        yield Mistake("[data] modalities", f"'{reserved}' cannot name a modality", "the core uses this name")
     for name in recipe.data.missing.lacking if recipe.data.missing is not None else ():
         if name not in modalities:
             yield Mistake("[data.missing] lacking", f"there is no modality '{name}'", ", ".join(modalities))
