@@ -104,19 +104,19 @@ class FileFormat(ABC):
 
     @abstractmethod
     def read(self, path: Path) -> Published:
-        """What the files at ``path``, a folder or one of them, hold.
+        """Read the files at ``path``, a folder or one of the files.
 
         Raises:
             InputError: they are missing, damaged, or of another format.
         """
 
     def write(self, published: Published, folder: Path) -> list[Path]:
-        """Write such files, and tell which.
+        """Write such files and return their paths.
 
         Raises:
             InputError: this format is read only.
         """
-        raise InputError.at("--format", "this format is only read")
+        raise InputError.at("--format", "this format can only be imported")
 
 
 @dataclass(frozen=True)

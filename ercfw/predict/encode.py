@@ -41,14 +41,14 @@ def encode(
         conversation: the conversation, with U utterances.
         raw: what the run's extractor returned for them; without an array an utterance is absent, its row meaningless.
     """
-    stream = _stream(raw, run.info.modalities[modality])
+    stream = _to_stream(raw, run.info.modalities[modality])
     batch = collate([replace(conversation, labels={}, streams={modality: stream})])
     inputs = batch.inputs.to(run.device)
     vectors: NDArray[np.float32] = encoder_of(run, modality)(inputs.streams[modality], inputs).float().cpu().numpy()
     return vectors
 
 
-def _stream(raw: Sequence[NDArray[Any] | Broken | None], spec: ModalitySpec) -> ConversationStream:
+def _to_stream(raw: Sequence[NDArray[Any] | Broken | None], spec: ModalitySpec) -> ConversationStream:
     """Convert raw values to the form in which a conversation stores them."""
     there = [array if isinstance(array, np.ndarray) else None for array in raw]
     present = np.array([array is not None for array in there], dtype=bool)  # [U]

@@ -52,7 +52,7 @@ class Reopened:
         """
         for batch in batches(conversations, self.run.recipe.data.batch_size):
             inputs = collate(batch).inputs.to(self.run.device)
-            found = _tried(partial(attention_of, self.run.network, inputs))
+            found = _as_run_error(partial(attention_of, self.run.network, inputs))
             whole = {name: weights.float().cpu().numpy() for name, weights in found.items()}  # [N, H, U] each
             row = 0
             for conversation in batch:
@@ -76,7 +76,7 @@ class Reopened:
             for conversation in conversations
         ]
         size = self.run.recipe.data.batch_size
-        return _tried(lambda: probabilities_of(self.run, bare, size))
+        return _as_run_error(lambda: probabilities_of(self.run, bare, size))
 
 
 def reopen(folder: Path, progress: Progress, allow_plugin_files: bool = True) -> Reopened:
@@ -126,7 +126,7 @@ def attention_of(network: Model, inputs: Inputs) -> dict[str, Tensor]:
     return found
 
 
-def _tried(step: Callable[[], T]) -> T:
+def _as_run_error(step: Callable[[], T]) -> T:
     try:
         return step()
     except ErcfwError:

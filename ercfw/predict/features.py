@@ -42,13 +42,13 @@ def add_streams(
             found[name] = _complete(tables[name], conversations)
         elif all(name in conversation.streams for conversation in conversations):
             continue
-        elif why := _lack(run, name, conversations):
+        elif why := _why_absent(run, name, conversations):
             warnings.append(f"'{name}' is absent: {why}")
             found[name] = absent(spec, conversations)
         else:
             found[name] = _extract(run, name, conversations, warnings, progress, processes)
         check_fits(found[name], spec, name)
-        warnings += _doubts(run, name, found[name])
+        warnings += _source_warnings(run, name, found[name])
     attached = attach({"test": conversations}, list(known), found)["test"]
     there = np.stack([presence(attached, name) for name in known])  # [M, N]
     if not there.any():
@@ -127,7 +127,7 @@ def _complete(table: FeatureTable, conversations: Sequence[Conversation]) -> Fea
     )
 
 
-def _lack(run: SavedRun, modality: str, conversations: Sequence[Conversation]) -> str:
+def _why_absent(run: SavedRun, modality: str, conversations: Sequence[Conversation]) -> str:
     """Return why the data lacks a modality, or an empty string if the modality can be extracted."""
     if modality not in extracted(run.recipe):
         return f"no extractor makes it, and no features are given (--features {modality}=FILE)"
@@ -160,10 +160,10 @@ def other_maker(run: SavedRun, modality: str, fingerprint: str | None) -> Iterat
     """Yield a warning if the features of a modality were made differently from those used in training."""
     before = run.provenance.get(modality, {}).get("fingerprint")
     if None not in (before, fingerprint) and before != fingerprint:
-        yield f"'{modality}' is made by another extractor, version or weights than in training: its values may differ"
+        yield f"'{modality}' comes from another extractor, version or weights than in training; its values may differ"
 
 
-def _doubts(run: SavedRun, modality: str, table: FeatureTable) -> Iterator[str]:
+def _source_warnings(run: SavedRun, modality: str, table: FeatureTable) -> Iterator[str]:
     """Yield warnings that a stream may differ from the one used in training, or may leak labels."""
     yield from other_maker(run, modality, table.provenance.get("fingerprint"))
     met = 0 if isinstance(table.fitted_on, str) else len(table.fitted_on & set(table.ids))
@@ -178,4 +178,4 @@ def _presence_warnings(modalities: Sequence[str], there: NDArray[np.bool_]) -> I
             yield f"'{name}' is absent in {int((~present).sum())} of {len(present)} utterances"
     nothing = int((~there.any(0)).sum())
     if nothing:
-        yield f"utterances with nothing that the model reads: {nothing}; others alone speak for them"
+        yield f"utterances without any modality that the model reads: {nothing}; they are predicted from others only"

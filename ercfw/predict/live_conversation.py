@@ -50,7 +50,7 @@ class Live:
         mistakes = list(_not_causal(run, self._extractors))
         if mistakes:
             raise InputError(mistakes)
-        self._said = Conversation("live", "test", (), (), (), {})
+        self._conversation = Conversation("live", "test", (), (), (), {})
         self._values: dict[str, list[Value | None]] = {name: [] for name in run.info.modalities}
         self.warnings = [
             warning
@@ -80,31 +80,33 @@ class Live:
         features = features or {}
         check_known(self._run, features)
         clip = Clip(Path(clip)) if isinstance(clip, str | Path) else clip
-        said = _with(self._said, text, speaker, clip)
-        new = {name: features[name] if name in features else self._extract(name, said) for name in self._values}
+        conversation = _with(self._conversation, text, speaker, clip)
+        new = {name: features[name] if name in features else self._extract(name, conversation) for name in self._values}
         values = {name: [*before, new[name]] for name, before in self._values.items()}
-        tables = {name: _table(said, values[name], spec, name) for name, spec in self._run.info.modalities.items()}
-        ready = attach({"test": [said]}, list(tables), tables)["test"]
+        tables = {
+            name: _table(conversation, values[name], spec, name) for name, spec in self._run.info.modalities.items()
+        }
+        ready = attach({"test": [conversation]}, list(tables), tables)["test"]
         answers = answer(self._run, ready, self.warnings.append)
-        self._said, self._values = said, values
+        self._conversation, self._values = conversation, values
         return answers[-1]
 
-    def _extract(self, modality: str, said: Conversation) -> Value | None:
+    def _extract(self, modality: str, conversation: Conversation) -> Value | None:
         """Extract the values of the last utterance."""
         extractor = self._extractors.get(modality)
         if extractor is None:
             return None
         if isinstance(extractor, ClipExtractor):
-            said = said.only(slice(-1, None))
-        said, unreadable = without_unreadable(said) if extractor.reads != "text" else (said, {})
+            conversation = conversation.only(slice(-1, None))
+        conversation, unreadable = without_unreadable(conversation) if extractor.reads != "text" else (conversation, {})
         try:
-            value = unreadable.get(len(said) - 1) or list(extractor.extract(said))[-1]
+            value = unreadable.get(len(conversation) - 1) or list(extractor.extract(conversation))[-1]
         except ErcfwError:
             raise
         except Exception as error:
             raise RunError(f"extractor of '{modality}': failed: {cause_of(error)}") from error
         if isinstance(value, Broken):
-            self.warnings.append(f"{modality}: {said.utterances[-1]}: {value.why}")
+            self.warnings.append(f"{modality}: {conversation.utterances[-1]}: {value.why}")
             return None
         return value
 
@@ -125,18 +127,20 @@ def _not_causal(run: SavedRun, extractors: Mapping[str, Extractor]) -> Iterator[
             yield Mistake(f"[{table}]", what, "predict the whole conversation, or train with a causal part")
 
 
-def _with(said: Conversation, text: str, speaker: str, clip: Clip | None) -> Conversation:
+def _with(conversation: Conversation, text: str, speaker: str, clip: Clip | None) -> Conversation:
     """Return the conversation with one more utterance."""
     return replace(
-        said,
-        utterances=(*said.utterances, str(len(said) + 1)),
-        speakers=(*said.speakers, speaker),
-        texts=(*said.texts, text),
-        clips=(*said.clips, clip),
+        conversation,
+        utterances=(*conversation.utterances, str(len(conversation) + 1)),
+        speakers=(*conversation.speakers, speaker),
+        texts=(*conversation.texts, text),
+        clips=(*conversation.clips, clip),
     )
 
 
-def _table(said: Conversation, values: Sequence[Value | None], spec: ModalitySpec, modality: str) -> FeatureTable:
+def _table(
+    conversation: Conversation, values: Sequence[Value | None], spec: ModalitySpec, modality: str
+) -> FeatureTable:
     """Return the feature table of a modality for the whole conversation so far.
 
     Raises:
@@ -149,10 +153,10 @@ def _table(said: Conversation, values: Sequence[Value | None], spec: ModalitySpe
     nothing = np.zeros(0, np.int64) if tokens else np.zeros((0, spec.dim), np.float32)
     if spec.kind == "vector":
         rows = np.stack([np.zeros(spec.dim, np.float32) if array is None else array for array in arrays])  # [U, D]
-        return FeatureTable(said.ids, rows, present, where=where)
+        return FeatureTable(conversation.ids, rows, present, where=where)
     rows = np.concatenate([nothing, *(array for array in arrays if array is not None)])  # [F, D] or [F]
     lengths = np.array([0 if array is None else len(array) for array in arrays], np.int64)  # [U]
-    return FeatureTable(said.ids, rows, present, lengths, vocabulary=spec.dim if tokens else None, where=where)
+    return FeatureTable(conversation.ids, rows, present, lengths, vocabulary=spec.dim if tokens else None, where=where)
 
 
 def _fitting(array: Value, spec: ModalitySpec, where: str) -> Value:

@@ -236,9 +236,8 @@ def _modality_mistakes(recipe: Recipe) -> Iterator[Mistake]:
     modalities = recipe.data.modalities
     if len(set(modalities)) < len(modalities):
         yield Mistake("[data] modalities", "names a modality twice")
-    for reserved in [name for name in modalities if name in ("default", "joint")]:
-        what = f"'{reserved}' cannot name a modality"
-        yield Mistake("[data] modalities", what, "it is the name of tables of the core")
+    for reserved in [name for name in ("default", "joint") if name in modalities]:
+        yield Mistake("[data] modalities", f"'{reserved}' cannot name a modality", "the core uses this name")
     for name in recipe.data.missing.lacking if recipe.data.missing is not None else ():
         if name not in modalities:
             yield Mistake("[data.missing] lacking", f"there is no modality '{name}'", ", ".join(modalities))

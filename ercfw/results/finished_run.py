@@ -15,7 +15,7 @@ from ercfw.errors import InputError, did_you_mean
 from ercfw.recipe.schema import BASE
 from ercfw.recipe.toml import Tables
 from ercfw.results.comparison.confusion_counts import Array
-from ercfw.results.model_file import About, read_about
+from ercfw.results.model_file import ModelMetadata, read_about
 from ercfw.results.prediction_table import PredictionTable, TargetPredictions, read_predictions
 from ercfw.results.run_files import RunFiles
 from ercfw.results.run_metrics import RunMetrics, read_metrics
@@ -70,7 +70,7 @@ class FinishedRun:
     def info(self) -> DataInfo | None:
         """Return the description of the data that the model was built with; None without a model (an ensemble)."""
         path = self.files.model
-        return About.model_validate_json(json.dumps(read_about(path))).info if path.is_file() else None
+        return ModelMetadata.model_validate_json(json.dumps(read_about(path))).info if path.is_file() else None
 
     @cached_property
     def history(self) -> list[dict[str, Any]]:

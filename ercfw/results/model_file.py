@@ -17,7 +17,7 @@ from ercfw.system.files import is_file, sha256
 from ercfw.system.tensor_file import FORMAT, load_tensors, save_tensors
 
 
-class About(BaseModel):
+class ModelMetadata(BaseModel):
     """Metadata of a model file that is read back."""
 
     model_config = ConfigDict(strict=True)
@@ -41,7 +41,7 @@ def load_model(path: Path) -> tuple[dict[str, Tensor], DataInfo, dict[str, Any]]
     """
     tensors, about = load_tensors(path)
     try:
-        read = About.model_validate_json(json.dumps(about))
+        read = ModelMetadata.model_validate_json(json.dumps(about))
     except ValidationError as error:
         raise InputError.at(path, "is not a model of ercfw") from error
     return tensors, read.info, about
@@ -56,7 +56,7 @@ def read_about(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {}).get("ercfw", "{}"))
-        About.model_validate_json(json.dumps(about))
+        ModelMetadata.model_validate_json(json.dumps(about))
     except (OSError, SafetensorError, ValueError) as error:
         raise InputError.at(path, "is not a model of ercfw") from error
     return dict(about)

@@ -213,9 +213,9 @@ class MVN(Model):
         super().__init__(info)
         kinds = {name: spec.kind for name, spec in info.modalities.items()}
         if list(kinds.values()) != ["tokens"]:
-            told = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
+            found = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
             raise InputError.at(
-                "use", f"needs exactly one modality, of tokens, but has {told}", '[features.text] use = "words"'
+                "use", f"needs exactly one modality, of tokens, but has {found}", '[features.text] use = "words"'
             )
         if width % 2:
             raise InputError.at("width", f"{width} is odd, but two directions share it", "choose an even width")

@@ -23,9 +23,9 @@ def text_of(info: DataInfo) -> str:
     """
     found = [name for name, spec in info.modalities.items() if spec.kind == "tokens"]
     if len(found) != 1:
-        told = ", ".join(f"{name} ({spec.kind})" for name, spec in info.modalities.items())
+        kinds = ", ".join(f"{name} ({spec.kind})" for name, spec in info.modalities.items())
         hint = 'choose an extractor of tokens for one of them, such as [features.text] use = "words"'
-        raise InputError.at("use", f"needs exactly one modality of tokens, but has {told}", hint)
+        raise InputError.at("use", f"needs exactly one modality of tokens, but has {kinds}", hint)
     return found[0]
 
 

@@ -11,9 +11,9 @@ from ercfw.contract import hooks
 from ercfw.recipe.schema import (
     DataPart,
     FeaturePart,
-    Group,
     LossPart,
     Missing,
+    ParameterGroup,
     Recipe,
     RunSettings,
     Teacher,
@@ -88,7 +88,7 @@ def written(field):
         ("`[loss.NAME]`", LossPart, set()),
         ("`[teacher]`", Teacher, set()),
         ("`[train]`", Train, set()),
-        ("`[train.groups.NAME]`", Group, set()),
+        ("`[train.groups.NAME]`", ParameterGroup, set()),
         ("`[run]`", RunSettings, set()),
         ("`[tune]`", Tune, set()),
         ("`[tune.space]`", Range, set()),
@@ -118,7 +118,7 @@ def test_hooks_and_kinds_are_the_code_s():
     found = {name: value.ercfw_spec for name, value in vars(hooks).items() if hasattr(value, "ercfw_spec")}
     specified = [name for name, spec in found.items() if spec["warn_on_impl"] is None]
     assert [names_in(row[0])[0] for row in table_under("docs/plugin_author.md", "Hooks")] == specified
-    contract = table_under("docs/plugin_author.md", "What each kind is given and gives")
+    contract = table_under("docs/plugin_author.md", "Arguments and results of each kind")
     assert {names_in(row[0])[0]: names_in(row[1]) for row in contract} == {
         kind: [base.__name__] if base else [] for kind, (_, base) in KINDS.items()
     }

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ercfw.errors import InputError, Mistake
 from ercfw.results.finished_run import Group
 
-MEND = "runs of the same data and protocol; ercfw compare --side-by-side sets others beside each other"
+HINT = "runs of the same data and protocol; ercfw compare --side-by-side sets others beside each other"
 
 
 def check_comparable(groups: Sequence[Group], split: str, target: str) -> list[str]:
@@ -17,23 +17,23 @@ def check_comparable(groups: Sequence[Group], split: str, target: str) -> list[s
     """
     first = groups[0].first
     expected = first.answers(split, target)
-    mistakes, doubts = [], []
+    mistakes, warnings = [], []
     for group in groups[1:]:
         run = group.first
         if run.metrics.protocol != first.metrics.protocol:
             what = f"protocol {run.metrics.protocol}, but {first.folder} has {first.metrics.protocol}"
-            mistakes.append(Mistake(str(run.folder), what, MEND))
+            mistakes.append(Mistake(str(run.folder), what, HINT))
         elif not run.answers(split, target).is_of_same(expected):
             what = f"was scored on other utterances, labels or classes than {first.folder}"
-            mistakes.append(Mistake(str(run.folder), what, MEND))
+            mistakes.append(Mistake(str(run.folder), what, HINT))
         if run.metrics.select != first.metrics.select:
-            doubts.append(f"'{group.name}' was chosen by {run.metrics.select}, not by {first.metrics.select}")
+            warnings.append(f"'{group.name}' was chosen by {run.metrics.select}, not by {first.metrics.select}")
         trained = [each.metrics.sizes["train"]["utterances"] for each in (run, first)]
         if trained[0] != trained[1]:
-            doubts.append(f"'{group.name}' was trained on {trained[0]} utterances, not on {trained[1]}")
+            warnings.append(f"'{group.name}' was trained on {trained[0]} utterances, not on {trained[1]}")
     if mistakes:
         raise InputError(mistakes)
-    return doubts
+    return warnings
 
 
 def targets_of(groups: Sequence[Group], split: str) -> list[str]:

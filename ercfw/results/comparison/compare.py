@@ -21,9 +21,9 @@ def comparable_tables(groups: Sequence[Group], split: str, quoted: Sequence[Quot
     """
     made = []
     for target in targets_of(groups, split):
-        doubts = check_comparable(groups, split, target)
+        warnings = check_comparable(groups, split, target)
         table = make_table(groups, split, target)
-        made.append(with_quoted(replace(table, notes=doubts), groups[0].first, quoted))
+        made.append(with_quoted(replace(table, notes=warnings), groups[0].first, quoted))
     return made
 
 

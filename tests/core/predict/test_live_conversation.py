@@ -176,7 +176,10 @@ def test_absent_frames_and_tokens(sums, tmp_path, lacking):
     path = write_csv(tmp_path / "c.csv", [{"utterance": str(n), "text": "oh", "speaker": "a"} for n in range(3)])
     predicted = sums.predict(path, features={given: tmp_path / "f.safetensors"})
     assert len(predicted.answers) == 3
-    assert predicted.warnings[-1] == "utterances with nothing that the model reads: 1; others alone speak for them"
+    assert (
+        predicted.warnings[-1]
+        == "utterances without any modality that the model reads: 1; they are predicted from others only"
+    )
     live = sums.live()
     for row, answer in enumerate(predicted.answers):
         arrays = {0: values[:1], 1: values[1:]}

@@ -149,7 +149,7 @@ def test_stamps_stand_on_everything(shelf, tmp_path, cli):
 def test_another_extractor_than_in_training_is_told(shelf, tmp_path):
     run = _changed(shelf, tmp_path, lambda about: about["streams"]["text"]["made_by"].update(fingerprint="old"))
     model = ercfw.load(run)
-    told = "'text' is made by another extractor, version or weights"
+    told = "'text' comes from another extractor, version or weights"
     assert any(told in warning for warning in model.predict(table_of(shelf)).warnings)
     assert any(told in warning for warning in model.live().warnings)
 
@@ -253,7 +253,7 @@ def test_features_of_other_utterances_are_one_message(shelf, tmp_path):
 def test_utterances_without_anything_are_counted(shelf):
     told = ercfw.load(shelf.causal).predict([conversation("x", "oh", "", " ")]).warnings
     assert "'text' is absent in 2 of 3 utterances" in told
-    assert "utterances with nothing that the model reads: 2; others alone speak for them" in told
+    assert "utterances without any modality that the model reads: 2; they are predicted from others only" in told
 
 
 def test_labels_are_not_read(shelf):
