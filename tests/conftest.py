@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import messages
+
 # Before torch is imported: on tensors as small as the tests', further threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -99,7 +101,9 @@ def real_data() -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+def cli(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest, tmp_path: Path
+) -> Callable[..., Result]:
     """``cli("run", "mine.toml")``: the command line in this process, and how it ended."""
     from ercfw.cli import main
 
@@ -112,7 +116,10 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
         printed = capsys.readouterr()
-        return Result(code, printed.out, printed.err)
+        ended = Result(code, printed.out, printed.err)
+        if code == 2:
+            messages.keep(request.node.path, [messages.plain(message, tmp_path) for message in ended.errors])
+        return ended
 
     return call
 

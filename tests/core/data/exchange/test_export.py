@@ -217,7 +217,7 @@ def test_the_manifest_keeps_what_the_format_cannot(meld, cli, tmp_path):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--format", "m3net"), "this format is only read"),
+        (("--format", "m3net"), "this format can only be imported"),
         (("--format", "mmgnc"), "did you mean 'mmgcn'?"),
         (("--stream", "audio"), "is not of the form SLOT=MODALITY"),
         (("--stream", "sound=text"), "--stream sound: this format has no such stream"),
