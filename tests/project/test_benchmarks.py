@@ -112,7 +112,7 @@ def test_the_floor_counts_what_torch_counts_where_nothing_is_padded(small):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
-def test_command_names_the_machine_and_prints_positive_ratios(name, tmp_path):
+def test_command_names_the_machine_and_prints_positive_ratios(name, tmp_path, tmp_path_factory):
     if name == "report" and shutil.which("chromium") is None:
         pytest.skip("no Chromium on this machine: make browser")
     options = {"precision": ["--seeds", "1"], "growth": ["--plot", str(tmp_path / "growth.png")]}.get(name, [])
@@ -120,7 +120,7 @@ def test_command_names_the_machine_and_prints_positive_ratios(name, tmp_path):
         [sys.executable, BENCHMARKS / f"{name}.py", "--quick", *options],
         capture_output=True,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(tmp_path)},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(tmp_path_factory.mktemp("b"))},  # sockets: short
         timeout=600,  # minutes on a busy machine; only an endless command reaches it
     )
     assert done.returncode == 0, done.stderr

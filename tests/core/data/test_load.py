@@ -150,7 +150,7 @@ def test_on_simulated_conversations_an_extractor_gives_only_its_width(load, plug
     data = load("features.text.use=never", "features.text.dim=11", top='plugins = ["./mine.py"]\n')
     assert info(data).modalities["text"].dim == 11
     assert info(data).modalities["audio"].dim == 6
-    assert "simulated" in data.streams["text"]["made_by"]
+    assert "simulated" in data.streams["text"].made_by
 
 
 def test_a_class_that_train_lacks_is_warned_of(load):
