@@ -15,8 +15,8 @@ from ercfw.results.model_file import save_model
 from ercfw.results.prediction_table import write_predictions
 from ercfw.results.run_folder import RunFolder
 from ercfw.results.run_metrics import RunMetrics
-from ercfw.results.run_predictions import run_table
 from ercfw.results.scoring import Predictions, score
+from ercfw.results.tabulate_run import run_table
 from ercfw.system.files import write_text
 from ercfw.training.protocol import CHOSEN_ON, NOTES
 from ercfw.training.state import Plan, Training

@@ -13,8 +13,8 @@ from ercfw.contract.conversation import Conversation, ConversationStream
 from ercfw.contract.data_info import DataInfo, ModalitySpec, TargetSpec
 from ercfw.report.plots.confusion import draw_confusion
 from ercfw.results.prediction_table import write_predictions
-from ercfw.results.run_predictions import run_table
 from ercfw.results.scoring import Predictions
+from ercfw.results.tabulate_run import run_table
 
 CLASSES = ("neutral", "joy, loud")
 STREAMS = {name: ModalitySpec("vector", 2) for name in ("text", "audio")}
