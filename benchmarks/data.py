@@ -1,8 +1,9 @@
-"""A data epoch: the conversations of MELD's train split made into batches, against copying the same bytes once.
+"""Measure how long it takes to make batches of the conversations of MELD's train split.
 
     python benchmarks/data.py
 
-And against plain PyTorch, a ``DataLoader`` that pads. The three streams have 2280 numbers an utterance.
+The comparisons are copying the same bytes once, and plain PyTorch with a ``DataLoader`` that pads. The three streams
+have 2280 numbers per utterance.
 """
 
 from collections import deque
@@ -17,8 +18,8 @@ from ercfw.data.train_statistics import make_data_info
 
 
 def main() -> None:
-    said = bench.begin(bench.parser(__doc__, rounds=10))
-    job = product.multiemo("cpu", said.quick)
+    arguments = bench.parse(bench.make_parser(__doc__, rounds=10))
+    job = product.multiemo("cpu", arguments.quick)
     data = product.data_of(job)
     train, size = data.splits["train"], job.recipe.data.batch_size
     padded = plain.load(train, make_data_info(train, data.targets).speakers, size, shuffle=False)
@@ -30,7 +31,7 @@ def main() -> None:
         "plain": bench.timed(lambda: deque(padded, maxlen=0)),
         "copy": bench.timed(lambda: deque(map(torch.clone, values), maxlen=0)),
     }
-    seconds = bench.medians(clocks, said.rounds)
+    seconds = bench.medians(clocks, arguments.rounds)
     bench.print_seconds(seconds, *clocks)
     bench.print_ratio(seconds, "ercfw", "copy")
     bench.print_ratio(seconds, "plain", "ercfw")

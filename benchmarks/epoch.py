@@ -1,11 +1,11 @@
-"""An epoch of MultiEMO at MELD's size: ercfw, the same in plain PyTorch, and the machine's floor.
+"""Measure an epoch of MultiEMO at MELD's size: ercfw, plain PyTorch, and the floor of the machine.
 
     python benchmarks/epoch.py
 
-The floor is the time of the multiply-adds that the real utterances need, forwards and backwards, at the rate of
-the fastest float32 matrix product found in the same run: of all, and of those that torch's ``@`` makes.
-All train from the same weights on the same simulated conversations, each in a process of its own, and take turns;
-making the batches and the optimiser's steps are part of an epoch.
+The floor is the time of the multiply-adds that the real utterances need in forward and backward pass, at the rate of
+the fastest float32 matrix product in the same run. There are two floors: one for all products, one for those of
+torch's ``@``. All models start from the same weights and train on the same simulated conversations, in turns, each in
+its own process. An epoch includes making the batches and the steps of the optimiser.
 """
 
 from contextlib import ExitStack
@@ -25,18 +25,18 @@ BF16 = "train.precision=bf16"
 
 
 def main() -> None:
-    said = bench.begin(bench.parser(__doc__, rounds=4))
-    bf16 = bench.has_fast_bf16(said.device)
+    arguments = bench.parse(bench.make_parser(__doc__, rounds=4))
+    bf16 = bench.has_fast_bf16(arguments.device)
     with TemporaryDirectory() as folder, ExitStack() as stack:
-        where = folder, said.device, said.quick
-        training, plan = begun(*where)
+        common = folder, arguments.device, arguments.quick
+        training, plan = begin_training(*common)
         transcription = plain.transcribe(training.model, plan.info)
-        product.tell(training, plan, transcription)
-        made = {"ercfw": (ours, *where), "plain": (theirs, *where)}
+        product.print_sizes(training, plan, transcription)
+        works = {"ercfw": (ercfw_epoch, *common), "plain": (plain_epoch, *common)}
         if bf16:
-            made["ercfw, bf16"] = (ours, *where, BF16)
-        clocks = {name: stack.enter_context(bench.in_its_own_process(*each)) for name, each in made.items()}
-        seconds = bench.medians({**bench.product_clocks(said.device), **clocks}, said.rounds)
+            works["ercfw, bf16"] = (ercfw_epoch, *common, BF16)
+        clocks = {name: stack.enter_context(bench.in_own_process(*each)) for name, each in works.items()}
+        seconds = bench.medians({**bench.product_clocks(arguments.device), **clocks}, arguments.rounds)
     sizes = [[len(c) for c in part] for part in batches(plan.watched.train, plan.batch_size)]
     seconds["floor, torch's @"] = floor.training(transcription, sizes) * bench.multiply_add(seconds, bench.TORCH)
     seconds["floor"] = floor.training(transcription, sizes) * bench.multiply_add(seconds)
@@ -48,20 +48,20 @@ def main() -> None:
         bench.print_ratio(seconds, "plain", "ercfw, bf16", "at least 10")
 
 
-def begun(folder: str, device: str, quick: bool, *settings: str) -> tuple[Training, Plan]:
-    """ercfw's training at its start; it saves into the folder."""
+def begin_training(folder: str, device: str, quick: bool, *settings: str) -> tuple[Training, Plan]:
+    """Return ercfw's training before its first epoch; it writes to the folder."""
     job = product.multiemo(device, quick, *settings)
-    return product.begin(job, product.data_of(job), Path(folder))
+    return product.begin_training(job, product.data_of(job), Path(folder))
 
 
-def ours(folder: str, device: str, quick: bool, *settings: str) -> bench.Clock:
-    """Trains one epoch more, by ercfw."""
-    return product.epoch_clock(*begun(folder, device, quick, *settings))
+def ercfw_epoch(folder: str, device: str, quick: bool, *settings: str) -> bench.Clock:
+    """Return a clock that trains one more epoch with ercfw."""
+    return product.epoch_clock(*begin_training(folder, device, quick, *settings))
 
 
-def theirs(folder: str, device: str, quick: bool) -> bench.Clock:
-    """Trains one epoch more, in plain PyTorch."""
-    training, plan = begun(folder, device, quick)
+def plain_epoch(folder: str, device: str, quick: bool) -> bench.Clock:
+    """Return a clock that trains one more epoch in plain PyTorch."""
+    training, plan = begin_training(folder, device, quick)
     model = plain.transcribe(training.model, plan.info)
     weights = plain.class_weights(plan.info.targets["emotion"].counts).to(device)
     conversations = plain.load(plan.watched.train, plan.info.speakers, plan.batch_size, shuffle=True)

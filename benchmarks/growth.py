@@ -1,12 +1,12 @@
-"""How time and memory grow: with conversations, their length, classes and modalities.
+"""Measure how time and memory grow with conversations, their length, classes and modalities.
 
     python benchmarks/growth.py
     python benchmarks/growth.py --plot growth.png
 
-Each point is a process of its own: it reads a table whose features are files that are mapped into memory, and
-trains ``multiemo_meld`` on it. Time is that of the second epoch; memory is the most that the process held beyond
-its libraries, pages of mapped files not counted. Linux only, for it reads /proc. It writes some 3 GB to the
-folder for temporary files.
+Each point is measured in its own process. The process reads a table with memory-mapped feature files, and trains
+``multiemo_meld`` on it. Time is that of the second epoch. Memory is the peak beyond the libraries, without pages of
+mapped files. The benchmark runs only on Linux, because it reads /proc. It writes about 3 GB to the folder for
+temporary files.
 """
 
 import csv
@@ -26,12 +26,12 @@ from ercfw_datasets.shapes import MELD
 
 MODALITIES = ("text", "audio", "visual", "pose", "gaze", "pulse")
 ROWS = 2000
-"""Utterances of a batch, where conversations grow longer."""
+"""Utterances per batch when the length of conversations grows."""
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """What is written: conversations of these lengths, and vectors of one width for each modality."""
+    """A corpus to write: conversations of these lengths, and vectors of one width for each modality."""
 
     lengths: Sequence[int]
     classes: int = 7
@@ -42,7 +42,7 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one point took: seconds, and bytes."""
+    """The cost of one point, in seconds and bytes."""
 
     loading: float
     epoch: float
@@ -51,7 +51,7 @@ class Cost:
 
 
 def axes(quick: bool) -> dict[str, dict[int, Corpus]]:
-    """What grows, and the corpus at each of its sizes; all but the first have 8000 utterances."""
+    """Return the corpus at each size of each quantity that grows; all but the first have 8000 utterances."""
     if quick:
         return {"conversations": {n: Corpus([5] * n, modalities=1, width=8) for n in (10, 40)}}
     meld = np.repeat(list(MELD.lengths), list(MELD.lengths.values())).tolist()
@@ -66,36 +66,39 @@ def axes(quick: bool) -> dict[str, dict[int, Corpus]]:
 
 
 def main() -> None:
-    made = bench.parser(__doc__, rounds=None)
-    made.add_argument("--plot", type=Path, help="where to draw it")
-    said = bench.begin(made)
-    load_catalog()  # here, so that no child imports the plugins again
+    parser = bench.make_parser(__doc__, rounds=None)
+    parser.add_argument("--plot", type=Path, help="a PNG file for the picture")
+    arguments = bench.parse(parser)
+    load_catalog()  # in this process, so that no child imports the plugins again
     found: dict[str, dict[int, Cost]] = {}
-    for axis, corpora in axes(said.quick).items():
+    for axis, corpora in axes(arguments.quick).items():
         print(f"{axis:>28}{'utterances':>12}{'features':>11}{'loading':>10}{'an epoch':>10}{'memory':>11}")
         found[axis] = {}
         for size, corpus in corpora.items():
-            cost = found[axis][size] = measure(corpus, said.device)
-            files, held = (f"{n / 2**20:7.0f} MiB" for n in (cost.features, cost.memory))
-            print(f"{size:28}{sum(corpus.lengths):12}{files}{cost.loading:8.2f} s{cost.epoch:8.2f} s{held}")
+            cost = found[axis][size] = measure(corpus, arguments.device)
+            features, peak = (f"{n / 2**20:7.0f} MiB" for n in (cost.features, cost.memory))
+            print(f"{size:28}{sum(corpus.lengths):12}{features}{cost.loading:8.2f} s{cost.epoch:8.2f} s{peak}")
         least, *_, most = corpora
         for what in ("epoch", "memory"):
             values = {f"{what} at {size}": getattr(cost, what) for size, cost in found[axis].items()}
             bench.print_ratio(values, f"{what} at {most}", f"{what} at {least}")
-    if said.plot is not None:
-        draw(found, said.plot)
+    if arguments.plot is not None:
+        draw(found, arguments.plot)
 
 
 def measure(corpus: Corpus, device: str) -> Cost:
-    """A corpus written, and trained on in a process of its own."""
+    """Write a corpus and train on it in a new process; return the cost."""
     with TemporaryDirectory() as folder:
         write(corpus, Path(folder))
-        loading, epoch, held = memory.in_child(train, corpus, Path(folder), device)
-        return Cost(loading, epoch, held, sum(path.stat().st_size for path in Path(folder).glob("*.npy")))
+        loading, epoch, peak = memory.in_child(train, corpus, Path(folder), device)
+        return Cost(loading, epoch, peak, sum(path.stat().st_size for path in Path(folder).glob("*.npy")))
 
 
 def write(corpus: Corpus, folder: Path) -> None:
-    """A table, and a feature file a modality; the last two conversations, of one utterance, are dev and test."""
+    """Write a table and one feature file per modality.
+
+    The last two conversations have one utterance each: they are dev and test.
+    """
     rng = np.random.default_rng(0)
     lengths = [*corpus.lengths, 1, 1]
     splits = ["train"] * len(corpus.lengths) + ["dev", "test"]
@@ -113,7 +116,7 @@ def write(corpus: Corpus, folder: Path) -> None:
 
 
 def train(corpus: Corpus, folder: Path, device: str) -> tuple[float, float, int]:
-    """Seconds of loading and of the second epoch, and the bytes held."""
+    """Return the seconds of loading and of the second epoch, and the peak bytes."""
     modalities = MODALITIES[: corpus.modalities]
     listed = ", ".join(f'"{modality}"' for modality in modalities)
     settings = [f"data.root={folder}", f"data.modalities=[{listed}]", f"data.batch_size={corpus.batch_size}"]
@@ -127,23 +130,23 @@ def train(corpus: Corpus, folder: Path, device: str) -> tuple[float, float, int]
         began = time.perf_counter()
         data = product.data_of(job)
         seconds.append(time.perf_counter() - began)
-        clock = product.epoch_clock(*product.begin(job, data, folder))
+        clock = product.epoch_clock(*product.begin_training(job, data, folder))
         clock()
         seconds.append(clock())
 
-    held = memory.peak(work)
-    return seconds[0], seconds[1], held
+    peak = memory.peak(work)
+    return seconds[0], seconds[1], peak
 
 
 def draw(found: Mapping[str, Mapping[int, Cost]], path: Path) -> None:
-    """A column an axis: seconds above, memory below."""
+    """Draw one column per axis: seconds above, memory below."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(3.2 * len(found), 5), layout="constrained")
     panels = figure.subplots(2, len(found), sharex="col", squeeze=False)
     for (axis, costs), (above, below) in zip(found.items(), panels.T, strict=True):
         above.plot(costs.keys(), [cost.epoch for cost in costs.values()], "o-", label="an epoch")
-        below.plot(costs.keys(), [cost.memory / 2**20 for cost in costs.values()], "o-", label="held by the process")
+        below.plot(costs.keys(), [cost.memory / 2**20 for cost in costs.values()], "o-", label="peak of the process")
         if axis == "conversations":
             above.plot(costs.keys(), [cost.loading for cost in costs.values()], "s--", label="loading")
             below.plot(costs.keys(), [cost.features / 2**20 for cost in costs.values()], "s--", label="feature file")

@@ -1,8 +1,9 @@
-"""SWFC and Soft-HGR alone, forwards and backwards, at width 256: ercfw, plain PyTorch, and the machine's floor.
+"""Measure forward and backward pass of SWFC and Soft-HGR at width 256: ercfw, plain PyTorch, and the floor.
 
     python benchmarks/losses.py
 
-Plain SWFC is a loop over samples; plain Soft-HGR is ``torch.cov``. Then the memory of SWFC over 20,000 rows.
+Plain SWFC is a loop over samples. Plain Soft-HGR uses ``torch.cov``. The benchmark also measures the memory of SWFC
+over 20,000 rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,28 +28,28 @@ VIEWS = ("text", "audio", "visual")
 
 
 def main() -> None:
-    said = bench.begin(bench.parser(__doc__, rounds=6))
-    many = 1000 if said.quick else 20_000
-    peak = memory.in_child(swfc_memory, many)  # before torch has threads
-    make_accelerator([multiemo(said.device, True).recipe])  # for the libraries that a run takes
-    for rows in (60,) if said.quick else (250, 1000, 4000):
-        measure(rows, said.device, said.rounds)
-    print(f"SWFC, N = {many}: {peak / 2**20:.0f} MiB at most, forwards and backwards")
-    bench.print_ratio({"[N, N]": 4 * many**2, "peak": peak}, "[N, N]", "peak")
+    arguments = bench.parse(bench.make_parser(__doc__, rounds=6))
+    most_rows = 1000 if arguments.quick else 20_000
+    peak = memory.in_child(swfc_memory, most_rows)  # before torch starts threads
+    make_accelerator([multiemo(arguments.device, True).recipe])  # so that torch uses the libraries that a run uses
+    for rows in (60,) if arguments.quick else (250, 1000, 4000):
+        measure(rows, arguments.device, arguments.rounds)
+    print(f"SWFC, N = {most_rows}: {peak / 2**20:.0f} MiB at most, forward and backward pass")
+    bench.print_ratio({"[N, N]": 4 * most_rows**2, "peak": peak}, "[N, N]", "peak")
 
 
 def measure(rows: int, device: str, rounds: int) -> None:
-    """Both losses over a batch of so many rows."""
-    losses = made().to(device)
-    outputs, targets = batch(rows, device)
+    """Measure both losses over a batch of so many rows."""
+    losses = make_losses().to(device)
+    outputs, targets = make_batch(rows, device)
     z, views, y = outputs.heads["emotion"].embedding, outputs.views, targets["emotion"]
     weights = plain.class_weights(MELD.counts).to(device)
     leaves = [z, *views.values()]
     work = {
-        "SWFC ercfw": backwards(lambda: losses.losses["swfc"](outputs, targets), leaves),
-        "SWFC plain": backwards(lambda: plain.swfc(z, y, weights), leaves),
-        "Soft-HGR ercfw": backwards(lambda: losses.losses["soft-hgr"](outputs, targets), leaves),
-        "Soft-HGR plain": backwards(lambda: plain.soft_hgr(views), leaves),
+        "SWFC ercfw": forward_backward(lambda: losses.losses["swfc"](outputs, targets), leaves),
+        "SWFC plain": forward_backward(lambda: plain.swfc(z, y, weights), leaves),
+        "Soft-HGR ercfw": forward_backward(lambda: losses.losses["soft-hgr"](outputs, targets), leaves),
+        "Soft-HGR plain": forward_backward(lambda: plain.soft_hgr(views), leaves),
     }
     clocks = {name: bench.timed(each, device) for name, each in work.items()}
     seconds = bench.medians({**bench.product_clocks(device), **clocks}, rounds)
@@ -63,8 +64,8 @@ def measure(rows: int, device: str, rounds: int) -> None:
         bench.print_ratio(seconds, f"{loss} ercfw", f"{loss} floor")
 
 
-def backwards(loss: Callable[[], Tensor], leaves: Sequence[Tensor]) -> Callable[[], None]:
-    """Forwards and backwards."""
+def forward_backward(loss: Callable[[], Tensor], leaves: Sequence[Tensor]) -> Callable[[], None]:
+    """Return a function that runs the forward and backward pass."""
 
     def work() -> None:
         for leaf in leaves:
@@ -74,31 +75,31 @@ def backwards(loss: Callable[[], Tensor], leaves: Sequence[Tensor]) -> Callable[
     return work
 
 
-def made() -> WeightedLosses:
-    """The losses of ``multiemo_meld``, told of MELD's classes."""
+def make_losses() -> WeightedLosses:
+    """Return the losses of ``multiemo_meld`` for the classes of MELD."""
     job = multiemo("cpu", True)
     return build_losses(job.recipe, job.catalog, DataInfo({"emotion": TargetSpec(MELD.classes, MELD.counts)}, {}, 9))
 
 
-def batch(rows: int, device: str) -> tuple[Outputs, Mapping[str, Tensor]]:
-    """What the losses read, drawn: classes as often as in MELD."""
+def make_batch(rows: int, device: str) -> tuple[Outputs, Mapping[str, Tensor]]:
+    """Return random inputs of the losses, with the class frequencies of MELD."""
     torch.manual_seed(0)
-    none = torch.full((rows,), -1, device=device)
-    drawn = torch.multinomial(torch.tensor(MELD.counts, dtype=torch.float), rows, replacement=True)
+    unused = torch.full((rows,), -1, device=device)
+    labels = torch.multinomial(torch.tensor(MELD.counts, dtype=torch.float), rows, replacement=True)
     z, *views = (torch.randn(rows, WIDTH, device=device, requires_grad=True) for _ in range(1 + len(VIEWS)))
     outputs = Outputs(
         heads={"emotion": HeadOutput(logits=torch.zeros(rows, len(MELD.counts), device=device), embedding=z)},
-        rows=Rows(none, none, none, none),
+        rows=Rows(unused, unused, unused, unused),
         views=dict(zip(VIEWS, views, strict=True)),
         present={name: torch.ones(rows, dtype=torch.bool, device=device) for name in VIEWS},
     )
-    return outputs, {"emotion": drawn.to(device)}
+    return outputs, {"emotion": labels.to(device)}
 
 
 def swfc_memory(rows: int) -> int:
-    """Bytes that SWFC needs beyond its input and its gradient."""
-    losses = made()
-    outputs, targets = batch(rows, "cpu")
+    """Return the bytes that SWFC needs beyond its input and its gradient."""
+    losses = make_losses()
+    outputs, targets = make_batch(rows, "cpu")
     return memory.peak(lambda: losses.losses["swfc"](outputs, targets).backward())
 
 

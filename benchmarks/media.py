@@ -1,10 +1,10 @@
-"""Features of clips, against the clips' own length and against decoding them.
+"""Measure feature extraction from clips, relative to the length of the clips and to decoding them.
 
     python benchmarks/media.py ../shared/data/meld_clips/dev
 
-Each core runs a process with one thread, as `ercfw extract` does; they are started, and have their networks, before
-anything is timed. Faces are looked for in 20 frames a clip at a width of 640. Without a folder, a clip is drawn: of a
-picture without a face, so that what describes faces has nothing to do.
+Each core runs a process with one thread, as `ercfw extract` does. The processes load their networks before the timing
+starts. The face extractors read 20 frames per clip at a width of 640. Without a folder, the benchmark uses a synthetic
+clip. It shows no face, so that the networks that describe faces have nothing to do.
 """
 
 import argparse
@@ -30,8 +30,8 @@ AIMS = {"whisper": "30", "openSMILE eGeMAPS": "30", "openSMILE ComParE": "30", "
 
 
 @cache
-def work_on(name: str) -> Callable[[Clip], object]:
-    """What is done with a clip; networks are made once a process."""
+def make_work(name: str) -> Callable[[Clip], object]:
+    """Return a function that processes a clip; each process makes its networks once."""
     from ercfw_media.clips import read_frames, read_sound
     from ercfw_media.face_expression import FaceExpression
     from ercfw_media.faces import FaceDetector
@@ -40,7 +40,7 @@ def work_on(name: str) -> Callable[[Clip], object]:
     from ercfw_multiemo.visextnet import VisExtNet
 
     detector = FaceDetector(thresholds=(0.6, 0.7, 0.9))
-    works: dict[str, Callable[[], Callable[[Clip], object]]] = {
+    makers: dict[str, Callable[[], Callable[[Clip], object]]] = {
         SOUND: lambda: lambda clip: read_sound(clip, 16_000),
         PICTURE: lambda: all_frames,
         "sampling frames": lambda: lambda clip: read_frames(clip, FRAMES, WIDTH),
@@ -51,7 +51,7 @@ def work_on(name: str) -> Callable[[Clip], object]:
         "face-expression": lambda: FaceExpression(frames=FRAMES, width=WIDTH).extract_clip,
         "visextnet, random": lambda: VisExtNet(weights="random", frames=FRAMES, width=WIDTH).extract_clip,
     }
-    return works[name]()
+    return makers[name]()
 
 
 ALL = (
@@ -74,21 +74,21 @@ def seconds_of(clip: Clip) -> float:
         return (file.duration or 0) / av.time_base
 
 
-def settle_in(device: str) -> None:
+def set_up_process(device: str) -> None:
     if device == "cpu":
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # extractors take a GPU that they see
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # extractors use any GPU that is visible
     torch.set_num_threads(1)
 
 
 def work(name: str, clip: Clip) -> None:
-    work_on(name)(clip)
+    make_work(name)(clip)
 
 
-def drawn(folder: Path) -> Clip:
-    """Two seconds of moving stripes and a tone."""
+def write_clip(folder: Path) -> Clip:
+    """Write a clip of two seconds with moving stripes and a tone."""
     import av
 
-    path = folder / "drawn.mp4"
+    path = folder / "synthetic.mp4"
     with av.open(str(path), "w") as file:
         picture, sound = file.add_stream("libx264", rate=25), file.add_stream("aac", rate=44_100)
         picture.width, picture.height, picture.pix_fmt = 640, 360, "yuv420p"
@@ -106,33 +106,33 @@ def drawn(folder: Path) -> Clip:
 
 
 def main() -> None:
-    made = bench.parser(__doc__, rounds=4)
-    made.add_argument("folder", nargs="?", type=Path, help="of clips; without it one is drawn")
-    said = bench.begin(made)
+    parser = bench.make_parser(__doc__, rounds=4)
+    parser.add_argument("folder", nargs="?", type=Path, help="a folder of clips; by default, a synthetic clip")
+    arguments = bench.parse(parser)
     with tempfile.TemporaryDirectory() as temporary:
-        paths = sorted(said.folder.iterdir()) if said.folder else []
-        clips = [Clip(path) for path in paths] or [drawn(Path(temporary))]
-        clips = clips[:1] if said.quick else clips
-        measure(clips, ALL if not said.quick else ALL[:-1], said)
+        paths = sorted(arguments.folder.iterdir()) if arguments.folder else []
+        clips = [Clip(path) for path in paths] or [write_clip(Path(temporary))]
+        clips = clips[:1] if arguments.quick else clips
+        measure(clips, ALL if not arguments.quick else ALL[:-1], arguments)
 
 
-def measure(clips: list[Clip], names: tuple[str, ...], said: argparse.Namespace) -> None:
+def measure(clips: list[Clip], names: tuple[str, ...], arguments: argparse.Namespace) -> None:
     length = sum(map(seconds_of, clips))
-    processes = min(cores(), len(clips)) if said.device == "cpu" else 1
-    print(f"{len(clips)} clips, {length:.1f} s in all; {processes} processes of a thread each")
-    with ProcessPoolExecutor(processes, get_context("spawn"), settle_in, (said.device,)) as pool:
+    processes = min(cores(), len(clips)) if arguments.device == "cpu" else 1
+    print(f"{len(clips)} clips, {length:.1f} s in all; {processes} single-threaded processes")
+    with ProcessPoolExecutor(processes, get_context("spawn"), set_up_process, (arguments.device,)) as pool:
         clocks = {name: bench.timed(lambda name=name: list(pool.map(partial(work, name), clips))) for name in names}
-        seconds = bench.medians(clocks, said.rounds + 1)
-    real = {**seconds, "real time": length}
-    bench.print_seconds(real, "real time", *names)
+        seconds = bench.medians(clocks, arguments.rounds + 1)
+    timings = {**seconds, "real time": length}
+    bench.print_seconds(timings, "real time", *names)
     for name in names:
-        bench.print_ratio(real, "real time", name, AIMS.get(name, ""))
+        bench.print_ratio(timings, "real time", name, AIMS.get(name, ""))
     for name in names:
         decoding = SOUND if names.index(name) < names.index(PICTURE) else PICTURE
         if name != decoding:
-            bench.print_ratio(real, name, decoding)
+            bench.print_ratio(timings, name, decoding)
 
 
 if __name__ == "__main__":
-    os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # of the processes, which import this file again
+    os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # for the processes, which import this file again
     sys.exit(main())

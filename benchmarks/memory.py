@@ -1,4 +1,4 @@
-"""How much memory a piece of work needs, measured in a process of its own. Linux: it reads /proc."""
+"""Measure how much memory some work needs, in a new process. Linux only: it reads /proc."""
 
 import multiprocessing
 import threading
@@ -8,31 +8,31 @@ from typing import Any
 
 import torch
 
-PAUSE = 0.005
+INTERVAL = 0.005
 
 
 def in_child(work: Callable[..., Any], *arguments: Any) -> Any:
-    """What ``work`` gives in a process of its own.
+    """Run ``work`` in a new process; return its result.
 
-    A fork where that can be, so that nothing is imported again: this process must not have used torch's threads,
-    and CUDA cannot be forked.
+    The process is a fork, so that it imports nothing again; if CUDA is initialised, it is spawned, because CUDA cannot
+    be forked. Before a fork, this process must not have used torch's threads.
     """
     with multiprocessing.get_context("spawn" if torch.cuda.is_initialized() else "fork").Pool(1) as pool:
         return pool.apply(work, arguments)
 
 
 def peak(work: Callable[[], object]) -> int:
-    """The most bytes that this process held while ``work`` ran, beyond those before.
+    """Return the peak of this process's memory while ``work`` ran, minus the memory before, in bytes.
 
-    Pages of mapped files do not count: the system takes them back as it likes.
+    Pages of mapped files do not count, because the system can free them at any time.
     """
-    before = highest = held()
+    before = highest = used_bytes()
     done = threading.Event()
 
     def watch() -> None:
         nonlocal highest
-        while not done.wait(PAUSE):
-            highest = max(highest, held())
+        while not done.wait(INTERVAL):
+            highest = max(highest, used_bytes())
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -41,10 +41,10 @@ def peak(work: Callable[[], object]) -> int:
     finally:
         done.set()
         watcher.join()
-    return max(highest, held()) - before
+    return max(highest, used_bytes()) - before
 
 
-def held() -> int:
-    """Bytes of this process' own memory."""
+def used_bytes() -> int:
+    """Return the bytes of this process's own memory."""
     status = Path("/proc/self/status").read_text().splitlines()
     return next(1024 * int(line.split()[1]) for line in status if line.startswith("RssAnon"))

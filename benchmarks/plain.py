@@ -1,8 +1,8 @@
-"""MultiEMO (Shi and Huang, ACL 2023) in plain PyTorch, as its formulas read and as such repositories are written.
+"""MultiEMO (Shi and Huang, ACL 2023) in plain PyTorch: it follows the formulas, in the style of public repositories.
 
-Conversations are padded to the longest of the batch, DialogueRNN steps through them with ``nn.GRUCell`` for
-all parties, MultiAttn is ``nn.MultiheadAttention`` with a padding mask, SWFC is a loop over samples. It
-computes what ercfw computes, from the same weights: ``transcribe``, and a test that compares them.
+Conversations are padded to the longest of the batch. DialogueRNN steps through them with ``nn.GRUCell`` for all
+parties. MultiAttn is ``nn.MultiheadAttention`` with a padding mask. SWFC is a loop over samples. ``transcribe`` copies
+the weights of ercfw's model, and a test checks that both models compute the same.
 """
 
 import re
@@ -30,7 +30,7 @@ RENAMED = {
     r"(stacks\..*)attention\.": r"\1attend.",
     r"attend\.(\d)\.out\.": r"attend.\1.out_proj.",
 }
-"""Names of parameters in ercfw's model, and what they are called here."""
+"""Patterns of parameter names in ercfw's model, and their replacements in this one."""
 WEIGHTS = {"swfc": 0.3, "soft-hgr": 0.3, "cross-entropy": 0.4}
 
 
@@ -49,7 +49,7 @@ class Padded:
 
 
 def load(conversations: Sequence[Conversation], parties: int, batch_size: int, *, shuffle: bool) -> DataLoader:
-    """Padded batches."""
+    """Return a loader of padded batches."""
     examples = [
         (
             {name: torch.as_tensor(stream.values) for name, stream in c.streams.items()},
@@ -62,7 +62,7 @@ def load(conversations: Sequence[Conversation], parties: int, batch_size: int, *
 
 
 def pad(examples: Sequence[tuple[Mapping[str, Tensor], Tensor, Tensor]]) -> Padded:
-    """Examples side by side, zeros behind the shorter ones."""
+    """Stack examples, with zeros after the shorter ones."""
     streams, speakers, labels = zip(*examples, strict=True)
     lengths = torch.tensor([len(y) for y in labels])
     return Padded(
@@ -74,7 +74,7 @@ def pad(examples: Sequence[tuple[Mapping[str, Tensor], Tensor, Tensor]]) -> Padd
 
 
 class DialogueRNN(nn.Module):
-    """Majumder et al. (AAAI 2019), forward in time, simple attention, listeners unchanged."""
+    """DialogueRNN (Majumder et al., AAAI 2019): forward in time, with simple attention and unchanged listeners."""
 
     def __init__(self, dim: int, width: int) -> None:
         super().__init__()
@@ -84,21 +84,22 @@ class DialogueRNN(nn.Module):
         self.attention = nn.Linear(width, 1, bias=False)
 
     def forward(self, x: Tensor, speakers: Tensor) -> Tensor:
-        """``[B, U, dim]``, ``[B, U, parties] -> [B, U, width]``."""
+        """Map ``[B, U, dim]``, ``[B, U, parties] -> [B, U, width]``."""
         (batch, longest, _), parties = x.shape, speakers.shape[-1]
         world = emotion = context = x.new_zeros(batch, self.attention.in_features)
         party = x.new_zeros(batch, parties, self.attention.in_features)
         history, emotions = [], []
         for step in range(longest):
-            said = x[:, step]  # [B, dim]
+            utterance = x[:, step]  # [B, dim]
             speaker = speakers[:, step].unsqueeze(-1)  # [B, parties, 1]
             if history:
                 past = torch.stack(history, 1)  # [B, steps, width]
                 context = (self.attention(past).softmax(1) * past).sum(1)  # [B, width]
-            world = self.to_global(torch.cat([said, (party * speaker).sum(1)], -1), world)
+            world = self.to_global(torch.cat([utterance, (party * speaker).sum(1)], -1), world)
             history.append(world)
-            heard = torch.cat([said, context], -1).unsqueeze(1).expand(-1, parties, -1)  # [B, parties, dim + width]
-            updated = self.to_party(heard.flatten(0, 1), party.flatten(0, 1)).view_as(party)
+            party_input = torch.cat([utterance, context], -1)  # [B, dim + width]
+            inputs = party_input.unsqueeze(1).expand(-1, parties, -1)  # [B, parties, dim + width]
+            updated = self.to_party(inputs.flatten(0, 1), party.flatten(0, 1)).view_as(party)
             party = updated * speaker + party * (1 - speaker)
             emotion = self.to_emotion((party * speaker).sum(1), emotion)
             emotions.append(emotion)
@@ -106,7 +107,7 @@ class DialogueRNN(nn.Module):
 
 
 class MultiAttnLayer(nn.Module):
-    """Equations 2-12 for one modality: it asks the two others, then thinks."""
+    """Equations 2-12 for one modality: attention to the two others, then a feed-forward network."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -140,7 +141,7 @@ class MultiAttn(nn.Module):
 
 
 class MultiEMO(nn.Module):
-    """The whole network, as released for MELD: a context for audio and visual only."""
+    """The whole network, as released for MELD: only audio and visual have a context."""
 
     def __init__(self, info: DataInfo) -> None:
         super().__init__()
@@ -152,7 +153,7 @@ class MultiEMO(nn.Module):
         self.classify = nn.Sequential(nn.Linear(WIDTH, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, classes))
 
     def forward(self, batch: Padded) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Of the N real utterances: logits ``[N, C]``, embedding ``[N, D]``, views ``[N, D]``."""
+        """Return logits ``[N, C]``, embedding ``[N, D]`` and views ``[N, D]`` of the N real utterances."""
         xs = {m: encode(batch.streams[m]) for m, encode in self.encoders.items()}
         for modality, context in self.contexts.items():
             xs[modality] = context(xs[modality], batch.speakers)
@@ -162,27 +163,27 @@ class MultiEMO(nn.Module):
 
 
 def transcribe(product: nn.Module, info: DataInfo) -> MultiEMO:
-    """The transcription with the weights of ercfw's model, on its device."""
+    """Return this model with the weights of ercfw's model, on its device."""
     model = MultiEMO(info).to(next(product.parameters()))
-    own = {_name(name): x for name, x in product.state_dict().items()}
-    for query in [name for name in own if ".query." in name]:
-        parts = [own.pop(query.replace("query", part)) for part in ("query", "key", "value")]
-        own[query.replace("query.", "in_proj_")] = torch.cat(parts)
-    model.load_state_dict(own)
+    weights = {_name(name): x for name, x in product.state_dict().items()}
+    for query in [name for name in weights if ".query." in name]:
+        parts = [weights.pop(query.replace("query", part)) for part in ("query", "key", "value")]
+        weights[query.replace("query.", "in_proj_")] = torch.cat(parts)
+    model.load_state_dict(weights)
     return model
 
 
 def _name(name: str) -> str:
-    """The name here of a parameter of ercfw's model."""
+    """Return the name in this model of a parameter of ercfw's model."""
     if place := re.match(r"fusion\.stacks\.(\w+)\.\d+\.(?:attention|norms)\.(\w+)\.", name):
         name = name.replace(f".{place[2]}.", f".{OTHERS[place[1]].index(place[2])}.")
-    for theirs, ours in RENAMED.items():
-        name = re.sub(theirs, ours, name)
+    for pattern, replacement in RENAMED.items():
+        name = re.sub(pattern, replacement, name)
     return name
 
 
 def swfc(z: Tensor, y: Tensor, class_weights: Tensor) -> Tensor:
-    """Equations 18-19, sample by sample, with z and the weights scaled as released."""
+    """Compute equations 18-19 sample by sample, with z and the weights scaled as in the released code."""
     z = F.normalize(z, eps=1e-6)
     total = z.new_zeros(())
     for i in range(len(z)):
@@ -195,13 +196,13 @@ def swfc(z: Tensor, y: Tensor, class_weights: Tensor) -> Tensor:
 
 
 def class_weights(counts: Sequence[int]) -> Tensor:
-    """``(N / N_c)^balance``, of sum 1."""
+    """Return ``(N / N_c)^balance``, normalised to a sum of 1."""
     n = torch.tensor(counts, dtype=torch.float32)
     return F.normalize(torch.where(n > 0, (n.sum() / n) ** BALANCE, 0.0), p=1, dim=0)
 
 
 def soft_hgr(views: Mapping[str, Tensor]) -> Tensor:
-    """Equation 20 and its 1/N."""
+    """Compute equation 20, divided by N."""
     total = torch.zeros((), device=next(iter(views.values())).device)
     for f, g in combinations(views.values(), 2):
         f, g = f - f.mean(0), g - g.mean(0)
@@ -210,7 +211,7 @@ def soft_hgr(views: Mapping[str, Tensor]) -> Tensor:
 
 
 def losses(model: MultiEMO, batch: Padded, weights: Tensor) -> dict[str, Tensor]:
-    """The weighted losses of a batch, equation 22."""
+    """Return the weighted losses of a batch, equation 22."""
     logits, z, views = model(batch)
     y = batch.labels[batch.real]
     found = {"swfc": swfc(z, y, weights), "soft-hgr": soft_hgr(views), "cross-entropy": F.cross_entropy(logits, y)}
@@ -218,7 +219,7 @@ def losses(model: MultiEMO, batch: Padded, weights: Tensor) -> dict[str, Tensor]
 
 
 def train_epoch(model: MultiEMO, optimizer: torch.optim.Optimizer, batches: DataLoader, weights: Tensor) -> float:
-    """One pass; the mean loss."""
+    """Train for one epoch; return the mean loss."""
     total = 0.0
     for batch in batches:
         loss = sum(losses(model, batch.to(weights.device), weights).values())

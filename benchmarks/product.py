@@ -1,4 +1,4 @@
-"""ercfw's own training of a recipe within this process, through what it offers everybody."""
+"""Train a recipe with ercfw in this process, through ercfw's own modules."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,33 +27,33 @@ from ercfw.training.seeds import seed_everything
 from ercfw.training.state import Callbacks, Plan, Training, Watched, start
 
 QUICK = 12
-"""Conversations, where a command is only to show that it runs."""
+"""The number of conversations with ``--quick``."""
 
 
 def job_of(
     recipe: str, settings: Sequence[str], *, dropped: Sequence[str] = (), seeds: Sequence[int] | None = None
 ) -> Job:
-    """A recipe with settings such as ``train.precision=bf16``, and without the tables that are dropped."""
+    """Return the job of a recipe with settings such as ``train.precision=bf16``, without the dropped tables."""
     choice = Selection(seeds=seeds, overrides=parse_overrides(list(settings)), dropped=dropped)
     (job,) = plan_jobs(read_toml(find_recipe(recipe)), choice)
     return job
 
 
 def multiemo(device: str, quick: bool, *settings: str) -> Job:
-    """MultiEMO on simulated conversations of MELD's number and lengths."""
+    """Return the job of MultiEMO on simulated conversations, as many and as long as those of MELD."""
     size = [f"data.conversations={QUICK}"] if quick else []
     where = ["train.device=cpu"] if device == "cpu" else []
     return job_of("multiemo_meld", ["data.use=simulated", *size, *where, *settings])
 
 
 def data_of(job: Job) -> Data:
-    """Its conversations."""
+    """Return the conversations of a job."""
     return load_data(job.recipe, job.catalog, make_dataset(job.recipe.data, job.catalog), lambda *_: None)
 
 
-def begin(job: Job, data: Data, folder: Path) -> tuple[Training, Plan]:
-    """A training at its start. It watches one conversation, for it is training that is measured."""
-    AcceleratorState._reset_state(reset_partial_state=True)  # else a second precision would be refused
+def begin_training(job: Job, data: Data, folder: Path) -> tuple[Training, Plan]:
+    """Return a training before its first epoch; it scores one conversation of dev, so that epochs measure training."""
+    AcceleratorState._reset_state(reset_partial_state=True)  # otherwise Accelerate rejects a second precision
     train, one = data.splits["train"], data.splits["dev"][:1]
     info = make_data_info(train, data.targets)
     seed_everything(job.recipe.seeds[0])
@@ -71,27 +71,29 @@ def begin(job: Job, data: Data, folder: Path) -> tuple[Training, Plan]:
     return start(make_accelerator([job.recipe]), model, losses, plan), plan
 
 
-def tell(training: Training, plan: Plan, transcription: plain.MultiEMO) -> None:
-    """Print what is measured, and how far the answers of the two models lie apart."""
+def print_sizes(training: Training, plan: Plan, transcription: plain.MultiEMO) -> None:
+    """Print the sizes of data and models, and the largest difference of their logits."""
     train, model = plan.watched.train, training.model
     sizes = [sum(p.numel() for p in each.parameters()) / 1e6 for each in (model, transcription)]
-    print(f"{len(train)} conversations, {sum(map(len, train))} utterances, {plan.batch_size} conversations a batch")
+    print(f"{len(train)} conversations, {sum(map(len, train))} utterances, {plan.batch_size} conversations per batch")
     print(f"parameters: ercfw {sizes[0]:.2f} M, plain {sizes[1]:.2f} M")
-    print(f"largest difference of their logits: {difference(model, transcription, train[: plan.batch_size]):.1e}")
+    print(
+        f"largest difference of their logits: {largest_difference(model, transcription, train[: plan.batch_size]):.1e}"
+    )
 
 
-def difference(model: nn.Module, transcription: plain.MultiEMO, conversations: Sequence[Conversation]) -> float:
-    """Between the logits of the two on a batch."""
+def largest_difference(model: nn.Module, transcription: plain.MultiEMO, conversations: Sequence[Conversation]) -> float:
+    """Return the largest difference of the two models' logits on a batch."""
     device = next(model.parameters()).device
     inputs = collate(conversations).inputs
     (padded,) = plain.load(conversations, inputs.layout.speakers, len(conversations), shuffle=False)
     with torch.no_grad():
-        mine = model(inputs.to(device)).heads["emotion"].logits
-        return float((mine - transcription(padded.to(device))[0]).abs().max())
+        logits = model(inputs.to(device)).heads["emotion"].logits
+        return float((logits - transcription(padded.to(device))[0]).abs().max())
 
 
 def epoch_clock(training: Training, plan: Plan) -> bench.Clock:
-    """Trains one epoch more, and gives its seconds as ercfw's own history has them."""
+    """Return a clock that trains one more epoch and returns its seconds from ercfw's history."""
 
     def clock() -> float:
         epochs = len(training.history) + 1

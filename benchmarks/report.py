@@ -1,9 +1,9 @@
-"""How long a report of MELD's size takes to make and to open, and how large it is.
+"""Measure how long a report of MELD's size takes to make and to open, and how large it is.
 
     python benchmarks/report.py
 
-MultiEMO on simulated conversations of MELD's size, one epoch; opened in headless Chromium from the file, until the page
-and its script have done their work. Beside it an empty page, as what the browser itself takes.
+The run trains MultiEMO for one epoch on simulated conversations of MELD's size. Headless Chromium opens the file, until
+the page and its script are ready. An empty page shows how long the browser itself takes.
 """
 
 import shutil
@@ -26,10 +26,10 @@ EMPTY = "<!doctype html><title>empty</title>"
 
 
 def main() -> None:
-    said = bench.begin(bench.parser(__doc__, rounds=5))
+    arguments = bench.parse(bench.make_parser(__doc__, rounds=5))
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
         folder = Path(temporary)
-        job = product.multiemo("cpu", said.quick, "train.epochs=1")
+        job = product.multiemo("cpu", arguments.quick, "train.epochs=1")
         (run,) = run_jobs([job], RunOptions(folder / "runs"), Terminal(quiet=True, silent=True))
         groups = find_groups([run.folder])
         pages = {"empty page": EMPTY, "report": ""}
@@ -49,7 +49,7 @@ def main() -> None:
             page.close()
 
         clocks = {f"open the {name}": bench.timed(lambda name=name: open_page(name)) for name in pages}
-        seconds |= bench.medians(clocks, said.rounds + 1)
+        seconds |= bench.medians(clocks, arguments.rounds + 1)
         browser.close()
     utterances = run.metrics.sizes["test"]["utterances"]
     bench.print_seconds(seconds, *seconds)

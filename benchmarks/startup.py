@@ -1,8 +1,8 @@
-"""How long the command line takes to start, against Python itself and against importing torch.
+"""Measure how long the command line takes to start, compared with Python itself and with importing torch.
 
     python benchmarks/startup.py
 
-Two further plugins are installed for it, in a folder of their own, whose modules import torch.
+Two more plugins are installed in a separate folder. Their modules import torch.
 """
 
 import os
@@ -46,16 +46,16 @@ AIMS = {"ercfw --help": "0.4 s", "ercfw ls": "2.5 s"}
 
 
 def install(folder: Path, name: str) -> None:
-    """A package as pip leaves it: a module, and metadata with an entry point."""
+    """Install a package as pip does: a module, and metadata with an entry point."""
     (folder / f"{name}.py").write_text(PLUGIN.replace("NAME", name))
-    about = folder / f"ercfw_{name}-1.0.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: ercfw-{name}\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text(f"[ercfw]\n{name} = {name}\n")
+    metadata = folder / f"ercfw_{name}-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: ercfw-{name}\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[ercfw]\n{name} = {name}\n")
 
 
 def main() -> None:
-    said = bench.begin(bench.parser(__doc__, rounds=5))
+    arguments = bench.parse(bench.make_parser(__doc__, rounds=5))
     with tempfile.TemporaryDirectory() as temporary:
         for name in ("one", "two"):
             install(Path(temporary), name)
@@ -66,11 +66,11 @@ def main() -> None:
         assert "one" in listed.stdout
         assert "two" in listed.stdout
 
-        def run(words: list[str]) -> None:
-            subprocess.run([sys.executable, *words], env=environment, capture_output=True, check=True)
+        def run(command: list[str]) -> None:
+            subprocess.run([sys.executable, *command], env=environment, capture_output=True, check=True)
 
-        clocks = {name: bench.timed(lambda words=words: run(words)) for name, words in COMMANDS.items()}
-        seconds = bench.medians(clocks, said.rounds + 1)
+        clocks = {name: bench.timed(lambda command=command: run(command)) for name, command in COMMANDS.items()}
+        seconds = bench.medians(clocks, arguments.rounds + 1)
     bench.print_seconds(seconds, *COMMANDS)
     for name, aim in AIMS.items():
         print(f"  {name}: {seconds[name]:.2f} s   (aim: {aim})")

@@ -38,19 +38,19 @@ class EmotionCircle(Loss):
     ) -> None:
         super().__init__(target, info)
         classes = info.targets[target].classes
-        points = torch.tensor([place.point for place in _of(classes, places)], dtype=torch.float64)  # [C, 2]
+        points = torch.tensor([place.point for place in _places(classes, places)], dtype=torch.float64)  # [C, 2]
         nearness = torch.cdist(points, points).square() / (-2 * spread**2)  # [C, C]
         self.register_buffer("targets_of", nearness.softmax(-1).float(), persistent=False)  # [C, C]
 
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
         """Return the loss ``[]``; 0 if nothing is labelled."""
-        here = labelled(targets, self.target)  # [N]
+        is_labelled = labelled(targets, self.target)  # [N]
         log_p = outputs.heads[self.target].logits.float().log_softmax(-1)  # [N, C]
-        wanted = self.targets_of[targets[self.target].clamp(min=0)]  # [N, C]
-        return -((wanted * log_p).sum(-1) * here).sum() / here.sum().clamp(min=1)
+        expected = self.targets_of[targets[self.target].clamp(min=0)]  # [N, C]
+        return -((expected * log_p).sum(-1) * is_labelled).sum() / is_labelled.sum().clamp(min=1)
 
 
-def _of(classes: tuple[str, ...], places: Mapping[str, Place]) -> list[Place]:
+def _places(classes: tuple[str, ...], places: Mapping[str, Place]) -> list[Place]:
     """Return the place of each class.
 
     Raises:
@@ -68,6 +68,6 @@ def _of(classes: tuple[str, ...], places: Mapping[str, Place]) -> list[Place]:
     for name in classes:
         point = known[name].point
         if point in owners:
-            raise InputError.at(f"places.{name}", f"is the place of '{owners[point]}', too: choose another one")
+            raise InputError.at(f"places.{name}", f"has the same place as '{owners[point]}': choose another one")
         owners[point] = name
     return [known[name] for name in classes]

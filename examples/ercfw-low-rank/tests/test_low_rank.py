@@ -24,5 +24,5 @@ def test_it_is_the_outer_product_times_a_whole_weight_tensor() -> None:
     )  # [width, D_t+1, D_a+1]
     one = torch.ones(5, 1, dtype=torch.float64)
     text, audio = (torch.cat([xs[m], one], 1) for m in TWO)  # [N, D_m+1]
-    wanted = torch.einsum("na,nb,wab->nw", text, audio, tensor) + fusion.mix.bias  # [N, width]
-    torch.testing.assert_close(fusion(xs, inputs), wanted)
+    expected = torch.einsum("na,nb,wab->nw", text, audio, tensor) + fusion.mix.bias  # [N, width]
+    torch.testing.assert_close(fusion(xs, inputs), expected)
