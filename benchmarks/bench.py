@@ -18,11 +18,7 @@ from typing import Any
 
 from ercfw.system.allocator import tune_threads_and_memory
 
-<<<<<<< HEAD
 tune_threads_and_memory()  # as the command line does; before torch
-=======
-use_well()  # before torch is imported, as the command line does
->>>>>>> wt-coldC
 
 import torch  # noqa: E402
 

@@ -16,7 +16,11 @@ from ercfw.recipe.overrides import merge
 from ercfw.registry.catalog import load_catalog
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *sorted(f"docs/{p.name}" for p in CHECKOUT.glob("docs/*.md"))]
+GENERATED = "messages.md"
+PAGES = [
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
+    *sorted(f"docs/{page.name}" for page in CHECKOUT.glob("docs/*.md") if page.name != GENERATED),
+]
 COUNTS = {
     "README.md": {"bash": 9, "toml": 2, "python": 1, "text": 1, "bibtex": 1},
     "CONTRIBUTING.md": {"bash": 2},
@@ -36,7 +40,7 @@ COUNTS = {
 SMALL = ["data.use=simulated", "data.conversations=12"]
 SHORT = ["train.epochs=1", "train.device=cpu", "--seeds", "1"]
 INSTALLS = "pip install"
-MANY_RUNS = ("docs/baselines.md", "docs/experiments.md", "docs/reports.md")
+MANY_RUNS = ("docs/baselines.md", "docs/experiments.md", "docs/media.md", "docs/reliability.md", "docs/reports.md")
 
 
 @dataclass(frozen=True)
