@@ -179,7 +179,7 @@ class Run:
             seen = sum(fingerprint(c) in learnt for c in self.data.splits[split])
             if seen:
                 what = f"{source} was trained on {seen} conversations of this run's {split}"
-                raise InputError.at("[train] init_from", what, "weights that were not trained on dev or test")
+                raise InputError.at("[train] init_from", what, "use weights that were not trained on them")
         self.inherited += about.get("stamps", [])
         self.notes.append(message)
         self.terminal.info(message)

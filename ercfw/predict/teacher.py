@@ -52,16 +52,16 @@ def _check(teacher: SavedRun, path: Path, data: Data) -> None:
     shared = [target for target in data.targets if target in teacher.info.targets]
     if not shared:
         what = f"{path} predicts {', '.join(teacher.info.targets)}, not {', '.join(data.targets)}"
-        raise InputError.at("[teacher] run", what, "a run of the same target")
+        raise InputError.at("[teacher] run", what, "choose a run of the same target")
     for target in shared:
         if teacher.info.targets[target].classes != data.targets[target]:
             what = f"{path} has other classes of '{target}': {', '.join(teacher.info.targets[target].classes)}"
-            raise InputError.at("[teacher] run", what, ", ".join(data.targets[target]))
+            raise InputError.at("[teacher] run", what, f"it must have {', '.join(data.targets[target])}")
     for split in JUDGED:
         met = sum(fingerprint(conversation) in teacher.trained_on for conversation in data.splits[split])
         if met:
             what = f"{path} was trained on {met} conversations of this run's {split}"
-            raise InputError.at("[teacher] run", what, "a teacher that never saw what its student is judged by")
+            raise InputError.at("[teacher] run", what, "choose a teacher that was not trained on them")
 
 
 def _taught(

@@ -80,7 +80,7 @@ def combine(runs: Sequence[FinishedRun], targets: Sequence[str], catalog: Catalo
             if split == "dev" and fitted:
                 if not real.any():
                     raise InputError.at(
-                        runs[0].folder, f"has no labels of '{target}' in dev to fit weights on", "--equal"
+                        runs[0].folder, f"has no labels of '{target}' in dev to fit weights on", "use --equal"
                     )
                 weights[target] = fit_weights(said[:, real], first.labels[real])
             if not len(first.ids):
@@ -99,7 +99,7 @@ def _same(runs: Sequence[FinishedRun], split: str, target: str) -> list[TargetPr
     for run, each in zip(runs, found, strict=True):
         if not each.is_of_same(found[0]):
             what = f"was scored on other utterances, labels or classes of {split} than {runs[0].folder}"
-            raise InputError.at(run.folder, what, "runs of the same data")
+            raise InputError.at(run.folder, what, "combine runs of the same data")
     return found
 
 

@@ -41,7 +41,7 @@ def write_ensemble(members: Sequence[FinishedRun], out: Path, fitted: bool) -> W
         RunError: a file cannot be written.
     """
     if len(members) < 2:
-        raise InputError.at(members[0].folder, "is one run", "several make an ensemble")
+        raise InputError.at(members[0].folder, "is a single run", "an ensemble needs at least two")
     apart = [Group(str(run.folder), (run,)) for run in members]
     targets = targets_of(apart, "test")
     for target in targets:
