@@ -237,9 +237,7 @@ def _modality_mistakes(recipe: Recipe) -> Iterator[Mistake]:
     if len(set(modalities)) < len(modalities):
         yield Mistake("[data] modalities", "lists a modality twice")
     for reserved in [name for name in ("default", "joint") if name in modalities]:
-        yield Mistake(
-            "[data] modalities", f"'{reserved}' cannot name a modality", "the name is reserved; choose another"
-        )
+        yield Mistake("[data] modalities", f"'{reserved}' is reserved and cannot name a modality")
     for name in recipe.data.missing.lacking if recipe.data.missing is not None else ():
         if name not in modalities:
             yield Mistake("[data.missing] lacking", f"there is no modality '{name}'", did_you_mean(name, modalities))
@@ -272,11 +270,7 @@ def _model_mistakes(recipe: Recipe) -> Iterator[Mistake]:
         yield Mistake("[fusion]", "is missing, but several modalities need one", 'such as use = "concat"')
     for name in recipe.data.modalities:
         if name not in recipe.encoder and "default" not in recipe.encoder:
-            yield Mistake(
-                f"[encoder.{name}]",
-                f"is missing: modality '{name}' has no encoder",
-                "add this table or [encoder.default]",
-            )
+            yield Mistake(f"[encoder.{name}]", "is missing", "add it, or add [encoder.default] for all modalities")
 
 
 def _loss_mistakes(recipe: Recipe) -> Iterator[Mistake]:

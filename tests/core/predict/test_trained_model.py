@@ -234,7 +234,7 @@ def save_features(path, values, **more):
         ("smell", np.zeros((2, 3)), None, "features smell: the model does not read .*audio, text, visual"),
         ("visual", np.zeros((2, 5)), None, "is of kind vector and width 5 .*on 'visual' of kind vector and width 3"),
         ("visual", np.zeros((4, 3)), [1, 3], "is of kind frames and width 3 .*on 'visual' of kind vector and width 3"),
-        ("visual", np.arange(4), [1, 3], "holds tokens 4 wide"),
+        ("visual", np.arange(4), [1, 3], "is of kind tokens and width 4"),
     ],
 )
 def test_features_that_do_not_fit_are_one_message(shelf, tmp_path, name, values, lengths, says):
