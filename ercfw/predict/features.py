@@ -155,7 +155,7 @@ def _extract(
     return made.table
 
 
-def other_maker(run: SavedRun, modality: str, fingerprint: str | None) -> Iterator[str]:
+def changed_extractor(run: SavedRun, modality: str, fingerprint: str | None) -> Iterator[str]:
     """Yield a warning if the features of a modality were made differently from those used in training."""
     before = run.provenance.get(modality, {}).get("fingerprint")
     if None not in (before, fingerprint) and before != fingerprint:
@@ -164,10 +164,11 @@ def other_maker(run: SavedRun, modality: str, fingerprint: str | None) -> Iterat
 
 def _source_warnings(run: SavedRun, modality: str, table: FeatureTable) -> Iterator[str]:
     """Yield warnings that a stream may differ from the one used in training, or may leak labels."""
-    yield from other_maker(run, modality, table.provenance.get("fingerprint"))
-    met = 0 if isinstance(table.fitted_on, str) else len(table.fitted_on & set(table.ids))
-    if met:
-        yield f"'{modality}' was fitted on the labels of {met} of these utterances, so their predictions are too good"
+    yield from changed_extractor(run, modality, table.provenance.get("fingerprint"))
+    fitted = 0 if isinstance(table.fitted_on, str) else len(table.fitted_on & set(table.ids))
+    if fitted:
+        count = f"{fitted} of these utterances"
+        yield f"'{modality}' was fitted on the labels of {count}, so their predictions are too good"
 
 
 def _presence_warnings(modalities: Sequence[str], there: NDArray[np.bool_]) -> Iterator[str]:

@@ -19,7 +19,7 @@ from ercfw.data.tables.utterances import ONE_SPEAKER
 from ercfw.errors import ErcfwError, InputError, Mistake, RunError, cause_of
 from ercfw.model.composed_model import ComposedModel
 from ercfw.predict.answers import Answer
-from ercfw.predict.features import check_known, other_maker
+from ercfw.predict.features import changed_extractor, check_known
 from ercfw.predict.inference import answer
 from ercfw.predict.saved_run import SavedRun
 from ercfw.recipe.queries import extracted
@@ -55,7 +55,7 @@ class Live:
         self.warnings = [
             warning
             for name, extractor in self._extractors.items()
-            for warning in other_maker(run, name, extractor.fingerprint)
+            for warning in changed_extractor(run, name, extractor.fingerprint)
         ]
 
     def add(

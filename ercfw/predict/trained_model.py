@@ -95,7 +95,7 @@ class TrainedModel:
             given = read_given(sources, files, table_forms(self._run.catalog))
         else:
             given = _of_program(data, transcript, subtitles, files)
-        warnings = [*given.warnings, *_learnt(self._run, given.conversations)]
+        warnings = [*given.warnings, *_training_warnings(self._run, given.conversations)]
         with in_recipe(self._run.where):
             ready = add_streams(self._run, given.conversations, given.tables, warnings, progress, processes)
         answers = answer(self._run, ready, warnings.append)
@@ -130,7 +130,7 @@ class TrainedModel:
     def encode(
         self, modality: str, conversations: Sequence[Conversation], raw: Sequence[Raw] | None = None
     ) -> list[list[NDArray[np.float32] | Broken | None]]:
-        """Return what the encoder of a modality makes of each utterance: U vectors ``[D]`` per conversation.
+        """Return the encoder's output for each utterance: U vectors ``[D]`` per conversation.
 
         An utterance that lacks the modality keeps what the extractor returned for it: ``Broken`` or None.
 
@@ -199,8 +199,8 @@ def _of_program(
     return Given(tuple(replace(conversation, labels={}) for conversation in conversations), tables, ())
 
 
-def _learnt(run: SavedRun, conversations: Sequence[Conversation]) -> Iterator[str]:
-    """Yield a warning about conversations from training, also if a dataset prefixed their ids with the split."""
+def _training_warnings(run: SavedRun, conversations: Sequence[Conversation]) -> Iterator[str]:
+    """Yield a warning if the model was trained on some conversations, with or without the split before their ids."""
     prefixes = ("", *(f"{split}/" for split in SPLITS))
     seen = sum(
         any(fingerprint(replace(c, id=prefix + c.id)) in run.trained_on for prefix in prefixes) for c in conversations

@@ -14,7 +14,7 @@ from ercfw.testing import CHECKS, Report, check_part
 
 @dataclass(frozen=True)
 class CheckSettings:
-    """What the checks use.
+    """Settings of the checks.
 
     Attributes:
         reads: the kind of streams that an encoder or a model reads.

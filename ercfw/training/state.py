@@ -65,7 +65,7 @@ class Plan:
 
     @property
     def step_size(self) -> int:
-        """The number of conversations per optimiser step."""
+        """Return the number of conversations per optimiser step."""
         return self.batch_size * self.settings.accumulate
 
 

@@ -1,4 +1,4 @@
-"""An ensemble of finished runs, written as a run's folder."""
+"""Writing of an ensemble of finished runs as a run's folder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from ercfw.results.run_metrics import RunMetrics
 
 @dataclass(frozen=True)
 class WrittenEnsemble:
-    """What an ensemble's folder holds.
+    """Content of an ensemble's folder.
 
     Attributes:
         metrics: its ``metrics.json``.
