@@ -138,7 +138,7 @@ def test_predictions_that_are_not_those_scored_are_refused(cli, runs, tmp_path):
                 changed += 1
             writer.writerow(row)
     assert changed
-    cli("compare", copy / "base", copy / "w-o-audio").check(2, f"{copy / 'base'}..other predictions than those")
+    cli("compare", copy / "base", copy / "w-o-audio").check(2, f"{copy / 'base'}..do not match the scores")
 
 
 @pytest.mark.parametrize("damage", ["", "a,b\n1,2\n", "split,conversation\ntest,x\n"])
