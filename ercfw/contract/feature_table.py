@@ -128,7 +128,7 @@ class FeatureTable:
         if len(missing):
             raise InputError.at(
                 self.where,
-                f"has no row for {len(missing)} utterances, '{'/'.join(ids[missing[0]])}' first",
+                f"has no row for {len(missing)} utterances; the first is '{'/'.join(ids[missing[0]])}'",
                 "ids are pairs (conversation, utterance) as the dataset names them; mark a row absent "
                 "where the modality is missing",
             )

@@ -23,7 +23,7 @@ def without_part(train: Sequence[Conversation], leave_out: str) -> list[Conversa
     part, parts = part_of(leave_out)
     if len(train) < parts:
         what = f"names one of {parts} parts, but train has only {len(train)} conversations"
-        raise InputError.at("[data] leave_out", what, f"at most {len(train)} parts")
+        raise InputError.at("[data] leave_out", what, f"use at most {len(train)} parts")
     shuffled = sorted((c.id for c in train), key=lambda name: hashlib.sha256(name.encode()).hexdigest())
     left_out = set(shuffled[part - 1 :: parts])
     return [conversation for conversation in train if conversation.id not in left_out]

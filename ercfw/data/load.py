@@ -149,7 +149,9 @@ def _stream_warnings(presence_of: Mapping[str, Mapping[str, Presence]]) -> Itera
     for name, presence_in in presence_of.items():
         for split, counts in presence_in.items():
             if split == "train" and not counts.present:
-                raise InputError.at(f"[data] modalities: {name}", "no utterance of train has it")
+                raise InputError.at(
+                    "[data] modalities", f"'{name}' is absent from every utterance of train", "remove it"
+                )
             if counts.present < counts.total / 2:
                 yield f"stream '{name}' is present in only {counts} utterances of {split}"
 
@@ -195,7 +197,9 @@ def _check_no_real_files(recipe: Recipe, dataset: Dataset) -> None:
     files = [name for name, part in recipe.features.items() if part.file is not None]
     if files and dataset.provenance.simulated:
         where = f"[features.{files[0]}] file"
-        raise InputError.at(where, f"is set, but the data is {dataset.provenance.source}", "set data.root")
+        raise InputError.at(
+            where, f"is set, but the data is {dataset.provenance.source}", "set data.root to a real corpus"
+        )
 
 
 def _check_splits(splits: Mapping[str, Sequence[Conversation]]) -> None:

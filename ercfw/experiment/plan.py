@@ -148,7 +148,9 @@ def _plan(source: RecipeFile, variant: str, selection: Selection, catalogs: dict
         raise InputError(mistakes)
     files = tuple(plugin_files(recipe.plugins, source.path.parent, where))
     if files and not selection.allow_plugin_files:
-        raise InputError.at(f"{where}: plugins", f"names {', '.join(recipe.plugins)}, and --no-plugin-files forbids it")
+        raise InputError.at(
+            f"{where}: plugins", f"names {', '.join(recipe.plugins)}, but --no-plugin-files forbids plugin files"
+        )
     if not selection.allow_plugin_files:
         refuse_plugin_files(recipe, where)
     if files not in catalogs:

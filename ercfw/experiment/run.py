@@ -47,9 +47,9 @@ class Run:
     Attributes:
         accelerator: device and processes.
         job: the variant.
-        seed: of the weights, the order of conversations and dropout.
-        data: its conversations.
-        folder: where its files are written.
+        seed: the seed of the weights, of the order of conversations and of dropout.
+        data: the data of the experiment.
+        folder: the folder that its files are written to.
         terminal: shows messages and progress.
         watch: called after each epoch; it may end the run by raising an exception.
         notes: remarks for the report.
@@ -100,22 +100,22 @@ class Run:
 
     @property
     def recipe(self) -> Recipe:
-        """The variant's recipe."""
+        """Return the variant's recipe."""
         return self.job.recipe
 
     @property
     def protocol(self) -> str:
-        """The name of its protocol."""
+        """Return the name of its protocol."""
         return self.recipe.train.protocol
 
     @property
     def stamps(self) -> list[str]:
-        """Stamps such as SIMULATED, which every file of the run carries."""
+        """Return the stamps such as SIMULATED, which every file of the run carries."""
         return list(dict.fromkeys([*self.data.stamps, *STAMPS[self.protocol], *self.inherited]))
 
     @property
     def environment(self) -> RunEnvironment:
-        """The machine, the libraries, and the data."""
+        """Return the machine, the libraries, and the data."""
         device, processes = self.accelerator.device, self.accelerator.num_processes
         plugins, data = self.job.catalog.plugins, self.data
         return describe_environment(plugins, device, processes, data.provenance, data.streams, self.stamps)
@@ -179,7 +179,7 @@ class Run:
             seen = sum(fingerprint(c) in learnt for c in self.data.splits[split])
             if seen:
                 what = f"{source} was trained on {seen} conversations of this run's {split}"
-                raise InputError.at("[train] init_from", what, "weights that were not trained on dev or test")
+                raise InputError.at("[train] init_from", what, "use weights that were not trained on them")
         self.inherited += about.get("stamps", [])
         self.notes.append(message)
         self.terminal.info(message)

@@ -105,9 +105,9 @@ def answers_table(predicted: Predicted) -> Table:
         table.add_column(target)
         table.add_column("%", justify="right")
     for answer in predicted.answers:
-        said = [answer.conversation, answer.utterance, answer.speaker, answer.text]
+        values = [answer.conversation, answer.utterance, answer.speaker, answer.text]
         start = "" if answer.start is None else f"{answer.start:.1f}"
-        cells = [*(shown(cell, LONGEST_CELL) for cell in said), start]
+        cells = [*(shown(cell, LONGEST_CELL) for cell in values), start]
         for target in targets:
             name = answer.predicted[target]
             cells += [shown(name), f"{100 * answer.probabilities[target][name]:.0f}"]

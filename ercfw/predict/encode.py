@@ -50,13 +50,13 @@ def encode(
 
 def _to_stream(raw: Sequence[NDArray[Any] | Broken | None], spec: ModalitySpec) -> ConversationStream:
     """Convert raw values to the form in which a conversation stores them."""
-    there = [array if isinstance(array, np.ndarray) else None for array in raw]
-    present = np.array([array is not None for array in there], dtype=bool)  # [U]
-    lengths = np.array([0 if array is None else len(array) for array in there], dtype=np.int64)  # [U]
+    arrays = [array if isinstance(array, np.ndarray) else None for array in raw]
+    present = np.array([array is not None for array in arrays], dtype=bool)  # [U]
+    lengths = np.array([0 if array is None else len(array) for array in arrays], dtype=np.int64)  # [U]
     frames = () if spec.kind == "vector" else (max(1, int(lengths.max(initial=0))),)
     width = () if spec.kind == "tokens" else (spec.dim,)
-    values = np.zeros((len(there), *frames, *width), np.int64 if spec.kind == "tokens" else np.float32)  # [U, ...]
-    for row, array in zip(values, there, strict=True):
+    values = np.zeros((len(arrays), *frames, *width), np.int64 if spec.kind == "tokens" else np.float32)  # [U, ...]
+    for row, array in zip(values, arrays, strict=True):
         if array is not None:
             row[: len(array)] = array
     return ConversationStream(values, present, None if spec.kind == "vector" else lengths)

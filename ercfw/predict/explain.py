@@ -96,7 +96,9 @@ def reopen(folder: Path, progress: Progress, allow_plugin_files: bool = True) ->
         dataset, _ = read_dataset(run.recipe.data, run.catalog)
         left = RunFolder(folder, "")
         if changed := left.data_changed(dataset.provenance):
-            raise InputError.at(folder, f"was run on other data: {changed}", "the folder that the run was started in")
+            raise InputError.at(
+                folder, f"was run on other data: {changed}", "start it in the folder in which the run was started"
+            )
         data = load_data(run.recipe, run.catalog, dataset, progress)
         if changed := left.data_changed(data.provenance):
             raise InputError.at(folder, f"was run on other data: {changed}")

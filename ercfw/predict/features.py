@@ -52,7 +52,7 @@ def add_streams(
     attached = attach({"test": conversations}, list(known), found)["test"]
     there = np.stack([presence(attached, name) for name in known])  # [M, N]
     if not there.any():
-        nothing = Mistake("the input", "has nothing that the model reads", ", ".join(known))
+        nothing = Mistake("the input", "has none of the modalities that the model reads", ", ".join(known))
         raise InputError([nothing, *(Mistake("the input", warning) for warning in warnings)])
     warnings += _presence_warnings(list(known), there)
     return attached
@@ -67,7 +67,7 @@ def check_known(run: SavedRun, modalities: Iterable[str]) -> None:
     known = run.info.modalities
     for name in modalities:
         if name not in known:
-            raise InputError.at(f"features {name}", "the model reads no such modality", did_you_mean(name, known))
+            raise InputError.at(f"features {name}", "the model does not read this modality", did_you_mean(name, known))
 
 
 def absent(spec: ModalitySpec, conversations: Sequence[Conversation]) -> FeatureTable:
@@ -89,10 +89,9 @@ def check_fits(table: FeatureTable, spec: ModalitySpec, modality: str) -> None:
     kind = _kind(table)
     fits = kind == spec.kind and (table.dim <= spec.dim if kind == "tokens" else table.dim == spec.dim)
     if not fits:
-        what = (
-            f"holds {kind} {table.dim} wide, but the model was trained on '{modality}' of {spec.kind} {spec.dim} wide"
-        )
-        raise InputError.at(table.where, what)
+        what = f"is of kind {kind} and width {table.dim}"
+        expected = f"the model was trained on '{modality}' of kind {spec.kind} and width {spec.dim}"
+        raise InputError.at(table.where, what, expected)
 
 
 def _kind(table: FeatureTable) -> StreamKind:
@@ -109,8 +108,8 @@ def _complete(table: FeatureTable, conversations: Sequence[Conversation]) -> Fea
     known = frozenset(table.ids)
     missing = tuple(id for id in ids if id not in known)
     if len(missing) == len(ids):
-        theirs, ours = ("/".join(table.ids[0]) if table.ids else "nothing"), "/".join(ids[0])
-        what = f"has no row for any utterance: it names {theirs}, the input {ours}"
+        theirs, ours = ("/".join(table.ids[0]) if table.ids else "missing"), "/".join(ids[0])
+        what = f"has no row for any utterance: its first id is {theirs}, that of the input is {ours}"
         raise InputError.at(table.where, what, "ids are pairs (conversation, utterance)")
     if not missing:
         return table
@@ -130,7 +129,7 @@ def _complete(table: FeatureTable, conversations: Sequence[Conversation]) -> Fea
 def _why_absent(run: SavedRun, modality: str, conversations: Sequence[Conversation]) -> str:
     """Return why the data lacks a modality, or an empty string if the modality can be extracted."""
     if modality not in extracted(run.recipe):
-        return f"no extractor makes it, and no features are given (--features {modality}=FILE)"
+        return f"the model has no extractor for it, and no features are given (--features {modality}=FILE)"
     reads = make_extractor(run.recipe, run.catalog, modality).reads
     there = (
         any(text.strip() for c in conversations for text in c.texts) if reads == "text" else _has_clips(conversations)
@@ -156,7 +155,7 @@ def _extract(
     return made.table
 
 
-def other_maker(run: SavedRun, modality: str, fingerprint: str | None) -> Iterator[str]:
+def changed_extractor(run: SavedRun, modality: str, fingerprint: str | None) -> Iterator[str]:
     """Yield a warning if the features of a modality were made differently from those used in training."""
     before = run.provenance.get(modality, {}).get("fingerprint")
     if None not in (before, fingerprint) and before != fingerprint:
@@ -165,10 +164,11 @@ def other_maker(run: SavedRun, modality: str, fingerprint: str | None) -> Iterat
 
 def _source_warnings(run: SavedRun, modality: str, table: FeatureTable) -> Iterator[str]:
     """Yield warnings that a stream may differ from the one used in training, or may leak labels."""
-    yield from other_maker(run, modality, table.provenance.get("fingerprint"))
-    met = 0 if isinstance(table.fitted_on, str) else len(table.fitted_on & set(table.ids))
-    if met:
-        yield f"'{modality}' was fitted on the labels of {met} of these utterances, so their predictions are too good"
+    yield from changed_extractor(run, modality, table.provenance.get("fingerprint"))
+    fitted = 0 if isinstance(table.fitted_on, str) else len(table.fitted_on & set(table.ids))
+    if fitted:
+        count = f"{fitted} of these utterances"
+        yield f"'{modality}' was fitted on the labels of {count}, so their predictions are too good"
 
 
 def _presence_warnings(modalities: Sequence[str], there: NDArray[np.bool_]) -> Iterator[str]:
@@ -178,4 +178,4 @@ def _presence_warnings(modalities: Sequence[str], there: NDArray[np.bool_]) -> I
             yield f"'{name}' is absent in {int((~present).sum())} of {len(present)} utterances"
     nothing = int((~there.any(0)).sum())
     if nothing:
-        yield f"utterances without any modality that the model reads: {nothing}; they are predicted from others only"
+        yield f"utterances without any modality that the model reads: {nothing}; they are predicted from the others"

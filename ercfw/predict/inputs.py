@@ -65,7 +65,7 @@ def read_given(files: Files, features: Mapping[str, Path], forms: Sequence[Table
     """
     if files.source is None:
         if not features or files.transcript or files.subtitles:
-            raise InputError.at("the input", "is missing", "a table, a folder of clips, a video, or feature files")
+            raise InputError.at("the input", "is missing", "give a table, a folder of clips, a video, or feature files")
         tables = {name: read_features(path, ()) for name, path in features.items()}
         found = _of_tables(tables)
     else:

@@ -19,7 +19,7 @@ from ercfw.data.tables.utterances import ONE_SPEAKER
 from ercfw.errors import ErcfwError, InputError, Mistake, RunError, cause_of
 from ercfw.model.composed_model import ComposedModel
 from ercfw.predict.answers import Answer
-from ercfw.predict.features import check_known, other_maker
+from ercfw.predict.features import changed_extractor, check_known
 from ercfw.predict.inference import answer
 from ercfw.predict.saved_run import SavedRun
 from ercfw.recipe.queries import extracted
@@ -55,7 +55,7 @@ class Live:
         self.warnings = [
             warning
             for name, extractor in self._extractors.items()
-            for warning in other_maker(run, name, extractor.fingerprint)
+            for warning in changed_extractor(run, name, extractor.fingerprint)
         ]
 
     def add(
@@ -123,7 +123,7 @@ def _not_causal(run: SavedRun, extractors: Mapping[str, Extractor]) -> Iterator[
         parts["model"] = model
     for table, part in parts.items():
         if part is not None and not part.causal:
-            what = f"{type(part).__name__} reads later utterances, so it cannot answer as they come"
+            what = f"{type(part).__name__} reads later utterances, so it cannot predict an utterance before they arrive"
             yield Mistake(f"[{table}]", what, "predict the whole conversation, or train with a causal part")
 
 
@@ -164,5 +164,5 @@ def _fitting(array: Value, spec: ModalitySpec, where: str) -> Value:
     fits = array.ndim == 1 + (spec.kind == "frames") and array.dtype.kind in ("iu" if tokens else "fiu")
     if not fits or (not tokens and array.shape[-1] != spec.dim):
         what = f"are {array.dtype} of shape {list(array.shape)}"
-        raise InputError.at(where, what, f"the model was trained on {spec.kind} {spec.dim} wide")
+        raise InputError.at(where, what, f"the model was trained on kind {spec.kind} and width {spec.dim}")
     return array

@@ -63,7 +63,7 @@ def read_run(path: Path, allow_plugin_files: bool) -> SavedRun:
     """
     weights = RunFiles(path).model if is_folder(path) else path
     if not is_file(weights):
-        raise InputError.at(path, "holds no trained model", "the folder of a finished run")
+        raise InputError.at(path, "holds no trained model", "name the folder of a finished run")
     tensors, info, about = load_model(weights)
     recipe, mistakes = parse_recipe(about.get("recipe", {}), str(weights))
     if recipe is None or mistakes:
@@ -73,7 +73,7 @@ def read_run(path: Path, allow_plugin_files: bool) -> SavedRun:
     files = _plugin_files(weights.parent) if recipe.plugins else []
     if files and not allow_plugin_files:
         hint = "plugin_files = true in a recipe's table allows them, --no-plugin-files forbids them"
-        raise InputError.at(weights, f"needs plugin file {files[0]}, and plugin files may not run", hint)
+        raise InputError.at(weights, f"needs plugin file {files[0]}, but plugin files may not run", hint)
     if not allow_plugin_files:
         refuse_plugin_files(recipe, str(weights))
     catalog = load_catalog(files)
@@ -84,8 +84,8 @@ def read_run(path: Path, allow_plugin_files: bool) -> SavedRun:
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
-        what = "its weights do not fit its parts, as they are now"
-        raise InputError.at(weights, what, "the versions that environment.json names") from error
+        what = "its weights do not fit its parts in the installed versions"
+        raise InputError.at(weights, what, "install the versions that environment.json names") from error
     return SavedRun(
         network=network.eval().to("cuda" if torch.cuda.is_available() else "cpu"),
         recipe=recipe,

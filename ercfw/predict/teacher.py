@@ -17,7 +17,7 @@ from ercfw.predict.saved_run import SavedRun, read_run
 from ercfw.recipe.schema import Recipe
 from ercfw.system.progress import Progress
 
-JUDGED = ("dev", "test")
+HELD_OUT = ("dev", "test")
 
 
 def with_teacher(data: Data, recipe: Recipe, dataset: Dataset, progress: Progress) -> Data:
@@ -43,7 +43,7 @@ def with_teacher(data: Data, recipe: Recipe, dataset: Dataset, progress: Progres
         update={"data": recipe.data.model_copy(update={"modalities": own, "missing": None})}
     )
     seen = load_data(asked, teacher.catalog, dataset, progress)
-    splits = {split: _taught(teacher, data.splits[split], seen.splits[split]) for split in data.splits}
+    splits = {split: _add_logits(teacher, data.splits[split], seen.splits[split]) for split in data.splits}
     stamps = dict.fromkeys((*data.stamps, *seen.stamps, *teacher.stamps))
     return replace(data, splits=splits, stamps=tuple(stamps))
 
@@ -52,31 +52,33 @@ def _check(teacher: SavedRun, path: Path, data: Data) -> None:
     shared = [target for target in data.targets if target in teacher.info.targets]
     if not shared:
         what = f"{path} predicts {', '.join(teacher.info.targets)}, not {', '.join(data.targets)}"
-        raise InputError.at("[teacher] run", what, "a run of the same target")
+        raise InputError.at("[teacher] run", what, "choose a run of the same target")
     for target in shared:
         if teacher.info.targets[target].classes != data.targets[target]:
             what = f"{path} has other classes of '{target}': {', '.join(teacher.info.targets[target].classes)}"
-            raise InputError.at("[teacher] run", what, ", ".join(data.targets[target]))
-    for split in JUDGED:
-        met = sum(fingerprint(conversation) in teacher.trained_on for conversation in data.splits[split])
-        if met:
-            what = f"{path} was trained on {met} conversations of this run's {split}"
-            raise InputError.at("[teacher] run", what, "a teacher that never saw what its student is judged by")
+            raise InputError.at("[teacher] run", what, f"it must have {', '.join(data.targets[target])}")
+    for split in HELD_OUT:
+        trained_on = sum(fingerprint(conversation) in teacher.trained_on for conversation in data.splits[split])
+        if trained_on:
+            what = f"{path} was trained on {trained_on} conversations of this run's {split}"
+            raise InputError.at("[teacher] run", what, "choose a teacher that was not trained on them")
 
 
-def _taught(
+def _add_logits(
     teacher: SavedRun, conversations: Sequence[Conversation], seen: Sequence[Conversation]
 ) -> Sequence[Conversation]:
     """Return the student's conversations with the logits that the teacher computes from its own inputs."""
-    made: list[Conversation] = []
+    with_logits: list[Conversation] = []
     for batch in batches(seen, teacher.recipe.data.batch_size):
         logits = _logits(teacher, batch)
         row = 0
-        for conversation, same in zip(conversations[len(made) : len(made) + len(batch)], batch, strict=True):
+        for conversation, same in zip(
+            conversations[len(with_logits) : len(with_logits) + len(batch)], batch, strict=True
+        ):
             assert conversation.ids == same.ids
             rows = slice(row, row := row + len(conversation))
-            made.append(replace(conversation, teacher={target: x[rows] for target, x in logits.items()}))
-    return made
+            with_logits.append(replace(conversation, teacher={target: x[rows] for target, x in logits.items()}))
+    return with_logits
 
 
 @torch.no_grad()

@@ -95,7 +95,7 @@ class TrainedModel:
             given = read_given(sources, files, table_forms(self._run.catalog))
         else:
             given = _of_program(data, transcript, subtitles, files)
-        warnings = [*given.warnings, *_learnt(self._run, given.conversations)]
+        warnings = [*given.warnings, *_training_warnings(self._run, given.conversations)]
         with in_recipe(self._run.where):
             ready = add_streams(self._run, given.conversations, given.tables, warnings, progress, processes)
         answers = answer(self._run, ready, warnings.append)
@@ -114,7 +114,7 @@ class TrainedModel:
         """
         if modality not in self.extracted_modalities:
             what = f"no extractor of the run computes '{modality}', so it is not available for other utterances"
-            raise InputError.at("modality", what, f"there is: {', '.join(self.extracted_modalities) or 'nothing'}")
+            raise InputError.at("modality", what, f"available: {', '.join(self.extracted_modalities) or 'none'}")
         if modality not in self._extractors:
             self._extractors[modality] = make_extractor(self._run.recipe, self._run.catalog, modality)
         return self._extractors[modality]
@@ -130,7 +130,7 @@ class TrainedModel:
     def encode(
         self, modality: str, conversations: Sequence[Conversation], raw: Sequence[Raw] | None = None
     ) -> list[list[NDArray[np.float32] | Broken | None]]:
-        """Return what the encoder of a modality makes of each utterance: U vectors ``[D]`` per conversation.
+        """Return the encoder's output for each utterance: U vectors ``[D]`` per conversation.
 
         An utterance that lacks the modality keeps what the extractor returned for it: ``Broken`` or None.
 
@@ -188,20 +188,23 @@ def _of_program(
 ) -> Given:
     """Return conversations that a program made, without their labels."""
     if transcript is not None or subtitles is not None:
-        raise InputError.at("transcript and subtitles", "go with files, not with conversations")
+        raise InputError.at("transcript and subtitles", "can be given with files only, not with conversations")
     names = [conversation.id for conversation in conversations]
     mistakes = [Mistake(f"conversation {c.id}", "has no utterances") for c in conversations if not len(c)]
-    mistakes += [Mistake(f"conversation {name}", "stands twice") for name, n in Counter(names).items() if n > 1]
+    mistakes += [Mistake(f"conversation {name}", "occurs twice") for name, n in Counter(names).items() if n > 1]
     if mistakes or not conversations:
-        raise InputError(mistakes or [Mistake("the input", "holds no conversation")])
+        raise InputError(mistakes or [Mistake("the input", "contains no conversation")])
     ids = [id for conversation in conversations for id in conversation.ids]
     tables = {name: read_features(path, ids) for name, path in files.items()}
     return Given(tuple(replace(conversation, labels={}) for conversation in conversations), tables, ())
 
 
-def _learnt(run: SavedRun, conversations: Sequence[Conversation]) -> Iterator[str]:
-    """Yield a warning about conversations from training, also if a dataset prefixed their ids with the split."""
-    names = ("", *(f"{split}/" for split in SPLITS))
-    met = sum(any(fingerprint(replace(c, id=name + c.id)) in run.trained_on for name in names) for c in conversations)
-    if met:
-        yield f"the model was trained on {met} of these {len(conversations)} conversations: it knows their labels"
+def _training_warnings(run: SavedRun, conversations: Sequence[Conversation]) -> Iterator[str]:
+    """Yield a warning if the model was trained on some conversations, with or without the split before their ids."""
+    prefixes = ("", *(f"{split}/" for split in SPLITS))
+    seen = sum(
+        any(fingerprint(replace(c, id=prefix + c.id)) in run.trained_on for prefix in prefixes) for c in conversations
+    )
+    if seen:
+        count = f"{seen} of these {len(conversations)} conversations"
+        yield f"the model was trained on {count}, so their predictions are too good"

@@ -35,9 +35,9 @@ def refuse_plugin_files(recipe: Recipe, where: str) -> None:
     """
     for name, part in recipe.features.items():
         if part.options.get("plugin_files"):
-            raise InputError.at(f"{where}: [features.{name}] plugin_files", "is true, and --no-plugin-files forbids it")
+            raise InputError.at(f"{where}: [features.{name}] plugin_files", "is true, but --no-plugin-files forbids it")
     if recipe.teacher is not None and recipe.teacher.plugin_files:
-        raise InputError.at(f"{where}: [teacher] plugin_files", "is true, and --no-plugin-files forbids it")
+        raise InputError.at(f"{where}: [teacher] plugin_files", "is true, but --no-plugin-files forbids it")
 
 
 DEFAULT = "default"
@@ -87,5 +87,7 @@ def part_of(leave_out: str) -> tuple[int, int]:
     found = re.fullmatch(PART, leave_out)
     part, parts = (int(found[1]), int(found[2])) if found else (0, 0)
     if not 1 <= part <= parts or parts < 2:
-        raise InputError.at("[data] leave_out", f"'{leave_out}' is not a part", 'such as "2/5", the second of five')
+        raise InputError.at(
+            "[data] leave_out", f"'{leave_out}' is not a part", 'write "2/5" for the second of five parts'
+        )
     return part, parts

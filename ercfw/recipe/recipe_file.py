@@ -118,11 +118,11 @@ def _name_mistakes(source: RecipeFile) -> list[Mistake]:
         if name == "all":
             mistakes.append(Mistake(where, "'all' is reserved for running every variant", "choose another name"))
         elif not slug(name):
-            mistakes.append(Mistake(where, f"'{name}' contains no letter from a to z and no digit"))
+            mistakes.append(Mistake(where, f"the name '{name}' contains no letter from a to z and no digit"))
         elif len(slug(name)) > LONGEST_NAME:
             mistakes.append(Mistake(where, f"'{name}' is too long to name a folder"))
         elif slug(name) in seen:
             both = f"'{name}' and '{seen[slug(name)]}' would share the folder '{slug(name)}'"
-            mistakes.append(Mistake(where, both))
+            mistakes.append(Mistake(where, both, "rename one of them"))
         seen[slug(name)] = name
     return mistakes

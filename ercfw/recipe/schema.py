@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from ercfw.errors import Mistake
+from ercfw.errors import Mistake, did_you_mean
 from ercfw.recipe.search_space import Range, Tune
 from ercfw.recipe.toml import Tables
 from ercfw.system.validation import Location, Strict, as_json, by_place, mistakes_of
@@ -235,12 +235,12 @@ def _cross_mistakes(recipe: Recipe, path: str) -> list[Mistake]:
 def _modality_mistakes(recipe: Recipe) -> Iterator[Mistake]:
     modalities = recipe.data.modalities
     if len(set(modalities)) < len(modalities):
-        yield Mistake("[data] modalities", "names a modality twice")
+        yield Mistake("[data] modalities", "lists a modality twice")
     for reserved in [name for name in ("default", "joint") if name in modalities]:
-        yield Mistake("[data] modalities", f"'{reserved}' cannot name a modality", "the core uses this name")
+        yield Mistake("[data] modalities", f"'{reserved}' is reserved and cannot name a modality")
     for name in recipe.data.missing.lacking if recipe.data.missing is not None else ():
         if name not in modalities:
-            yield Mistake("[data.missing] lacking", f"there is no modality '{name}'", ", ".join(modalities))
+            yield Mistake("[data.missing] lacking", f"there is no modality '{name}'", did_you_mean(name, modalities))
 
 
 def _feature_mistakes(recipe: Recipe) -> Iterator[Mistake]:
@@ -251,9 +251,11 @@ def _feature_mistakes(recipe: Recipe) -> Iterator[Mistake]:
         elif part.use is not None and part.fitted_on is not None:
             yield Mistake(f"{table} fitted_on", "applies to files only; an extractor declares it itself")
         elif part.use is None and part.options:
-            yield Mistake(f"{table} {min(part.options)}", "there is no such key", "file, fitted_on")
+            yield Mistake(
+                f"{table} {min(part.options)}", "there is no such key", "without 'use', the keys are file and fitted_on"
+            )
         elif part.use is None and part.file is None and part.fitted_on is None:
-            yield Mistake(table, "is empty", "use (an extractor), file, or fitted_on")
+            yield Mistake(table, "is empty", "set use, file or fitted_on")
 
 
 def _model_mistakes(recipe: Recipe) -> Iterator[Mistake]:
@@ -265,10 +267,10 @@ def _model_mistakes(recipe: Recipe) -> Iterator[Mistake]:
     if not recipe.head:
         yield Mistake("[head.TARGET]", "is missing", 'such as [head.emotion] use = "linear"')
     if recipe.fusion is None and len(recipe.data.modalities) > 1:
-        yield Mistake("[fusion]", "is missing, and there are several modalities", 'use = "concat"')
+        yield Mistake("[fusion]", "is missing, but several modalities need one", 'such as use = "concat"')
     for name in recipe.data.modalities:
         if name not in recipe.encoder and "default" not in recipe.encoder:
-            yield Mistake(f"[encoder.{name}]", f"is missing: modality '{name}' has no encoder", "or [encoder.default]")
+            yield Mistake(f"[encoder.{name}]", "is missing", "add it, or add [encoder.default] for all modalities")
 
 
 def _loss_mistakes(recipe: Recipe) -> Iterator[Mistake]:
@@ -278,14 +280,17 @@ def _loss_mistakes(recipe: Recipe) -> Iterator[Mistake]:
         yield Mistake(f"[loss.{rest[1]}] weight", 'only one loss can have "rest"')
     if rest and total > 1:
         what = f'"rest" is negative: the other weights add up to {total:g}'
-        yield Mistake(f"[loss.{rest[0]}] weight", what, "at most 1")
+        yield Mistake(f"[loss.{rest[0]}] weight", what, "they may add up to at most 1")
     if len(set(recipe.seeds)) < len(recipe.seeds):
-        yield Mistake("seeds", "names a seed twice")
+        yield Mistake("seeds", "lists a seed twice")
+    heads = ", ".join(recipe.head)
     for name, part in recipe.loss.items():
         if recipe.model is None and part.target is None and len(recipe.head) > 1:
-            yield Mistake(f"[loss.{name}] target", "is missing, and there are several heads", ", ".join(recipe.head))
+            yield Mistake(f"[loss.{name}] target", "is missing, but there are several heads", f"choose one of {heads}")
         if recipe.model is None and part.target is not None and part.target not in recipe.head:
-            yield Mistake(f"[loss.{name}] target", f"no head is named '{part.target}'", ", ".join(recipe.head))
+            yield Mistake(
+                f"[loss.{name}] target", f"no head is named '{part.target}'", did_you_mean(part.target, recipe.head)
+            )
 
 
 CORE_KEYS = {

@@ -27,22 +27,28 @@ def check_parts(recipe: Recipe, catalog: Catalog, where: str) -> list[Mistake]:
             continue
         mistakes += read_options(component.factory, part.options, f"{where}: [{table}]")[1]
     mistakes += _select_mistakes(recipe, catalog, f"{where}: [train] select")
-    return mistakes + [
-        Mistake(f"{where}: {place}", f"'{name}' is not a valid name", "at most 64 letters, digits, - and _")
-        for place, names in (
-            ("[data] modalities", recipe.data.modalities),
-            ("[loss]", recipe.loss),
-            ("[head]", recipe.head),
-        )
-        for name in names
-        if not NAME.fullmatch(name) or hasattr(nn.ModuleDict(), name)
-    ]
+    for place, names in (
+        ("[data] modalities", recipe.data.modalities),
+        ("[loss]", recipe.loss),
+        ("[head]", recipe.head),
+    ):
+        mistakes += _name_mistakes(names, f"{where}: {place}")
+    return mistakes
+
+
+def _name_mistakes(names: Iterable[str], where: str) -> Iterable[Mistake]:
+    """Yield the names that are malformed, or that an attribute of ``nn.ModuleDict`` has already."""
+    for name in names:
+        if not NAME.fullmatch(name):
+            yield Mistake(where, f"'{name}' is not a valid name", "at most 64 letters, digits, - and _")
+        elif hasattr(nn.ModuleDict(), name):
+            yield Mistake(where, f"'{name}' is a reserved name of PyTorch", "choose another name")
 
 
 def _select_mistakes(recipe: Recipe, catalog: Catalog, where: str) -> Iterable[Mistake]:
     target, dot, metric = selected_metric(recipe).partition(".")
     if not dot:
-        yield Mistake(where, f"'{target}' is not of the form TARGET.METRIC", "emotion.weighted-f1")
+        yield Mistake(where, f"'{target}' is not of the form TARGET.METRIC", "such as emotion.weighted-f1")
         return
     if metric not in catalog.names("metric"):
         yield Mistake(where, f"there is no metric named '{metric}'", did_you_mean(metric, catalog.names("metric")))

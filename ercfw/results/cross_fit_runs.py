@@ -28,14 +28,14 @@ def runs_without_parts(folder: Path) -> list[Path]:
             of.setdefault(parts, {})[part] = other
     whole = [found for parts, found in sorted(of.items()) if len(found) == parts]
     if not whole:
-        what = "has no complete set of runs that leave out a part beside it"
-        raise InputError.at(folder, what, "ercfw run RECIPE --cross-fit 5")
+        what = "has no complete set of --cross-fit runs beside it"
+        raise InputError.at(folder, what, "make them with ercfw run RECIPE --cross-fit 5")
     return list(whole[-1].values())
 
 
 def _recipe(folder: Path) -> Tables:
     path = RunFiles(folder).model
     if not is_file(path):
-        raise InputError.at(f"run {folder}", "holds no finished run", "the folder that a run has left")
+        raise InputError.at(f"run {folder}", "holds no finished run", "name the folder of a finished run")
     recipe: Tables = read_about(path)["recipe"]
     return recipe

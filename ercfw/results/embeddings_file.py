@@ -40,7 +40,7 @@ def read_embeddings(folder: Path, split: str, target: str) -> dict[Moment, NDArr
     """
     path = RunFiles(folder).embeddings
     if not path.is_file():
-        raise InputError.at(folder, "has left no embeddings", "ercfw run --force makes them")
+        raise InputError.at(folder, "contains no embeddings", "ercfw run --force writes them")
     try:
         with safe_open(path, framework="np") as file:
             names = {moment: f"{split}.{target}.{moment}" for moment in MOMENTS}
@@ -49,5 +49,5 @@ def read_embeddings(folder: Path, split: str, target: str) -> dict[Moment, NDArr
     except (OSError, SafetensorError, ValueError) as error:
         raise InputError.at(path, f"cannot be read: {error}", "ercfw run --force makes it again") from error
     if not found:
-        raise InputError.at(path, f"has none of '{target}' in {split}", ", ".join(sorted(there)))
+        raise InputError.at(path, f"has none of '{target}' in {split}", f"it has {', '.join(sorted(there))}")
     return found

@@ -183,12 +183,12 @@ def find_groups(paths: Sequence[Path]) -> list[Group]:
 def _done(path: Path) -> list[Path]:
     if not path.is_dir():
         siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise InputError.at(path, "is no folder", did_you_mean(path.name, siblings))
+        raise InputError.at(path, "is not a folder", did_you_mean(path.name, siblings))
     for pattern in ("metrics.json", "*/metrics.json", "*/*/metrics.json"):
         done = [each.parent for each in path.glob(pattern)]
         if done:
             return sorted(done, key=lambda folder: (folder.parent.name != BASE, folder))
-    raise InputError.at(path, "holds no finished run", "the folder of a run, a variant or a recipe that was run")
+    raise InputError.at(path, "holds no finished run", "name the folder of a run, a variant or a recipe")
 
 
 def _named(groups: Sequence[Sequence[FinishedRun]]) -> list[Group]:

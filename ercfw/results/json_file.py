@@ -39,7 +39,7 @@ def read_json(path: Path, model: type[Content]) -> Content:
         version = read.get("schema", SCHEMA) if isinstance(read, dict) else SCHEMA
         if isinstance(version, int) and version > SCHEMA:
             what = f"has format {version}; this version of ercfw reads formats up to {SCHEMA}"
-            raise InputError.at(path, what, "a newer ercfw")
+            raise InputError.at(path, what, "update ercfw")
         return model.model_validate_json(content)
     except ValidationError as error:
         raise InputError.at(path, f"{in_short(error)}, so ercfw did not write this file", hint) from error

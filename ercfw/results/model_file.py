@@ -71,12 +71,12 @@ def start_from(model: nn.Module, folder: Path) -> tuple[str, dict[str, Any]]:
         InputError: there is no such model, or none of its weights fits.
     """
     if not is_file(RunFiles(folder).model):
-        raise InputError.at("[train] init_from", f"there is no model in {folder}", "the folder of a finished run")
+        raise InputError.at("[train] init_from", f"there is no model in {folder}", "name the folder of a finished run")
     tensors, _, about = load_model(RunFiles(folder).model)
     own = model.state_dict()
     fitting = {name: x for name, x in tensors.items() if name in own and own[name].shape == x.shape}
     if not fitting:
-        raise InputError.at("[train] init_from", f"no weight of {folder} fits this model")
+        raise InputError.at("[train] init_from", f"no weight of {folder} has the name and shape of one in this model")
     model.load_state_dict({**own, **fitting})
     digest = sha256(RunFiles(folder).model)
     return f"{len(fitting)} of {len(own)} tensors taken from {folder} (sha256 {digest[:12]})", about

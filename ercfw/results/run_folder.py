@@ -66,8 +66,8 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             lock.acquire(blocking=False)
         except Timeout as error:
-            where = "wait for it, or choose another --out"
-            raise InputError.at(self.path, "another process is running in this folder", where) from error
+            hint = "wait for it, or choose another --out"
+            raise InputError.at(self.path, "another process is running in this folder", hint) from error
         except OSError as error:
             raise RunError(f"{self.path}: cannot be written: {error.strerror or error}") from error
         try:
@@ -86,7 +86,7 @@ class RunFolder:
             InputError: the run was stopped early, and neither ``resume`` nor ``force`` was chosen.
         """
         if can_resume(self.files.state) and not (resume or force):
-            raise InputError.at(self.path, "holds a run that was stopped", "--resume goes on, --force starts anew")
+            raise InputError.at(self.path, "holds a run that was stopped", "--resume continues it, --force starts anew")
 
     def check_same_data(self, now: Provenance) -> None:
         """Check that the files in this folder were made from the current data.
@@ -95,7 +95,9 @@ class RunFolder:
             InputError: the source of the data or one of its files has changed.
         """
         if changed := self.data_changed(now):
-            raise InputError.at(self.path, f"was run on other data: {changed}", "--force starts anew, --out elsewhere")
+            raise InputError.at(
+                self.path, f"was run on other data: {changed}", "--force starts anew, --out DIR writes elsewhere"
+            )
 
     def data_changed(self, now: Provenance) -> str | None:
         """Return what has changed in the data since the run; None if nothing has changed or nothing was run."""

@@ -14,7 +14,7 @@ from ercfw.testing import CHECKS, Report, check_part
 
 @dataclass(frozen=True)
 class CheckSettings:
-    """What the checks use.
+    """Settings of the checks.
 
     Attributes:
         reads: the kind of streams that an encoder or a model reads.
@@ -44,10 +44,10 @@ def check_named(name: str, options: Mapping[str, Any], catalog: Catalog, setting
     found = _find(name, catalog)
     for key, width in (settings.dims or {}).items():
         if not isinstance(width, int) or width < 1:
-            raise InputError.at(f"--modality {key}", f"'{width}' is no width", "text=64")
+            raise InputError.at(f"--modality {key}", f"'{width}' is not a width", "such as text=64")
     if options and len(found) > 1:
         kinds = ", ".join(f"{component.kind}/{name}" for component in found)
-        raise InputError.at(f"check {name}", "options are of one part, and there are several", kinds)
+        raise InputError.at(f"check {name}", "options apply to one part, but several have this name", kinds)
     read = [read_options(c.factory, options, f"check {name}") if c.kind != "metric" else ({}, []) for c in found]
     if any(mistakes for _, mistakes in read):
         raise InputError([mistake for _, mistakes in read for mistake in mistakes])

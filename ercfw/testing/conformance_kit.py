@@ -126,7 +126,7 @@ def subject_of(
     dims: Mapping[str, int] | None = None,
     clip: Path | None = None,
 ) -> Any:
-    """Return what the checks of a kind take: the part and how to make it.
+    """Return the subject of the checks of a kind: the part and how to make it.
 
     The arguments are those of ``conformance``.
 

@@ -15,13 +15,13 @@ __all__ = ["CLASSES", "DIMS", "TARGET", "data_info", "make_conversations", "pack
 CLASSES = ("neutral", "joy", "anger", "fear")
 TARGET = "emotion"
 SIZES = (5, 9, 1, 3)
-"""How many utterances each conversation has; one has a single utterance, which breaks code that needs a neighbour."""
+"""Numbers of utterances; the conversation of a single utterance breaks code that needs a neighbour."""
 DIMS: Mapping[str, int] = {"text": 6, "audio": 5, "visual": 4}
 """The width of vectors and frames; for tokens, the size of the vocabulary."""
 SOME = 0.3
 """The share of utterances that lack a modality."""
 LONGEST = 3
-"""The most frames or tokens that an utterance has."""
+"""Maximum number of frames or tokens of an utterance."""
 
 
 def make_conversations(
@@ -36,8 +36,8 @@ def make_conversations(
     Args:
         kinds: the modalities, each ``vector``, ``frames`` or ``tokens``.
         absent: the share of utterances that lack a modality, drawn for each modality.
-        sizes: how many utterances each conversation has.
-        seed: decides all values.
+        sizes: the number of utterances of each conversation.
+        seed: determines all values.
         dims: the width of each modality; for tokens, the size of the vocabulary.
 
     Returns:
@@ -86,7 +86,7 @@ def _stream(kind: StreamKind, dim: int, size: int, absent: float, draw: np.rando
 
 
 def data_info(conversations: Sequence[Conversation]) -> DataInfo:
-    """Return what parts get as ``info`` when a run is trained on these conversations."""
+    """Return the ``info`` that parts get when a run is trained on these conversations."""
     return make_data_info(conversations, {TARGET: CLASSES})
 
 

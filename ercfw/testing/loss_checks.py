@@ -23,7 +23,7 @@ from ercfw.testing.outcome import CheckFailed, CheckSkipped
 ROWS, WIDTH = 12, 5
 """Utterances, and the width of embeddings and views."""
 KNOWN = ("views", "embedding", "auxiliary", "teacher")
-"""What ``made_outputs`` has for losses that require it."""
+"""Optional outputs that ``made_outputs`` provides for losses that require them."""
 LARGE = 1e3
 """The factor of large outputs."""
 CLOSE = 1e-5
@@ -46,7 +46,7 @@ class LossSubject:
 
     @property
     def info(self) -> DataInfo:
-        """The ``info`` that the loss is made with."""
+        """Return the ``info`` that the loss is made with."""
         return data_info(make_conversations(dict.fromkeys(DIMS, "vector")))
 
     def make(self) -> nn.Module:
@@ -71,8 +71,8 @@ def made_outputs(rows: int = ROWS, scale: float = 1.0, dtype: torch.dtype = torc
     Args:
         rows: N utterances.
         scale: the standard deviation of all values.
-        dtype: of all values.
-        seed: decides all values.
+        dtype: the dtype of all values.
+        seed: determines all values.
 
     Returns:
         logits ``[N, C]``, embedding ``[N, E]``, auxiliary ``[N, K, C]``, teacher ``[N, C]`` and views ``[N, D]``; all

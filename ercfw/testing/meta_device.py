@@ -1,4 +1,4 @@
-"""Runs code on the meta device, which stands in for a GPU: its tensors have shapes, but no values to read."""
+"""Run code on the meta device, which stands in for a GPU: its tensors have shapes, but no values to read."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

@@ -28,7 +28,7 @@ from ercfw.testing.same import same
 from ercfw.testing.subject import ONE, Subject
 
 DRAWS = 4
-"""How many batches are tried before a parameter counts as one without a gradient."""
+"""Number of batches to try before a parameter counts as one without a gradient."""
 
 
 def options_are_documented(subject: Subject) -> None:

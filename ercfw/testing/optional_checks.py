@@ -22,13 +22,13 @@ def together(subject: Subject) -> None:
     It is tried on two blocks of equal width, and on one block per modality.
 
     Raises:
-        CheckFailed: it is no static method, or its result differs.
+        CheckFailed: it is not a static method, or its result differs.
         CheckSkipped: the context does not offer ``together``.
     """
     if not hasattr(subject.factory, "together"):
         raise CheckSkipped("it does not offer together")
     if not isinstance(_attribute(subject.factory, "together"), staticmethod):
-        raise CheckFailed("together is no static method: the core calls Class.together(blocks, xs, inputs)")
+        raise CheckFailed("together is not a static method: the core calls Class.together(blocks, xs, inputs)")
     inputs = pack(subject.conversations).inputs
     _together(subject, (ONE, ONE), inputs)
     _together(subject, tuple(subject.dims), inputs)
@@ -97,7 +97,7 @@ def parameter_groups(subject: Subject) -> None:
             raise CheckFailed(f"parameter_groups: '{group}' has no trainable parameter")
         for parameter in parameters:
             if id(parameter) not in names:
-                raise CheckFailed(f"parameter_groups: '{group}' holds something that is no parameter of the part")
+                raise CheckFailed(f"parameter_groups: '{group}' holds something other than a parameter of the part")
             if id(parameter) in owners:
                 both = f"'{owners[id(parameter)]}' and '{group}'"
                 raise CheckFailed(f"parameter_groups: {names[id(parameter)]} is listed twice, in {both}")

@@ -1,4 +1,4 @@
-"""What a conformance check found: passed, failed, failed as expected, or skipped, and why."""
+"""Outcomes of conformance checks: passed, failed, failed as expected, or skipped, and why."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -63,7 +63,7 @@ class Report:
 
     @property
     def summary(self) -> str:
-        """How many checks ran, failed and were skipped, in one line."""
+        """Return the numbers of checks that ran, failed and were skipped, in one line."""
         ran = len(self.outcomes) - len(self.of("skipped"))
         expected = f"{len(self.of('xfailed'))} failed as expected, " if self.of("xfailed") else ""
         return (

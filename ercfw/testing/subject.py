@@ -42,7 +42,7 @@ class Subject:
 
     @cached_property
     def conversations(self) -> list[Conversation]:
-        """Conversations of several lengths; about a third of the values is absent."""
+        """Return conversations of several lengths; about a third of the values is absent."""
         return self.others()
 
     def others(self, absent: float = SOME, sizes: Sequence[int] = SIZES, seed: int = 0) -> list[Conversation]:
@@ -51,7 +51,7 @@ class Subject:
 
     @cached_property
     def info(self) -> DataInfo:
-        """The ``info`` that the part is made with."""
+        """Return the ``info`` that the part is made with."""
         return data_info(self.conversations)
 
     def make(self, seed: int = 0) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Runs a part in two processes that share a batch and compares their gradients with those of one process."""
+"""Run a part in two processes that share a batch, and compare their gradients with those of one process."""
 
 import inspect
 import json

@@ -40,7 +40,7 @@ class Share:
 
     @property
     def undivided(self) -> bool:
-        """Whether one process runs the batch in one part."""
+        """Return whether one process runs the batch in one part."""
         return len(self.parts) == len(self.counts) == 1
 
     def pin_memory(self) -> "Share":

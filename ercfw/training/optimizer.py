@@ -56,7 +56,9 @@ def optimizer_arguments(settings: Train, modules: nn.Module) -> tuple[list[dict[
     options: dict[str, Any] = {"lr": settings.lr, "weight_decay": settings.weight_decay}
     if settings.momentum:
         if settings.optimizer not in ("sgd", "rmsprop"):
-            raise InputError.at("[train] momentum", f"'{settings.optimizer}' has no momentum", "sgd, rmsprop")
+            raise InputError.at(
+                "[train] momentum", f"'{settings.optimizer}' has no momentum", "only sgd and rmsprop have one"
+            )
         options["momentum"] = settings.momentum
     if settings.optimizer != "rmsprop":
         options["fused"] = True

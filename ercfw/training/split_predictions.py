@@ -30,7 +30,7 @@ def predict_splits(
 
     Args:
         training: the finished training; its model is left with the weights that predicted last.
-        plan: of the training.
+        plan: the plan of the training.
         splits: the conversations.
         scored: the splits that the protocol scores.
         untrained: the initial weights.
@@ -47,7 +47,7 @@ def predict_splits(
 
 
 def initial_weights(recipe: Recipe, catalog: Catalog, seed: int, info: DataInfo) -> dict[str, Tensor]:
-    """Create again the weights that training began with, from the seed."""
+    """Create the weights that training began with again, from the seed."""
     seed_everything(seed)
     model = build_model(recipe, catalog, info)
     if recipe.train.init_from is not None:

@@ -65,7 +65,7 @@ class Plan:
 
     @property
     def step_size(self) -> int:
-        """The number of conversations per optimiser step."""
+        """Return the number of conversations per optimiser step."""
         return self.batch_size * self.settings.accumulate
 
 
@@ -126,7 +126,9 @@ def start(accelerator: Accelerator, model: nn.Module, losses: WeightedLosses, pl
     settings = plan.settings
     if settings.on_out_of_memory == "halve" and accelerator.num_processes > 1:
         what = "'halve' works in a single process only"
-        raise InputError.at("[train] on_out_of_memory", what, "a lower data.batch_size with a higher train.accumulate")
+        raise InputError.at(
+            "[train] on_out_of_memory", what, "use a lower data.batch_size with a higher train.accumulate"
+        )
     losses.to(accelerator.device)
     optimizer = make_optimizer(settings, nn.ModuleList([model, losses]))
     schedule = make_schedule(settings, optimizer, math.ceil(len(plan.watched.train) / plan.step_size))

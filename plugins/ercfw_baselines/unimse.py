@@ -29,21 +29,21 @@ class AdaptedLayer(nn.Module):
     """A layer of T5 followed by UniMSE's adapter.
 
     T5 passes nothing but hidden states to its layers, so the summaries of the other modalities must be stored in
-    ``beside`` before each call.
+    ``summaries`` before each call.
 
     Attributes:
-        beside: ``[N, E]``, the summaries of the other modalities.
+        summaries: ``[N, E]``, the summaries of the other modalities.
     """
 
     def __init__(self, layer: nn.Module, adapter: PMF) -> None:
         super().__init__()
         self.layer, self.adapter = layer, adapter
-        self.beside: Tensor | None = None
+        self.summaries: Tensor | None = None
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
         """Run the layer and its adapter: ``[N, T, D] -> [N, T, D]``."""
-        assert self.beside is not None
-        adapted: Tensor = self.adapter(self.layer(*args, **kwargs), self.beside)  # [N, T, D]
+        assert self.summaries is not None
+        adapted: Tensor = self.adapter(self.layer(*args, **kwargs), self.summaries)  # [N, T, D]
         return adapted
 
 
@@ -109,8 +109,8 @@ class UniMSE(Model):
             block.layer[-1] = AdaptedLayer(block.layer[-1], PMF(width, self.others.out_dim, bottleneck))
             self.adapted.append(block.layer[-1])
         self.compared = Compared({self.text: width, **self.others.widths})
-        said = USUAL_POLARITIES | (polarities or {})
-        self.words = {t: _encode(tokenizer, spec.classes, said) for t, spec in info.targets.items()}
+        of_class = USUAL_POLARITIES | (polarities or {})
+        self.words = {t: _encode(tokenizer, spec.classes, of_class) for t, spec in info.targets.items()}
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return the trained parameters of T5 itself, to which the released code gives their own learning rate."""
@@ -129,7 +129,7 @@ class UniMSE(Model):
         others = self.others(inputs)  # {m: [N, E]}
         nothing = stream.present.new_zeros(len(real), 0).float()
         for layer in self.adapted:
-            layer.beside = torch.cat([nothing, *others.values()], -1)  # [N, E of all]
+            layer.summaries = torch.cat([nothing, *others.values()], -1)  # [N, E of all]
         hidden = self.t5.encoder(input_ids=stream.values, attention_mask=seen.long()).last_hidden_state  # [N, T, D]
         pooled = mean_of(hidden, real)  # [N, D]
         views = self.compared({self.text: pooled, **others})
@@ -189,7 +189,7 @@ def _load(folder: Path | None) -> tuple[Any, Any]:
     except ImportError as error:
         raise missing_library("transformers", "text") from error
     try:
-        made, about = T5ForConditionalGeneration.from_pretrained(
+        t5, about = T5ForConditionalGeneration.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
         )
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -199,10 +199,10 @@ def _load(folder: Path | None) -> tuple[Any, Any]:
         what = f"{folder} holds the weights of another network: {len(about['missing_keys'])} are missing"
         raise InputError.at("model", what, "use the weights that config.json describes")
     # T5 has one table under several names, which safetensors cannot save. All are frozen, so copies stay equal.
-    made.encoder.embed_tokens, made.decoder.embed_tokens, made.lm_head = map(
-        copy.deepcopy, (made.encoder.embed_tokens, made.decoder.embed_tokens, made.lm_head)
+    t5.encoder.embed_tokens, t5.decoder.embed_tokens, t5.lm_head = map(
+        copy.deepcopy, (t5.encoder.embed_tokens, t5.decoder.embed_tokens, t5.lm_head)
     )
-    return made, tokenizer
+    return t5, tokenizer
 
 
 def _encode(tokenizer: Any, classes: Sequence[str], polarities: dict[str, str]) -> list[list[int]]:

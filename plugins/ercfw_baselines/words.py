@@ -87,7 +87,7 @@ class Words(Extractor):
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the vocabulary and the settings."""
+        """Return a hash of the vocabulary and the settings."""
         known = self._buckets if self._vectors is None else sorted(self._places.items())
         return hashlib.sha256(repr(("words", 1, self._most, self._around, known)).encode()).hexdigest()
 

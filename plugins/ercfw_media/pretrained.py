@@ -71,7 +71,7 @@ def load_tokenizer(folder: Path) -> Any:
     Raises:
         InputError: if its files are damaged.
     """
-    with _quiet_transformers(), _told(folder):
+    with _quiet_transformers(), _as_input_error(folder):
         from transformers import AutoTokenizer
 
         return AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -83,7 +83,7 @@ def load_network(folder: Path) -> Any:
     Raises:
         InputError: if the files do not fit together.
     """
-    with _quiet_transformers(), _told(folder):
+    with _quiet_transformers(), _as_input_error(folder):
         from transformers import AutoModel
 
         network, about = AutoModel.from_pretrained(
@@ -98,7 +98,7 @@ def load_network(folder: Path) -> Any:
 
 
 @contextmanager
-def _told(folder: Path) -> Iterator[None]:
+def _as_input_error(folder: Path) -> Iterator[None]:
     """Turn any error of the library about damaged configurations, weights or tokenizers into one message."""
     try:
         yield

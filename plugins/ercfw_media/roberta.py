@@ -75,7 +75,7 @@ class Roberta(Extractor):
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the model's files, the version of the library that runs them, and the settings."""
+        """Return a hash of the model's files, the version of the library that runs them, and the settings."""
         about = [model_fingerprint(self._folder), vars(self._template), self._pooling, self._layers]
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 

@@ -58,7 +58,7 @@ class Tokens(Extractor):
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the tokenizer's files and of the template."""
+        """Return a hash of the tokenizer's files and of the template."""
         about = [model_fingerprint(self._folder), vars(self._template)]
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 

@@ -28,9 +28,9 @@ class Template:
 
 def read_tokens(tokenizer: Any, conversation: Conversation, template: Template) -> list[list[int] | None]:
     """Return U lists of token ids, ``<s> before </s> utterance </s> after </s>``; None where there is no text."""
-    said = _encode_all(tokenizer, conversation, template)
+    token_ids = _encode_all(tokenizer, conversation, template)
     marks = _marks(tokenizer)
-    return [_around(marks, said, place, template) if ids else None for place, ids in enumerate(said)]
+    return [_around(marks, token_ids, place, template) if ids else None for place, ids in enumerate(token_ids)]
 
 
 @dataclass(frozen=True)
@@ -67,18 +67,18 @@ def _encode_all(tokenizer: Any, conversation: Conversation, template: Template) 
     return found
 
 
-def _around(marks: _Marks, said: Sequence[list[int]], place: int, template: Template) -> list[int]:
+def _around(marks: _Marks, token_ids: Sequence[list[int]], place: int, template: Template) -> list[int]:
     room = template.most_tokens - len(marks.start) - len(marks.end)
-    own = said[place][:room]
+    own = token_ids[place][:room]
     room -= len(own) + 2 * len(marks.between)
     first, last = place, place + 1
-    for neighbour in _nearest_first(len(said), place, template):
-        if len(said[neighbour]) > room:
+    for neighbour in _nearest_first(len(token_ids), place, template):
+        if len(token_ids[neighbour]) > room:
             break
-        room -= len(said[neighbour])
+        room -= len(token_ids[neighbour])
         first, last = min(first, neighbour), max(last, neighbour + 1)
-    before = list(chain.from_iterable(said[first:place]))
-    after = list(chain.from_iterable(said[place + 1 : last]))
+    before = list(chain.from_iterable(token_ids[first:place]))
+    after = list(chain.from_iterable(token_ids[place + 1 : last]))
     parts = [*([before] if before else []), own, *([after] if after else [])]
     inner = [token for number, part in enumerate(parts) for token in [*(marks.between if number else []), *part]]
     return [*marks.start, *inner, *marks.end]

@@ -62,7 +62,7 @@ class Whisper(ClipExtractor):
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the weights, the settings, and the versions of the code that reads and runs them."""
+        """Return a hash of the weights, the settings, and the versions of the code that reads and runs them."""
         about = {
             "name": "Whisper tiny.en encoder",
             "weights": WEIGHTS,

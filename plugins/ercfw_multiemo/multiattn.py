@@ -66,8 +66,8 @@ class MultiAttn(FusionBlock):
         for name, view in xs.items():
             for layer in self._layers(name):
                 for other in layer.others:
-                    view = layer.ask(other, view, xs[other], masks[other])  # [N, D]
-                view = layer.digest(view)  # [N, D]
+                    view = layer.attend(other, view, xs[other], masks[other])  # [N, D]
+                view = layer.feed_forward(view)  # [N, D]
             views[name] = torch.where(inputs.streams[name].present.unsqueeze(1), view, 0.0)  # [N, D]
         return Fused(torch.cat(list(views.values()), -1), views)  # [N, M*D]
 
@@ -83,8 +83,8 @@ class MultiAttn(FusionBlock):
             for number, layer in enumerate(self._layers(name), 1):
                 for other in layer.others:
                     weights[f"layer-{number}.{name}.{other}"] = layer.weights(other, view, xs[other], masks[other])
-                    view = layer.ask(other, view, xs[other], masks[other])  # [N, D]
-                view = layer.digest(view)  # [N, D]
+                    view = layer.attend(other, view, xs[other], masks[other])  # [N, D]
+                view = layer.feed_forward(view)  # [N, D]
         return weights
 
     def _layers(self, name: str) -> Iterator["_Layer"]:
@@ -104,15 +104,15 @@ class _Layer(nn.Module):
         self.ffn = FeedForward(width, ffn, dropout=dropout)
         self.last_norm = nn.LayerNorm(width)
 
-    def ask(self, other: str, x: Tensor, theirs: Tensor, mask: AttentionMask) -> Tensor:
+    def attend(self, other: str, x: Tensor, theirs: Tensor, mask: AttentionMask) -> Tensor:
         """Let ``x`` ``[N, D]`` attend to another modality ``theirs`` ``[N, D]``: equations 2-5 or 6-9 -> ``[N, D]``."""
         return self.norms[other](x + self.attention[other](x, theirs, mask))  # type: ignore[no-any-return]  # [N, D]
 
     def weights(self, other: str, x: Tensor, theirs: Tensor, mask: AttentionMask) -> Tensor:
-        """Return the attention weights ``[N, H, U]`` that ``ask`` uses."""
+        """Return the attention weights ``[N, H, U]`` that ``attend`` uses."""
         return cast(ConversationAttention, self.attention[other]).weights(x, theirs, mask)
 
-    def digest(self, x: Tensor) -> Tensor:
+    def feed_forward(self, x: Tensor) -> Tensor:
         """Apply the feed-forward block: ``[N, D] -> [N, D]``, equations 10-12."""
         return self.last_norm(x + self.ffn(x))  # type: ignore[no-any-return]  # [N, D]
 

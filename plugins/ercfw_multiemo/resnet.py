@@ -123,7 +123,7 @@ def load_resnet(
     Args:
         path: a safetensors file or a state dict; see ``read_weights``.
         classes: number of outputs of the last layer; None = leave this layer out.
-        style: None = the style of the file's layout.
+        style: None = the style of the naming in the file.
         normalise: None = the normalisation that weights of this style were trained with.
         size: the size of the network.
 
@@ -131,7 +131,7 @@ def load_resnet(
         InputError: the file cannot be read or holds another network, or transformers is not installed.
     """
     file = read_weights(path)
-    style = style or file.layout.style
+    style = style or file.naming.style
     network = _apart(lambda: FaceResNet(size, style, normalise or EXPECTED[style], classes))
     shapes = {name: tensor.shape for name, tensor in network.trunk.state_dict().items()}
     # Not strict, because the file's batch counters of the batch norms were left out.

@@ -1,4 +1,4 @@
-"""Weight files of a bottleneck ResNet, in any of the common layouts."""
+"""Weight files of a bottleneck ResNet, by any of the common names of its layers."""
 
 import pickle
 import warnings
@@ -26,8 +26,8 @@ FIRST = 3
 
 
 @dataclass(frozen=True)
-class Layout:
-    """How a library names the layers of a ResNet.
+class Naming:
+    """Names that a library gives to the layers of a ResNet.
 
     Attributes:
         style: the style of networks with these names; see ``FaceResNet``.
@@ -48,7 +48,7 @@ class Layout:
     classifier: str
 
     def names(self, depths: Sequence[int]) -> Iterator[str]:
-        """Yield the names of all tensors but the last layer's, in the same order for every layout.
+        """Yield the names of all tensors but the last layer's, in the same order for every library.
 
         ``depths`` gives the number of blocks of each stage.
         """
@@ -65,7 +65,7 @@ class Layout:
                 yield from ((here + convolution, here + norm) for convolution, norm in [*self.layers, *shortcut])
 
 
-TRANSFORMERS = Layout(
+TRANSFORMERS = Naming(
     style="torch",
     stem=("embedder.embedder.convolution", "embedder.embedder.normalization"),
     block="encoder.stages.{}.layers.{}.",
@@ -78,8 +78,8 @@ TRANSFORMERS = Layout(
     shortcut=("shortcut.convolution", "shortcut.normalization"),
     classifier="classifier.1",
 )
-LAYOUTS = {
-    "torchvision and timm": Layout(
+NAMINGS = {
+    "torchvision and timm": Naming(
         style="torch",
         stem=("conv1", "bn1"),
         block="layer{}.{}.",
@@ -89,7 +89,7 @@ LAYOUTS = {
         classifier="fc",
     ),
     "transformers": TRANSFORMERS,
-    "Caffe's VGGFace2 networks": Layout(
+    "Caffe's VGGFace2 networks": Naming(
         style="caffe",
         stem=("conv1_7x7_s2", "conv1_7x7_s2_bn"),
         block="conv{}_{}_",
@@ -103,16 +103,16 @@ LAYOUTS = {
         classifier="classifier",
     ),
 }
-"""Layouts by the libraries that write them."""
+"""Names of the layers, by the library that uses them."""
 
 
 @dataclass(frozen=True)
 class WeightFile:
-    """The tensors of a file by their names in it, and the layout that these names follow."""
+    """Tensors of a file by their names in it, and the naming that these names follow."""
 
     path: Path
     tensors: Mapping[str, Tensor]
-    layout: Layout
+    naming: Naming
 
     def trunk(self, shapes: Mapping[str, torch.Size], depths: Sequence[int]) -> dict[str, Tensor]:
         """Return all tensors but the last layer's, in float32, by the names of transformers' ResNetModel.
@@ -124,10 +124,10 @@ class WeightFile:
         Raises:
             InputError: a tensor is missing, unexpected or of another shape, or has values that are not finite.
         """
-        names = dict(zip(TRANSFORMERS.names(depths), self.layout.names(depths), strict=True))
+        names = dict(zip(TRANSFORMERS.names(depths), self.naming.names(depths), strict=True))
         # The batch counters of the batch norms are needed only to train further.
         there = {name for name in self.tensors if not name.endswith("num_batches_tracked")}
-        there -= {f"{self.layout.classifier}.{name}" for name in ("weight", "bias")}
+        there -= {f"{self.naming.classifier}.{name}" for name in ("weight", "bias")}
         missing = [name for name in names.values() if name not in there]
         unlike = [
             f"{name} {list(self.tensors[name].shape)} instead of {list(shapes[ours])}"
@@ -147,7 +147,7 @@ class WeightFile:
         Raises:
             InputError: there is no last layer, or it has another number of outputs.
         """
-        names = [f"{self.layout.classifier}.{name}" for name in ("weight", "bias")]
+        names = [f"{self.naming.classifier}.{name}" for name in ("weight", "bias")]
         hint = f"set gives = {wide} to use the features before the last layer"
         if not all(name in self.tensors for name in names):
             raise InputError.at(self.path, f"has no last layer with {classes} outputs", hint)
@@ -173,7 +173,7 @@ def read_weights(path: Path) -> WeightFile:
     training on several devices, or with ``resnet.``, as in a transformers model with a classifier.
 
     Raises:
-        InputError: the file is missing or damaged, holds anything but tensors, or follows no known layout.
+        InputError: the file is missing or damaged, holds anything but tensors, or uses unknown names.
     """
     if not is_file(path):
         others = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
@@ -183,11 +183,11 @@ def read_weights(path: Path) -> WeightFile:
     if not isinstance(nested, dict) or not nested or not all(isinstance(x, Tensor) for x in nested.values()):
         raise InputError.at(path, "is not a file of weights", "give a state dict, that is tensors by name")
     tensors = {str(name).removeprefix("module.").removeprefix("resnet."): x for name, x in nested.items()}
-    layout = next((x for x in LAYOUTS.values() if f"{x.stem[0]}.weight" in tensors), None)
-    if layout is None:
+    naming = next((x for x in NAMINGS.values() if f"{x.stem[0]}.weight" in tensors), None)
+    if naming is None:
         what = f"is a weight file of another network: its first tensors are {_first(tensors)}"
-        raise InputError.at(path, what, f"give a ResNet with the names of {', '.join(LAYOUTS)}")
-    return WeightFile(path, tensors, layout)
+        raise InputError.at(path, what, f"give a ResNet with the names of {', '.join(NAMINGS)}")
+    return WeightFile(path, tensors, naming)
 
 
 def _safetensors(path: Path) -> Any:

@@ -100,7 +100,7 @@ class VisExtNet(ClipExtractor):
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the weights, the version of the code that runs them, the face detector and the settings."""
+        """Return a hash of the weights, the version of the code that runs them, the face detector and the settings."""
         return hashlib.sha256(json.dumps(self._about, sort_keys=True).encode()).hexdigest()
 
     @torch.inference_mode()

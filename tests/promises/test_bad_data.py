@@ -86,7 +86,7 @@ def test_a_feature_store_of_other_utterances(cli, table):
     Path("own/audio.npy").unlink()
     ids = tuple(("elsewhere", str(row)) for row in range(ROWS))
     FeatureTable(ids, values_of(ROWS), np.ones(ROWS, bool)).save(Path("own/audio.safetensors"))
-    cli("run", recipe).check(2, "own/audio.safetensors: has no row for 10 utterances, 'train0/u0' first")
+    cli("run", recipe).check(2, "own/audio.safetensors: has no row for 10 utterances; the first is 'train0/u0'")
 
 
 def test_a_model_of_another_width_gives_only_what_fits(cli, table):
@@ -175,7 +175,7 @@ def store(present: list[bool]) -> None:
 def test_a_modality_that_train_never_has_is_refused(cli, table):
     recipe = table()
     store([False] * ROWS)
-    cli("run", recipe).check(2, "[data] modalities: audio: no utterance of train has it")
+    cli("run", recipe).check(2, "[data] modalities: 'audio' is absent from every utterance of train")
 
 
 def test_a_modality_that_most_utterances_lack_is_warned_of_and_counted(cli, table):

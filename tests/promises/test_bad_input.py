@@ -36,14 +36,14 @@ OVERRIDES = {
     "deep": (["data.widths.text=0"], "[data] widths.text: should be greater than or equal to 1"),
     "no modality": (["data.modalities=[]"], "[data] modalities: should be a list of at least 1"),
     "not a list": (["data.modalities=text"], "[data] modalities: should be a list, not 'text'"),
-    "twice": (["data.modalities=['text','text']"], "[data] modalities: names a modality twice"),
+    "twice": (["data.modalities=['text','text']"], "[data] modalities: lists a modality twice"),
     "bad name": (["data.modalities=['te xt']"], "[data] modalities: 'te xt' is not a valid name"),
-    "kept name": (["data.modalities=['type']"], "[data] modalities: 'type' is not a valid name"),
-    "instance name": (["data.modalities=['training']"], "[data] modalities: 'training' is not a valid name"),
-    "loss name": (["loss.type.use=focal"], "[loss]: 'type' is not a valid name"),
+    "kept name": (["data.modalities=['type']"], "[data] modalities: 'type' is a reserved name of PyTorch"),
+    "instance name": (["data.modalities=['training']"], "[data] modalities: 'training' is a reserved name of PyTorch"),
+    "loss name": (["loss.type.use=focal"], "[loss]: 'type' is a reserved name of PyTorch"),
     "no seed": (["seeds=[]"], "seeds: should be a list of at least 1"),
     "negative seed": (["seeds=[0,-1]"], "seeds: should be greater than or equal to 0"),
-    "doubled seed": (["seeds=[1,1]"], "seeds: names a seed twice"),
+    "doubled seed": (["seeds=[1,1]"], "seeds: lists a seed twice"),
     "value for table": (["fusion=concat"], "[fusion]: should be a table, not 'concat'"),
     "table for value": (["title.x=3"], "title: should be a valid string"),
     "use": (["fusion.use=3"], "[fusion] use: should be a valid string, not 3"),
@@ -193,7 +193,7 @@ def test_plugin_files(cli, tiny_recipe, plugin_file):
     broken = "tiny.toml: plugins: ..mine.py cannot be loaded: ModuleNotFoundError: ..'nothing_there' (mine.py, line 1)"
     cli("run", tiny_recipe(), "plugins=['./mine.py']").check(2, broken)
     refused = cli("run", tiny_recipe(), "plugins=['./mine.py']", "--no-plugin-files")
-    refused.check(2, "tiny.toml: plugins: names ./mine.py, and --no-plugin-files forbids it")
+    refused.check(2, "tiny.toml: plugins: names ./mine.py, but --no-plugin-files forbids plugin files")
 
 
 def test_an_option_that_no_verb_has(cli, tiny_recipe):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ercfw.errors import InputError, Mistake
 from ercfw.results.finished_run import Group
 
-HINT = "runs of the same data and protocol; ercfw compare --side-by-side sets others beside each other"
+HINT = "choose runs of the same data and protocol, or use ercfw compare --side-by-side"
 
 
 def check_comparable(groups: Sequence[Group], split: str, target: str) -> list[str]:
@@ -46,7 +46,7 @@ def targets_of(groups: Sequence[Group], split: str) -> list[str]:
     common = set.intersection(*scored)
     if not common:
         lacking = next(run.folder for group in groups for run in group.runs if not run.metrics.scores.get(split))
-        raise InputError.at(lacking, f"has no scores of {split}, or of no target that all have")
+        raise InputError.at(lacking, f"has no target in common with the other runs that is scored on {split}")
     return [target for target in groups[0].first.metrics.scores[split] if target in common]
 
 

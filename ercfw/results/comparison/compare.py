@@ -38,7 +38,7 @@ def side_by_side(groups: Sequence[Group], split: str) -> ResultTable:
         found = comparable_tables(members, split)
         if len(found) > 1:
             what = f"has scores of several targets: {', '.join(table.target for table in found)}"
-            raise InputError.at(members[0].first.folder, what, "compare it alone")
+            raise InputError.at(members[0].first.folder, what, "compare it by itself")
         tables[title] = found[0]
     variants = dict.fromkeys(line.name for table in tables.values() for line in table.lines)
     cells = {

@@ -42,11 +42,11 @@ def fit_weights(probabilities: Array, labels: Array) -> Array:
     ``[M, N, C]`` probabilities and ``[N]`` labels -> ``[M]``. The log-likelihood is concave in the weights, so every
     maximum is global, and no step decreases it.
     """
-    said = probabilities[:, np.arange(len(labels)), labels]  # [M, N]
-    said = np.maximum(said, np.finfo(float).tiny)
-    weights: Array = np.full(len(said), 1 / len(said))  # [M]
+    stacked = probabilities[:, np.arange(len(labels)), labels]  # [M, N]
+    stacked = np.maximum(stacked, np.finfo(float).tiny)
+    weights: Array = np.full(len(stacked), 1 / len(stacked))  # [M]
     for _ in range(STEPS):
-        shares = weights[:, None] * said  # [M, N]
+        shares = weights[:, None] * stacked  # [M, N]
         better = (shares / shares.sum(0)).mean(1)  # [M]
         if np.abs(better - weights).max() < ENOUGH:
             break
@@ -75,17 +75,17 @@ def combine(runs: Sequence[FinishedRun], targets: Sequence[str], catalog: Catalo
         for split in SPLITS:
             of_runs = _same(runs, split, target)
             first = of_runs[0]
-            said = np.stack([each.probabilities for each in of_runs])  # [M, N, C]
+            stacked = np.stack([each.probabilities for each in of_runs])  # [M, N, C]
             real = first.labels != UNLABELLED
             if split == "dev" and fitted:
                 if not real.any():
                     raise InputError.at(
-                        runs[0].folder, f"has no labels of '{target}' in dev to fit weights on", "--equal"
+                        runs[0].folder, f"has no labels of '{target}' in dev to fit weights on", "use --equal"
                     )
-                weights[target] = fit_weights(said[:, real], first.labels[real])
+                weights[target] = fit_weights(stacked[:, real], first.labels[real])
             if not len(first.ids):
                 continue
-            mixed = np.einsum("m,mnc->nc", weights[target], said)  # [N, C]
+            mixed = np.einsum("m,mnc->nc", weights[target], stacked)  # [N, C]
             answers[split][target] = replace(first, probabilities=mixed, predicted=mixed.argmax(-1))
             if real.any():
                 scores[split][target] = measure(
@@ -99,7 +99,7 @@ def _same(runs: Sequence[FinishedRun], split: str, target: str) -> list[TargetPr
     for run, each in zip(runs, found, strict=True):
         if not each.is_of_same(found[0]):
             what = f"was scored on other utterances, labels or classes of {split} than {runs[0].folder}"
-            raise InputError.at(run.folder, what, "runs of the same data")
+            raise InputError.at(run.folder, what, "combine runs of the same data")
     return found
 
 

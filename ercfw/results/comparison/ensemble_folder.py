@@ -1,4 +1,4 @@
-"""An ensemble of finished runs, written as a run's folder."""
+"""Writing of an ensemble of finished runs as a run's folder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from ercfw.results.run_metrics import RunMetrics
 
 @dataclass(frozen=True)
 class WrittenEnsemble:
-    """What an ensemble's folder holds.
+    """Content of an ensemble's folder.
 
     Attributes:
         metrics: its ``metrics.json``.
@@ -41,7 +41,7 @@ def write_ensemble(members: Sequence[FinishedRun], out: Path, fitted: bool) -> W
         RunError: a file cannot be written.
     """
     if len(members) < 2:
-        raise InputError.at(members[0].folder, "is one run", "several make an ensemble")
+        raise InputError.at(members[0].folder, "is a single run", "an ensemble needs at least two")
     apart = [Group(str(run.folder), (run,)) for run in members]
     targets = targets_of(apart, "test")
     for target in targets:

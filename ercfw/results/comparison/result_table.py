@@ -155,7 +155,7 @@ def make_table(groups: Sequence[Group], split: str, target: str) -> ResultTable:
 
 def _check_scored(group: Group, runs: Array, values: Sequence[float], score: Score | None) -> None:
     if score is not None and not np.allclose(score(runs.sum(1)), values, atol=1e-6):
-        what = "holds other predictions than those that its metrics.json scores"
+        what = "has predictions that do not match the scores in its metrics.json"
         raise InputError.at(group.first.folder.parent, what, "ercfw run --force makes the runs again")
 
 

@@ -37,7 +37,7 @@ class AttentionMask:
 
     @cached_property
     def answered(self) -> Tensor:
-        """``[N, 1]`` bool; False where an utterance has nothing to attend to."""
+        """Return ``[N, 1]`` bool; False where an utterance has nothing to attend to."""
         never = len(self.present)
         place = torch.where(self.present, self.layout.position, never)  # [N]
         first = torch.full_like(self.layout.lengths, never)  # [B]
@@ -61,12 +61,12 @@ class BinMask:
 
     @property
     def is_long(self) -> bool:
-        """Whether the bin is too wide for a mask ``[b, 1, W, W]``; such a bin holds one conversation."""
+        """Return whether the bin is too wide for a mask ``[b, 1, W, W]``; such a bin holds one conversation."""
         return self.seen.shape[1] > BLOCK
 
     @cached_property
     def whole(self) -> Tensor:
-        """The mask of all queries: ``[b, 1, W, W]`` bool.
+        """Return the mask of all queries: ``[b, 1, W, W]`` bool.
 
         For long bins that are not causal it is ``[b, 1, 1, W]``, because all queries share one mask.
         """

@@ -64,13 +64,13 @@ class _Contrast(torch.autograd.Function):
         # Half the most negative number, not -inf: if a row has nothing to contrast with, a softmax over -inf is NaN.
         away = torch.finfo(z.dtype).min / 2
         bias = torch.zeros_like(weight).masked_fill(label < 0, away)  # [N]
-        kin = _kin(label)
+        runs = _label_runs(label)
         result, dz = z.new_zeros(()), torch.zeros_like(z)
         for start in range(0, len(z), block):
             rows = slice(start, start + block)
             scores = multiply(z[rows] / temperature, z, bias)  # [block, N]
             scores.diagonal(start).fill_(away)
-            value, slope = _pairs(scores, label, share, start, kin, focus)
+            value, slope = _pairs(scores, label, share, start, runs, focus)
             result += value
             if ctx.needs_input_grad[0] and len(slope) == len(z):
                 dz = multiply(slope.add_(slope.t().contiguous()), z.t())
@@ -98,7 +98,7 @@ def _shares(label: Tensor, weight: Tensor) -> Tensor:
     return torch.where(label >= 0, weight / (alike - 1).clamp(min=1), 0.0)  # [N]
 
 
-def _kin(label: Tensor) -> list[slice]:
+def _label_runs(label: Tensor) -> list[slice]:
     """Split the rows into runs such that no label occurs in two runs.
 
     The labels ``[N]`` must be sorted in descending order.
@@ -113,7 +113,7 @@ def _kin(label: Tensor) -> list[slice]:
 
 
 def _pairs(
-    scores: Tensor, label: Tensor, share: Tensor, start: int, kin: Sequence[slice], focus: float
+    scores: Tensor, label: Tensor, share: Tensor, start: int, runs: Sequence[slice], focus: float
 ) -> tuple[Tensor, Tensor]:
     """Return the sum of ``-share (1 - s)^focus log s`` ``[]`` over pairs of one label, and its gradient by the scores.
 
@@ -123,7 +123,7 @@ def _pairs(
     log_sum = scores.amax(1, keepdim=True) - s.amax(1, keepdim=True).log_()  # [block, 1]
     value, total = s.new_zeros(()), torch.zeros_like(log_sum)
     slopes = []
-    for run in kin:
+    for run in runs:
         first, stop = max(run.start - start, 0), min(run.stop - start, len(s))
         if first >= stop:
             continue

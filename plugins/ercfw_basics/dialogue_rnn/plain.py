@@ -38,23 +38,25 @@ def run(network: Network, x: Tensor, speakers: Tensor, sizes: Sequence[int], par
         parties: P, the largest number of speakers of a conversation.
         dropout: dropout rate on the states that are carried to the next step.
     """
-    world = x.new_zeros(sizes[0], network.kind.width)  # [R, D], the global states
-    everyone = world.unsqueeze(1).repeat(1, parties, 1)  # [R, P, D]
+    global_state = x.new_zeros(sizes[0], network.kind.width)  # [R, D], the global states
+    party_states = global_state.unsqueeze(1).repeat(1, parties, 1)  # [R, P, D]
     emotion = x.new_zeros(sizes[0], network.kind.emotion_width)  # [R, E]
-    past, emotions = world.unsqueeze(1)[:, :0], []  # past [R, steps, D]
+    past, emotions = global_state.unsqueeze(1)[:, :0], []  # past [R, steps, D]
     for now, speaker in zip(torch.split(x, list(sizes)), torch.split(speakers, list(sizes)), strict=True):
-        world, everyone, emotion, past = (state[: len(now)] for state in (world, everyone, emotion, past))
-        own = speaker.view(-1, 1, 1).expand(-1, 1, world.shape[-1])  # [R, 1, D]
-        before = everyone.gather(1, own).squeeze(1)  # [R, D]
+        global_state, party_states, emotion, past = (
+            state[: len(now)] for state in (global_state, party_states, emotion, past)
+        )
+        own = speaker.view(-1, 1, 1).expand(-1, 1, global_state.shape[-1])  # [R, 1, D]
+        before = party_states.gather(1, own).squeeze(1)  # [R, D]
         context = _attend(network, now, past)  # [R, D]
-        world = F.dropout(network.to_global(torch.cat([now, before], -1), world), dropout)  # [R, D]
+        global_state = F.dropout(network.to_global(torch.cat([now, before], -1), global_state), dropout)  # [R, D]
         party = F.dropout(network.to_party(torch.cat([now, context], -1), before), dropout)  # [R, D]
         if network.to_listener is not None:
             heard = torch.cat([now, party], -1)  # [R, dim + D]
-            everyone = F.dropout(_listen(network.to_listener, heard, everyone), dropout)  # [R, P, D]
-        everyone = everyone.scatter(1, own, party.unsqueeze(1))  # [R, P, D]
+            party_states = F.dropout(_listen(network.to_listener, heard, party_states), dropout)  # [R, P, D]
+        party_states = party_states.scatter(1, own, party.unsqueeze(1))  # [R, P, D]
         emotion = F.dropout(network.to_emotion(party, emotion), dropout)  # [R, E]
-        past = torch.cat([past, world.unsqueeze(1)], 1)  # [R, steps, D]
+        past = torch.cat([past, global_state.unsqueeze(1)], 1)  # [R, steps, D]
         emotions.append(emotion)
     return torch.cat(emotions)  # [N, E]
 

@@ -71,9 +71,9 @@ def _speakers(
 
 class _Reordered(Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, there: Tensor, back: Tensor) -> Tensor:
-        ctx.save_for_backward(back)
-        return _take(x, there)
+    def forward(ctx: Any, x: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
+        ctx.save_for_backward(inverse)
+        return _take(x, order)
 
     @staticmethod
     @once_differentiable
@@ -81,12 +81,12 @@ class _Reordered(Function):
         return _take(gradient, *ctx.saved_tensors), None, None
 
 
-def _reorder(x: Tensor, there: Tensor, back: Tensor) -> Tensor:
-    """Reorder the rows of K tables ``[N, K, D]`` by ``there`` ``[N, K]``.
+def _reorder(x: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
+    """Reorder the rows of K tables ``[N, K, D]`` by ``order`` ``[N, K]``.
 
-    Gradients are reordered by the inverse, ``back`` ``[N, K]``.
+    Gradients are reordered by its ``inverse`` ``[N, K]``.
     """
-    return _Reordered.apply(x, there, back)  # type: ignore[no-any-return, no-untyped-call]
+    return _Reordered.apply(x, order, inverse)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def _take(x: Tensor, index: Tensor) -> Tensor:

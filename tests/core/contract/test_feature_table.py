@@ -161,7 +161,7 @@ def test_lengths_that_are_none(lengths):
 
 
 def test_an_utterance_without_a_row():
-    with pytest.raises(InputError, match=r"has no row for 1 utterances, 'train/9/0' first"):
+    with pytest.raises(InputError, match=r"has no row for 1 utterances; the first is 'train/9/0'"):
         table("vectors").select([IDS[0], ("train/9", "0")])
 
 

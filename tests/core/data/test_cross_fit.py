@@ -222,4 +222,4 @@ def test_plugin_files_of_a_run_run_only_by_leave(runs, corpus, cli):
         TrainedEncoder(run=_base(runs))
     named = ["features.text.use=trained-encoder", f"features.text.run={_base(runs)}", "features.text.plugin_files=true"]
     words = ("validate", corpus, *named, "plugins=[]", "--no-plugin-files")
-    cli(*words).check(2, "[features.text] plugin_files: is true, and --no-plugin-files forbids it")
+    cli(*words).check(2, "[features.text] plugin_files: is true, but --no-plugin-files forbids it")

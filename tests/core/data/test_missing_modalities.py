@@ -113,7 +113,7 @@ def test_three_modalities_have_eight_shares_and_seven_subsets():
     [
         ("data.missing.share=1.0", "[data.missing] share"),
         ("data.missing.share=-0.1", "[data.missing] share"),
-        ("data.missing.lacking=['smell']", "[data.missing] lacking: there is no modality 'smell'..text, audio"),
+        ("data.missing.lacking=['smell']", "[data.missing] lacking: there is no modality 'smell'..audio, text"),
         ("data.missing.splits=[]", "[data.missing] splits"),
         ("data.missing.shar=0.1", "there is no such key..share"),
         ("data.missing=0.3", "[data] missing"),
@@ -124,7 +124,9 @@ def test_settings_that_cannot_be(cli, tiny_recipe, setting, message):
 
 
 def test_a_modality_that_all_of_train_lacks_is_refused(cli, tiny_recipe):
-    cli("run", tiny_recipe(), "data.missing.lacking=['audio']").check(2, "no utterance of train has it")
+    cli("run", tiny_recipe(), "data.missing.lacking=['audio']").check(
+        2, "'audio' is absent from every utterance of train"
+    )
 
 
 @pytest.mark.slow

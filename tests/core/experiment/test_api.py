@@ -93,7 +93,7 @@ def test_finished_runs_are_returned_and_not_run_again(tiny_recipe):
         (lambda recipe: ercfw.compare(), "runs: is empty"),
         (lambda recipe: ercfw.compare([1]), r"runs: should be a finished run or a folder, not list .compare\(\*runs\)"),
         (lambda recipe: ercfw.compare("a", "b", split="train"), "split: there is no split 'train'"),
-        (lambda recipe: ercfw.write_report("nowhere"), "nowhere: is no folder"),
+        (lambda recipe: ercfw.write_report("nowhere"), "nowhere: is not a folder"),
     ],
 )
 def test_mistakes_are_input_errors(call, message, tiny_recipe):

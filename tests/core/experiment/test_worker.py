@@ -65,7 +65,7 @@ def test_a_worker_obeys_a_refusal_of_plugin_files(tiny_recipe, tmp_path):
     recipe = tiny_recipe(top="plugins = ['mine.py']\n")
     refused = fulfil(request_for(recipe, allow_plugin_files=False))
     assert refused.exit_code == 2
-    assert "--no-plugin-files forbids it" in refused.errors[0]
+    assert "--no-plugin-files forbids plugin files" in refused.errors[0]
     assert not Path("ran").exists()
 
 

@@ -56,7 +56,7 @@ def test_labels_and_neighbours_do_not_matter(shelf):
 def test_what_no_extractor_makes(shelf, modality):
     model = ercfw.load(shelf.causal)
     assert model.extracted_modalities == ("text", "audio")
-    with pytest.raises(InputError, match=f"no extractor of the run computes '{modality}'.*there is: text, audio"):
+    with pytest.raises(InputError, match=f"no extractor of the run computes '{modality}'.*available: text, audio"):
         model.encode(modality, [talk(shelf)])
 
 

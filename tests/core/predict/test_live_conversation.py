@@ -87,8 +87,8 @@ def test_broken_clips_are_told_and_the_rest_goes_on(shelf, clips, tmp_path):
 @pytest.mark.parametrize(
     ("features", "says"),
     [
-        ({"smell": np.zeros(3)}, "reads no such modality"),
-        ({"visual": np.zeros(4)}, r"are float64 of shape \[4\] .*vector 3 wide"),
+        ({"smell": np.zeros(3)}, "does not read this modality"),
+        ({"visual": np.zeros(4)}, r"are float64 of shape \[4\] .*kind vector and width 3"),
         ({"visual": np.zeros((1, 3))}, r"of shape \[1, 3\]"),
         ({"visual": np.array(["a", "b", "c"])}, "are <U1"),
         ({"visual": [np.nan, 0, 0]}, "NaN"),
@@ -178,7 +178,7 @@ def test_absent_frames_and_tokens(sums, tmp_path, lacking):
     assert len(predicted.answers) == 3
     assert (
         predicted.warnings[-1]
-        == "utterances without any modality that the model reads: 1; they are predicted from others only"
+        == "utterances without any modality that the model reads: 1; they are predicted from the others"
     )
     live = sums.live()
     for row, answer in enumerate(predicted.answers):
@@ -189,7 +189,7 @@ def test_absent_frames_and_tokens(sums, tmp_path, lacking):
 def test_tokens_beyond_the_vocabulary_are_one_message(sums, tmp_path):
     table = FeatureTable((("c", "0"),), np.array([9]), np.ones(1, bool), np.array([1]), fitted_on="nothing")
     table.save(tmp_path / "f.safetensors")
-    with pytest.raises(InputError, match="holds tokens 10 wide, but the model was trained on 'words' of tokens 9"):
+    with pytest.raises(InputError, match=r"is of kind tokens and width 10 .* 'words' of kind tokens and width 9"):
         sums.predict(features={"words": tmp_path / "f.safetensors"})
     with pytest.raises(InputError, match="beyond its vocabulary of 9"):
         sums.live().add(features={"words": np.array([9])})

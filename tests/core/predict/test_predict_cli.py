@@ -61,7 +61,7 @@ def test_nothing_but_broken_clips_is_told_with_the_reasons(shelf, cli, tmp_path)
     table = write_csv(tmp_path / "t.csv", [{"speaker": "a", "clip": "zero.wav"}])
     result = cli("predict", shelf.causal, table, "--processes", "1")
     assert result.code == 2
-    assert result.errors[0] == "the input: has nothing that the model reads (text, audio, visual)"
+    assert result.errors[0] == "the input: has none of the modalities that the model reads (text, audio, visual)"
     assert "the input: audio: t 1: is empty" in result.errors
 
 
@@ -91,7 +91,7 @@ def test_a_file_is_written_and_never_over_another_unasked(shelf, cli, talk, tmp_
         (["--features", "visual"], "--features visual: is not one file of one modality"),
         (["--features", "visual=a", "--features", "visual=b"], "--features visual=b: is not one"),
         (["--features", "visual=gone.safetensors"], "gone.safetensors: there is no such feature file"),
-        (["--no-plugin-files"], "needs plugin file..and plugin files may not run..--no-plugin-files forbids them"),
+        (["--no-plugin-files"], "needs plugin file..but plugin files may not run..--no-plugin-files forbids them"),
         (["--transcript", "t.csv"], "cannot have a transcript"),
     ],
 )

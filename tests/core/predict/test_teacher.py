@@ -117,7 +117,7 @@ def test_a_teacher_s_plugin_files_run_only_when_they_may(cli, tiny_recipe, tmp_p
     cli("run", recipe, *TAUGHT).check(2, "needs plugin file..plugin_files = true in a recipe's table allows them")
     assert cli("run", recipe, *TAUGHT, "teacher.plugin_files=true").code == 0
     forbidden = cli("run", recipe, *TAUGHT, "teacher.plugin_files=true", "--no-plugin-files")
-    forbidden.check(2, "[teacher] plugin_files: is true, and --no-plugin-files forbids it")
+    forbidden.check(2, "[teacher] plugin_files: is true, but --no-plugin-files forbids it")
 
 
 def test_a_teacher_that_nobody_reads_is_told(cli, teacher):

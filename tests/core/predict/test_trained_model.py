@@ -208,11 +208,11 @@ def conversation(name="x", *texts):
 @pytest.mark.parametrize(
     ("data", "words", "says"),
     [
-        ([], {}, "the input: holds no conversation"),
+        ([], {}, "the input: contains no conversation"),
         ([conversation()], {}, "conversation x: has no utterances"),
-        ([conversation("x", "oh"), conversation("x", "no")], {}, "conversation x: stands twice"),
-        ([conversation("x", "oh")], {"transcript": "t.csv"}, "go with files"),
-        ([conversation("x", "", " ")], {}, "has nothing that the model reads"),
+        ([conversation("x", "oh"), conversation("x", "no")], {}, "conversation x: occurs twice"),
+        ([conversation("x", "oh")], {"transcript": "t.csv"}, "can be given with files only"),
+        ([conversation("x", "", " ")], {}, "has none of the modalities that the model reads"),
         ([conversation("x", "oh")], {"features": {"smell": "f.safetensors"}}, "no such feature file"),
         (None, {}, "the input: is missing"),
     ],
@@ -231,10 +231,10 @@ def save_features(path, values, **more):
 @pytest.mark.parametrize(
     ("name", "values", "lengths", "says"),
     [
-        ("smell", np.zeros((2, 3)), None, "features smell: the model reads no such modality .*audio, text, visual"),
-        ("visual", np.zeros((2, 5)), None, "holds vector 5 wide, but the model was trained on 'visual' of vector 3"),
-        ("visual", np.zeros((4, 3)), [1, 3], "holds frames 3 wide, but the model was trained on 'visual' of vector 3"),
-        ("visual", np.arange(4), [1, 3], "holds tokens 4 wide"),
+        ("smell", np.zeros((2, 3)), None, "features smell: the model does not read .*audio, text, visual"),
+        ("visual", np.zeros((2, 5)), None, "is of kind vector and width 5 .*on 'visual' of kind vector and width 3"),
+        ("visual", np.zeros((4, 3)), [1, 3], "is of kind frames and width 3 .*on 'visual' of kind vector and width 3"),
+        ("visual", np.arange(4), [1, 3], "is of kind tokens and width 4"),
     ],
 )
 def test_features_that_do_not_fit_are_one_message(shelf, tmp_path, name, values, lengths, says):
@@ -246,14 +246,14 @@ def test_features_that_do_not_fit_are_one_message(shelf, tmp_path, name, values,
 
 def test_features_of_other_utterances_are_one_message(shelf, tmp_path):
     path = save_features(tmp_path / "f.safetensors", np.zeros((2, 3)))
-    with pytest.raises(InputError, match="has no row for any utterance: it names x/0, the input y/0"):
+    with pytest.raises(InputError, match="has no row for any utterance: its first id is x/0, that of the input is y/0"):
         ercfw.load(shelf.causal).predict([conversation("y", "oh")], features={"visual": path})
 
 
 def test_utterances_without_anything_are_counted(shelf):
     told = ercfw.load(shelf.causal).predict([conversation("x", "oh", "", " ")]).warnings
     assert "'text' is absent in 2 of 3 utterances" in told
-    assert "utterances without any modality that the model reads: 2; they are predicted from others only" in told
+    assert "utterances without any modality that the model reads: 2; they are predicted from the others" in told
 
 
 def test_labels_are_not_read(shelf):

@@ -65,7 +65,7 @@ def test_a_loss_without_a_weight_weighs_one():
         ({"head": {}}, "r.toml: [head.TARGET]"),
         ({"encoder": {"text": {"use": "linear"}}}, "r.toml: [encoder.audio]"),
         ({"head": {"a": {"use": "x"}, "b": {"use": "x"}}, "loss": {"ce": {}}}, "[loss.ce] target: is missing"),
-        ({"data": {"use": "x", "modalities": ["joint"]}}, "'joint' cannot name a modality"),
+        ({"data": {"use": "x", "modalities": ["joint"]}}, "'joint' is reserved and cannot name a modality"),
         ({"features": {"text": {"use": "a", "file": "b"}}}, "r.toml: [features.text]"),
     ],
 )

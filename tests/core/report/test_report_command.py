@@ -213,7 +213,7 @@ def test_damaged_files_are_one_message(cli, mine, harm, told):
 
 
 def test_what_is_no_run_is_told(cli, tmp_path):
-    cli("report", tmp_path / "none").check(2, "is no folder")
+    cli("report", tmp_path / "none").check(2, "is not a folder")
     cli("report", tmp_path).check(2, "holds no finished run")
     (tmp_path / "file").write_text("")
     cli("report", tmp_path, "--out", tmp_path / "file" / "x.html").check(2, "--out")

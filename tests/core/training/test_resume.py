@@ -84,7 +84,7 @@ def test_killed_and_resumed_is_the_same_as_never_stopped(cli, recipe, whole, tmp
 
     refused = cli("run", recipe)
     assert refused.code == 2
-    assert "--resume goes on, --force starts anew" in refused.err
+    assert "--resume continues it, --force starts anew" in refused.err
 
     (folder / ".state.safetensors.1.tmp").write_bytes(b"half a file of the killed run")
     resumed = cli("run", recipe, "--resume")

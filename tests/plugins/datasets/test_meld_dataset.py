@@ -95,7 +95,7 @@ def test_feature_files_that_do_not_fit(tmp_path):
     dataset = Meld(root=write(tmp_path))
     ids = (*dataset.rows[:2], ("test/0", "1"))
     FeatureTable(ids, np.zeros((3, 1)), np.ones(3, dtype=bool)).save(tmp_path / "text.safetensors")
-    with pytest.raises(InputError, match="has no row for 1 utterances, 'test/0/0' first"):
+    with pytest.raises(InputError, match="has no row for 1 utterances; the first is 'test/0/0'"):
         dataset.features("text").select(dataset.rows)
     np.save(tmp_path / "text.npy", np.zeros((3, 1)))
     with pytest.raises(InputError, match=r"text\.safetensors: text\.npy exists, too"):

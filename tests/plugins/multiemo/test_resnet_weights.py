@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ercfw.errors import InputError
 from ercfw_multiemo.resnet import load_resnet, random_resnet
-from ercfw_multiemo.resnet_weights import LAYOUTS, read_weights
+from ercfw_multiemo.resnet_weights import NAMINGS, read_weights
 from tests.plugins.multiemo.tiny_resnet import CLASSES, TINY, Weights, make_weights, saved
 
 pytestmark = pytest.mark.skipif(util.find_spec("transformers") is None, reason="transformers is not installed")
@@ -146,7 +146,7 @@ def test_resnet_101_has_the_tensors_that_it_has(tmp_path):
     network = random_resnet(1000)
     parameters = dict(network.named_parameters())
     assert sum(x.numel() for x in parameters.values()) == 44_549_160  # as torchvision documents it
-    names = {who: list(layout.names((3, 4, 23, 3))) for who, layout in LAYOUTS.items()}
+    names = {who: list(naming.names((3, 4, 23, 3))) for who, naming in NAMINGS.items()}
     assert {len(set(found)) for found in names.values()} == {104 * 5}
     trunk = {name for name in network.trunk.state_dict() if not name.endswith("num_batches_tracked")}
     assert {*names["transformers"]} == trunk

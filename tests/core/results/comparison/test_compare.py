@@ -117,7 +117,7 @@ def test_one_variant_run_twice_has_two_columns(cli, runs, tmp_path):
 def test_a_folder_of_nothing_and_a_wrong_name(cli, runs, tmp_path):
     (tmp_path / "empty").mkdir()
     cli("compare", "empty", runs).check(2, "empty: holds no finished run")
-    cli("compare", runs / "bas", runs).check(2, f"{runs / 'bas'}: is no folder..base")
+    cli("compare", runs / "bas", runs).check(2, f"{runs / 'bas'}: is not a folder..base")
     cli("compare", runs / "base").check(2, "holds the runs of one variant only")
 
 
@@ -138,7 +138,7 @@ def test_predictions_that_are_not_those_scored_are_refused(cli, runs, tmp_path):
                 changed += 1
             writer.writerow(row)
     assert changed
-    cli("compare", copy / "base", copy / "w-o-audio").check(2, f"{copy / 'base'}..other predictions than those")
+    cli("compare", copy / "base", copy / "w-o-audio").check(2, f"{copy / 'base'}..do not match the scores")
 
 
 @pytest.mark.parametrize("damage", ["", "a,b\n1,2\n", "split,conversation\ntest,x\n"])

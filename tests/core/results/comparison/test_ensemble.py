@@ -71,7 +71,7 @@ def test_fitted_weights_are_said_to_spoil_dev(cli, runs):
 
 
 def test_what_cannot_be_one(cli, runs):
-    cli("ensemble", runs / "base" / "seed-0").check(2, "is one run")
+    cli("ensemble", runs / "base" / "seed-0").check(2, "is a single run")
     assert cli("ensemble", runs / "base" / "seed-0", runs / "others").code == 2
     assert cli("ensemble", runs / "base", "--out", "there").code == 0
     cli("ensemble", runs / "base", "--out", "there").check(2, "--out there: holds a run already..--force")
