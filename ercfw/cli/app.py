@@ -82,7 +82,7 @@ def select(
     from ercfw.experiment.arguments import choose_seeds, make_selection, open_recipe
 
     source = open_recipe(recipe)
-    chosen_seeds = choose_seeds(_seeds(seeds), source.tables.get("seeds"), "--seeds", "--seeds {},", "5 or 1,7")
+    chosen_seeds = choose_seeds(_seeds(seeds), source.tables.get("seeds"), "--seeds", "--seeds {},", "such as 5 or 1,7")
     return source, make_selection(
         source,
         overrides or [],
@@ -140,6 +140,6 @@ def _seeds(text: str | None) -> int | list[int] | None:
     words = text.removesuffix(",").split(",")
     if not all(re.fullmatch(r"\s*[0-9]{1,10}\s*", word) for word in words):
         what = f"'{text}' is neither a number of seeds nor a list of different ones"
-        raise InputError.at("--seeds", what, "5 or 1,7")
+        raise InputError.at("--seeds", what, "such as 5 or 1,7")
     numbers = [int(word) for word in words]
     return numbers if "," in text else numbers[0]

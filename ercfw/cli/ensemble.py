@@ -23,7 +23,7 @@ def ensemble(
 ) -> None:
     """Average the probabilities of finished runs, and score the average."""
     if RunFiles(out).metrics.exists() and not force:
-        raise InputError.at(f"--out {out}", "holds a run already", "--force overwrites it")
+        raise InputError.at(f"--out {out}", "already contains a run", "overwrite it with --force")
     check_folder("--out", out)
     from ercfw.report.tables import plain_table
     from ercfw.results.comparison.ensemble_folder import write_ensemble

@@ -45,7 +45,7 @@ def predict(
     kind = _format(format_, out)
     files = _files(features or [])
     if out is not None and out.exists() and not force:
-        raise InputError.at(f"--out {out}", "exists", "--force overwrites it")
+        raise InputError.at(f"--out {out}", "already exists", "overwrite it with --force")
     if out is not None:
         check_folder("--out", out.parent)
     from ercfw.data.extraction.workers import default_processes
@@ -92,7 +92,7 @@ def _format(asked: Format | None, out: Path | None) -> Format:
         return asked or "table"
     endings: dict[str, Format] = {".csv": "csv", ".json": "json"}
     if asked == "table" or (asked is None and out.suffix.lower() not in endings):
-        raise InputError.at(f"--out {out}", "is neither CSV nor JSON", "an ending .csv or .json, or --format")
+        raise InputError.at(f"--out {out}", "is neither CSV nor JSON", "end it with .csv or .json, or give --format")
     return asked or endings[out.suffix.lower()]
 
 

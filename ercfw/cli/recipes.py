@@ -72,8 +72,10 @@ def _show_part(kind: str, names: list[str], as_json: bool) -> None:
     words = " ".join(["show", kind, *names])
     kind = current_kind(kind)
     if kind not in KINDS:
-        raise InputError.at(words, f"'{names[0]}' is no setting, and '{kind}' no kind", did_you_mean(kind, KINDS))
+        raise InputError.at(
+            words, f"'{names[0]}' is not a setting, and '{kind}' is not a kind", did_you_mean(kind, KINDS)
+        )
     if len(names) > 1:
-        raise InputError.at(words, f"'{names[1]}' is one word too many", f"ercfw show {kind} {names[0]}")
+        raise InputError.at(words, f"'{names[1]}' is one argument too many", f"ercfw show {kind} {names[0]}")
     described = describe_part(load_catalog().find(kind, names[0], words))
     print(json.dumps(asdict(described)) if as_json else described)

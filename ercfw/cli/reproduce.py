@@ -28,7 +28,7 @@ def reproduce(
 
     runs = [each for group in find_groups([run]) for each in group.runs]
     if len(runs) > 1:
-        raise InputError.at(run, f"holds {len(runs)} runs", f"one of them, such as {runs[0].folder}")
+        raise InputError.at(run, f"contains {len(runs)} runs", f"name one of them, such as {runs[0].folder}")
     terminal = Terminal(quiet=quiet)
     with interruptible(terminal, ""):
         comparison = run_again(runs[0], out, terminal, not no_plugin_files)

@@ -50,7 +50,9 @@ def run(
 ) -> None:
     """Train a recipe, score it, and write a report."""
     if resume and force:
-        raise InputError.at("--resume and --force", "one continues a run, the other starts it anew", "one of them")
+        raise InputError.at(
+            "--resume and --force", "one continues a run, the other starts it again", "use only one of them"
+        )
     if processes is not None and processes > 1:
         launch(processes, _without_processes(sys.argv[1:]))
         return

@@ -71,7 +71,9 @@ def run(
         KeyboardInterrupt: the run was interrupted; its checkpoint is saved, and ``resume=True`` continues it.
     """
     if resume and force:
-        raise InputError.at("resume and force", "one continues a run, the other starts it anew", "one of them")
+        raise InputError.at(
+            "resume and force", "one continues a run, the other starts it again", "use only one of them"
+        )
     terminal, folder = Terminal(quiet=quiet), Path(out)
     jobs = plan_jobs(*_select(recipe, overrides, variants, seeds, drop, plugin_files, cross_fit))
     _show_plugins(jobs, terminal)

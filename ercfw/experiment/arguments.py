@@ -78,7 +78,11 @@ def choose_seeds(
         return None
     if isinstance(seeds, int):
         if seeds > MOST_SEEDS:
-            raise InputError.at(where, f"{seeds} would be {seeds} runs", f"{single.format(seeds)} for this one seed")
+            raise InputError.at(
+                where,
+                f"{seeds} means {seeds} seeds",
+                f"for the seed {seeds} alone, use {single.format(seeds)}",
+            )
         first = in_recipe[0] if isinstance(in_recipe, list) and in_recipe and isinstance(in_recipe[0], int) else 0
         numbers = list(range(first, first + seeds))
     else:

@@ -48,7 +48,9 @@ def extract_features(
         raise InputError.at("[features]", "names no extractor", 'such as [features.text] use = "minilm"')
     dataset, warnings = read_dataset(job.recipe.data, job.catalog)
     if dataset.provenance.simulated:
-        raise InputError.at("[data]", f"is {dataset.provenance.source}: nothing to extract from", "set data.root")
+        raise InputError.at(
+            "[data]", f"is {dataset.provenance.source}: nothing to extract from", "set data.root to a real corpus"
+        )
     conversations = [c for split in SPLITS for c in dataset.split(split)]
     modalities = [_extract_modality(job, conversations, name, progress, processes, to) for name in names]
     warnings = (

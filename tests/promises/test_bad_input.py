@@ -69,7 +69,7 @@ OVERRIDES = {
     "conflict back": (["train.lr=1", "train=1"], "override 'train=1': another override sets a key inside 'train'"),
     "variant": (["--variant", "nope"], "tiny.toml: there is no variant named 'nope'"),
     "out": (["--out", "tiny.toml"], "--out tiny.toml: ..not a folder that can be written to"),
-    "many runs": (["--seeds", "2023"], "--seeds: ..would be 2023 runs..2023,"),
+    "many runs": (["--seeds", "2023"], "--seeds: ..2023 means 2023 seeds..2023,"),
     # seen when the data is there
     "modality": (["data.modalities=['text','smell']"], "tiny.toml: [data] modalities: ..no modality 'smell'..text"),
     "encoder": (["encoder.smell.use=linear"], "tiny.toml: [encoder.smell]: the data has no modality 'smell'"),

@@ -93,6 +93,6 @@ def _slots(words: list[str]) -> dict[str, str]:
         slot, equals, modality = word.partition("=")
         if not equals or not slot or not modality or slot in slots:
             what = "is not of the form SLOT=MODALITY, or names a slot again"
-            raise InputError.at(f"--stream {word}", what, "roberta1=text")
+            raise InputError.at(f"--stream {word}", what, "such as roberta1=text")
         slots[slot] = modality
     return slots

@@ -184,7 +184,7 @@ def _check_free(paths: Mapping[Path, FeatureTable], replace: bool) -> None:
             hint = "move it away: a modality has only one file"
             raise InputError.at(others[0], f"already holds '{path.stem}'", hint)
         if path.exists() and not replace and not _same(path, store):
-            raise InputError.at(path, "already exists, with other values", "--replace overwrites it")
+            raise InputError.at(path, "already exists, with other values", "overwrite it with --replace")
 
 
 def _same(path: Path, store: FeatureTable) -> bool:

@@ -67,7 +67,9 @@ def _conversations(published: Published, splits: Mapping[Split, Sequence[Convers
         return _by_name(published, named)
     if not all(isinstance(key, int) for key in keys):
         raise InputError.at(
-            _where(published), f"conversation '{keys[0]}' is not in this corpus", "are the files of another corpus?"
+            _where(published),
+            f"conversation '{keys[0]}' is not in this corpus",
+            "check that the files belong to this corpus",
         )
     return _by_order(published, splits)
 
@@ -102,7 +104,7 @@ def _by_name(published: Published, named: Mapping[str, Conversation]) -> dict[Ke
         for key in keys:
             if key not in named:
                 raise InputError.at(
-                    where, f"conversation '{key}' is not in this corpus", "are the files of another corpus?"
+                    where, f"conversation '{key}' is not in this corpus", "check that the files belong to this corpus"
                 )
             found[key] = named[str(key)]
             if (found[key].split == "test") != (split == "test"):
@@ -125,7 +127,7 @@ def _by_order(published: Published, splits: Mapping[Split, Sequence[Conversation
         keys = published.lists.get(name, ())
         if len(keys) != len(conversations):
             what = f"its {name} list has {len(keys)} conversations, but the corpus has {len(conversations)}"
-            raise InputError.at(where, what, "are the files of another corpus, or of other splits?")
+            raise InputError.at(where, what, "check that the files belong to this corpus and have its splits")
         for place, (before, after) in enumerate(pairwise(keys), 1):
             if isinstance(before, int) and isinstance(after, int) and after < before:
                 what = f"its {name} list is out of order: {after} follows {before}, at place {place + 1}"
@@ -197,7 +199,9 @@ def _compare_labels(
                 )
     if differing:
         what = f"{len(differing)} of {agreeing + len(differing)} labels differ from the corpus, first at {differing[0]}"
-        raise InputError.at(_where(published), what, "are rows or labels shifted, or classes numbered in another way?")
+        raise InputError.at(
+            _where(published), what, "check that no row or label is shifted, and that the classes have the same numbers"
+        )
     return agreeing, [f"labels that are not compared, because the corpus lacks them: {unknown}"] if unknown else []
 
 

@@ -2,7 +2,7 @@
 
 A recipe's runs are ``[S, K, C, C]``: the confusion counts of S seeds in K conversations. Conversations are drawn whole,
 because their utterances depend on each other. Seeds of different recipes are not paired. There is no rank test over
-seeds: with five seeds per recipe, the smallest possible p of Wilcoxon's test is .0625.
+seeds: with three seeds per recipe, the smallest possible p of the rank-sum test is .1.
 """
 
 from collections.abc import Sequence

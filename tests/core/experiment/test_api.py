@@ -87,7 +87,10 @@ def test_finished_runs_are_returned_and_not_run_again(tiny_recipe):
         (lambda recipe: ercfw.run(recipe, seeds=0), "seeds: 0 is neither a number of seeds nor a list"),
         (lambda recipe: ercfw.run(recipe, seeds=[1, 1]), r"seeds: \[1, 1\] is neither a number of seeds nor a list"),
         (lambda recipe: ercfw.run(recipe, seeds="3"), "seeds: '3' is neither a number of seeds nor a list"),
-        (lambda recipe: ercfw.run(recipe, seeds=2023), r"seeds: 2023 would be 2023 runs .\[2023\]"),
+        (
+            lambda recipe: ercfw.run(recipe, seeds=2023),
+            r"seeds: 2023 means 2023 seeds .for the seed 2023 alone, use \[2023\]",
+        ),
         (lambda recipe: ercfw.run(recipe, resume=True, force=True), "resume and force: one continues"),
         (lambda recipe: ercfw.run(recipe, out=recipe), "out .*: .* is not a folder that can be written to"),
         (lambda recipe: ercfw.compare(), "runs: is empty"),

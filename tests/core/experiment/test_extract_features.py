@@ -143,7 +143,7 @@ def test_the_files_it_leaves_serve_as_a_recipe_s_files(recipe, cli):
     [
         (["--drop", "features"], "[features]: names no extractor"),
         (["data.root=nowhere"], "nowhere"),
-        (["data.use=simulated"], "[data]: is ..nothing to extract from (set data.root)"),
+        (["data.use=simulated"], "[data]: is ..nothing to extract from (set data.root to a real corpus)"),
         (["--to", "clips.toml"], "--to clips.toml: ..is not a folder that can be written to"),
         (["features.audio.use=nobody"], "there is no extractor named 'nobody'"),
     ],

@@ -109,9 +109,9 @@ def test_every_part_can_be_told_of():
     ("words", "says"),
     [
         (("fusion", "multiatn"), "there is no fusion named 'multiatn'..did you mean 'multiattn'?"),
-        (("fussion", "multiattn"), "'multiattn' is no setting, and 'fussion' no kind..did you mean 'fusion'?"),
-        (("fusion", "multiattn", "x"), "'x' is one word too many"),
-        (("multiemo_meld", "train.lr"), "'train.lr' is no setting, and 'multiemo_meld' no kind"),
+        (("fussion", "multiattn"), "'multiattn' is not a setting, and 'fussion' is not a kind..did you mean 'fusion'?"),
+        (("fusion", "multiattn", "x"), "'x' is one argument too many"),
+        (("multiemo_meld", "train.lr"), "'train.lr' is not a setting, and 'multiemo_meld' is not a kind"),
     ],
 )
 def test_what_is_none(cli, words, says):

@@ -7,24 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 
 from ercfw.errors import InputError
 from ercfw_multiemo.resnet import load_resnet
 from ercfw_multiemo.resnet_weights import read_weights
-from tests.plugins.multiemo.tiny_resnet import CLASSES, TINY, Weights, make_weights, saved
+from tests.plugins.multiemo.tiny_resnet import CLASSES, TINY, Weights, saved
 
 pytestmark = pytest.mark.skipif(util.find_spec("transformers") is None, reason="transformers is not installed")
-
-
-@pytest.fixture(scope="module")
-def weights() -> Weights:
-    return make_weights()
-
-
-@pytest.fixture
-def pixels() -> Tensor:
-    return torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(4)) * 255
 
 
 MISFITS: dict[str, tuple[Callable[[Weights], object], str]] = {

@@ -12,19 +12,9 @@ from torch.nn import functional as F
 from ercfw.errors import InputError
 from ercfw_multiemo.resnet import load_resnet, random_resnet
 from ercfw_multiemo.resnet_weights import NAMINGS, read_weights
-from tests.plugins.multiemo.tiny_resnet import CLASSES, TINY, Weights, make_weights, saved
+from tests.plugins.multiemo.tiny_resnet import CLASSES, TINY, Weights, saved
 
 pytestmark = pytest.mark.skipif(util.find_spec("transformers") is None, reason="transformers is not installed")
-
-
-@pytest.fixture(scope="module")
-def weights() -> Weights:
-    return make_weights()
-
-
-@pytest.fixture
-def pixels() -> Tensor:
-    return torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(4)) * 255
 
 
 def in_transformers(name: str) -> str:

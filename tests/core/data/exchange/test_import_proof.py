@@ -154,7 +154,7 @@ def test_another_corpus(offered, iemocap, dump, cli):
     streams = [iemocap.vectors(3, seed) for seed in range(3)]
     dump(path, iemocap.tuple(*streams, meld=False))
     cli("data", "import", "mmgcn", path, "--to", root, "--corpus", "meld").check(
-        2, "conversation 'Ses01F_impro01' is not in this corpus..are the files of another corpus?"
+        2, "conversation 'Ses01F_impro01' is not in this corpus..check that the files belong to this corpus"
     )
 
 
@@ -191,7 +191,7 @@ def test_what_is_there_is_not_lost(offered, dump, cli):
     assert cli(*words).code == 0  # the same again
     fields[TEXT][0][0] = fields[TEXT][0][0] + 1
     dump(path, tuple(fields))
-    cli(*words).check(2, "text.safetensors: already exists, with other values (--replace overwrites it)")
+    cli(*words).check(2, "text.safetensors: already exists, with other values (overwrite it with --replace)")
     assert (root / "text.safetensors").read_bytes() == before
     assert cli(*words, "--replace").code == 0
     assert FeatureTable.load(root / "text.safetensors").values[0, 0] == fields[TEXT][0][0][0]
