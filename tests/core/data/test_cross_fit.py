@@ -181,10 +181,10 @@ def test_what_is_no_run_and_what_has_no_parts(runs, corpus, cli, tmp_path):
     with pytest.raises(InputError, match=r"has no '?audio|computes 'audio'"):
         TrainedEncoder(run=_base(runs), modality="audio", plugin_files=True)
     assert cli("run", corpus, "--out", "alone", "--quiet").code == 0
-    with pytest.raises(InputError, match=r"no complete set of runs.*--cross-fit 5"):
+    with pytest.raises(InputError, match=r"no complete set of --cross-fit runs.*--cross-fit 5"):
         TrainedEncoder(run=tmp_path / "alone/letters/base/seed-0", cross_fit=True, plugin_files=True)
     (runs_without_parts(_base(runs))[0] / "model.safetensors").unlink()
-    with pytest.raises(InputError, match="no complete set of runs"):
+    with pytest.raises(InputError, match="no complete set of --cross-fit runs"):
         TrainedEncoder(run=_base(runs), cross_fit=True, plugin_files=True)
 
 

@@ -76,7 +76,7 @@ def test_one_file_named_twice_is_one_plugin(tiny_recipe, plugin_file):
 
 def test_plugin_files_can_be_refused(tiny_recipe, plugin_file):
     plugin_file("raise SystemExit('this file was run')")
-    with pytest.raises(InputError, match="forbids it"):
+    with pytest.raises(InputError, match="forbids plugin files"):
         plan(tiny_recipe(), "plugins=['./mine.py']", allow_plugin_files=False)
 
 

@@ -93,5 +93,5 @@ def test_a_folder_without_an_environment_cannot_be_reproduced(cli, run):
 
 def test_several_runs_are_not_one(cli, run, tiny_recipe):
     assert cli("run", tiny_recipe(), "train.epochs=2", "--seeds", "8,").code == 0
-    cli("reproduce", run.parent).check(2, "holds 2 runs")
+    cli("reproduce", run.parent).check(2, "contains 2 runs")
     cli("reproduce", "nowhere").check(2, "nowhere: is not a folder")

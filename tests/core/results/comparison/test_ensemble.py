@@ -74,7 +74,7 @@ def test_what_cannot_be_one(cli, runs):
     cli("ensemble", runs / "base" / "seed-0").check(2, "is a single run")
     assert cli("ensemble", runs / "base" / "seed-0", runs / "others").code == 2
     assert cli("ensemble", runs / "base", "--out", "there").code == 0
-    cli("ensemble", runs / "base", "--out", "there").check(2, "--out there: holds a run already..--force")
+    cli("ensemble", runs / "base", "--out", "there").check(2, "--out there: already contains a run..--force")
     assert cli("ensemble", runs / "base", "--out", "there", "--force").code == 0
 
 
