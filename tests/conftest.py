@@ -1,12 +1,15 @@
 """What all tests share: a clean place to work in, the command line in-process, and the real data."""
 
 import csv
+import gc
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +19,13 @@ from tests import messages
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the imported modules: each run collects once, at its end."""
+    gc.collect()
+    gc.freeze()
+
 
 TINY_RECIPE = """\
 schema = 1
@@ -87,6 +97,13 @@ def few_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr("ercfw.experiment.outputs.draw_run", lambda *_: [])
 
 
+@pytest.fixture(autouse=True)
+def quick_projection(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand steps of t-SNE take most of a page's time: they are done where a test is about them."""
+    if "tsne" not in request.keywords:
+        monkeypatch.setattr("ercfw.report.plots.embedding.project", lambda x: x[:, [0, -1]])
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Callable[[str], Path]:
     """``real_data("meld")``: the folder of a real corpus; skips where it is absent."""
@@ -134,6 +151,34 @@ def tiny_recipe(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="module")
+def kept() -> dict[str, tuple[Path, Any]]:
+    """What ``once`` keeps: a copy of a working directory and a result, by the name of the function that made them."""
+    return {}
+
+
+@pytest.fixture
+def once(
+    kept: dict[str, tuple[Path, Any]], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Callable[[], Any]], Any]:
+    """``once(make)``: call ``make`` in the first test of a module, and copy the files that it left to each other test.
+
+    It gives the result of ``make``, which must not depend on the test.
+    """
+
+    def copy(make: Callable[[], Any]) -> Any:
+        name = make.__qualname__
+        if name in kept:
+            shutil.copytree(kept[name][0], tmp_path, dirs_exist_ok=True, symlinks=True)
+        else:
+            result, folder = make(), tmp_path_factory.mktemp("once")
+            shutil.copytree(tmp_path, folder, dirs_exist_ok=True, symlinks=True)
+            kept[name] = folder, result
+        return kept[name][1]
+
+    return copy
 
 
 @pytest.fixture

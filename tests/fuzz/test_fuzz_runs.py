@@ -15,16 +15,20 @@ WAYS = [[], ["--json"], ["--resume"], ["--force"], ["--seeds", "0,1"]]
 
 
 @pytest.fixture
-def recipe(cli, tiny_recipe, monkeypatch):
+def recipe(cli, tiny_recipe, once, monkeypatch):
     """A recipe, what two runs of it have left in ``done`` at their end, and in ``stopped`` just before."""
     monkeypatch.setattr("ercfw.results.environment._revision", lambda: None)
     path = tiny_recipe("save_seconds = 1000")
-    with monkeypatch.context() as patch:
-        patch.setattr("ercfw.results.run_folder.RunFolder.finish", lambda *_: None)
-        assert cli("run", path, "--seeds", "0,1").code == 0
-    shutil.copytree("runs", "stopped")
-    assert cli("run", path, "--seeds", "0,1", "--resume").code == 0
-    shutil.copytree("runs", "done")
+
+    def run():
+        with monkeypatch.context() as patch:
+            patch.setattr("ercfw.results.run_folder.RunFolder.finish", lambda *_: None)
+            assert cli("run", path, "--seeds", "0,1").code == 0
+        shutil.copytree("runs", "stopped")
+        assert cli("run", path, "--seeds", "0,1", "--resume").code == 0
+        shutil.copytree("runs", "done")
+
+    once(run)
     return path
 
 

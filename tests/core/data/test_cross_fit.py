@@ -106,10 +106,15 @@ def test_more_parts_than_conversations():
 
 
 @pytest.fixture
-def runs(corpus, cli):
-    result = cli("run", corpus, "--cross-fit", "3", "--quiet", "--json")
-    assert result.code == 0, result.err
-    return {metrics["variant"]: metrics for metrics in json.loads(result.out)}
+def runs(corpus, cli, once):
+    """The metrics of the runs, by variant."""
+
+    def run():
+        result = cli("run", corpus, "--cross-fit", "3", "--quiet", "--json")
+        assert result.code == 0, result.err
+        return {metrics["variant"]: metrics for metrics in json.loads(result.out)}
+
+    return once(run)
 
 
 def test_the_command_runs_the_whole_and_each_part_left_out(runs):

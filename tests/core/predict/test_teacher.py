@@ -34,10 +34,14 @@ def provide_heads():
 
 
 @pytest.fixture
-def teacher(cli, tiny_recipe, tmp_path):
+def teacher(cli, tiny_recipe, once, tmp_path):
     """A run that reads text alone."""
     recipe = tiny_recipe()
-    assert cli("run", recipe, TEXT, "train.epochs=3").code == 0
+
+    def run():
+        assert cli("run", recipe, TEXT, "train.epochs=3").code == 0
+
+    once(run)
     return recipe, tmp_path / "runs/tiny/base/seed-0"
 
 

@@ -54,9 +54,20 @@ def test_every_file_bears_its_stamps(cli, tiny_recipe, tmp_path, protocol, stamp
     assert ("padded places are neither attended to" in report) == (protocol == "release")
 
 
-def test_a_run_that_begins_leaves_nothing_of_the_one_before(cli, tiny_recipe, tmp_path):
-    assert cli("run", tiny_recipe()).code == 0
-    folder = tmp_path / "runs/tiny/base/seed-0"
+@pytest.fixture
+def finished(cli, tiny_recipe, once, tmp_path):
+    """The folder of a finished run of the tiny recipe."""
+    recipe = tiny_recipe()
+
+    def run():
+        assert cli("run", recipe).code == 0
+
+    once(run)
+    return tmp_path / "runs/tiny/base/seed-0"
+
+
+def test_a_run_that_begins_leaves_nothing_of_the_one_before(cli, tiny_recipe, finished):
+    folder = finished
     (folder / "notes.txt").write_text("a person's own")
     (folder / "confusion_dev_other.png").write_bytes(b"of another run")
     assert cli("run", tiny_recipe(), "--force").code == 0
@@ -72,9 +83,8 @@ def test_a_folder_that_cannot_be_written_is_one_message(cli, tiny_recipe, tmp_pa
     assert "Traceback" not in ended.err
 
 
-def test_damaged_metrics_are_one_message(cli, tiny_recipe, tmp_path):
-    assert cli("run", tiny_recipe()).code == 0
-    (tmp_path / "runs/tiny/base/seed-0/metrics.json").write_text("{")
+def test_damaged_metrics_are_one_message(cli, tiny_recipe, finished):
+    (finished / "metrics.json").write_text("{")
     ended = cli("run", tiny_recipe())
     assert ended.code == 2
     assert "metrics.json: cannot be read" in ended.err
@@ -102,7 +112,6 @@ def test_a_report_says_what_a_reader_asks(cli, tiny_recipe, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "needed"), [("metrics.json", "title"), ("environment.json", "python")])
-def test_a_file_of_somebody_else_s_is_told(name, needed, cli, tiny_recipe, tmp_path):
-    assert cli("run", tiny_recipe()).code == 0
-    (tmp_path / "runs/tiny/base/seed-0" / name).write_text("{}")
+def test_a_file_of_somebody_else_s_is_told(name, needed, cli, tiny_recipe, finished):
+    (finished / name).write_text("{}")
     cli("run", tiny_recipe()).check(2, f"{name}: lacks '{needed}'..--force")

@@ -65,10 +65,15 @@ def left(folder):
 
 
 @pytest.fixture
-def whole(cli, recipe, tmp_path):
-    ended = cli("run", recipe, "--out", "whole")
-    assert ended.code == 0, ended.err
-    return left(tmp_path / "whole/tiny/base/seed-0")
+def whole(cli, recipe, once, tmp_path):
+    """What a run leaves that nothing stopped."""
+
+    def run():
+        ended = cli("run", recipe, "--out", "whole")
+        assert ended.code == 0, ended.err
+        return left(tmp_path / "whole/tiny/base/seed-0")
+
+    return once(run)
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from ercfw.report import plots
+from ercfw.report.plots import embedding
 from ercfw.report.plots.attention import draw_attention, readable_name
 from ercfw.report.plots.calibration import draw_calibration
 from ercfw.report.plots.case import draw_case
@@ -70,6 +71,20 @@ def test_pictures_open_and_are_not_empty(tmp_path, classes):
         assert 0.01 < (pixels.min(-1) < 250).mean() < 0.95, name
         edges = np.concatenate([pixels[[0, -1]].reshape(-1, 3), pixels[:, [0, -1]].reshape(-1, 3)])
         assert (edges > 250).all(), f"{name}: nothing is cut off at the edge"
+
+
+@pytest.mark.slow
+@pytest.mark.tsne
+def test_embeddings_keep_their_neighbours():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(3), 20)
+    x = (np.eye(3)[groups] @ rng.normal(size=(3, 60)) * 8 + rng.normal(size=(60, 60))).astype(np.float32)
+    flat = embedding.project(x)
+    assert flat.shape == (60, 2)
+    distances = np.linalg.norm(flat[:, None] - flat, axis=-1) + np.diag(np.full(60, np.inf))
+    assert (groups[distances.argmin(1)] == groups).all()
+    assert np.array_equal(embedding.project(x), flat)
+    assert np.array_equal(embedding.project(x[:3]), x[:3, :2]), "too few points for t-SNE"
 
 
 def test_the_distribution_shows_shares_of_the_labelled_and_counts():
