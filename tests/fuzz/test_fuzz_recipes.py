@@ -195,6 +195,7 @@ LEAVES = st.one_of(
 VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3))
 
 
+@pytest.mark.slow
 @pytest.mark.cases(300)
 @given(data=st.data(), name=NAME)
 def test_tables(data, name, bearable, changed):

@@ -154,6 +154,7 @@ SETTINGS = st.one_of(
 FOLDED = st.just(["data.fold=1", "data.folds=3"])
 
 
+@pytest.mark.slow
 @pytest.mark.cases(200)
 @given(
     rows=st.lists(FIELDS.map(list), max_size=12),

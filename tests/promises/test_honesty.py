@@ -108,6 +108,7 @@ def test_labels_of_test_move_neither_weights_nor_dev(cli, meld):
     assert {r["emotion"] for r in found["blank"][3] if r["split"] == "test"} == {""}
 
 
+@pytest.mark.slow
 def test_labels_of_train_do_move_them(cli, meld):
     """The comparison above can tell: what may move the weights does."""
     assert cli("run", "marks.toml", "--out", "real").code == 0
@@ -143,6 +144,7 @@ select = "emotion.accuracy"
 """
 
 
+@pytest.mark.slow
 def test_shuffled_labels_of_train_teach_nothing(cli, tmp_path):
     rng = np.random.default_rng(0)
     split = np.repeat(["train", "dev", "test"], [1500, 500, 1500])

@@ -105,6 +105,7 @@ def test_mistakes_are_input_errors(call, message, tiny_recipe):
     assert not Path("runs").exists()
 
 
+@pytest.mark.slow
 def test_a_comparison_is_that_of_the_command(cli, runs):
     found = ercfw.compare(runs / "base", str(runs / "w-o-audio"))
     printed = json.loads(cli("compare", runs / "base", runs / "w-o-audio", "--json").out)
@@ -137,6 +138,7 @@ def test_notebooks_show_runs_and_tables_with_their_stamps_and_nothing_unescaped(
     assert "<td>w/o audio</td>" in found._repr_html_()
 
 
+@pytest.mark.slow
 def test_the_page_is_that_of_the_command(cli, runs):
     path = ercfw.write_report(runs / "base", runs / "w-o-audio", out="python.html", pictures="pictures")
     assert path == Path("python.html")

@@ -124,12 +124,14 @@ def test_a_second_call_asks_nobody_and_run_takes_what_is_there(recipe, cli):
     assert metrics["streams"]["audio"]["present"] == {"train": "5 of 6", "dev": "3 of 3", "test": "3 of 3"}
 
 
+@pytest.mark.slow
 def test_several_processes_run_the_recipe_s_own_plugin_file(recipe, cli):
     assert cli("extract", recipe, "--to", "several", "--processes", "2").code == 0
     values = FeatureTable.load(Path("several/audio.safetensors")).values
     assert np.count_nonzero(values[:, 0]) == 11
 
 
+@pytest.mark.slow
 def test_the_files_it_leaves_serve_as_a_recipe_s_files(recipe, cli):
     assert cli("extract", recipe, "--to", "features").code == 0
     taken = cli("run", recipe, "features.audio.file=features/audio.safetensors", "--json", "--quiet", "--out", "taken")
@@ -174,6 +176,7 @@ def test_a_full_disk_loses_nothing_that_was_made(recipe, cli, monkeypatch):
     assert asked[-1] in again  # it could not be kept
 
 
+@pytest.mark.slow
 def test_warnings_about_clips_are_shown_on_request(recipe, cli, monkeypatch):
     from ercfw_datasets.table import Table
 

@@ -25,6 +25,7 @@ def trials(folder):
     return [trial for trial in study.trials if trial.state.name in ("COMPLETE", "PRUNED")]
 
 
+@pytest.mark.slow
 def test_the_best_recipe_is_written_and_gives_the_score_it_promises(cli, tiny_recipe, tmp_path):
     ended = cli("tune", tiny_recipe(TUNE), "train.epochs=3", "--json")
     assert ended.code == 0, ended.err
@@ -51,6 +52,7 @@ def test_no_trial_reads_test_and_none_keeps_weights(cli, tiny_recipe, tmp_path):
         assert not list(folder.glob("*.safetensors"))
 
 
+@pytest.mark.slow
 def test_it_goes_on_where_it_was(cli, tiny_recipe, tmp_path):
     recipe = tiny_recipe(TUNE)
     assert cli("tune", recipe, "tune.trials=2").code == 0

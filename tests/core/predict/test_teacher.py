@@ -77,6 +77,7 @@ def test_a_student_learns_from_it_and_its_report_says_so(cli, teacher, tmp_path)
     assert cli("predict", folder, "--help").code == 0
 
 
+@pytest.mark.slow
 def test_parts_of_a_batch_have_their_own_teacher(cli, teacher, tmp_path):
     recipe, _ = teacher
     found = []

@@ -15,7 +15,9 @@ def test_there_are_recipes():
     assert len(SHIPPED) >= 5
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name.startswith("multiemo") else name for name in SHIPPED]
+)
 def test_a_shipped_recipe_is_valid(name, cli):
     ended = cli("validate", name, "--json")
     assert ended.code == 0, ended.err

@@ -96,7 +96,9 @@ def test_a_plugin_of_optional_hooks_alone_offers_nothing_and_is_not_broken(loade
     assert (plugin.failure, plugin.warnings, plugin.components) == (None, [], [])
 
 
-@pytest.mark.parametrize("words", [("run",), ("validate",), ("ablate", "--seeds", "1")])
+@pytest.mark.parametrize(
+    "words", [("run",), ("validate",), pytest.param(("ablate", "--seeds", "1"), marks=pytest.mark.slow)]
+)
 def test_a_warning_is_shown_once(words, cli, plugin_file, tiny_recipe):
     plugin_file(metric(more=unknown()))
     variants = '[[variant]]\nname = "wide"\nset = { fusion = { use = "sum" } }\n'

@@ -26,6 +26,7 @@ print(faults() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="this libc has no mallopt")
 def test_a_step_takes_the_pages_of_the_one_before():
     as_it_is, well = (int(subprocess.check_output([sys.executable, "-c", FAULTS, how])) for how in ("", "well"))

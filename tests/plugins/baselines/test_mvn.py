@@ -90,6 +90,7 @@ def test_both_views_utterance_by_utterance(memory, absent, drawn):
     torch.testing.assert_close(given.logits.double(), summed, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_it_keeps_the_promises_of_a_model():
     options = {"width": 8, "word_width": 6, "memory": 2}
     report = check_part("model", MVN, options, reads="tokens", dims={"text": 50})

@@ -88,6 +88,7 @@ def test_contrast_by_loops():
     assert InfoNCE(TARGET, info)(outputs, {TARGET: none}).item() == pytest.approx(total)
 
 
+@pytest.mark.slow
 def test_the_light_form_keeps_the_promises_of_a_model_and_reads_all_it_is_given(batch, drawn):
     report = check_part("model", UniMSELite, {"width": 8}, reads="tokens", dims={"text": 50})
     assert not report.of("failed"), report
@@ -163,6 +164,7 @@ def test_most_of_t5_stays_as_it_is(batch, tiny_t5):
     assert own == {id(p) for name, p in model.t5.named_parameters() if name in trained - adapters}
 
 
+@pytest.mark.slow
 def test_it_keeps_the_promises_of_a_model(tiny_t5):
     report = check_part("model", UniMSE, {"model": tiny_t5}, reads="tokens", dims={"text": 97})
     assert not report.of("failed"), report

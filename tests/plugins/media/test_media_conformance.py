@@ -46,6 +46,7 @@ def test_extractors(name, tiny_roberta, real_data):
     assert [outcome.status for outcome in report.outcomes] == ["passed"] * 3
 
 
+@pytest.mark.slow
 def test_language_model(tiny_roberta):
     report = passes("encoder", "language-model", {"model": str(tiny_roberta)}, reads="tokens", dims={"text": 98})
     assert [outcome.check for outcome in report.of("skipped")] == ["one modality", "causal", "explained", "any device"]

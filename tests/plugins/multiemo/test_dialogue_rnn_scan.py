@@ -48,6 +48,7 @@ def test_values_and_every_gradient_are_the_plain_loops(attention, sizes):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attention", ["simple", "general"])
 def test_gradients_with_dropout_are_those_of_finite_differences(attention):
     kind = Kind(dim=2, width=3, attention=attention, listener=False, dropout=0.4, bidirectional=False, emotion_width=3)
@@ -142,6 +143,7 @@ def test_gradients_under_autocast_are_near(attention):
         assert (one - other).norm() < 0.03 * other.norm()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not STATM.exists(), reason="how much memory is held is read from Linux")
 @pytest.mark.parametrize("attention", ["simple", "general"])
 def test_memory_grows_with_the_length_of_a_conversation_and_not_its_square(attention):

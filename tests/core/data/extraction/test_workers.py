@@ -68,6 +68,7 @@ def kept():
     return {path.name: path.read_bytes() for path in (cache_folder() / "features").rglob("*.safetensors")}
 
 
+@pytest.mark.slow
 def test_workers_make_what_one_process_makes(monkeypatch, tmp_path):
     conversation = said(*(b"slow%d" % number for number in range(6)), b"broken", b"slow0")
     steps = []
@@ -97,6 +98,7 @@ def test_a_mistake_in_one_process_is_raised_as_in_this_one():
     assert [m.hint for m in caught.value.mistakes] == ["others"]
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_is_reported_and_finished_work_stays():
     conversation = said(b"one", b"two", b"three", b"kill")
     with pytest.raises(

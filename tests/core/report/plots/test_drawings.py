@@ -55,7 +55,10 @@ def every_drawing(classes, rng):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("classes", CLASSES.values(), ids=CLASSES)
+@pytest.mark.parametrize(
+    "classes",
+    [pytest.param(each, id=name, marks=pytest.mark.slow if name == "forty" else ()) for name, each in CLASSES.items()],
+)
 @pytest.mark.filterwarnings("ignore:Glyph:UserWarning")
 def test_pictures_open_and_are_not_empty(tmp_path, classes):
     title = (
