@@ -14,6 +14,7 @@ import tomlkit
 
 from ercfw.recipe.overrides import merge
 from ercfw.registry.catalog import load_catalog
+from tests.project.test_wheel import FOLLOWED
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 GENERATED = "messages.md"
@@ -88,7 +89,7 @@ def test_no_block_is_overlooked(page):
 
 def test_what_installs_is_followed_in_an_environment_of_its_own():
     """By tests/project/test_wheel.py, which is slow."""
-    assert {block.page for block in ALL if INSTALLS in block.text} == {"docs/plugin_author.md"}
+    assert {block.page for block in ALL if INSTALLS in block.text} == set(FOLLOWED)
 
 
 def as_cases(blocks):
@@ -98,7 +99,7 @@ def as_cases(blocks):
     ]
 
 
-@pytest.mark.parametrize("block", as_cases(b for b in ALL if b.kind == "bash" and INSTALLS not in b.text))
+@pytest.mark.parametrize("block", as_cases(b for b in ALL if b.kind == "bash" and b.page not in FOLLOWED))
 def test_commands_run(block, folders, cli, request, monkeypatch):
     monkeypatch.chdir(folders[block.page])
     monkeypatch.setattr("webbrowser.open", lambda _: True)
