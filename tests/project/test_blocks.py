@@ -44,6 +44,10 @@ INSTALLS = "pip install"
 MANY_RUNS = ("docs/baselines.md", "docs/experiments.md", "docs/media.md", "docs/reliability.md", "docs/reports.md")
 
 
+TAKES_LONG = re.compile(r"torchrun|ablate|raw\.toml|raw/|face-expression")
+"""What starts several processes, or reads clips."""
+
+
 @dataclass(frozen=True)
 class Block:
     page: str
@@ -93,13 +97,11 @@ def test_what_installs_is_followed_in_an_environment_of_its_own():
 
 
 def as_cases(blocks):
-    return [
-        pytest.param(block, id=str(block), marks=[pytest.mark.slow] if block.page in MANY_RUNS else [])
-        for block in blocks
-    ]
+    slow = {block for block in blocks if block.page in MANY_RUNS or TAKES_LONG.search(block.text)}
+    return [pytest.param(block, id=str(block), marks=[pytest.mark.slow] if block in slow else []) for block in blocks]
 
 
-@pytest.mark.parametrize("block", as_cases(b for b in ALL if b.kind == "bash" and b.page not in FOLLOWED))
+@pytest.mark.parametrize("block", as_cases([b for b in ALL if b.kind == "bash" and b.page not in FOLLOWED]))
 def test_commands_run(block, folders, cli, request, monkeypatch):
     monkeypatch.chdir(folders[block.page])
     monkeypatch.setattr("webbrowser.open", lambda _: True)
@@ -215,7 +217,7 @@ def test_tables_are_valid(block, folders, cli, monkeypatch):
     assert "warning" not in ended.out
 
 
-@pytest.mark.parametrize("block", as_cases(b for b in ALL if b.kind == "python"))
+@pytest.mark.parametrize("block", as_cases([b for b in ALL if b.kind == "python"]))
 def test_python_runs(block, folders, monkeypatch, request):
     monkeypatch.chdir(folders[block.page])
     if "runs/meld_text" in block.text:
