@@ -106,7 +106,7 @@ def write_clip(folder: Path) -> Clip:
 
 
 def main() -> None:
-    parser = bench.make_parser(__doc__, rounds=4)
+    parser = bench.make_parser(__doc__, rounds=5)
     parser.add_argument("folder", nargs="?", type=Path, help="a folder of clips; by default, a synthetic clip")
     arguments = bench.parse(parser)
     with tempfile.TemporaryDirectory() as temporary:
@@ -122,7 +122,7 @@ def measure(clips: list[Clip], names: tuple[str, ...], arguments: argparse.Names
     print(f"{len(clips)} clips, {length:.1f} s in all; {processes} single-threaded processes")
     with ProcessPoolExecutor(processes, get_context("spawn"), set_up_process, (arguments.device,)) as pool:
         clocks = {name: bench.timed(lambda name=name: list(pool.map(partial(work, name), clips))) for name in names}
-        seconds = bench.medians(clocks, arguments.rounds + 1)
+        seconds = bench.medians(clocks, arguments.rounds)
     timings = {**seconds, "real time": length}
     bench.print_seconds(timings, "real time", *names)
     for name in names:

@@ -26,7 +26,7 @@ EMPTY = "<!doctype html><title>empty</title>"
 
 
 def main() -> None:
-    arguments = bench.parse(bench.make_parser(__doc__, rounds=5))
+    arguments = bench.parse(bench.make_parser(__doc__, rounds=6))
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
         folder = Path(temporary)
         job = product.multiemo("cpu", arguments.quick, "train.epochs=1")
@@ -49,7 +49,7 @@ def main() -> None:
             page.close()
 
         clocks = {f"open the {name}": bench.timed(lambda name=name: open_page(name)) for name in pages}
-        seconds |= bench.medians(clocks, arguments.rounds + 1)
+        seconds |= bench.medians(clocks, arguments.rounds)
         browser.close()
     utterances = run.metrics.sizes["test"]["utterances"]
     bench.print_seconds(seconds, *seconds)

@@ -55,7 +55,7 @@ def install(folder: Path, name: str) -> None:
 
 
 def main() -> None:
-    arguments = bench.parse(bench.make_parser(__doc__, rounds=5))
+    arguments = bench.parse(bench.make_parser(__doc__, rounds=6))
     with tempfile.TemporaryDirectory() as temporary:
         for name in ("one", "two"):
             install(Path(temporary), name)
@@ -70,7 +70,7 @@ def main() -> None:
             subprocess.run([sys.executable, *command], env=environment, capture_output=True, check=True)
 
         clocks = {name: bench.timed(lambda command=command: run(command)) for name, command in COMMANDS.items()}
-        seconds = bench.medians(clocks, arguments.rounds + 1)
+        seconds = bench.medians(clocks, arguments.rounds)
     bench.print_seconds(seconds, *COMMANDS)
     for name, aim in AIMS.items():
         print(f"  {name}: {seconds[name]:.2f} s   (aim: {aim})")
