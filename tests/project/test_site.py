@@ -19,10 +19,13 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 KINDS_WITH_PAGES = ["dataset", "format", "extractor", "encoder", "context", "fusion", "head", "loss", "metric"]
 OURS = ("ercfw_",)
 FETCHED = {("script", "src"), ("link", "href"), ("img", "src"), ("iframe", "src"), ("source", "src")}
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("mkdocs") is None or importlib.util.find_spec("mkdocstrings") is None,
-    reason="needs the extra docs",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        importlib.util.find_spec("mkdocs") is None or importlib.util.find_spec("mkdocstrings") is None,
+        reason="needs the extra docs",
+    ),
+]
 
 
 @pytest.fixture(scope="module")

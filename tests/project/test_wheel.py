@@ -110,21 +110,13 @@ def needs(found: Distribution, extras: set[str]) -> set[Requirement]:
 
 
 def copy_files(found: Distribution, target: Path) -> None:
-    """Link a distribution's files, but for its scripts, which start the Python of their own environment."""
+    """Copy a distribution's files, but for its scripts, which start the Python of their own environment."""
     source = str(found.locate_file(""))
     for folder, files in groupby(sorted(found.files), key=lambda file: file.parent):
         if ".." not in folder.parts:
             (target / folder).mkdir(parents=True, exist_ok=True)
             for file in files:
-                link_or_copy(f"{source}/{file}", f"{target}/{file}")
-
-
-def link_or_copy(source: str, target: str) -> None:
-    """Nothing writes into an installed file: pip replaces it."""
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or another user's files
-        shutil.copy2(source, target)
+                shutil.copy2(f"{source}/{file}", f"{target}/{file}")
 
 
 def follow(page: Path, folder: Path, run) -> int:

@@ -87,6 +87,7 @@ def recipe(tmp_path, plugin_file):
     return path
 
 
+@pytest.mark.slow
 def test_extracted_features_are_printed_and_written(recipe, cli):
     result = cli("extract", recipe, "--to", "features", "--json")
     assert result.code == 0
@@ -100,6 +101,7 @@ def test_extracted_features_are_printed_and_written(recipe, cli):
     assert table.fitted_on == "nothing"
 
 
+@pytest.mark.slow
 def test_the_table_and_each_broken_clip_on_the_screen(recipe, cli):
     result = cli("extract", recipe)
     assert "warning: audio: c1 1: is cut off" in result.err
