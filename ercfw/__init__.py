@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from ercfw.contract.optional_parts import SupportsExplain, SupportsParameterGroups, SupportsTogether
     from ercfw.contract.provenance import Provenance
     from ercfw.contract.public_file import PublicFile
-    from ercfw.contract.published import Key, Published
+    from ercfw.contract.published_features import Key, Published
     from ercfw.contract.reported_scores import Quoted
     from ercfw.data.tables.rows import TableRow, read_table
     from ercfw.data.tables.text import read_text
@@ -85,7 +85,7 @@ _HOME = {
     "contract.optional_parts": ("SupportsExplain", "SupportsParameterGroups", "SupportsTogether"),
     "contract.provenance": ("Provenance",),
     "contract.public_file": ("PublicFile",),
-    "contract.published": ("Key", "Published"),
+    "contract.published_features": ("Key", "Published"),
     "contract.reported_scores": ("Quoted",),
     "data.tables.rows": ("TableRow", "read_table"),
     "data.tables.text": ("read_text",),

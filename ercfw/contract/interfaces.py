@@ -23,7 +23,7 @@ from ercfw.contract.feature_table import FeatureTable, FittedOn
 from ercfw.contract.former_names import AcceptsPublicLayout
 from ercfw.contract.provenance import Provenance
 from ercfw.contract.public_file import PublicFile
-from ercfw.contract.published import Published
+from ercfw.contract.published_features import Published
 from ercfw.errors import BrokenClipError, InputError
 
 

@@ -7,8 +7,8 @@ from torch import nn
 
 from ercfw.contract.data_info import DataInfo
 from ercfw.contract.interfaces import Dataset
+from ercfw.data.declared_info import STAND_IN_CLASSES, STAND_IN_WIDTHS, promised_streams, stand_in_info, training_info
 from ercfw.data.load import check_tables
-from ercfw.data.stand_in import STAND_IN_CLASSES, STAND_IN_WIDTHS, promised_streams, stand_in_info, training_info
 from ercfw.errors import InputError, Mistake, in_recipe
 from ercfw.experiment.plan import Job, with_new
 from ercfw.model.build import build_model

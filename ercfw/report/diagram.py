@@ -8,7 +8,7 @@ from torch import nn
 
 from ercfw.contract.data_info import DataInfo, ModalitySpec
 from ercfw.contract.interfaces import Loss, Model
-from ercfw.data.stand_in import STAND_IN_CLASSES, STAND_IN_WIDTHS, promised_streams, stand_in_info, training_info
+from ercfw.data.declared_info import STAND_IN_CLASSES, STAND_IN_WIDTHS, promised_streams, stand_in_info, training_info
 from ercfw.errors import InputError
 from ercfw.model.build import build_model
 from ercfw.model.composed_model import ComposedModel

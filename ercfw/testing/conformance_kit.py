@@ -15,7 +15,7 @@ from ercfw.testing.fixtures import DIMS
 from ercfw.testing.loss_checks import LossSubject
 from ercfw.testing.optional_checks import together
 from ercfw.testing.outcome import CheckFailed, CheckSkipped, Outcome, Report
-from ercfw.testing.subject import KINDS, Subject
+from ercfw.testing.part_under_test import KINDS, Subject
 from ercfw.testing.two_processes import two_processes
 
 EVEN = 8

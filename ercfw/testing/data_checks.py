@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ercfw.contract.conversation import SPLITS, UNLABELLED, Clip, Conversation
 from ercfw.contract.interfaces import Broken, Dataset, Extractor, FileFormat
-from ercfw.contract.published import Published
+from ercfw.contract.published_features import Published
 from ercfw.data.extraction.declared_kind import as_declared
 from ercfw.errors import InputError
 from ercfw.testing.documented import check_documented

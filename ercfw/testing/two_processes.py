@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ercfw.contract.batch import Inputs
 from ercfw.testing.fixtures import pack
 from ercfw.testing.outcome import CheckFailed, CheckSkipped
-from ercfw.testing.subject import Subject
+from ercfw.testing.part_under_test import Subject
 
 CLOSE = 1e-3
 PATIENCE = 120  # seconds

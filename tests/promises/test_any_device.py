@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from ercfw.data.stand_in import STAND_IN_WIDTHS, stand_in_info
+from ercfw.data.declared_info import STAND_IN_WIDTHS, stand_in_info
 from ercfw.errors import InputError
 from ercfw.experiment.plan import Selection, plan_jobs
 from ercfw.model.build import build_model

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ercfw.contract.conversation import SPLITS, UNLABELLED, Conversation, Split
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.interfaces import Dataset, FileFormat
-from ercfw.contract.published import Key, Published
+from ercfw.contract.published_features import Key, Published
 from ercfw.data.exchange.keys import ANYBODYS, public_keys
 from ercfw.data.exchange.manifest import write_manifest
 from ercfw.errors import InputError, did_you_mean

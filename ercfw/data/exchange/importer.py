@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from ercfw.contract.conversation import SPLITS, UtteranceId
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.interfaces import Dataset, FileFormat
-from ercfw.contract.published import Key, Published
+from ercfw.contract.published_features import Key, Published
 from ercfw.data.exchange.keys import ANYBODYS
 from ercfw.data.exchange.manifest import Manifest, read_manifest
-from ercfw.data.exchange.proof import RowProof, prove_rows
+from ercfw.data.exchange.match_rows import RowMatch, match_rows
 from ercfw.data.load import read_dataset
 from ercfw.errors import InputError, shown
 from ercfw.recipe.schema import Part
@@ -95,14 +95,14 @@ def import_features(
     else:
         text = table_of(published, set(manifest.dev if manifest else ()))
         dataset, notices = _from_table(catalog, name, table, text)
-    proof = prove_rows(published, dataset)
+    matched = match_rows(published, dataset)
     agreement = "not compared"
-    if proof.agreeing:
-        agreement = f"{proof.agreeing} of {proof.agreeing} agree" if table is None else "made from the same files"
+    if matched.agreeing:
+        agreement = f"{matched.agreeing} of {matched.agreeing} agree" if table is None else "made from the same files"
     # The key of the format is "layout", its former name: with another key, importing the same files again would make
     # stores with another sha256, and finished runs would seem to have used other data.
     provenance = {"layout": format_name, "files": {p.name: sha256(p) for p in published.paths}, "labels": agreement}
-    stores = _stores(published, dataset, proof, manifest, provenance)
+    stores = _stores(published, dataset, matched, manifest, provenance)
     paths = {to / f"{modality}.safetensors": store for modality, store in stores.items()}
     _check_free(paths, replace)
     files = []
@@ -111,7 +111,7 @@ def import_features(
         utterances = sum(len(labels) for labels in published.labels.values())
         files.append(ImportedFile(table, utterances))
     files += [_save(path, store, replace) for path, store in paths.items()]
-    return ImportedFeatures(name, f"labels: {agreement}", tuple(files), (*changes, *notices, *proof.warnings))
+    return ImportedFeatures(name, f"labels: {agreement}", tuple(files), (*changes, *notices, *matched.warnings))
 
 
 def _save(path: Path, store: FeatureTable, replace: bool) -> ImportedFile:
@@ -196,12 +196,12 @@ def _same(path: Path, store: FeatureTable) -> bool:
 
 
 def _stores(
-    published: Published, dataset: Dataset, proof: RowProof, manifest: Manifest | None, provenance: Mapping[str, Any]
+    published: Published, dataset: Dataset, matched: RowMatch, manifest: Manifest | None, provenance: Mapping[str, Any]
 ) -> dict[str, FeatureTable]:
     """Return one store per stream, with rows in the order of the corpus."""
     stores: dict[str, FeatureTable] = {}
     for slot, values in published.streams.items():
-        found = _by_utterance(published, slot, values, proof)
+        found = _by_utterance(published, slot, values, matched)
         stores |= _store(slot, found, dataset, manifest, {**provenance, "stream": slot})
     for slot, splits in published.rows.items():
         found = _by_row(published, slot, splits, dataset)
@@ -239,12 +239,12 @@ def _store(
 
 
 def _by_utterance(
-    published: Published, slot: str, values: Mapping[Key, NDArray[np.generic]], proof: RowProof
+    published: Published, slot: str, values: Mapping[Key, NDArray[np.generic]], matched: RowMatch
 ) -> dict[UtteranceId, NDArray[np.generic]]:
     """Return the row of each utterance from a format that names conversations."""
     found: dict[UtteranceId, NDArray[np.generic]] = {}
     widths: dict[int, Key] = {}
-    for key, ids in proof.ids.items():
+    for key, ids in matched.ids.items():
         array = values[key]
         where = f"{published.paths[0]}: '{slot}', conversation {key} ({ids[0][0]})"
         if array.ndim != 2 or len(array) != len(ids):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
 from ercfw.contract.conversation import Conversation, Split
-from ercfw.contract.published import Key
+from ercfw.contract.published_features import Key
 
 ANYBODYS = "table"
 """The dataset of files that belong to no corpus of their own."""

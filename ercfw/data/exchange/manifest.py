@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ercfw.contract.conversation import UtteranceId
 from ercfw.contract.feature_table import FeatureTable, FittedOn
-from ercfw.contract.published import Published
+from ercfw.contract.published_features import Published
 from ercfw.data.exchange.keys import ANYBODYS
 from ercfw.errors import InputError
 from ercfw.system.files import sha256, write_text

@@ -1,4 +1,4 @@
-"""What is not proven is refused with the place named, and nothing is written."""
+"""Files whose rows do not match the corpus are refused with the place named, and nothing is written."""
 
 import pickle
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from ercfw.contract.conversation import SPLITS, UNLABELLED, Conversation, Split, UtteranceId
 from ercfw.contract.interfaces import Dataset
-from ercfw.contract.published import Key, Published
+from ercfw.contract.published_features import Key, Published
 from ercfw.errors import InputError
 
 MIN_EQUAL_TEXTS = 0.9
@@ -19,7 +19,7 @@ MAX_OTHER_SPEAKERS = 0.1
 
 
 @dataclass(frozen=True)
-class RowProof:
+class RowMatch:
     """The utterances of a public file, identified in the corpus.
 
     Attributes:
@@ -33,7 +33,7 @@ class RowProof:
     warnings: tuple[str, ...]
 
 
-def prove_rows(published: Published, dataset: Dataset) -> RowProof:
+def match_rows(published: Published, dataset: Dataset) -> RowMatch:
     """Find every conversation and utterance of the file in the corpus, and compare all labels.
 
     Conversations are found by name, or by their order in the lists where the file numbers them.
@@ -42,7 +42,7 @@ def prove_rows(published: Published, dataset: Dataset) -> RowProof:
         InputError: a conversation or utterance is missing or unknown, or a label differs; the message names the first.
     """
     if not published.lists:
-        return RowProof({}, 0, (UNPROVEN,))
+        return RowMatch({}, 0, (UNPROVEN,))
     splits = {split: dataset.split(split) for split in SPLITS}
     by_key = _conversations(published, splits)
     known: dict[str, list[str]] = {}
@@ -51,7 +51,7 @@ def prove_rows(published: Published, dataset: Dataset) -> RowProof:
     ids = {key: _utterances(published, key, found, known[found.id]) for key, found in by_key.items()}
     agreeing, not_compared = _compare_labels(published, dataset, by_key, ids)
     others = (*_compare_texts(published, by_key, ids), *_compare_speakers(published, by_key, ids))
-    return RowProof(ids, agreeing, (*not_compared, *others))
+    return RowMatch(ids, agreeing, (*not_compared, *others))
 
 
 def _where(published: Published) -> str:
