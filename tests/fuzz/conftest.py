@@ -116,15 +116,15 @@ class Bearable:
             try:
                 case()
             except ErcfwError as error:
-                told = error
+                reported = error
             else:
                 return None
-        said = str(told)
+        said = str(reported)
         assert len(said) <= MOST_SAID
         assert all(line.isprintable() for line in said.splitlines()), said
         assert str(names) in said
-        assert isinstance(told, kind)
-        return told
+        assert isinstance(reported, kind)
+        return reported
 
 
 @pytest.fixture

@@ -111,8 +111,8 @@ def test_found_under_a_hash_that_fits(name, whole, bearable):
         table = table[parent]
     table[key] = value
     rewrite(about, tensors)
-    told = bearable(lambda: load(PATH), names=PATH)
-    assert "is not" in str(told)
+    reported = bearable(lambda: load(PATH), names=PATH)
+    assert "is not" in str(reported)
 
 
 @pytest.mark.cases(200)
@@ -185,9 +185,9 @@ FOUND_STATES = {
 def test_found_a_state_that_does_not_fit(name, begin, states, bearable):
     key, value = FOUND_STATES[name]
     save_state(PATH, {**states[0], key: value})
-    told = bearable(lambda: resume(begin[0](), PATH, Callbacks()), names=PATH)
-    assert "does not fit this recipe: " in str(told)
-    assert "--force starts anew" in str(told)
+    reported = bearable(lambda: resume(begin[0](), PATH, Callbacks()), names=PATH)
+    assert "does not fit this recipe: " in str(reported)
+    assert "--force starts anew" in str(reported)
 
 
 TENSORS = st.sampled_from(
@@ -198,7 +198,7 @@ TENSORS = st.sampled_from(
 @pytest.mark.cases(60)
 @given(data=st.data(), which=st.sampled_from([0, 1]))
 def test_states(data, which, begin, states, bearable, changed, anything):
-    """Training goes on from it, or it is told."""
+    """Training goes on from it, or it is reported."""
     save_state(PATH, data.draw(changed(states[which], anything | TENSORS, st.text(max_size=3))))
 
     def go_on() -> None:

@@ -101,11 +101,11 @@ def test_found_that_memory_was_taken_for_what_is_not_there(suffix, bearable):
     content = promising(header(shape=(8, 10**8)))
     tracemalloc.start()
     try:
-        told = bearable(lambda: read(suffix, content if suffix == "npy" else zipped(content)))
+        reported = bearable(lambda: read(suffix, content if suffix == "npy" else zipped(content)))
         assert tracemalloc.get_traced_memory()[1] < 10**7
     finally:
         tracemalloc.stop()
-    assert "promises 3200000000 bytes" in str(told)
+    assert "promises 3200000000 bytes" in str(reported)
 
 
 def test_a_name_that_is_too_long_for_a_file(bearable):

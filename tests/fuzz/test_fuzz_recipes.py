@@ -94,8 +94,8 @@ FOUND = {
 @pytest.mark.parametrize("name", FOUND)
 def test_found_in_a_file(name, bearable):
     content, expected = FOUND[name]
-    told = bearable(lambda: plan(content), names="fuzzed.toml")
-    assert expected in str(told)
+    reported = bearable(lambda: plan(content), names="fuzzed.toml")
+    assert expected in str(reported)
 
 
 def test_a_long_name_of_a_run_is_that_of_no_model(bearable):

@@ -37,7 +37,7 @@ COMMANDS = {
 
 @pytest.fixture
 def small(monkeypatch):
-    """MultiEMO in float64, its losses, some conversations of MELD's lengths, and what it was told of them."""
+    """MultiEMO in float64, its losses, some conversations of MELD's lengths, and what it was given of them."""
     monkeypatch.syspath_prepend(BENCHMARKS)
     import product
 

@@ -1,4 +1,4 @@
-"""The documentation site builds without a warning, and its reference tells what the code says."""
+"""The documentation site builds without a warning, and its reference shows what the code says."""
 
 import importlib.util
 import inspect
@@ -31,12 +31,12 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
-    told = subprocess.run(
+    reported = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
         cwd=CHECKOUT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
-    assert told.returncode == 0, told.stderr
-    assert "WARNING" not in told.stderr
+    assert reported.returncode == 0, reported.stderr
+    assert "WARNING" not in reported.stderr
     return folder
 
 
@@ -76,12 +76,12 @@ def sections(page: Page) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("kind", KINDS_WITH_PAGES)
-def test_every_shipped_part_is_told_from_its_signature_and_docstring(site, kind):
-    told = sections(Page(site / "reference" / f"{kind}.html"))
+def test_every_shipped_part_is_described_by_its_signature_and_docstring(site, kind):
+    reported = sections(Page(site / "reference" / f"{kind}.html"))
     shipped = [c for c in load_catalog().components(kind) if c.factory.__module__.startswith(OURS)]
     assert shipped
     for component in shipped:
-        words = told[component.name]
+        words = reported[component.name]
         first = inspect.getdoc(component.factory).splitlines()[0].replace("`", "")
         assert first.rstrip(".:")[:40] in words, component.name
         if KINDS[kind][1] is None:

@@ -45,7 +45,7 @@ def step_of(recipe):
 
 
 def buildable(job):
-    """A stand-in for the data that fits the recipe's parts: what is told of it, the model, the losses."""
+    """A stand-in for the data that fits the recipe's parts: its description, the model, the losses."""
     for width, classes in product(STAND_IN_WIDTHS, ("abc", "abcdefg")):
         info = stand_in_info(job.recipe, job.catalog, width, tuple(classes))
         try:

@@ -98,8 +98,8 @@ def test_seeds_are_a_number_or_different_ones(text, cli, tiny_recipe):
 
 def test_all_mistakes_of_a_recipe_at_once_whichever_file_sees_them(cli, tiny_recipe):
     words = ["train.lr=-1", "trian.x=1", "fusion.use=no", "head.emotion.use=no", "encoder.default.width=-1"]
-    told = ("[train] lr", "trian", "[fusion] use", "[head.emotion] use", "[encoder.default] width")
-    cli("run", tiny_recipe(), *words).check(2, *told)
+    reported = ("[train] lr", "trian", "[fusion] use", "[head.emotion] use", "[encoder.default] width")
+    cli("run", tiny_recipe(), *words).check(2, *reported)
 
 
 def test_a_mistake_of_the_recipe_is_not_repeated_for_each_variant(cli, tiny_recipe):

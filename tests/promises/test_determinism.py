@@ -45,7 +45,7 @@ def test_another_seed_is_another_run_on_the_same_data(run):
 
 
 @pytest.mark.slow
-def test_a_seed_does_not_hang_on_what_ran_before_it(run):
+def test_a_seed_does_not_depend_on_what_ran_before_it(run):
     alone = run("alone", "--seeds", "7,", seed=7)
     after = run("after", "--seeds", "3,7", seed=7)
     assert alone == after

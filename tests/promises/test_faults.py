@@ -217,7 +217,7 @@ def provide_contexts():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads its memory where Linux tells it")
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads its memory where Linux shows it")
 def test_a_host_that_is_really_out_of_memory(tiny_recipe, plugin_file):
     """The process may take 1.5 GiB more than it has: eight conversations ask for 2, four of them for 1."""
     plugin_file(REALLY)
@@ -256,6 +256,6 @@ def test_a_failed_attempt_holds_nothing_when_the_next_one_begins():
             raise MemoryError
         return "done"
 
-    told = []
-    assert BatchParts(1, 8, halve=True).run(attempt, told.append) == "done"
-    assert [text.split()[-6] for text in told] == ["2", "4"]
+    reported = []
+    assert BatchParts(1, 8, halve=True).run(attempt, reported.append) == "done"
+    assert [text.split()[-6] for text in reported] == ["2", "4"]

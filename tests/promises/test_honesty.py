@@ -151,7 +151,7 @@ def test_shuffled_labels_of_train_teach_nothing(cli, tmp_path):
     classes = rng.choice(3, len(split), p=[0.6, 0.25, 0.15])
     np.save("text.npy", (1.5 * np.eye(3)[classes] + rng.standard_normal((len(split), 3))).astype(np.float32))
     accuracy = {}
-    for name in ("told", "shuffled"):
+    for name in ("true", "shuffled"):
         labels = classes.copy()
         if name == "shuffled":
             labels[split == "train"] = rng.permutation(labels[split == "train"])
@@ -165,4 +165,4 @@ def test_shuffled_labels_of_train_teach_nothing(cli, tmp_path):
         accuracy[name] = 100 * json.loads(ended.out)[0]["scores"]["test"]["emotion"]["accuracy"]
     majority = 100 * np.bincount(classes[split == "test"]).max() / 1500
     assert accuracy["shuffled"] <= majority + 2
-    assert accuracy["told"] > majority + 10
+    assert accuracy["true"] > majority + 10

@@ -1,4 +1,4 @@
-"""Killed at random moments and gone on with, a run ends in the bits of one that nobody disturbed."""
+"""A run that is killed at random moments and resumed ends in the same bits as one that was never stopped."""
 
 import json
 import multiprocessing
@@ -46,7 +46,7 @@ def start(processes, words):
 
 
 def kill(victim, others):
-    """As torchrun: the others are told to end, and killed where they wait for the victim without hearing it."""
+    """As torchrun: the others are asked to end, and killed where they wait for the victim without hearing it."""
     victim.kill()
     for process in others:
         process.terminate()

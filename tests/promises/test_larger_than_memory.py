@@ -76,7 +76,7 @@ print(json.dumps({"grown": max(peak) - before, "sums": sums, "means": means}))
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="Linux tells what memory is a process' own")
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="Linux shows what memory is a process' own")
 def test_memory_does_not_grow_by_the_size_of_the_features(tmp_path):
     ids = [(f"c{c}", str(u)) for c in range(CONVERSATIONS) for u in range(UTTERANCES)]
     splits = ["train"] * 900 + ["dev"] * 50 + ["test"] * 50

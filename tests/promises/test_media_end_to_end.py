@@ -1,4 +1,4 @@
-"""Real clips of a real conversation: every extractor in one command, killed and gone on with, and predicted from."""
+"""Real clips of a real conversation: every extractor in one command, killed and resumed, and predictions from them."""
 
 import csv
 import importlib.util

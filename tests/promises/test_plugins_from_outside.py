@@ -137,7 +137,7 @@ def test_a_whole_model_in_ten_lines(cli, tiny_recipe, plugin_file):
         ("return Outputs(", "return list(", "the model fails on three made-up utterances: TypeError"),
     ],
 )
-def test_a_model_that_breaks_its_word_is_told(old, new, message, cli, tiny_recipe, plugin_file):
+def test_a_model_that_breaks_its_word_is_reported(old, new, message, cli, tiny_recipe, plugin_file):
     assert MODEL.count(old) == 1
     plugin_file(MODEL.replace(old, new), "pooled")
     ended = cli("run", tiny_recipe(top='plugins = ["./pooled.py"]\n'), *WHOLE)

@@ -129,7 +129,7 @@ def test_a_batch_may_be_written_to_and_the_table_stays():
         assert torch.equal(again.inputs.streams[name].present, plain.inputs.streams[name].present)
 
 
-def test_a_model_is_told_the_same_of_them():
+def test_a_model_gets_the_same_about_them():
     ours, plain = make_data_info(stored(*EVERY), CLASSES), make_data_info(carried(), CLASSES)
     assert replace(ours, modalities={}) == replace(plain, modalities={})
     assert ours.modalities == plain.modalities

@@ -23,7 +23,7 @@ from ercfw.contract.interfaces import Extractor
 
 
 class Letters(Extractor):
-    """Numbers that hang on the text alone."""
+    """Numbers that depend on the text alone."""
 
     reads = "text"
     dim = 4

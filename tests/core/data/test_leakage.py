@@ -18,7 +18,7 @@ SPLITS = ("train", "dev", "test")
 
 
 def split(name, conversations, rng, leak):
-    """Conversations of five utterances, whose stream tells of the class as much as ``leak``."""
+    """Conversations of five utterances, whose stream reveals the class as much as ``leak`` says."""
     made = []
     for number in range(conversations):
         labels = rng.integers(0, 3, 5)
@@ -70,14 +70,14 @@ def test_what_meets_neither_is_left_in_peace():
 
 
 @pytest.mark.parametrize(("train_leak", "dev_leak", "warned"), [(6, 0, True), (6, 6, False), (0, 0, False)])
-def test_unknown_is_warned_of_where_train_tells_more_than_dev(train_leak, dev_leak, warned):
+def test_unknown_is_warned_of_where_train_reveals_more_than_dev(train_leak, dev_leak, warned):
     found = check(splits(train_leak, dev_leak), "unknown")
     assert found.stamps == ()
     assert [("suggests that the features were fitted" in text) for text in found.warnings] == [True] * warned
 
 
 @pytest.mark.parametrize(("leak", "warned"), [(6, True), (0, False)])
-def test_a_dev_split_cut_out_of_train_cannot_clear_a_stream_that_tells_much(leak, warned):
+def test_a_dev_split_cut_out_of_train_cannot_clear_a_stream_that_reveals_much(leak, warned):
     found = check(splits(leak, leak), "unknown", source=("train", "dev"))
     assert ["no check here can detect it" in text for text in found.warnings] == [True] * warned
 
@@ -223,7 +223,7 @@ epochs = 1
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("modality", "accused"), [("text", True), ("visual", True), ("audio", False)])
-def test_real_arrays_that_were_fitted_on_labels_are_told_and_clean_ones_are_not(
+def test_real_arrays_that_were_fitted_on_labels_are_reported_and_clean_ones_are_not(
     cli, real_data, tmp_path, modality, accused
 ):
     root = real_data("mosi")

@@ -58,7 +58,7 @@ def info(data):
     return make_data_info(data.splits["train"], data.targets)
 
 
-def test_splits_streams_and_what_a_model_is_told(load):
+def test_splits_streams_and_what_a_model_is_given(load):
     data = load()
     assert [len(data.splits[name]) for name in ("train", "dev", "test")] == [12, 1, 3]
     values = np.concatenate([c.streams["text"].values for c in data.splits["train"]])
@@ -70,7 +70,7 @@ def test_splits_streams_and_what_a_model_is_told(load):
     assert data.stamps == ("SIMULATED",)
 
 
-def test_a_model_is_told_nothing_of_dev_and_test(load):
+def test_a_model_learns_nothing_of_dev_and_test(load):
     def louder(name, conversations):
         return (
             conversations
@@ -136,7 +136,7 @@ def test_a_conversation_stands_in_one_split_and_is_not_empty(load):
         (("head.emotoin.use=linear", "loss.cross-entropy.target=emotion"), "no target 'emotoin'.*you mean 'emotion'"),
     ],
 )  # fmt: skip
-def test_what_the_data_does_not_have_is_told(load, words, says):
+def test_what_the_data_does_not_have_is_reported(load, words, says):
     with pytest.raises(InputError, match=says):
         load(*words)
 

@@ -107,7 +107,7 @@ def test_a_missing_library_is_named_with_its_extra(cli, tiny_recipe, monkeypatch
 
 
 @pytest.mark.slow
-def test_what_is_stopped_is_gone_on_with(tiny_recipe, tmp_path):
+def test_what_is_stopped_continues(tiny_recipe, tmp_path):
     recipe = tiny_recipe()
     process = start(recipe, "train.epochs=2000", "train.save_seconds=0", "--seeds", "2", "run.workers=2")
     wait_for(lambda: len(list(tmp_path.glob("runs/tiny/base/seed-*/state.safetensors"))) == 2)

@@ -133,7 +133,7 @@ def test_contexts_of_one_class_run_in_one_call_and_no_other_class_joins_them(con
     assert Together.calls == 2
 
 
-def test_an_utterance_s_answer_does_not_hang_on_its_batch(conversations):
+def test_an_utterance_s_answer_does_not_depend_on_its_batch(conversations):
     model = make(conversations, {"text": Twice})
     whole = model(collate(conversations).inputs).heads["emotion"].logits
     alone = torch.cat([model(collate([c]).inputs).heads["emotion"].logits for c in conversations])

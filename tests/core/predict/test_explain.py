@@ -79,7 +79,7 @@ def test_the_answers_are_those_that_were_left(opened, runs):
 
 
 class WholeNetwork(Model):
-    """Does not come apart, and tells of its attention itself."""
+    """Returns its attention itself."""
 
     def explain(self, inputs):
         return {"words": torch.ones(len(inputs.speakers), 1, 1)}

@@ -43,7 +43,7 @@ def test_warnings_are_said_though_quiet(shelf, cli, talk):
     assert "'visual' is absent" in quiet.err
 
 
-def test_broken_clips_are_told_one_by_one_and_the_rest_goes_on(shelf, cli, tmp_path):
+def test_broken_clips_are_reported_one_by_one_and_the_rest_goes_on(shelf, cli, tmp_path):
     (tmp_path / "zero.wav").touch()
     (tmp_path / "whole.wav").write_bytes(b"abc")
     rows = [{"speaker": "a", "text": "oh", "clip": f"{name}.wav"} for name in ("zero", "gone", "whole")]
@@ -56,7 +56,7 @@ def test_broken_clips_are_told_one_by_one_and_the_rest_goes_on(shelf, cli, tmp_p
     assert len(said["answers"]) == 3
 
 
-def test_nothing_but_broken_clips_is_told_with_the_reasons(shelf, cli, tmp_path):
+def test_nothing_but_broken_clips_is_reported_with_the_reasons(shelf, cli, tmp_path):
     (tmp_path / "zero.wav").touch()
     table = write_csv(tmp_path / "t.csv", [{"speaker": "a", "clip": "zero.wav"}])
     result = cli("predict", shelf.causal, table, "--processes", "1")

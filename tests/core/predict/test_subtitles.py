@@ -39,19 +39,19 @@ def subtitles(*cues):
 
 
 def test_cues_out_of_order_are_sorted_and_overlapping_ones_kept():
-    only, told = subtitles((4, 7, "c"), (1, 3, "a"), (2, 4, "b"))
+    only, reported = subtitles((4, 7, "c"), (1, 3, "a"), (2, 4, "b"))
     assert only.texts == ("a", "b", "c")
     assert only.utterances == ("2", "3", "1")
-    assert told[-2:] == [
+    assert reported[-2:] == [
         "cues are out of order; they were sorted by their times",
         "cues that begin before the previous one ends: 1; all are kept",
     ]
 
 
 def test_cues_without_text_or_time_are_left_out():
-    only, told = subtitles((1, 2, "a"), (3, 3, "b"), (5, 4, "c"), (6, 7, "<i> </i>"), (8, 9, "d"))
+    only, reported = subtitles((1, 2, "a"), (3, 3, "b"), (5, 4, "c"), (6, 7, "<i> </i>"), (8, 9, "d"))
     assert only.texts == ("a", "d")
-    assert told[:3] == [
+    assert reported[:3] == [
         "cue 2 begins at 00:00:03.000 and ends at 00:00:03.000, so it is left out",
         "cue 3 begins at 00:00:05.000 and ends at 00:00:04.000, so it is left out",
         "cues without text, left out: 1",
@@ -64,13 +64,13 @@ def test_tags_and_entities_are_read():
 
 
 def test_names_are_capitals_or_come_twice():
-    only, told = subtitles(
+    only, reported = subtitles(
         (1, 2, "ANN: one"), (3, 4, "Bob Lee: two"), (5, 6, "Remember: three"), (7, 8, "Bob Lee: four"),
         (9, 10, "at 10:30: five"), (11, 12, "Zoë Oz: six"),
     )  # fmt: skip
     assert only.speakers == ("ANN", "Bob Lee", "speaker", "Bob Lee", "speaker", "speaker")
     assert only.texts == ("one", "two", "Remember: three", "four", "at 10:30: five", "Zoë Oz: six")
-    assert told == ["cues without a speaker's name, given to one further speaker: 3 of 6"]
+    assert reported == ["cues without a speaker's name, given to one further speaker: 3 of 6"]
 
 
 def test_webvtt_with_voices():
@@ -103,8 +103,8 @@ def test_a_damaged_cue_costs_only_itself(damage, kind, head):
 
 
 def test_whole_subtitles_lack_no_cue():
-    _, told = subtitles((1, 2, "a"), (3, 4, "b"))
-    assert not any("could not be read" in w for w in told)
+    _, reported = subtitles((1, 2, "a"), (3, 4, "b"))
+    assert not any("could not be read" in w for w in reported)
 
 
 @pytest.mark.parametrize(

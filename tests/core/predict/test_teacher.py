@@ -50,7 +50,7 @@ def load_taught(recipe, *overrides):
     return load(job, *read_dataset(job.recipe.data, job.catalog), Terminal(silent=True))
 
 
-def test_what_the_student_is_told_is_what_the_teacher_said(teacher):
+def test_the_student_gets_the_teacher_s_probabilities(teacher):
     recipe, folder = teacher
     data = load_taught(recipe, AUDIO, f"teacher.run={folder}")
     with (folder / "predictions.csv").open(newline="") as file:
@@ -125,7 +125,7 @@ def test_a_teacher_s_plugin_files_run_only_when_they_may(cli, tiny_recipe, tmp_p
     forbidden.check(2, "[teacher] plugin_files: is true, but --no-plugin-files forbids it")
 
 
-def test_a_teacher_that_nobody_reads_is_told(cli, teacher):
+def test_a_teacher_that_nobody_reads_is_reported(cli, teacher):
     recipe, folder = teacher
     ended = cli("run", recipe, f"teacher.run={folder}", "--out", "students")
     assert ended.code == 0

@@ -1,4 +1,4 @@
-"""A trained run on new data: the run's own predictions again, what is absent, and what is told."""
+"""A trained run on new data: the run's own predictions again, what is absent, and what it warns about."""
 
 import csv
 import json
@@ -106,11 +106,11 @@ def test_features_alone_name_the_utterances(shelf):
     assert "feature files name no speakers" in predicted.warnings[0]
 
 
-def test_a_conversation_that_was_learnt_is_told(shelf):
+def test_a_conversation_that_was_learnt_is_reported(shelf):
     model = ercfw.load(shelf.causal)
-    told = model.predict(table_of(shelf, splits=("train", "test"))).warnings
+    reported = model.predict(table_of(shelf, splits=("train", "test"))).warnings
     learnt = len({row["conversation"] for row in shelf.rows if row["split"] == "train"})
-    assert any(f"was trained on {learnt} of these" in warning for warning in told)
+    assert any(f"was trained on {learnt} of these" in warning for warning in reported)
 
 
 def test_so_is_one_whose_name_lacks_its_split(shelf, tmp_path):
@@ -146,19 +146,19 @@ def test_stamps_stand_on_everything(shelf, tmp_path, cli):
     assert json.loads(cli(*words, "--format", "json").out)["stamps"] == ["SIMULATED", "CHOSEN ON TEST"]
 
 
-def test_another_extractor_than_in_training_is_told(shelf, tmp_path):
+def test_another_extractor_than_in_training_is_reported(shelf, tmp_path):
     run = _changed(shelf, tmp_path, lambda about: about["streams"]["text"]["made_by"].update(fingerprint="old"))
     model = ercfw.load(run)
-    told = "'text' comes from another extractor, version or weights"
-    assert any(told in warning for warning in model.predict(table_of(shelf)).warnings)
-    assert any(told in warning for warning in model.live().warnings)
+    reported = "'text' comes from another extractor, version or weights"
+    assert any(reported in warning for warning in model.predict(table_of(shelf)).warnings)
+    assert any(reported in warning for warning in model.live().warnings)
 
 
-def test_a_stream_fitted_on_what_it_predicts_is_told(shelf, tmp_path):
+def test_a_stream_fitted_on_what_it_predicts_is_reported(shelf, tmp_path):
     whole, path = FeatureTable.load(shelf.root / "visual.safetensors"), tmp_path / "fitted.safetensors"
     replace(whole, fitted_on=frozenset(whole.ids[:2])).save(path)
-    told = ercfw.load(shelf.causal).predict(features={"visual": path}).warnings
-    assert any("fitted on the labels of 2 of these utterances" in warning for warning in told)
+    reported = ercfw.load(shelf.causal).predict(features={"visual": path}).warnings
+    assert any("fitted on the labels of 2 of these utterances" in warning for warning in reported)
 
 
 def test_weights_that_do_not_fit_are_one_message(shelf, tmp_path):
@@ -251,9 +251,9 @@ def test_features_of_other_utterances_are_one_message(shelf, tmp_path):
 
 
 def test_utterances_without_anything_are_counted(shelf):
-    told = ercfw.load(shelf.causal).predict([conversation("x", "oh", "", " ")]).warnings
-    assert "'text' is absent in 2 of 3 utterances" in told
-    assert "utterances without any modality that the model reads: 2; they are predicted from the others" in told
+    reported = ercfw.load(shelf.causal).predict([conversation("x", "oh", "", " ")]).warnings
+    assert "'text' is absent in 2 of 3 utterances" in reported
+    assert "utterances without any modality that the model reads: 2; they are predicted from the others" in reported
 
 
 def test_labels_are_not_read(shelf):

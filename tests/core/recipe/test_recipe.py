@@ -22,7 +22,7 @@ def tables(**changes: object) -> dict:
     return {**copy.deepcopy(TABLES), **changes}
 
 
-def told(**changes: object) -> list[str]:
+def reported(**changes: object) -> list[str]:
     return [str(mistake) for mistake in parse_recipe(tables(**changes), "r.toml")[1]]
 
 
@@ -70,12 +70,12 @@ def test_a_loss_without_a_weight_weighs_one():
     ],
 )
 def test_what_must_hold_between_tables(changes, expected):
-    (message,) = told(**changes)
+    (message,) = reported(**changes)
     assert expected in message
 
 
 def test_one_modality_needs_no_fusion_and_a_model_replaces_the_parts():
-    assert not told(data={"use": "x", "modalities": ["text"]}, fusion=None)
+    assert not reported(data={"use": "x", "modalities": ["text"]}, fusion=None)
     whole = {key: value for key, value in TABLES.items() if key not in ("encoder", "fusion", "head")}
     assert not parse_recipe({**whole, "model": {"use": "x"}}, "r.toml")[1]
 

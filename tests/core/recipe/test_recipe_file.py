@@ -80,11 +80,11 @@ def test_slugs(name, folder):
         ([{"name": "a"}, {"name": "b"}], []),
     ],
 )
-def test_broken_variants_are_all_told(variants, expected, tmp_path):
-    told = [str(mistake) for mistake in check_variants(RecipeFile(tmp_path / "r.toml", {"variant": variants}))]
-    assert len(told) >= len(expected)
-    assert bool(told) == bool(expected)
-    assert all(any(text in line for line in told) for text in expected)
+def test_broken_variants_are_all_reported(variants, expected, tmp_path):
+    reported = [str(mistake) for mistake in check_variants(RecipeFile(tmp_path / "r.toml", {"variant": variants}))]
+    assert len(reported) >= len(expected)
+    assert bool(reported) == bool(expected)
+    assert all(any(text in line for line in reported) for text in expected)
 
 
 def test_what_a_variant_drops_stays_away_whatever_is_laid_over_it(source):

@@ -234,7 +234,7 @@ def test_a_command_of_a_plugin_and_one_that_raises(installed, cli):
     ("hook", "argument", "key"), [("epoch_finished", "epoch", "selected"), ("run_finished", "metrics", "scores")]
 )
 def test_events_reach_every_plugin_whoever_raises(hook, argument, key, installed, cli, tiny_recipe, tmp_path):
-    writes = f'open(r"{tmp_path}/told", "a").write(f"{{folder.name}} {{\'{key}\' in {argument}}}\\n")'
+    writes = f'open(r"{tmp_path}/reported", "a").write(f"{{folder.name}} {{\'{key}\' in {argument}}}\\n")'
     arguments = f"folder, {argument}"
     installed(
         aaa=EVENTS.format(hook=hook, argument=arguments, body="raise RuntimeError('no luck')"),
@@ -245,10 +245,10 @@ def test_events_reach_every_plugin_whoever_raises(hook, argument, key, installed
     assert len(json.loads(ended.out)) == 1
     assert f"warning: plugin 'aaa': {hook} failed: RuntimeError: no luck" in ended.err
     times = 2 if hook == "epoch_finished" else 1
-    assert (tmp_path / "told").read_text() == "seed-0 True\n" * times
+    assert (tmp_path / "reported").read_text() == "seed-0 True\n" * times
 
 
-def test_plugin_files_are_found_beside_the_recipe_and_all_that_are_not_are_told(tmp_path, plugin_file):
+def test_plugin_files_are_found_beside_the_recipe_and_all_that_are_not_are_reported(tmp_path, plugin_file):
     path = plugin_file("")
     assert plugin_files(["./mine.py", "mine.py"], tmp_path, "r.toml") == [path]
     with pytest.raises(InputError) as raised:

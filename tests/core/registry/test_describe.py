@@ -95,7 +95,7 @@ def test_the_command(cli):
     }
 
 
-def test_every_part_can_be_told_of():
+def test_every_part_can_be_described():
     catalog = load_catalog()
     for kind in ("dataset", "format", "extractor", "encoder", "context", "fusion", "head", "loss", "metric"):
         for component in catalog.components(kind):

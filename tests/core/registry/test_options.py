@@ -30,7 +30,7 @@ class Needy:
     def __init__(self, *, width: int) -> None: ...
 
 
-def told(cls: type, **options: object) -> list[str]:
+def reported(cls: type, **options: object) -> list[str]:
     return [str(mistake) for mistake in read_options(cls, options, "r.toml: [fusion]")[1]]
 
 
@@ -41,7 +41,7 @@ def test_defaults_are_written_out_and_positional_parameters_are_not_options():
         "width": 8, "rate": 0.0, "form": "paper", "sizes": (), "root": None,
         "weights": "none", "by_name": None, "on": False,
     }  # fmt: skip
-    assert told(Part, dim=3)[0].startswith("r.toml: [fusion] dim: there is no such key")
+    assert reported(Part, dim=3)[0].startswith("r.toml: [fusion] dim: there is no such key")
 
 
 def test_lists_become_tuples_words_become_paths_and_whole_numbers_floats():
@@ -71,14 +71,14 @@ def test_lists_become_tuples_words_become_paths_and_whole_numbers_floats():
         ("by_name", 3, "by_name: should be a table, not 3"),
     ],
 )
-def test_what_is_refused_is_told_once_and_in_place(option, value, message):
-    assert told(Part, **{option: value}) == [f"r.toml: [fusion] {message}"]
+def test_what_is_refused_is_reported_once_and_in_place(option, value, message):
+    assert reported(Part, **{option: value}) == [f"r.toml: [fusion] {message}"]
 
 
-def test_all_that_is_wrong_is_told_and_what_is_missing_too():
-    assert len(told(Part, width=0, rate=2.0, widht=3)) == 3
-    assert told(Part, widht=3)[0].startswith("r.toml: [fusion] widht: there is no such key (did you mean 'width'?")
-    assert told(Needy) == ["r.toml: [fusion] width: is missing"]
+def test_all_that_is_wrong_is_reported_and_what_is_missing_too():
+    assert len(reported(Part, width=0, rate=2.0, widht=3)) == 3
+    assert reported(Part, widht=3)[0].startswith("r.toml: [fusion] widht: there is no such key (did you mean 'width'?")
+    assert reported(Needy) == ["r.toml: [fusion] width: is missing"]
 
 
 @pytest.mark.parametrize("name", sorted(CORE_KEYS | {"schema", "model_config", "model_width"}))

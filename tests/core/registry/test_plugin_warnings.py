@@ -190,7 +190,7 @@ def test_a_plugin_states_the_api_that_it_was_written_for(stated, failure, loaded
     assert bool(plugin.components) is (failure is None)
 
 
-def test_a_newer_api_is_the_one_failure_that_is_told(loaded):
+def test_a_newer_api_is_the_one_failure_that_is_reported(loaded):
     plugin = loaded(metric("provide_samplers", more="\nercfw_plugin_api = 2\n"))
     assert "plugin API 2" in plugin.failure
     assert "provide_samplers" not in plugin.failure

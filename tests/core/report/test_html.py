@@ -103,7 +103,7 @@ def test_tables_have_headings_and_numbers_stand_to_the_right():
     )
 
 
-def test_pictures_are_told_and_follow_light_and_dark():
+def test_pictures_are_described_and_follow_light_and_dark():
     figure = draw_class_distribution({"train": [1]}, ("joy",))
     text = page(top=[Section("P", [Picture("p", "How often joy is", figure)])])
     assert '<figure role="img" aria-label="How often joy is"><svg' in text

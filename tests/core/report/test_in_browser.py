@@ -73,7 +73,7 @@ def test_what_cannot_be_read_would_be_found(opened, pages, harm, found_by):
     assert found_by in {violation["id"] for violation in Axe().run(page, options=AXE).response["violations"]}
 
 
-def test_two_targets_are_told_apart(opened, left_run, cli):
+def test_two_targets_are_distinguished(opened, left_run, cli):
     rows = [
         {"conversation": "c", "utterance": str(n), "emotion": "joy", "emotion.predicted": "joy", "mood": mood,
          "mood.predicted": "calm", "mood.p.calm": "0.7", "mood.p.upset": "0.3"}

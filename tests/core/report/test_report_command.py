@@ -46,8 +46,8 @@ def test_a_run(cli, mine):
     first_card = re.search(r"<li>(.*?) <strong>(.*?)</strong>", text_of(page))
     assert first_card[1] == "weighted-f1, test"
     assert first_card[2] == f"{100 * metrics['scores']['test']['emotion']['weighted-f1']:.2f}"
-    told = re.findall(r'<figure role="img" aria-label="([^"]*)"', text_of(page))
-    assert [words.split()[0] for words in told] == [
+    reported = re.findall(r'<figure role="img" aria-label="([^"]*)"', text_of(page))
+    assert [words.split()[0] for words in reported] == [
         "Confusion",
         "F1",
         "Learning",
@@ -103,8 +103,8 @@ def test_a_plugin_that_fails_to_quote_scores_is_reported(cli, mine, tmp_path, pl
 def test_many_confusions_are_not_all_drawn(cli, mine, tmp_path, monkeypatch):
     monkeypatch.setattr("ercfw.report.pictures.MOST_CELLS", 2 * 7 * 7 - 1)
     assert cli("report", mine / "base", mine / "w-o-audio", "--out", tmp_path / "page.html").code == 0
-    told = re.findall(r'aria-label="Confusion matrix of emotion, test: ([^,]*),', text_of(tmp_path / "page.html"))
-    assert told == ["base"]
+    reported = re.findall(r'aria-label="Confusion matrix of emotion, test: ([^,]*),', text_of(tmp_path / "page.html"))
+    assert reported == ["base"]
 
 
 def test_what_cannot_be_compared_is_refused(cli, mine):
@@ -192,7 +192,7 @@ def test_a_page_is_the_same_whenever_it_is_made(cli, mine):
 
 
 @pytest.mark.parametrize(
-    ("harm", "told"),
+    ("harm", "reported"),
     [
         (lambda folder: (folder / "predictions.csv").write_text("nothing"), "predictions.csv"),
         (lambda folder: (folder / "history.jsonl").write_text("{"), "history.jsonl: cannot be read"),
@@ -206,13 +206,13 @@ def test_a_page_is_the_same_whenever_it_is_made(cli, mine):
         ),
     ],
 )
-def test_damaged_files_are_one_message(cli, mine, harm, told):
+def test_damaged_files_are_one_message(cli, mine, harm, reported):
     folder = mine / "others" / "seed-0"
     harm(folder)
-    cli("report", folder).check(2, told)
+    cli("report", folder).check(2, reported)
 
 
-def test_what_is_no_run_is_told(cli, tmp_path):
+def test_what_is_no_run_is_reported(cli, tmp_path):
     cli("report", tmp_path / "none").check(2, "is not a folder")
     cli("report", tmp_path).check(2, "holds no finished run")
     (tmp_path / "file").write_text("")

@@ -112,6 +112,6 @@ def test_a_report_says_what_a_reader_asks(cli, tiny_recipe, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "needed"), [("metrics.json", "title"), ("environment.json", "python")])
-def test_a_file_of_somebody_else_s_is_told(name, needed, cli, tiny_recipe, finished):
+def test_a_file_of_somebody_else_s_is_reported(name, needed, cli, tiny_recipe, finished):
     (finished / name).write_text("{}")
     cli("run", tiny_recipe()).check(2, f"{name}: lacks '{needed}'..--force")

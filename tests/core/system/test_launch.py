@@ -73,7 +73,7 @@ def test_a_signal_to_one_process_stops_both_at_the_same_step(recipe, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_mistake_is_told_once_and_keeps_its_exit_code(recipe):
+def test_a_mistake_is_reported_once_and_keeps_its_exit_code(recipe):
     ended = two(recipe, "train.epocs=3")
     assert ended.returncode == 2
     (line,) = ended.stderr.splitlines()

@@ -19,7 +19,7 @@ def model(width=3):
     return nn.Sequential(nn.Linear(2, width), nn.Linear(width, 2))
 
 
-def test_a_model_comes_back_with_what_it_was_told(tmp_path):
+def test_a_model_comes_back_with_its_settings(tmp_path):
     path = tmp_path / "model.safetensors"
     weights = model().state_dict()
     save_model(path, weights, INFO, {"stamps": ["SIMULATED"], "recipe": {"title": "x"}})

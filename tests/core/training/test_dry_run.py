@@ -114,7 +114,7 @@ def test_a_loss_that_is_no_scalar(loss, message, rehearsed):
     assert message in str(raised.value)
 
 
-def test_code_that_raises_is_told_with_its_line(rehearsed):
+def test_code_that_raises_is_reported_with_its_line(rehearsed):
     with pytest.raises(RunError, match=r"the model fails .*ZeroDivisionError: division by zero \(mine.py, line 11\)"):
         rehearsed(fused="1 / 0")
     with pytest.raises(
@@ -137,7 +137,7 @@ def test_a_loss_that_needs_what_is_not_given(rehearsed):
         (["loss.mine.weight=0"], "outputs.heads['emotion'].logits.sum()"),
     ],
 )
-def test_a_loss_without_a_gradient_is_told(words, loss, rehearsed):
+def test_a_loss_without_a_gradient_is_reported(words, loss, rehearsed):
     assert rehearsed(*words, loss=loss) == ["[loss.mine] has no effect: its gradient is zero"]
 
 

@@ -97,7 +97,7 @@ def test_scores_read_labelled_rows_only_and_name_classes():
     assert selected({"emotion": scores}, "emotion.f1") == pytest.approx(1.8 / 3)
 
 
-def test_what_is_not_a_number_is_told():
+def test_what_is_not_a_number_is_reported():
     predictions = made([0, 1], [0, 1])
     predictions.probabilities["emotion"][1, 0] = np.nan
     with pytest.raises(RunError, match="head 'emotion'"):

@@ -83,7 +83,7 @@ def test_frozen_parameters_are_left_out():
         (Train(momentum=0.9), "'adam' has no momentum"),
     ],
 )
-def test_a_mistake_in_the_settings_is_told(settings, says):
+def test_a_mistake_in_the_settings_is_reported(settings, says):
     with pytest.raises(InputError, match=says):
         make_optimizer(settings, fresh())
 

@@ -1,4 +1,4 @@
-"""Runs that are stopped: killed, interrupted, gone on with, refused, started anew, done before, on other data."""
+"""Runs that are stopped: killed, interrupted, resumed, refused, started again, done before, on other data."""
 
 import json
 import os
@@ -112,7 +112,7 @@ SELDOM = "train.save_seconds=1000"
 
 
 def test_ctrl_c_ends_in_one_message_and_nothing_is_lost(cli, recipe, interrupt, tmp_path):
-    """The signal comes while the fourth epoch is scored; it is heeded after the first step of the fifth."""
+    """The signal comes while the fourth epoch is scored; the run stops after the first step of the fifth."""
     interrupt.setenv("STOP_IN", "4")  # Stops.calls begins anew with the plugin
     stopped = cli("run", recipe, SELDOM)
     assert stopped.code == 1
@@ -166,7 +166,7 @@ def flip(state):
 
 
 @pytest.mark.parametrize("damage", [cut, flip, lambda state: state.write_bytes(b"")], ids=["cut", "flipped", "empty"])
-def test_a_damaged_state_is_told_and_the_one_before_is_used(cli, recipe, whole, interrupt, tmp_path, damage):
+def test_a_damaged_state_is_reported_and_the_one_before_is_used(cli, recipe, whole, interrupt, tmp_path, damage):
     interrupt.setenv("STOP_AFTER", "2")
     assert cli("run", recipe).code == 1
     interrupt.delenv("STOP_AFTER")

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 
-def test_tensorboard_is_told_every_epoch_and_the_scores(cli, tiny_recipe, tmp_path):
+def test_tensorboard_gets_every_epoch_and_the_scores(cli, tiny_recipe, tmp_path):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

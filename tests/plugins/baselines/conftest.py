@@ -8,7 +8,7 @@ from ercfw.testing.fixtures import DIMS, data_info, make_conversations, pack
 
 @pytest.fixture
 def made():
-    """Conversations, their batch' inputs and what a part is told, in float64: ``made(sizes=(4, 7), absent=0.3)``."""
+    """Conversations, their inputs and the data's statistics, in float64: ``made(sizes=(4, 7), absent=0.3)``."""
 
     def make(modalities=tuple(DIMS), **options):
         conversations = make_conversations(dict.fromkeys(modalities, "vector"), **options)

@@ -40,8 +40,8 @@ def meld_files() -> Callable[..., Path]:
 
 
 @pytest.fixture
-def told() -> Callable[..., tuple[Any, list[str]]]:
-    """``told(Meld, root=...)``: what was made, and the warnings on the way."""
+def reported() -> Callable[..., tuple[Any, list[str]]]:
+    """``reported(Meld, root=...)``: what was made, and the warnings on the way."""
 
     def call(make: Callable[..., Any], *args: Any, **options: Any) -> tuple[Any, list[str]]:
         with warnings.catch_warnings(record=True) as caught:
@@ -53,11 +53,11 @@ def told() -> Callable[..., tuple[Any, list[str]]]:
 
 
 @pytest.fixture
-def silent(told: Callable[..., tuple[Any, list[str]]]) -> Callable[..., Any]:
+def silent(reported: Callable[..., tuple[Any, list[str]]]) -> Callable[..., Any]:
     """``silent(Meld, root=...)``: what was made, without a warning."""
 
     def call(make: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        made, said = told(make, *args, **options)
+        made, said = reported(make, *args, **options)
         assert said == []
         return made
 

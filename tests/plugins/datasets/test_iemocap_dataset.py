@@ -37,7 +37,7 @@ def test_codes_are_classes_and_other_labels_leave_their_conversation(root):
     assert not dataset.provenance.simulated
 
 
-def test_scripted_and_improvised_are_told_apart(root):
+def test_scripted_and_improvised_are_distinguished(root):
     write(root, ["Ses01F_impro01", "Ses04M_script01_2", "Ses05F_script02_1"])
     dataset = Iemocap(dev="session4")
     kinds = {c.id: c.kind for split in ("train", "dev", "test") for c in dataset.split(split)}

@@ -100,11 +100,11 @@ def test_without_recordings_there_are_no_clips(root, silent):
     assert [c.clips for split in ("train", "test") for c in silent(Iemocap, root=root).split(split)] == [(), ()]
 
 
-def test_sound_in_place_of_a_missing_video(root, sound, told):
+def test_sound_in_place_of_a_missing_video(root, sound, reported):
     video = film(root, "Ses01F_impro01")
     sentences = root / "Session5" / "sentences" / "wav" / "Ses05M_script01_1b"
     sentence = sound(sentences / "Ses05M_script01_1b_M000.wav")
-    dataset, said = told(Iemocap, root=root)
+    dataset, said = reported(Iemocap, root=root)
     assert said == [
         "IEMOCAP: dialogs without a video, whose sound is used if it exists: 1 (Ses05M_script01_1b)",
         "IEMOCAP: clips that are missing: 1 (Ses05M_script01_1b Ses05M_script01_1b_F000)",
@@ -112,7 +112,7 @@ def test_sound_in_place_of_a_missing_video(root, sound, told):
     assert dataset.split("test")[0].clips == (None, Clip(sentence))
     whole = sound(root / "Session5" / "dialog" / "wav" / "Ses05M_script01_1b.wav", 2.0)
     video.unlink()
-    dataset, (said,) = told(Iemocap, root=root)
+    dataset, (said,) = reported(Iemocap, root=root)
     assert said.startswith("IEMOCAP: clips that are missing: 4 (Ses01F_impro01 Ses01F_impro01_F000, ")
     assert dataset.split("test")[0].clips == (Clip(whole, 0.5, 0.9), Clip(sentence))
     assert dataset.check_clips() == []
@@ -122,11 +122,11 @@ def test_sound_in_place_of_a_missing_video(root, sound, told):
     ]
 
 
-def test_utterances_that_only_one_of_both_files_names(root, told):
+def test_utterances_that_only_one_of_both_files_names(root, reported):
     path = root / "Session1" / "dialog" / "transcriptions" / "Ses01F_impro01.txt"
     kept = [line for line in path.read_text().splitlines(keepends=True) if "_M000" not in line]
     path.write_text("".join(kept) + "Ses01F_impro01_M009 [030.0000-031.0000]: Bye\r\n")
-    dataset, said = told(Iemocap, root=root)
+    dataset, said = reported(Iemocap, root=root)
     assert said == [
         "IEMOCAP: utterances without a transcription, whose text is empty: 1 (Ses01F_impro01_M000)",
         "IEMOCAP: utterances without an evaluation, which are left out: 1 (Ses01F_impro01_M009)",

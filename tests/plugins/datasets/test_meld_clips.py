@@ -1,4 +1,4 @@
-"""MELD's clips: found by name, missing ones told of, lengths compared with the annotated times."""
+"""MELD's clips: found by name, missing ones reported, lengths compared with the annotated times."""
 
 import csv
 import sys
@@ -44,14 +44,14 @@ def test_clips_may_lie_elsewhere(tmp_path, root, meld_files, silent):
     assert dataset.split("dev")[0].clips == (Clip(root / "dev_splits_complete" / "dia0_utt0.mp4"),)
 
 
-def test_missing_and_empty_clips_are_counted_and_known_ones_apart(root, meld_files, told):
+def test_missing_and_empty_clips_are_counted_and_known_ones_apart(root, meld_files, reported):
     meld_files(root, train=[*(line(0, n) for n in range(7)), line(125, 3)], dev=[line(110, 7), line(0, 0)])
     folder = root / "train_splits"
     (folder / "dia0_utt1.mp4").touch()
     (folder / "dia0_utt2.mp4").mkdir()
     (folder / "._dia0_utt3.mp4").write_bytes(b"Mac OS X")
     (folder / "final_videos_testdia0_utt4.mp4").write_bytes(b"another's")
-    dataset, said = told(Meld, root=root)
+    dataset, said = reported(Meld, root=root)
     assert sorted(said) == [
         "MELD: clips that are empty: 1 (train/0 1)",
         "MELD: clips that are missing (a known fault): 2 (train/125 3, dev/110 7)",
@@ -62,10 +62,10 @@ def test_missing_and_empty_clips_are_counted_and_known_ones_apart(root, meld_fil
     assert known.clips == ()
 
 
-def test_a_split_without_its_folder_is_told_of_once(root, told):
+def test_a_split_without_its_folder_is_reported_once(root, reported):
     (root / "dev_splits_complete" / "dia0_utt0.mp4").unlink()
     (root / "dev_splits_complete").rmdir()
-    dataset, said = told(Meld, root=root)
+    dataset, said = reported(Meld, root=root)
     assert said == [f"MELD: no clips for dev: {root / 'dev_splits_complete'} does not exist"]
     assert dataset.split("dev")[0].clips == ()
     assert dataset.split("test")[0].clips[0] is not None
@@ -113,12 +113,12 @@ def test_mistakes(tmp_path, root, monkeypatch):
         dataset.check_clips()
 
 
-def test_real_clips_are_as_long_as_annotated(tmp_path, real_data, told):
+def test_real_clips_are_as_long_as_annotated(tmp_path, real_data, reported):
     (tmp_path / "dev_splits_complete").symlink_to(real_data("meld_clips") / "dev")
     for split in FOLDERS:
         name = f"{split}_sent_emo.csv"
         (tmp_path / name).symlink_to(real_data("meld") / name)
-    dataset, said = told(Meld, root=tmp_path)
+    dataset, said = reported(Meld, root=tmp_path)
     assert [sentence.split(":")[1].strip() for sentence in said[:2]] == ["no clips for train", "no clips for test"]
     assert said[2:] == [
         "MELD: clips that are missing: 1097 (dev/0 0, dev/0 1, dev/1 0 and 1094 more)",

@@ -98,7 +98,7 @@ def test_context_helps_and_modalities_add_to_each_other(like):
     assert both > held_out(dataset, ["audio"]) + 0.02
 
 
-def test_signal_sets_how_much_a_stream_tells():
+def test_signal_sets_how_much_a_stream_reveals():
     none, much = (Simulated(conversations=300, signal={"text": signal}) for signal in (0.0, 3.0))
     assert held_out(none, ["text"]) < 0.45
     assert held_out(much, ["text"]) > 0.8

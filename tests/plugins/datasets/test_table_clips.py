@@ -52,12 +52,12 @@ def test_a_table_without_any_of_them_has_none(table):
     assert (conversation.clips, conversation.times) == ((), ())
 
 
-def test_clips_that_are_not_there(table, tmp_path, sound, told):
+def test_clips_that_are_not_there(table, tmp_path, sound, reported):
     sound(tmp_path / "lists" / "a.wav")
     (tmp_path / "lists" / "empty.wav").touch()
     (tmp_path / "lists" / "folder").mkdir()
     lines = ["a.wav", "gone.wav", "folder", "empty.wav", "x" * 300]
-    dataset, said = told(table, "film", *lines, columns={"clip": "film"})
+    dataset, said = reported(table, "film", *lines, columns={"clip": "film"})
     place = tmp_path / "lists" / "u.csv"
     assert said == [
         f"table {place}: clips that are missing: 3 (c 1, c 2, c 4)",
@@ -66,9 +66,9 @@ def test_clips_that_are_not_there(table, tmp_path, sound, told):
     assert [clip is None for clip in dataset.split("train")[0].clips] == [False, True, True, True, True]
 
 
-def test_an_utterance_that_is_left_out_is_not_told_of(table, told):
+def test_an_utterance_that_is_left_out_is_not_reported(table, reported):
     lines = ["gone.wav,joy", "gone.wav,other"]
-    _, (said,) = told(table, "clip,mood", *lines, columns={"label": "mood"}, labels={"other": ""})
+    _, (said,) = reported(table, "clip,mood", *lines, columns={"label": "mood"}, labels={"other": ""})
     assert said.endswith("missing: 1 (c 0)")
 
 

@@ -110,7 +110,7 @@ def test_lists_take_conversations_out_of_what_the_column_says(root):
     assert dataset.source_train == {("a", "1"), ("b", "1")}
 
 
-def test_folds_cover_every_conversation_once_and_hang_on_names_alone(root):
+def test_folds_cover_every_conversation_once_and_depend_on_names_alone(root):
     names = [f"talk-{n}" for n in range(23)]
     header = "conversation,utterance,label"
     rewrite(root, *(f"{name},{i},joy" for name in names for i in range(2)), header=header)

@@ -1,6 +1,6 @@
 """Tiny clips made with PyAV, whose every picture and sound is known.
 
-The n-th picture is a gray whose brightness tells n; sound is a sine.
+The n-th picture is a gray whose brightness is n; sound is a sine.
 """
 
 from collections.abc import Iterator, Sequence
@@ -42,7 +42,7 @@ def make_clip(
     sound_codec: str = "aac",
     muxing: dict[str, str] | None = None,
 ) -> Path:
-    """A file of these pictures (or as many grays) and this sound, ``[S]`` or ``[C, S]``; its name tells the format."""
+    """A file of these pictures (or as many grays) and this sound, ``[S]`` or ``[C, S]``, in its name's format."""
     import av
 
     frames = _grays(pictures, size) if isinstance(pictures, int) else iter(pictures)

@@ -14,7 +14,7 @@ from ercfw_media.clips import read_frames, read_sound
 from tests.plugins.media.made_clips import make_clip, sine
 
 
-def told(clip: Clip) -> tuple[str, str]:
+def reported(clip: Clip) -> tuple[str, str]:
     """What is said of its pictures and of its sound."""
     said = []
     for read in (lambda: read_frames(clip, 4), lambda: read_sound(clip, 16_000)):
@@ -28,7 +28,7 @@ def test_a_playlist_does_not_reach_for_the_network(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         there = f"http://127.0.0.1:{server.getsockname()[1]}/a.ts"
         (tmp_path / "a.m3u8").write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{there}\n#EXT-X-ENDLIST\n")
-        assert told(Clip(tmp_path / "a.m3u8")) == ("is not a sound or video file, or is cut off",) * 2
+        assert reported(Clip(tmp_path / "a.m3u8")) == ("is not a sound or video file, or is cut off",) * 2
         server.setblocking(False)
         with pytest.raises(BlockingIOError):
             server.accept()
@@ -43,9 +43,9 @@ def test_files_that_are_none(tmp_path, capfd):
     }  # fmt: skip
     for name, (content, message) in cases.items():
         (tmp_path / name).write_text(content)
-        assert told(Clip(tmp_path / name)) == (message, message)
+        assert reported(Clip(tmp_path / name)) == (message, message)
     for name, why in (("none.mp4", "No such file or directory"), (".", "Is a directory")):
-        assert told(Clip(tmp_path / name)) == (f"cannot be opened: {why}",) * 2
+        assert reported(Clip(tmp_path / name)) == (f"cannot be opened: {why}",) * 2
     assert capfd.readouterr().err == ""
 
 
@@ -62,7 +62,7 @@ def test_files_that_are_none(tmp_path, capfd):
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
 def test_wrong_times(tmp_path, name, start, end, message):
     path = make_clip(tmp_path / name, pictures=32, sound=sine(4, 16_000))
-    assert told(Clip(path, start, end)) == (message, message)
+    assert reported(Clip(path, start, end)) == (message, message)
 
 
 @pytest.mark.parametrize(
@@ -78,20 +78,20 @@ def test_of_a_file_that_is_cut_off_what_is_there_whole_is_read(tmp_path, capfd, 
         tmp_path / name, pictures=32, codec=codecs[0], sound=sine(4, 16_000), sound_codec=codecs[1], muxing=muxing
     )
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
-    assert all("cut off" in message for message in told(Clip(path)))
+    assert all("cut off" in message for message in reported(Clip(path)))
     assert len(read_frames(Clip(path, 0.0, 1.0), 40)) == 8
     assert len(read_sound(Clip(path, 0.0, 1.0), 16_000)) == 16_000
-    assert told(Clip(path, 3.0, 4.0)) == ("ends before the utterance begins at 3.00 s",) * 2
+    assert reported(Clip(path, 3.0, 4.0)) == ("ends before the utterance begins at 3.00 s",) * 2
     assert capfd.readouterr().err == ""
 
 
 def test_a_file_whose_contents_stand_at_its_end_cannot_be_read_when_it_is_cut_off(tmp_path):
     path = make_clip(tmp_path / "a.mp4", pictures=32, sound=sine(4, 16_000))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert told(Clip(path, 0.0, 1.0)) == ("is not a sound or video file, or is cut off",) * 2
+    assert reported(Clip(path, 0.0, 1.0)) == ("is not a sound or video file, or is cut off",) * 2
 
 
-def test_damage_inside_the_stretch_is_told_and_before_it_passed_over(tmp_path):
+def test_damage_inside_the_stretch_is_reported_and_before_it_passed_over(tmp_path):
     path = make_clip(tmp_path / "a.mkv", sound=sine(8, 16_000), sound_codec="flac")
     content = bytearray(path.read_bytes())
     damaged = content.index(b"\xff\xf8", 5000)  # a frame of FLAC some 0.6 s from the beginning
@@ -105,7 +105,7 @@ def test_damage_inside_the_stretch_is_told_and_before_it_passed_over(tmp_path):
 def test_an_unknown_codec(tmp_path):
     path = make_clip(tmp_path / "a.mkv", pictures=4, sound=sine(1, 16_000))
     path.write_bytes(path.read_bytes().replace(b"V_MPEG4/ISO/AVC", b"V_MPEG9/ISO/AVC").replace(b"A_AAC", b"A_XXX"))
-    assert told(Clip(path)) == tuple(f"its {x} has an unknown codec" for x in ("video", "audio"))
+    assert reported(Clip(path)) == tuple(f"its {x} has an unknown codec" for x in ("video", "audio"))
 
 
 def test_sound_that_is_not_finite(tmp_path):

@@ -82,7 +82,7 @@ def test_options_out_of_range_are_refused(options: dict[str, object], where: str
         FaceDetector(**options)  # type: ignore[arg-type]
 
 
-def test_the_fingerprint_tells_settings_apart() -> None:
+def test_the_fingerprint_depends_on_the_settings() -> None:
     prints = [FaceDetector(), FaceDetector(smallest=24), FaceDetector(factor=0.8), FaceDetector(thresholds=(0.5,) * 3)]
     assert len({detector.fingerprint for detector in prints}) == len(prints)
     assert FaceDetector().fingerprint == FaceDetector().fingerprint
@@ -134,7 +134,7 @@ def test_pooling_over_frames_weighs_frames_alike_and_over_faces_faces() -> None:
     assert pool(vectors, frame, "faces").tolist() == pytest.approx([4, 2 / 3])
 
 
-def test_the_faces_of_a_clip_are_told_by_frame(clip: Clip, detector: FaceDetector) -> None:
+def test_the_faces_of_a_clip_are_listed_by_frame(clip: Clip, detector: FaceDetector) -> None:
     found = face_crops(clip, detector, frames=3, size=32, margin=0.2)
     assert found.frames == 3
     assert found.frame.tolist() == sorted(found.frame.tolist())

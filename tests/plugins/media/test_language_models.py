@@ -61,12 +61,12 @@ def test_neighbours_after_make_it_blind_to_the_future_no_more(tiny_roberta):
     "settings",
     [{"speakers": False}, {"before": 1}, {"after": 1}, {"most_tokens": 32}, {"pooling": "mean"}, {"layers": (0,)}],
 )
-def test_the_fingerprint_tells_settings_apart(tiny_roberta, settings):
+def test_the_fingerprint_depends_on_the_settings(tiny_roberta, settings):
     usual = {"model": str(tiny_roberta), "most_tokens": 64}
     assert Roberta(**{**usual, **settings}).fingerprint != Roberta(**usual).fingerprint
 
 
-def test_the_fingerprint_tells_weights_apart(tiny_roberta, tmp_path):
+def test_the_fingerprint_depends_on_the_weights(tiny_roberta, tmp_path):
     other = shutil.copytree(tiny_roberta, tmp_path / "other")
     assert (
         Roberta(model=str(other), most_tokens=64).fingerprint
@@ -98,7 +98,7 @@ def _of_another_network(folder):
         (_of_another_network, "has the weights of another network: [0-9]+ are missing"),
     ],
 )
-def test_a_damaged_model_is_told(tiny_roberta, tmp_path, damage, message):
+def test_a_damaged_model_is_reported(tiny_roberta, tmp_path, damage, message):
     folder = shutil.copytree(tiny_roberta, tmp_path / "model")
     damage(folder)
     with pytest.raises(InputError, match=message):

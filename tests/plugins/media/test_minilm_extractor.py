@@ -80,7 +80,7 @@ def test_other_weights_are_refused(monkeypatch):
         MiniLm().extract(say("Hm."))
 
 
-def test_a_missing_package_is_told_with_its_install_line(monkeypatch):
+def test_a_missing_package_is_reported_with_its_install_line(monkeypatch):
     monkeypatch.setattr(minilm_package, "PACKAGE", "no-such-package")
     with pytest.raises(InputError, match=r"no-such-package: .*pip install 'ercfw\[text\]'"):
         MiniLm().extract(say("Hm."))
@@ -91,7 +91,7 @@ def test_nothing_said_needs_no_model(monkeypatch):
     assert MiniLm().extract(say("", " ")) == [None, None]
 
 
-def test_the_fingerprint_tells_settings_apart(monkeypatch):
+def test_the_fingerprint_depends_on_the_settings(monkeypatch):
     before = MiniLm().fingerprint
     assert before == MiniLm().fingerprint
     monkeypatch.setattr(minilm, "WEIGHTS", "0" * 64)

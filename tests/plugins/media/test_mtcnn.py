@@ -223,7 +223,7 @@ def test_weights_that_are_not_the_pinned_ones_are_refused(tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize("library", ["lz4", "mtcnn"])
-def test_a_missing_package_is_told(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_reported(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     here = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == library else here(name))
     with pytest.raises(InputError, match=rf"{library}: is needed but not installed .*ercfw\[faces\]"):

@@ -88,7 +88,7 @@ def test_values_that_are_not_finite_are_never_passed_on(tmp_path, small, monkeyp
         small.extract_clip(wav(tmp_path, sine(1, 16_000)))
 
 
-def test_the_fingerprint_tells_settings_and_versions_apart(monkeypatch):
+def test_the_fingerprint_depends_on_settings_and_versions(monkeypatch):
     before = OpenSmile().fingerprint
     assert before == OpenSmile().fingerprint != OpenSmile(features="eGeMAPSv02").fingerprint
     monkeypatch.setattr(extractor_module, "installed", lambda _: "0")

@@ -126,14 +126,14 @@ def test_other_weights_are_refused(monkeypatch, tmp_path):
         Whisper().extract_clip(wav(tmp_path, voice(0.1)))
 
 
-def test_a_missing_library_is_told_with_its_install_line(monkeypatch, tmp_path):
+def test_a_missing_library_is_reported_with_its_install_line(monkeypatch, tmp_path):
     monkeypatch.setattr(whisper_package, "PACKAGE", "no-such-package")
     with pytest.raises(InputError, match=r"no-such-package: .*pip install 'ercfw\[sound\]'"):
         whisper_package.load_encoder()
 
 
 @needs_model
-def test_a_missing_transformers_is_told_too(monkeypatch):
+def test_a_missing_transformers_is_reported_too(monkeypatch):
     found = importlib.util.find_spec
     monkeypatch.setattr(
         whisper_package.util, "find_spec", lambda name: (name != "transformers" and found(name)) or None

@@ -49,7 +49,7 @@ MISFITS: dict[str, tuple[Callable[[Weights], object], str]] = {
 
 
 @pytest.mark.parametrize("misfit", MISFITS)
-def test_what_does_not_fit_is_told(weights, tmp_path, misfit):
+def test_what_does_not_fit_is_reported(weights, tmp_path, misfit):
     change, message = MISFITS[misfit]
     path = tmp_path / "resnet.pth"
     torch.save(change(weights), path)

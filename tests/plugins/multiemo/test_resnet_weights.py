@@ -94,7 +94,7 @@ def test_the_same_numbers_in_every_layout(weights, pixels, tmp_path, layout, sty
     ("layout", "style", "normalise"),
     [("torchvision", "torch", "imagenet"), ("transformers", "torch", "imagenet"), ("caffe", "caffe", "vggface2")],
 )
-def test_a_layout_tells_style_and_normalisation(weights, pixels, tmp_path, layout, style, normalise):
+def test_a_layout_determines_style_and_normalisation(weights, pixels, tmp_path, layout, style, normalise):
     path = saved(tmp_path / "resnet.pth", WRITTEN[layout](weights))
     expected, _ = reference(weights, pixels, style, normalise)
     torch.testing.assert_close(load_resnet(path, None, size=TINY)(pixels).double(), expected, rtol=1e-3, atol=1e-3)

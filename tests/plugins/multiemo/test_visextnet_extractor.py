@@ -1,4 +1,4 @@
-"""VisExtNet: faces described one by one, averaged as said, and weights that are always told of."""
+"""VisExtNet: faces described one by one, averaged as said, and weights that are always reported."""
 
 import inspect
 import shutil
@@ -99,7 +99,7 @@ def test_what_the_recipe_says_reaches_the_network(monkeypatch, tmp_path, faces, 
     assert extractor.stamps == ()
 
 
-def test_a_file_of_another_network_is_told(tmp_path, faces):
+def test_a_file_of_another_network_is_reported(tmp_path, faces):
     path = tmp_path / "resnet.pth"
     torch.save({"conv1.weight": torch.zeros(64, 3, 7, 7), "fc.weight": torch.zeros(1000, 512)}, path)
     with pytest.raises(InputError, match=r"resnet\.pth: is a weight file of another network; tensors: 519 mis"):
@@ -133,7 +133,7 @@ def test_random_weights_are_stamped():
     assert VisExtNet(weights="random").stamps == ("RANDOM VISEXTNET WEIGHTS",)
 
 
-def test_the_fingerprint_tells_everything_apart(tmp_path):
+def test_the_fingerprint_depends_on_everything(tmp_path):
     path = tmp_path / "resnet.pth"
     path.write_bytes(b"some")
     other, same = tmp_path / "other.pth", tmp_path / "same.pth"

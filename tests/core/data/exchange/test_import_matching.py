@@ -210,7 +210,7 @@ def test_no_annotations(offered, dump, cli, tmp_path):
     cli("data", "import", "mmgcn", path, "--to", tmp_path / "empty").check(2, "train_sent_emo.csv: cannot be read")
 
 
-def test_texts_and_speakers_that_differ_are_told(offered, dump, cli):
+def test_texts_and_speakers_that_differ_are_reported(offered, dump, cli):
     root, fields, path = offered
     fields[SENTENCES] = {key: ["other"] * len(texts) for key, texts in fields[SENTENCES].items()}
     fields[SPEAKERS] = {key: [[1] + [0] * 8] * len(them) for key, them in fields[SPEAKERS].items()}

@@ -101,7 +101,7 @@ GOOD = np.zeros(3, np.float32)
         ((GOOD, [1.0, 2.0, 3.0]), r"utterance 1: returned \[1.0, 2.0, 3.0\]"),
     ],
 )
-def test_what_an_extractor_must_not_give_is_told_and_not_kept(arrays, says):
+def test_what_an_extractor_must_not_give_is_reported_and_not_kept(arrays, says):
     with pytest.raises(RunError, match=f"extractor 'mine', conversation c.*{says}"):
         extract(Says(*arrays), "mine", [conversation("c", "x", "y")], quiet)
     assert cached() == []
@@ -177,7 +177,7 @@ def test_values_are_mapped_and_their_file_has_no_name():
         ("tokens", np.array([-1]), r"int64 \[T\] from 0 to 2"),
     ],
 )
-def test_what_is_not_of_the_promised_kind_is_told(kind, array, promise):
+def test_what_is_not_of_the_promised_kind_is_reported(kind, array, promise):
     extractor = Says(array)
     extractor.kind = kind
     with pytest.raises(RunError, match=f"returned .*, but declares {promise}"):

@@ -54,7 +54,7 @@ def test_stretches_of_one_file_are_kept_apart():
     assert len(extractor.asked) == 4
 
 
-def test_broken_clips_are_absent_and_told_each_time():
+def test_broken_clips_are_absent_and_reported_each_time():
     spoken = clips(good=b"1", gone=None, broken=b"bad", empty=b"")
     for extractor in (Sizes(), Sizes()):
         made = extract(extractor, "sizes", [spoken], quiet)

@@ -105,8 +105,8 @@ def test_a_process_that_is_killed_is_reported_and_finished_work_stays():
         RunError, match="a worker that extracted features was killed; the features made so far are kept"
     ):
         extract(Bytes(), "bytes", [conversation], quiet, WORKERS)
-    mended = replace(conversation, clips=(*conversation.clips[:3], None))
-    assert extract(Bytes(), "bytes", [mended], quiet).table.present.tolist() == [True, True, True, False]
+    repaired = replace(conversation, clips=(*conversation.clips[:3], None))
+    assert extract(Bytes(), "bytes", [repaired], quiet).table.present.tolist() == [True, True, True, False]
 
 
 PROGRAM = """

@@ -134,7 +134,7 @@ def test_stamps_stand_on_every_picture(run):
 
 
 @pytest.mark.parametrize(
-    ("call", "told"),
+    ("call", "reported"),
     [
         (lambda run: plots.confusion(run, "train"), "has no labelled predictions of 'emotion' in train"),
         (lambda run: plots.confusion(run, target="mood"), "has no predictions of target 'mood'"),
@@ -147,8 +147,8 @@ def test_stamps_stand_on_every_picture(run):
         (lambda run: plots.confusion(run.parent), "metrics.json: cannot be read"),
     ],
 )
-def test_what_is_not_there_is_told(run, call, told):
-    with pytest.raises(InputError, match=told):
+def test_what_is_not_there_is_reported(run, call, reported):
+    with pytest.raises(InputError, match=reported):
         call(run)
 
 

@@ -1,4 +1,4 @@
-"""Classes look the same everywhere, and can be told apart by the colour-blind and in print."""
+"""Classes look the same everywhere, and can be distinguished by the colour-blind and in print."""
 
 from itertools import combinations
 
@@ -32,7 +32,7 @@ def lab(colour, seen_as):
 
 @pytest.mark.parametrize("seen_as", SEEN_AS.values(), ids=SEEN_AS)
 @pytest.mark.parametrize("classes", [MELD, IEMOCAP], ids=["meld", "iemocap"])
-def test_colours_are_told_apart_by_the_colour_blind(classes, seen_as):
+def test_colour_blind_readers_can_distinguish_the_colours(classes, seen_as):
     colours = {name: lab(look.colour, seen_as) for name, look in zip(classes, looks(classes), strict=True)}
     for one, other in combinations(colours, 2):
         assert np.linalg.norm(colours[one] - colours[other]) > 15, (one, other)

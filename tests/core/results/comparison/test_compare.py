@@ -85,11 +85,11 @@ def test_pairs_count_every_labelled_utterance_once(runs):
 
 
 @pytest.mark.parametrize(
-    ("other", "told"),
+    ("other", "reported"),
     [("release", "protocol release, but .. has dev"), ("others", "was scored on other utterances, labels or classes")],
 )
-def test_what_cannot_be_compared_is_refused_unless_told_to(cli, runs, other, told):
-    cli("compare", runs / "base", runs / other).check(2, f"{runs / other}..{told}..--side-by-side")
+def test_what_cannot_be_compared_is_refused_unless_asked_for(cli, runs, other, reported):
+    cli("compare", runs / "base", runs / other).check(2, f"{runs / other}..{reported}..--side-by-side")
     ended = cli("compare", runs / "base", runs / "w-o-audio", runs / other, "--side-by-side")
     assert ended.code == 0, ended.err
     assert "not across columns" in ended.out

@@ -39,7 +39,7 @@ def test_seeds_that_differ_widen_the_interval_as_the_theory_of_means_has_it():
     assert spread == pytest.approx(np.std(shares, ddof=1) / np.sqrt(6), rel=0.05)
 
 
-def test_the_same_runs_are_not_told_apart():
+def test_the_same_runs_do_not_differ_significantly():
     (found,) = differences(np.repeat(ONE, 3, 0), [np.repeat(ONE, 3, 0)], accuracy)
     assert (found.value, found.p) == (0, 1)
     assert not found.is_significant
@@ -94,7 +94,7 @@ def simulated_runs(rng: np.random.Generator, seeds: int, conversations: int = 60
     return np.stack(runs)
 
 
-def test_two_sets_of_seeds_of_one_simulated_recipe_are_rarely_told_apart():
+def test_two_sets_of_seeds_of_one_simulated_recipe_rarely_differ_significantly():
     rng = np.random.default_rng(0)
     pairs = [differences(simulated_runs(rng, 5), [simulated_runs(rng, 5)], weighted_f1)[0] for _ in range(20)]
     assert sum(pair.is_significant for pair in pairs) <= 2
