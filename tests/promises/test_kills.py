@@ -1,48 +1,28 @@
 """Killed at random moments and gone on with, a run ends in the bits of one that nobody disturbed."""
 
 import json
-import multiprocessing
-import os
 import random
 import shutil
 import socket
-import sys
 import time
 
 import pytest
+
+from tests import forked
 
 MORE = 'save_seconds = 0\nschedule = "plateau"\nplateau_patience = 0\nclip = 1.0'
 KILLS = 20
 
 
-def command(words, environment):
-    """What a process of its own does: the command line, once."""
-    os.environ.update(environment)
-    sys.argv = ["ercfw", *words]
-    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
-    from ercfw.cli import main
-    from ercfw.experiment import run
-
-    run.draw_run = lambda *_: []  # most of a small run's time, and no part of its result
-    main()
-
-
-PRELOADED = ["torch._dynamo", "ercfw.experiment", "ercfw_basics", "ercfw_datasets", "ercfw_multiemo"]
-
-
 def start(processes, words):
-    """The command in real processes, each forked from one that has imported everything and done nothing else."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
+    """The command in real processes, as torchrun starts them."""
+    if processes == 1:
+        return [forked.start(*words)]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     world = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    places = [{**world, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(processes)]
-    running = [context.Process(target=command, args=(words, place if processes > 1 else {})) for place in places]
-    for process in running:
-        process.start()
-    return running
+    return [forked.start(*words, **world, RANK=str(rank), LOCAL_RANK=str(rank)) for rank in range(processes)]
 
 
 def kill(victim, others):
