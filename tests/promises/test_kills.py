@@ -3,7 +3,6 @@
 import json
 import random
 import shutil
-import socket
 import time
 
 import pytest
@@ -12,17 +11,6 @@ from tests import forked
 
 MORE = 'save_seconds = 0\nschedule = "plateau"\nplateau_patience = 0\nclip = 1.0'
 KILLS = 20
-
-
-def start(processes, words):
-    """The command in real processes, as torchrun starts them."""
-    if processes == 1:
-        return [forked.start(*words)]
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    world = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    return [forked.start(*words, **world, RANK=str(rank), LOCAL_RANK=str(rank)) for rank in range(processes)]
 
 
 def kill(victim, others):
@@ -54,7 +42,7 @@ def test_killed_at_twenty_random_moments(tiny_recipe, tmp_path, processes):
     words = ["run", str(recipe), "train.epochs=8", "--resume", "--out"]
     for out in ("whole", "again"):  # the first time includes the server's imports
         began = time.monotonic()
-        running = start(processes, [*words, out])
+        running = forked.start_world(processes, *words, out)
         for process in running:
             process.join(timeout=60)
         assert [process.exitcode for process in running] == [0] * processes
@@ -63,7 +51,7 @@ def test_killed_at_twenty_random_moments(tiny_recipe, tmp_path, processes):
 
     moments, kills, in_training = random.Random(0), 0, 0
     while kills < KILLS or folder.exists():
-        running = start(processes, [*words, "killed"])
+        running = forked.start_world(processes, *words, "killed")
         if kills < KILLS:
             time.sleep(moments.uniform(0, lasted))
             victim = moments.choice(running)
