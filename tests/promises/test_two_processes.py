@@ -2,9 +2,6 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -69,7 +66,18 @@ def provide_metrics():
 
 
 def torchrun(*words):
-    return command("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "ercfw", *words)
+    return done("--standalone", "--nproc_per_node", "2", "-m", "ercfw", *words, program="torch.distributed.run")
+
+
+def launched(*words):
+    """ercfw starts its own processes."""
+    return done(*words, "--processes", "2")
+
+
+def done(*words, **options):
+    code, said = forked.run(*words, **options)
+    assert code == 0, said
+    return said
 
 
 @pytest.fixture
@@ -78,22 +86,6 @@ def recipe(tmp_path, plugin_file):
     path = tmp_path / "shared.toml"
     path.write_text(RECIPE)
     return path
-
-
-def command(*words):
-    ended = subprocess.run(
-        [sys.executable, *map(str, words)], env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True, text=True, timeout=180,
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout + ended.stderr
-
-
-def launched(*words):
-    """The second way: ercfw starts its own processes."""
-    code, said = forked.run(*words, "--processes", "2")
-    assert code == 0, said
-    return said
 
 
 def read(folder):
@@ -147,8 +139,7 @@ def compare(one, two):
 
 @pytest.mark.slow
 def test_bf16_trains_in_float32_weights_and_finite_numbers(cli, recipe, tmp_path):
-    code, said = forked.run("run", recipe, "train.precision=bf16", "--out", "half")
-    assert code == 0, said
+    done("run", recipe, "train.precision=bf16", "--out", "half")
     assert cli("run", recipe, "--out", "full").code == 0
     half, predictions, _, metrics = read(tmp_path / "half/shared/base/seed-0")
     full, *_ = read(tmp_path / "full/shared/base/seed-0")

@@ -130,6 +130,7 @@ def test_a_modality_that_all_of_train_lacks_is_refused(cli, tiny_recipe):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_workers")
 def test_one_command_makes_the_grid_and_the_subsets(cli, tiny_recipe, tmp_path):
     ended = cli("missing", tiny_recipe(), "train.lr=3e-3", "--seeds", "1", "run.workers=2", "--json")
     assert ended.code == 0, ended.err
