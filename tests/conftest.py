@@ -142,6 +142,14 @@ def cli(
 
 
 @pytest.fixture
+def forked_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The workers of ``ablate`` start at once, for tests that are not about processes."""
+    from tests import forked
+
+    monkeypatch.setattr("ercfw.experiment.executors.run_command", forked.work)
+
+
+@pytest.fixture
 def tiny_recipe(tmp_path: Path) -> Callable[..., Path]:
     """A recipe's file that trains in a moment: ``data`` is put into its [data], ``more`` at its end ([train])."""
 

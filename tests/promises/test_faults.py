@@ -1,10 +1,7 @@
 """What goes wrong around a run: a full disk, a folder that goes, two runs in one place, too little memory."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 import weakref
 from pathlib import Path
@@ -13,6 +10,7 @@ import pytest
 
 from ercfw.results.model_file import load_model
 from ercfw.system.out_of_memory import BatchParts
+from tests import forked
 
 AFTER_AN_EPOCH = """
 import os, shutil, time
@@ -25,15 +23,6 @@ def epoch_finished(folder, epoch):
         {what}
 """
 PLUGIN = 'plugins = ["./mine.py"]\n'
-
-
-def start(*words, **options):
-    """The command line in a process of its own."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "ercfw", *map(str, words)]
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
-    )
 
 
 def test_a_folder_that_is_removed_is_said_and_not_half_made_anew(cli, tiny_recipe, plugin_file, tmp_path):
@@ -49,9 +38,8 @@ def test_a_full_disk_is_said_and_the_state_before_it_serves(cli, tiny_recipe, pl
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))"
     plugin_file(AFTER_AN_EPOCH.format(what=limit))
     recipe = tiny_recipe("save_seconds = 0", top=PLUGIN)
-    full = start("run", recipe, "train.epochs=4")
-    _, said = full.communicate(timeout=120)
-    assert full.returncode == 1
+    code, said = forked.run("run", recipe, "train.epochs=4", "--quiet")
+    assert code == 1
     (error,) = [line for line in said.splitlines() if line.startswith("error: ")]
     assert "cannot be written: " in error
     assert "Traceback" not in said
@@ -66,15 +54,16 @@ def test_two_runs_in_one_folder(cli, tiny_recipe, plugin_file, tmp_path):
     plugin_file(AFTER_AN_EPOCH.format(what='[time.sleep(0.05) for _ in range(2000) if not Path("go").exists()]'))
     recipe = tiny_recipe(top=PLUGIN)
     words = ("run", recipe, "train.epochs=3")
-    first = start(*words)
+    first = forked.start(*words, said="said")
     history = tmp_path / "runs/tiny/base/seed-0/history.jsonl"
     while not history.exists() or len(history.read_text().splitlines()) < 2:
-        assert first.poll() is None, first.communicate()
+        assert first.is_alive(), Path("said").read_text()
         time.sleep(0.05)
     for manner in ((), ("--resume",), ("--force",)):
         cli(*words, *manner).check(2, "seed-0: another process is running in this folder (wait for it..--out")
     Path("go").touch()
-    assert first.wait(timeout=60) == 0
+    first.join(timeout=60)
+    assert first.exitcode == 0
     assert cli(*words).err.count("done before") == 1
     assert not list((tmp_path / "runs/tiny/base/seed-0").glob(".*"))
 
@@ -83,8 +72,8 @@ def test_two_runs_in_one_folder(cli, tiny_recipe, plugin_file, tmp_path):
 def test_who_is_killed_leaves_nothing_shut(cli, tiny_recipe, plugin_file):
     plugin_file(AFTER_AN_EPOCH.format(what="import signal; os.kill(os.getpid(), signal.SIGKILL)"))
     recipe = tiny_recipe("save_seconds = 0", top=PLUGIN)
-    killed = start("run", recipe, "train.epochs=3")
-    assert killed.wait(timeout=60) == -signal.SIGKILL
+    code, _ = forked.run("run", recipe, "train.epochs=3")
+    assert code == -signal.SIGKILL
     plugin_file(AFTER_AN_EPOCH.format(what="pass"))
     assert cli("run", recipe, "train.epochs=3", "--force").code == 0
 
@@ -226,9 +215,8 @@ def test_a_host_that_is_really_out_of_memory(tiny_recipe, plugin_file):
         ("stop", 1, "batch 1: out of memory (set train.on_out_of_memory"),
         ("halve", 0, "each batch is run in 2 parts"),
     ):
-        process = start(*words, f"train.on_out_of_memory={manner}")
-        _, said = process.communicate(timeout=120)
-        assert process.returncode == code, said
+        ended, said = forked.run(*words, f"train.on_out_of_memory={manner}")
+        assert ended == code, said
         assert expected in said
         assert "Traceback" not in said
 

@@ -1,48 +1,16 @@
 """A run that is killed at random moments and resumed ends in the same bits as one that was never stopped."""
 
 import json
-import multiprocessing
-import os
 import random
 import shutil
-import socket
-import sys
 import time
 
 import pytest
 
+from tests import forked
+
 MORE = 'save_seconds = 0\nschedule = "plateau"\nplateau_patience = 0\nclip = 1.0'
 KILLS = 12
-
-
-def command(words, environment):
-    """What a process of its own does: the command line, once."""
-    os.environ.update(environment)
-    sys.argv = ["ercfw", *words]
-    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
-    from ercfw.cli import main
-    from ercfw.experiment import run
-
-    run.draw_run = lambda *_: []  # most of a small run's time, and no part of its result
-    main()
-
-
-PRELOADED = ["torch._dynamo", "ercfw.experiment", "ercfw_basics", "ercfw_datasets", "ercfw_multiemo"]
-
-
-def start(processes, words):
-    """The command in real processes, each forked from one that has imported everything and done nothing else."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    world = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    places = [{**world, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(processes)]
-    running = [context.Process(target=command, args=(words, place if processes > 1 else {})) for place in places]
-    for process in running:
-        process.start()
-    return running
 
 
 def kill(victim, others):
@@ -74,7 +42,7 @@ def test_killed_at_random_moments(tiny_recipe, tmp_path, processes):
     words = ["run", str(recipe), "train.epochs=8", "--resume", "--out"]
     for out in ("whole", "again"):  # the first time includes the server's imports
         began = time.monotonic()
-        running = start(processes, [*words, out])
+        running = forked.start_world(processes, *words, out)
         for process in running:
             process.join(timeout=60)
         assert [process.exitcode for process in running] == [0] * processes
@@ -83,7 +51,7 @@ def test_killed_at_random_moments(tiny_recipe, tmp_path, processes):
 
     moments, kills, in_training = random.Random(0), 0, 0
     while kills < KILLS or folder.exists():
-        running = start(processes, [*words, "killed"])
+        running = forked.start_world(processes, *words, "killed")
         if kills < KILLS:
             time.sleep(moments.uniform(0, lasted))
             victim = moments.choice(running)

@@ -2,17 +2,16 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 import torch
 
 from ercfw.results.model_file import load_model
+from tests import forked
 
 RECIPE = """
 schema = 1
+plugins = ["./mine.py"]
 title = "Shared"
 [data]
 use = "simulated"
@@ -52,25 +51,41 @@ schedule = "plateau"
 plateau_patience = 0
 device = "cpu"
 """
+IN_PARTS = """
+[[variant]]
+name = "in parts"
+set = { data = { batch_size = 1 }, train = { accumulate = 5 } }
+"""
+PLUGIN = """
+from ercfw import hookimpl
+
+@hookimpl
+def provide_metrics():
+    return {}
+"""
 
 
-TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "ercfw")
+def torchrun(*words):
+    return done("--standalone", "--nproc_per_node", "2", "-m", "ercfw", *words, program="torch.distributed.run")
+
+
+def launched(*words):
+    """ercfw starts its own processes."""
+    return done(*words, "--processes", "2")
+
+
+def done(*words, **options):
+    code, said = forked.run(*words, **options)
+    assert code == 0, said
+    return said
 
 
 @pytest.fixture
-def recipe(tmp_path):
+def recipe(tmp_path, plugin_file):
+    plugin_file(PLUGIN + forked.NO_PICTURES)
     path = tmp_path / "shared.toml"
     path.write_text(RECIPE)
     return path
-
-
-def command(*words):
-    ended = subprocess.run(
-        [sys.executable, *map(str, words)], env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True, text=True, timeout=180,
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stderr
-    return ended
 
 
 def read(folder):
@@ -83,25 +98,25 @@ def read(folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "words",
-    [
-        (*TORCHRUN, "run", "shared.toml", "--out", "two", "--json"),
-        ("-m", "ercfw", "run", "shared.toml", "--processes", "2", "--out", "two", "--json"),
-        (*TORCHRUN, "run", "shared.toml", "--out", "two", "--json", "data.batch_size=1", "train.accumulate=5"),
-    ],
-    ids=["torchrun", "processes", "in parts"],
+    ("start", "variants"), [(torchrun, ["base", "in-parts"]), (launched, ["base"])], ids=["torchrun", "processes"]
 )
-def test_two_processes_train_what_one_does(cli, recipe, tmp_path, words):
+def test_two_processes_train_what_one_does(cli, recipe, tmp_path, start, variants):
     """Also with a fifth of each batch at a time, where most parts of a process have a conversation or none."""
-    ended = command(*words)
-    printed = [line for line in ended.stdout.splitlines() if line.startswith("[")]
+    recipe.write_text(RECIPE + IN_PARTS)
+    said = start("run", recipe, "--out", "two", "--json", *(("--variant", "all") if len(variants) > 1 else ()))
+    printed = [line for line in said.splitlines() if line.startswith("[")]
     assert len(printed) == 1, "only the first process prints results"
-    assert ended.stderr.count("epoch 1/3") == 1
+    assert said.count("epoch 1/3") == len(variants)
     alone = cli("run", recipe, "--out", "one")
     assert alone.code == 0, alone.err
-    history, predictions, environment, metrics = read(tmp_path / "one/shared/base/seed-0")
-    shared_history, shared_predictions, shared_environment, shared_metrics = read(tmp_path / "two/shared/base/seed-0")
+    for variant in variants:
+        compare(read(tmp_path / "one/shared/base/seed-0"), read(tmp_path / f"two/shared/{variant}/seed-0"))
 
+
+def compare(one, two):
+    """The same training: losses, learning rates, predictions, scores."""
+    history, predictions, environment, metrics = one
+    shared_history, shared_predictions, shared_environment, shared_metrics = two
     assert (environment["processes"], shared_environment["processes"]) == (1, 2)
     for ours, theirs in zip(history, shared_history, strict=True):
         for kind in ("train_loss", "watched_loss"):
@@ -124,7 +139,7 @@ def test_two_processes_train_what_one_does(cli, recipe, tmp_path, words):
 
 @pytest.mark.slow
 def test_bf16_trains_in_float32_weights_and_finite_numbers(cli, recipe, tmp_path):
-    command("-m", "ercfw", "run", recipe, "train.precision=bf16", "--out", "half")
+    done("run", recipe, "train.precision=bf16", "--out", "half")
     assert cli("run", recipe, "--out", "full").code == 0
     half, predictions, _, metrics = read(tmp_path / "half/shared/base/seed-0")
     full, *_ = read(tmp_path / "full/shared/base/seed-0")

@@ -131,6 +131,7 @@ def test_a_modality_that_all_of_train_lacks_is_refused(cli, tiny_recipe):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_workers")
 def test_one_command_makes_the_grid_and_the_subsets(cli, tiny_recipe, tmp_path, monkeypatch):
     assert tuple(n / 10 for n in range(8)) == missing_modalities.SHARES
     monkeypatch.setattr(missing_modalities, "SHARES", (0.0, 0.5))

@@ -1,10 +1,10 @@
 """``ercfw ablate``: real processes; what fails does not stop the rest, what is done is not done again."""
 
 import csv
+import functools
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from ercfw.experiment.request import read_request
+from tests import forked
 
 VARIANTS = """
 [[variant]]
@@ -24,17 +25,26 @@ set = { data = { modalities = ["text"] } }
 name = "breaks"
 set = { train = { lr = 1e38, clip = 1e38 } }
 """
+PLUGIN = """
+from ercfw import hookimpl
+
+@hookimpl
+def provide_metrics():
+    return {}
+"""
 SCORES = ("line", "score", "mean", "deviation", "best", "difference", "low", "high", "p")
+
+
+@pytest.fixture
+def quiet_recipe(tiny_recipe, plugin_file):
+    """The tiny recipe, whose runs draw nothing in processes that start from nothing either."""
+    plugin_file(PLUGIN + forked.NO_PICTURES)
+    return functools.partial(tiny_recipe, top='plugins = ["./mine.py"]\n')
 
 
 def scores(folder):
     with (folder / "ablation.csv").open(newline="") as file:
         return [{key: row[key] for key in SCORES} for row in csv.DictReader(file)]
-
-
-def start(*words):
-    command = [sys.executable, "-m", "ercfw", "ablate", *map(str, words)]
-    return subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def wait_for(condition, seconds=120):
@@ -53,6 +63,7 @@ def done(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_workers")
 def test_a_failure_is_reported_and_the_other_runs_continue(cli, tiny_recipe, tmp_path):
     words = ("ablate", tiny_recipe(VARIANTS), "--variant", "breaks", "--variant", "base", "--seeds", "1")
     ended = cli(*words, "--json")
@@ -73,6 +84,7 @@ def test_a_failure_is_reported_and_the_other_runs_continue(cli, tiny_recipe, tmp
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_workers")
 def test_two_seeds_are_what_two_commands_leave(cli, tiny_recipe, tmp_path):
     recipe = tiny_recipe()
     assert cli("ablate", recipe, "--seeds", "2").code == 0
@@ -109,14 +121,16 @@ def test_a_missing_library_is_named_with_its_extra(cli, tiny_recipe, monkeypatch
 @pytest.mark.slow
 def test_what_is_stopped_continues(tiny_recipe, tmp_path):
     recipe = tiny_recipe()
-    process = start(recipe, "train.epochs=2000", "train.save_seconds=0", "--seeds", "2", "run.workers=2")
+    words = ("ablate", recipe, "train.epochs=2000", "train.save_seconds=0", "--seeds", "2", "run.workers=2")
+    process = forked.start(*words, said="said")
     wait_for(lambda: len(list(tmp_path.glob("runs/tiny/base/seed-*/state.safetensors"))) == 2)
     children = psutil.Process(process.pid).children(recursive=True)
     process.terminate()
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert "stopped; finished runs and steps are kept; the same command continues" in stderr
-    assert "Traceback" not in stderr
+    process.join(timeout=60)
+    said = Path("said").read_text()
+    assert process.exitcode == 1
+    assert "stopped; finished runs and steps are kept; the same command continues" in said
+    assert "Traceback" not in said
     gone, alive = psutil.wait_procs(children, timeout=10)
     assert gone
     assert not alive
@@ -124,6 +138,7 @@ def test_what_is_stopped_continues(tiny_recipe, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_workers")
 def test_a_corpus_whose_test_labels_nobody_has_is_compared_on_dev(cli, tiny_recipe, tmp_path):
     splits = ("train", "train", "dev", "test")
     rows = [f"{s},c{c},{u},x,{'ab'[u % 2] if s != 'test' else ''}" for c, s in enumerate(splits) for u in range(4)]
@@ -137,66 +152,62 @@ def test_a_corpus_whose_test_labels_nobody_has_is_compared_on_dev(cli, tiny_reci
 
 
 @pytest.mark.slow
-def test_a_run_whose_process_is_killed_fails_alone(tiny_recipe, tmp_path):
-    process = start(tiny_recipe(), "train.epochs=200", "--seeds", "2", "run.workers=2", "--json")
-    wait_for(lambda: len(list(tmp_path.glob("runs/tiny/base/seed-*/history.jsonl"))) == 2)
+def test_a_run_whose_process_is_killed_fails_alone(quiet_recipe, tmp_path):
+    words = ("ablate", quiet_recipe(), "train.epochs=60", "--seeds", "2", "run.workers=2", "--json")
+    process = forked.start(*words, said="said")
+    wait_for((tmp_path / "runs/tiny/base/seed-1/history.jsonl").exists)
     victim = next(
         child
         for child in psutil.Process(process.pid).children(recursive=True)
         if "ercfw.experiment.worker" in child.cmdline() and request_of(child).seed == 1
     )
     victim.kill()
-    printed, _ = process.communicate(timeout=200)
+    process.join(timeout=200)
+    assert process.exitcode == 1
+    (printed,) = [line for line in Path("said").read_text().splitlines() if line.startswith("{")]
     report = json.loads(printed)
-    assert process.returncode == 1
     assert list(report["failures"]) == ["base, seed 1"]
     assert "was ended by signal 9" in report["failures"]["base, seed 1"]
     assert report["tables"][0]["lines"][0]["seeds"] == 1
 
 
-@pytest.fixture
-def table_of_runs(cli, tiny_recipe, tmp_path):
-    """``table_of_runs(*words)``: the scores of the table when ``ercfw run`` has made all runs in one process."""
-
-    def make(*words):
-        assert cli("run", *words, "--out", "alone").code == 0
-        ended = cli("ablate", *words, "--out", "alone")
-        assert ended.code == 0, ended.err
-        assert "runs were done before" in ended.err
-        return scores(tmp_path / "alone/tiny")
-
-    return make
-
-
 @pytest.mark.slow
-def test_killed_and_started_again_the_table_is_that_of_no_kill(tiny_recipe, table_of_runs, tmp_path):
-    words = (tiny_recipe(VARIANTS), "--variant", "base", "--variant", "w/o audio", "--seeds", "2", "run.workers=2")
-    undisturbed = table_of_runs(*words)
-    process = start(*words)
+def test_killed_and_started_again_the_table_is_that_of_no_kill(cli, quiet_recipe, tmp_path, monkeypatch):
+    words = ("ablate", quiet_recipe(VARIANTS), "--variant", "base", "--variant", "w/o audio", "--seeds", "2")
+    process = forked.start(*words, "run.workers=2", group=True)
     wait_for(lambda: len(done(tmp_path / "runs/tiny")) >= 1)
     os.killpg(process.pid, signal.SIGKILL)  # the runs, too
-    process.wait()
+    process.join()
     kept = {path: path.stat().st_mtime_ns for path in done(tmp_path / "runs/tiny")}
     assert 1 <= len(kept) < 4
-    assert start(*words).wait(timeout=300) == 0
+    monkeypatch.setattr("ercfw.experiment.executors.run_command", forked.work)  # from here on all are undisturbed
+    assert cli(*words, "run.workers=2").code == 0
     assert all(path.stat().st_mtime_ns == then for path, then in kept.items())
     assert len(done(tmp_path / "runs/tiny")) == 4
-    assert scores(tmp_path / "runs/tiny") == undisturbed
+    assert cli(*words, "run.workers=2", "--out", "calm").code == 0
+    assert scores(tmp_path / "runs/tiny") == scores(tmp_path / "calm/tiny")
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_workers")
 @pytest.mark.parametrize(
     ("executor", "library", "option"),
     [("slurm", "submitit", "run.options.cluster=local"), ("ray", "ray", "run.options.num_cpus=2")],
 )
-def test_every_executor_makes_the_same_table(tiny_recipe, table_of_runs, tmp_path, executor, library, option):
+def test_every_executor_makes_the_same_table(cli, quiet_recipe, tmp_path, executor, library, option):
+    """Half of the runs are done before, here; the executor's processes do the rest."""
     pytest.importorskip(library)
-    words = (tiny_recipe(VARIANTS), "--variant", "base", "--variant", "w/o audio", "--seeds", "1", "run.threads=1")
-    here = table_of_runs(*words)
-    process = start(*words, "--out", "there", f"run.executor={executor}", option, "run.workers=2")
-    _, stderr = process.communicate(timeout=300)
-    assert process.returncode == 0, stderr
-    assert scores(tmp_path / "there/tiny") == here
+    recipe = quiet_recipe(VARIANTS)
+    base = ("ablate", recipe, "--variant", "base", "--seeds", "2", "run.threads=1")
+    words = (*base, "--variant", "w/o audio")
+    assert cli(*base, "--out", "there").code == 0
+    before = done(tmp_path / "there/tiny")
+    code, said = forked.run(*words, "--out", "there", f"run.executor={executor}", option, "run.workers=2")
+    assert code == 0, said
+    assert len(before) == 2
+    assert len(done(tmp_path / "there/tiny")) == 4
+    assert cli(*words, "--out", "here").code == 0
+    assert scores(tmp_path / "there/tiny") == scores(tmp_path / "here/tiny")
 
 
 @pytest.mark.slow
@@ -207,6 +218,7 @@ def test_options_that_slurm_s_library_refuses(cli, tiny_recipe):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked_workers")
 def test_folds_are_scored_together(cli, tiny_recipe, tmp_path):
     rows = [f"c{c},{u},A,x,{'ab'[(c + u) % 2]}" for c in range(9) for u in range(3)]
     (tmp_path / "utterances.csv").write_text("\n".join(["conversation,utterance,speaker,text,label", *rows]) + "\n")

@@ -1,14 +1,13 @@
 """Processes that ``--processes`` starts: killed, stopped, refused."""
 
-import os
 import signal
-import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 from ercfw.training.checkpoint import load_state
+from tests import forked
 
 PLUGIN = """
 import os, signal
@@ -33,40 +32,40 @@ def provide_metrics():
 
 @pytest.fixture
 def recipe(tiny_recipe, plugin_file):
-    plugin_file(PLUGIN)
+    plugin_file(PLUGIN + forked.NO_PICTURES)
     path = tiny_recipe("save_seconds = 0", top='plugins = ["./mine.py"]\n')
     path.write_text(path.read_text().replace("epochs = 1", "epochs = 4"))
     return path
 
 
 def two(recipe, *words, **environment):
-    """The command in two processes, to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "ercfw", "run", str(recipe), "--processes", "2", *words],
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment}, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    """The exit code of the command in two processes, and what was said; only the processes are started from nothing."""
+    return forked.run("run", recipe, "--processes", "2", *words, **environment)
 
 
 @pytest.mark.slow
 def test_a_process_that_is_killed_is_named_and_the_run_goes_on(recipe, tmp_path):
-    killed = two(recipe, KILL_RANK="1", KILL_WITH="SIGKILL")
-    assert killed.returncode == 1
-    errors = [line for line in killed.stderr.splitlines() if line.startswith("error: ")]
+    code, said = two(recipe, KILL_RANK="1", KILL_WITH="SIGKILL")
+    assert code == 1
+    errors = [line for line in said.splitlines() if line.startswith("error: ")]
     assert errors[-1] == "error: process 1 was ended by SIGKILL; the same command with --resume continues"
-    assert "Traceback" not in killed.stderr
-    resumed = two(recipe, "--resume")
-    assert resumed.returncode == 0, resumed.stderr
-    assert "resuming after epoch" in resumed.stderr
+    assert "Traceback" not in said
+    resumed = forked.start_world(2, "run", recipe, "--resume", said="said")
+    for process in resumed:
+        process.join(timeout=60)
+    said = Path("said").read_text()
+    assert [process.exitcode for process in resumed] == [0, 0], said
+    assert "resuming after epoch" in said
     assert len((tmp_path / "runs/tiny/base/seed-0/history.jsonl").read_text().splitlines()) == 4
 
 
 @pytest.mark.slow
 def test_a_signal_to_one_process_stops_both_at_the_same_step(recipe, tmp_path):
-    stopped = two(recipe, "train.save_seconds=1000", KILL_RANK="1", KILL_WITH="SIGTERM")
-    assert stopped.returncode == 1
-    assert stopped.stderr.count("stopped") == 1
-    assert "Traceback" not in stopped.stderr
-    assert "error: " not in stopped.stderr
+    code, said = two(recipe, "train.save_seconds=1000", KILL_RANK="1", KILL_WITH="SIGTERM")
+    assert code == 1
+    assert said.count("stopped") == 1
+    assert "Traceback" not in said
+    assert "error: " not in said
     state = load_state(tmp_path / "runs/tiny/base/seed-0/state.safetensors")
     assert len(state["history"]) == 2
     assert state["underway"]["steps"] == 1
@@ -74,9 +73,9 @@ def test_a_signal_to_one_process_stops_both_at_the_same_step(recipe, tmp_path):
 
 @pytest.mark.slow
 def test_a_mistake_is_reported_once_and_keeps_its_exit_code(recipe):
-    ended = two(recipe, "train.epocs=3")
-    assert ended.returncode == 2
-    (line,) = ended.stderr.splitlines()
+    code, said = two(recipe, "train.epocs=3")
+    assert code == 2
+    (line,) = said.splitlines()
     assert "tiny.toml: [train] epocs: there is no such key" in line
 
 
@@ -92,9 +91,9 @@ def test_more_processes_than_gpus(cli, recipe, monkeypatch):
 @pytest.mark.slow
 def test_slurm_signals_the_launcher_and_its_processes(recipe, tmp_path):
     """So each process hears of it twice: by itself, and through the launcher."""
-    ended = two(recipe, "train.save_seconds=1000", KILL_RANK="1", KILL_WITH="SIGTERM", KILL_PARENT="yes")
-    assert ended.returncode == 1
-    assert "Traceback" not in ended.stderr
+    code, said = two(recipe, "train.save_seconds=1000", KILL_RANK="1", KILL_WITH="SIGTERM", KILL_PARENT="yes")
+    assert code == 1
+    assert "Traceback" not in said
     assert (tmp_path / "runs/tiny/base/seed-0/state.safetensors").is_file()
 
 
