@@ -223,15 +223,19 @@ class Ray(Engine):
             ended: Ended = self._ray.get(task)
         except self._ray.exceptions.RayError as error:
             raise RunError(f"a Ray task failed: {cause_of(error)}") from error
+        finally:
+            self._tasks.remove(task)
         return ended
 
     def stop(self) -> None:
-        """Interrupt all tasks and leave the cluster."""
-        for task in self._tasks:
+        """Interrupt the tasks that have not ended and leave the cluster."""
+        # Ray may abort this process if a task is cancelled that has just ended.
+        running = list(self._tasks)
+        for task in running:
             with suppress(Exception):
                 self._ray.cancel(task)
         with suppress(Exception):
-            self._ray.wait(self._tasks, num_returns=len(self._tasks), timeout=PATIENCE)
+            self._ray.wait(running, num_returns=len(running), timeout=PATIENCE)
         self._ray.shutdown()
 
 
