@@ -102,6 +102,7 @@ def as_cases(blocks):
 
 
 @pytest.mark.parametrize("block", as_cases([b for b in ALL if b.kind == "bash" and b.page not in FOLLOWED]))
+@pytest.mark.usefixtures("forked_workers")
 def test_commands_run(block, folders, cli, request, monkeypatch):
     monkeypatch.chdir(folders[block.page])
     monkeypatch.setattr("webbrowser.open", lambda _: True)
@@ -218,6 +219,7 @@ def test_tables_are_valid(block, folders, cli, monkeypatch):
 
 
 @pytest.mark.parametrize("block", as_cases([b for b in ALL if b.kind == "python"]))
+@pytest.mark.usefixtures("forked_workers")
 def test_python_runs(block, folders, monkeypatch, request):
     monkeypatch.chdir(folders[block.page])
     if "runs/meld_text" in block.text:
