@@ -10,12 +10,12 @@ from ercfw.contract.data_info import StreamKind
 from ercfw.contract.former_names import current_kind
 from ercfw.errors import BrokenClipError, InputError, cause_of, did_you_mean
 from ercfw.testing import data_checks, loss_checks, network_checks
+from ercfw.testing.checked_part import KINDS, Subject
 from ercfw.testing.data_checks import DataSubject
 from ercfw.testing.fixtures import DIMS
 from ercfw.testing.loss_checks import LossSubject
 from ercfw.testing.optional_checks import together
 from ercfw.testing.outcome import CheckFailed, CheckSkipped, Outcome, Report
-from ercfw.testing.part_under_test import KINDS, Subject
 from ercfw.testing.two_processes import two_processes
 
 EVEN = 8

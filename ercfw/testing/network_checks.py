@@ -19,13 +19,13 @@ from torch import Tensor
 from ercfw.contract.batch import Inputs, map_tensors
 from ercfw.contract.conversation import Conversation, ConversationStream
 from ercfw.errors import InputError
+from ercfw.testing.checked_part import ONE, Subject
 from ercfw.testing.compare_results import same
 from ercfw.testing.documented import check_documented
 from ercfw.testing.fixtures import CLASSES, pack
 from ercfw.testing.meta_device import META, run_on_meta
 from ercfw.testing.optional_checks import explained, parameter_groups
 from ercfw.testing.outcome import CheckFailed, CheckSkipped
-from ercfw.testing.part_under_test import ONE, Subject
 
 DRAWS = 4
 """Number of batches to try before a parameter counts as one without a gradient."""

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from ercfw.contract.batch import Inputs
 from ercfw.contract.conversation import Conversation
 from ercfw.errors import InputError
+from ercfw.testing.checked_part import ONE, Subject
 from ercfw.testing.compare_results import CLOSE, same
 from ercfw.testing.fixtures import pack
 from ercfw.testing.outcome import CheckFailed, CheckSkipped
-from ercfw.testing.part_under_test import ONE, Subject
 
 
 def together(subject: Subject) -> None:

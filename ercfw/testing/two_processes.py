@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from ercfw.contract.batch import Inputs
+from ercfw.testing.checked_part import Subject
 from ercfw.testing.fixtures import pack
 from ercfw.testing.outcome import CheckFailed, CheckSkipped
-from ercfw.testing.part_under_test import Subject
 
 CLOSE = 1e-3
 PATIENCE = 120  # seconds
