@@ -99,7 +99,7 @@ def run(*words: str | Path, program: str = "ercfw.cli", **environment: str) -> t
     with TemporaryDirectory() as folder:
         said = Path(folder, "said")
         process = start(*words, program=program, said=said, **environment)
-        process.join(timeout=120)
+        process.join(timeout=300)
         process.kill()
         return process.exitcode, said.read_text(encoding="utf-8")
 

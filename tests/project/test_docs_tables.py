@@ -96,22 +96,22 @@ def written(field):
     ],
 )
 def test_keys_and_defaults_are_the_code_s(heading, model, apart):
-    reported = {names_in(key)[0]: default for key, default, _ in table_under("docs/user_guide.md", heading)}
+    listed = {names_in(key)[0]: default for key, default, _ in table_under("docs/user_guide.md", heading)}
     fields = {f.alias or name: f for name, f in model.model_fields.items() if name not in apart | {"variant"}}
-    assert list(reported) == list(fields)
+    assert list(listed) == list(fields)
     for name, field in fields.items():
         expected = "the table's name" if (model, name) == (LossPart, "use") else written(field)
-        said = reported[name]
+        said = listed[name]
         assert said == expected or json.loads(said.strip("`")) == json.loads(expected.strip("`")), name
 
 
 def test_the_box_holds_what_the_page_lists():
     ours = {"baselines", "basics", "datasets", "formats", "media", "multiemo"}
-    reported = {row[0]: set(names_in(row[1])) for row in table_under("README.md", "What is in the box")}
+    listed = {row[0]: set(names_in(row[1])) for row in table_under("README.md", "What is in the box")}
     catalog = load_catalog()
     there = {kind: {c.name for c in catalog.components(kind) if c.plugin in ours} for kind in KINDS}
     there["recipes"] = set(shipped_recipes())
-    assert reported == there
+    assert listed == there
 
 
 def test_hooks_and_kinds_are_the_code_s():
@@ -154,16 +154,16 @@ def test_links_lead_somewhere(page):
 def test_formats_and_their_streams_are_the_code_s():
     """Those of m2fnet are called as its folders are."""
     formats = {c.name: c.factory for c in load_catalog().components("format")}
-    reported = {names_in(row[0])[0]: names_in(row[2]) for row in table_under("docs/data.md", "Import")}
-    assert {name: sorted(slots) for name, slots in reported.items()} == {
+    listed = {names_in(row[0])[0]: names_in(row[2]) for row in table_under("docs/data.md", "Import")}
+    assert {name: sorted(slots) for name, slots in listed.items()} == {
         n: sorted(made.slots) for n, made in formats.items()
     }
 
 
 def test_the_kit_s_checks_are_the_code_s():
-    reported = {kind: row[1] for row in table_under("docs/plugin_author.md", "3. Tested") for kind in names_in(row[0])}
+    listed = {kind: row[1] for row in table_under("docs/plugin_author.md", "3. Tested") for kind in names_in(row[0])}
     for kind, checks in CHECKS.items():
         names = ", ".join(check.__name__.replace("_", " ") for check in checks)
         slow = ", ".join(check.__name__.replace("_", " ") for check in SLOW_CHECKS.get(kind, ()))
-        assert reported.pop(kind) == (f"{names}; slow: {slow}" if slow else names)
-    assert not reported
+        assert listed.pop(kind) == (f"{names}; slow: {slow}" if slow else names)
+    assert not listed

@@ -31,12 +31,12 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
-    reported = subprocess.run(
+    built = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
         cwd=CHECKOUT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
-    assert reported.returncode == 0, reported.stderr
-    assert "WARNING" not in reported.stderr
+    assert built.returncode == 0, built.stderr
+    assert "WARNING" not in built.stderr
     return folder
 
 
@@ -77,11 +77,11 @@ def sections(page: Page) -> dict[str, str]:
 
 @pytest.mark.parametrize("kind", KINDS_WITH_PAGES)
 def test_every_shipped_part_is_described_by_its_signature_and_docstring(site, kind):
-    reported = sections(Page(site / "reference" / f"{kind}.html"))
+    described = sections(Page(site / "reference" / f"{kind}.html"))
     shipped = [c for c in load_catalog().components(kind) if c.factory.__module__.startswith(OURS)]
     assert shipped
     for component in shipped:
-        words = reported[component.name]
+        words = described[component.name]
         first = inspect.getdoc(component.factory).splitlines()[0].replace("`", "")
         assert first.rstrip(".:")[:40] in words, component.name
         if KINDS[kind][1] is None:

@@ -10,7 +10,7 @@ import pytest
 from tests import forked
 
 MORE = 'save_seconds = 0\nschedule = "plateau"\nplateau_patience = 0\nclip = 1.0'
-KILLS = 12
+KILLS = 20
 
 
 def kill(victim, others):
@@ -35,7 +35,7 @@ def left(folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
-def test_killed_at_random_moments(tiny_recipe, tmp_path, processes):
+def test_killed_at_twenty_random_moments(tiny_recipe, tmp_path, processes):
     """A run that ends before it has been killed often enough is compared too, and begun again."""
     recipe = tiny_recipe(MORE)
     recipe.write_text(recipe.read_text().replace("width = 8\n\n", "width = 8\ndropout = 0.3\n\n"))

@@ -11,7 +11,6 @@ from ercfw.contract.stored_streams import gather, presence
 from ercfw.data.load import load_data, read_dataset
 from ercfw.data.missing_modalities import keep_mask, mask_stream
 from ercfw.experiment.plan import Selection, plan_jobs
-from ercfw.recipe import missing_modalities
 from ercfw.recipe.missing_modalities import missing_variants
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.recipe.schema import Missing
@@ -132,14 +131,12 @@ def test_a_modality_that_all_of_train_lacks_is_refused(cli, tiny_recipe):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("forked_workers")
-def test_one_command_makes_the_grid_and_the_subsets(cli, tiny_recipe, tmp_path, monkeypatch):
-    assert tuple(n / 10 for n in range(8)) == missing_modalities.SHARES
-    monkeypatch.setattr(missing_modalities, "SHARES", (0.0, 0.5))
+def test_one_command_makes_the_grid_and_the_subsets(cli, tiny_recipe, tmp_path):
     ended = cli("missing", tiny_recipe(), "train.lr=3e-3", "--seeds", "1", "run.workers=2", "--json")
     assert ended.code == 0, ended.err
     (table,) = json.loads(ended.out)["tables"]
     names = [line["name"] for line in table["lines"]]
-    assert names == ["share 0.0", "share 0.5", "text at scoring", "audio at scoring"]
+    assert names == [f"share 0.{n}" for n in range(8)] + ["text at scoring", "audio at scoring"]
     assert ended.err.count("No real data") == 1
     written = tomllib.loads((tmp_path / "runs/tiny-missing.toml").read_text())
     assert written["train"]["lr"] == 3e-3

@@ -119,7 +119,7 @@ def test_a_missing_library_is_named_with_its_extra(cli, tiny_recipe, monkeypatch
 
 
 @pytest.mark.slow
-def test_what_is_stopped_continues(tiny_recipe, tmp_path):
+def test_a_stopped_ablation_keeps_its_checkpoints_and_leaves_no_process(tiny_recipe, tmp_path):
     recipe = tiny_recipe()
     words = ("ablate", recipe, "train.epochs=2000", "train.save_seconds=0", "--seeds", "2", "run.workers=2")
     process = forked.start(*words, said="said")
@@ -153,7 +153,7 @@ def test_a_corpus_whose_test_labels_nobody_has_is_compared_on_dev(cli, tiny_reci
 
 @pytest.mark.slow
 def test_a_run_whose_process_is_killed_fails_alone(quiet_recipe, tmp_path):
-    words = ("ablate", quiet_recipe(), "train.epochs=60", "--seeds", "2", "run.workers=2", "--json")
+    words = ("ablate", quiet_recipe(), "train.epochs=200", "--seeds", "2", "run.workers=2", "--json")
     process = forked.start(*words, said="said")
     wait_for((tmp_path / "runs/tiny/base/seed-1/history.jsonl").exists)
     victim = next(
@@ -173,17 +173,17 @@ def test_a_run_whose_process_is_killed_fails_alone(quiet_recipe, tmp_path):
 
 @pytest.mark.slow
 def test_killed_and_started_again_the_table_is_that_of_no_kill(cli, quiet_recipe, tmp_path, monkeypatch):
-    words = ("ablate", quiet_recipe(VARIANTS), "--variant", "base", "--variant", "w/o audio", "--seeds", "2")
+    words = ("ablate", quiet_recipe(VARIANTS), "--variant", "base", "--variant", "w/o audio", "--seeds", "3")
     process = forked.start(*words, "run.workers=2", group=True)
-    wait_for(lambda: len(done(tmp_path / "runs/tiny")) >= 1)
+    wait_for(lambda: len(done(tmp_path / "runs/tiny")) >= 2)
     os.killpg(process.pid, signal.SIGKILL)  # the runs, too
     process.join()
     kept = {path: path.stat().st_mtime_ns for path in done(tmp_path / "runs/tiny")}
-    assert 1 <= len(kept) < 4
+    assert 2 <= len(kept) < 6
     monkeypatch.setattr("ercfw.experiment.executors.run_command", forked.work)  # from here on all are undisturbed
     assert cli(*words, "run.workers=2").code == 0
     assert all(path.stat().st_mtime_ns == then for path, then in kept.items())
-    assert len(done(tmp_path / "runs/tiny")) == 4
+    assert len(done(tmp_path / "runs/tiny")) == 6
     assert cli(*words, "run.workers=2", "--out", "calm").code == 0
     assert scores(tmp_path / "runs/tiny") == scores(tmp_path / "calm/tiny")
 

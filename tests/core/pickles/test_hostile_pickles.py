@@ -1,6 +1,7 @@
 """Pickles that would run something, take all memory or end the process: each is one message, and nothing runs."""
 
 import builtins
+import functools
 import io
 import os
 import pickle
@@ -100,7 +101,7 @@ HOSTILE = {
     "sets of one tuple twice": lambda mark: b"\x80\x04(N" + b"2\x86" * 90 + b"\x91.",
     "one long key again and again": lambda mark: _long_key(),
     "tuples repeated in a torch file": lambda mark: _torch_file_with(b"\x80\x02}N" + b"2\x86" * 90 + b"Ns."),
-    "an archive that swells": lambda mark: _torch_file_with(b"\x80\x02N.", {"archive/data/0": bytes(10**8)}),
+    "an archive that swells": lambda mark: _swelling(),
     "an archive that is damaged": lambda mark: b"PK\x03\x04" + bytes(100),
     "a function among the values": lambda mark: b"\x80\x02]c_codecs\nencode\na.",
     "a type among the values": lambda mark: b"\x80\x02cnumpy\ndtype\n(U\x02f4K\x00K\x01tR.",
@@ -124,6 +125,12 @@ def _torch_file(mark, zipped):
     file = io.BytesIO()
     torch.save(Calls(os.system, f"touch {mark}"), file, _use_new_zipfile_serialization=zipped)
     return file.getvalue()
+
+
+@functools.cache
+def _swelling():
+    """A small archive of a billion zeros, which takes seconds to pack."""
+    return _torch_file_with(b"\x80\x02N.", {"archive/data/0": bytes(10**9)})
 
 
 def _torch_file_with(content, more=()):

@@ -39,12 +39,12 @@ def test_live_is_as_the_whole(shelf, clips):
     model = ercfw.load(shelf.causal)
     visual = np.random.default_rng(1).normal(size=(len(TEXTS), 3)).astype(np.float32)
     live = model.live()
-    reported = [
+    answers = [
         live.add(text, speaker, clip, {"visual": values} if number != 1 else None)
         for number, (text, speaker, clip, values) in enumerate(zip(TEXTS, SPEAKERS, clips, visual, strict=True))
     ]
     assert live.warnings == []
-    assert [(a.conversation, a.utterance, a.speaker, a.text) for a in reported] == [
+    assert [(a.conversation, a.utterance, a.speaker, a.text) for a in answers] == [
         ("live", str(n), speaker, text) for n, (speaker, text) in enumerate(zip(SPEAKERS, TEXTS, strict=True), 1)
     ]
     ids = tuple(("c", str(n)) for n in range(len(TEXTS)))
@@ -53,7 +53,7 @@ def test_live_is_as_the_whole(shelf, clips):
     ids_of_one = tuple(utterance for _, utterance in ids)
     whole = Conversation("c", "test", ids_of_one, tuple(SPEAKERS), tuple(TEXTS), {}, clips=tuple(clips))
     for one, other in zip(
-        reported, model.predict([whole], features={"visual": shelf.root / "live.safetensors"}).answers, strict=True
+        answers, model.predict([whole], features={"visual": shelf.root / "live.safetensors"}).answers, strict=True
     ):
         close(one, other)
 
@@ -146,7 +146,7 @@ def test_frames_and_tokens_live_and_whole(sums, tmp_path):
     words = [np.array([1, 8, 3]), None, np.array([2])]
     frames = [None, np.ones((4, 2), np.float32), np.full((1, 2), 0.5)]
     live = sums.live()
-    reported = [
+    answers = [
         live.add(features={k: v for k, v in (("words", w), ("frames", f)) if v is not None})
         for w, f in zip(words, frames, strict=True)
     ]
@@ -159,12 +159,12 @@ def test_frames_and_tokens_live_and_whole(sums, tmp_path):
         ids = tuple(("c", str(n)) for n in range(3))
         FeatureTable(ids, np.concatenate(there), present, lengths, fitted_on="nothing").save(files[name])
     whole = sums.predict(features=files)
-    for one, other in zip(reported, whole.answers, strict=True):
+    for one, other in zip(answers, whole.answers, strict=True):
         close(one, other)
     sums_so_far = np.array([[12, 0, 3], [12, 8, 3], [14, 9, 4]])  # tokens, frames, how many tokens: by hand
     logits = sums_so_far / 50
     expected = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    assert np.allclose([list(a.probabilities["mood"].values()) for a in reported], expected, atol=1e-5)
+    assert np.allclose([list(a.probabilities["mood"].values()) for a in answers], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("lacking", ["words", "frames"])

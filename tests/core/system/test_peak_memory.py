@@ -15,14 +15,14 @@ import json, torch
 from ercfw.system.peak_memory import reset_peak_memory, peak_memory
 cpu = torch.device("cpu")
 reset_peak_memory(cpu)
-reported = [peak_memory(cpu)]
+peaks = [peak_memory(cpu)]
 held = torch.ones({MUCH}, dtype=torch.uint8)
-reported.append(peak_memory(cpu))
+peaks.append(peak_memory(cpu))
 del held
-reported.append(peak_memory(cpu))
+peaks.append(peak_memory(cpu))
 reset_peak_memory(cpu)
-reported.append(peak_memory(cpu))
-print(json.dumps(reported))
+peaks.append(peak_memory(cpu))
+print(json.dumps(peaks))
 """
 
 
