@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 RECIPE ?= recipes/multiemo_meld.toml
 SET ?=
 WORKERS ?= 2
+# The tests start many processes, and each would compile the sources again.
+unexport PYTHONDONTWRITEBYTECODE
 CANDIDATES := $(PYTHON) python3.13 python3.12 python3.11 python3
 SOURCES := pyproject.toml constraints.txt
 

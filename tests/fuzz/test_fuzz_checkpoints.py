@@ -195,6 +195,7 @@ TENSORS = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.cases(60)
 @given(data=st.data(), which=st.sampled_from([0, 1]))
 def test_states(data, which, begin, states, bearable, changed, anything):

@@ -125,6 +125,7 @@ WORDS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.cases(200)
 @given(data=st.data(), suffix=st.sampled_from(list(FILES)))
 def test_bytes(data, suffix, bearable, damaged, planted):

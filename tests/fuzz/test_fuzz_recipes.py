@@ -134,6 +134,7 @@ PIECES = st.one_of(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.cases(300)
 @given(data=st.data())
 def test_bytes(data, bearable, damaged, planted):
@@ -217,6 +218,7 @@ SIDES = VALUES.map(as_toml) | st.text(max_size=8) | st.sampled_from(["{a=" * 300
 SETTINGS = st.builds("{}={}".format, PATHS, SIDES) | st.text(max_size=20).map("train.{}".format)
 
 
+@pytest.mark.slow
 @pytest.mark.cases(150)
 @given(data=st.data(), name=NAME, words=st.lists(SETTINGS, max_size=3), dropped=st.lists(PATHS, max_size=2))
 def test_settings_drops_and_variants(data, name, words, dropped, bearable):
@@ -238,6 +240,7 @@ VERBS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.cases(50)
 @given(verb=VERBS, words=st.lists(st.builds("{}={}".format, PATHS, SMALL), max_size=3))
 def test_the_command_line(verb, words, bearable, cli, tiny_recipe):

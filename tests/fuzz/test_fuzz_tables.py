@@ -89,6 +89,7 @@ def test_found_a_name_that_is_too_long_for_a_file(setting, name, read, bearable)
     assert bearable(lambda: read(setting.format(name))) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.pictures
 @pytest.mark.parametrize(
     ("classes", "title"),

@@ -61,6 +61,7 @@ def padded(conversations, parties):
     return plain.Padded(streams, batch.speakers.double(), batch.labels, batch.real)
 
 
+@pytest.mark.slow
 def test_the_transcription_computes_what_ercfw_computes(small):
     import plain
 
@@ -90,6 +91,7 @@ def test_the_transcription_computes_what_ercfw_computes(small):
         torch.testing.assert_close(p.grad, own, rtol=1e-5, atol=1e-8, msg=lambda text, name=name: f"{name}: {text}")
 
 
+@pytest.mark.slow
 def test_the_floor_counts_what_torch_counts_where_nothing_is_padded(small):
     """One conversation of one speaker: all that the transcription computes is needed."""
     import floor

@@ -44,8 +44,8 @@ INSTALLS = "pip install"
 MANY_RUNS = ("docs/baselines.md", "docs/experiments.md", "docs/media.md", "docs/reliability.md", "docs/reports.md")
 
 
-TAKES_LONG = re.compile(r"torchrun|ablate|raw\.toml|raw/|face-expression")
-"""What starts several processes, or reads clips."""
+TAKES_LONG = re.compile(r"torchrun|ablate|raw\.toml|raw/|face-expression|--seeds|variants=\"all\"")
+"""What starts several processes, trains several runs, or reads clips."""
 
 
 @dataclass(frozen=True)

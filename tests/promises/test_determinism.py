@@ -51,6 +51,7 @@ def test_a_seed_does_not_depend_on_what_ran_before_it(run):
     assert alone == after
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", ["optimizer=sgd", "optimizer=rmsprop", "weight_decay=0.1", "clip=0.01"])
 def test_settings_change_the_numbers(run, setting):
     assert run("a")[1] != run("b", f"train.{setting}")[1]

@@ -69,6 +69,7 @@ def test_a_worker_obeys_a_refusal_of_plugin_files(tiny_recipe, tmp_path):
     assert not Path("ran").exists()
 
 
+@pytest.mark.slow
 def test_a_crash_leaves_no_result_and_its_traceback(tiny_recipe):
     request = request_for(tiny_recipe()).model_dump_json().replace('"kind":"run"', '"kind":"walk"')
     ended = run_command(Command(request, str(Path.cwd()), 1))

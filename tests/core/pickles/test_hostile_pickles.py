@@ -254,6 +254,7 @@ def test_cut_off_anywhere(tmp_path):
             read_pickle(path)
 
 
+@pytest.mark.slow
 def test_one_bit_flipped_anywhere(tmp_path):
     """Read or refused; never another error, and never a class."""
     whole = bytearray(pickle.dumps((["a", 1.5, {3: np.arange(4, dtype="f4")}], "text", {1, 2}), 2))
@@ -267,6 +268,7 @@ def test_one_bit_flipped_anywhere(tmp_path):
                 read_pickle(path)
 
 
+@pytest.mark.slow
 def test_deep_lists_are_harmless(tmp_path):
     path = tmp_path / "x.pkl"
     path.write_bytes(b"\x80\x02" + b"]" * 10**5 + b"a" * (10**5 - 1) + b".")

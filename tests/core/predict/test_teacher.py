@@ -65,6 +65,7 @@ def test_the_student_gets_the_teacher_s_probabilities(teacher):
     assert collate(data.splits["train"]).teacher["emotion"].dtype == torch.float32
 
 
+@pytest.mark.slow
 def test_a_student_learns_from_it_and_its_report_says_so(cli, teacher, tmp_path):
     recipe, _ = teacher
     ended = cli("run", recipe, *TAUGHT, "train.epochs=30", "--json")

@@ -66,6 +66,7 @@ def test_seeds_of_a_variant(cli, mine):
     assert data_of(page)["answers"] == ["base"]
 
 
+@pytest.mark.slow
 def test_variants(cli, mine, tmp_path):
     out, pictures = tmp_path / "here" / "page.html", tmp_path / "pictures"
     ended = cli("report", mine / "base", mine / "w-o-audio", mine / "attending", "--out", out, "--pictures", pictures)
@@ -150,6 +151,7 @@ def provide_fusions():
     assert (tmp_path / "ran").exists()
 
 
+@pytest.mark.slow
 def test_a_part_whose_explain_fails_takes_nothing_else_away(cli, tiny_recipe, plugin_file, tmp_path):
     plugin_file("""
 from ercfw import hookimpl
@@ -169,12 +171,14 @@ def provide_fusions():
     assert "predictions from single modalities: the model failed: ZeroDivisionError" in text
 
 
+@pytest.mark.slow
 def test_an_ensemble_has_a_page_too(cli, mine, tmp_path):
     assert cli("ensemble", mine / "base", "--out", tmp_path / "together").code == 0
     assert cli("report", tmp_path / "together").code == 0
     assert "ensemble of 3" in text_of(tmp_path / "together" / "report.html")
 
 
+@pytest.mark.slow
 def test_open_shows_it(cli, mine, monkeypatch):
     opened = []
     monkeypatch.setattr("webbrowser.open", opened.append)
@@ -182,6 +186,7 @@ def test_open_shows_it(cli, mine, monkeypatch):
     assert opened == [(mine / "others" / "seed-0" / "report.html").as_uri()]
 
 
+@pytest.mark.slow
 def test_a_page_is_the_same_whenever_it_is_made(cli, mine):
     folder = mine / "others" / "seed-0"
     pages = []

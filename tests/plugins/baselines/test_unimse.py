@@ -60,6 +60,7 @@ def test_the_adapter_position_by_position(drawn):
             torch.testing.assert_close(given[n, t], hidden[n, t] + adapter.out(inner))
 
 
+@pytest.mark.slow
 def test_a_summary_is_the_lstm_s_last_state_over_real_frames(batch, drawn):
     inputs, info = batch
     for name in ("audio", "visual"):
@@ -123,6 +124,7 @@ def test_logits_are_t5_s_own_log_probabilities_of_the_classes_words(batch, tiny_
             assert given[n, c].item() == pytest.approx(-loss * labels.shape[1], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_likeliest_words_are_what_constrained_beams_say(batch, tiny_t5):
     """Every class's words are a branch of a tree of tokens; the best leaf, found by walking it token by token."""
     inputs, info = batch

@@ -182,6 +182,7 @@ def test_real_pictures_are_the_same_read_through_or_sought(real_data, monkeypatc
     np.testing.assert_array_equal(read_frames(clip, 4, 640), through)
 
 
+@pytest.mark.slow
 def test_ten_minutes_are_sought_through_in_little_memory(tmp_path, monkeypatch):
     path = make_clip(
         tmp_path / "a.mkv", pictures=1200, fps=2, key_each=20, sound=sine(600, 8000), rate=8000, sound_codec="flac"

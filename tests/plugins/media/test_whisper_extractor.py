@@ -43,6 +43,7 @@ def voice(seconds: float) -> np.ndarray:
     return (0.2 * hum + np.random.default_rng(0).normal(0, 0.01, len(t))).astype(np.float32)
 
 
+@pytest.mark.slow
 @needs_model
 def test_thirty_seconds_are_what_the_library_makes_of_them(extractor):
     listener, encoder = extractor._loaded
@@ -71,6 +72,7 @@ def test_short_sound_stays_short_and_is_read_with_the_first_positions(extractor)
     torch.testing.assert_close(short[:45, :384], full[:45, :384])  # before the first layer nothing looks around
 
 
+@pytest.mark.slow
 @needs_model
 def test_pieces_of_thirty_seconds_are_pooled_together(tmp_path, extractor):
     sound = voice(65.01)  # the rest of 10 ms is heard with the last 5 s

@@ -38,6 +38,7 @@ def faces(monkeypatch) -> FaceCrops:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pool", ["frames", "faces"])
 def test_the_average_of_faces_and_frames(faces, network, monkeypatch, pool):
     monkeypatch.setattr(visextnet, "random_resnet", lambda classes: network)

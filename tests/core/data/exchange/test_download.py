@@ -218,6 +218,7 @@ except Exception as error:
         fetch(PublicFile("good/x", "0", "blocked/x"), server.address, tmp_path, lambda *_: None)
 
 
+@pytest.mark.slow
 def test_ctrl_c_and_the_same_command(server, tmp_path):
     """A real process, stopped while half of the file is there."""
     (tmp_path / "whole").write_bytes(CONTENT)

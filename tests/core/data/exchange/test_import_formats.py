@@ -204,6 +204,7 @@ def test_json_for_programs(meld, dump, cli, tmp_path):
     assert [row["absent"] for row in said["files"]] == [1, 1, 1]
 
 
+@pytest.mark.slow
 def test_what_was_imported_trains(meld, dump, cli, tmp_path):
     """By the shipped recipe, with no setting but the corpus' folder and a short training."""
     root, content = meld

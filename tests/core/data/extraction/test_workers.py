@@ -92,6 +92,7 @@ def test_nothing_to_make_needs_no_workers():
     assert extract(Bytes(), "bytes", [conversation], quiet, nobody).table.present.all()
 
 
+@pytest.mark.slow
 def test_a_mistake_in_one_process_is_raised_as_in_this_one():
     with pytest.raises(InputError, match=r"weights: are wrong \(others\)") as caught:
         extract(Bytes(), "bytes", [said(b"one", b"wrong", b"two", b"three")], quiet, WORKERS)
