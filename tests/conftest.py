@@ -2,6 +2,7 @@
 
 import csv
 import gc
+import importlib
 import json
 import os
 import shutil
@@ -19,12 +20,6 @@ from tests import messages
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-
-
-def pytest_collection_finish() -> None:
-    """Spare the garbage collector the imported modules: each run collects once, at its end."""
-    gc.collect()
-    gc.freeze()
 
 
 TINY_RECIPE = """\
@@ -117,9 +112,24 @@ def real_data() -> Callable[[str], Path]:
     return corpus
 
 
+@pytest.fixture(scope="session")
+def imported() -> None:
+    """Import what commands import, and spare the garbage collector these objects: each run collects at its end."""
+    from tests import forked
+
+    for name in forked.PRELOADED:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def cli(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest, tmp_path: Path
+    imported: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
 ) -> Callable[..., Result]:
     """``cli("run", "mine.toml")``: the command line in this process, and how it ended."""
     from ercfw.cli import main
