@@ -59,15 +59,10 @@ COUNT_WORDS = {"baselines/mvn_iemocap", "baselines/mvn_meld", "meld_minilm_finet
 """Their parts read how many words each utterance has, once a step: torch's packed sequences want it on the host."""
 
 
-def is_second_corpus(recipe: str) -> bool:
-    """Whether a recipe has the parts of another one, at other widths."""
-    return recipe.endswith("_iemocap") and recipe.replace("_iemocap", "_meld") in shipped_recipes()
-
-
 @pytest.mark.parametrize(
     "recipe",
     [
-        pytest.param(name, marks=pytest.mark.slow if is_second_corpus(name) else ())
+        pytest.param(name, marks=pytest.mark.slow if name.endswith("_iemocap") or name.startswith("baselines") else ())
         for name in sorted(set(shipped_recipes()) - COUNT_WORDS)
     ],
 )

@@ -110,6 +110,7 @@ def test_the_table_and_each_broken_clip_on_the_screen(recipe, cli):
     assert ["audio", "bytes", "2", "12", "11", "1"] in [row[:6] for row in rows]
 
 
+@pytest.mark.slow
 def test_a_second_call_asks_nobody_and_run_takes_what_is_there(recipe, cli):
     assert cli("extract", recipe, "--to", "one").code == 0
     asked = Path("asked.txt").read_text()

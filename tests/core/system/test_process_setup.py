@@ -13,6 +13,7 @@ from ercfw.system.files import write_text
 from ercfw.system.process_setup import deterministic, own_accelerate_state, set_up_process
 
 
+@pytest.mark.slow
 def test_importing_changes_nothing_of_the_process():
     code = """
 import os, warnings
