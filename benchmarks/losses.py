@@ -78,7 +78,8 @@ def forward_backward(loss: Callable[[], Tensor], leaves: Sequence[Tensor]) -> Ca
 def make_losses() -> WeightedLosses:
     """Return the losses of ``multiemo_meld`` for the classes of MELD."""
     job = multiemo("cpu", True)
-    return build_losses(job.recipe, job.catalog, DataInfo({"emotion": TargetSpec(MELD.classes, MELD.counts)}, {}, 9))
+    info = DataInfo({"emotion": TargetSpec(MELD.classes, MELD.counts)}, {}, 9)
+    return build_losses(job.recipe, job.parts.losses, info)
 
 
 def make_batch(rows: int, device: str) -> tuple[Outputs, Mapping[str, Tensor]]:

@@ -48,7 +48,7 @@ def multiemo(device: str, quick: bool, *settings: str) -> Job:
 
 def data_of(job: Job) -> Data:
     """Return the conversations of a job."""
-    return load_data(job.recipe, job.catalog, make_dataset(job.recipe.data, job.catalog), lambda *_: None)
+    return load_data(job.recipe, job.parts.extractors, make_dataset(job.parts.dataset), lambda *_: None)
 
 
 def begin_training(job: Job, data: Data, folder: Path) -> tuple[Training, Plan]:
@@ -57,7 +57,7 @@ def begin_training(job: Job, data: Data, folder: Path) -> tuple[Training, Plan]:
     train, one = data.splits["train"], data.splits["dev"][:1]
     info = make_data_info(train, data.targets)
     seed_everything(job.recipe.seeds[0])
-    model, losses = build_model(job.recipe, job.catalog, info), build_losses(job.recipe, job.catalog, info)
+    model, losses = build_model(job.parts.network, info), build_losses(job.recipe, job.parts.losses, info)
     plan = Plan(
         settings=job.recipe.train,
         watched=Watched(train, one, one),

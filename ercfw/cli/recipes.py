@@ -56,7 +56,7 @@ def show(
         from ercfw.report.diagram import mermaid
 
         with in_recipe(job.where):
-            drawn = mermaid(job.recipe, job.catalog)
+            drawn = mermaid(job.recipe, job.parts)
         print(json.dumps({"graph": drawn}) if as_json else drawn)
         return
     import tomlkit

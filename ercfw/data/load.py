@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ercfw.contract.conversation import SPLITS, UNLABELLED, Conversation
 from ercfw.contract.feature_table import FeatureTable, FittedOn
-from ercfw.contract.interfaces import Dataset
+from ercfw.contract.interfaces import Dataset, Extractor
 from ercfw.contract.provenance import Provenance, StreamSummary
 from ercfw.contract.stamps import SIMULATED
 from ercfw.contract.stored_streams import StoredStreams, presence
@@ -18,9 +18,9 @@ from ercfw.data.modality_sources import StreamSource, find_source
 from ercfw.data.train_statistics import count_classes
 from ercfw.errors import InputError, Mistake, did_you_mean
 from ercfw.recipe.queries import DEFAULT, brings, feature_part, selected_metric
-from ercfw.recipe.schema import Missing, Part, Recipe
-from ercfw.registry.catalog import Catalog
+from ercfw.recipe.schema import Missing, Recipe
 from ercfw.registry.make import make_part
+from ercfw.registry.resolve import ResolvedPart
 from ercfw.system.gc_pause import collector_paused
 from ercfw.system.progress import Progress
 
@@ -47,25 +47,31 @@ class Data:
 
 
 @collector_paused()
-def make_dataset(part: Part, catalog: Catalog) -> Dataset:
+def make_dataset(part: ResolvedPart[Dataset]) -> Dataset:
     """Make the dataset of a ``[data]`` table."""
-    return make_part(catalog, "dataset", "data", part)
+    return make_part(part)
 
 
-def read_dataset(part: Part, catalog: Catalog) -> tuple[Dataset, tuple[str, ...]]:
+def read_dataset(part: ResolvedPart[Dataset]) -> tuple[Dataset, tuple[str, ...]]:
     """Make the dataset of a ``[data]`` table and return it with the warnings that it gave."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        dataset = make_dataset(part, catalog)
+        dataset = make_dataset(part)
     return dataset, tuple(str(warning.message) for warning in caught)
 
 
-def load_data(recipe: Recipe, catalog: Catalog, dataset: Dataset, progress: Progress, processes: int = 1) -> Data:
+def load_data(
+    recipe: Recipe,
+    extractors: Mapping[str, ResolvedPart[Extractor]],
+    dataset: Dataset,
+    progress: Progress,
+    processes: int = 1,
+) -> Data:
     """Load the splits and streams of a recipe, with their stamps and warnings.
 
     Args:
         recipe: the recipe.
-        catalog: the plugins that the recipe uses.
+        extractors: the extractor of each modality that has one.
         dataset: the dataset of the recipe.
         progress: called for each piece of work that an extractor finishes.
         processes: the largest number of processes that extract features in parallel.
@@ -82,7 +88,7 @@ def load_data(recipe: Recipe, catalog: Catalog, dataset: Dataset, progress: Prog
     sources = {
         name: source
         for name in recipe.data.modalities
-        if (source := find_source(recipe, catalog, dataset, splits, name, progress, processes)) is not None
+        if (source := find_source(recipe, extractors, dataset, splits, name, progress, processes)) is not None
     }
     tables = {name: source.table for name, source in sources.items()}
     with_streams = attach(splits, recipe.data.modalities, tables, recipe.data.missing)

@@ -10,11 +10,14 @@ from ercfw.contract.interfaces import ClipExtractor, Dataset, Extractor
 from ercfw.data.extraction.extract import Extraction, extract
 from ercfw.data.extraction.workers import WorkerPool
 from ercfw.errors import in_table
-from ercfw.recipe.queries import _key, feature_part
+from ercfw.recipe.queries import feature_part, table_of
 from ercfw.recipe.schema import FeaturePart, Recipe
-from ercfw.registry.catalog import Catalog, load_catalog
+from ercfw.registry.catalog import load_catalog
 from ercfw.registry.make import make_part
+from ercfw.registry.options import written_options
+from ercfw.registry.resolve import ResolvedPart, resolve_part
 from ercfw.system.progress import Progress
+from ercfw.system.validation import as_json
 
 MAX_NAMED = 3
 """The number of broken clips that a warning names."""
@@ -51,54 +54,44 @@ class StreamSource:
 
 @dataclass(frozen=True)
 class ExtractorFactory:
-    """A callable that makes the extractor of a modality in another process.
+    """A callable that makes an extractor in another process.
 
     Attributes:
-        recipe: the recipe as JSON.
-        files: the plugin files of the recipe.
-        modality: the modality.
+        table: the name of the extractor's table in the recipe.
+        content: the table as JSON.
+        plugin_files: the plugin files of the recipe.
     """
 
-    recipe: str
-    files: tuple[Path, ...]
-    modality: str
+    table: str
+    content: str
+    plugin_files: tuple[Path, ...]
 
     def __call__(self) -> Extractor:
         """Make the extractor."""
-        return make_extractor(Recipe.model_validate_json(self.recipe), load_catalog(self.files), self.modality)
-
-
-def make_extractor(recipe: Recipe, catalog: Catalog, modality: str) -> Extractor:
-    """Make the extractor that the recipe names for a modality."""
-    part = feature_part(recipe, modality)
-    assert part is not None
-    return make_part(catalog, "extractor", f"features.{_key(recipe, modality)}", part)
+        part = FeaturePart.model_validate_json(self.content)
+        made: Extractor = make_part(resolve_part(load_catalog(self.plugin_files), "extractor", self.table, part))
+        return made
 
 
 def run_extractor(
-    recipe: Recipe,
-    catalog: Catalog,
+    part: ResolvedPart[Extractor],
     conversations: Sequence[Conversation],
-    modality: str,
     progress: Progress,
     processes: int = 1,
 ) -> tuple[Extractor, Extraction]:
-    """Run the extractor of a modality over these conversations.
+    """Run an extractor over these conversations.
 
     Only extractors of clips run in several processes. An extractor of text is a network that uses all cores by itself.
     """
-    part = feature_part(recipe, modality)
-    assert part is not None
-    assert part.use is not None
-    extractor = make_extractor(recipe, catalog, modality)
-    factory = ExtractorFactory(recipe.model_dump_json(by_alias=True), catalog.files, modality)
+    extractor, name = make_part(part), part.component.name
+    factory = ExtractorFactory(part.table, as_json({"use": name, **written_options(part.options)}), part.plugin_files)
     workers = WorkerPool(processes, factory) if processes > 1 and isinstance(extractor, ClipExtractor) else None
-    return extractor, extract(extractor, part.use, conversations, progress, workers)
+    return extractor, extract(extractor, name, conversations, progress, workers)
 
 
 def find_source(
     recipe: Recipe,
-    catalog: Catalog,
+    extractors: Mapping[str, ResolvedPart[Extractor]],
     dataset: Dataset,
     splits: Mapping[str, Sequence[Conversation]],
     modality: str,
@@ -110,15 +103,15 @@ def find_source(
     Raises:
         InputError: the modality has no source, or the values do not fit the data.
     """
-    part = feature_part(recipe, modality)
-    if part is not None and part.use is not None:
+    if modality in extractors:
         if dataset.provenance.simulated:
-            return _simulated_source(recipe, catalog, dataset, modality)
+            return _simulated_source(extractors[modality], dataset, modality)
         conversations = [c for in_split in splits.values() for c in in_split]
-        extractor, made = run_extractor(recipe, catalog, conversations, modality, progress, processes)
+        extractor, made = run_extractor(extractors[modality], conversations, progress, processes)
         return StreamSource(made.table, made.table.fitted_on, extractor.stamps, made.broken, extractor.notice)
+    part = feature_part(recipe, modality)
     if part is not None and part.file is not None:
-        with in_table(f"[features.{_key(recipe, modality)}] file"):
+        with in_table(f"[features.{table_of(recipe.features, modality)}] file"):
             return _table_source(part, dataset, read_features(Path(part.file), dataset.rows))
     if all(modality in c.streams for in_split in splits.values() for c in in_split):
         return None
@@ -126,9 +119,9 @@ def find_source(
         return _table_source(part, dataset, dataset.features(modality))
 
 
-def _simulated_source(recipe: Recipe, catalog: Catalog, dataset: Dataset, modality: str) -> StreamSource:
+def _simulated_source(part: ResolvedPart[Extractor], dataset: Dataset, modality: str) -> StreamSource:
     """Draw simulated values of the kind and width that the extractor declares."""
-    extractor = make_extractor(recipe, catalog, modality)
+    extractor = make_part(part)
     table = dataset.draw(modality, extractor.dim, extractor.kind == "tokens")
     return StreamSource(table, table.fitted_on, extractor.stamps)
 

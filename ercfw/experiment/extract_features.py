@@ -11,7 +11,6 @@ from ercfw.data.load import read_dataset
 from ercfw.data.modality_sources import run_extractor
 from ercfw.errors import InputError
 from ercfw.experiment.plan import Job
-from ercfw.recipe.queries import extracted, feature_part
 from ercfw.system.progress import Progress
 
 
@@ -43,16 +42,15 @@ def extract_features(
     Raises:
         InputError: the recipe names no extractor, or its conversations are simulated.
     """
-    names = extracted(job.recipe)
-    if not names:
+    if not job.parts.extractors:
         raise InputError.at("[features]", "names no extractor", 'such as [features.text] use = "minilm"')
-    dataset, warnings = read_dataset(job.recipe.data, job.catalog)
+    dataset, warnings = read_dataset(job.parts.dataset)
     if dataset.provenance.simulated:
         raise InputError.at(
             "[data]", f"is {dataset.provenance.source}: nothing to extract from", "set data.root to a real corpus"
         )
     conversations = [c for split in SPLITS for c in dataset.split(split)]
-    modalities = [_extract_modality(job, conversations, name, progress, processes, to) for name in names]
+    modalities = [_extract_modality(job, conversations, name, progress, processes, to) for name in job.parts.extractors]
     warnings = (
         *warnings,
         *(modality["notice"] for modality in modalities if modality["notice"]),
@@ -64,15 +62,14 @@ def extract_features(
 def _extract_modality(
     job: Job, conversations: Sequence[Conversation], name: str, progress: Progress, processes: int, to: Path | None
 ) -> dict[str, Any]:
-    began = time.perf_counter()
-    extractor, extraction = run_extractor(job.recipe, job.catalog, conversations, name, progress, processes)
+    began, part = time.perf_counter(), job.parts.extractors[name]
+    extractor, extraction = run_extractor(part, conversations, progress, processes)
     file = None if to is None else to / f"{name}.safetensors"
     if file is not None:
         extraction.table.save(file)
-    part = feature_part(job.recipe, name)
     return {
         "modality": name,
-        "extractor": part.use if part is not None else None,
+        "extractor": part.component.name,
         "dim": extractor.dim,
         "utterances": len(extraction.table.ids),
         "present": int(extraction.table.present.sum()),

@@ -74,7 +74,7 @@ def prepare(tasks: Sequence[Task], terminal: Terminal) -> list[Task]:
 def _prepare_data(tasks: Sequence[Task], terminal: Terminal, announced: set[str]) -> None:
     """Check that finished tasks had the same data, and load it once for the others, which extracts its features."""
     with in_recipe(tasks[0].job.where):
-        dataset, warnings = read_dataset(tasks[0].job.recipe.data, tasks[0].job.catalog)
+        dataset, warnings = read_dataset(tasks[0].job.parts.dataset)
     for task in tasks:
         with in_recipe(task.job.where):
             task.folder.check_same_data(dataset.provenance)

@@ -14,7 +14,8 @@ from ercfw.recipe.recipe_file import RecipeFile, check_variants, resolve_variant
 from ercfw.recipe.schema import BASE, Recipe, parse_recipe
 from ercfw.recipe.toml import Tables
 from ercfw.registry.catalog import Catalog, load_catalog, plugin_files
-from ercfw.registry.resolve import check_parts, resolved_tables
+from ercfw.registry.check_names import check_names
+from ercfw.registry.resolve import RecipeParts, recipe_parts, resolve_tables, resolved_tables
 from ercfw.results.run_files import RunFiles
 from ercfw.system.files import is_file, sha256
 
@@ -55,6 +56,7 @@ class Job:
         tables: the resolved recipe, with every default and without the seeds.
         written: the recipe without defaults, as its author wrote it, under the variant and the overrides.
         catalog: the installed plugins and the recipe's plugin files.
+        parts: the recipe's parts, found in the catalog, with their options read.
         plugin_files: the plugin files that the recipe names.
         where: the recipe's file and the variant, for messages.
     """
@@ -65,6 +67,7 @@ class Job:
     tables: Tables
     written: Tables
     catalog: Catalog
+    parts: RecipeParts
     plugin_files: tuple[Path, ...]
     where: str
 
@@ -156,11 +159,13 @@ def _plan(source: RecipeFile, variant: str, selection: Selection, catalogs: dict
     if files not in catalogs:
         catalogs[files] = load_catalog(files)
     catalog = catalogs[files]
-    mistakes += catalog.broken_files(f"{where}: plugins") or check_parts(recipe, catalog, where)
-    if mistakes:
+    found, unresolved = resolve_tables(recipe, catalog)
+    in_tables = [replace(m, where=f"{where}: {m.where}") for m in [*unresolved, *check_names(recipe, catalog)]]
+    if mistakes := [*mistakes, *(catalog.broken_files(f"{where}: plugins") or in_tables)]:
         raise InputError(mistakes)
     if selection.seeds is not None:
         recipe = recipe.model_copy(update={"seeds": tuple(selection.seeds)})
-    resolved = resolved_tables(recipe, catalog)
+    resolved = resolved_tables(recipe, found)
     del resolved["seeds"]
-    return Job(source.path.stem, variant, recipe, resolved, tables, catalog, files, where)
+    parts = recipe_parts(recipe, found)
+    return Job(source.path.stem, variant, recipe, resolved, tables, catalog, parts, files, where)

@@ -53,7 +53,7 @@ def reproduce(run: FinishedRun, out: Path, terminal: Terminal, allow_plugin_file
     source = read_toml(run.files.recipe)
     selection = Selection(seeds=[run.metrics.seed], allow_plugin_files=allow_plugin_files)
     job = plan_job(source, selection)
-    dataset, _ = read_dataset(job.recipe.data, job.catalog)
+    dataset, _ = read_dataset(job.parts.dataset)
     if changed := RunFolder(run.folder, "").data_changed(dataset.provenance):
         raise InputError.at(
             run.folder, f"cannot be reproduced: its data has changed: {changed}", "restore the original data"

@@ -81,7 +81,7 @@ class Run:
             training = self._train(training, plan, bars, log)
         training.losses.load_state_dict(training.best_losses)
         with locate_failure("scoring the best epoch"):
-            untrained = initial_weights(self.recipe, self.job.catalog, self.seed, plan.info)
+            untrained = initial_weights(self.recipe.train, self.job.parts.network, self.seed, plan.info)
             answers = predict_splits(training, plan, self.data.splits, SCORED[self.protocol], untrained, self._note)
         predictions = answers["best"]
         metrics = collect_metrics(
@@ -125,8 +125,8 @@ class Run:
         watched = watched_splits(self.protocol, self.data.splits, select.split(".")[0], self.seed)
         info = make_data_info(watched.train, self.data.targets)
         seed_everything(self.seed)
-        model = build_model(recipe, self.job.catalog, info)
-        losses = build_losses(recipe, self.job.catalog, info)
+        model = build_model(self.job.parts.network, info)
+        losses = build_losses(recipe, self.job.parts.losses, info)
         for note in dry_run(model, losses, info, recipe.teacher is not None):
             self._note(note)
         if recipe.train.init_from is not None:

@@ -58,7 +58,7 @@ def _run_on_same_data(
 ) -> list[FinishedRun]:
     """Run jobs that read the same data; it is loaded once, before the first run that is not finished."""
     with in_recipe(jobs[0].where):
-        dataset, warnings = read_dataset(jobs[0].recipe.data, jobs[0].catalog)
+        dataset, warnings = read_dataset(jobs[0].parts.dataset)
     data: Data | None = None
     finished: list[FinishedRun] = []
     for job, seed in [(each, seed) for each in jobs for seed in each.recipe.seeds]:
@@ -134,7 +134,7 @@ def make_accelerator(recipes: Sequence[Recipe]) -> Accelerator:
 def load(job: Job, dataset: Dataset, warnings: Sequence[str], terminal: Terminal) -> Data:
     """Load the data of a job, and put the warnings of its dataset before those of loading."""
     with terminal.progress() as bars:
-        data = load_data(job.recipe, job.catalog, dataset, bars.or_lines, default_processes())
+        data = load_data(job.recipe, job.parts.extractors, dataset, bars.or_lines, default_processes())
         if job.recipe.teacher is not None:
             data = with_teacher(data, job.recipe, dataset, bars.or_lines)
     return replace(data, warnings=(*warnings, *data.warnings))

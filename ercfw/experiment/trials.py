@@ -144,7 +144,7 @@ class _TrialData:
         """Return the data of a job."""
         if self._data is None or self._key != job.shared_data:
             self._data = None  # so that memory never holds two
-            dataset, warnings = read_dataset(job.recipe.data, job.catalog)
+            dataset, warnings = read_dataset(job.parts.dataset)
             data = load(job, dataset, warnings, self._terminal)
             announce_data(data, self._terminal, self._announced)
             self._key, self._data = job.shared_data, replace(data, splits={**data.splits, "test": []})

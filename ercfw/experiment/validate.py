@@ -13,8 +13,7 @@ from ercfw.errors import InputError, Mistake, in_recipe
 from ercfw.experiment.plan import Job, with_new
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
-from ercfw.recipe.schema import BASE, Recipe
-from ercfw.registry.catalog import Catalog
+from ercfw.recipe.schema import BASE
 from ercfw.training.dry_run import dry_run
 from ercfw.training.optimizer import optimizer_arguments
 
@@ -72,23 +71,22 @@ class _TrainingData:
             InputError: the data is missing or damaged.
         """
         if self._read is None or self._read[0] != job.shared_data:
-            self._read = (job.shared_data, training_info(job.recipe, job.catalog))
+            self._read = (job.shared_data, training_info(job.parts.dataset))
         return self._read[1]
 
 
 def _check(job: Job, data: _TrainingData) -> RecipeCheck:
-    recipe, catalog = job.recipe, job.catalog
     try:
         dataset, info, warnings = data.of(job)
     except InputError as error:
-        return _check_without_data(recipe, catalog, str(error))
-    streams = promised_streams(recipe, catalog, STAND_IN_WIDTHS[0])
-    check_tables(recipe, dataset)
-    built = _build(recipe, catalog, replace(info, modalities=streams))
+        return _check_without_data(job, str(error))
+    streams = promised_streams(job.recipe, job.parts.extractors, STAND_IN_WIDTHS[0])
+    check_tables(job.recipe, dataset)
+    built = _build(job, replace(info, modalities=streams))
     return RecipeCheck((*warnings, *built), (STREAMS,))
 
 
-def _check_without_data(recipe: Recipe, catalog: Catalog, reason: str) -> RecipeCheck:
+def _check_without_data(job: Job, reason: str) -> RecipeCheck:
     """Try two stand-ins for the data: a recipe that fits one may fit the data, one that fits neither is wrong.
 
     Raises:
@@ -98,7 +96,8 @@ def _check_without_data(recipe: Recipe, catalog: Catalog, reason: str) -> Recipe
     failed: list[InputError] = []
     for width, classes in zip(STAND_IN_WIDTHS, STAND_IN_CLASSES, strict=True):
         try:
-            return RecipeCheck(_build(recipe, catalog, stand_in_info(recipe, catalog, width, classes)), unchecked)
+            info = stand_in_info(job.recipe, job.parts.extractors, width, classes)
+            return RecipeCheck(_build(job, info), unchecked)
         except InputError as error:
             failed.append(error)
     if failed[0].mistakes == failed[1].mistakes:
@@ -106,8 +105,9 @@ def _check_without_data(recipe: Recipe, catalog: Catalog, reason: str) -> Recipe
     return RecipeCheck((), (*unchecked, f"with stand-ins for the data: {failed[0]}"))
 
 
-def _build(recipe: Recipe, catalog: Catalog, info: DataInfo) -> tuple[str, ...]:
+def _build(job: Job, info: DataInfo) -> tuple[str, ...]:
     """Build the model, the losses and the optimizer, and return the warnings of a dry run."""
-    model, losses = build_model(recipe, catalog, info), build_losses(recipe, catalog, info)
-    optimizer_arguments(recipe.train, nn.ModuleList([model, losses]))
-    return tuple(dry_run(model, losses, info, recipe.teacher is not None))
+    model = build_model(job.parts.network, info)
+    losses = build_losses(job.recipe, job.parts.losses, info)
+    optimizer_arguments(job.recipe.train, nn.ModuleList([model, losses]))
+    return tuple(dry_run(model, losses, info, job.recipe.teacher is not None))

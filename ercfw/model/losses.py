@@ -10,8 +10,8 @@ from ercfw.contract.data_info import DataInfo
 from ercfw.contract.interfaces import Loss
 from ercfw.recipe.queries import loss_weights
 from ercfw.recipe.schema import Recipe
-from ercfw.registry.catalog import Catalog
 from ercfw.registry.make import make_part
+from ercfw.registry.resolve import ResolvedPart
 
 
 class WeightedLosses(nn.Module):
@@ -27,7 +27,7 @@ class WeightedLosses(nn.Module):
         return {name: self.weights[name] * loss(outputs, targets) for name, loss in self.losses.items()}
 
 
-def build_losses(recipe: Recipe, catalog: Catalog, info: DataInfo) -> WeightedLosses:
+def build_losses(recipe: Recipe, losses: Mapping[str, ResolvedPart[Loss]], info: DataInfo) -> WeightedLosses:
     """Build the losses of a recipe; a loss that names no target gets the target of the first head.
 
     Raises:
@@ -35,8 +35,5 @@ def build_losses(recipe: Recipe, catalog: Catalog, info: DataInfo) -> WeightedLo
         RunError: the code of a loss failed.
     """
     first = next(iter(recipe.head or info.targets))
-    losses = {
-        name: make_part(catalog, "loss", f"loss.{name}", part, part.target or first, info)
-        for name, part in recipe.loss.items()
-    }
-    return WeightedLosses(losses, loss_weights(recipe))
+    made = {name: make_part(loss, recipe.loss[name].target or first, info) for name, loss in losses.items()}
+    return WeightedLosses(made, loss_weights(recipe))

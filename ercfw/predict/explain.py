@@ -22,6 +22,8 @@ from ercfw.errors import ErcfwError, InputError, RunError, cause_of, in_recipe
 from ercfw.model.composed_model import ComposedModel
 from ercfw.predict.inference import Probabilities, probabilities_of
 from ercfw.predict.saved_run import SavedRun, read_run
+from ercfw.recipe.queries import extracted
+from ercfw.registry.resolve import resolve_part
 from ercfw.results.run_folder import RunFolder
 from ercfw.system.progress import Progress
 
@@ -93,13 +95,14 @@ def reopen(folder: Path, progress: Progress, allow_plugin_files: bool = True) ->
     """
     run = read_run(folder, allow_plugin_files)
     with in_recipe(run.where):
-        dataset, _ = read_dataset(run.recipe.data, run.catalog)
+        dataset, _ = read_dataset(resolve_part(run.catalog, "dataset", "data", run.recipe.data))
         left = RunFolder(folder, "")
         if changed := left.data_changed(dataset.provenance):
             raise InputError.at(
                 folder, f"was run on other data: {changed}", "start it in the folder in which the run was started"
             )
-        data = load_data(run.recipe, run.catalog, dataset, progress)
+        extractors = {name: run.extractor(name) for name in extracted(run.recipe)}
+        data = load_data(run.recipe, extractors, dataset, progress)
         if changed := left.data_changed(data.provenance):
             raise InputError.at(folder, f"was run on other data: {changed}")
     return Reopened(run, data.splits)

@@ -11,10 +11,11 @@ from ercfw.contract.data_info import ModalitySpec, StreamKind
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.stored_streams import presence
 from ercfw.data.load import attach
-from ercfw.data.modality_sources import make_extractor, run_extractor
+from ercfw.data.modality_sources import run_extractor
 from ercfw.errors import InputError, Mistake, did_you_mean
 from ercfw.predict.saved_run import SavedRun
 from ercfw.recipe.queries import extracted
+from ercfw.registry.make import make_part
 from ercfw.system.progress import Progress
 
 NEEDS = {"text": "text", "audio": "sound", "visual": "picture"}
@@ -130,7 +131,7 @@ def _why_absent(run: SavedRun, modality: str, conversations: Sequence[Conversati
     """Return why the data lacks a modality, or an empty string if the modality can be extracted."""
     if modality not in extracted(run.recipe):
         return f"the model has no extractor for it, and no features are given (--features {modality}=FILE)"
-    reads = make_extractor(run.recipe, run.catalog, modality).reads
+    reads = make_part(run.extractor(modality)).reads
     there = (
         any(text.strip() for c in conversations for text in c.texts) if reads == "text" else _has_clips(conversations)
     )
@@ -149,7 +150,7 @@ def _extract(
     progress: Progress,
     processes: int,
 ) -> FeatureTable:
-    extractor, made = run_extractor(run.recipe, run.catalog, conversations, modality, progress, processes)
+    extractor, made = run_extractor(run.extractor(modality), conversations, progress, processes)
     warnings += [extractor.notice] if extractor.notice else []
     warnings += [f"{modality}: {' '.join(id)}: {why}" for id, why in made.broken.items()]
     return made.table

@@ -14,7 +14,6 @@ from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.interfaces import Broken, ClipExtractor, Extractor
 from ercfw.data.extraction.cache import without_unreadable
 from ercfw.data.load import attach
-from ercfw.data.modality_sources import make_extractor
 from ercfw.data.tables.utterances import ONE_SPEAKER
 from ercfw.errors import ErcfwError, InputError, Mistake, RunError, cause_of
 from ercfw.model.composed_model import ComposedModel
@@ -23,6 +22,7 @@ from ercfw.predict.features import changed_extractor, check_known
 from ercfw.predict.inference import answer
 from ercfw.predict.saved_run import SavedRun
 from ercfw.recipe.queries import extracted
+from ercfw.registry.make import make_part
 
 Value = NDArray[Any]
 
@@ -46,7 +46,7 @@ class Live:
     def __init__(self, run: SavedRun) -> None:
         self._run = run
         names = extracted(run.recipe)
-        self._extractors: dict[str, Extractor] = {name: make_extractor(run.recipe, run.catalog, name) for name in names}
+        self._extractors: dict[str, Extractor] = {name: make_part(run.extractor(name)) for name in names}
         mistakes = list(_not_causal(run, self._extractors))
         if mistakes:
             raise InputError(mistakes)

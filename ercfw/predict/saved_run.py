@@ -8,13 +8,14 @@ from typing import Any
 import torch
 
 from ercfw.contract.data_info import DataInfo
-from ercfw.contract.interfaces import Model
+from ercfw.contract.interfaces import Extractor, Model
 from ercfw.errors import InputError, in_recipe
 from ercfw.model.build import build_model
 from ercfw.recipe.queries import refuse_plugin_files
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.recipe.schema import Recipe, parse_recipe
 from ercfw.registry.catalog import Catalog, load_catalog, plugin_files
+from ercfw.registry.resolve import ResolvedPart, resolve_extractor, resolve_network
 from ercfw.results.model_file import load_model
 from ercfw.results.run_files import RunFiles
 from ercfw.system.files import is_file, is_folder
@@ -49,6 +50,16 @@ class SavedRun:
         """Return the device of the network; the CPU if it has no weights."""
         return next((x.device for x in self.network.parameters()), torch.device("cpu"))
 
+    def extractor(self, modality: str) -> ResolvedPart[Extractor]:
+        """Return the extractor of a modality, as the run's recipe sets it.
+
+        It is resolved only when it is needed, because a model that is given features works without its extractors.
+
+        Raises:
+            InputError: no installed plugin offers it, or its options are wrong.
+        """
+        return resolve_extractor(self.recipe, self.catalog, modality)
+
 
 def read_run(path: Path, allow_plugin_files: bool) -> SavedRun:
     """Load the model of a run.
@@ -80,7 +91,7 @@ def read_run(path: Path, allow_plugin_files: bool) -> SavedRun:
     if broken := catalog.broken_files(str(weights)):
         raise InputError(broken)
     with in_recipe(str(weights)):
-        network = build_model(recipe, catalog, info)
+        network = build_model(resolve_network(recipe, catalog), info)
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:

@@ -14,6 +14,7 @@ from ercfw.data.collate import batches, collate
 from ercfw.data.load import Data, load_data
 from ercfw.errors import InputError
 from ercfw.predict.saved_run import SavedRun, read_run
+from ercfw.recipe.queries import extracted
 from ercfw.recipe.schema import Recipe
 from ercfw.system.progress import Progress
 
@@ -42,7 +43,8 @@ def with_teacher(data: Data, recipe: Recipe, dataset: Dataset, progress: Progres
     asked = teacher.recipe.model_copy(
         update={"data": recipe.data.model_copy(update={"modalities": own, "missing": None})}
     )
-    seen = load_data(asked, teacher.catalog, dataset, progress)
+    extractors = {name: teacher.extractor(name) for name in extracted(asked)}
+    seen = load_data(asked, extractors, dataset, progress)
     splits = {split: _add_logits(teacher, data.splits[split], seen.splits[split]) for split in data.splits}
     stamps = dict.fromkeys((*data.stamps, *seen.stamps, *teacher.stamps))
     return replace(data, splits=splits, stamps=tuple(stamps))

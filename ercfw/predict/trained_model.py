@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ercfw.contract.conversation import SPLITS, Conversation, fingerprint
 from ercfw.contract.feature_table import read_features
 from ercfw.contract.interfaces import Broken, Extractor
-from ercfw.data.modality_sources import make_extractor
 from ercfw.errors import InputError, Mistake, in_recipe
 from ercfw.predict.answers import Predicted
 from ercfw.predict.encode import encode, encoder_of
@@ -23,6 +22,7 @@ from ercfw.predict.live_conversation import Live
 from ercfw.predict.saved_run import SavedRun, read_run
 from ercfw.predict.transcript import table_forms
 from ercfw.recipe.queries import extracted
+from ercfw.registry.make import make_part
 from ercfw.system.progress import Progress, no_progress
 
 Place = str | Path
@@ -116,7 +116,7 @@ class TrainedModel:
             what = f"no extractor of the run computes '{modality}', so it is not available for other utterances"
             raise InputError.at("modality", what, f"available: {', '.join(self.extracted_modalities) or 'none'}")
         if modality not in self._extractors:
-            self._extractors[modality] = make_extractor(self._run.recipe, self._run.catalog, modality)
+            self._extractors[modality] = make_part(self._run.extractor(modality))
         return self._extractors[modality]
 
     def encoder_width(self, modality: str) -> int:

@@ -1,19 +1,26 @@
 """Read facts from a recipe that need no plugin."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from ercfw.errors import InputError
 from ercfw.recipe.schema import PART, FeaturePart, Part, Recipe
 
+DEFAULT = "default"
+"""The name of the table that serves each modality without a table of its own."""
+JOINT = "joint"
+"""The name of the context between the fusion and the heads."""
+
+
+def table_of(tables: Mapping[str, Any], modality: str) -> str:
+    """Return the name of the table that serves a modality: its own, or ``default``."""
+    return modality if modality in tables else DEFAULT
+
 
 def feature_part(recipe: Recipe, modality: str) -> FeaturePart | None:
     """Return the table that says where a modality comes from, or None."""
-    return recipe.features.get(modality, recipe.features.get(DEFAULT))
-
-
-def _key(recipe: Recipe, modality: str) -> str:
-    return modality if modality in recipe.features else DEFAULT
+    return recipe.features.get(table_of(recipe.features, modality))
 
 
 def extracted(recipe: Recipe) -> list[str]:
@@ -40,9 +47,6 @@ def refuse_plugin_files(recipe: Recipe, where: str) -> None:
         raise InputError.at(f"{where}: [teacher] plugin_files", "is true, but --no-plugin-files forbids it")
 
 
-DEFAULT = "default"
-
-
 def parts_of(recipe: Recipe) -> Iterable[tuple[str, str, Part | FeaturePart]]:
     """Yield every part that a recipe names: its kind, the name of its table, and the table."""
     yield "dataset", "data", recipe.data
@@ -61,10 +65,6 @@ def parts_of(recipe: Recipe) -> Iterable[tuple[str, str, Part | FeaturePart]]:
 def selected_metric(recipe: Recipe) -> str:
     """Return the metric that selects the best epoch, as ``target.metric``."""
     return recipe.train.select or f"{next(iter(recipe.head), 'emotion')}.weighted-f1"
-
-
-JOINT = "joint"
-"""The name of the context between the fusion and the heads."""
 
 
 def loss_weights(recipe: Recipe) -> dict[str, float]:

@@ -7,7 +7,7 @@ from typing import Any, get_type_hints
 
 from pydantic import PydanticUserError, ValidationError, create_model
 
-from ercfw.errors import Mistake
+from ercfw.errors import InputError
 from ercfw.recipe.schema import CORE_KEYS
 from ercfw.system.validation import Strict, as_json, mistakes_of
 
@@ -43,23 +43,29 @@ def options_model(cls: Any) -> type[Strict]:
         raise TypeError(f"{cls.__qualname__}: an option has a type that a recipe cannot hold: {reason}") from error
 
 
-def read_options(cls: Any, options: Mapping[str, Any], where: str) -> tuple[dict[str, Any], list[Mistake]]:
-    """Return the options as the constructor takes them, including defaults, and the mistakes in them.
+def read_options(cls: Any, options: Mapping[str, Any], where: str) -> Strict:
+    """Return the options of a part, checked, with its defaults.
 
     They are read as strict JSON: no number from a string, but tuples from lists and paths from strings.
+
+    Raises:
+        InputError: options are wrong; the message lists every mistake.
     """
     model = options_model(cls)
     try:
-        read = model.model_validate_json(as_json(options))
+        return model.model_validate_json(as_json(options))
     except ValidationError as error:
         keys = list(model.model_fields)
-        return {}, mistakes_of(error, options, lambda loc: f"{where} {'.'.join(map(str, loc))}", lambda loc: keys)
-    return {name: getattr(read, name) for name in model.model_fields}, []
+        named = mistakes_of(error, options, lambda loc: f"{where} {'.'.join(map(str, loc))}", lambda loc: keys)
+        raise InputError(named) from error
 
 
-def written_options(cls: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return valid options as a recipe holds them, with defaults written out.
+def constructor_arguments(options: Strict) -> dict[str, Any]:
+    """Return options as a constructor takes them: copies, so that a part may change what it is given."""
+    own = options.model_copy(deep=True)
+    return {name: getattr(own, name) for name in type(options).model_fields}
 
-    ``read_options`` must have found no mistake in them. Keys whose value is None are left out: TOML has no null.
-    """
-    return options_model(cls).model_validate_json(as_json(options)).model_dump(mode="json", exclude_none=True)
+
+def written_options(options: Strict) -> dict[str, Any]:
+    """Return options as a recipe holds them. Keys whose value is None are left out: TOML has no null."""
+    return options.model_dump(mode="json", exclude_none=True)

@@ -1,69 +1,171 @@
-"""Check the parts that a recipe names, and write out their defaults."""
+"""Resolve the parts that a recipe names: each is looked up once, and its options are read once."""
 
-import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
-from torch import nn
-
-from ercfw.errors import InputError, Mistake, did_you_mean
-from ercfw.recipe.queries import parts_of, selected_metric
-from ercfw.recipe.schema import Recipe
+from ercfw.contract.interfaces import Context, Dataset, Encoder, Extractor, FusionBlock, Head, Loss, Model
+from ercfw.errors import InputError, Mistake
+from ercfw.recipe.queries import JOINT, extracted, parts_of, selected_metric, table_of
+from ercfw.recipe.schema import FeaturePart, Part, Recipe
 from ercfw.recipe.toml import Tables
-from ercfw.registry.catalog import Catalog
+from ercfw.registry.catalog import Catalog, Component
 from ercfw.registry.options import read_options, written_options
+from ercfw.system.validation import Strict
 
-NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+Made = TypeVar("Made")
+NETWORK = ("encoder", "context", "fusion", "head", "model")
+"""The kinds of which a network consists."""
 
 
-def check_parts(recipe: Recipe, catalog: Catalog, where: str) -> list[Mistake]:
-    """Return the mistakes: names that no plugin offers, invalid options of parts, metrics that do not exist."""
+@dataclass(frozen=True)
+class ResolvedPart(Generic[Made]):
+    """A part that a recipe names, found among the plugins, with its options read.
+
+    Attributes:
+        table: the name of its table in the recipe, for messages.
+        component: the part's name, class and plugin.
+        options: its options, with defaults.
+        plugin_files: the plugin files that another process must load to find the part.
+    """
+
+    table: str
+    component: Component
+    options: Strict
+    plugin_files: tuple[Path, ...]
+
+
+ByTable = Mapping[str, ResolvedPart[Any]]
+
+
+@dataclass(frozen=True)
+class NetworkParts:
+    """The parts of a network: a model of its own, or parts that are composed.
+
+    Attributes:
+        model: the whole network as one part.
+        encoders: the encoder of each modality, in the recipe's order.
+        contexts: the context encoders of the modalities that have one.
+        fusion: the fusion block.
+        joint: the context encoder between the fusion and the heads.
+        heads: the head of each target.
+    """
+
+    model: ResolvedPart[Model] | None
+    encoders: Mapping[str, ResolvedPart[Encoder]]
+    contexts: Mapping[str, ResolvedPart[Context]]
+    fusion: ResolvedPart[FusionBlock] | None
+    joint: ResolvedPart[Context] | None
+    heads: Mapping[str, ResolvedPart[Head]]
+
+
+@dataclass(frozen=True)
+class RecipeParts:
+    """All parts of a recipe.
+
+    Attributes:
+        dataset: its dataset.
+        extractors: the extractor of each modality that has one.
+        network: the parts of its network.
+        losses: its losses, by the names of their tables.
+    """
+
+    dataset: ResolvedPart[Dataset]
+    extractors: Mapping[str, ResolvedPart[Extractor]]
+    network: NetworkParts
+    losses: Mapping[str, ResolvedPart[Loss]]
+
+
+def resolve_part(catalog: Catalog, kind: str, table: str, part: Part | FeaturePart) -> ResolvedPart[Any]:
+    """Return the part of a kind that a table names.
+
+    Raises:
+        InputError: no plugin offers the part, or its options are wrong; the message lists every mistake.
+    """
+    component = catalog.find(kind, str(part.use), f"[{table}] use")
+    options = read_options(component.factory, part.options, f"[{table}]")
+    return ResolvedPart(table, component, options, catalog.files)
+
+
+def resolve_tables(
+    recipe: Recipe, catalog: Catalog, kinds: Collection[str] | None = None
+) -> tuple[ByTable, list[Mistake]]:
+    """Return the parts that the recipe's tables name, and every mistake in these tables.
+
+    Args:
+        recipe: the recipe.
+        catalog: the catalog in which parts are looked up.
+        kinds: the kinds of parts; None = all.
+    """
+    found: dict[str, ResolvedPart[Any]] = {}
     mistakes: list[Mistake] = []
     for kind, table, part in parts_of(recipe):
-        try:
-            component = catalog.find(kind, str(part.use), f"{where}: [{table}] use")
-        except InputError as error:
-            mistakes += error.mistakes
-            continue
-        mistakes += read_options(component.factory, part.options, f"{where}: [{table}]")[1]
-    mistakes += _select_mistakes(recipe, catalog, f"{where}: [train] select")
-    for place, names in (
-        ("[data] modalities", recipe.data.modalities),
-        ("[loss]", recipe.loss),
-        ("[head]", recipe.head),
-    ):
-        mistakes += _name_mistakes(names, f"{where}: {place}")
-    return mistakes
+        if kinds is None or kind in kinds:
+            try:
+                found[table] = resolve_part(catalog, kind, table, part)
+            except InputError as error:
+                mistakes += error.mistakes
+    return found, mistakes
 
 
-def _name_mistakes(names: Iterable[str], where: str) -> Iterable[Mistake]:
-    """Yield the names that are malformed, or that an attribute of ``nn.ModuleDict`` has already."""
-    for name in names:
-        if not NAME.fullmatch(name):
-            yield Mistake(where, f"'{name}' is not a valid name", "at most 64 letters, digits, - and _")
-        elif hasattr(nn.ModuleDict(), name):
-            yield Mistake(where, f"'{name}' is a reserved name of PyTorch", "choose another name")
+def resolve_network(recipe: Recipe, catalog: Catalog) -> NetworkParts:
+    """Return the parts of the recipe's network.
+
+    Raises:
+        InputError: no plugin offers a part, or options are wrong; the message lists every mistake.
+    """
+    found, mistakes = resolve_tables(recipe, catalog, NETWORK)
+    if mistakes:
+        raise InputError(mistakes)
+    return network_parts(recipe, found)
 
 
-def _select_mistakes(recipe: Recipe, catalog: Catalog, where: str) -> Iterable[Mistake]:
-    target, dot, metric = selected_metric(recipe).partition(".")
-    if not dot:
-        yield Mistake(where, f"'{target}' is not of the form TARGET.METRIC", "such as emotion.weighted-f1")
-        return
-    if metric not in catalog.names("metric"):
-        yield Mistake(where, f"there is no metric named '{metric}'", did_you_mean(metric, catalog.names("metric")))
-    if recipe.head and target not in recipe.head:
-        yield Mistake(where, f"no head is named '{target}'", did_you_mean(target, recipe.head))
+def resolve_extractor(recipe: Recipe, catalog: Catalog, modality: str) -> ResolvedPart[Extractor]:
+    """Return the extractor of a modality that has one.
+
+    Raises:
+        InputError: no plugin offers it, or its options are wrong; the message lists every mistake.
+    """
+    table = table_of(recipe.features, modality)
+    return resolve_part(catalog, "extractor", f"features.{table}", recipe.features[table])
 
 
-def resolved_tables(recipe: Recipe, catalog: Catalog) -> Tables:
+def network_parts(recipe: Recipe, found: ByTable) -> NetworkParts:
+    """Return the parts of the recipe's network among those that ``resolve_tables`` found."""
+    modalities = recipe.data.modalities if recipe.model is None else ()
+    contexts = {
+        name: found[f"context.{table}"]
+        for name in modalities
+        if (table := table_of(recipe.context, name)) in recipe.context
+    }
+    return NetworkParts(
+        model=found.get("model"),
+        encoders={name: found[f"encoder.{table_of(recipe.encoder, name)}"] for name in modalities},
+        contexts=contexts,
+        fusion=found.get("fusion"),
+        joint=found.get(f"context.{JOINT}"),
+        heads={target: found[f"head.{target}"] for target in recipe.head},
+    )
+
+
+def recipe_parts(recipe: Recipe, found: ByTable) -> RecipeParts:
+    """Return the recipe's parts by their role; ``resolve_tables`` found them without a mistake."""
+    return RecipeParts(
+        dataset=found["data"],
+        extractors={name: found[f"features.{table_of(recipe.features, name)}"] for name in extracted(recipe)},
+        network=network_parts(recipe, found),
+        losses={name: found[f"loss.{name}"] for name in recipe.loss},
+    )
+
+
+def resolved_tables(recipe: Recipe, found: ByTable) -> Tables:
     """Return the recipe with all defaults written out, also those of parts, without ``[run]`` and ``[tune]``."""
     tables = recipe.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"variant", "run", "tune"})
-    for kind, table, part in parts_of(recipe):
-        factory = catalog.find(kind, str(part.use), table).factory
+    for name, part in found.items():
         place: Any = tables
-        for key in table.split(".", 1):
+        for key in name.split(".", 1):
             place = place[key]
-        place.update(written_options(factory, part.options))
+        place.update(written_options(part.options))
     tables["train"]["select"] = selected_metric(recipe)
     return {key: value for key, value in tables.items() if value not in ({}, [])}

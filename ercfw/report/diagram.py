@@ -15,28 +15,29 @@ from ercfw.model.composed_model import ComposedModel
 from ercfw.model.losses import build_losses
 from ercfw.recipe.queries import JOINT
 from ercfw.recipe.schema import Recipe
-from ercfw.registry.catalog import Catalog
+from ercfw.registry.resolve import RecipeParts
 
 Shapes = Mapping[str, str]
 """The output shape of each table's part, such as ``[N, 256]``."""
 
 
-def mermaid(recipe: Recipe, catalog: Catalog) -> str:
+def mermaid(recipe: Recipe, parts: RecipeParts) -> str:
     """Return the diagram; D is a width that is known only from the data, and C a number of classes.
 
     Raises:
         InputError: the recipe's parts cannot be built.
     """
     try:
-        info = training_info(recipe, catalog)[1]
-        infos = [replace(info, modalities=promised_streams(recipe, catalog, width)) for width in STAND_IN_WIDTHS]
+        info = training_info(parts.dataset)[1]
+        streams = [promised_streams(recipe, parts.extractors, width) for width in STAND_IN_WIDTHS]
+        infos = [replace(info, modalities=each) for each in streams]
     except InputError:
         pairs = zip(STAND_IN_WIDTHS, STAND_IN_CLASSES, strict=True)
-        infos = [stand_in_info(recipe, catalog, width, classes) for width, classes in pairs]
-    models = [build_model(recipe, catalog, info) for info in infos]
+        infos = [stand_in_info(recipe, parts.extractors, width, classes) for width, classes in pairs]
+    models = [build_model(parts.network, info) for info in infos]
     shapes = [dict(_shapes(model, info)) for model, info in zip(models, infos, strict=True)]
     known = {table: _common(*(of[table] for of in shapes)) for table in shapes[0]}
-    losses = build_losses(recipe, catalog, infos[0])
+    losses = build_losses(recipe, parts.losses, infos[0])
     lines = ["flowchart LR", *_nodes(recipe, models[0], known)]
     lines += _loss_lines(recipe, losses.losses, losses.weights, models[0])
     return "\n".join(lines)

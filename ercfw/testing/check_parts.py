@@ -8,7 +8,7 @@ from typing import Any
 from ercfw.contract.data_info import StreamKind
 from ercfw.errors import InputError, did_you_mean
 from ercfw.registry.catalog import Catalog, Component
-from ercfw.registry.options import read_options
+from ercfw.registry.options import constructor_arguments, read_options
 from ercfw.testing import CHECKS, Report, check_part
 
 
@@ -48,21 +48,33 @@ def check_named(name: str, options: Mapping[str, Any], catalog: Catalog, setting
     if options and len(found) > 1:
         kinds = ", ".join(f"{component.kind}/{name}" for component in found)
         raise InputError.at(f"check {name}", "options apply to one part, but several have this name", kinds)
-    read = [read_options(c.factory, options, f"check {name}") if c.kind != "metric" else ({}, []) for c in found]
-    if any(mistakes for _, mistakes in read):
-        raise InputError([mistake for _, mistakes in read for mistake in mistakes])
+    given = [_constructor_arguments(component, options, f"check {name}") for component in found]
     return [
         check_part(
             component.kind,
             component.factory,
-            {key: values[key] for key in options},
+            arguments,
             reads=settings.reads,
             dims=settings.dims or None,
             clip=settings.clip,
             slow=settings.slow,
         )
-        for component, (values, _) in zip(found, read, strict=True)
+        for component, arguments in zip(found, given, strict=True)
     ]
+
+
+def _constructor_arguments(component: Component, options: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the given options as the part's constructor takes them.
+
+    Raises:
+        InputError: options are wrong; the message lists every mistake.
+    """
+    if component.kind == "metric":
+        if options:
+            raise InputError.at(f"{where} {min(options)}", "there is no such key", "a metric has no options")
+        return {}
+    read = constructor_arguments(read_options(component.factory, options, where))
+    return {key: read[key] for key in options}
 
 
 def _find(name: str, catalog: Catalog) -> list[Component]:

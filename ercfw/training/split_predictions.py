@@ -8,8 +8,8 @@ from torch import Tensor
 from ercfw.contract.conversation import Conversation
 from ercfw.contract.data_info import DataInfo
 from ercfw.model.build import build_model
-from ercfw.recipe.schema import Recipe
-from ercfw.registry.catalog import Catalog
+from ercfw.recipe.schema import Train
+from ercfw.registry.resolve import NetworkParts
 from ercfw.results.embeddings_file import Moment
 from ercfw.results.model_file import start_from
 from ercfw.results.scoring import Predictions
@@ -46,10 +46,10 @@ def predict_splits(
     return found
 
 
-def initial_weights(recipe: Recipe, catalog: Catalog, seed: int, info: DataInfo) -> dict[str, Tensor]:
+def initial_weights(settings: Train, parts: NetworkParts, seed: int, info: DataInfo) -> dict[str, Tensor]:
     """Create the weights that training began with again, from the seed."""
     seed_everything(seed)
-    model = build_model(recipe, catalog, info)
-    if recipe.train.init_from is not None:
-        start_from(model, Path(recipe.train.init_from))
+    model = build_model(parts, info)
+    if settings.init_from is not None:
+        start_from(model, Path(settings.init_from))
     return model.state_dict()

@@ -148,15 +148,15 @@ def begin(tiny_recipe):
     """Makes trainings that stand at their beginning, all the same; and their plan."""
     path = tiny_recipe('schedule = "plateau"\nwarmup = 0.5\nsave_seconds = 1000')
     (job,) = plan_jobs(read_toml(path), Selection(overrides={"train": {"epochs": 2}, "data": {"conversations": 4}}))
-    data = load_data(job.recipe, job.catalog, make_dataset(job.recipe.data, job.catalog), lambda *_: None)
+    data = load_data(job.recipe, job.parts.extractors, make_dataset(job.parts.dataset), lambda *_: None)
     info = make_data_info(data.splits["train"], data.targets)
     watched, state = Watched(data.splits["train"], data.splits["dev"], data.splits["dev"]), Path("state.safetensors")
     plan = Plan(job.recipe.train, watched, 2, "emotion.mine", {"mine": lambda *_: 0.5}, info, 0, state)
     accelerator = make_accelerator([job.recipe])
 
     def training() -> Training:
-        model = build_model(job.recipe, job.catalog, info)
-        return start(accelerator, model, build_losses(job.recipe, job.catalog, info), plan)
+        model = build_model(job.parts.network, info)
+        return start(accelerator, model, build_losses(job.recipe, job.parts.losses, info), plan)
 
     return training, plan
 

@@ -58,9 +58,9 @@ def read():
         return plan_jobs(read_toml(Path("own.toml")), Selection(overrides=parse_overrides(words)))[0]
 
     def corpus(*words: str) -> None:
-        dataset = make_dataset(job(words).recipe.data, job(words).catalog)
+        dataset = make_dataset(job(words).parts.dataset)
         np.save("audio.npy", np.ones((len(dataset.rows), 2), np.float32))
-        data = load_data(job(words).recipe, job(words).catalog, dataset, lambda *_: None)
+        data = load_data(job(words).recipe, job(words).parts.extractors, dataset, lambda *_: None)
         make_data_info(data.splits["train"], data.targets)
         for conversations in data.splits.values():
             collate(conversations)

@@ -45,7 +45,7 @@ def small(monkeypatch):
     data = product.data_of(job)
     info = make_data_info(data.splits["train"], data.targets)
     torch.manual_seed(0)
-    model, losses = build_model(job.recipe, job.catalog, info), build_losses(job.recipe, job.catalog, info)
+    model, losses = build_model(job.parts.network, info), build_losses(job.recipe, job.parts.losses, info)
     return model.double(), losses.double(), data.splits["train"], info
 
 

@@ -47,9 +47,9 @@ def step_of(recipe):
 def buildable(job):
     """A stand-in for the data that fits the recipe's parts: its description, the model, the losses."""
     for width, classes in product(STAND_IN_WIDTHS, ("abc", "abcdefg")):
-        info = stand_in_info(job.recipe, job.catalog, width, tuple(classes))
+        info = stand_in_info(job.recipe, job.parts.extractors, width, tuple(classes))
         try:
-            return info, build_model(job.recipe, job.catalog, info), build_losses(job.recipe, job.catalog, info)
+            return info, build_model(job.parts.network, info), build_losses(job.recipe, job.parts.losses, info)
         except InputError as error:
             mistake = error
     raise mistake

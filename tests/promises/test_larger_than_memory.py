@@ -61,8 +61,8 @@ def watch():
 before, peak, done = own_memory(), [], False
 watcher = threading.Thread(target=watch, daemon=True)
 watcher.start()
-dataset = make_dataset(job.recipe.data, job.catalog)
-data = load_data(job.recipe, job.catalog, dataset, lambda *_: None)
+dataset = make_dataset(job.parts.dataset)
+data = load_data(job.recipe, job.parts.extractors, dataset, lambda *_: None)
 info = make_data_info(data.splits["train"], data.targets)
 sums = {}
 for part in batches(data.splits["train"], job.recipe.data.batch_size):

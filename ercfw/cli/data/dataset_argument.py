@@ -29,6 +29,7 @@ def chosen_dataset(
     from ercfw.recipe.overrides import parse_overrides
     from ercfw.recipe.schema import Part
     from ercfw.registry.catalog import load_catalog
+    from ercfw.registry.resolve import resolve_part
     from ercfw.system.files import is_folder
 
     catalog = load_catalog()
@@ -37,7 +38,7 @@ def chosen_dataset(
             raise InputError.at(what, "is a folder", f"name its dataset first: meld data.root={what}")
         job = plan_one(*select(what, overrides, None, None, None, no_plugin_files))
         with in_recipe(job.where):
-            return read_dataset(job.recipe.data, job.catalog)
+            return read_dataset(job.parts.dataset)
     tables = parse_overrides(overrides or [])
     if set(tables) - {"data"} or not isinstance(tables.get("data", {}), dict):
         raise InputError.at(
@@ -45,4 +46,5 @@ def chosen_dataset(
             "a dataset has settings of [data] only",
             "data.root=data/meld",
         )
-    return read_dataset(Part(**{"use": what, **tables.get("data", {})}), catalog)
+    part = Part(**{"use": what, **tables.get("data", {})})
+    return read_dataset(resolve_part(catalog, "dataset", "data", part))

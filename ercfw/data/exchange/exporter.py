@@ -17,6 +17,7 @@ from ercfw.errors import InputError, did_you_mean
 from ercfw.recipe.schema import Part
 from ercfw.registry.catalog import Catalog
 from ercfw.registry.make import make_part
+from ercfw.registry.resolve import resolve_part
 
 SENTIMENT = "sentiment"
 READ_FROM = ("file", "sha256")
@@ -74,7 +75,7 @@ def export_features(
     Raises:
         InputError: a slot has no stream, or the corpus does not fit the format.
     """
-    writer: FileFormat = make_part(catalog, "format", "format", Part(use=format_name))
+    writer: FileFormat = make_part(resolve_part(catalog, "format", "format", Part(use=format_name)))
     _check_slots(writer, streams, without)
     if dataset.provenance.simulated:
         what = f"is {dataset.provenance.source}"

@@ -24,6 +24,7 @@ from ercfw.errors import InputError, shown
 from ercfw.recipe.schema import Part
 from ercfw.registry.catalog import Catalog
 from ercfw.registry.make import make_part
+from ercfw.registry.resolve import resolve_part
 from ercfw.system.files import is_folder, sha256, write_text
 
 COLUMNS = ("conversation", "utterance", "speaker", "text", "label", "split")
@@ -83,7 +84,7 @@ def import_features(
         InputError: the files are damaged, hostile, of another corpus, or cannot be verified; or other files are at
             ``to``.
     """
-    reader: FileFormat = make_part(catalog, "format", "format", Part(use=format_name))
+    reader: FileFormat = make_part(resolve_part(catalog, "format", "format", Part(use=format_name)))
     published = reader.read(path)
     manifest, changes = read_manifest(published.paths)
     name = corpus or (manifest.corpus if manifest else published.corpus) or ANYBODYS
@@ -137,7 +138,8 @@ def _from_table(catalog: Catalog, name: str, table: Path, text: str) -> tuple[Da
 
 
 def _dataset(catalog: Catalog, name: str, root: Path) -> tuple[Dataset, tuple[str, ...]]:
-    return read_dataset(Part.model_validate({"use": name, "root": str(root)}), catalog)
+    part = Part.model_validate({"use": name, "root": str(root)})
+    return read_dataset(resolve_part(catalog, "dataset", "data", part))
 
 
 def table_of(published: Published, dev: Set[str]) -> str:

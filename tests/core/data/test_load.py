@@ -45,11 +45,11 @@ def load(tiny_recipe):
     def go(*words, change=None, dropped=(), **recipe):
         choice = Selection(overrides=parse_overrides(words), dropped=dropped)
         (job,) = plan_jobs(read_toml(tiny_recipe(**recipe)), choice)
-        dataset = make_dataset(job.recipe.data, job.catalog)
+        dataset = make_dataset(job.parts.dataset)
         if change is not None:
             given = dataset.split
             dataset.split = lambda name: change(name, list(given(name)))
-        return load_data(job.recipe, job.catalog, dataset, lambda *_: None)
+        return load_data(job.recipe, job.parts.extractors, dataset, lambda *_: None)
 
     return go
 
@@ -232,9 +232,9 @@ def test_streams_of_a_file_and_of_the_conversations_stand_in_the_order_of_the_re
         [f"data.modalities={json.dumps(modalities)}", "encoder.own.use=linear", "fusion.use=concat"]
     )
     (job,) = plan_jobs(read_toml(table / "real.toml"), Selection(overrides=words))
-    dataset = make_dataset(job.recipe.data, job.catalog)
+    dataset = make_dataset(job.parts.dataset)
     dataset.split, dataset.modalities = carrying(dataset.split, "own"), modalities
-    data = load_data(job.recipe, job.catalog, dataset, lambda *_: None)
+    data = load_data(job.recipe, job.parts.extractors, dataset, lambda *_: None)
     assert tuple(info(data).modalities) == modalities
     streams = collate(data.splits["dev"]).inputs.streams
     assert streams["own"].values.tolist() == [[1, 1]] * 10
@@ -243,9 +243,9 @@ def test_streams_of_a_file_and_of_the_conversations_stand_in_the_order_of_the_re
 
 def test_a_file_that_the_recipe_names_goes_before_what_the_conversations_carry(table):
     (job,) = plan_jobs(read_toml(table / "real.toml"), Selection())
-    dataset = make_dataset(job.recipe.data, job.catalog)
+    dataset = make_dataset(job.parts.dataset)
     dataset.split = carrying(dataset.split, "text")
-    data = load_data(job.recipe, job.catalog, dataset, lambda *_: None)
+    data = load_data(job.recipe, job.parts.extractors, dataset, lambda *_: None)
     values = collate(data.splits["test"]).inputs.streams["text"].values
     np.testing.assert_array_equal(values, np.load(table / "elsewhere.npy")[20:])
 

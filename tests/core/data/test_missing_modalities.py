@@ -41,8 +41,8 @@ def load(path, *overrides):
     from ercfw.recipe.overrides import parse_overrides
 
     (job,) = plan_jobs(read_toml(path), Selection(overrides=parse_overrides(list(overrides))))
-    dataset, _ = read_dataset(job.recipe.data, job.catalog)
-    return load_data(job.recipe, job.catalog, dataset, lambda *_: None)
+    dataset, _ = read_dataset(job.parts.dataset)
+    return load_data(job.recipe, job.parts.extractors, dataset, lambda *_: None)
 
 
 def test_what_is_taken_away_is_absent_and_zero_in_the_splits_named(tiny_recipe):

@@ -59,7 +59,7 @@ def small_job(path, variant, folder):
     small = folder / "small.toml"
     small.write_text(tomlkit.dumps(tables), encoding="utf-8")
     (job,) = plan_jobs(read_toml(small), Selection())
-    return job, load_data(job.recipe, job.catalog, make_dataset(job.recipe.data, job.catalog), lambda *_: None)
+    return job, load_data(job.recipe, job.parts.extractors, make_dataset(job.parts.dataset), lambda *_: None)
 
 
 def first_of(conversation, size):
@@ -79,8 +79,8 @@ def first_of(conversation, size):
 def test_a_variant_trains_an_epoch_with_all_its_losses(path, variant, tmp_path):
     job, data = small_job(path, variant, tmp_path)
     seed_everything(0)
-    model = build_model(job.recipe, job.catalog, make_data_info(data.splits["train"], data.targets))
-    losses = build_losses(job.recipe, job.catalog, make_data_info(data.splits["train"], data.targets))
+    model = build_model(job.parts.network, make_data_info(data.splits["train"], data.targets))
+    losses = build_losses(job.recipe, job.parts.losses, make_data_info(data.splits["train"], data.targets))
     notes = dry_run(model, losses, make_data_info(data.splits["train"], data.targets))
     watched = watched_splits(job.recipe.train.protocol, data.splits, "emotion", 0)
     train = [*watched.train, first_of(watched.train[0], 1)]
@@ -144,7 +144,7 @@ def rebuilt(conversation):
 def test_the_logits_of_an_utterance_do_not_depend_on_its_batch(path, tmp_path):
     job, data = small_job(path, "base", tmp_path)
     seed_everything(1)
-    model = build_model(job.recipe, job.catalog, make_data_info(data.splits["train"], data.targets)).eval()
+    model = build_model(job.parts.network, make_data_info(data.splits["train"], data.targets)).eval()
     conversations = [without_some(c, n) for n, c in enumerate(data.splits["train"])]
     conversations.append(replace(first_of(conversations[0], 1), id="one utterance"))
     together = logits(model, conversations)

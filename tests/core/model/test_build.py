@@ -11,8 +11,8 @@ from ercfw.model.losses import build_losses
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.queries import selected_metric
 from ercfw.recipe.recipe_file import read_toml
+from ercfw.registry import resolve
 from ercfw.registry.make import make_part
-from ercfw.registry.resolve import resolved_tables
 
 INFO = DataInfo(
     {"emotion": TargetSpec(("a", "b"), (3, 1)), "mood": TargetSpec(("c", "d", "e"), (1, 1, 1))},
@@ -46,7 +46,7 @@ def job(tiny_recipe):
 
 
 def build(job):
-    return build_model(job.recipe, job.catalog, INFO)
+    return build_model(job.parts.network, INFO)
 
 
 def test_each_part_gets_the_width_of_the_one_before(job):
@@ -78,14 +78,14 @@ def test_the_seed_decides_the_weights(job):
 
 def test_a_loss_is_of_the_only_head_unless_it_says_another(job):
     only = job("head.mood.use=linear", drop=["head.emotion"])
-    assert build_losses(only.recipe, only.catalog, INFO).losses["cross-entropy"].target == "mood"
+    assert build_losses(only.recipe, only.parts.losses, INFO).losses["cross-entropy"].target == "mood"
     both = job("head.mood.use=linear", "loss.cross-entropy.target=mood")
-    assert build_losses(both.recipe, both.catalog, INFO).losses["cross-entropy"].target == "mood"
+    assert build_losses(both.recipe, both.parts.losses, INFO).losses["cross-entropy"].target == "mood"
 
 
 def test_losses_are_weighted(job):
     planned = job("loss.focal.weight=0.25", "loss.cross-entropy.weight=rest")
-    losses = build_losses(planned.recipe, planned.catalog, INFO)
+    losses = build_losses(planned.recipe, planned.parts.losses, INFO)
     assert losses.weights == {"cross-entropy": 0.75, "focal": 0.25}
 
 
@@ -103,7 +103,7 @@ def test_resolved_tables_can_be_planned_again_to_the_same(job, tmp_path):
     (again,) = plan_jobs(read_toml(tmp_path / "again.toml"), Selection())
     assert again.tables == first.tables
     assert again.key == first.key
-    assert resolved_tables(again.recipe, again.catalog)["loss"]["swfc"]["weight"] == 0.5
+    assert again.tables["loss"]["swfc"]["weight"] == 0.5
 
 
 @pytest.mark.parametrize(
@@ -124,10 +124,39 @@ def test_a_part_that_can_not_be_made_names_its_table(body, error, message, job, 
     assert message in str(raised.value)
 
 
-def test_options_are_read_when_a_part_is_made(job):
-    planned = job()
-    part = planned.recipe.fusion.model_copy(update={"use": "multiattn"})
-    made = make_part(planned.catalog, "fusion", "fusion", part, {"text": 8, "audio": 8}, INFO)
-    assert made.out_dim > 0
-    with pytest.raises(InputError, match=r"\[fusion\] use: there is no fusion named 'x'"):
-        make_part(planned.catalog, "fusion", "fusion", part.model_copy(update={"use": "x"}), {}, INFO)
+KEEPS = """\
+from ercfw import FusionBlock, hookimpl
+
+
+class Mine(FusionBlock):
+    def __init__(self, dims, info, *, sizes: dict[str, list[int]] = {}) -> None:
+        super().__init__(dims, info)
+        self.out_dim, self.sizes = 4, sizes
+
+    def forward(self, streams, inputs): ...
+
+
+@hookimpl
+def provide_fusions():
+    return {"mine": Mine}
+"""
+
+
+def test_a_part_that_changes_its_options_changes_them_for_itself_alone(job, plugin_file):
+    plugin_file(KEEPS)
+    resolved = job("plugins=['./mine.py']", "fusion.use=mine", "fusion.sizes={a=[1]}").parts.network.fusion
+    first = make_part(resolved, {"text": 8, "audio": 8}, INFO)
+    first.sizes["a"].append(2)
+    first.sizes["b"] = [3]
+    assert make_part(resolved, {"text": 8, "audio": 8}, INFO).sizes == {"a": [1]}
+
+
+def test_options_are_read_once_however_often_a_part_is_made(job, monkeypatch):
+    reads = []
+    read_options = resolve.read_options
+    monkeypatch.setattr(resolve, "read_options", lambda *given: (reads.append(given[2]), read_options(*given))[1])
+    planned = job("fusion.use=multiattn")
+    for _ in range(2):
+        build(planned)
+        build_losses(planned.recipe, planned.parts.losses, INFO)
+    assert sorted(reads) == ["[data]", "[encoder.default]", "[fusion]", "[head.emotion]", "[loss.cross-entropy]"]

@@ -47,7 +47,7 @@ def teacher(cli, tiny_recipe, once, tmp_path):
 
 def load_taught(recipe, *overrides):
     (job,) = plan_jobs(read_toml(recipe), Selection(overrides=parse_overrides(overrides)))
-    return load(job, *read_dataset(job.recipe.data, job.catalog), Terminal(silent=True))
+    return load(job, *read_dataset(job.parts.dataset), Terminal(silent=True))
 
 
 def test_the_student_gets_the_teacher_s_probabilities(teacher):

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
+from ercfw.errors import InputError
 from ercfw.recipe.schema import CORE_KEYS
-from ercfw.registry.options import options_model, read_options
+from ercfw.registry.options import constructor_arguments, options_model, read_options
 
 
 class Part:
@@ -31,13 +32,13 @@ class Needy:
 
 
 def reported(cls: type, **options: object) -> list[str]:
-    return [str(mistake) for mistake in read_options(cls, options, "r.toml: [fusion]")[1]]
+    with pytest.raises(InputError) as raised:
+        read_options(cls, options, "r.toml: [fusion]")
+    return [str(mistake) for mistake in raised.value.mistakes]
 
 
 def test_defaults_are_written_out_and_positional_parameters_are_not_options():
-    options, mistakes = read_options(Part, {}, "")
-    assert not mistakes
-    assert options == {
+    assert constructor_arguments(read_options(Part, {}, "")) == {
         "width": 8, "rate": 0.0, "form": "paper", "sizes": (), "root": None,
         "weights": "none", "by_name": None, "on": False,
     }  # fmt: skip
@@ -45,7 +46,8 @@ def test_defaults_are_written_out_and_positional_parameters_are_not_options():
 
 
 def test_lists_become_tuples_words_become_paths_and_whole_numbers_floats():
-    options, _ = read_options(Part, {"sizes": [1, 2], "root": "data/x", "rate": 0, "weights": [1, 0.5]}, "")
+    written = {"sizes": [1, 2], "root": "data/x", "rate": 0, "weights": [1, 0.5]}
+    options = constructor_arguments(read_options(Part, written, ""))
     assert options["sizes"] == (1, 2)
     assert options["root"] == Path("data/x")
     assert isinstance(options["rate"], float)

@@ -8,6 +8,7 @@ from ercfw.recipe.schema import Part
 from ercfw.registry import catalog
 from ercfw.registry.catalog import KINDS, Catalog, Component, Plugin, load_catalog
 from ercfw.registry.make import make_part
+from ercfw.registry.resolve import resolve_part
 from ercfw.registry.wiring import arguments_for
 from ercfw.testing import check_part
 
@@ -97,7 +98,8 @@ def catalog_of(factory: type) -> Catalog:
 )
 def test_a_base_class_that_gains_a_parameter_breaks_no_part(parameters, given, monkeypatch):
     monkeypatch.setitem(catalog.KINDS, "fusion", ("provide_fusions", Grown))
-    made = make_part(catalog_of(part(parameters, Grown)), "fusion", "fusion", Part(use="mine"), {"text": 8}, None, 7)
+    resolved = resolve_part(catalog_of(part(parameters, Grown)), "fusion", "fusion", Part(use="mine"))
+    made = make_part(resolved, {"text": 8}, None, 7)
     assert {name: made.given[name] for name in given} == given
 
 
@@ -106,7 +108,8 @@ def test_the_shipped_parts_load_and_work_with_a_base_class_that_has_gained_a_par
     monkeypatch.setattr(FusionBlock, "__init__", lambda self, dims, info, seed=0: nn.Module.__init__(self))
     found = load_catalog()
     assert {component.name for component in found.components("fusion")} == before
-    made = make_part(found, "fusion", "fusion", Part(use="concat"), {"text": 8, "audio": 4}, None, 7)
+    resolved = resolve_part(found, "fusion", "fusion", Part(use="concat"))
+    made = make_part(resolved, {"text": 8, "audio": 4}, None, 7)
     assert made.out_dim == 12
 
 

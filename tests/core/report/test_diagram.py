@@ -18,7 +18,7 @@ from ercfw.report.diagram import mermaid
 
 def graph_of(recipe, **choice):
     (job,) = plan_jobs(read_toml(find_recipe(str(recipe))), Selection(**choice))
-    return mermaid(job.recipe, job.catalog), job
+    return mermaid(job.recipe, job.parts), job
 
 
 def nodes(graph):
@@ -47,9 +47,9 @@ def test_the_model_of_the_paper():
 def test_the_shapes_are_those_that_a_batch_has(tiny_recipe):
     more = '[context.text]\nuse = "gru"\nwidth = 6\n[context.joint]\nuse = "transformer"\nwidth = 12\nheads = 2\n'
     graph, job = graph_of(tiny_recipe(more))
-    dataset = make_dataset(job.recipe.data, job.catalog)
-    data = load_data(job.recipe, job.catalog, dataset, lambda *_: None)
-    model = build_model(job.recipe, job.catalog, make_data_info(data.splits["train"], data.targets))
+    dataset = make_dataset(job.parts.dataset)
+    data = load_data(job.recipe, job.parts.extractors, dataset, lambda *_: None)
+    model = build_model(job.parts.network, make_data_info(data.splits["train"], data.targets))
     shapes = {}
     for table, part in model.parts():
         part.register_forward_hook(lambda _, __, given, table=table: shapes.update({table: given}))

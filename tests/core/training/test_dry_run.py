@@ -68,8 +68,8 @@ def rehearsed(tiny_recipe, plugin_file, parts):
         plugin_file(PLUGIN.format(fused=fused, loss=loss, requires=requires))
         settings = parse_overrides(["plugins=['./mine.py']", "fusion.use=mine", "loss.mine={}", *words])
         (job,) = plan_jobs(read_toml(tiny_recipe()), Selection(overrides=settings))
-        model = build_model(job.recipe, job.catalog, INFO)
-        parts.append((model, build_losses(job.recipe, job.catalog, INFO)))
+        model = build_model(job.parts.network, INFO)
+        parts.append((model, build_losses(job.recipe, job.parts.losses, INFO)))
         return dry_run(*parts[-1], INFO)
 
     return go

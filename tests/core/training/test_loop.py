@@ -32,11 +32,11 @@ def training(tiny_recipe, tmp_path):
 
     def begin(*words, metrics=None, change=lambda c: c, later_wins=False, loss=None):
         (job,) = plan_jobs(read_toml(tiny_recipe()), Selection(overrides=parse_overrides(words)))
-        data = load_data(job.recipe, job.catalog, make_dataset(job.recipe.data, job.catalog), lambda *_: None)
+        data = load_data(job.recipe, job.parts.extractors, make_dataset(job.parts.dataset), lambda *_: None)
         train = [change(c) for c in data.splits["train"]]
         seed_everything(0)
-        model = build_model(job.recipe, job.catalog, make_data_info(data.splits["train"], data.targets))
-        losses = build_losses(job.recipe, job.catalog, make_data_info(data.splits["train"], data.targets))
+        model = build_model(job.parts.network, make_data_info(data.splits["train"], data.targets))
+        losses = build_losses(job.recipe, job.parts.losses, make_data_info(data.splits["train"], data.targets))
         if loss is not None:
             losses.losses["cross-entropy"] = loss
         plan = Plan(
@@ -208,7 +208,7 @@ def test_release_merges_dev_and_holds_a_twentieth_out(training, tiny_recipe):
     from ercfw.training.protocol import watched_splits
 
     (job,) = plan_jobs(read_toml(tiny_recipe()), Selection(overrides=parse_overrides(["data.conversations=90"])))
-    data = load_data(job.recipe, job.catalog, make_dataset(job.recipe.data, job.catalog), lambda *_: None)
+    data = load_data(job.recipe, job.parts.extractors, make_dataset(job.parts.dataset), lambda *_: None)
     watched = watched_splits("release", data.splits, "emotion", seed=1)
     merged = {c.id for split in ("train", "dev") for c in data.splits[split]}
     held_out, learnt = {c.id for c in watched.schedule}, {c.id for c in watched.train}
@@ -229,7 +229,7 @@ def test_the_split_that_chooses_needs_labels(training, tiny_recipe, protocol, sp
     from ercfw.training.protocol import watched_splits
 
     (job,) = plan_jobs(read_toml(tiny_recipe()), Selection())
-    data = load_data(job.recipe, job.catalog, make_dataset(job.recipe.data, job.catalog), lambda *_: None)
+    data = load_data(job.recipe, job.parts.extractors, make_dataset(job.parts.dataset), lambda *_: None)
     bare = [replace(c, labels={"emotion": np.full(len(c), -100)}) for c in data.splits[split]]
     with pytest.raises(InputError, match=f"on {split}, which has no label of 'emotion'"):
         watched_splits(protocol, {**data.splits, split: bare}, "emotion", seed=0)

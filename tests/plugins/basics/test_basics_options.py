@@ -5,7 +5,8 @@ import inspect
 import pytest
 
 import ercfw_basics
-from ercfw.registry.options import options_model, read_options
+from ercfw.errors import InputError
+from ercfw.registry.options import constructor_arguments, options_model, read_options
 
 PARTS = {
     f"{kind}: {name}": part
@@ -32,8 +33,7 @@ def test_all_that_the_basics_are_to_offer() -> None:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_every_option_has_a_default_and_stands_in_the_docstring(part) -> None:
-    options, mistakes = read_options(PARTS[part], {}, "here")
-    assert not mistakes
+    options = constructor_arguments(read_options(PARTS[part], {}, "here"))
     described = (inspect.getdoc(PARTS[part]) or "").partition("Options:")[2]
     assert all(f"{name}:" in described for name in options)
 
@@ -48,8 +48,7 @@ def test_every_option_has_a_default_and_stands_in_the_docstring(part) -> None:
     ],
 )
 def test_options_that_are_taken(part, options) -> None:
-    read, mistakes = read_options(PARTS[part], options, "here")
-    assert not mistakes
+    read = constructor_arguments(read_options(PARTS[part], options, "here"))
     assert read == {**read, **options}
 
 
@@ -69,9 +68,9 @@ def test_options_that_are_taken(part, options) -> None:
 )
 def test_options_that_are_refused_with_their_name(part, options) -> None:
     (name,) = options
-    _, mistakes = read_options(PARTS[part], options, "here")
-    assert mistakes
-    assert all(mistake.where.startswith(f"here {name}") for mistake in mistakes)
+    with pytest.raises(InputError) as raised:
+        read_options(PARTS[part], options, "here")
+    assert all(mistake.where.startswith(f"here {name}") for mistake in raised.value.mistakes)
 
 
 def test_options_are_those_of_the_signature() -> None:

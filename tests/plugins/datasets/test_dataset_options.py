@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ercfw.registry.options import read_options
+from ercfw.errors import InputError
+from ercfw.registry.options import constructor_arguments, read_options
 from ercfw_datasets import provide_datasets
 
 GOOD = {
@@ -36,17 +37,17 @@ BAD = [
 
 @pytest.mark.parametrize("name", GOOD)
 def test_what_a_recipe_may_say(name):
-    options, mistakes = read_options(provide_datasets()[name], GOOD[name], "[data]")
-    assert mistakes == []
+    options = constructor_arguments(read_options(provide_datasets()[name], GOOD[name], "[data]"))
     assert isinstance(options.get("root", Path()), Path)
     assert options.items() >= {k: v for k, v in GOOD[name].items() if isinstance(v, int | dict)}.items()
 
 
 @pytest.mark.parametrize(("name", "options", "where"), BAD)
 def test_what_it_may_not(name, options, where):
-    _, mistakes = read_options(provide_datasets()[name], options, "[data]")
-    assert len(mistakes) == 1
-    assert mistakes[0].where.startswith(where)
+    with pytest.raises(InputError) as raised:
+        read_options(provide_datasets()[name], options, "[data]")
+    (mistake,) = raised.value.mistakes
+    assert mistake.where.startswith(where)
 
 
 @pytest.mark.parametrize("name", GOOD)

@@ -13,7 +13,7 @@ import ercfw_multiemo.visextnet as visextnet
 from ercfw.contract.conversation import Clip, Conversation
 from ercfw.contract.interfaces import Broken
 from ercfw.errors import InputError
-from ercfw.registry.options import read_options
+from ercfw.registry.options import constructor_arguments, read_options
 from ercfw_media.faces import FaceCrops, FaceDetector, face_crops
 from ercfw_multiemo.resnet import random_resnet
 from ercfw_multiemo.visextnet import VisExtNet
@@ -163,11 +163,11 @@ def test_without_transformers(monkeypatch):
 )
 def test_what_a_recipe_may_say(option, wrong):
     right = {"weights": "random", "gives": 2048, "style": "caffe", "normalise": "auto", "frames": 5, "pool": "faces"}
-    options, mistakes = read_options(VisExtNet, right, "[features.visual]")
-    assert mistakes == []
+    options = constructor_arguments(read_options(VisExtNet, right, "[features.visual]"))
     assert options.items() >= right.items()
-    _, mistakes = read_options(VisExtNet, right | {option: wrong}, "[features.visual]")
-    assert [mistake.where for mistake in mistakes] == [f"[features.visual] {option}"]
+    with pytest.raises(InputError) as raised:
+        read_options(VisExtNet, right | {option: wrong}, "[features.visual]")
+    assert [mistake.where for mistake in raised.value.mistakes] == [f"[features.visual] {option}"]
 
 
 def test_every_option_is_explained():
