@@ -15,7 +15,7 @@ from ercfw.recipe.schema import BASE, Recipe, parse_recipe
 from ercfw.recipe.toml import Tables
 from ercfw.registry.catalog import Catalog, load_catalog, plugin_files
 from ercfw.registry.check_names import check_names
-from ercfw.registry.resolve import RecipeParts, recipe_parts, resolve_tables, resolved_tables
+from ercfw.registry.resolve import RecipeParts, recipe_parts, resolve_parts, tables_with_defaults
 from ercfw.results.run_files import RunFiles
 from ercfw.system.files import is_file, sha256
 
@@ -159,13 +159,13 @@ def _plan(source: RecipeFile, variant: str, selection: Selection, catalogs: dict
     if files not in catalogs:
         catalogs[files] = load_catalog(files)
     catalog = catalogs[files]
-    found, unresolved = resolve_tables(recipe, catalog)
+    found, unresolved = resolve_parts(recipe, catalog)
     in_tables = [replace(m, where=f"{where}: {m.where}") for m in [*unresolved, *check_names(recipe, catalog)]]
     if mistakes := [*mistakes, *(catalog.broken_files(f"{where}: plugins") or in_tables)]:
         raise InputError(mistakes)
     if selection.seeds is not None:
         recipe = recipe.model_copy(update={"seeds": tuple(selection.seeds)})
-    resolved = resolved_tables(recipe, found)
+    resolved = tables_with_defaults(recipe, found)
     del resolved["seeds"]
     parts = recipe_parts(recipe, found)
     return Job(source.path.stem, variant, recipe, resolved, tables, catalog, parts, files, where)

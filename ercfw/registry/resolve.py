@@ -88,7 +88,7 @@ def resolve_part(catalog: Catalog, kind: str, table: str, part: Part | FeaturePa
     return ResolvedPart(table, component, options, catalog.files)
 
 
-def resolve_tables(
+def resolve_parts(
     recipe: Recipe, catalog: Catalog, kinds: Collection[str] | None = None
 ) -> tuple[ByTable, list[Mistake]]:
     """Return the parts that the recipe's tables name, and every mistake in these tables.
@@ -115,10 +115,10 @@ def resolve_network(recipe: Recipe, catalog: Catalog) -> NetworkParts:
     Raises:
         InputError: no plugin offers a part, or options are wrong; the message lists every mistake.
     """
-    found, mistakes = resolve_tables(recipe, catalog, NETWORK)
+    found, mistakes = resolve_parts(recipe, catalog, NETWORK)
     if mistakes:
         raise InputError(mistakes)
-    return network_parts(recipe, found)
+    return _network_parts(recipe, found)
 
 
 def resolve_extractor(recipe: Recipe, catalog: Catalog, modality: str) -> ResolvedPart[Extractor]:
@@ -131,8 +131,8 @@ def resolve_extractor(recipe: Recipe, catalog: Catalog, modality: str) -> Resolv
     return resolve_part(catalog, "extractor", f"features.{table}", recipe.features[table])
 
 
-def network_parts(recipe: Recipe, found: ByTable) -> NetworkParts:
-    """Return the parts of the recipe's network among those that ``resolve_tables`` found."""
+def _network_parts(recipe: Recipe, found: ByTable) -> NetworkParts:
+    """Return the parts of the recipe's network among those that ``resolve_parts`` found."""
     modalities = recipe.data.modalities if recipe.model is None else ()
     contexts = {
         name: found[f"context.{table}"]
@@ -150,16 +150,16 @@ def network_parts(recipe: Recipe, found: ByTable) -> NetworkParts:
 
 
 def recipe_parts(recipe: Recipe, found: ByTable) -> RecipeParts:
-    """Return the recipe's parts by their role; ``resolve_tables`` found them without a mistake."""
+    """Return the recipe's parts by their role; ``resolve_parts`` found them without a mistake."""
     return RecipeParts(
         dataset=found["data"],
         extractors={name: found[f"features.{table_of(recipe.features, name)}"] for name in extracted(recipe)},
-        network=network_parts(recipe, found),
+        network=_network_parts(recipe, found),
         losses={name: found[f"loss.{name}"] for name in recipe.loss},
     )
 
 
-def resolved_tables(recipe: Recipe, found: ByTable) -> Tables:
+def tables_with_defaults(recipe: Recipe, found: ByTable) -> Tables:
     """Return the recipe with all defaults written out, also those of parts, without ``[run]`` and ``[tune]``."""
     tables = recipe.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"variant", "run", "tune"})
     for name, part in found.items():
