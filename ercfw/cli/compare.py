@@ -22,6 +22,12 @@ def compare(
     apart: Annotated[
         bool, typer.Option("--side-by-side", help="Also other data or protocols: a column for each, no claims across.")
     ] = False,
+    columns: Annotated[
+        str, typer.Option(help="The score columns, separated by commas; all by default.", metavar="COLUMN,...")
+    ] = "",
+    names: Annotated[
+        list[str] | None, typer.Option("--name", help="Another name for a line of the table.", metavar="LINE=NAME")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="A folder for comparison.md, .tex, .csv and utterances.csv.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -34,7 +40,8 @@ def compare(
     from ercfw.report.tables import plain_table
     from ercfw.results.finished_run import find_groups
 
-    comparison = compare_groups(find_groups(runs), split, apart)
+    chosen = [name.strip() for name in columns.split(",") if name.strip()]
+    comparison = compare_groups(find_groups(runs), split, apart, chosen, _mapping(names or []))
     for failure in comparison.warnings:
         typer.echo(f"warning: {failure}", err=True)
     if out is not None:
@@ -49,6 +56,23 @@ def compare(
         results_console().print(plain_table(agreement_rows(comparison.pairs)))
 
 
+def _mapping(words: Sequence[str]) -> dict[str, str]:
+    """Return ``LINE=NAME`` as a mapping.
+
+    Raises:
+        InputError: a word has another form.
+    """
+    from ercfw.errors import InputError
+
+    names = {}
+    for word in words:
+        line, _, name = word.rpartition("=")
+        if not line or not name:
+            raise InputError.at("--name", f"'{word}' is not of the form LINE=NAME", 'such as "w/o audio=Text only"')
+        names[line] = name
+    return names
+
+
 def print_tables(tables: "Sequence[ResultTable]") -> None:
     """Print tables and their notes on standard output."""
     from ercfw.report.result_tables import in_terminal
@@ -56,5 +80,5 @@ def print_tables(tables: "Sequence[ResultTable]") -> None:
     console = results_console()
     for table in tables:
         console.print(*in_terminal(table))
-        for note in [*table.meaning, *table.notes]:
+        for note in table.all_notes:
             console.print(note, highlight=False, markup=False)

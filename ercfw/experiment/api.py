@@ -1,6 +1,6 @@
 """Train, compare and report from Python: ``ercfw.run``, ``ablate``, ``compare`` and ``write_report``."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -127,13 +127,21 @@ def ablate(
         return run_ablation(tasks, folder, terminal)
 
 
-def compare(*runs: RunArgument, split: Literal["test", "dev"] = "test", side_by_side: bool = False) -> Comparison:
+def compare(
+    *runs: RunArgument,
+    split: Literal["test", "dev"] = "test",
+    side_by_side: bool = False,
+    columns: Sequence[str] = (),
+    names: Mapping[str, str] | None = None,
+) -> Comparison:
     """Compare finished runs, as ``ercfw compare`` does.
 
     Args:
         runs: finished runs, or folders of runs, variants or recipes; at least two variants in all.
         split: the split whose scores are compared.
         side_by_side: give each recipe a column of its own, so that data and protocols may differ.
+        columns: the score columns; all by default.
+        names: new names for lines of the table, by their old ones.
 
     Returns:
         The tables, one per target; ``write`` saves them as Markdown, LaTeX and CSV.
@@ -143,7 +151,7 @@ def compare(*runs: RunArgument, split: Literal["test", "dev"] = "test", side_by_
     """
     if split not in ("test", "dev"):
         raise InputError.at("split", f"there is no split '{split}' to compare", "'test' or 'dev'")
-    return compare_groups(_groups(runs), split, side_by_side)
+    return compare_groups(_groups(runs), split, side_by_side, columns, names)
 
 
 def write_report(

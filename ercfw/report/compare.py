@@ -1,10 +1,10 @@
 """A comparison of finished runs: the tables that ``ercfw compare`` prints and writes."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ercfw.errors import InputError
+from ercfw.errors import InputError, did_you_mean
 from ercfw.registry.catalog import load_catalog
 from ercfw.report.result_tables import write_tables
 from ercfw.results.comparison.agreement import PairAgreement, pair_agreements, write_right
@@ -44,22 +44,46 @@ class Comparison:
         return "".join(table._repr_html_() for table in self.tables)
 
 
-def compare_groups(groups: Sequence[Group], split: str, apart: bool) -> Comparison:
+def compare_groups(
+    groups: Sequence[Group],
+    split: str,
+    apart: bool,
+    columns: Sequence[str] = (),
+    names: Mapping[str, str] | None = None,
+) -> Comparison:
     """Compare variants on one split.
 
     Args:
         groups: the finished runs, by variant.
         split: ``test`` or ``dev``.
         apart: whether each recipe has a column of its own, so that data and protocols may differ.
+        columns: the score columns of the tables; all by default.
+        names: new names of lines, by their old ones.
 
     Raises:
-        InputError: there is only one variant, or the runs cannot be compared.
+        InputError: there is only one variant, the runs cannot be compared, or there is no such column or line.
     """
+    groups = _renamed(groups, names or {}, apart)
     if len(groups) < 2:
         where = groups[0].first.folder.parent if groups else "runs"
         raise InputError.at(where, "holds the runs of one variant only", "name another folder to compare it with")
     if apart:
-        return Comparison(groups, split, [side_by_side(groups, split)], [], [])
+        table = side_by_side(groups, split)
+        return Comparison(groups, split, [table.with_columns(columns) if columns else table], [], [])
     quoted, failures = find_quoted(load_catalog())
     tables = comparable_tables(groups, split, quoted)
+    if columns:
+        tables = [table.with_columns(columns) for table in tables]
     return Comparison(groups, split, tables, pair_agreements(groups, split, tables[0].target), failures)
+
+
+def _renamed(groups: Sequence[Group], names: Mapping[str, str], apart: bool) -> list[Group]:
+    """Return the groups under new names; in tables with a column for each recipe, lines have the names of variants."""
+    old = [group.first.metrics.variant if apart else group.name for group in groups]
+    for name in names:
+        if name not in old:
+            raise InputError.at("names", f"there is no line '{name}'", did_you_mean(name, old))
+    new = [names.get(name, name) for name in old]
+    if not apart and (twice := next((name for name in new if new.count(name) > 1), None)):
+        raise InputError.at("names", f"two lines would be named '{twice}'")
+    return [replace(group, name=name) for group, name in zip(groups, new, strict=True)]

@@ -1,4 +1,4 @@
-"""Render a table of results for the terminal and as Markdown, LaTeX and CSV; scores in points (0 to 100)."""
+"""Render a table of results for the terminal and as Markdown and CSV; scores in points (0 to 100)."""
 
 import csv
 import io
@@ -13,10 +13,11 @@ from rich.text import Text
 
 from ercfw.errors import shown
 from ercfw.report.blocks import Bullets, Grid, Section
+from ercfw.report.latex_table import as_latex
 from ercfw.report.markdown import section_lines
 from ercfw.results.comparison.result_table import Cell, ResultLine, ResultTable
 from ercfw.results.comparison.significance import Difference
-from ercfw.results.points import MISSING, points
+from ercfw.results.points import MISSING, p_value, points
 from ercfw.system.files import write_text
 
 QUOTED = "quoted"
@@ -29,8 +30,15 @@ def _score(cell: Cell | None) -> str:
 def _difference(found: Difference | None) -> str:
     if found is None:
         return ""
-    p = "< .001" if found.p < 0.001 else f"{found.p:.3f}".removeprefix("0")
-    return f"{100 * found.value:+.2f} [{100 * found.low:+.2f}, {100 * found.high:+.2f}] {p}"
+    interval = f"[{100 * found.low:+.2f}, {100 * found.high:+.2f}]"
+    return f"{100 * found.value:+.2f} {interval} {p_value(found.p)}"
+
+
+def _interval(cell: Cell | None) -> str:
+    if cell is None or cell.interval is None:
+        return ""
+    low, high = cell.interval
+    return f"[{100 * low:.2f}, {100 * high:.2f}]"
 
 
 def _costs(line: ResultLine) -> list[str]:
@@ -45,9 +53,15 @@ def _costs(line: ResultLine) -> list[str]:
 COSTS = ("seeds", "parameters", "time", "memory")
 
 
-def _difference_column(table: ResultTable) -> dict[str, list[str]]:
-    """Return the heading and cells of the column of differences; empty if no line has a difference."""
-    return _filled({f"difference from {table.reference}": [_difference(line.difference) for line in table.lines]})
+def _inference_columns(table: ResultTable) -> dict[str, list[str]]:
+    """Return the headings and cells of the selected score's intervals and differences; without those that are empty."""
+    selected = [line.cells[len(table.classes)] if table.metrics else None for line in table.lines]
+    return _filled(
+        {
+            "95 % interval": [_interval(cell) for cell in selected],
+            f"difference from {table.reference}": [_difference(line.difference) for line in table.lines],
+        }
+    )
 
 
 def _cost_columns(table: ResultTable) -> dict[str, list[str]]:
@@ -72,7 +86,7 @@ def in_terminal(table: ResultTable) -> list[Table]:
     split = len(table.classes)
     by_class = _console_table(table, table.classes, [line.cells[:split] for line in table.lines], {})
     scores = [line.cells[split:] for line in table.lines]
-    whole = _console_table(table, table.metrics, scores, _difference_column(table))
+    whole = _console_table(table, table.metrics, scores, _inference_columns(table))
     costs = _console_table(table, (), [()] * len(table.lines), _cost_columns(table))
     return [*([by_class] if table.classes else []), whole, costs]
 
@@ -96,7 +110,7 @@ def _console_table(
 
 def as_section(table: ResultTable) -> Section:
     """Return the table and its notes; the title of the section holds the stamps."""
-    others = _difference_column(table) | _cost_columns(table)
+    others = _inference_columns(table) | _cost_columns(table)
     rows = [
         [line.name, *map(_score, line.cells), *(column[number] for column in others.values())]
         for number, line in enumerate(table.lines)
@@ -107,14 +121,7 @@ def as_section(table: ResultTable) -> Section:
         for x, cell in enumerate(line.cells, 1)
         if cell is not None and cell.is_best
     )
-    difference = (
-        f"Difference in {table.metrics[0]} from {table.reference}, with its 95 % confidence interval and Holm-adjusted "
-        "p-value."
-        if table.metrics
-        else ""
-    )
-    notes = [*table.meaning, *([difference] if any(line.difference for line in table.lines) else []), *table.notes]
-    return Section(_title(table), [Grid(["", *table.columns, *others], rows, best), Bullets(notes)])
+    return Section(_title(table), [Grid(["", *table.columns, *others], rows, best), Bullets(table.all_notes)])
 
 
 def as_markdown(table: ResultTable) -> str:
@@ -122,73 +129,23 @@ def as_markdown(table: ResultTable) -> str:
     return "\n".join(section_lines(as_section(table)))
 
 
-def as_latex(table: ResultTable) -> str:
-    r"""Return a LaTeX ``table`` in the form of the paper's tables 1 and 2; it needs ``\usepackage{booktabs}``."""
-    rows = [[_latex(line.name), *map(_latex_score, line.cells)] for line in table.lines]
-    quoted = [row for line, row in zip(table.lines, rows, strict=True) if line.is_quoted]
-    own = [row for line, row in zip(table.lines, rows, strict=True) if not line.is_quoted]
-    body = [*_latex_rows(quoted), *([r"\midrule"] if quoted else []), *_latex_rows(own)]
-    head = " & ".join(["Models", *map(_latex, table.columns)]) + r" \\"
-    notes = " ".join([*table.meaning, *table.notes])
-    return "\n".join(
-        [
-            r"\begin{table*}",
-            r"\centering",
-            rf"\begin{{tabular}}{{l{'r' * len(table.classes)}{'r' * len(table.metrics)}}}",
-            r"\toprule",
-            head,
-            r"\midrule",
-            *body,
-            r"\bottomrule",
-            r"\end{tabular}",
-            rf"\caption{{{_latex(_title(table))}. {_latex(notes)}}}",
-            r"\end{table*}",
-            "",
-        ]
-    )
-
-
-def _latex_rows(rows: Sequence[Sequence[str]]) -> list[str]:
-    return [" & ".join(row) + r" \\" for row in rows]
-
-
-def _latex_score(cell: Cell | None) -> str:
-    if cell is None:
-        return "--"
-    mean = points(cell.mean)
-    deviation = rf" {{\scriptsize $\pm$ {100 * cell.deviation:.2f}}}" if cell.deviation is not None else ""
-    return (rf"\textbf{{{mean}}}" if cell.is_best else mean) + deviation
-
-
-SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "±": r"$\pm$",
-    "<": r"$<$",
-    ">": r"$>$",
-} | {sign: rf"\{sign}" for sign in "&%$#_{}"}
-
-
-def _latex(text: str) -> str:
-    return "".join(SPECIAL.get(sign, sign) for sign in text)
-
-
 def as_csv(table: ResultTable) -> str:
     """Return one row per line and score, unrounded (1 = 100 points).
 
-    Rows of the first metric also hold the difference from the reference, its interval and its p-value.
+    ``mean_low`` and ``mean_high`` are the 95 % interval of the mean. Rows of the first metric also hold the difference
+    from the reference, its simultaneous interval and its p-value.
     """
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
-    header = ["target", "split", "line", "seeds", "score", "mean", "deviation", "best"]
+    header = ["target", "split", "line", "seeds", "score", "mean", "deviation", "mean_low", "mean_high", "best"]
     writer.writerow([*header, "difference", "low", "high", "p", *COSTS[1:], "stamps"])
     for line in table.lines:
         costs = [line.parameters, line.seconds, line.megabytes, ", ".join(table.stamps)]
         for place, (column, cell) in enumerate(zip(table.columns, line.cells, strict=True)):
             found = line.difference if place == len(table.classes) else None
             numbers = [found.value, found.low, found.high, found.p] if found is not None else [None] * 4
-            score = [cell.mean, cell.deviation, cell.is_best] if cell is not None else [None] * 3
+            low, high = cell.interval if cell is not None and cell.interval is not None else (None, None)
+            score = [cell.mean, cell.deviation, low, high, cell.is_best] if cell is not None else [None] * 5
             seeds = QUOTED if line.is_quoted else line.seeds
             writer.writerow([table.target, table.split, line.name, seeds, column, *score, *numbers, *costs])
     return written.getvalue()

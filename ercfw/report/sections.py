@@ -8,7 +8,7 @@ from ercfw.report.analysis import analysis
 from ercfw.report.blocks import Block, Bullets, Code, Grid, Paragraph, PictureFile, Section
 from ercfw.report.tables import class_rows, score_rows
 from ercfw.results.comparison.calibration import calibrate
-from ercfw.results.comparison.result_table import MEGABYTE
+from ercfw.results.comparison.make_table import MEGABYTE
 from ercfw.results.environment import read_environment
 from ercfw.results.finished_run import FinishedRun, Group
 from ercfw.results.points import MISSING, points

@@ -18,3 +18,8 @@ def points_over_seeds(scores: Sequence[float]) -> str:
     if not scores:
         return MISSING
     return points(mean(scores), stdev(scores) if len(scores) > 1 else None)
+
+
+def p_value(p: float) -> str:
+    """Return a p-value without its leading zero, such as ``.012``."""
+    return "< .001" if p < 0.001 else f"{p:.3f}".removeprefix("0")

@@ -6,8 +6,9 @@ from dataclasses import replace
 from ercfw.contract.reported_scores import Quoted
 from ercfw.errors import InputError
 from ercfw.results.comparison.comparability import check_comparable, targets_of
+from ercfw.results.comparison.make_table import make_table
 from ercfw.results.comparison.reported_scores import with_quoted
-from ercfw.results.comparison.result_table import ResultLine, ResultTable, make_table
+from ercfw.results.comparison.result_table import ResultLine, ResultTable
 from ercfw.results.finished_run import Group
 
 APART = "The columns differ in data or protocol: compare scores within a column, not across columns."
@@ -28,7 +29,7 @@ def comparable_tables(groups: Sequence[Group], split: str, quoted: Sequence[Quot
 
 
 def side_by_side(groups: Sequence[Group], split: str) -> ResultTable:
-    """Return a table with one column per recipe, data and protocol, and one row per variant (like table 3).
+    """Return a table with one column per recipe, data and protocol, and one row per name of a group (like table 3).
 
     Raises:
         InputError: a recipe has no scores, or has scores of several targets.
@@ -56,19 +57,18 @@ def side_by_side(groups: Sequence[Group], split: str) -> ResultTable:
 
 
 def _by_recipe(groups: Sequence[Group], split: str) -> dict[str, list[Group]]:
-    """Collect groups by title and protocol, named by variant; other data or a repeated variant starts a new column."""
+    """Collect groups by title and protocol; other data or a repeated name starts a new column."""
     found: dict[str, list[Group]] = {}
     for group in groups:
         metrics, target = group.first.metrics, targets_of([group], split)[0]
         title = f"{metrics.title} ({metrics.protocol})"
-        variant = metrics.variant
-        while title in found and not _has_room(found[title], group, variant, split, target):
+        while title in found and not _has_room(found[title], group, split, target):
             title += f", {group.first.folder.parent}"
-        found.setdefault(title, []).append(Group(variant, group.runs))
+        found.setdefault(title, []).append(group)
     return found
 
 
-def _has_room(column: Sequence[Group], group: Group, variant: str, split: str, target: str) -> bool:
-    """Return whether a column has the same data and does not contain the variant yet."""
+def _has_room(column: Sequence[Group], group: Group, split: str, target: str) -> bool:
+    """Return whether a column has the same data and no line of this name yet."""
     same = column[0].first.answers(split, target).is_of_same(group.first.answers(split, target))
-    return same and all(each.name != variant for each in column)
+    return same and all(each.name != group.name for each in column)

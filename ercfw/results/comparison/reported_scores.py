@@ -22,7 +22,7 @@ def with_quoted(table: ResultTable, run: FinishedRun, known: Sequence[Quoted]) -
     if table.split != "test" or run.metrics.data.simulated or not of_corpus:
         return table
     labels = run.metrics.sizes["test"]["labels"]
-    lines, notes = [], []
+    lines, notes, left_out = [], [], []
     for each in of_corpus:
         if each.protocol != run.metrics.protocol:
             why = f"they follow protocol {each.protocol}, and these runs protocol {run.metrics.protocol}"
@@ -32,8 +32,8 @@ def with_quoted(table: ResultTable, run: FinishedRun, known: Sequence[Quoted]) -
             notes.append(f"Quoted from {each.source}, not measured here: {', '.join(each.scores)}.")
             lines += [_line(method, scores, table.columns) for method, scores in each.scores.items()]
             continue
-        notes.append(f"The scores of {each.source} are not shown: {why}.")
-    return replace(table, lines=[*lines, *table.lines], notes=[*table.notes, *notes])
+        left_out.append(f"The scores of {each.source} are not shown: {why}.")
+    return replace(table, lines=[*lines, *table.lines], notes=[*table.notes, *notes], left_out=left_out)
 
 
 def _line(method: str, scores: Mapping[str, float], columns: Sequence[str]) -> ResultLine:

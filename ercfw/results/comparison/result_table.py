@@ -1,26 +1,17 @@
 """Result table of several recipes or variants: means, deviations over seeds, and significant differences."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from html import escape
-from statistics import mean, stdev
-from typing import Any
 
-import numpy as np
-
-from ercfw.errors import InputError
-from ercfw.results.comparison.confusion_counts import WHOLE, Array, Score, of_class
-from ercfw.results.comparison.significance import FEWEST_SEEDS, Difference, differences
-from ercfw.results.finished_run import Group
+from ercfw.errors import InputError, did_you_mean
+from ercfw.results.comparison.significance import FEWEST, Difference
 from ercfw.results.points import points
 from ercfw.system.html_table import html_table
 
-MEGABYTE = 1e6
-BOLD = (
-    "Bold: the best score of a column, and every score that does not differ significantly from it. A difference is "
-    "significant if its 95 % confidence interval (two-level bootstrap over conversations and seeds) excludes 0 and its "
-    "p-value (approximate randomisation over conversations, Holm-adjusted over the rows) is below .05."
-)
+TESTS = "t-tests over conversations and seeds, of all pairs of rows, adjusted by Holm"
+BOLD = f"Bold: the scores that no other score of the column exceeds significantly ({TESTS})."
+NO_BOLD = f"No two scores of a column differ significantly ({TESTS})."
 
 
 @dataclass(frozen=True)
@@ -30,11 +21,13 @@ class Cell:
     Attributes:
         mean: the mean over seeds.
         deviation: the sample standard deviation; None with one seed.
-        is_best: whether it does not differ significantly from the best of its column.
+        interval: the 95 % interval of the mean, over conversations and seeds; None with one seed.
+        is_best: whether no other score of its column significantly exceeds it, but some score is exceeded.
     """
 
     mean: float
     deviation: float | None = None
+    interval: tuple[float, float] | None = None
     is_best: bool = False
 
     def __str__(self) -> str:
@@ -84,6 +77,7 @@ class ResultTable:
         protocol: the protocol by which the epochs were chosen.
         stamps: words that must appear on the table.
         notes: what a reader must know in addition to the meaning of the columns.
+        left_out: which reported scores are not shown, and why.
     """
 
     title: str
@@ -96,6 +90,7 @@ class ResultTable:
     protocol: str
     stamps: Sequence[str] = ()
     notes: Sequence[str] = field(default=())
+    left_out: Sequence[str] = field(default=())
 
     def _repr_html_(self) -> str:
         """Return the table as HTML, for notebooks."""
@@ -104,115 +99,75 @@ class ResultTable:
         bold = {
             (y, x) for y, line in enumerate(self.lines) for x, cell in enumerate(line.cells, 1) if cell and cell.is_best
         }
-        notes = "".join(f"<p>{escape(note)}</p>" for note in (*self.meaning, *self.notes))
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.all_notes)
         return html_table(f"{self.title}: {self.target}, {self.split}{stamps}", ["", *self.columns], rows, bold) + notes
 
     @property
-    def meaning(self) -> list[str]:
-        """Return an explanation of the numbers and of bold type."""
+    def score_notes(self) -> list[str]:
+        """Return an explanation of the scores and of bold type."""
         own = [line for line in self.lines if not line.is_quoted]
-        few = [line.name for line in own if line.seeds < FEWEST_SEEDS]
+        tested = [line for line in own if line.seeds >= FEWEST]
+        single = [line.name for line in own if line.seeds < FEWEST]
+        two = [line.name for line in own if line.seeds == FEWEST]
         notes = [f"Scores in points (0 to 100): mean ± standard deviation over seeds. Protocol: {self.protocol}."]
-        if len(own) - len(few) > 1:
-            notes.append(BOLD)
-        if few and len(own) > 1:
-            notes.append(f"Not tested for significance (fewer than {FEWEST_SEEDS} seeds): {', '.join(few)}.")
+        if len(tested) > 1:
+            bold = any(cell is not None and cell.is_best for line in own for cell in line.cells)
+            notes.append(BOLD if bold else NO_BOLD)
+        if single:
+            notes.append(f"One seed has no interval and is not tested: {', '.join(single)}.")
+        if two:
+            notes.append(f"Two seeds only, so the intervals are rough: {', '.join(two)}.")
         return notes
+
+    @property
+    def inference_notes(self) -> list[str]:
+        """Return an explanation of the intervals and differences that the table has; they are of the first metric."""
+        first = [line.cells[len(self.classes)] for line in self.lines] if self.metrics else []
+        notes = []
+        if any(cell is not None and cell.interval is not None for cell in first):
+            notes.append(f"95 % interval: of the mean {self.metrics[0]}, over conversations and seeds.")
+        if any(line.difference is not None for line in self.lines):
+            notes.append(
+                f"Difference: in {self.metrics[0]} from {self.reference}, with its interval and p-value. All intervals "
+                "hold in 95 of 100 tables, and the p-values are adjusted by Holm."
+            )
+        return notes
+
+    @property
+    def meaning(self) -> list[str]:
+        """Return an explanation of all numbers and of bold type."""
+        return [*self.score_notes, *self.inference_notes]
+
+    @property
+    def all_notes(self) -> list[str]:
+        """Return all that a reader must know."""
+        return [*self.meaning, *self.notes, *self.left_out]
 
     @property
     def columns(self) -> list[str]:
         """Return the headings of the score columns."""
         return [*self.classes, *self.metrics]
 
+    def with_columns(self, chosen: Sequence[str]) -> "ResultTable":
+        """Return the table with some of its score columns, in its own order.
 
-def make_table(groups: Sequence[Group], split: str, target: str) -> ResultTable:
-    """Make the table of groups that were scored on the same utterances; the first group is the reference.
+        Differences are of the first metric; without that column, the table has no differences.
 
-    Raises:
-        InputError: seeds of a group were scored on different utterances, or their predictions are not those scored.
-    """
-    counts = [group.counts(split, target) for group in groups]
-    classes = groups[0].first.answers(split, target).classes
-    select = groups[0].first.metrics.select
-    metrics = _metrics(groups, split, target, select)
-    scores = [*map(of_class, range(len(classes))), *(WHOLE.get(name) for name in metrics)]
-    keys = [*(("f1", name) for name in classes), *((name,) for name in metrics)]
-    values = [[_values(group, split, target, key) for group in groups] for key in keys]
-    for group, runs, seen in zip(groups, counts, values[len(classes)] if metrics else [], strict=False):
-        _check_scored(group, runs, seen, scores[len(classes)])
-    columns = [_column(of_key, counts, score) for of_key, score in zip(values, scores, strict=True)]
-    from_first = _from_first(counts, WHOLE.get(metrics[0]) if metrics else None)
-    lines = [
-        _line(group, [column[number] for column in columns], difference)
-        for number, (group, difference) in enumerate(zip(groups, from_first, strict=True))
-    ]
-    first = groups[0].first.metrics
-    stamps = dict.fromkeys(stamp for group in groups for run in group.runs for stamp in run.metrics.stamps)
-    return ResultTable(
-        first.title, target, split, classes, metrics, lines, groups[0].name, first.protocol, tuple(stamps)
-    )
-
-
-def _check_scored(group: Group, runs: Array, values: Sequence[float], score: Score | None) -> None:
-    if score is not None and not np.allclose(score(runs.sum(1)), values, atol=1e-6):
-        what = "has predictions that do not match the scores in its metrics.json"
-        raise InputError.at(group.first.folder.parent, what, "ercfw run --force makes the runs again")
-
-
-def _metrics(groups: Sequence[Group], split: str, target: str, select: str) -> list[str]:
-    """Return the metrics that are one number, the selected one first."""
-    scores = [run.metrics.scores.get(split, {}).get(target, {}) for group in groups for run in group.runs]
-    names = dict.fromkeys(name for each in scores for name, value in each.items() if not isinstance(value, dict))
-    return sorted(names, key=lambda name: f"{target}.{name}" != select)
-
-
-def _values(group: Group, split: str, target: str, key: tuple[str, ...]) -> list[float]:
-    found = []
-    for run in group.runs:
-        value: Any = run.metrics.scores.get(split, {}).get(target, {})
-        for part in key:
-            value = value.get(part) if isinstance(value, Mapping) else None
-        found += [float(value)] if isinstance(value, (int, float)) else []
-    return found
-
-
-def _column(values: Sequence[Sequence[float]], counts: Sequence[Array], score: Score | None) -> list[Cell | None]:
-    best = _best(values, counts, score)
-    return [
-        Cell(mean(each), stdev(each) if len(each) > 1 else None, number in best) if each else None
-        for number, each in enumerate(values)
-    ]
-
-
-def _best(values: Sequence[Sequence[float]], counts: Sequence[Array], score: Score | None) -> set[int]:
-    """Return the best and those not significantly different from it; none if seeds are too few for a claim."""
-    able = [number for number, each in enumerate(values) if len(each) >= FEWEST_SEEDS]
-    if score is None or len(able) < 2:
-        return set()
-    highest = max(able, key=lambda number: mean(values[number]))
-    others = [number for number in able if number != highest]
-    found = differences(counts[highest], [counts[number] for number in others], score)
-    return {highest, *(number for number, each in zip(others, found, strict=True) if not each.is_significant)}
-
-
-def _from_first(counts: Sequence[Array], score: Score | None) -> list[Difference | None]:
-    able = [number for number in range(1, len(counts)) if len(counts[number]) >= FEWEST_SEEDS]
-    if score is None or len(counts[0]) < FEWEST_SEEDS:
-        return [None] * len(counts)
-    found = differences(counts[0], [counts[number] for number in able], score)
-    by_number = dict(zip(able, found, strict=True))
-    return [-by_number[number] if number in by_number else None for number in range(len(counts))]
-
-
-def _line(group: Group, cells: Sequence[Cell | None], difference: Difference | None) -> ResultLine:
-    metrics = [run.metrics for run in group.runs]
-    memory = [each.peak_memory for each in metrics if each.peak_memory]
-    return ResultLine(
-        group.name,
-        cells,
-        len(group.runs),
-        difference,
-        metrics[0].parameters,
-        mean(each.seconds for each in metrics),
-        max(memory) / MEGABYTE if memory else None,
-    )
+        Raises:
+            InputError: there is no such column.
+        """
+        for name in chosen:
+            if name not in self.columns:
+                raise InputError.at("columns", f"there is no column '{name}'", did_you_mean(name, self.columns))
+        places = [place for place, name in enumerate(self.columns) if name in chosen]
+        has_first = bool(self.metrics) and self.metrics[0] in chosen
+        lines = [
+            replace(
+                line,
+                cells=[line.cells[place] for place in places],
+                difference=line.difference if has_first else None,
+            )
+            for line in self.lines
+        ]
+        classes = [name for name in self.classes if name in chosen]
+        return replace(self, classes=classes, metrics=[m for m in self.metrics if m in chosen], lines=lines)

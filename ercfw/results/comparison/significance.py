@@ -1,8 +1,14 @@
-"""Significance: intervals and tests for the difference of two recipes' mean scores over seeds.
+"""Uncertainty of the mean scores in a table: their intervals, and tests of their differences.
 
-A recipe's runs are ``[S, K, C, C]``: the confusion counts of S seeds in K conversations. Conversations are drawn whole,
-because their utterances depend on each other. Seeds of different recipes are not paired. There is no rank test over
-seeds: with three seeds per recipe, the smallest possible p of the rank-sum test is .1.
+A line of the table is a recipe's runs, ``[S, K, C, C]``: the confusion counts of S seeds in K conversations. Its mean
+score would be another one with other conversations and with other seeds:
+
+- Conversations are drawn anew, whole, because their utterances depend on each other. All lines share the draws.
+- The variance over seeds, divided by S, is that of the mean. A few seeds estimate it roughly. A line whose variance is
+  below the one pooled over the lines of the table therefore takes the pooled one.
+
+Each of the two has a half-width by itself, from Student's t. The half-width of an interval is the root of the sum of
+their squares (method of variance estimates recovery; Zou and Donner, 2008).
 """
 
 from collections.abc import Sequence
@@ -10,28 +16,43 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from ercfw.results.comparison.confusion_counts import Array, Score
 
-TIMES = 2000
-"""Number of bootstrap samples."""
-SHUFFLES = 5000
-"""Number of random exchanges in the randomisation test."""
+SAMPLES = 2000
+"""Number of bootstrap samples of the conversations."""
 AT_ONCE = 500
-FEWEST_SEEDS = 3
-"""Minimum number of seeds on each side of a claim."""
+FEWEST = 2
+"""Minimum number of seeds of a line, and of conversations, for an interval."""
 LEVEL = 0.05
+SMALLEST_P = 1e-12
+
+
+@dataclass(frozen=True)
+class SampledScore:
+    """A score of one line.
+
+    Attributes:
+        seeds: the score of each seed, ``[S]``.
+        samples: the mean score over seeds in samples of the conversations, ``[R]``.
+        conversations: the number of conversations.
+    """
+
+    seeds: Array
+    samples: Array
+    conversations: int
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Difference between the mean scores of two recipes.
+    """Difference between the mean scores of two lines.
 
     Attributes:
         value: the difference of the means, in the score's own unit (1 = 100 points).
-        low: the lower end of the 95 % interval.
+        low: the lower end of the simultaneous 95 % interval.
         high: the upper end of the interval.
-        p: the p of the randomisation test; adjusted if several recipes were compared.
+        p: the p of the test that the means are equal, adjusted for the number of comparisons (Holm, 1979).
     """
 
     value: float
@@ -41,98 +62,119 @@ class Difference:
 
     @property
     def is_significant(self) -> bool:
-        """Return whether both the interval and the test show a difference."""
-        return self.p < LEVEL and not self.low <= 0 <= self.high
-
-    def __neg__(self) -> "Difference":
-        return Difference(-self.value, -self.high, -self.low, self.p)
+        """Return whether the test shows a difference."""
+        return self.p < LEVEL
 
 
-def mean_score(runs: Array, score: Score) -> float:
-    """Return the mean score over seeds: ``[S, K, C, C] -> `` a number."""
-    return float(score(runs.sum(1)).mean())
+@dataclass(frozen=True)
+class MeanScores:
+    """The mean scores of the lines of a table, in one score, with their uncertainty.
 
-
-def resample(runs: Array, score: Score, recipe: int) -> Array:
-    """Return mean scores of two-level bootstrap samples, conversations then seeds: ``[S, K, C, C] -> [R]``.
-
-    All recipes share the draws of conversations, because their conversations are the same. Each recipe draws its own
-    seeds, by the number ``recipe``. The variance of a few resampled seeds is too small, by (S - 1) / S. Their
-    deviations from the mean are therefore scaled by the square root of S / (S - 1) (Rao and Wu, 1988).
+    Attributes:
+        means: the mean over seeds of each line, ``[L]``.
+        by_conversations: the covariance of the means over samples of the conversations, ``[L, L]``.
+        by_seeds: the variance of each mean over seeds, ``[L]``.
+        degrees: the degrees of freedom of the two.
     """
-    seeds, conversations = runs.shape[:2]
-    rng, own = np.random.default_rng(0), np.random.default_rng([1, recipe])
-    drawn = rng.multinomial(conversations, np.full(conversations, 1 / conversations), TIMES).astype(float)  # [R, K]
-    scores = np.stack([_each(drawn, run, score) for run in runs])  # [S, R]
-    shares = own.multinomial(seeds, np.full(seeds, 1 / seeds), TIMES).T / seeds  # [S, R]
-    mean = scores.mean(0)  # [R]
-    stretch = np.sqrt(seeds / (seeds - 1)) if seeds > 1 else 0.0
-    result: Array = mean + stretch * ((shares * scores).sum(0) - mean)  # [R]
-    return result
+
+    means: Array
+    by_conversations: Array
+    by_seeds: Array
+    degrees: tuple[int, int]
+
+    def interval(self, line: int) -> tuple[float, float]:
+        """Return the 95 % interval of a line's mean."""
+        variances = self.by_conversations[line, line], self.by_seeds[line]
+        half = float(_half_width(np.asarray(LEVEL), *variances, self.degrees))
+        return float(self.means[line]) - half, float(self.means[line]) + half
+
+    def differences(self, reference: int) -> list[Difference]:
+        """Return the differences of the other lines from ``reference``; the intervals hold together, as the p do."""
+        others = np.array([line for line in range(len(self.means)) if line != reference], int)
+        values = self.means[others] - self.means[reference]
+        variances = self._variances(others, np.full(len(others), reference))
+        half = _half_width(np.asarray(LEVEL / max(len(others), 1)), *variances, self.degrees)
+        ps = holm(_p(np.abs(values), *variances, self.degrees))
+        ends = zip(values, values - half, values + half, ps, strict=True)
+        return [Difference(float(value), float(low), float(high), float(p)) for value, low, high, p in ends]
+
+    def best(self) -> set[int]:
+        """Return the lines that no other line surpasses significantly, in tests of all pairs (Holm, 1979)."""
+        one, other = np.triu_indices(len(self.means), 1)
+        values = self.means[one] - self.means[other]
+        ps = holm(_p(np.abs(values), *self._variances(one, other), self.degrees))
+        surpassed = np.where(values < 0, one, other)[ps < LEVEL]
+        return set(range(len(self.means))) - set(surpassed.tolist())
+
+    def _variances(self, one: NDArray[np.int64], other: NDArray[np.int64]) -> tuple[Array, Array]:
+        """Return the variances of the differences over conversations and over seeds: ``[P], [P]``."""
+        own = np.diagonal(self.by_conversations)
+        by_conversations = own[one] + own[other] - 2 * self.by_conversations[one, other]
+        return np.maximum(by_conversations, 0), self.by_seeds[one] + self.by_seeds[other]
 
 
-def _each(weights: Array, run: Array, score: Score) -> Array:
-    """Compute the score under each weighting of conversations: ``[R, K], [K, C, C] -> [R]``."""
-    size, classes = run.shape[0], run.shape[-1]
-    parts = [weights[start : start + AT_ONCE] @ run.reshape(size, -1) for start in range(0, len(weights), AT_ONCE)]
-    return np.concatenate([score(part.reshape(-1, classes, classes)) for part in parts])
-
-
-def randomise(one: Array, other: Array, score: Score) -> float:
-    """Return p by approximate randomisation (Noreen, 1989): ``[S, K, C, C], [S', K, C, C] -> `` a number.
-
-    If the recipes were equal, their predictions for a conversation would be interchangeable. The test therefore
-    exchanges them at random, conversation by conversation. p is the share of exchanges, the observed one included, in
-    which the means differ at least as much as observed. The pairing of runs is drawn again for every 500 exchanges.
-    """
-    seen = abs(mean_score(one, score) - mean_score(other, score))
+def sample_scores(runs: Array, scores: Sequence[Score]) -> list[SampledScore]:
+    """Sample the scores of a line: ``[S, K, C, C] -> [S]`` and ``[R]`` for each score."""
+    conversations = runs.shape[1]
     rng = np.random.default_rng(0)
-    beyond = 0
-    for _ in range(SHUFFLES // AT_ONCE):
-        exchanged = rng.integers(0, 2, (AT_ONCE, one.shape[1])).astype(float)  # [R, K]
-        first = _mixed(one, other[_partners(rng, len(one), len(other))], exchanged, score)  # [R]
-        second = _mixed(other, one[_partners(rng, len(other), len(one))], exchanged, score)  # [R]
-        beyond += int((np.abs(first - second) >= seen - 1e-12).sum())
-    return (1 + beyond) / (1 + SHUFFLES)
+    drawn = rng.multinomial(conversations, np.full(conversations, 1 / conversations), SAMPLES).astype(float)  # [R, K]
+    samples = np.mean([_sample(drawn, run, scores) for run in runs], axis=0)  # [scores, R]
+    return [
+        SampledScore(score(runs.sum(1)), of_score, conversations)
+        for score, of_score in zip(scores, samples, strict=True)
+    ]
 
 
-def _partners(rng: np.random.Generator, these: int, others: int) -> NDArray[np.int64]:
-    """Draw a partner for each run from the other runs, using all of these as equally often as possible."""
-    rounds = [rng.permutation(others) for _ in range(-(-these // others))]
-    return np.concatenate(rounds)[:these]
+def _sample(drawn: Array, run: Array, scores: Sequence[Score]) -> Array:
+    """Compute the scores under each weighting of conversations: ``[R, K], [K, C, C] -> [scores, R]``."""
+    size, classes = run.shape[0], run.shape[-1]
+    sampled = []
+    for start in range(0, len(drawn), AT_ONCE):
+        counts = (drawn[start : start + AT_ONCE] @ run.reshape(size, -1)).reshape(-1, classes, classes)
+        sampled.append([score(counts) for score in scores])
+    return np.concatenate(sampled, axis=1)
 
 
-def _mixed(mine: Array, theirs: Array, exchanged: Array, score: Score) -> Array:
-    """Return mean scores over seeds, with ``theirs`` replacing ``mine`` in exchanged conversations: ``[R]``."""
-    pairs = zip(mine, theirs, strict=True)
-    mixed: Array = np.mean([_sum_scores(exchanged, run, partner, score) for run, partner in pairs], axis=0)  # [R]
-    return mixed
+def mean_scores(lines: Sequence[SampledScore]) -> MeanScores:
+    """Estimate the uncertainty of the mean scores of lines that were scored on the same conversations.
 
-
-def _sum_scores(exchanged: Array, run: Array, partner: Array, score: Score) -> Array:
-    classes = run.shape[-1]
-    change = exchanged @ (partner - run).reshape(len(run), -1)  # [R, C * C]
-    return score(run.sum(0) + change.reshape(-1, classes, classes))
-
-
-def holm(ps: Sequence[float]) -> list[float]:
-    """Return p values adjusted by Holm (1979), so that a level holds for all of them together."""
-    adjusted, highest = [1.0] * len(ps), 0.0
-    for rank, place in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
-        highest = max(highest, (len(ps) - rank) * ps[place])
-        adjusted[place] = min(1.0, highest)
-    return adjusted
-
-
-def differences(runs: Array, others: Sequence[Array], score: Score) -> list[Difference]:
-    """Return the differences of ``runs`` from each of the others, with p adjusted over all of them.
-
-    With fewer than three seeds on a side, p is 1, so that no difference is significant.
+    Each line needs at least two seeds, and there must be at least two conversations.
     """
-    mine, samples = mean_score(runs, score), resample(runs, score, 0)
-    ps = [randomise(runs, each, score) if min(len(runs), len(each)) >= FEWEST_SEEDS else 1.0 for each in others]
-    found = []
-    for number, (other, p) in enumerate(zip(others, holm(ps), strict=True), 1):
-        low, high = np.quantile(samples - resample(other, score, number), [LEVEL / 2, 1 - LEVEL / 2])
-        found.append(Difference(mine - mean_score(other, score), float(low), float(high), p))
-    return found
+    seeds = np.array([len(line.seeds) for line in lines])
+    conversations = lines[0].conversations
+    own = np.array([line.seeds.var(ddof=1) for line in lines])  # [L]
+    pooled = ((seeds - 1) * own).sum() / (seeds - 1).sum()
+    covariance = np.atleast_2d(np.cov([line.samples for line in lines])) * conversations / (conversations - 1)
+    return MeanScores(
+        means=np.array([line.seeds.mean() for line in lines]),
+        by_conversations=covariance,
+        by_seeds=np.maximum(own, pooled) / seeds,
+        degrees=(conversations - 1, int((seeds - 1).sum())),
+    )
+
+
+def _half_width(level: Array, by_conversations: Array, by_seeds: Array, degrees: tuple[int, int]) -> Array:
+    """Return the half-width of intervals that miss with probability ``level``."""
+    of_conversations, of_seeds = (stdtrit(each, level / 2) for each in degrees)
+    half: Array = np.sqrt(of_conversations**2 * by_conversations + of_seeds**2 * by_seeds)
+    return half
+
+
+def _p(distances: Array, by_conversations: Array, by_seeds: Array, degrees: tuple[int, int]) -> Array:
+    """Return the p of each distance: the level whose half-width it is, found by bisection of its logarithm."""
+    low, high = np.full_like(distances, np.log(SMALLEST_P)), np.zeros_like(distances)
+    for _ in range(40):
+        middle = (low + high) / 2
+        beyond = distances > _half_width(np.exp(middle), by_conversations, by_seeds, degrees)
+        low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
+    p: Array = np.exp(high)
+    return p
+
+
+def holm(ps: Array) -> Array:
+    """Return p values adjusted by Holm (1979), so that a level holds for all of them together: ``[P] -> [P]``."""
+    order = np.argsort(ps, kind="stable")
+    raised = np.maximum.accumulate((len(ps) - np.arange(len(ps))) * ps[order])
+    adjusted = np.empty_like(ps)
+    adjusted[order] = np.minimum(raised, 1)
+    return adjusted

@@ -4,16 +4,20 @@ import csv
 import json
 import re
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
 
+import numpy as np
 import pytest
 
 from ercfw import Quoted
+from ercfw.report.latex_table import as_latex
 from ercfw.results.comparison.agreement import pair_agreements, share_right
+from ercfw.results.comparison.make_table import _column, _Estimate, make_table
 from ercfw.results.comparison.reported_scores import with_quoted
-from ercfw.results.comparison.result_table import make_table
+from ercfw.results.comparison.significance import SampledScore, mean_scores
 from ercfw.results.finished_run import find_groups
 
 
@@ -57,18 +61,90 @@ def test_files_for_papers(cli, runs, tmp_path):
 
 
 def check_latex(text):
-    """Its form: environments that close, rows of as many cells as columns, no sign that TeX would take for its own."""
-    opened = re.findall(r"\\begin{(.+?)}", text)
-    closed = re.findall(r"\\end{(.+?)}", text)
-    assert opened == closed[::-1] == ["table*", "tabular"]
-    columns = len(re.search(r"\\begin{tabular}{(\w+)}", text)[1])
-    rows = [line for line in text.splitlines() if line.endswith(r"\\")]
-    assert rows
-    assert {len(re.split(r"(?<!\\)&", row)) for row in rows} == {columns}
+    """Check its form: environments that close, rows of as many cells as columns, no sign that TeX takes for its own."""
+    text = "".join(line + "\n" for line in text.splitlines() if not line.startswith("%"))
+    begins, ends = re.findall(r"\\begin{(.+?)}", text), re.findall(r"\\end{(.+?)}", text)
+    assert begins == ["table*", "tabular"] * 2
+    assert ends == ["tabular", "table*"] * 2
+    assert len(set(re.findall(r"\\label{(tab:[a-z0-9-]+)}", text))) == 2
+    for tabular in re.findall(r"\\begin{tabular}.*?\\end{tabular}", text, re.DOTALL):
+        form = re.search(r"{@{}(.*)@{}}", tabular)[1]
+        rows = [line for line in tabular.splitlines() if line.endswith(r"\\")]
+        assert len(rows) == 3
+        assert {len(re.split(r"(?<!\\)&", row)) for row in rows} == {len(re.sub(r"\[.*?\]", "", form))}
+        rules = [line for line in tabular.splitlines() if line.endswith("rule")]
+        assert rules == [r"\toprule", r"\midrule", r"\bottomrule"]
     assert r"Tiny \& small\_" in text
     assert not re.search(r"(?<!\\)[%#_]", text)
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
-    assert [line for line in text.splitlines() if line.endswith("rule")] == [r"\toprule", r"\midrule", r"\bottomrule"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs Debian's texlive-science")
+@pytest.mark.parametrize("words", [(), ("--columns", "weighted-f1")])
+def test_latex_compiles_and_fits_an_article_of_two_columns(cli, runs, words):
+    assert cli("compare", runs / "base", runs / "w-o-audio", "--out", "paper", *words).code == 0
+    tables = Path("paper/comparison.tex").read_text()
+    preamble = "".join(line.removeprefix("% ") + "\n" for line in tables.splitlines() if line.startswith("% \\"))
+    body = "\\documentclass[twocolumn]{article}\n" + preamble + "\\begin{document}\n" + tables + "\\end{document}\n"
+    Path("article.tex").write_text(body)
+    ended = subprocess.run(["pdflatex", "-interaction=nonstopmode", "article.tex"], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout[-2000:]
+    assert "Overfull" not in ended.stdout
+    assert ended.stdout.count("Warning: ") == ended.stdout.count("Label(s) may have changed")
+
+
+def test_columns_are_chosen_and_lines_renamed(cli, runs):
+    words = ("compare", runs / "base", runs / "w-o-audio")
+    ended = cli(*words, "--columns", "neutral, weighted-f1", "--name", "w/o audio=Text only", "--json")
+    table = json.loads(ended.out)["tables"][0]
+    assert (table["classes"], table["metrics"]) == (["neutral"], ["weighted-f1"])
+    assert [line["name"] for line in table["lines"]] == ["base", "Text only"]
+    cli(*words, "--columns", "weighted").check(2, "columns: there is no column 'weighted'..weighted-f1")
+    cli(*words, "--name", "w/o audoi=x").check(2, "names: there is no line 'w/o audoi'..did you mean 'w/o audio'?")
+    cli(*words, "--name", "w/o audio=base").check(2, "names: two lines would be named 'base'")
+    cli(*words, "--name", "x").check(2, "--name: 'x' is not of the form LINE=NAME")
+    without = json.loads(cli(*words, "--columns", "accuracy", "--json").out)["tables"][0]
+    assert [line["difference"] for line in without["lines"]] == [None, None]
+    assert not any(note.startswith("Difference") for note in without["meaning"])
+
+
+def groups_of(runs, *seeds):
+    """The first seeds of ``base`` and of ``w/o audio``."""
+    groups = find_groups([runs / "base", runs / "w-o-audio"])
+    return [replace(group, runs=group.runs[:count]) for group, count in zip(groups, seeds, strict=False)]
+
+
+def test_few_seeds_have_what_they_bear(runs):
+    three, two, one = (make_table(groups_of(runs, 3, seeds), "test", "emotion") for seeds in (3, 2, 1))
+    selected = len(three.classes)
+    assert three.lines[1].difference is not None
+    assert "Two seeds only, so the intervals are rough: w/o audio." in two.meaning
+    assert two.lines[1].difference is not None
+    assert one.lines[1].difference is None
+    assert one.lines[1].cells[selected].interval is None
+    assert "One seed has no interval and is not tested: w/o audio." in one.meaning
+    assert one.lines[0].cells[selected].interval is not None
+    alone = make_table(groups_of(runs, 3), "test", "emotion")
+    assert alone.lines[0].cells[selected].interval is not None
+    assert not any(cell.is_best for cell in alone.lines[0].cells)
+    assert "significant" not in " ".join(alone.meaning)
+
+
+def test_bold_is_what_nothing_exceeds_and_never_a_score_of_zero():
+    rng = np.random.default_rng(0)
+    values = [[0.5, 0.51, 0.52], [0.0, 0.0, 0.0], [0.49, 0.5, 0.5]]
+
+    def cells(scores):
+        column = [score + rng.normal(0, 1e-9, 3) for score in map(np.array, scores)]
+        samples = [SampledScore(each, np.full(100, each.mean()), 30) for each in column]
+        return _column(scores, _Estimate(range(3), mean_scores(samples)))
+
+    assert [cell.is_best for cell in cells(values)] == [True, False, True]
+    assert not any(cell.is_best for cell in cells([values[0], values[2], values[2]]))
+    assert not any(cell.is_best for cell in cells([[0.0] * 3, [0.0] * 3, [0.0] * 3]))
+    wide = [[0.0, 0.0, 0.0], [0.2, 0.21, 0.2], [0.0, 0.1, 0.4]]
+    assert [cell.is_best for cell in cells(wide)] == [False, False, False]
 
 
 def test_pairs_count_every_labelled_utterance_once(runs):
@@ -169,7 +245,9 @@ def test_quoted_numbers_stand_only_where_data_and_protocol_allow(runs):
     for other, why in (({"protocol": "release"}, "protocol release"), ({"utterances": 3}, "cover 3 utterances")):
         refused = with_quoted(table, run, [quote(**{"utterances": labels, **other})])
         assert refused.lines == table.lines
-        assert why in refused.notes[-1]
+        assert why in refused.left_out[-1]
+        assert why in " ".join(refused.all_notes)
+        assert why not in as_latex(refused)
     assert with_quoted(table, run, [quote(dataset="meld", utterances=labels)]) == table
 
 

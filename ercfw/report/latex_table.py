@@ -1,0 +1,143 @@
+r"""Tables of results as LaTeX, with ``booktabs`` and ``siunitx``: the scores, and the F1 of the classes by itself."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from ercfw.recipe.recipe_file import slug
+from ercfw.results.comparison.result_table import Cell, ResultLine, ResultTable
+from ercfw.results.comparison.significance import Difference
+from ercfw.results.points import p_value, points
+
+MISSING = "{--}"
+SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "<": r"$<$",
+    ">": r"$>$",
+} | {sign: rf"\{sign}" for sign in "&%$#_{}"}
+PREAMBLE = r"""% \usepackage{booktabs, siunitx}
+% \sisetup{separate-uncertainty, detect-weight, mode = text}
+"""
+IN_ONE_COLUMN = 1
+"""Number of score columns that fit a column of a two-column article beside the differences."""
+
+
+def as_latex(table: ResultTable) -> str:
+    """Return the table as LaTeX: one with the scores and differences, and one with the F1 of the classes."""
+    split = len(table.classes)
+    title = " ".join([table.title, *table.stamps, table.target, table.split])
+    scores = [line.cells[split:] for line in table.lines]
+    wide = "*" if len(table.metrics) > IN_ONE_COLUMN else ""
+    stamps = "".join(f" [{stamp}]" for stamp in table.stamps)
+    caption = f"{table.title}: {table.target}, {table.split}{stamps}."
+    parts = [PREAMBLE]
+    if table.metrics:
+        notes = [caption, *table.meaning, *table.notes]
+        columns = _Columns(table.metrics, scores, _differences(table))
+        parts.append(_environment(table, f"table{wide}", slug(title), columns, " ".join(notes)))
+    if table.classes:
+        columns = _Columns(table.classes, [line.cells[:split] for line in table.lines], {})
+        notes = [f"{caption} F1 of each class.", *table.score_notes]
+        parts.append(_environment(table, "table*", slug(f"{title} classes"), columns, " ".join(notes)))
+    return "\n".join(parts)
+
+
+class _Columns(NamedTuple):
+    """Columns of scores under their headings, and columns of text."""
+
+    headings: Sequence[str]
+    scores: Sequence[Sequence[Cell | None]]
+    others: Mapping[str, Sequence[str]]
+
+
+def _differences(table: ResultTable) -> dict[str, list[str]]:
+    """Return the columns of the differences: the difference, its interval and its p; none without differences."""
+    if not any(line.difference is not None for line in table.lines):
+        return {}
+    return {
+        r"$\Delta$": [_value(line.difference) for line in table.lines],
+        r"95\,\% interval": [_interval(line.difference) for line in table.lines],
+        "$p$": [_p(line.difference) for line in table.lines],
+    }
+
+
+def _value(found: Difference | None) -> str:
+    return f"${100 * found.value:+.2f}$" if found is not None else ""
+
+
+def _interval(found: Difference | None) -> str:
+    return f"$[{100 * found.low:+.2f}, {100 * found.high:+.2f}]$" if found is not None else ""
+
+
+def _p(found: Difference | None) -> str:
+    return f"${p_value(found.p)}$" if found is not None else ""
+
+
+def _environment(table: ResultTable, environment: str, label: str, columns: _Columns, caption: str) -> str:
+    """Return one table with these columns."""
+    forms = [_number_column(column) for column in zip(*columns.scores, strict=True)] + ["r"] * len(columns.others)
+    head = ["", *(f"{{{escaped(heading)}}}" for heading in columns.headings), *columns.others]
+    rows = [
+        [escaped(line.name), *map(_score, cells), *(column[place] for column in columns.others.values())]
+        for place, (line, cells) in enumerate(zip(table.lines, columns.scores, strict=True))
+    ]
+    return "\n".join(
+        [
+            rf"\begin{{{environment}}}",
+            r"\centering",
+            r"\small",
+            r"\setlength{\tabcolsep}{3pt}",
+            rf"\begin{{tabular}}{{@{{}}l{''.join(forms)}@{{}}}}",
+            r"\toprule",
+            _row(head),
+            r"\midrule",
+            *_by_origin(table.lines, rows),
+            r"\bottomrule",
+            r"\end{tabular}",
+            rf"\caption{{{escaped(caption)}}}",
+            rf"\label{{tab:{label}}}",
+            rf"\end{{{environment}}}",
+            "",
+        ]
+    )
+
+
+def _by_origin(lines: Sequence[ResultLine], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield the rows, with a rule where quoted lines end or begin."""
+    before: ResultLine | None = None
+    for line, row in zip(lines, rows, strict=True):
+        if before is not None and before.is_quoted != line.is_quoted:
+            yield r"\midrule"
+        yield _row(row)
+        before = line
+
+
+def _row(cells: Iterable[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _number_column(cells: Sequence[Cell | None]) -> str:
+    """Return siunitx's column for scores as long as these."""
+    shown = [cell for cell in cells if cell is not None]
+    digits = max((len(points(cell.mean)) - 3 for cell in shown), default=2)
+    uncertain = max((len(_deviation(cell)) for cell in shown), default=0)
+    return f"S[table-format={digits}.2{f'({uncertain})' if uncertain else ''}]"
+
+
+def _deviation(cell: Cell) -> str:
+    """Return a deviation in units of the score's last digit, as siunitx reads it; empty with one seed."""
+    return f"{10000 * cell.deviation:.0f}" if cell.deviation is not None else ""
+
+
+def _score(cell: Cell | None) -> str:
+    if cell is None:
+        return MISSING
+    deviation = f"({_deviation(cell)})" if cell.deviation is not None else ""
+    return (r"\bfseries " if cell.is_best else "") + points(cell.mean) + deviation
+
+
+def escaped(text: str) -> str:
+    """Return a text with the signs that TeX would take for its own escaped."""
+    return "".join(SPECIAL.get(sign, sign) for sign in text)
