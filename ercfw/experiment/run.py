@@ -1,12 +1,13 @@
 """One run: a variant and a seed, trained, scored and reported."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from accelerate import Accelerator
+from torch import Tensor
 
 from ercfw.contract.conversation import fingerprint
 from ercfw.contract.hooks import Epoch
@@ -17,7 +18,7 @@ from ercfw.errors import InputError
 from ercfw.experiment.outputs import collect_metrics, write_outputs
 from ercfw.experiment.plan import Job
 from ercfw.model.build import build_model
-from ercfw.model.losses import build_losses
+from ercfw.model.losses import WeightedLosses, build_losses
 from ercfw.recipe.queries import selected_metric
 from ercfw.recipe.recipe_file import slug
 from ercfw.recipe.schema import Recipe
@@ -31,6 +32,7 @@ from ercfw.results.run_metrics import RunMetrics
 from ercfw.system.peak_memory import peak_memory, reset_peak_memory
 from ercfw.system.terminal import ProgressBars, Terminal
 from ercfw.training.dry_run import dry_run
+from ercfw.training.gradient_shares import gradient_shares
 from ercfw.training.loop import fit, locate_failure
 from ercfw.training.protocol import CHOSEN_ON, SCORED, STAMPS, watched_splits
 from ercfw.training.resume import resume
@@ -82,10 +84,13 @@ class Run:
         training.losses.load_state_dict(training.best_losses)
         with locate_failure("scoring the best epoch"):
             untrained = initial_weights(self.recipe.train, self.job.parts.network, self.seed, plan.info)
+            untrained_losses = build_losses(self.recipe, self.job.parts.losses, plan.info)
             answers = predict_splits(training, plan, self.data.splits, SCORED[self.protocol], untrained, self._note)
+            shares = self._gradient_shares(training, plan, untrained, untrained_losses)
         predictions = answers["best"]
         metrics = collect_metrics(
-            self.job, self.seed, self.data, training, plan, predictions, stamps=self.stamps, notes=self.notes,
+            self.job, self.seed, self.data, training, plan, predictions,
+            gradient_shares=shares, stamps=self.stamps, notes=self.notes,
             seconds=time.perf_counter() - began, peak_memory=peak_memory(self.accelerator.device), folder=self.folder,
         )  # fmt: skip
         if self.accelerator.is_main_process:
@@ -97,6 +102,21 @@ class Run:
                 self.terminal.warning(failure)
         self.accelerator.wait_for_everyone()
         return metrics
+
+    def _gradient_shares(
+        self, training: Training, plan: Plan, untrained: Mapping[str, Tensor], untrained_losses: WeightedLosses
+    ) -> dict[str, dict[str, float]]:
+        """Measure the losses' shares of the gradient; a single loss has all of it, and is not measured."""
+        if len(training.losses.weights) == 1 or not self.accelerator.is_main_process:
+            return {}
+        shares = {
+            "untrained": gradient_shares(training, plan, untrained_losses, untrained),
+            "best": gradient_shares(training, plan, training.losses, training.best),
+        }
+        for name, weight in training.losses.weights.items():
+            if weight and not any(of_moment[name] for of_moment in shares.values()):
+                self._note(f"loss '{name}' has no gradient: the model trains as without it")
+        return shares
 
     @property
     def recipe(self) -> Recipe:

@@ -55,6 +55,8 @@ def scores(run: FinishedRun) -> list[Block]:
         Paragraph(summary),
         Grid(["score", *splits], [*([name, *values] for name, values in rows), *calibration]),
     ]
+    if metrics.gradient_shares:
+        blocks.append(_gradient_shares(metrics))
     train_counts = {
         (target, name): count
         for target, spec in (run.info.targets if run.info else {}).items()
@@ -66,6 +68,13 @@ def scores(run: FinishedRun) -> list[Block]:
         cells = [[name, count, *values] for (name, values), count in zip(by_class, counts, strict=True)]
         blocks.append(Grid(header, cells))
     return blocks
+
+
+def _gradient_shares(metrics: RunMetrics) -> Grid:
+    """Return the share of the gradient of each loss, before training and at the best epoch."""
+    untrained, best = (metrics.gradient_shares[moment] for moment in ("untrained", "best"))
+    rows = [[name, *(f"{100 * share:.3g} %" for share in (untrained[name], best[name]))] for name in untrained]
+    return Grid(["share of the gradient", "untrained", "best epoch"], rows)
 
 
 def _errors(run: FinishedRun, splits: Sequence[str], target: str) -> list[str]:

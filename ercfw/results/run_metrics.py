@@ -28,6 +28,8 @@ class RunMetrics(BaseModel):
         epochs: the number of trained epochs.
         scores: by split, target and metric; a score per class is a mapping.
         losses: by split, each weighted loss.
+        gradient_shares: each loss's share of the gradient, before training (``untrained``) and at the ``best`` epoch;
+            empty with a single loss.
         stamps: words such as SIMULATED that every file of the run carries.
         notes: remarks about the run.
         warnings: warnings about the data.
@@ -58,6 +60,7 @@ class RunMetrics(BaseModel):
     epochs: int = 0
     scores: dict[str, dict[str, Scores]]
     losses: dict[str, dict[str, float]] = {}
+    gradient_shares: dict[str, dict[str, float]] = {}
     stamps: list[str]
     notes: list[str] = []
     warnings: list[str] = []
