@@ -66,7 +66,7 @@ def pair_agreements(groups: Sequence[Group], split: str, target: str) -> list[Pa
 
 
 def write_right(path: Path, groups: Sequence[Group], split: str, target: str) -> None:
-    """Write a CSV file: one row per labelled utterance, with its label and each group's share of correct seeds."""
+    """Write a CSV file: one row per labelled utterance: its label, each group's share of correct seeds, stamps."""
     shares = [share_right(group, split, target) for group in groups]
     table = groups[0].first.of_split(split)
     of = table.targets[target]
@@ -75,6 +75,8 @@ def write_right(path: Path, groups: Sequence[Group], split: str, target: str) ->
     columns = {name: described[name] for name in KEYS}
     columns[target] = tuple(of.classes[label] for label in of.labels[real])
     columns |= {group.name: tuple(f"{s:g}" for s in of_group) for group, of_group in zip(groups, shares, strict=True)}
+    stamps = dict.fromkeys(stamp for group in groups for run in group.runs for stamp in run.metrics.stamps)
+    columns["stamps"] = (", ".join(stamps),) * len(real)
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)

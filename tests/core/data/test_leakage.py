@@ -235,3 +235,20 @@ def test_real_arrays_that_were_fitted_on_labels_are_reported_and_clean_ones_are_
     assert ended.code == 0, ended.err
     assert (f"stream '{modality}'" in ended.err) == accused
     assert "SIMULATED" not in ended.err + ended.out
+
+
+def test_columns_of_noise_as_many_as_rows_cost_few_points():
+    rng = np.random.default_rng(0)
+    data = splits(4, 4)
+    clean = linear_scores("text", data["train"], data["dev"])
+
+    def with_noise(conversation):
+        values = conversation.streams["text"].values
+        noise = rng.standard_normal((len(values), 157)).astype(np.float32)  # 160 rows in each fold's train
+        stream = ConversationStream(np.hstack([values, noise]), np.ones(len(values), bool))
+        return conversation.with_streams({"text": stream})
+
+    noisy = linear_scores("text", *([with_noise(c) for c in data[name]] for name in ("train", "dev")))
+    assert clean[0] > 90
+    assert noisy[0] > clean[0] - 20  # with a fixed penalty of 1: 32 points less
+    assert noisy[1] > clean[1] - 20

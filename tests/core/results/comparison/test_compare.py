@@ -51,7 +51,7 @@ def test_files_for_papers(cli, runs, tmp_path):
     assert "SIMULATED" in ended.out
     written = {path.name: path.read_text() for path in (tmp_path / "paper").iterdir()}
     assert set(written) == {"comparison.md", "comparison.tex", "comparison.csv", "utterances.csv"}
-    assert all("SIMULATED" in written[name] for name in ("comparison.md", "comparison.tex", "comparison.csv"))
+    assert all("SIMULATED" in text for text in written.values())
     check_latex(written["comparison.tex"])
     rows = list(csv.DictReader(written["comparison.csv"].splitlines()))
     assert {row["line"] for row in rows} == {"base", "w/o audio"}
