@@ -41,7 +41,12 @@ if TYPE_CHECKING:
         Model,
     )
     from ercfw.contract.option_types import Rate, Size
-    from ercfw.contract.optional_parts import SupportsExplain, SupportsParameterGroups, SupportsTogether
+    from ercfw.contract.optional_parts import (
+        SupportsExplain,
+        SupportsParameterGroups,
+        SupportsSource,
+        SupportsTogether,
+    )
     from ercfw.contract.provenance import Provenance
     from ercfw.contract.public_file import PublicFile
     from ercfw.contract.published_features import Key, Published
@@ -82,7 +87,7 @@ _HOME = {
         "FusionBlock", "Head", "Loss", "Metric", "Model",
     ),
     "contract.option_types": ("Rate", "Size"),
-    "contract.optional_parts": ("SupportsExplain", "SupportsParameterGroups", "SupportsTogether"),
+    "contract.optional_parts": ("SupportsExplain", "SupportsParameterGroups", "SupportsSource", "SupportsTogether"),
     "contract.provenance": ("Provenance",),
     "contract.public_file": ("PublicFile",),
     "contract.published_features": ("Key", "Published"),
@@ -110,8 +115,8 @@ __all__ = [
     "FusionBlock", "Head", "HeadOutput", "InputError", "Inputs", "Key", "Layout", "Loss", "Metric", "Mistake",
     "ModalitySpec", "Model", "Outputs", "Provenance", "PublicFile", "Published", "Quoted", "Rate", "Rows",
     "RunError", "RunMetrics", "Size", "Split", "Stream", "StreamKind", "SupportsExplain",
-    "SupportsParameterGroups", "SupportsTogether", "TableRow", "TargetSpec", "TrainedModel", "Utterance",
-    "UtteranceId", "ablate", "cause_of", "compare", "did_you_mean", "hookimpl", "is_file", "is_folder",
+    "SupportsParameterGroups", "SupportsSource", "SupportsTogether", "TableRow", "TargetSpec", "TrainedModel",
+    "Utterance", "UtteranceId", "ablate", "cause_of", "compare", "did_you_mean", "hookimpl", "is_file", "is_folder",
     "labelled", "load", "missing_library", "read_features", "read_table", "read_text", "replacing", "run",
     "runs_without_parts", "sha256", "to_conversations", "write_report",
 ]  # fmt: skip

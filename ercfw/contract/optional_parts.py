@@ -6,9 +6,11 @@ A part need not name these protocols: it offers one by having its method.
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ercfw.contract.batch import Inputs
+from ercfw.contract.interfaces import Extractor
 
 
 @runtime_checkable
@@ -53,4 +55,20 @@ class SupportsExplain(Protocol):
         It is called with the arguments of ``forward``. ``weights[n, h, u]`` is how much row n reads, in head h, of
         place u of its conversation. The weights of a row and head add up to 1, or to 0 where it reads nothing.
         """
+        ...
+
+
+@runtime_checkable
+class SupportsSource(Protocol):
+    """An extractor whose features are a selection from those of another extractor.
+
+    The core caches the features of the source. Extractors that select differently from the same source share them.
+    """
+
+    def source(self) -> Extractor:
+        """Return the extractor whose features are cached; it reads the same as this one."""
+        ...
+
+    def select(self, features: NDArray[Any]) -> NDArray[Any]:
+        """Return the features of an utterance, as ``extract`` returns them, from the array of the source."""
         ...

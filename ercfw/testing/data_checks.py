@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ercfw.contract.conversation import SPLITS, UNLABELLED, Clip, Conversation
 from ercfw.contract.interfaces import Broken, Dataset, Extractor, FileFormat
+from ercfw.contract.optional_parts import SupportsSource
 from ercfw.contract.published_features import Published
 from ercfw.data.extraction.declared_kind import as_declared
 from ercfw.errors import InputError
@@ -163,6 +164,21 @@ def same_features_twice(subject: DataSubject) -> None:
             raise CheckFailed("it returns other values for the same utterance")
 
 
+def selects_from_its_source(subject: DataSubject) -> None:
+    """Check that an extractor with a source returns the same when it selects from the features of the source."""
+    extractor: Extractor = subject.make()
+    if not isinstance(extractor, SupportsSource):
+        return
+    conversation = raw_conversation(subject, extractor)
+    for own, features in zip(extractor.extract(conversation), extractor.source().extract(conversation), strict=True):
+        selected = extractor.select(features) if isinstance(features, np.ndarray) else features
+        if isinstance(own, np.ndarray) and isinstance(selected, np.ndarray):
+            if not np.allclose(own, selected, atol=1e-5):
+                raise CheckFailed("it returns other values than it selects from its source")
+        elif type(own) is not type(selected):
+            raise CheckFailed("it and its source do not leave out the same utterances")
+
+
 # Metrics
 
 
@@ -270,7 +286,12 @@ DATASET_CHECKS = (
     streams_are_as_declared,
     same_dataset_twice,
 )
-EXTRACTOR_CHECKS = (options_are_documented, gives_what_it_promises, same_features_twice)
+EXTRACTOR_CHECKS = (
+    options_are_documented,
+    gives_what_it_promises,
+    same_features_twice,
+    selects_from_its_source,
+)
 METRIC_CHECKS = (gives_a_score, unseen_classes)
 FORMAT_CHECKS: Sequence[Callable[[DataSubject], None]] = (
     options_are_documented,

@@ -19,6 +19,7 @@ from ercfw_media.pretrained import load_network, load_tokenizer
 
 WIDTH = 384
 LAST_LAYER = 6
+ALL_LAYERS = tuple(range(LAST_LAYER + 1))
 MOST_TOKENS = 256
 CHUNK = 512
 
@@ -49,6 +50,14 @@ class MiniLm(Extractor):
             raise InputError.at("layers", "names a layer twice")
         self.layers = layers
         self.dim = WIDTH * len(layers)
+
+    def source(self) -> "MiniLm":
+        """Return the extractor of all layers: one run of the network serves every choice of layers."""
+        return MiniLm(layers=ALL_LAYERS)
+
+    def select(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the vectors of this extractor's layers from those of all layers: ``[7 * 384] -> [D]``."""
+        return features.reshape(-1, WIDTH)[list(self.layers)].ravel()  # [D]
 
     @property
     def fingerprint(self) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from ercfw.contract.conversation import Conversation, UtteranceId
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.interfaces import Broken, ClipExtractor, Extractor
+from ercfw.contract.optional_parts import SupportsSource
 from ercfw.data.extraction.cache import (
     Array,
     Extracted,
@@ -81,12 +82,23 @@ def extract(
     Raises:
         RunError: the extractor failed, returned what it does not declare, or the cache cannot be written.
     """
-    folder = cache_folder() / "features" / f"{name}-{extractor.fingerprint[:16]}"
-    pieces = [piece for conversation in conversations for piece in _pieces(extractor, conversation, folder)]
+    if isinstance(extractor, SupportsSource):
+        source, select, workers = extractor.source(), extractor.select, None  # workers make this extractor
+    else:
+        source, select = extractor, _as_it_is
+    folder = cache_folder() / "features" / f"{name}-{source.fingerprint[:16]}"
+    pieces = [piece for conversation in conversations for piece in _pieces(source, conversation, folder)]
     missing = {piece.path: piece for piece in pieces if piece.path is not None and not piece.path.is_file()}
-    for done, _ in enumerate(run_in_workers(workers, extractor, name, list(missing.values()), make_piece), 1):
+    for done, _ in enumerate(run_in_workers(workers, source, name, list(missing.values()), make_piece), 1):
         progress(f"extracting {name}", done, len(missing))
-    return _collect(_arrays(extractor, name, pieces), conversations, extractor, name, folder)
+    arrays = (
+        (id, select(array) if isinstance(array, np.ndarray) else array) for id, array in _arrays(source, name, pieces)
+    )
+    return _collect(arrays, conversations, extractor, name, folder)
+
+
+def _as_it_is(features: Array) -> Array:
+    return features
 
 
 def make_piece(extractor: Extractor, name: str, piece: Piece) -> None:

@@ -139,6 +139,22 @@ class ReadsNothing(GoodExtractor):
         return [Broken("no ears") for _ in conversation.texts]
 
 
+class SelectsOther(GoodExtractor):
+    def source(self):
+        return GoodExtractor(scale=2.0)
+
+    def select(self, features):
+        return features
+
+
+class SourceOfMore(GoodExtractor):
+    def source(self):
+        return ZerosForNothing()
+
+    def select(self, features):
+        return features
+
+
 class OwnFingerprint(GoodExtractor):
     @property
     def fingerprint(self):
@@ -250,6 +266,7 @@ MUTANTS = {
         "options are documented": [UndocumentedExtractor],
         "gives what it promises": [OtherWidth, OtherKind, OtherType, ZerosForNothing, Fewer, ReadsNothing],
         "same features twice": [OwnFingerprint, OwnValues],
+        "selects from its source": [SelectsOther, SourceOfMore],
     },
     "metric": {
         "gives a score": [a_row_each, changes_its_input, of_the_first],

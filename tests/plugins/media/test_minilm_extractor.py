@@ -8,6 +8,7 @@ import pytest
 import ercfw_media.minilm as minilm
 import ercfw_media.minilm_package as minilm_package
 from ercfw.contract.conversation import Conversation
+from ercfw.data.extraction.extract import extract
 from ercfw.errors import InputError
 from ercfw_media.minilm import MiniLm
 
@@ -118,3 +119,21 @@ def test_layers_are_part_of_the_fingerprint_and_named_once() -> None:
     assert len({MiniLm(layers=layers).fingerprint for layers in ((6,), (0, 6), (6, 0))}) == 3
     with pytest.raises(InputError, match="layers: names a layer twice"):
         MiniLm(layers=(6, 6))
+
+
+@needs_model
+def test_every_choice_of_layers_is_served_by_one_run_of_the_network(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("ERCFW_CACHE", str(tmp_path))
+    conversation = say("I love it.", "", "What do you mean by that?")
+    runs = []
+    encode = MiniLm._encode
+    monkeypatch.setattr(MiniLm, "_encode", lambda self, tokens: (runs.append(self.layers), encode(self, tokens))[1])
+    for layers in ((6,), (0, 3, 6), (5, 1)):
+        table = extract(MiniLm(layers=layers), "minilm", [conversation], lambda *_: None).table
+        assert table.values.shape == (3, 384 * len(layers))
+        assert table.present.tolist() == [True, False, True]
+        assert table.provenance["fingerprint"] == MiniLm(layers=layers).fingerprint
+        direct = MiniLm(layers=layers).extract(conversation)
+        np.testing.assert_allclose(table.values[[0, 2]], [direct[0], direct[2]], atol=1e-7)
+        runs = [each for each in runs if each == tuple(range(7))]
+    assert len(runs) == 1

@@ -226,3 +226,35 @@ def test_a_number_that_was_flipped_on_the_disk_is_made_again(place):
     assert table_of(after, "letters", CONVERSATIONS).values.tolist() == table.values.tolist()
     assert len(after.asked) == 1
     assert {path: path.read_bytes() for path in cached()} == whole
+
+
+class Part(Letters):
+    """The first numbers of what ``Letters`` gives."""
+
+    def __init__(self, dim):
+        super().__init__()
+        self.dim = dim
+
+    @property
+    def fingerprint(self):
+        return f"{self.dim}" * 64
+
+    def source(self):
+        return WHOLE
+
+    def select(self, features):
+        return features[: self.dim]
+
+
+WHOLE = Letters()
+
+
+def test_extractors_of_one_source_share_its_cache():
+    whole = table_of(WHOLE, "letters", CONVERSATIONS)
+    asked = list(WHOLE.asked)
+    for dim in (1, 2):
+        table = extract(Part(dim), "letters", CONVERSATIONS, quiet).table
+        assert table.values.tolist() == whole.values[:, :dim].tolist()
+        assert table.present.tolist() == whole.present.tolist()
+        assert table.provenance["fingerprint"] == str(dim) * 64
+    assert WHOLE.asked == asked == ["c0", "c1", "c2"]
