@@ -12,6 +12,7 @@ from ercfw.cli.app import (
     Dropped,
     NoPluginFiles,
     Overrides,
+    Quote,
     RecipeName,
     Variants,
     app,
@@ -45,6 +46,7 @@ def ablate(
         ),
     ] = None,
     out: Out = Path("runs"),
+    quote: Quote = False,
     no_plugin_files: NoPluginFiles = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -57,7 +59,7 @@ def ablate(
     source, selection = select(recipe, overrides, variant or ["all"], drop, seeds, no_plugin_files)
     tasks = plan_ablation(source, selection, out, folds)
     show_plugins([task.job for task in tasks])
-    _run_and_show(tasks, out, Terminal(quiet=quiet), as_json)
+    _run_and_show(tasks, out, Terminal(quiet=quiet), as_json, quote)
 
 
 @app.command(epilog="ercfw missing mosi data.root=data/mosi --seeds 3")
@@ -83,13 +85,13 @@ def missing(
     _run_and_show(tasks, out, Terminal(quiet=quiet), as_json)
 
 
-def _run_and_show(tasks: "Sequence[Task]", out: Path, terminal: "Terminal", as_json: bool) -> None:
+def _run_and_show(tasks: "Sequence[Task]", out: Path, terminal: "Terminal", as_json: bool, quote: bool = False) -> None:
     from ercfw.cli.compare import print_tables
     from ercfw.experiment.ablate import run_ablation
     from ercfw.report.result_tables import record
 
     with interruptible(terminal, "finished runs and steps are kept; the same command continues"):
-        ablation = run_ablation(tasks, out, terminal)
+        ablation = run_ablation(tasks, out, terminal, quote)
     if as_json:
         tables = [record(table) for table in ablation.tables]
         print(json.dumps({"tables": tables, "failures": ablation.failures}, ensure_ascii=False))

@@ -43,6 +43,9 @@ Variants = Annotated[list[str] | None, typer.Option("--variant", help="A variant
 Dropped = Annotated[list[str] | None, typer.Option("--drop", help="A table or key to remove; repeatable.")]
 NoPluginFiles = Annotated[bool, typer.Option("--no-plugin-files", help="Refuse recipes that name plugin files.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Quote = Annotated[
+    bool, typer.Option("--quote", help="Also scores that papers report under another protocol, below the runs.")
+]
 
 
 def first_process() -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ercfw.cli.app import AsJson, app, results_console
+from ercfw.cli.app import AsJson, Quote, app, results_console
 from ercfw.system.writable import check_folder
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def compare(
     names: Annotated[
         list[str] | None, typer.Option("--name", help="Another name for a line of the table.", metavar="LINE=NAME")
     ] = None,
+    quote: Quote = False,
     out: Annotated[Path | None, typer.Option(help="A folder for comparison.md, .tex, .csv and utterances.csv.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -41,7 +42,7 @@ def compare(
     from ercfw.results.finished_run import find_groups
 
     chosen = [name.strip() for name in columns.split(",") if name.strip()]
-    comparison = compare_groups(find_groups(runs), split, apart, chosen, _mapping(names or []))
+    comparison = compare_groups(find_groups(runs), split, apart, chosen, _mapping(names or []), quote)
     for failure in comparison.warnings:
         typer.echo(f"warning: {failure}", err=True)
     if out is not None:

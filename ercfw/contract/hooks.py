@@ -165,7 +165,8 @@ def quote_scores() -> "Sequence[Quoted]":  # type: ignore[empty-body]
 
     When: each time a result table is made by ``compare``, ``ablate`` or a report of several runs. The numbers appear
     only in tables of the test split of real data, with the same dataset, target, protocol and number of utterances;
-    otherwise a note says why they are left out.
+    otherwise a note says why they are left out. With ``--quote``, the protocol may differ: the numbers then appear
+    below the runs. A row states its streams if the runs read others.
     Where: in the process that makes the table. An exception leaves that plugin's numbers out; ``compare`` and
     ``ablate`` show it as a warning.
 
@@ -175,7 +176,8 @@ def quote_scores() -> "Sequence[Quoted]":  # type: ignore[empty-body]
     @hookimpl
     def quote_scores():
         scores = {"Their method": {"weighted-f1": 66.7, "joy": 64.8}}  # points, by metric or class (F1)
-        return [Quoted("Somebody (2024), table 2", "meld", "emotion", 2610, "dev", scores)]
+        streams = {"Their method": ("text", "audio")}  # optional, as are features={"Their method": "..."}
+        return [Quoted("Somebody (2024), table 2", "meld", "emotion", 2610, "dev", scores, streams)]
     ```
     """
 

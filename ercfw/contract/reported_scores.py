@@ -1,7 +1,7 @@
 """Scores that a paper reports."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,8 @@ class Quoted:
         utterances: the number of labelled utterances of the test split.
         protocol: how the epoch was chosen, as far as known.
         scores: for each method, the points by class (F1) or metric; numbers that the paper omits are absent.
+        streams: for each method, the streams that it reads, such as ``("text", "audio")``; unknown ones are absent.
+        features: for each method, the features of its streams in words; unknown ones are absent.
     """
 
     source: str
@@ -23,3 +25,5 @@ class Quoted:
     utterances: int
     protocol: str
     scores: Mapping[str, Mapping[str, float]]
+    streams: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    features: Mapping[str, str] = field(default_factory=dict)

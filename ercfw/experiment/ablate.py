@@ -82,13 +82,14 @@ def _task(source: RecipeFile, selection: Selection, job: Job, seed: int, fold: i
     return Task(job, seed, fold, open_folder(out, job.name, job.variant, job.key, seed), request)
 
 
-def run_ablation(tasks: Sequence[Task], out: Path, terminal: Terminal) -> Ablation:
+def run_ablation(tasks: Sequence[Task], out: Path, terminal: Terminal, quote: bool = False) -> Ablation:
     """Run the tasks that have not finished, and write the tables of all finished runs.
 
     Args:
         tasks: all tasks, variant by variant.
         out: the folder of all runs; its folder of the recipe gets the tables and a scheduler's logs.
         terminal: shows progress and warnings.
+        quote: whether quoted scores of another protocol are shown too, below the runs.
 
     Raises:
         InputError: the data is wrong, or a run was made from other data.
@@ -102,19 +103,19 @@ def run_ablation(tasks: Sequence[Task], out: Path, terminal: Terminal) -> Ablati
     groups = _groups(tasks, first.catalog)
     if not groups:
         return Ablation((), (), failures)
-    tables = _tables(groups, failures, first.catalog, terminal)
+    tables = _tables(groups, failures, first.catalog, terminal, quote)
     return Ablation(groups, tables, failures, write_tables(folder, "ablation", tables))
 
 
 def _tables(
-    groups: Sequence[Group], failures: Mapping[str, str], catalog: Catalog, terminal: Terminal
+    groups: Sequence[Group], failures: Mapping[str, str], catalog: Catalog, terminal: Terminal, quote: bool
 ) -> list[ResultTable]:
     quoted, broken = find_quoted(catalog)
     for failure in broken:
         terminal.warning(failure)
     notes = [f"Failed, and not in the table: {', '.join(failures)}."] if failures else []
     split = "test" if "test" in groups[0].first.metrics.scores else "dev"
-    tables = comparable_tables(groups, split, quoted)
+    tables = comparable_tables(groups, split, quoted, quote)
     return [replace(table, notes=[*notes, *table.notes]) for table in tables]
 
 

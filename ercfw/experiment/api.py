@@ -92,6 +92,7 @@ def ablate(
     out: str | Path = "runs",
     drop: Sequence[str] = (),
     plugin_files: bool = True,
+    quote: bool = False,
     quiet: bool = True,
 ) -> Ablation:
     """Run every variant with every seed in parallel processes, and compare them, as ``ercfw ablate`` does.
@@ -107,6 +108,7 @@ def ablate(
         out: the folder of all runs.
         drop: dotted paths of tables or keys to remove from the recipe.
         plugin_files: whether the recipe's plugin files may be executed.
+        quote: also show scores that papers report under another protocol, below the runs.
         quiet: show only warnings.
 
     Returns:
@@ -124,7 +126,7 @@ def ablate(
     _show_plugins([task.job for task in tasks], terminal)
     check_folder("out", folder)
     with _as_keyboard_interrupt():
-        return run_ablation(tasks, folder, terminal)
+        return run_ablation(tasks, folder, terminal, quote)
 
 
 def compare(
@@ -133,6 +135,7 @@ def compare(
     side_by_side: bool = False,
     columns: Sequence[str] = (),
     names: Mapping[str, str] | None = None,
+    quote: bool = False,
 ) -> Comparison:
     """Compare finished runs, as ``ercfw compare`` does.
 
@@ -142,6 +145,7 @@ def compare(
         side_by_side: give each recipe a column of its own, so that data and protocols may differ.
         columns: the score columns; all by default.
         names: new names for lines of the table, by their old ones.
+        quote: also show scores that papers report under another protocol, below the runs; not ``side_by_side``.
 
     Returns:
         The tables, one per target; ``write`` saves them as Markdown, LaTeX and CSV.
@@ -151,7 +155,7 @@ def compare(
     """
     if split not in ("test", "dev"):
         raise InputError.at("split", f"there is no split '{split}' to compare", "'test' or 'dev'")
-    return compare_groups(_groups(runs), split, side_by_side, columns, names)
+    return compare_groups(_groups(runs), split, side_by_side, columns, names, quote)
 
 
 def write_report(

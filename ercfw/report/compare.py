@@ -50,6 +50,7 @@ def compare_groups(
     apart: bool,
     columns: Sequence[str] = (),
     names: Mapping[str, str] | None = None,
+    quote: bool = False,
 ) -> Comparison:
     """Compare variants on one split.
 
@@ -59,10 +60,14 @@ def compare_groups(
         apart: whether each recipe has a column of its own, so that data and protocols may differ.
         columns: the score columns of the tables; all by default.
         names: new names of lines, by their old ones.
+        quote: whether quoted scores of another protocol are shown too, below the runs.
 
     Raises:
-        InputError: there is only one variant, the runs cannot be compared, or there is no such column or line.
+        InputError: there is only one variant, the runs cannot be compared, there is no such column or line, or
+            ``apart`` and ``quote`` are both set.
     """
+    if apart and quote:
+        raise InputError.at("quote", "a table side by side has no quoted rows", "leave out one of the two")
     groups = _renamed(groups, names or {}, apart)
     if len(groups) < 2:
         where = groups[0].first.folder.parent if groups else "runs"
@@ -71,7 +76,7 @@ def compare_groups(
         table = side_by_side(groups, split)
         return Comparison(groups, split, [table.with_columns(columns) if columns else table], [], [])
     quoted, failures = find_quoted(load_catalog())
-    tables = comparable_tables(groups, split, quoted)
+    tables = comparable_tables(groups, split, quoted, quote)
     if columns:
         tables = [table.with_columns(columns) for table in tables]
     return Comparison(groups, split, tables, pair_agreements(groups, split, tables[0].target), failures)

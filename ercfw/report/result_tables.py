@@ -81,7 +81,7 @@ def _title(table: ResultTable) -> str:
 def in_terminal(table: ResultTable) -> list[Table]:
     """Return tables for the terminal, with the best scores in bold.
 
-    They are: the F1 per class; the single-number scores with their differences; the costs.
+    They are: the F1 per class; the single-number scores with their differences; the costs. Rules separate quoted rows.
     """
     split = len(table.classes)
     by_class = _console_table(table, table.classes, [line.cells[:split] for line in table.lines], {})
@@ -104,7 +104,8 @@ def _console_table(
     for number, (line, cells) in enumerate(zip(table.lines, scores, strict=True)):
         more = [column[number] for column in others.values()]
         styled = [Text(_score(cell), style="bold" if cell is not None and cell.is_best else "") for cell in cells]
-        printed.add_row(Text(shown(line.name)), *styled, *more)
+        after = table.lines[number + 1] if number + 1 < len(table.lines) else line
+        printed.add_row(Text(shown(line.name)), *styled, *more, end_section=line.is_quoted != after.is_quoted)
     return printed
 
 

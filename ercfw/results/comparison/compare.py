@@ -14,17 +14,26 @@ from ercfw.results.finished_run import Group
 APART = "The columns differ in data or protocol: compare scores within a column, not across columns."
 
 
-def comparable_tables(groups: Sequence[Group], split: str, quoted: Sequence[Quoted] = ()) -> list[ResultTable]:
+def comparable_tables(
+    groups: Sequence[Group], split: str, quoted: Sequence[Quoted] = (), quote: bool = False
+) -> list[ResultTable]:
     """Return one table per target for groups that were scored on the same utterances.
+
+    Args:
+        groups: the runs, by variant.
+        split: the split whose scores are shown.
+        quoted: the scores that plugins quote.
+        quote: whether quoted scores of another protocol are shown too, below the runs.
 
     Raises:
         InputError: the utterances differ, or no target has scores.
     """
     made = []
+    runs = [run for group in groups for run in group.runs]
     for target in targets_of(groups, split):
         warnings = check_comparable(groups, split, target)
         table = make_table(groups, split, target)
-        made.append(with_quoted(replace(table, notes=warnings), groups[0].first, quoted))
+        made.append(with_quoted(replace(table, notes=warnings), runs, quoted, quote))
     return made
 
 

@@ -1,4 +1,4 @@
-"""Scores reported by others, shown beside own results only if data and protocol match."""
+"""Scores reported by others, shown beside own results if data and protocol match, or below them on request."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -8,37 +8,87 @@ from ercfw.registry.catalog import Catalog
 from ercfw.results.comparison.result_table import Cell, ResultLine, ResultTable
 from ercfw.results.finished_run import FinishedRun
 
+QUOTE = "ercfw compare --quote shows them below the runs"
+OTHER = "The quoted rows at the end follow another protocol than these runs: do not compare the two."
 
-def with_quoted(table: ResultTable, run: FinishedRun, known: Sequence[Quoted]) -> ResultTable:
-    """Add comparable reported scores above the table's own lines, with notes on sources and exclusions.
+
+def with_quoted(
+    table: ResultTable, runs: Sequence[FinishedRun], known: Sequence[Quoted], quote: bool = False
+) -> ResultTable:
+    """Add reported scores to the table's own lines, with notes on sources and exclusions.
+
+    Scores of the same protocol go above the own lines. A line states its streams if not all runs read the same ones.
 
     Args:
         table: a table of the test split.
-        run: one of the runs in the table.
+        runs: the runs in the table, all of the same data and protocol.
         known: the scores that plugins quote.
+        quote: whether scores of another protocol go below the own lines; otherwise they are left out.
     """
-    dataset = run.metrics.dataset
-    of_corpus = [each for each in known if (each.dataset, each.target) == (dataset, table.target)]
-    if table.split != "test" or run.metrics.data.simulated or not of_corpus:
+    metrics = runs[0].metrics
+    of_corpus = [each for each in known if (each.dataset, each.target) == (metrics.dataset, table.target)]
+    # One simulated run is enough: nobody may take its scores for results on the corpus.
+    if table.split != "test" or any(run.metrics.data.simulated for run in runs) or not of_corpus:
         return table
-    labels = run.metrics.sizes["test"]["labels"]
-    lines, notes, left_out = [], [], []
+    labels = metrics.sizes["test"]["labels"]
+    above: list[ResultLine] = []
+    below: list[ResultLine] = []
+    shown: list[Quoted] = []
+    left_out = []
     for each in of_corpus:
-        if each.protocol != run.metrics.protocol:
-            why = f"they follow protocol {each.protocol}, and these runs protocol {run.metrics.protocol}"
-        elif each.utterances != labels:
+        same_protocol = each.protocol == metrics.protocol
+        if each.utterances != labels:
             why = f"they cover {each.utterances} utterances, and these runs {labels}"
+        elif not same_protocol and not quote:
+            why = f"they follow protocol {each.protocol}, and these runs protocol {metrics.protocol}; {QUOTE}"
         else:
-            notes.append(f"Quoted from {each.source}, not measured here: {', '.join(each.scores)}.")
-            lines += [_line(method, scores, table.columns) for method, scores in each.scores.items()]
+            (above if same_protocol else below).extend(_lines(each, runs, table.columns))
+            shown.append(each)
             continue
         left_out.append(f"The scores of {each.source} are not shown: {why}.")
-    return replace(table, lines=[*lines, *table.lines], notes=[*table.notes, *notes], left_out=left_out)
+    return replace(
+        table,
+        lines=[*above, *table.lines, *below],
+        notes=[*table.notes, *_notes(shown), *([OTHER] if below else [])],
+        left_out=[*dict.fromkeys(left_out)],
+    )
 
 
-def _line(method: str, scores: Mapping[str, float], columns: Sequence[str]) -> ResultLine:
-    cells = [Cell(scores[column] / 100) if column in scores else None for column in columns]
-    return ResultLine(f"{method} (quoted)", cells, 0)
+def _lines(quoted: Quoted, runs: Sequence[FinishedRun], columns: Sequence[str]) -> list[ResultLine]:
+    """Return a line per method; its name has what sets the method apart from the runs."""
+    protocol = [f"protocol {quoted.protocol}"] if quoted.protocol != runs[0].metrics.protocol else []
+    lines = []
+    for method, scores in quoted.scores.items():
+        streams = quoted.streams.get(method, ())
+        differs = bool(streams) and any(set(run.metrics.streams) != set(streams) for run in runs)
+        marks = ["quoted", *([", ".join(streams)] if differs else []), *protocol]
+        lines.append(_line(f"{method} ({'; '.join(marks)})", scores, columns))
+    return lines
+
+
+def _line(name: str, scores: Mapping[str, float], columns: Sequence[str]) -> ResultLine:
+    return ResultLine(name, [Cell(scores[column] / 100) if column in scores else None for column in columns], 0)
+
+
+def _notes(shown: Sequence[Quoted]) -> list[str]:
+    """Return a note per source and protocol, with the streams and features of its methods."""
+    by_source: dict[tuple[str, str], list[str]] = {}
+    for each in shown:
+        by_source.setdefault((each.source, each.protocol), []).extend(_inputs(each))
+    return [
+        f"Quoted from {source}, not measured here (protocol {protocol}): {'; '.join(methods)}."
+        for (source, protocol), methods in by_source.items()
+    ]
+
+
+def _inputs(quoted: Quoted) -> list[str]:
+    """Return the methods of a table, grouped by what they read."""
+    groups: dict[str, list[str]] = {}
+    for method in quoted.scores:
+        streams = ", ".join(quoted.streams.get(method, ())) or "streams not stated"
+        features = f"features: {quoted.features[method]}" if method in quoted.features else "features not stated"
+        groups.setdefault(f"{streams}; {features}", []).append(method)
+    return [f"{', '.join(methods)} ({inputs})" for inputs, methods in groups.items()]
 
 
 def find_quoted(catalog: Catalog) -> tuple[list[Quoted], list[str]]:

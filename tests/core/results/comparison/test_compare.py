@@ -234,21 +234,21 @@ def test_quoted_numbers_stand_only_where_data_and_protocol_allow(runs):
     groups = find_groups([runs / "base"])
     table, run = make_table(groups, "test", "emotion"), groups[0].first
     labels = run.metrics.sizes["test"]["labels"]
-    assert with_quoted(table, run, [quote(utterances=labels)]) == table  # never beside simulated data
+    assert with_quoted(table, [run], [quote(utterances=labels)]) == table  # never beside simulated data
     real = run.metrics.model_copy(update={"data": replace(run.metrics.data, simulated=False)})
     run = replace(run, metrics=real)
-    beside = with_quoted(table, run, [quote(utterances=labels)])
+    beside = with_quoted(table, [run], [quote(utterances=labels)])
     assert [line.name for line in beside.lines] == ["Theirs (quoted)", "base"]
     assert beside.lines[0].is_quoted
     assert beside.lines[0].cells[len(table.classes)].mean == 0.615
     assert "Quoted from A paper, table 9" in beside.notes[-1]
     for other, why in (({"protocol": "release"}, "protocol release"), ({"utterances": 3}, "cover 3 utterances")):
-        refused = with_quoted(table, run, [quote(**{"utterances": labels, **other})])
+        refused = with_quoted(table, [run], [quote(**{"utterances": labels, **other})])
         assert refused.lines == table.lines
         assert why in refused.left_out[-1]
         assert why in " ".join(refused.all_notes)
         assert why not in as_latex(refused)
-    assert with_quoted(table, run, [quote(dataset="meld", utterances=labels)]) == table
+    assert with_quoted(table, [run], [quote(dataset="meld", utterances=labels)]) == table
 
 
 def test_the_paper_s_numbers_are_read_as_printed():
