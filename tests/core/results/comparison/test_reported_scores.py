@@ -83,8 +83,9 @@ def test_notes_state_source_protocol_streams_and_features(group):
     }
     (note,) = with_quoted(make_table([group], "test", "emotion"), [run], [quote(run, **about)]).notes
     assert note == (
-        "Quoted from A paper, table 9, not measured here (protocol dev): Theirs (text, audio; features: BERT, openSMILE); "
-        "Theirs w/o half (text; features not stated); Cited (streams not stated; features not stated)."
+        "Quoted from A paper, table 9, not measured here (protocol dev): "
+        "Theirs (text, audio; features: BERT, openSMILE); Theirs w/o half (text; features not stated); "
+        "Cited (streams not stated; features not stated)."
     )
 
 
@@ -160,6 +161,26 @@ def test_the_command_and_python_pass_the_wish_on(cli, runs, monkeypatch):
     cli(*words, "--quote", "--side-by-side").check(2, "quote: a table side by side has no quoted rows")
     with pytest.raises(InputError, match="side by side"):
         ercfw.compare(runs, side_by_side=True, quote=True)
+
+
+def test_an_ablation_passes_the_wish_on(cli, runs, tiny_recipe, monkeypatch):
+    groups = find_groups([runs / "base"])
+    groups = [replace(group, runs=tuple(map(real, group.runs))) for group in groups]
+    finished = {
+        "prepare": lambda *_: [],
+        "run_all": lambda *_: {},
+        "_groups": lambda *_: groups,
+        "find_quoted": lambda _: ([quote(groups[0].first, protocol="release")], []),
+    }
+    for name, answer in finished.items():
+        monkeypatch.setattr(f"ercfw.experiment.ablate.{name}", answer)
+    recipe = tiny_recipe()
+    for more, quoted in (((), []), (("--quote",), ["Theirs (quoted; protocol release)"])):
+        ended = cli("ablate", recipe, "--seeds", "1", "--json", *more)
+        (table,) = json.loads(ended.out)["tables"]
+        assert [line["name"] for line in table["lines"]] == ["base", *quoted]
+        (table,) = ercfw.ablate(recipe, seeds=1, quote=bool(quoted)).tables
+        assert names(table) == ["base", *quoted]
 
 
 SPECIFIED = {
