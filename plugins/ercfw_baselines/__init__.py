@@ -5,7 +5,7 @@ from ercfw_baselines.bc_lstm import BCLSTMHead
 from ercfw_baselines.dialogue_gcn import DialogueGCN
 from ercfw_baselines.iterative_erc import IterativeHead
 from ercfw_baselines.matching import MatchingHead
-from ercfw_baselines.mmgcn import MMGCN, MMGCNFocal
+from ercfw_baselines.mmgcn import MMGCN, MMGCNFocal, MMGCNHead
 from ercfw_baselines.mvn import MVN
 from ercfw_baselines.pmf import InfoNCE
 from ercfw_baselines.qmnn import QMNN
@@ -40,8 +40,13 @@ def provide_fusions() -> dict[str, type[FusionBlock]]:
 
 @hookimpl
 def provide_heads() -> dict[str, type[Head]]:
-    """Return the heads of BC-LSTM, of DialogueRNN and DialogueGCN (one for both), and of IterativeERC."""
-    return {"bc-lstm": BCLSTMHead, "matching-attention": MatchingHead, "iterative": IterativeHead}
+    """Return the heads of BC-LSTM, of DialogueRNN and DialogueGCN (one for both), of IterativeERC, and of MMGCN."""
+    return {
+        "bc-lstm": BCLSTMHead,
+        "matching-attention": MatchingHead,
+        "iterative": IterativeHead,
+        "mmgcn": MMGCNHead,
+    }
 
 
 @hookimpl

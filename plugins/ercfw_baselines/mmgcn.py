@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ercfw import DataInfo, FusionBlock, InputError, Inputs, Loss, Outputs, Rate, Size, labelled
+from ercfw import DataInfo, FusionBlock, Head, HeadOutput, InputError, Inputs, Loss, Outputs, Rate, Size, labelled
 from ercfw_basics import SpeakerEmbedding, at_least_float32
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -78,8 +78,9 @@ class MMGCN(FusionBlock):
         H_l = relu(b_l [P; H_0] W_l + (1 - b_l) ((1 - alpha) P + alpha H_0))          b_l = ln(theta / l + 1)
         y   = [X_m; H_m for each modality m]
 
-    The released code uses 64 layers whatever its command line says, ``gamma = 1``, and speakers on text only. The
-    paper uses 4 layers and speakers on all modalities. Memory grows as B * M * U * U numbers.
+    The paper uses 4 layers, speakers on all modalities, and a hidden layer of 100 with a ReLU before the classifier
+    (the head ``mlp``). The released code uses 64 layers whatever its command line says, ``gamma = 1``, speakers on text
+    only, and a ReLU alone before the classifier (the head ``mmgcn``). Memory grows as B * M * U * U numbers.
 
     Options:
         width: width of H.
@@ -144,6 +145,33 @@ class MMGCN(FusionBlock):
             kept = (1 - self.alpha) * spread + self.alpha * start  # [B, M, U, width]
             hidden = (own * learnt + (1 - own) * kept).relu()
         return hidden
+
+
+class MMGCNHead(Head):
+    """The classifier of MMGCN's released code (Hu et al., ACL 2021): dropout, a ReLU, then a linear map.
+
+    ::
+
+        o_i = W relu(drop(x_i)) + b
+
+    The ReLU reads X and H of all modalities. H is not negative, so the ReLU changes only X. The embedding is the input
+    of the map.
+
+    Options:
+        dropout: rate on x.
+    """
+
+    causal = True
+
+    def __init__(self, dim: int, target: str, info: DataInfo, *, dropout: Rate = 0.4) -> None:
+        super().__init__(dim, target, info)
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(dim, len(info.targets[target].classes))
+
+    def forward(self, x: Tensor, inputs: Inputs) -> HeadOutput:
+        """Return the logits ``[N, C]`` and the embedding ``[N, D]`` of ``x`` ``[N, D]``."""
+        embedding = self.dropout(x).relu()  # [N, D]
+        return HeadOutput(self.linear(embedding), embedding)
 
 
 class MMGCNFocal(Loss):

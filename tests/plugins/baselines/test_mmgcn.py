@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ercfw import HeadOutput, InputError, Outputs, Rows
-from ercfw_baselines.mmgcn import MMGCN, Graph, MMGCNFocal
+from ercfw_baselines.mmgcn import MMGCN, Graph, MMGCNFocal, MMGCNHead
 
 from .rows import talks
 
@@ -91,6 +91,33 @@ def test_unlike_widths_are_refused(made):
     _, _, info = made()
     with pytest.raises(InputError, match=r"differ in width: \[3, 4\]"):
         MMGCN({"text": 3, "audio": 4}, info)
+
+
+def test_the_released_head_number_by_number(made, drawn):
+    """X has either sign, so the logits differ from those of a linear map alone."""
+    _, inputs, info = made(sizes=(4, 1, 3))
+    head = drawn(MMGCNHead(7, "emotion", info, dropout=0.4))
+    x = torch.randn(8, 7, dtype=torch.float64)
+    weight, bias = head.linear.weight.tolist(), head.linear.bias.tolist()
+    wanted = torch.zeros(8, len(bias), dtype=torch.float64)
+    for i, numbers in enumerate(x.tolist()):
+        for c, row in enumerate(weight):
+            wanted[i, c] = bias[c] + sum(w * max(number, 0.0) for w, number in zip(row, numbers, strict=True))
+    given = head(x, inputs)
+    torch.testing.assert_close(given.logits, wanted, atol=1e-12, rtol=0)
+    torch.testing.assert_close(given.embedding, x.clamp_min(0))
+    assert (head.linear(x) - given.logits).abs().max() > 0.1
+
+
+def test_the_released_head_drops_before_the_relu(made):
+    """Inputs that pass dropout are scaled; those below zero are zero whether or not they pass."""
+    _, inputs, info = made(sizes=(4, 1, 3))
+    torch.manual_seed(0)
+    head = MMGCNHead(7, "emotion", info, dropout=0.5).double()
+    x = torch.randn(8, 7, dtype=torch.float64)
+    found = head(x, inputs).embedding
+    assert (found[x < 0] == 0).all()
+    assert set((found[x > 0] / x[x > 0]).round(decimals=9).tolist()) == {0.0, 2.0}
 
 
 @pytest.mark.parametrize("gamma", [0.0, 2.5])
