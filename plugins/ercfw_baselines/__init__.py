@@ -3,6 +3,7 @@
 from ercfw import Context, Extractor, FusionBlock, Head, Loss, Model, hookimpl
 from ercfw_baselines.bc_lstm import BCLSTMHead
 from ercfw_baselines.dialogue_gcn import DialogueGCN
+from ercfw_baselines.dialogue_gcn_released import DialogueGCNReleased
 from ercfw_baselines.iterative_erc import IterativeHead
 from ercfw_baselines.matching import MatchingHead
 from ercfw_baselines.mmgcn import MMGCN, MMGCNFocal, MMGCNHead
@@ -28,8 +29,8 @@ def provide_models() -> dict[str, type[Model]]:
 
 @hookimpl
 def provide_contexts() -> dict[str, type[Context]]:
-    """Return the context of DialogueGCN; the plugin ``basics`` offers that of DialogueRNN."""
-    return {"dialogue-gcn": DialogueGCN}
+    """Return the contexts of DialogueGCN, the paper's and the code's; ``basics`` offers that of DialogueRNN."""
+    return {"dialogue-gcn": DialogueGCN, "dialogue-gcn-released": DialogueGCNReleased}
 
 
 @hookimpl

@@ -47,16 +47,16 @@ class DialogueGCN(Context):
     """Two graph convolutions over the neighbours of each utterance; their result is appended to the input.
 
     Let g be the states of a recurrent context (``[context.text]``). Each utterance i has an edge to every j in the
-    window around it. The relation r = r_ij names both speakers and whether j comes later than i::
+    window around it, itself included. The relation r = r_ij names both speakers and whether j comes later than i::
 
         a_ij = softmax_j(g_i . W g_j)                                        edge weights; sum to 1 over the window
-        h_i  = relu(sum_j a_ij / c_ij W_r g_j + W_0 g_i)                     W_r = sum_b m_rb V_b, b = 1 .. ``bases``
+        h_i  = relu(sum_j a_ij / c_ij W_r g_j + a_ii W_0 g_i + b)            W_r = sum_b m_rb V_b, b = 1 .. ``bases``
         k_i  = relu(U_0 h_i + U sum_j h_j)
         y_i  = [g_i; k_i]
 
     where c_ij is the number of edges of i that have the relation r_ij. The head ``matching-attention`` adds the
-    attention over all y and the classifier. The equations are the paper's, taken from secondary sources. The released
-    code differs: it computes the edge weights from a trained vector per position (``positional``), and it has no ReLU.
+    attention over all y and the classifier. The equations are the paper's, taken from secondary sources; the biases are
+    ours. The released code computes other edge weights and sums (``dialogue-gcn-released``).
 
     No edge leaves the conversation. Speakers in excess of the largest number in a training conversation share one
     slot. Memory grows as N * W * D numbers, for a window of W places.
@@ -66,10 +66,7 @@ class DialogueGCN(Context):
         past: number of utterances that each utterance reads before itself.
         future: number of utterances that each utterance reads after itself.
         bases: number of matrices V_b from which the weights of all relations are made.
-        edge_attention: ``bilinear`` scores edges as above; ``positional`` scores them with ``w_i . g_j``, where w_i is
-            a trained vector per position in the conversation; ``none`` gives all edges the same weight.
-        most_positions: number of position vectors of ``positional``; later utterances share the last vector.
-        relu: apply a ReLU in both convolutions.
+        edge_attention: ``bilinear`` scores edges as above; ``none`` gives all edges of an utterance the same weight.
     """
 
     def __init__(
@@ -81,54 +78,60 @@ class DialogueGCN(Context):
         past: Span = 10,
         future: Span = 10,
         bases: Size = 30,
-        edge_attention: Literal["bilinear", "positional", "none"] = "bilinear",
-        most_positions: Size = 110,
-        relu: bool = True,
+        edge_attention: Literal["bilinear", "none"] = "bilinear",
     ) -> None:
         super().__init__(dim, info)
         self.out_dim = dim + width
         self.causal = False
         self.span = (past, future)
         self.slots = info.speakers + 1
-        relations = 2 * self.slots**2
-        self.bases = nn.Parameter(torch.empty(bases, dim, width))  # V
-        self.of_relation = nn.Parameter(torch.empty(relations, bases))  # m
-        nn.init.xavier_uniform_(self.bases)
-        nn.init.xavier_uniform_(self.of_relation)
-        self.itself = nn.Linear(dim, width)
+        self.bases = nn.Parameter(nn.init.xavier_uniform_(torch.empty(bases, dim, width)))  # V
+        self.of_relation = nn.Parameter(nn.init.xavier_uniform_(torch.empty(2 * self.slots**2, bases)))  # m
+        self.itself, self.bias = nn.Linear(dim, width, bias=False), nn.Parameter(torch.zeros(width))
         self.second, self.second_itself = nn.Linear(width, width, bias=False), nn.Linear(width, width)
-        self.edge_attention, self.last = edge_attention, most_positions - 1
-        if edge_attention == "bilinear":
-            self.asks: nn.Module = nn.Linear(dim, dim, bias=False)
-        elif edge_attention == "positional":
-            self.asks = nn.Embedding(most_positions, dim)
-        self.nonlinear: nn.Module = nn.ReLU() if relu else nn.Identity()
+        self.asks = nn.Linear(dim, dim, bias=False) if edge_attention == "bilinear" else None
 
     def forward(self, x: Tensor, inputs: Inputs) -> Tensor:
         """Return the input and its graph convolutions: ``[N, D] -> [N, D + width]``."""
         window = Window.of(inputs, *self.span, self.slots)
         near = F.embedding(window.rows, x)  # [N, W, D]; its backward is faster than that of indexing
-        weights = self.edge_weights(x, near, inputs, window) / _alike(window)  # [N, W]
-        by_basis = weights.unsqueeze(-1) * self.of_relation[window.relation]  # [N, W, bases]
-        gathered = by_basis.mT.to(near.dtype) @ near  # [N, bases, D]
-        first = self.nonlinear(torch.einsum("nbd,bdh->nh", gathered, self.bases) + self.itself(x))  # [N, width]
+        shares = self.edge_weights(x, near, window)  # [N, W]
+        own = shares[:, self.span[0]].unsqueeze(-1)  # [N, 1]; the utterance itself follows the ``past`` before it
+        gathered = of_neighbours(near, shares / _alike(window), self.of_relation[window.relation])  # [N, bases, D]
+        of_others = torch.einsum("nbd,bdh->nh", gathered, self.bases)  # [N, width]
+        first = (of_others + own.to(x.dtype) * self.itself(x) + self.bias).relu()  # [N, width]
         around = (F.embedding(window.rows, first) * window.real.unsqueeze(-1)).sum(1)  # [N, width]
-        return torch.cat([x, self.nonlinear(self.second(around) + self.second_itself(first))], -1)
+        return torch.cat([x, (self.second(around) + self.second_itself(first)).relu()], -1)
 
-    def edge_weights(self, x: Tensor, near: Tensor, inputs: Inputs, window: Window) -> Tensor:
+    def edge_weights(self, x: Tensor, near: Tensor, window: Window) -> Tensor:
         """Return how much each utterance reads of each neighbour, ``[N, W]``; 0 where there is no neighbour.
 
         ``x`` ``[N, D]`` are the utterances, ``near`` ``[N, W, D]`` their neighbours.
         """
-        if self.edge_attention == "none":
+        if self.asks is None:
             real = window.real.to(x.dtype)  # [N, W]
             return real / real.sum(-1, keepdim=True)
-        place = inputs.layout.position.clamp(max=self.last)  # [N]
-        query = self.asks(x if self.edge_attention == "bilinear" else place)  # [N, D]
-        scores = at_least_float32((near @ query.unsqueeze(-1)).squeeze(-1))  # [N, W]
-        floor = torch.finfo(scores.dtype).min
-        shares: Tensor = scores.masked_fill(~window.real, floor).softmax(-1)  # [N, W]
-        return shares.masked_fill(~window.real, 0.0)
+        scores = (near @ self.asks(x).unsqueeze(-1)).squeeze(-1)  # [N, W]
+        return shares_of(at_least_float32(scores), window.real)
+
+
+def shares_of(scores: Tensor, real: Tensor) -> Tensor:
+    """Return the softmax of each row over its real places, ``[N, W], [N, W] -> [N, W]``; 0 at the other places."""
+    floor = torch.finfo(scores.dtype).min
+    shares: Tensor = scores.masked_fill(~real, floor).softmax(-1)  # [N, W]
+    return shares.masked_fill(~real, 0.0)
+
+
+def of_neighbours(near: Tensor, weights: Tensor, of_relation: Tensor) -> Tensor:
+    """Return the weighted sum of the neighbours for each basis, ``[N, bases, D]``.
+
+    Args:
+        near: ``[N, W, D]``, the neighbours.
+        weights: ``[N, W]``, the weight of each edge.
+        of_relation: ``[N, W, bases]``, the share of each basis in the weights of the edge's relation.
+    """
+    by_basis = weights.unsqueeze(-1) * of_relation  # [N, W, bases]
+    return by_basis.mT.to(near.dtype) @ near
 
 
 def _alike(window: Window) -> Tensor:
