@@ -32,7 +32,7 @@ class Unitary(nn.Module):
 class QMNN(FusionBlock):
     """A quantum-like fusion and memory; its output is the probabilities of n measured outcomes.
 
-    For utterance t (from 0) of speaker s, with c = 1 .. n and each modality m that utterance t has::
+    For utterance t (from 0) of speaker s, with c = 0 .. n - 1 and each modality m that utterance t has::
 
         r_m    = relu(W_m x_m)                                     a_m = r_m / |r_m|
         psi_m  = a_m exp(i theta)                                  theta_c = t 10000^(-c / n) + 2 pi sigmoid(phi_sc)
@@ -73,7 +73,7 @@ class QMNN(FusionBlock):
         super().__init__(dims, info)
         self.out_dim = size
         self.amplitude = nn.ModuleDict({m: nn.Linear(dim, size) for m, dim in dims.items()})
-        self.register_buffer("frequencies", 10000 ** (-torch.arange(1, size + 1) / size), persistent=False)  # [n]
+        self.register_buffer("frequencies", 10000 ** (-torch.arange(size) / size), persistent=False)  # [n]
         self.speakers = None if phases == "none" else SpeakerEmbedding(info.speakers, size)
         if self.speakers is not None:
             nn.init.uniform_(self.speakers.table.weight)

@@ -89,9 +89,61 @@ def test_a_state_is_the_paper_s(qmnn):
     phase = block.speakers.table.weight[inputs.speakers[i]].sigmoid()
     for k, r in enumerate(grown.values()):
         for c in range(SIZE):
-            angle = 1 * 10000 ** (-(c + 1) / SIZE) + 2 * math.pi * phase[c].item()
+            angle = 1 * 10000 ** (-c / SIZE) + 2 * math.pi * phase[c].item()
             wanted = complex(math.cos(angle), math.sin(angle)) * (r[c] / r.norm()).item()
             assert psi[i, k, c].item() == pytest.approx(wanted, abs=1e-6)
+
+
+def outcomes_by_numbers(block, inputs):
+    """The outcomes from the inputs alone: every state and matrix as complex numbers, component by component."""
+    n = SIZE
+    enter, carry, measure = (u().detach().tolist() for u in (block.enter, block.carry, block.measure))
+    gate, identity = block.gate.sigmoid().item(), [[(a == b) / n for b in range(n)] for a in range(n)]
+
+    def turned(u, rho):
+        left = [[sum(u[a][k] * rho[k][b] for k in range(n)) for b in range(n)] for a in range(n)]
+        return [[sum(left[a][k] * u[b][k].conjugate() for k in range(n)) for b in range(n)] for a in range(n)]
+
+    result = {}
+    for rows in talks(inputs):
+        state = identity
+        for t, i in enumerate(rows):
+            grown = {m: [max(v, 0.0) + 1e-6 for v in block.amplitude[m](s.values[i]).tolist()]
+                     for m, s in inputs.streams.items() if s.present[i]}  # fmt: skip
+            lengths = {m: math.sqrt(sum(v * v for v in r)) for m, r in grown.items()}
+            phase = block.speakers.table.weight[inputs.speakers[i]].sigmoid().tolist()
+            angles = [t / 10000 ** (c / n) + 2 * math.pi * phase[c] for c in range(n)]
+            rho = [[0.0] * n for _ in range(n)] if grown else identity
+            for m, r in grown.items():
+                psi = [v / lengths[m] * complex(math.cos(w), math.sin(w)) for v, w in zip(r, angles, strict=True)]
+                share = math.exp(lengths[m]) / sum(map(math.exp, lengths.values()))
+                rho = [[rho[a][b] + share * psi[a] * psi[b].conjugate() for b in range(n)] for a in range(n)]
+            new, old = turned(enter, rho), turned(carry, state)
+            state = [[gate * new[a][b] + (1 - gate) * old[a][b] for b in range(n)] for a in range(n)]
+            result[i] = [turned(measure, state)[j][j].real for j in range(n)]
+    return torch.tensor([result[i] for i in range(len(result))], dtype=torch.float64)
+
+
+@pytest.fixture
+def exact_tables():
+    """The table of frequencies is made in float64; a part makes it in the default precision."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.usefixtures("exact_tables")
+@pytest.mark.parametrize("absent", [0.0, 0.5])
+def test_outcomes_are_those_of_the_equations_number_by_number(absent, qmnn):
+    block, inputs = qmnn(absent)
+    given = block(values(inputs), inputs)
+    torch.testing.assert_close(given, outcomes_by_numbers(block, inputs), atol=1e-12, rtol=0)
+
+
+@pytest.mark.usefixtures("exact_tables")
+def test_the_first_component_turns_by_one_radian_an_utterance(qmnn):
+    block, _ = qmnn()
+    assert block.frequencies.tolist() == pytest.approx([10000 ** (-c / SIZE) for c in range(SIZE)], abs=1e-12)
 
 
 def test_the_unitary_matrices_are_a_group_of_their_own(qmnn):
