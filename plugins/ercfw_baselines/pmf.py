@@ -78,10 +78,14 @@ class Others(nn.Module):
 
 
 class PMF(nn.Module):
-    """An adapter after a layer: ``h + U (z + W sigmoid(V z))`` with ``z = [h; summaries of the other modalities]``.
+    """UniMSE's adapter after a layer (Hu et al., EMNLP 2022), as released; its output replaces that of the layer.
 
-    The weights start near zero, so that a pretrained network is almost unchanged at first. That h itself is kept in the
-    sum is our reading of the released code.
+    ::
+
+        y = U (z + W sigmoid(V z + b) + c) + d         z = [h; summaries of the other modalities]
+
+    V and W form a bottleneck, which starts near zero. U starts at random, as a linear layer does. There is no path
+    around U, so an adapter changes a pretrained network from the first step.
     """
 
     def __init__(self, width: int, others: int, bottleneck: int) -> None:
@@ -89,15 +93,15 @@ class PMF(nn.Module):
         both = width + others
         self.down, self.up = nn.Linear(both, bottleneck), nn.Linear(bottleneck, both)
         self.out = nn.Linear(both, width)
-        for layer in (self.down, self.up, self.out):
+        for layer in (self.down, self.up):
             nn.init.normal_(layer.weight, std=1e-3)
             nn.init.zeros_(layer.bias)
 
     def forward(self, hidden: Tensor, others: Tensor) -> Tensor:
         """Return the adapted states: hidden ``[N, T, D]``, others ``[N, E]`` -> ``[N, T, D]``."""
         z = torch.cat([hidden, others.unsqueeze(1).expand(-1, hidden.shape[1], -1)], -1)  # [N, T, D + E]
-        added: Tensor = self.out(z + self.up(self.down(z).sigmoid()))  # [N, T, D]
-        return hidden + added
+        adapted: Tensor = self.out(z + self.up(self.down(z).sigmoid()))  # [N, T, D]
+        return adapted
 
 
 class Compared(nn.Module):

@@ -49,15 +49,32 @@ def batch(tiny_t5):
     return pack(conversations).inputs, data_info(conversations)
 
 
-def test_the_adapter_position_by_position(drawn):
+def test_the_adapter_number_by_number(drawn):
     adapter = drawn(PMF(6, 4, bottleneck=3))
     hidden, others = torch.randn(2, 5, 6, dtype=torch.float64), torch.randn(2, 4, dtype=torch.float64)
+
+    def mapped(layer, numbers):
+        rows = zip(layer.weight.tolist(), layer.bias.tolist(), strict=True)
+        return [b + sum(w * v for w, v in zip(row, numbers, strict=True)) for row, b in rows]
+
     given = adapter(hidden, others)
     for n in range(2):
         for t in range(5):
-            z = torch.cat([hidden[n, t], others[n]])
-            inner = z + adapter.up(1 / (1 + torch.exp(-adapter.down(z))))
-            torch.testing.assert_close(given[n, t], hidden[n, t] + adapter.out(inner))
+            z = [*hidden[n, t].tolist(), *others[n].tolist()]
+            narrow = [1 / (1 + math.exp(-v)) for v in mapped(adapter.down, z)]
+            inner = [v + w for v, w in zip(z, mapped(adapter.up, narrow), strict=True)]
+            assert given[n, t].tolist() == pytest.approx(mapped(adapter.out, inner), abs=1e-12)
+
+
+def test_the_bottleneck_starts_near_zero_and_the_last_map_as_a_linear_layer():
+    torch.manual_seed(0)
+    adapter = PMF(768, 64, bottleneck=64)
+    for layer in (adapter.down, adapter.up):
+        assert layer.weight.std().item() == pytest.approx(1e-3, rel=0.05)
+        assert (layer.bias == 0).all()
+    bound = (768 + 64) ** -0.5
+    assert adapter.out.weight.abs().max().item() == pytest.approx(bound, rel=0.01)
+    assert adapter.out.weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.01)
 
 
 @pytest.mark.slow
@@ -103,12 +120,15 @@ def test_the_light_form_keeps_the_promises_of_a_model_and_reads_all_it_is_given(
 
 
 def test_logits_are_t5_s_own_log_probabilities_of_the_classes_words(batch, tiny_t5):
-    """With adapters that add nothing, against the loss that transformers computes for the same strings."""
+    """With adapters that return their input, against the loss that transformers computes for the same strings."""
     transformers = pytest.importorskip("transformers")
     inputs, info = batch
     model = UniMSE(info, model=tiny_t5).eval()
     for layer in model.adapted:
-        torch.nn.init.zeros_(layer.adapter.out.weight)
+        for part in (layer.adapter.up, layer.adapter.out):
+            torch.nn.init.zeros_(part.weight)
+            torch.nn.init.zeros_(part.bias)
+        torch.nn.init.eye_(layer.adapter.out.weight)
     plain = transformers.T5ForConditionalGeneration.from_pretrained(tiny_t5).eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(tiny_t5)
     stream = inputs.streams["text"]
