@@ -37,7 +37,7 @@ class WordAttention(nn.Module):
         super().__init__()
         self.maps = nn.ModuleList(nn.Linear(width, width, bias=False) for _ in range(3))
         self.forwards = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width), nn.Dropout(dropout))
-        self.norm = nn.LayerNorm(width)
+        self.norm = nn.LayerNorm(width, eps=1e-6)
         self.rate = dropout
 
     def project(self, words: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -137,7 +137,7 @@ class WordView(nn.Module):
             self.within(x_within, x_within, context.real), self.across(x_across, q_across, own.real)
         )  # [b, K, D]
         both = self.join(self.dropout(own.pool(q)), self.dropout(context.pool(x)))  # [b, D]
-        return torch.where(context.real.any(1, keepdim=True), both, own.pool(alone))
+        return torch.where(context.real.any(1, keepdim=True), both, self.dropout(own.pool(alone)))
 
 
 class UtteranceView(nn.Module):
@@ -182,8 +182,9 @@ class MVN(Model):
         logits          log softmax(V tanh(U w_i)) + log softmax(V' tanh(U' r_i))
 
     The logits of the two views are the auxiliary logits, and only they are trained (``auxiliary-cross-entropy``). The
-    model reads no later utterance and no speaker. The released code also feeds the zeros before the start of a
-    conversation through the second GRU; here they are left out. MVN's word vectors are those of word2vec, frozen and
+    model reads no later utterance and no speaker. For the first utterance, w_i = max(Att(W, W)) and r_i = s_i. The
+    released code also feeds the zeros before the start of a conversation through the second GRU; here they are left
+    out. MVN's word vectors are those of word2vec, frozen and
     each scaled to length 1; vectors from a file are treated the same way here.
 
     Options:

@@ -1,16 +1,20 @@
 """MVN utterance by utterance, without packing, chunks or padding; and what it reads."""
 
 import math
+import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from ercfw import Conversation, InputError
+from ercfw import Conversation, HeadOutput, InputError, Outputs, Rows
+from ercfw.recipe.shipped import shipped_recipes
 from ercfw.testing import check_part
 from ercfw.testing.fixtures import data_info, make_conversations, pack
 from ercfw_baselines.mvn import MVN
 from ercfw_baselines.words import Words, read_vectors, split_words
+from ercfw_basics.cross_entropy import AuxiliaryCrossEntropy
 
 from .rows import talks
 
@@ -32,8 +36,14 @@ def attend(block, q, k):
     if len(k):
         scores = to_query(q) @ to_key(k).T / math.sqrt(q.shape[1])
         found = scores.softmax(1) @ to_value(k)
-    found = block.norm(q + found)
-    return block.norm(found + block.forwards(found))
+    found = normalise(block.norm, q + found)
+    return normalise(block.norm, found + block.forwards(found))
+
+
+def normalise(norm, x):
+    """Layer normalisation with the epsilon of the released code."""
+    apart = x - x.mean(-1, keepdim=True)
+    return apart / (apart.square().mean(-1, keepdim=True) + 1e-6).sqrt() * norm.weight + norm.bias
 
 
 def gate(block, a, b):
@@ -88,6 +98,51 @@ def test_both_views_utterance_by_utterance(memory, absent, drawn):
     torch.testing.assert_close(given.auxiliary, torch.stack(answers, 1))
     summed = answers[0].log_softmax(1) + answers[1].log_softmax(1)
     torch.testing.assert_close(given.logits.double(), summed, atol=1e-5, rtol=1e-5)
+
+
+def test_the_views_of_the_first_utterance_are_dropped_from_too(drawn):
+    conversations = make_conversations({"text": "tokens"}, dims={"text": 30}, sizes=(1, 1, 1), absent=0)
+    model = drawn(MVN(data_info(conversations), word_width=5, width=40, dropout=0.5)).train()
+    views = model(pack(conversations).inputs).heads[TARGET].embedding
+    for view in views.split(40, 1):
+        assert 0.3 < (view == 0).double().mean() < 0.7
+
+
+def loss_of_recipe(corpus, auxiliary, labels, classes):
+    """The loss of a shipped recipe, with its weight."""
+    recipe = tomllib.loads(shipped_recipes()[f"baselines/mvn_{corpus}"].read_text())
+    options = dict(recipe["loss"]["auxiliary-cross-entropy"])
+    weight = options.pop("weight")
+    info = data_info(make_conversations({"text": "tokens"}))
+    info = replace(info, targets={TARGET: replace(info.targets[TARGET], classes=classes, counts=(1,) * len(classes))})
+    none = torch.zeros(len(labels), dtype=torch.int64)
+    head = HeadOutput(auxiliary.sum(1), auxiliary[:, 0], auxiliary)
+    loss = AuxiliaryCrossEntropy(TARGET, info, **options)
+    return weight * loss(Outputs({TARGET: head}, Rows(none, none, none, none)), {TARGET: labels}).item()
+
+
+def test_the_loss_on_iemocap_is_that_of_the_released_code():
+    """Of one conversation: each class weighs 1/6, and the sum is divided by the number of utterances."""
+    torch.manual_seed(0)
+    auxiliary, labels = torch.randn(9, 2, 6), torch.tensor([0, 1, 2, 3, 4, 5, 2, 2, 5])
+    log_p = auxiliary.double().log_softmax(-1)
+    total = sum(-log_p[i, view, c].item() / 6 for i, c in enumerate(labels.tolist()) for view in (0, 1))
+    given = loss_of_recipe("iemocap", auxiliary, labels, tuple("abcdef"))
+    assert given == pytest.approx(total / 9, rel=1e-6)
+
+
+def test_the_loss_on_meld_has_the_scale_of_the_released_code_on_the_training_split():
+    """With one row per 100 training utterances of each class, the weighted sum divided by the number of rows."""
+    counts = [47, 12, 3, 7, 17, 3, 11]
+    least = [(268 / n) ** 0.5 for n in (4710, 1205, 268, 683, 1743, 271, 1109)]
+    weights = [w / sum(least) for w in least]
+    torch.manual_seed(0)
+    labels = torch.tensor([c for c, n in enumerate(counts) for _ in range(n)])
+    auxiliary = torch.randn(len(labels), 2, 7)
+    log_p = auxiliary.double().log_softmax(-1)
+    total = sum(-weights[c] * log_p[i, view, c].item() for i, c in enumerate(labels.tolist()) for view in (0, 1))
+    given = loss_of_recipe("meld", auxiliary, labels, tuple("abcdefg"))
+    assert given == pytest.approx(total / len(labels), rel=0.02)
 
 
 @pytest.mark.slow
