@@ -122,7 +122,8 @@ class Inputs(TensorGroup):
     Attributes:
         streams: the stream of each modality.
         layout: the order of the rows.
-        speakers: ``[N]`` int64, the speakers of each conversation numbered by first appearance.
+        speakers: ``[N]`` int64, the speakers of each conversation, numbered by first appearance unless the corpus
+            assigns the numbers.
     """
 
     streams: dict[str, Stream]

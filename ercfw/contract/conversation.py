@@ -67,6 +67,8 @@ class Conversation:
         times: the start and end of each utterance in seconds, as in the source; empty if unknown.
         clips: the clip of each utterance, or None; empty if there are no clips.
         kind: the kind of conversation, if a corpus has several (scripted, improvised); reports give scores for each.
+        parties: the number of the speaker of each utterance, if a corpus assigns the numbers (such as one per gender);
+            empty = numbered by first appearance.
     """
 
     id: str
@@ -80,6 +82,7 @@ class Conversation:
     times: tuple[tuple[float, float] | None, ...] = ()
     clips: tuple[Clip | None, ...] = ()
     kind: str = ""
+    parties: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -91,7 +94,9 @@ class Conversation:
 
     @cached_property
     def speaker_numbers(self) -> NDArray[np.int64]:
-        """Return the speakers ``[U]``, numbered by first appearance in this conversation."""
+        """Return the speakers ``[U]``, numbered by first appearance in this conversation or as ``parties`` says."""
+        if self.parties:
+            return np.array(self.parties, dtype=np.int64)
         numbers: dict[str, int] = {}
         return np.array([numbers.setdefault(name, len(numbers)) for name in self.speakers], dtype=np.int64)
 
@@ -111,6 +116,7 @@ class Conversation:
             teacher={target: cut(logits) for target, logits in self.teacher.items()},
             times=cut(self.times),
             clips=cut(self.clips),
+            parties=cut(self.parties),
         )
 
     def with_streams(self, streams: Mapping[str, ConversationStream]) -> "Conversation":

@@ -18,7 +18,7 @@ def make_data_info(train: Sequence[Conversation], targets: Mapping[str, tuple[st
     return DataInfo(
         targets=count_classes(train, targets),
         modalities={name: _describe_modality(train, name) for name in train[0].streams},
-        speakers=max(len(set(conversation.speakers)) for conversation in train),
+        speakers=max(int(conversation.speaker_numbers.max()) + 1 for conversation in train),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ercfw import InputError, Provenance, Size, TableRow, sha256
+from ercfw import Conversation, InputError, Provenance, Size, TableRow, sha256
 from ercfw_datasets.annotations import Annotations, Record, to_annotated
 from ercfw_datasets.corpus import Corpus, FeatureFiles
 from ercfw_datasets.iemocap_labels import class_of
@@ -33,6 +33,9 @@ TELME_DEV = frozenset({
 })  # fmt: skip
 """The dev split of TelME (Yun et al., 2024): twelve conversations of sessions 1 to 4."""
 
+Parties = Literal["appearance", "gender"]
+GENDER = re.compile(r"_([MF])[^_]*$")
+"""The end of an utterance's id, which begins with the gender of its speaker."""
 Dev = Literal["telme", "session1", "session2", "session3", "session4", "session5"]
 
 
@@ -58,11 +61,16 @@ class Iemocap(Corpus):
         test_session: the session that is the test split.
         dev: ``telme`` takes the twelve train conversations of that project, and requires test session 5; ``session4``
             takes a whole session.
+        parties: how the two speakers of a conversation are numbered: by first ``appearance``, or by ``gender`` (male 0,
+            female 1), as in most released codes. Speaker vectors and relations then mean the same in all conversations.
+            The gender is read from the utterance's id. Simulated conversations, and those that ``ercfw predict`` reads,
+            have no gender, so their speakers are always numbered by first appearance.
         widths: widths of simulated streams; real streams have their own.
         seed: seed of simulated conversations.
 
     Raises:
-        InputError: if ``dev`` does not fit ``test_session``, or the files are missing or damaged.
+        InputError: if ``dev`` does not fit ``test_session``, the files are missing or damaged, or an utterance's id
+            names no gender, but ``parties`` needs it.
     """
 
     published_counts = PUBLISHED
@@ -75,6 +83,7 @@ class Iemocap(Corpus):
         root: Path | None = None,
         test_session: Annotated[int, Field(ge=1, le=5)] = 5,
         dev: Dev = "telme",
+        parties: Parties = "appearance",
         widths: dict[str, Size] | None = None,
         seed: Seed = 0,
     ) -> None:
@@ -86,6 +95,8 @@ class Iemocap(Corpus):
             super().__init__(*simulate(IEMOCAP, seed=seed, widths=widths, instead_of=f"nothing is at {DEFAULT_ROOT}"))
         else:
             annotations = read_iemocap(place, test_session, dev)
+            if parties == "gender":
+                annotations = replace(annotations, conversations=tuple(map(_by_gender, annotations.conversations)))
             super().__init__(annotations, FeatureFiles(place, annotations.rows, MODALITIES))
 
     @classmethod
@@ -115,6 +126,22 @@ def read_iemocap(root: Path, test_session: int, dev: Dev) -> Annotations:
             files={str(path): sha256(path) for path in paths},
         ),
     )
+
+
+def _by_gender(conversation: Conversation) -> Conversation:
+    """Return the conversation with its speakers numbered by gender: male 0, female 1.
+
+    Raises:
+        InputError: if the id of an utterance does not name a gender.
+    """
+    parties = []
+    for utterance in conversation.utterances:
+        found = GENDER.search(utterance)
+        if not found:
+            hint = 'such as Ses01F_impro01_F000, or choose parties = "appearance"'
+            raise InputError.at("[data] parties", f"the id '{utterance}' does not name a gender", hint)
+        parties.append("MF".index(found[1]))
+    return replace(conversation, parties=tuple(parties))
 
 
 def _kind(conversation: str) -> str:

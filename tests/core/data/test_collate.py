@@ -1,5 +1,7 @@
 """Packing conversations, and the statistics of the training split, against loops and hand-worked cases."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -27,6 +29,18 @@ def conversation(name, speakers, labels=None, **streams) -> Conversation:
 def vectors(values, present=None) -> ConversationStream:
     values = np.array(values, dtype=np.float32)
     return ConversationStream(values, np.array(present or [True] * len(values)))
+
+
+def test_parties_assigned_by_a_corpus_number_the_speakers():
+    """The second conversation has only the second party, and the statistics still count two."""
+    first = replace(conversation("a", "XYXX"), parties=(1, 0, 1, 1))
+    second = replace(conversation("b", "XX"), parties=(1, 1))
+    batch = collate([first, second])
+    assert batch.inputs.speakers.tolist() == [1, 0, 1, 1, 1, 1]
+    assert batch.inputs.layout.speakers == 2
+    assert batch.inputs.layout.previous_same_speaker.tolist() == [-1, -1, 0, 2, -1, 4]
+    assert first.only(slice(2, None)).speaker_numbers.tolist() == [1, 1]
+    assert make_data_info([second], {"emotion": ("a",)}).speakers == 2
 
 
 def test_layout_by_hand():

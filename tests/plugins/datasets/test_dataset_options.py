@@ -11,7 +11,7 @@ from ercfw_datasets import provide_datasets
 
 GOOD = {
     "meld": {"root": "data/x", "clips": "data/MELD.Raw", "widths": {"text": 5}, "seed": 1},
-    "iemocap": {"root": "data/x", "test_session": 4, "dev": "session1"},
+    "iemocap": {"root": "data/x", "test_session": 4, "dev": "session1", "parties": "gender"},
     "table": {
         "root": "data/x",
         "columns": {"label": "Emotion", "clip": "video", "start": "from", "end": "to"},
@@ -27,6 +27,7 @@ BAD = [
     ("meld", {"seed": -1}, "[data] seed"),
     ("iemocap", {"test_session": 6}, "[data] test_session"),
     ("iemocap", {"dev": "session6"}, "[data] dev"),
+    ("iemocap", {"parties": "age"}, "[data] parties"),
     ("table", {"columns": {"lable": "Emotion"}}, "[data] columns"),
     ("table", {"folds": 2}, "[data] folds"),
     ("table", {"rooot": "x"}, "[data] rooot"),

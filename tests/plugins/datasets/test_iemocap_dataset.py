@@ -2,6 +2,7 @@
 
 import pytest
 
+from ercfw.data.train_statistics import make_data_info
 from ercfw.errors import InputError
 from ercfw_datasets.iemocap import TELME_DEV, Iemocap
 
@@ -78,3 +79,33 @@ def test_simulated_in_its_shape_when_nothing_is_there():
     assert dataset.provenance.simulated
     assert "IEMOCAP" in dataset.provenance.source
     assert [len(dataset.split(name)) for name in ("train", "dev", "test")] == [108, 12, 31]
+
+
+@pytest.mark.parametrize("named", [("F", "M"), ("Ann", "Bob"), ("Ses01_F", "Ses01_M")])
+def test_parties_by_gender(named, root):
+    """The first conversation begins with the man, the second with the woman, the third has only her."""
+    said = {"Ses01F_impro01": "MFFM", "Ses02F_impro01": "FMF", "Ses03F_impro01": "FF", "Ses05F_impro01": "MF"}
+    lines = [HEADER]
+    for conversation, genders in said.items():
+        for place, gender in enumerate(genders):
+            lines.append(f"{conversation},{conversation}_{gender}{place:03},{named['FM'.index(gender)]},hm,hap")
+    (root / "utterances.csv").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    for parties in ("appearance", "gender"):
+        dataset = Iemocap(parties=parties, dev="session3")
+        every = [c for split in ("train", "dev", "test") for c in dataset.split(split)]
+        for c in every:
+            seen = list(dict.fromkeys(said[c.id]))
+            order = seen if parties == "appearance" else ["M", "F"]
+            assert c.speaker_numbers.tolist() == [order.index(gender) for gender in said[c.id]]
+            if parties == "gender":
+                rest = c.only(slice(1, None)).speaker_numbers.tolist()
+                assert rest == [order.index(gender) for gender in said[c.id][1:]]
+        assert make_data_info(list(dataset.split("train")), dataset.targets).speakers == 2
+
+
+def test_parties_by_gender_need_ids_that_name_it(root):
+    line = "Ses01F_impro01,7,Ann,hm,hap"
+    (root / "utterances.csv").write_text(f"{HEADER}\n{line}\n", encoding="utf-8")
+    assert Iemocap(dev="session3").split("train")
+    with pytest.raises(InputError, match="the id '7' does not name a gender"):
+        Iemocap(dev="session3", parties="gender")
