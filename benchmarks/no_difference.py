@@ -7,7 +7,7 @@
 
 Without ``--runs``, the tables are SIMULATED: a base and eight other lines in the shape of MELD's or IEMOCAP's test
 split, whose predictions depend on the utterance, the seed and chance. A table makes a false claim if any line differs
-significantly from the base, or if the column has any score that is not bold. With ``--runs``, each line of a table
+significantly from the base, or if any score of the column exceeds another one significantly. With ``--runs``, each line of a table
 gets other seeds of one real variant.
 """
 
@@ -77,11 +77,11 @@ def show(title: str, tables: list[Array]) -> None:
     """Print the rates of false claims in tables of equal methods, each ``[L, S, K, C, C]``."""
     found = [estimate(table) for table in tables]
     claims = [any(difference.is_significant for difference in each.differences(0)) for each in found]
-    not_bold = [len(each.best()) < LINES for each in found]
+    told_apart = [len(each.best()) < LINES for each in found]
     excluded = [any(not low <= 0 <= high for low, high in intervals(each)) for each in found]
     print(
         f"  {title} (± {deviation(tables):.2f} points): p below .05 {100 * np.mean(claims):.0f}, "
-        f"interval excludes 0 {100 * np.mean(excluded):.0f}, score not bold {100 * np.mean(not_bold):.0f}"
+        f"interval excludes 0 {100 * np.mean(excluded):.0f}, a pair told apart {100 * np.mean(told_apart):.0f}"
     )
 
 

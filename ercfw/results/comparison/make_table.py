@@ -90,10 +90,10 @@ def _column(values: Sequence[Sequence[float]], estimate: _Estimate | None) -> li
     if estimate is None:
         return cells
     best = {estimate.places[number] for number in estimate.scores.best()}
-    none_is_exceeded = len(best) == len(estimate.places)
+    tells_apart = 2 * len(best) <= len(estimate.places)
     for number, place in enumerate(estimate.places):
         if (cell := cells[place]) is not None:
-            is_best = place in best and not none_is_exceeded and cell.mean > 0
+            is_best = place in best and tells_apart and cell.mean > 0
             cells[place] = replace(cell, interval=estimate.scores.interval(number), is_best=is_best)
     return cells
 

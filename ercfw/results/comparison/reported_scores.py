@@ -27,9 +27,8 @@ def with_quoted(
     """
     metrics = runs[0].metrics
     of_corpus = [each for each in known if (each.dataset, each.target) == (metrics.dataset, table.target)]
-    # One simulated run is enough: nobody may take its scores for results on the corpus.
-    if table.split != "test" or any(run.metrics.data.simulated for run in runs) or not of_corpus:
-        return table
+    if why_none := _why_none(table, runs, of_corpus):
+        return replace(table, left_out=[f"No quoted scores are shown: {why_none}."]) if quote else table
     labels = metrics.sizes["test"]["labels"]
     above: list[ResultLine] = []
     below: list[ResultLine] = []
@@ -52,6 +51,16 @@ def with_quoted(
         notes=[*table.notes, *_notes(shown), *([OTHER] if below else [])],
         left_out=[*dict.fromkeys(left_out)],
     )
+
+
+def _why_none(table: ResultTable, runs: Sequence[FinishedRun], of_corpus: Sequence[Quoted]) -> str:
+    """Return why the table cannot have quoted lines; empty if it can."""
+    if not of_corpus:
+        return f"no plugin quotes any for {runs[0].metrics.dataset} and the target {table.target}"
+    # One simulated run is enough: nobody may take its scores for results on the corpus.
+    if any(run.metrics.data.simulated for run in runs):
+        return "these runs used simulated data"
+    return "" if table.split == "test" else f"they are for test, and this table is for {table.split}"
 
 
 def _lines(quoted: Quoted, runs: Sequence[FinishedRun], columns: Sequence[str]) -> list[ResultLine]:

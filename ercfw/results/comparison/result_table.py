@@ -9,9 +9,10 @@ from ercfw.results.comparison.significance import FEWEST, Difference
 from ercfw.results.points import points
 from ercfw.system.html_table import html_table
 
-TESTS = "t-tests over conversations and seeds, of all pairs of rows, adjusted by Holm"
-BOLD = f"Bold: the scores that no other score of the column exceeds significantly ({TESTS})."
-NO_BOLD = f"No two scores of a column differ significantly ({TESTS})."
+BOLD = (
+    "Bold: the scores that no other score of the column exceeds significantly, in columns where they are at most half "
+    "of the scores (t-tests over conversations and seeds, of all pairs of rows, adjusted by Holm)."
+)
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Cell:
         mean: the mean over seeds.
         deviation: the sample standard deviation; None with one seed.
         interval: the 95 % interval of the mean, over conversations and seeds; None with one seed.
-        is_best: whether no other score of its column significantly exceeds it, but some score is exceeded.
+        is_best: whether no other score of its column significantly exceeds it, and this holds for at most half of the
+            column.
     """
 
     mean: float
@@ -111,8 +113,7 @@ class ResultTable:
         two = [line.name for line in own if line.seeds == FEWEST]
         notes = [f"Scores in points (0 to 100): mean ± standard deviation over seeds. Protocol: {self.protocol}."]
         if len(tested) > 1:
-            bold = any(cell is not None and cell.is_best for line in own for cell in line.cells)
-            notes.append(BOLD if bold else NO_BOLD)
+            notes.append(BOLD)
         if single:
             notes.append(f"One seed has no interval and is not tested: {', '.join(single)}.")
         if two:

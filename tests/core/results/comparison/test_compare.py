@@ -131,16 +131,17 @@ def test_few_seeds_have_what_they_bear(runs):
     assert "significant" not in " ".join(alone.meaning)
 
 
-def test_bold_is_what_nothing_exceeds_and_never_a_score_of_zero():
+def test_bold_is_what_nothing_exceeds_if_it_is_at_most_half_of_a_column_and_never_a_score_of_zero():
     rng = np.random.default_rng(0)
-    values = [[0.5, 0.51, 0.52], [0.0, 0.0, 0.0], [0.49, 0.5, 0.5]]
+    values = [[0.5, 0.51, 0.52], [0.0, 0.0, 0.0], [0.49, 0.5, 0.5], [0.1, 0.1, 0.1]]
 
     def cells(scores):
         column = [score + rng.normal(0, 1e-9, 3) for score in map(np.array, scores)]
         samples = [SampledScore(each, np.full(100, each.mean()), 30) for each in column]
         return _column(scores, _Estimate(range(3), mean_scores(samples)))
 
-    assert [cell.is_best for cell in cells(values)] == [True, False, True]
+    assert [cell.is_best for cell in cells(values)] == [True, False, True, False]
+    assert not any(cell.is_best for cell in cells(values[:3]))
     assert not any(cell.is_best for cell in cells([values[0], values[2], values[2]]))
     assert not any(cell.is_best for cell in cells([[0.0] * 3, [0.0] * 3, [0.0] * 3]))
     wide = [[0.0, 0.0, 0.0], [0.2, 0.21, 0.2], [0.0, 0.1, 0.4]]

@@ -111,10 +111,16 @@ def test_asking_never_shows_scores_beside_simulated_data_dev_or_other_utterances
     run = group.first
     plain = make_table([group], "test", "emotion")
     theirs = quote(run, protocol="release")
-    assert with_quoted(plain, [run], [theirs], quote=True) == plain
-    assert with_quoted(plain, [real(run), run], [theirs], quote=True) == plain
     of_dev = make_table([group], "dev", "emotion")
-    assert with_quoted(of_dev, [real(run)], [theirs], quote=True) == of_dev
+    for table, runs, quoted, why in [
+        (plain, [run], [theirs], "these runs used simulated data"),
+        (plain, [real(run), run], [theirs], "these runs used simulated data"),
+        (of_dev, [real(run)], [theirs], "they are for test, and this table is for dev"),
+        (plain, [real(run)], [], "no plugin quotes any for simulated and the target emotion"),
+    ]:
+        note = f"No quoted scores are shown: {why}."
+        assert with_quoted(table, runs, quoted, quote=True) == replace(table, left_out=[note])
+        assert with_quoted(table, runs, quoted) == table  # nobody asked
     refused = with_quoted(plain, [real(run)], [quote(run, protocol="release", utterances=3)], quote=True)
     assert refused.lines == plain.lines
     assert "cover 3 utterances" in refused.left_out[-1]
