@@ -7,8 +7,8 @@
 
 Without ``--runs``, the tables are SIMULATED: a base and eight other lines in the shape of MELD's or IEMOCAP's test
 split, whose predictions depend on the utterance, the seed and chance. A table makes a false claim if any line differs
-significantly from the base, or if any score of the column exceeds another one significantly. With ``--runs``, each line of a table
-gets other seeds of one real variant.
+significantly from the base, or if any score of the column exceeds another one significantly. With ``--runs``, each
+line of a table gets other seeds of one real variant.
 """
 
 import argparse

@@ -45,6 +45,6 @@ def watched_splits(protocol: str, splits: Mapping[str, Sequence[Conversation]], 
         return Watched(splits["train"], splits["dev"], splits["dev"])
     merged = [*splits["train"], *splits["dev"]]
     order = np.random.default_rng(seed).permutation(len(merged))
-    held_out = max(1, round(RELEASE_HELD_OUT * len(merged)))
+    held_out = max(1, int(RELEASE_HELD_OUT * len(merged)))  # rounded down as in the release: 57 of MELD's 1,152
     conversations = [merged[number] for number in order]
     return Watched(conversations[held_out:], conversations[:held_out], splits["test"], later_wins=True)

@@ -15,8 +15,8 @@ SPLITS = {"train": ("train.pkl",), "dev": ("val.pkl", "dev.pkl"), "test": ("test
 class M2FNet(FileFormat):
     """One tensor ``[rows, D]`` per file ``embeddings/<modality>/{train,val,test}.pkl``, ordered as MELD's annotations.
 
-    Clips that are known to be broken may have no row. The files hold neither names nor labels, so an import cannot
-    prove which utterances the rows belong to. This format is read only.
+    Clips that are known to be broken may have no row. A folder may hold some of the splits alone. The files hold
+    neither names nor labels, so an import cannot prove which utterances the rows belong to. This format is read only.
     """
 
     slots = ()
@@ -25,14 +25,14 @@ class M2FNet(FileFormat):
         """Read the values of each modality and split.
 
         Raises:
-            InputError: a folder or file is missing, cannot be read, or does not hold rows of numbers.
+            InputError: there is no folder with a file of a split, or a file cannot be read or holds no rows of numbers.
         """
-        folders = sorted(f for f in path.iterdir() if f.is_dir() and any(f.glob("*.pkl"))) if path.is_dir() else []
-        if not folders:
+        folders = sorted(f for f in path.iterdir() if f.is_dir()) if path.is_dir() else []
+        found = {folder.name: files for folder in folders if (files := _files(folder))}
+        if not found:
             raise InputError.at(
                 path, "holds no folder of embeddings", "expected embeddings/<modality>/train.pkl, val.pkl, test.pkl"
             )
-        found = {folder.name: {split: _find(folder, names) for split, names in SPLITS.items()} for folder in folders}
         return Published(
             paths=tuple(file for files in found.values() for file in files.values()),
             corpus="meld",
@@ -45,11 +45,11 @@ class M2FNet(FileFormat):
         )
 
 
-def _find(folder: Path, names: tuple[str, ...]) -> Path:
-    for name in names:
-        if (folder / name).is_file():
-            return folder / name
-    raise InputError.at(folder, f"lacks {names[0]}", "each modality needs a file for each of the three splits")
+def _files(folder: Path) -> dict[str, Path]:
+    """Return the file of each split that the folder holds."""
+    paths = {split: [folder / name for name in names] for split, names in SPLITS.items()}
+    present = {split: [path for path in each if path.is_file()] for split, each in paths.items()}
+    return {split: each[0] for split, each in present.items() if each}
 
 
 def _plain(content: Any) -> Any:

@@ -112,7 +112,19 @@ def import_features(
         utterances = sum(len(labels) for labels in published.labels.values())
         files.append(ImportedFile(table, utterances))
     files += [_save(path, store, replace) for path, store in paths.items()]
-    return ImportedFeatures(name, f"labels: {agreement}", tuple(files), (*changes, *notices, *matched.warnings))
+    warnings = (*changes, *notices, *matched.warnings, *_missing_splits(stores, dataset))
+    return ImportedFeatures(name, f"labels: {agreement}", tuple(files), warnings)
+
+
+def _missing_splits(stores: Mapping[str, FeatureTable], dataset: Dataset) -> list[str]:
+    """Return a warning for each stream that has no value in some splits."""
+    warnings = []
+    for modality, store in stores.items():
+        given = {id for id, present in zip(store.ids, store.present, strict=True) if present}
+        empty = [split for split in SPLITS if given.isdisjoint(id for c in dataset.split(split) for id in c.ids)]
+        if empty:
+            warnings.append(f"the files have no '{modality}' for {' and '.join(empty)}: these utterances lack it")
+    return warnings
 
 
 def _save(path: Path, store: FeatureTable, replace: bool) -> ImportedFile:

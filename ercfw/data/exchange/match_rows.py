@@ -36,7 +36,8 @@ class RowMatch:
 def match_rows(published: Published, dataset: Dataset) -> RowMatch:
     """Find every conversation and utterance of the file in the corpus, and compare all labels.
 
-    Conversations are found by name, or by their order in the lists where the file numbers them.
+    Conversations are found by name, or by their order in the lists where the file numbers them. A file may hold some
+    of the splits alone: those with an empty list are not expected in it.
 
     Raises:
         InputError: a conversation or utterance is missing or unknown, or a label differs; the message names the first.
@@ -61,10 +62,10 @@ def _where(published: Published) -> str:
 def _conversations(published: Published, splits: Mapping[Split, Sequence[Conversation]]) -> dict[Key, Conversation]:
     """Find the conversation of the corpus for each key of the file."""
     _check_lists(published)
-    named = {c.id: c for conversations in splits.values() for c in conversations}
+    names = {c.id for conversations in splits.values() for c in conversations}
     keys = [key for listed in published.lists.values() for key in listed]
-    if any(isinstance(key, str) and key in named for key in keys):
-        return _by_name(published, named)
+    if any(key in names for key in keys):
+        return _by_name(published, splits)
     if not all(isinstance(key, int) for key in keys):
         raise InputError.at(
             _where(published),
@@ -77,6 +78,8 @@ def _conversations(published: Published, splits: Mapping[Split, Sequence[Convers
 def _check_lists(published: Published) -> None:
     """Check that every conversation is once in the lists and in every table."""
     where = _where(published)
+    if not any(published.lists.values()):
+        raise InputError.at(where, "its lists name no conversation")
     twice = [
         key for key, times in Counter(k for listed in published.lists.values() for k in listed).items() if times > 1
     ]
@@ -97,8 +100,17 @@ def _check_lists(published: Published) -> None:
             raise InputError.at(where, what)
 
 
-def _by_name(published: Published, named: Mapping[str, Conversation]) -> dict[Key, Conversation]:
+def _held_splits(published: Published, splits: Mapping[Split, Sequence[Conversation]]) -> dict[str, list[Conversation]]:
+    """Return the conversations that each list of the file must name; dev belongs to train if it has no list."""
+    expected = {"train": list(splits["train"]), "dev": list(splits["dev"]), "test": list(splits["test"])}
+    if "dev" not in published.lists:
+        expected["train"] += expected.pop("dev")
+    return {name: conversations for name, conversations in expected.items() if published.lists.get(name)}
+
+
+def _by_name(published: Published, splits: Mapping[Split, Sequence[Conversation]]) -> dict[Key, Conversation]:
     where = _where(published)
+    named = {c.id: c for conversations in splits.values() for c in conversations}
     found: dict[Key, Conversation] = {}
     for split, keys in published.lists.items():
         for key in keys:
@@ -110,7 +122,8 @@ def _by_name(published: Published, named: Mapping[str, Conversation]) -> dict[Ke
             if (found[key].split == "test") != (split == "test"):
                 what = f"conversation '{key}' is in its {split} list, but in {found[key].split} of the corpus"
                 raise InputError.at(where, what)
-    missing = set(named) - {c.id for c in found.values()}
+    expected = _held_splits(published, splits)
+    missing = {c.id for conversations in expected.values() for c in conversations} - {c.id for c in found.values()}
     if missing:
         what = f"lacks {len(missing)} conversations of the corpus; the first is '{min(missing)}'"
         raise InputError.at(where, what)
@@ -119,12 +132,9 @@ def _by_name(published: Published, named: Mapping[str, Conversation]) -> dict[Ke
 
 def _by_order(published: Published, splits: Mapping[Split, Sequence[Conversation]]) -> dict[Key, Conversation]:
     where = _where(published)
-    expected = {"train": list(splits["train"]), "dev": list(splits["dev"]), "test": list(splits["test"])}
-    if "dev" not in published.lists:
-        expected["train"] += expected.pop("dev")
     found: dict[Key, Conversation] = {}
-    for name, conversations in expected.items():
-        keys = published.lists.get(name, ())
+    for name, conversations in _held_splits(published, splits).items():
+        keys = published.lists[name]
         if len(keys) != len(conversations):
             what = f"its {name} list has {len(keys)} conversations, but the corpus has {len(conversations)}"
             raise InputError.at(where, what, "check that the files belong to this corpus and have its splits")

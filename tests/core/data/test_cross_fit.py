@@ -150,7 +150,7 @@ def test_vectors_come_from_runs_that_have_not_seen_the_conversation(runs):
 def test_it_keeps_the_promises_of_an_extractor(runs, crossed):
     options = {"run": _base(runs), "cross_fit": crossed, "plugin_files": True}
     report = check_part("extractor", TrainedEncoder, options)
-    assert [outcome.status for outcome in report.outcomes] == ["passed"] * 3, report
+    assert [outcome.status for outcome in report.outcomes] == ["passed"] * 4, report
 
 
 def test_what_it_was_fitted_on_is_known(runs):

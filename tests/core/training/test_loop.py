@@ -181,10 +181,16 @@ def test_release_merges_dev_and_holds_a_twentieth_out(training, tiny_recipe):
     held_out, learnt = {c.id for c in watched.schedule}, {c.id for c in watched.train}
     assert held_out | learnt == merged
     assert not held_out & learnt
-    assert len(held_out) == round(0.05 * len(merged)) == 5
+    assert len(held_out) == int(0.05 * len(merged)) == 5
     assert watched.select is data.splits["test"]
     assert watched.later_wins
     assert held_out != {c.id for c in watched_splits("release", data.splits, "emotion", seed=2).schedule}
+    like_meld = {
+        "train": data.splits["train"][:1] * 1038,
+        "dev": data.splits["train"][:1] * 114,
+        "test": data.splits["test"],
+    }
+    assert len(watched_splits("release", like_meld, "emotion", seed=1).schedule) == 57  # as in the released code
     honest = watched_splits("dev", data.splits, "emotion", seed=1)
     assert [c.id for c in honest.train] == [c.id for c in data.splits["train"]]
     assert honest.select is honest.schedule is data.splits["dev"]

@@ -156,7 +156,7 @@ def test_it_keeps_the_promises_of_a_model():
 @pytest.mark.parametrize("from_file", [False, True])
 def test_words_keep_the_promises_of_an_extractor(from_file, vectors):
     report = check_part("extractor", Words, {"vectors": vectors} if from_file else {})
-    assert [outcome.status for outcome in report.outcomes] == ["passed"] * 3, report
+    assert [outcome.status for outcome in report.outcomes] == ["passed"] * 4, report
 
 
 def test_vectors_of_a_file_are_of_length_one_and_stay(vectors):

@@ -174,6 +174,36 @@ def test_m2fnet(meld, dump, cli, tmp_path, how):
     assert "not compared" in result.out
 
 
+def test_files_of_one_split_alone(meld, dump, cli, tmp_path):
+    root, content = meld
+    values = content.vectors(7, 0)
+    rows = torch.from_numpy(np.concatenate([values[key] for key in content.keys["test"]]))
+    dump(tmp_path / "embeddings" / "text" / "test.pkl", rows)
+    result = read_back(content, "m2fnet", tmp_path / "embeddings", root, cli)
+    assert "the files have no 'text' for train and dev: these utterances lack it" in result.err
+    table = stored(root, "text")
+    given = {id for id, present in zip(table.ids, table.present, strict=True) if present}
+    assert given == {(content.names[key], id) for key in content.keys["test"] for id in content.ids[key]}
+    (tmp_path / "embeddings" / "text" / "test.pkl").rename(tmp_path / "embeddings" / "text" / "tests.pkl")
+    cli("data", "import", "m2fnet", tmp_path / "embeddings", "--to", root).check(2, "holds no folder of embeddings")
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_list_of_one_split_alone(meld, dump, cli, tmp_path, split):
+    root, content = meld
+    streams = [content.vectors(width, width) for width in (6, 5, 4)]
+    content.keys = {name: keys if (name == "test") == (split == "test") else [] for name, keys in content.keys.items()}
+    path = dump(tmp_path / "x.pkl", content.tuple(*streams, meld=True))
+    result = cli("data", "import", "mmgcn", path, "--to", root)
+    assert result.code == 0
+    absent = "train and dev" if split == "test" else "test"
+    assert f"the files have no 'audio' for {absent}: these utterances lack it" in result.err
+    table = stored(root, "text")
+    for key in [*content.train_and_dev, *content.keys["test"]]:
+        for id, row in zip(content.ids[key], streams[0][key], strict=True):
+            np.testing.assert_array_equal(table.values[table.ids.index((content.names[key], id))], row)
+
+
 def test_rows_of_broken_clips_may_be_missing(meld, dump, cli, tmp_path, monkeypatch):
     from ercfw_datasets.meld import Meld
 

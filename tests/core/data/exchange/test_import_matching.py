@@ -105,6 +105,11 @@ def test_another_split(offered, refused):
     refused("its train list has 4 conversations, but the corpus has 5")
 
 
+def test_lists_without_a_conversation(offered, refused):
+    offered[1][TRAIN], offered[1][TEST] = [], []
+    refused("its lists name no conversation", more=("--corpus", "meld"))
+
+
 @pytest.mark.parametrize("field", [UTTERANCES, SPEAKERS, LABELS, TEXT, SENTENCES])
 def test_a_missing_conversation(offered, refused, field):
     del offered[1][field][6]

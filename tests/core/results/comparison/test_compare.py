@@ -138,7 +138,7 @@ def test_bold_is_what_nothing_exceeds_if_it_is_at_most_half_of_a_column_and_neve
     def cells(scores):
         column = [score + rng.normal(0, 1e-9, 3) for score in map(np.array, scores)]
         samples = [SampledScore(each, np.full(100, each.mean()), 30) for each in column]
-        return _column(scores, _Estimate(range(3), mean_scores(samples)))
+        return _column(scores, _Estimate(range(len(scores)), mean_scores(samples)))
 
     assert [cell.is_best for cell in cells(values)] == [True, False, True, False]
     assert not any(cell.is_best for cell in cells(values[:3]))
