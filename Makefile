@@ -11,13 +11,14 @@ unexport PYTHONDONTWRITEBYTECODE
 CANDIDATES := $(PYTHON) python3.13 python3.12 python3.11 python3
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: run test test-slow browser lint docs clean help
+.PHONY: run test test-slow browser latex lint docs clean help
 
 help:
 	@echo "make run        install into $(VENV) and train $(RECIPE)  (options: RECIPE=file SET='key=value ...')"
 	@echo "make test       install with the test tools and run the tests  (WORKERS=2 parallel workers)"
 	@echo "make test-slow  run the slow tests, with several processes and real clips"
 	@echo "make browser    install Chromium with apt for the tests of report pages  (test-slow needs it)"
+	@echo "make latex      install LaTeX with apt for the tests of result tables  (test-slow needs it)"
 	@echo "make lint       run ruff check, ruff format --check, mypy and import-linter"
 	@echo "make docs       build the documentation as site/index.html"
 	@echo "make clean      remove $(VENV), the site and the caches of the tools"
@@ -28,18 +29,25 @@ run: $(VENV)/run.stamp
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal -m 'not slow'
 
-test-slow: $(VENV)/test.stamp browser
+test-slow: $(VENV)/test.stamp browser latex
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal -m slow
 
 browser:
-	@if ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null && ! command -v google-chrome >/dev/null; then \
-	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    echo "installing Chromium for the tests of report pages"; \
-	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
-	  else \
-	    echo "Chromium not found: without it, the tests of report pages are skipped" >&2; \
-	  fi; \
-	fi
+	$(call provide,chromium chromium-browser google-chrome,chromium,report pages)
+
+latex:
+	$(call provide,pdflatex,texlive-latex-recommended texlive-science,LaTeX tables)
+
+# $(call provide,COMMANDS,PACKAGES,TESTS): install Debian packages for some tests unless one of the commands is there.
+define provide
+@for command in $(1); do command -v $$command >/dev/null && exit 0; done; \
+if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+  echo "installing $(2) for the tests of $(3)"; \
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(2) >/dev/null; \
+else \
+  echo "$(2) not found: the tests of $(3) are skipped" >&2; \
+fi
+endef
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .

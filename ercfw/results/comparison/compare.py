@@ -33,7 +33,7 @@ def comparable_tables(
     for target in targets_of(groups, split):
         warnings = check_comparable(groups, split, target)
         table = make_table(groups, split, target)
-        made.append(with_quoted(replace(table, notes=warnings), runs, quoted, quote))
+        made.append(with_quoted(replace(table, notes=[*warnings, *table.notes]), runs, quoted, quote))
     return made
 
 

@@ -40,9 +40,17 @@ def make_table(groups: Sequence[Group], split: str, target: str) -> ResultTable:
     ]
     first = groups[0].first.metrics
     stamps = dict.fromkeys(stamp for group in groups for run in group.runs for stamp in run.metrics.stamps)
+    without = _without_utterances(counts[0], classes, split)
     return ResultTable(
-        first.title, target, split, classes, metrics, lines, groups[0].name, first.protocol, tuple(stamps)
+        first.title, target, split, classes, metrics, lines, groups[0].name, first.protocol, tuple(stamps), without
     )
+
+
+def _without_utterances(counts: Array, classes: Sequence[str], split: str) -> list[str]:
+    """Return a note about the classes that no utterance has: ``[S, K, C, C]``."""
+    true = counts[0].sum((0, 2))  # [C]
+    names = [name for name, number in zip(classes, true, strict=True) if not number]
+    return [f"No utterance of {split} has these classes, so their F1 is 0: {', '.join(names)}."] if names else []
 
 
 def _check_scored(group: Group, runs: Array, values: Sequence[float], score: Score | None) -> None:

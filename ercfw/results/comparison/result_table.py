@@ -14,6 +14,9 @@ BOLD = (
     "of the scores (t-tests over conversations and seeds, of all pairs of rows, adjusted by Holm)."
 )
 
+MANY = 20
+"""Number of differences beyond which a note says that their number makes the tests weak."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -132,6 +135,9 @@ class ResultTable:
                 f"Difference: in {self.metrics[0]} from {self.reference}, with its interval and p-value. All intervals "
                 "hold in 95 of 100 tables, and the p-values are adjusted by Holm."
             )
+        compared = sum(line.difference is not None for line in self.lines)
+        if compared > MANY:
+            notes.append(f"These are {compared} comparisons, so only large differences are significant: compare fewer.")
         return notes
 
     @property

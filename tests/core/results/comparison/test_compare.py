@@ -80,7 +80,7 @@ def check_latex(text):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs Debian's texlive-science")
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX on this machine: make latex")
 @pytest.mark.parametrize("words", [(), ("--columns", "weighted-f1")])
 def test_latex_compiles_and_fits_an_article_of_two_columns(cli, runs, words):
     assert cli("compare", runs / "base", runs / "w-o-audio", "--out", "paper", *words).code == 0
@@ -129,6 +129,27 @@ def test_few_seeds_have_what_they_bear(runs):
     assert alone.lines[0].cells[selected].interval is not None
     assert not any(cell.is_best for cell in alone.lines[0].cells)
     assert "significant" not in " ".join(alone.meaning)
+
+
+def test_a_class_that_no_utterance_has_is_told(runs):
+    groups = groups_of(runs, 2, 2)
+    table = make_table(groups, "test", "emotion")
+    with (groups[0].first.folder / "predictions.csv").open() as file:
+        true = {row["emotion"] for row in csv.DictReader(file) if row["split"] == "test"}
+    absent = [name for name in table.classes if name not in true]
+    assert len(absent) == 2
+    assert table.notes == [f"No utterance of test has these classes, so their F1 is 0: {', '.join(absent)}."]
+
+
+def test_many_rows_are_one_table_that_warns_of_its_many_comparisons(runs):
+    one, other = groups_of(runs, 2, 2)
+    table = make_table([one, *(replace(other, name=f"w/o {number}") for number in range(29))], "test", "emotion")
+    assert table.inference_notes[-1].startswith("These are 29 comparisons, so only large differences are significant")
+    few = make_table([one, other], "test", "emotion")
+    widths = [each.lines[1].difference.high - each.lines[1].difference.low for each in (table, few)]
+    assert widths[0] > 1.3 * widths[1]
+    assert "comparisons" not in " ".join(few.inference_notes)
+    assert len(as_latex(table).splitlines()) > 60
 
 
 def test_bold_is_what_nothing_exceeds_if_it_is_at_most_half_of_a_column_and_never_a_score_of_zero():

@@ -81,7 +81,7 @@ def test_notes_state_source_protocol_streams_and_features(group):
         "streams": {"Theirs": ("text", "audio"), "Theirs w/o half": ("text",)},
         "features": {"Theirs": "BERT, openSMILE"},
     }
-    (note,) = with_quoted(make_table([group], "test", "emotion"), [run], [quote(run, **about)]).notes
+    note = with_quoted(make_table([group], "test", "emotion"), [run], [quote(run, **about)]).notes[-1]
     assert note == (
         "Quoted from A paper, table 9, not measured here (protocol dev): "
         "Theirs (text, audio; features: BERT, openSMILE); Theirs w/o half (text; features not stated); "
