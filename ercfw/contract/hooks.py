@@ -9,7 +9,7 @@ something else. ``ercfw/contract/interfaces.py`` says what a part of each kind m
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 import pluggy
 
@@ -62,6 +62,8 @@ class Epoch(TypedDict):
         watched: the scores on that split: for each target and metric, one number or one per class.
         selected: the score that chooses the epoch (``train.select``).
         seconds: how long training and scoring took.
+        gradient_shares: each loss's share of the gradient, only with several losses and after the training: in the
+            first line at the start of that epoch, in the line of the best epoch at its end (so there if they are one).
     """
 
     epoch: int
@@ -71,6 +73,7 @@ class Epoch(TypedDict):
     watched: dict[str, dict[str, float | dict[str, float]]]
     selected: float
     seconds: float
+    gradient_shares: NotRequired[dict[str, float]]
 
 
 @hookspec

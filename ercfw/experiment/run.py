@@ -116,6 +116,9 @@ class Run:
         for name, weight in training.losses.weights.items():
             if weight and not any(of_moment[name] for of_moment in shares.values()):
                 self._note(f"loss '{name}' has no gradient: the model trains as without it")
+        training.history[0]["gradient_shares"] = shares["untrained"]
+        training.history[training.best_epoch - 1]["gradient_shares"] = shares["best"]
+        self.folder.write_history(training.history, self.stamps)
         return shares
 
     @property

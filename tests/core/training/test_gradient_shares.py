@@ -32,7 +32,7 @@ def shares_of(folder):
 
 
 def test_the_same_loss_with_other_weights_has_shares_as_its_weights(cli, tiny_recipe, tmp_path):
-    words = ("loss.cross-entropy.weight=0.25", "loss.focal={weight=0.75,gamma=0}", "train.epochs=1")
+    words = ("loss.cross-entropy.weight=0.25", "loss.focal={weight=0.75,gamma=0}", "train.epochs=3")
     assert cli("run", tiny_recipe(), *words).code == 0
     folder = tmp_path / "runs/tiny/base/seed-0"
     for of_moment in shares_of(folder).values():
@@ -42,10 +42,23 @@ def test_the_same_loss_with_other_weights_has_shares_as_its_weights(cli, tiny_re
     assert "75 %" in report
 
 
+def test_the_history_has_the_shares_of_the_first_and_the_best_epoch(cli, tiny_recipe, tmp_path):
+    words = ("loss.focal={gamma=2}", "train.epochs=3", "train.lr=0.01")
+    assert cli("run", tiny_recipe(), *words).code == 0
+    folder = tmp_path / "runs/tiny/base/seed-0"
+    lines = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    best = max(lines, key=lambda line: line["selected"])
+    found = {line["epoch"]: line["gradient_shares"] for line in lines if "gradient_shares" in line}
+    shares = shares_of(folder)
+    assert found == {1: shares["untrained"], best["epoch"]: shares["best"]}
+    assert shares["untrained"] != shares["best"]
+
+
 def test_a_single_loss_is_not_measured(cli, tiny_recipe, tmp_path):
     assert cli("run", tiny_recipe(), "train.epochs=1").code == 0
     folder = tmp_path / "runs/tiny/base/seed-0"
     assert shares_of(folder) == {}
+    assert "gradient_shares" not in (folder / "history.jsonl").read_text()
     assert "share of the gradient" not in (folder / "report.md").read_text()
 
 
