@@ -46,7 +46,12 @@ SHAPES = {
     "MELD": Shape(280, (1256, 281, 50, 208, 402, 68, 345), (0.12, 0.23, 0.45)),
     "IEMOCAP": Shape(31, (144, 245, 384, 170, 299, 381), (0.10, 0.19, 0.37)),
 }
-SEED_EFFECTS = {"small": (0.05,) * LINES, "large": (0.14,) * LINES, "unequal": (0.04,) * 5 + (0.12,) * 4}
+SEED_EFFECTS = {
+    "small": (0.05,) * LINES,
+    "large": (0.14,) * LINES,
+    "unequal": (0.04,) * 5 + (0.12,) * 4,
+    "one unstable": (0.05,) * 4 + (0.5,) + (0.05,) * 4,
+}
 """Deviations over seeds of each line's log-odds of a correct prediction."""
 
 

@@ -5,7 +5,8 @@ score would be another one with other conversations and with other seeds:
 
 - Conversations are drawn anew, whole, because their utterances depend on each other. All lines share the draws.
 - The variance over seeds, divided by S, is that of the mean. A few seeds estimate it roughly. A line whose variance is
-  below the one pooled over the lines of the table therefore takes the pooled one.
+  below the one pooled over the lines of the table therefore takes the pooled one. That is their mean or, if smaller,
+  their median: a single line that varies much, such as one modality alone, must not widen all other intervals.
 
 Each of the two has a half-width by itself, from Student's t. The half-width of an interval is the root of the sum of
 their squares (method of variance estimates recovery; Zou and Donner, 2008).
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+from scipy.special import chdtri, stdtrit
 
 from ercfw.results.comparison.confusion_counts import Array, Score
 
@@ -27,6 +28,8 @@ FEWEST = 2
 """Minimum number of seeds of a line, and of conversations, for an interval."""
 LEVEL = 0.05
 SMALLEST_P = 1e-12
+EFFICIENCY = 2 / np.pi
+"""Share of the degrees of freedom that a median keeps, compared with a mean."""
 
 
 @dataclass(frozen=True)
@@ -143,13 +146,18 @@ def mean_scores(lines: Sequence[SampledScore]) -> MeanScores:
     seeds = np.array([len(line.seeds) for line in lines])
     conversations = lines[0].conversations
     own = np.array([line.seeds.var(ddof=1) for line in lines])  # [L]
-    pooled = ((seeds - 1) * own).sum() / (seeds - 1).sum()
+    free = seeds - 1
+    mean = (free * own).sum() / free.sum()
+    median = np.median(
+        own * free / chdtri(free, 0.5)
+    )  # each variance divided by the median that it has if the true is 1
+    pooled, efficiency = min((mean, 1.0), (median, EFFICIENCY))
     covariance = np.atleast_2d(np.cov([line.samples for line in lines])) * conversations / (conversations - 1)
     return MeanScores(
         means=np.array([line.seeds.mean() for line in lines]),
         by_conversations=covariance,
         by_seeds=np.maximum(own, pooled) / seeds,
-        degrees=(conversations - 1, int((seeds - 1).sum())),
+        degrees=(conversations - 1, int(efficiency * free.sum())),
     )
 
 

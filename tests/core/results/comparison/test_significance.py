@@ -67,12 +67,22 @@ def test_intervals_of_several_lines_are_as_wide_as_bonferroni_has_it():
     ]
 
 
-def test_a_line_with_a_small_variance_takes_the_pooled_one():
-    steady, loose = of_seeds(0.6, 0.6, 0.6), of_seeds(0.5, 0.6, 0.7, 0.6, 0.6)
+def test_a_line_with_a_small_variance_takes_the_mean_of_all():
+    steady, loose = of_seeds(0.59, 0.6, 0.61), of_seeds(0.58, 0.6, 0.62)
     found = estimate(steady, loose)
-    pooled = (2 * 0 + 4 * np.var([0.5, 0.6, 0.7, 0.6, 0.6], ddof=1)) / 6
-    assert found.by_seeds == pytest.approx([pooled / 3, np.var([0.5, 0.6, 0.7, 0.6, 0.6], ddof=1) / 5])
-    assert found.degrees == (3, 6)
+    own, other = np.var([0.59, 0.6, 0.61], ddof=1), np.var([0.58, 0.6, 0.62], ddof=1)
+    assert found.by_seeds == pytest.approx([(own + other) / 2 / 3, other / 3])
+    assert found.degrees == (3, 4)
+
+
+def test_one_unstable_line_does_not_widen_the_intervals_of_the_others():
+    steady = [of_seeds(0.6 - step, 0.6, 0.6 + step) for step in (0.01, 0.02, 0.03, 0.04)]
+    found = estimate(*steady, of_seeds(0.3, 0.5, 0.7))
+    median = np.var([0.57, 0.6, 0.63], ddof=1) * 2 / stats.chi2.median(2)  # of five variances, scaled
+    assert found.by_seeds == pytest.approx([median / 3] * 3 + [max(median, 0.04**2) / 3, 0.2**2 / 3])
+    assert found.degrees == (3, int(10 * 2 / np.pi))
+    lowest, highest = estimate(*steady, of_seeds(0.3, 0.5, 0.7)).interval(0)
+    assert highest - lowest < 1.5 * np.diff(estimate(*steady).interval(0)).item()
 
 
 def test_equal_lines_do_not_differ():
