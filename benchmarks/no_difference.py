@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from ercfw.results.comparison.confusion_counts import Array, weighted_f1
-from ercfw.results.comparison.significance import MeanScores, mean_scores, sample_scores
+from ercfw.results.comparison.significance import MeanScores, draw_conversations, mean_scores, sample_scores
 from ercfw.results.finished_run import find_groups
 
 LINES = 9
@@ -102,7 +102,8 @@ def show_power(shape: str, seeds: int, gain: float, tables: int) -> None:
 
 def estimate(table: Array) -> MeanScores:
     """Return the mean weighted F1 of each line: ``[L, S, K, C, C]``."""
-    return mean_scores([sample_scores(runs, [weighted_f1])[0] for runs in table])
+    drawn = draw_conversations(table.shape[2])
+    return mean_scores([sample_scores(runs, [weighted_f1], drawn)[0] for runs in table])
 
 
 def intervals(scores: MeanScores) -> Iterator[tuple[float, float]]:

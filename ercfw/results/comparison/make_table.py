@@ -10,7 +10,14 @@ import numpy as np
 from ercfw.errors import InputError
 from ercfw.results.comparison.confusion_counts import WHOLE, Array, Score, of_class
 from ercfw.results.comparison.result_table import Cell, ResultLine, ResultTable
-from ercfw.results.comparison.significance import FEWEST, Difference, MeanScores, mean_scores, sample_scores
+from ercfw.results.comparison.significance import (
+    FEWEST,
+    Difference,
+    MeanScores,
+    draw_conversations,
+    mean_scores,
+    sample_scores,
+)
 from ercfw.results.finished_run import Group
 
 MEGABYTE = 1e6
@@ -88,9 +95,12 @@ def _estimates(counts: Sequence[Array], scores: Sequence[Score | None]) -> list[
     """Return an estimate for each score that is computed from confusion counts."""
     places = [place for place, runs in enumerate(counts) if min(runs.shape[:2]) >= FEWEST]
     known = [score for score in scores if score is not None]
-    sampled = [sample_scores(counts[place], known) for place in places]
+    if not places:
+        return [None] * len(scores)
+    drawn = draw_conversations(counts[places[0]].shape[1])
+    sampled = [sample_scores(counts[place], known, drawn) for place in places]
     by_score = iter(_Estimate(places, mean_scores(lines)) for lines in zip(*sampled, strict=True))
-    return [next(by_score) if score is not None and places else None for score in scores]
+    return [next(by_score) if score is not None else None for score in scores]
 
 
 def _column(values: Sequence[Sequence[float]], estimate: _Estimate | None) -> list[Cell | None]:

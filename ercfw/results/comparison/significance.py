@@ -116,14 +116,17 @@ class MeanScores:
         return np.maximum(by_conversations, 0), self.by_seeds[one] + self.by_seeds[other]
 
 
-def sample_scores(runs: Array, scores: Sequence[Score]) -> list[SampledScore]:
-    """Sample the scores of a line: ``[S, K, C, C] -> [S]`` and ``[R]`` for each score."""
-    conversations = runs.shape[1]
+def draw_conversations(conversations: int) -> Array:
+    """Return how often each conversation is in each bootstrap sample, ``[R, K]``; the same for every line of a table."""
     rng = np.random.default_rng(0)
-    drawn = rng.multinomial(conversations, np.full(conversations, 1 / conversations), SAMPLES).astype(float)  # [R, K]
+    return rng.multinomial(conversations, np.full(conversations, 1 / conversations), SAMPLES).astype(float)  # [R, K]
+
+
+def sample_scores(runs: Array, scores: Sequence[Score], drawn: Array) -> list[SampledScore]:
+    """Sample the scores of a line: ``[S, K, C, C], [R, K] -> [S]`` and ``[R]`` for each score."""
     samples = np.mean([_sample(drawn, run, scores) for run in runs], axis=0)  # [scores, R]
     return [
-        SampledScore(score(runs.sum(1)), of_score, conversations)
+        SampledScore(score(runs.sum(1)), of_score, runs.shape[1])
         for score, of_score in zip(scores, samples, strict=True)
     ]
 

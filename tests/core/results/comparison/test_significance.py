@@ -5,7 +5,14 @@ import pytest
 from scipy import stats
 
 from ercfw.results.comparison.confusion_counts import accuracy, of_class, weighted_f1
-from ercfw.results.comparison.significance import Difference, MeanScores, holm, mean_scores, sample_scores
+from ercfw.results.comparison.significance import (
+    Difference,
+    MeanScores,
+    draw_conversations,
+    holm,
+    mean_scores,
+    sample_scores,
+)
 
 
 def right_and_wrong(right: list[int], of: int) -> np.ndarray:
@@ -14,7 +21,8 @@ def right_and_wrong(right: list[int], of: int) -> np.ndarray:
 
 
 def estimate(*lines: np.ndarray, score=accuracy) -> MeanScores:
-    return mean_scores([sample_scores(runs, [score])[0] for runs in lines])
+    drawn = draw_conversations(lines[0].shape[1])
+    return mean_scores([sample_scores(runs, [score], drawn)[0] for runs in lines])
 
 
 def of_seeds(*shares: float) -> np.ndarray:
@@ -122,7 +130,7 @@ def test_holm_by_hand():
 
 def test_samples_are_those_of_a_loop():
     runs = np.random.default_rng(0).integers(0, 5, (2, 6, 3, 3)).astype(float)
-    weighted, second = sample_scores(runs, [weighted_f1, of_class(1)])
+    weighted, second = sample_scores(runs, [weighted_f1, of_class(1)], draw_conversations(6))
     drawn = np.random.default_rng(0).multinomial(6, np.full(6, 1 / 6), 2000)
     for sample in (0, 1, 1999):
         counts = [sum(times * run[place] for place, times in enumerate(drawn[sample])) for run in runs]
