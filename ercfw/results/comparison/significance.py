@@ -117,7 +117,7 @@ class MeanScores:
 
 
 def draw_conversations(conversations: int) -> Array:
-    """Return how often each conversation is in each bootstrap sample, ``[R, K]``; the same for every line of a table."""
+    """Return how often each conversation is in each bootstrap sample, ``[R, K]``; all lines of a table share it."""
     rng = np.random.default_rng(0)
     return rng.multinomial(conversations, np.full(conversations, 1 / conversations), SAMPLES).astype(float)  # [R, K]
 
