@@ -1,4 +1,4 @@
-r"""Tables of results as LaTeX, with ``booktabs`` and ``siunitx``: the scores, and the F1 of the classes by itself."""
+r"""Tables of results as LaTeX (booktabs, siunitx, tabularx): the scores, and the F1 of the classes by itself."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -17,7 +17,7 @@ SPECIAL = {
     "<": r"$<$",
     ">": r"$>$",
 } | {sign: rf"\{sign}" for sign in "&%$#_{}"}
-PREAMBLE = r"""% \usepackage{booktabs, siunitx}
+PREAMBLE = r"""% \usepackage{booktabs, siunitx, tabularx}
 % \sisetup{separate-uncertainty, detect-weight, mode = text}
 """
 IN_ONE_COLUMN = 1
@@ -34,7 +34,7 @@ def as_latex(table: ResultTable) -> str:
     caption = f"{table.title}: {table.target}, {table.split}{stamps}."
     parts = [PREAMBLE]
     if table.metrics:
-        notes = [caption, *table.meaning, *table.notes]
+        notes = [caption, *table.score_notes, *table.difference_notes, *table.notes]
         columns = _Columns(table.metrics, scores, _differences(table))
         parts.append(_environment(table, f"table{wide}", slug(title), columns, " ".join(notes)))
     if table.classes:
@@ -79,9 +79,14 @@ def _environment(table: ResultTable, environment: str, label: str, columns: _Col
     """Return one table with these columns."""
     forms = [_number_column(column) for column in zip(*columns.scores, strict=True)] + ["r"] * len(columns.others)
     head = ["", *(f"{{{escaped(heading)}}}" for heading in columns.headings), *columns.others]
+    scored = [place for place, cells in enumerate(columns.scores) if any(cell is not None for cell in cells)]
     rows = [
-        [escaped(line.name), *map(_score, cells), *(column[place] for column in columns.others.values())]
-        for place, (line, cells) in enumerate(zip(table.lines, columns.scores, strict=True))
+        [
+            escaped(table.lines[n].name),
+            *map(_score, columns.scores[n]),
+            *(other[n] for other in columns.others.values()),
+        ]
+        for n in scored
     ]
     return "\n".join(
         [
@@ -89,13 +94,14 @@ def _environment(table: ResultTable, environment: str, label: str, columns: _Col
             r"\centering",
             r"\small",
             r"\setlength{\tabcolsep}{3pt}",
-            rf"\begin{{tabular}}{{@{{}}l{''.join(forms)}@{{}}}}",
+            # Names of lines take the width that the numbers leave, and wrap there.
+            rf"\begin{{tabularx}}{{\linewidth}}{{@{{}}>{{\raggedright\arraybackslash}}X{''.join(forms)}@{{}}}}",
             r"\toprule",
             _row(head),
             r"\midrule",
-            *_by_origin(table.lines, rows),
+            *_by_origin([table.lines[n] for n in scored], rows),
             r"\bottomrule",
-            r"\end{tabular}",
+            r"\end{tabularx}",
             rf"\caption{{{escaped(caption)}}}",
             rf"\label{{tab:{label}}}",
             rf"\end{{{environment}}}",

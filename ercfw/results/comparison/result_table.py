@@ -124,18 +124,22 @@ class ResultTable:
         return notes
 
     @property
-    def inference_notes(self) -> list[str]:
-        """Return an explanation of the intervals and differences that the table has; they are of the first metric."""
+    def interval_notes(self) -> list[str]:
+        """Return an explanation of the interval of a line's mean, if lines have one; it is of the first metric."""
         first = [line.cells[len(self.classes)] for line in self.lines] if self.metrics else []
+        has_intervals = any(cell is not None and cell.interval is not None for cell in first)
+        return [f"95 % interval: of the mean {self.metrics[0]}, over conversations and seeds."] if has_intervals else []
+
+    @property
+    def difference_notes(self) -> list[str]:
+        """Return an explanation of the differences, which are in the first metric, if lines have one."""
+        compared = sum(line.difference is not None for line in self.lines)
         notes = []
-        if any(cell is not None and cell.interval is not None for cell in first):
-            notes.append(f"95 % interval: of the mean {self.metrics[0]}, over conversations and seeds.")
-        if any(line.difference is not None for line in self.lines):
+        if compared:
             notes.append(
                 f"Difference: in {self.metrics[0]} from {self.reference}, with its interval and p-value. All intervals "
                 "hold in 95 of 100 tables, and the p-values are adjusted by Holm."
             )
-        compared = sum(line.difference is not None for line in self.lines)
         if compared > MANY:
             notes.append(f"These are {compared} comparisons, so only large differences are significant: compare fewer.")
         return notes
@@ -143,7 +147,7 @@ class ResultTable:
     @property
     def meaning(self) -> list[str]:
         """Return an explanation of all numbers and of bold type."""
-        return [*self.score_notes, *self.inference_notes]
+        return [*self.score_notes, *self.interval_notes, *self.difference_notes]
 
     @property
     def all_notes(self) -> list[str]:

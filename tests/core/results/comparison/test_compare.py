@@ -64,14 +64,14 @@ def check_latex(text):
     """Check its form: environments that close, rows of as many cells as columns, no sign that TeX takes for its own."""
     text = "".join(line + "\n" for line in text.splitlines() if not line.startswith("%"))
     begins, ends = re.findall(r"\\begin{(.+?)}", text), re.findall(r"\\end{(.+?)}", text)
-    assert begins == ["table*", "tabular"] * 2
-    assert ends == ["tabular", "table*"] * 2
+    assert begins == ["table*", "tabularx"] * 2
+    assert ends == ["tabularx", "table*"] * 2
     assert len(set(re.findall(r"\\label{(tab:[a-z0-9-]+)}", text))) == 2
-    for tabular in re.findall(r"\\begin{tabular}.*?\\end{tabular}", text, re.DOTALL):
-        form = re.search(r"{@{}(.*)@{}}", tabular)[1]
+    for tabular in re.findall(r"\\begin{tabularx}.*?\\end{tabularx}", text, re.DOTALL):
+        form = re.search(r"{@{}>{.*?}X(.*)@{}}", tabular)[1]
         rows = [line for line in tabular.splitlines() if line.endswith(r"\\")]
         assert len(rows) == 3
-        assert {len(re.split(r"(?<!\\)&", row)) for row in rows} == {len(re.sub(r"\[.*?\]", "", form))}
+        assert {len(re.split(r"(?<!\\)&", row)) for row in rows} == {1 + len(re.sub(r"\[.*?\]", "", form))}
         rules = [line for line in tabular.splitlines() if line.endswith("rule")]
         assert rules == [r"\toprule", r"\midrule", r"\bottomrule"]
     assert r"Tiny \& small\_" in text
@@ -144,11 +144,11 @@ def test_a_class_that_no_utterance_has_is_told(runs):
 def test_many_rows_are_one_table_that_warns_of_its_many_comparisons(runs):
     one, other = groups_of(runs, 2, 2)
     table = make_table([one, *(replace(other, name=f"w/o {number}") for number in range(29))], "test", "emotion")
-    assert table.inference_notes[-1].startswith("These are 29 comparisons, so only large differences are significant")
+    assert table.difference_notes[-1].startswith("These are 29 comparisons, so only large differences are significant")
     few = make_table([one, other], "test", "emotion")
     widths = [each.lines[1].difference.high - each.lines[1].difference.low for each in (table, few)]
     assert widths[0] > 1.3 * widths[1]
-    assert "comparisons" not in " ".join(few.inference_notes)
+    assert "comparisons" not in " ".join(few.difference_notes)
     assert len(as_latex(table).splitlines()) > 60
 
 
