@@ -168,8 +168,8 @@ def quote_scores() -> "Sequence[Quoted]":  # type: ignore[empty-body]
 
     When: each time a result table is made by ``compare``, ``ablate`` or a report of several runs. The numbers appear
     only in tables of the test split of real data, with the same dataset, target, protocol and number of utterances;
-    otherwise a note says why they are left out. With ``--quote``, the protocol may differ: the numbers then appear
-    below the runs. A row states its streams if the runs read others.
+    if the protocol or the number differs, a note says so. With ``--quote``, the protocol may differ: the numbers then
+    appear below the runs. A row states its streams if the runs read others.
     Where: in the process that makes the table. An exception leaves that plugin's numbers out; ``compare`` and
     ``ablate`` show it as a warning.
 

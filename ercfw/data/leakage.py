@@ -126,7 +126,7 @@ def _score(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    # With about as many rows as columns, a fixed weak penalty fits noise and scores far below what the stream bears.
+    # With about as many rows as columns, a fixed weak penalty fits noise and scores far below what the features allow.
     classifier = make_pipeline(StandardScaler(), RidgeClassifierCV(PENALTIES))
     inside = cross_val_predict(classifier, x, y, groups=groups, cv=GroupKFold(FOLDS))
     outside = classifier.fit(x, y).predict(x_dev)

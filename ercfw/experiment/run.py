@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 from accelerate import Accelerator
 from torch import Tensor
 
@@ -86,12 +87,13 @@ class Run:
             untrained = initial_weights(self.recipe.train, self.job.parts.network, self.seed, plan.info)
             untrained_losses = build_losses(self.recipe, self.job.parts.losses, plan.info)
             answers = predict_splits(training, plan, self.data.splits, SCORED[self.protocol], untrained, self._note)
-            shares = self._gradient_shares(training, plan, untrained, untrained_losses)
+        seconds, peak = time.perf_counter() - began, peak_memory(self.accelerator.device)
+        shares = self._gradient_shares(training, plan, untrained, untrained_losses)
         predictions = answers["best"]
         metrics = collect_metrics(
             self.job, self.seed, self.data, training, plan, predictions,
             gradient_shares=shares, stamps=self.stamps, notes=self.notes,
-            seconds=time.perf_counter() - began, peak_memory=peak_memory(self.accelerator.device), folder=self.folder,
+            seconds=seconds, peak_memory=peak, folder=self.folder,
         )  # fmt: skip
         if self.accelerator.is_main_process:
             write_embeddings(self.folder.path, answers, self.stamps)
@@ -109,12 +111,18 @@ class Run:
         """Measure the losses' shares of the gradient; a single loss has all of it, and is not measured."""
         if len(training.losses.weights) == 1 or not self.accelerator.is_main_process:
             return {}
-        shares = {
-            "untrained": gradient_shares(training, plan, untrained_losses, untrained),
-            "best": gradient_shares(training, plan, training.losses, training.best),
-        }
+        try:
+            shares = {
+                "untrained": gradient_shares(training, plan, untrained_losses, untrained),
+                "best": gradient_shares(training, plan, training.losses, training.best),
+            }
+        except torch.OutOfMemoryError:  # the training is finished, and nothing else depends on the shares
+            self._note("not enough memory to measure the losses' shares of the gradient")
+            return {}
+        # In half precision, a small gradient may be 0 only because it is not scaled here.
+        whole = self.recipe.train.precision != "fp16"
         for name, weight in training.losses.weights.items():
-            if weight and not any(of_moment[name] for of_moment in shares.values()):
+            if whole and weight and not any(of_moment[name] for of_moment in shares.values()):
                 self._note(f"loss '{name}' has no gradient: the model trains as without it")
         training.history[0]["gradient_shares"] = shares["untrained"]
         training.history[training.best_epoch - 1]["gradient_shares"] = shares["best"]

@@ -58,23 +58,25 @@ def compare_groups(
         groups: the finished runs, by variant.
         split: ``test`` or ``dev``.
         apart: whether each recipe has a column of its own, so that data and protocols may differ.
-        columns: the score columns of the tables; all by default.
+        columns: the score columns of the tables; all by default; not with ``apart``.
         names: new names of lines, by their old ones.
         quote: whether quoted scores of another protocol are shown too, below the runs.
 
     Raises:
         InputError: there is only one variant, the runs cannot be compared, there is no such column or line, or
-            ``apart`` and ``quote`` are both set.
+            ``apart`` is set with ``quote`` or ``columns``.
     """
     if apart and quote:
         raise InputError.at("quote", "a table side by side has no quoted rows", "leave out one of the two")
+    if apart and columns:
+        raise InputError.at("columns", "a table side by side has a column per recipe", "leave out one of the two")
     groups = _renamed(groups, names or {}, apart)
     if len(groups) < 2:
         where = groups[0].first.folder.parent if groups else "runs"
         raise InputError.at(where, "holds the runs of one variant only", "name another folder to compare it with")
     if apart:
         table = side_by_side(groups, split)
-        return Comparison(groups, split, [table.with_columns(columns) if columns else table], [], [])
+        return Comparison(groups, split, [table], [], [])
     quoted, failures = find_quoted(load_catalog())
     tables = comparable_tables(groups, split, quoted, quote)
     if columns:

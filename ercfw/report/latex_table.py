@@ -39,7 +39,7 @@ def as_latex(table: ResultTable) -> str:
         parts.append(_environment(table, f"table{wide}", slug(title), columns, " ".join(notes)))
     if table.classes:
         columns = _Columns(table.classes, [line.cells[:split] for line in table.lines], {})
-        notes = [f"{caption} F1 of each class.", *table.score_notes]
+        notes = [f"{caption} F1 of each class.", *table.score_notes, *table.notes]
         parts.append(_environment(table, "table*", slug(f"{title} classes"), columns, " ".join(notes)))
     return "\n".join(parts)
 

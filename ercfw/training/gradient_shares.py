@@ -16,7 +16,7 @@ from ercfw.training.gradients import forward, whole_losses
 from ercfw.training.state import Plan, Training
 
 BATCHES = 3
-"""Number of batches that are measured: the first ones of the first epoch."""
+"""Number of batches that are measured."""
 
 
 def gradient_shares(
@@ -26,7 +26,8 @@ def gradient_shares(
 
     A share is the norm of a loss's gradient with respect to the model's parameters, divided by the sum of these norms
     over the losses, and averaged over a few training batches. Dropout is on, as in training. The model keeps the
-    weights that it was given.
+    weights that it was given. A step that training runs in several parts, or in several processes, is measured by one
+    of its parts.
 
     Args:
         training: provides the model and the device.
@@ -41,7 +42,7 @@ def gradient_shares(
     losses.to(accelerator.device).train()
     order = np.random.default_rng([plan.seed, 1]).permutation(len(plan.watched.train))
     conversations = [plan.watched.train[number] for number in order]
-    size = max(1, plan.step_size // training.memory.parts)
+    size = max(1, plan.step_size // (training.memory.parts * accelerator.num_processes))
     found = [
         _norms(accelerator, model, losses, batch, (plan.seed, number))
         for number, batch in enumerate(islice(batches(conversations, size), BATCHES))

@@ -12,7 +12,7 @@ from ercfw_basics.blocks.transformer_layer import TransformerLayer, sinusoids
 
 
 class SpeakerEmbedding(nn.Module):
-    """A learnt vector for each speaker of a conversation, numbered by first appearance.
+    """A learnt vector for each speaker number of a conversation.
 
     Speakers beyond the largest number in a training conversation share one last vector. It is never trained, so it
     starts and stays at zero instead of a random value.

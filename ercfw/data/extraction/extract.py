@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +83,8 @@ def extract(
         RunError: the extractor failed, returned what it does not declare, or the cache cannot be written.
     """
     if isinstance(extractor, SupportsSource):
-        source, select, workers = extractor.source(), extractor.select, None  # workers make this extractor
+        # Worker processes would make this extractor, and not its source.
+        source, select, workers = extractor.source(), _checked(extractor, extractor.select, name), None
     else:
         source, select = extractor, _as_it_is
     folder = cache_folder() / "features" / f"{name}-{source.fingerprint[:16]}"
@@ -99,6 +100,19 @@ def extract(
 
 def _as_it_is(features: Array) -> Array:
     return features
+
+
+def _checked(extractor: Extractor, choose: Callable[[Array], Array], name: str) -> Callable[[Array], Array]:
+    """Return a function that selects features and checks that they are as the extractor declares."""
+
+    def select(features: Array) -> Array:
+        selected = choose(features)
+        if not as_declared(selected, extractor):
+            what = f"selected {describe_array(selected)}, but declares {declared(extractor)}"
+            raise RunError(f"extractor '{name}': {what}")
+        return selected
+
+    return select
 
 
 def make_piece(extractor: Extractor, name: str, piece: Piece) -> None:

@@ -118,7 +118,7 @@ class ResultTable:
         if len(tested) > 1:
             notes.append(BOLD)
         if single:
-            notes.append(f"One seed has no interval and is not tested: {', '.join(single)}.")
+            notes.append(f"Rows with one seed have no interval and are not tested: {', '.join(single)}.")
         if two:
             notes.append(f"Two seeds only, so the intervals are rough: {', '.join(two)}.")
         return notes
@@ -137,8 +137,8 @@ class ResultTable:
         notes = []
         if compared:
             notes.append(
-                f"Difference: in {self.metrics[0]} from {self.reference}, with its interval and p-value. All intervals "
-                "hold in 95 of 100 tables, and the p-values are adjusted by Holm."
+                f"Difference: in {self.metrics[0]} from {self.reference}, with its interval and p-value. In 95 of "
+                "100 tables, all intervals contain the true differences. Holm's method adjusts the p-values."
             )
         if compared > MANY:
             notes.append(f"These are {compared} comparisons, so only large differences are significant: compare fewer.")

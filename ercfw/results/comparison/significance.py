@@ -151,16 +151,14 @@ def mean_scores(lines: Sequence[SampledScore]) -> MeanScores:
     own = np.array([line.seeds.var(ddof=1) for line in lines])  # [L]
     free = seeds - 1
     mean = (free * own).sum() / free.sum()
-    median = np.median(
-        own * free / chdtri(free, 0.5)
-    )  # each variance divided by the median that it has if the true is 1
-    pooled, efficiency = min((mean, 1.0), (median, EFFICIENCY))
+    median = np.median(own * free / chdtri(free, 0.5))  # over the median of a sample if the variance is 1
+    pooled, efficiency = min((mean, 1.0), (median, EFFICIENCY), key=lambda pair: pair[0])
     covariance = np.atleast_2d(np.cov([line.samples for line in lines])) * conversations / (conversations - 1)
     return MeanScores(
         means=np.array([line.seeds.mean() for line in lines]),
         by_conversations=covariance,
         by_seeds=np.maximum(own, pooled) / seeds,
-        degrees=(conversations - 1, int(efficiency * free.sum())),
+        degrees=(conversations - 1, max(1, int(efficiency * free.sum()))),
     )
 
 

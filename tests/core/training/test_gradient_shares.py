@@ -92,12 +92,17 @@ class Power(nn.Module):
 
 def test_shares_are_those_of_a_backward_pass_for_each_loss(training):
     state, plan = training("data.batch_size=4")
-    model = Sums(next(iter(collate(plan.watched.train[:1]).inputs.streams.values())).values.shape[1])
+    width = next(iter(collate(plan.watched.train[:1]).inputs.streams.values())).values.shape[1]
+    state.model, model = Sums(width), Sums(width)
     weights = {name: torch.randn_like(x) for name, x in model.state_dict().items()}
-    model.dropout.p = 0.0
-    state.model = model
     losses = WeightedLosses({"square": Power(2), "fourth": Power(4)}, {"square": 2.0, "fourth": 0.1})
+    dropping = gradient_shares(state, plan, losses, weights)
+    assert gradient_shares(state, plan, losses, weights) == dropping  # the random numbers are the seed's
+    state.model.dropout.p = 0.0
     found = gradient_shares(state, plan, losses, weights)
+    assert found != pytest.approx(dropping)
+    model.load_state_dict(weights)
+    model.eval()
     order = np.random.default_rng([0, 1]).permutation(len(plan.watched.train))
     expected = []
     for batch in list(batches([plan.watched.train[n] for n in order], 4))[:BATCHES]:

@@ -258,3 +258,12 @@ def test_extractors_of_one_source_share_its_cache():
         assert table.present.tolist() == whole.present.tolist()
         assert table.provenance["fingerprint"] == str(dim) * 64
     assert WHOLE.asked == asked == ["c0", "c1", "c2"]
+
+
+def test_what_an_extractor_selects_is_checked():
+    class Wide(Part):
+        def select(self, features):
+            return features.astype(np.float64)
+
+    with pytest.raises(RunError, match=r"selected .*float64.*but declares"):
+        extract(Wide(2), "letters", CONVERSATIONS, quiet)

@@ -103,6 +103,9 @@ def test_columns_are_chosen_and_lines_renamed(cli, runs):
     cli(*words, "--columns", "weighted").check(2, "columns: there is no column 'weighted'..weighted-f1")
     cli(*words, "--name", "w/o audoi=x").check(2, "names: there is no line 'w/o audoi'..did you mean 'w/o audio'?")
     cli(*words, "--name", "w/o audio=base").check(2, "names: two lines would be named 'base'")
+    cli(*words, "--columns", "accuracy", "--side-by-side").check(
+        2, "columns: a table side by side has a column per recipe"
+    )
     cli(*words, "--name", "x").check(2, "--name: 'x' is not of the form LINE=NAME")
     without = json.loads(cli(*words, "--columns", "accuracy", "--json").out)["tables"][0]
     assert [line["difference"] for line in without["lines"]] == [None, None]
@@ -123,7 +126,7 @@ def test_few_seeds_have_what_they_bear(runs):
     assert two.lines[1].difference is not None
     assert one.lines[1].difference is None
     assert one.lines[1].cells[selected].interval is None
-    assert "One seed has no interval and is not tested: w/o audio." in one.meaning
+    assert "Rows with one seed have no interval and are not tested: w/o audio." in one.meaning
     assert one.lines[0].cells[selected].interval is not None
     alone = make_table(groups_of(runs, 3), "test", "emotion")
     assert alone.lines[0].cells[selected].interval is not None

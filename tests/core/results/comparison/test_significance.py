@@ -83,6 +83,14 @@ def test_a_line_with_a_small_variance_takes_the_mean_of_all():
     assert found.degrees == (3, 4)
 
 
+def test_a_single_line_whose_two_seeds_agree_has_an_interval():
+    low, high = estimate(of_seeds(0.6, 0.6)).interval(0)
+    assert (low, high) == pytest.approx((0.6, 0.6))
+    bad = np.repeat(right_and_wrong([2, 9, 4, 7], 10), 2, 0)
+    low, high = estimate(bad).interval(0)
+    assert low < 0.55 < high
+
+
 def test_one_unstable_line_does_not_widen_the_intervals_of_the_others():
     steady = [of_seeds(0.6 - step, 0.6, 0.6 + step) for step in (0.01, 0.02, 0.03, 0.04)]
     found = estimate(*steady, of_seeds(0.3, 0.5, 0.7))
