@@ -68,6 +68,7 @@ def test_without_visextnet_the_visual_stream_alone_has_another_encoder():
     assert recipe == whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["multiemo_iemocap_release", "multiemo_meld_visual"])
 def test_validate_accepts_them_without_data(cli, name):
     ended = cli("validate", name)
