@@ -13,6 +13,7 @@ import pytest
 import tomlkit
 
 from ercfw.recipe.overrides import merge
+from ercfw.recipe.shipped import shipped_recipes
 from ercfw.registry.catalog import load_catalog
 from tests.project.test_wheel import FOLLOWED
 
@@ -148,8 +149,10 @@ def shortened(words, request):
         request.getfixturevalue("mosi_runs")
     if words[0] == "report":
         request.getfixturevalue("multiemo_runs")
-    if words[0] == "ablate":
-        words = [*words, "--variant", "base", "--variant", "text"]
+    if words[0] == "ablate" and "--variant" not in words:
+        variants = [variant["name"] for variant in tomllib.loads(shipped_recipes()[words[1]].read_text())["variant"]]
+        second = "text" if "text" in variants else variants[0]
+        words = [*words, "--variant", "base", "--variant", second]
     if words[0] == "missing":
         request.getfixturevalue("monkeypatch").setattr("ercfw.recipe.missing_modalities.SHARES", (0.5,))
     if words[0] == "tune":
