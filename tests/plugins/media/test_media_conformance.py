@@ -43,7 +43,7 @@ def test_extractors(name, tiny_roberta, real_data):
         options = {"model": str(tiny_roberta), "most_tokens": 32}
     clip = next(iter(sorted(real_data("meld_clips").glob("dev/*_utt2.mp4"))))
     report = passes("extractor", name, options, clip=clip)
-    assert [outcome.status for outcome in report.outcomes] == ["passed"] * 3
+    assert {outcome.status for outcome in report.outcomes} == {"passed"}
 
 
 @pytest.mark.slow
