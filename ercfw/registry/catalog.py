@@ -15,7 +15,7 @@ import pluggy
 from ercfw.contract import hooks, interfaces
 from ercfw.errors import InputError, Mistake, cause_of, did_you_mean
 from ercfw.registry.options import options_model
-from ercfw.registry.plugin_errors import check_api, check_hooks, check_version, with_hint
+from ercfw.registry.plugin_errors import Origin, check_api, check_hooks, check_version, with_hint
 from ercfw.registry.wiring import arguments_for, wired_places
 from ercfw.system.files import is_file, sha256
 
@@ -159,7 +159,9 @@ def load_catalog(files: Iterable[Path] = ()) -> Catalog:
     Raises:
         InputError: that variable names a plugin that is not installed.
     """
-    plugins = [_load_entry_point(entry) for entry in _chosen(sorted(_entry_points(), key=lambda entry: entry.name))]
+    entries = _chosen(sorted(_entry_points(), key=lambda entry: entry.name))
+    origins = {dist: Origin.of(dist) for dist in {entry.dist for entry in entries if entry.dist}}
+    plugins = [_load_entry_point(entry, origins[entry.dist] if entry.dist else None) for entry in entries]
     files = tuple(files)
     return Catalog(plugins + [_load_file(path) for path in files], files)
 
@@ -192,7 +194,7 @@ def plugin_files(paths: Iterable[str], beside: Path, where: str) -> list[Path]:
     return list(dict.fromkeys(file.resolve() for file in files.values()))
 
 
-def _chosen(entries: Sequence[importlib.metadata.EntryPoint]) -> Iterable[importlib.metadata.EntryPoint]:
+def _chosen(entries: Sequence[importlib.metadata.EntryPoint]) -> Sequence[importlib.metadata.EntryPoint]:
     """Return the entry points that the environment variable selects: all, if it is not set."""
     words = [word.strip() for word in os.environ.get(CHOICE, "").split(",") if word.strip()]
     blocked = {word[1:] for word in words if word.startswith("-")}
@@ -207,15 +209,14 @@ def _entry_points() -> Iterable[importlib.metadata.EntryPoint]:
     return importlib.metadata.entry_points(group=GROUP)
 
 
-def _load_entry_point(entry: importlib.metadata.EntryPoint) -> Plugin:
-    dist = entry.dist
-    version, origin = (dist.version, dist.name) if dist else ("", "")
-    return _register(Plugin(entry.name, version, origin), lambda: _run_entry_point(entry))
+def _load_entry_point(entry: importlib.metadata.EntryPoint, origin: Origin | None) -> Plugin:
+    version, name = (origin.version, origin.name) if origin else ("", "")
+    return _register(Plugin(entry.name, version, name), lambda: _run_entry_point(entry, origin))
 
 
-def _run_entry_point(entry: importlib.metadata.EntryPoint) -> Any:
-    if entry.dist:
-        check_version(entry.dist)
+def _run_entry_point(entry: importlib.metadata.EntryPoint, origin: Origin | None) -> Any:
+    if origin:
+        check_version(origin)
     return entry.load()
 
 
