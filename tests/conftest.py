@@ -3,6 +3,7 @@
 import csv
 import gc
 import importlib
+import importlib.metadata
 import json
 import os
 import shutil
@@ -97,6 +98,18 @@ def quick_projection(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
     """A thousand steps of t-SNE take most of a page's time: they are done where a test is about them."""
     if "tsne" not in request.keywords:
         monkeypatch.setattr("ercfw.report.plots.embedding.project", lambda x: x[:, [0, -1]])
+
+
+@pytest.fixture(scope="session")
+def entry_points() -> list[importlib.metadata.EntryPoint]:
+    """The entry points of ercfw's plugins: a search through the installed packages takes a third of loading them."""
+    return list(importlib.metadata.entry_points(group="ercfw"))
+
+
+@pytest.fixture(autouse=True)
+def installed_plugins(entry_points: list[importlib.metadata.EntryPoint], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Search for the installed plugins once: commands of a test run in one process."""
+    monkeypatch.setattr("ercfw.registry.catalog._entry_points", lambda: entry_points)
 
 
 @pytest.fixture(scope="session")

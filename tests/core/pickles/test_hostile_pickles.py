@@ -129,8 +129,8 @@ def _torch_file(mark, zipped):
 
 @functools.cache
 def _swelling():
-    """A small archive of a billion zeros, which takes seconds to pack."""
-    return _torch_file_with(b"\x80\x02N.", {"archive/data/0": bytes(10**9)})
+    """A small archive of a hundred million zeros."""
+    return _torch_file_with(b"\x80\x02N.", {"archive/data/0": bytes(10**8)})
 
 
 def _torch_file_with(content, more=()):
