@@ -41,9 +41,8 @@ def check_version(origin: Origin) -> None:
         if canonicalize_name(needed.name) != "ercfw" or (needed.marker and not needed.marker.evaluate({"extra": ""})):
             continue
         if not needed.specifier.contains(VERSION, prereleases=True):
-            raise TypeError(
-                f"{origin.name} {origin.version} requires {needed}, but ercfw {VERSION} is installed: change one version"
-            )
+            plugin = f"{origin.name} {origin.version}"
+            raise TypeError(f"{plugin} requires {needed}, but ercfw {VERSION} is installed: change one version")
 
 
 def check_api(plugin: Any) -> None:

@@ -195,7 +195,7 @@ def table(tmp_path):
     return tmp_path
 
 
-def test_real_data_is_hashed_and_bears_no_stamp(cli, table, monkeypatch):
+def test_real_data_is_hashed_and_has_no_stamp(cli, table, monkeypatch):
     monkeypatch.setenv("ERCFW_REQUIRE_REAL", "1")
     ended = cli("run", "real.toml", "--json")
     assert ended.code == 0, ended.err

@@ -64,7 +64,7 @@ def test_a_modality_alone_is_the_model_without_the_others(opened):
     assert found == pytest.approx(outputs.heads["emotion"].logits.softmax(-1).numpy(), abs=1e-5)
 
 
-def test_a_part_that_does_not_tell_gives_nothing(runs):
+def test_a_part_without_explain_gives_nothing(runs):
     other = reopen(runs / "base" / "seed-0", silent)
     assert list(other.attention(other.splits["test"][:2])) == [{}, {}]
 
@@ -85,7 +85,7 @@ class WholeNetwork(Model):
         return {"words": torch.ones(len(inputs.speakers), 1, 1)}
 
 
-def test_a_whole_network_may_tell_of_its_attention(opened):
+def test_a_whole_network_may_explain_its_attention(opened):
     info = opened.run.info
     inputs = collate(opened.splits["test"][:1]).inputs
     assert list(attention_of(WholeNetwork(info), inputs)) == ["words"]

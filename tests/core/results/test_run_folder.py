@@ -34,7 +34,7 @@ def stamps_of(folder):
 
 
 @pytest.mark.parametrize(("protocol", "stamps"), [("dev", ["SIMULATED"]), ("release", ["SIMULATED", "CHOSEN ON TEST"])])
-def test_every_file_bears_its_stamps(cli, tiny_recipe, tmp_path, protocol, stamps):
+def test_every_file_has_its_stamps(cli, tiny_recipe, tmp_path, protocol, stamps):
     ended = cli("run", tiny_recipe(), f"train.protocol={protocol}", "train.epochs=2")
     assert ended.code == 0, ended.err
     folder = tmp_path / "runs/tiny/base/seed-0"

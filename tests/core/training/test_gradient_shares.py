@@ -54,6 +54,16 @@ def test_the_history_has_the_shares_of_the_first_and_the_best_epoch(cli, tiny_re
     assert shares["untrained"] != shares["best"]
 
 
+def test_a_step_in_parts_is_measured_by_one_part(cli, tiny_recipe, tmp_path):
+    found = {}
+    for parts in (1, 2):
+        words = ("loss.focal={gamma=2}", "data.batch_size=2", f"train.accumulate={parts}", "--out", f"parts-{parts}")
+        assert cli("run", tiny_recipe(), *words).code == 0
+        found[parts] = shares_of(tmp_path / f"parts-{parts}/tiny/base/seed-0")["untrained"]
+    assert found[2] == found[1]
+    assert sum(found[1].values()) == pytest.approx(1)
+
+
 def test_a_single_loss_is_not_measured(cli, tiny_recipe, tmp_path):
     assert cli("run", tiny_recipe(), "train.epochs=1").code == 0
     folder = tmp_path / "runs/tiny/base/seed-0"

@@ -130,7 +130,7 @@ def test_smaller_widths_and_the_words_simulated():
 
 
 @pytest.mark.slow
-def test_tokens_are_as_often_as_words_and_some_tell_of_the_class():
+def test_tokens_are_as_frequent_as_words_and_some_depend_on_the_class():
     dataset = Simulated(conversations=300)
     table, same = (dataset.draw("text", 5000, tokens=True) for _ in range(2))
     assert np.array_equal(table.values, same.values)

@@ -41,7 +41,7 @@ def splits(dataset: Table) -> dict[str, str]:
     return found
 
 
-def test_a_column_may_tell_kinds_of_conversations_apart(root):
+def test_a_column_may_distinguish_kinds_of_conversations(root):
     rows = ["train,a,1,X,hello,joy,scripted", "dev,b,1,X,hm,joy, phone ", "test,c,1,X,hm,joy,"]
     dataset = Table(root=rewrite(root, *rows, header=f"{HEADER},sort"), columns={"kind": "sort"})
     assert [c.kind for split in ("train", "dev", "test") for c in dataset.split(split)] == ["scripted", "phone", ""]

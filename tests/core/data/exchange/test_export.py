@@ -228,7 +228,7 @@ def test_the_manifest_keeps_what_the_format_cannot(meld, cli, tmp_path):
         (("train.lr=1",), "a dataset has settings of [data] only"),
     ],
 )
-def test_wishes_that_cannot_be(meld, cli, tmp_path, words, says):
+def test_impossible_exports_are_one_message(meld, cli, tmp_path, words, says):
     root, content = meld
     fill(root, content, ("text", "audio", "visual"))
     cli("data", "export", "meld", f"data.root={root}", "--to", tmp_path / "out", *words).check(2, says)

@@ -38,7 +38,7 @@ def test_colour_blind_readers_can_distinguish_the_colours(classes, seen_as):
         assert np.linalg.norm(colours[one] - colours[other]) > 15, (one, other)
 
 
-def test_marks_tell_classes_apart_where_there_is_no_colour():
+def test_markers_distinguish_classes_without_colour():
     assert len({look.marker for look in looks(MELD)}) == 7
     assert len({(look.colour, look.marker) for look in looks([f"c{n}" for n in range(24)])}) == 24
 

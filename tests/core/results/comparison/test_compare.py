@@ -118,7 +118,7 @@ def groups_of(runs, *seeds):
     return [replace(group, runs=group.runs[:count]) for group, count in zip(groups, seeds, strict=False)]
 
 
-def test_few_seeds_have_what_they_bear(runs):
+def test_few_seeds_get_a_warning_or_no_interval(runs):
     three, two, one = (make_table(groups_of(runs, 3, seeds), "test", "emotion") for seeds in (3, 2, 1))
     selected = len(three.classes)
     assert three.lines[1].difference is not None
@@ -134,7 +134,7 @@ def test_few_seeds_have_what_they_bear(runs):
     assert "significant" not in " ".join(alone.meaning)
 
 
-def test_a_class_that_no_utterance_has_is_told(runs):
+def test_a_class_without_utterances_gets_a_note(runs):
     groups = groups_of(runs, 2, 2)
     table = make_table(groups, "test", "emotion")
     with (groups[0].first.folder / "predictions.csv").open() as file:

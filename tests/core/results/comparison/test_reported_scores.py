@@ -150,7 +150,7 @@ def test_every_run_of_the_table_counts(runs):
     assert names(table)[-1] == f"Theirs (quoted; {', '.join(streams)}; protocol release)"
 
 
-def test_the_command_and_python_pass_the_wish_on(cli, runs, monkeypatch):
+def test_quoted_rows_can_be_requested_on_the_command_line_and_in_python(cli, runs, monkeypatch):
     groups = find_groups([runs / "base", runs / "w-o-audio"])
     groups = [replace(group, runs=tuple(map(real, group.runs))) for group in groups]
     theirs = quote(groups[0].first, protocol="release")
@@ -169,7 +169,7 @@ def test_the_command_and_python_pass_the_wish_on(cli, runs, monkeypatch):
         ercfw.compare(runs, side_by_side=True, quote=True)
 
 
-def test_an_ablation_passes_the_wish_on(cli, runs, tiny_recipe, monkeypatch):
+def test_an_ablation_can_show_quoted_rows(cli, runs, tiny_recipe, monkeypatch):
     groups = find_groups([runs / "base"])
     groups = [replace(group, runs=tuple(map(real, group.runs))) for group in groups]
     finished = {
