@@ -83,8 +83,7 @@ def extract(
         RunError: the extractor failed, returned what it does not declare, or the cache cannot be written.
     """
     if isinstance(extractor, SupportsSource):
-        # Worker processes would make this extractor, and not its source.
-        source, select, workers = extractor.source(), _checked(extractor, extractor.select, name), None
+        source, select = extractor.source(), _checked(extractor, extractor.select, name)
     else:
         source, select = extractor, _as_it_is
     folder = cache_folder() / "features" / f"{name}-{source.fingerprint[:16]}"

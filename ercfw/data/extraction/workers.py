@@ -12,6 +12,7 @@ from multiprocessing import get_context, parent_process
 from typing import Any, TypeVar
 
 from ercfw.contract.interfaces import Extractor
+from ercfw.contract.optional_parts import SupportsSource
 from ercfw.errors import RunError
 from ercfw.system.launch import cores
 
@@ -28,7 +29,8 @@ class WorkerPool:
 
     Attributes:
         processes: the number of processes.
-        factory: makes the extractor in a worker; must be hashable and picklable.
+        factory: makes the extractor in a worker, which makes the pieces of its source if it has one; must be hashable
+            and picklable.
     """
 
     processes: int
@@ -110,4 +112,5 @@ def _work(factory: Callable[[], Extractor], name: str, piece: T, make: Callable[
 
 @cache
 def _extractor_of_worker(factory: Callable[[], Extractor]) -> Extractor:
-    return factory()
+    extractor = factory()
+    return extractor.source() if isinstance(extractor, SupportsSource) else extractor

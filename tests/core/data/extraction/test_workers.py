@@ -49,6 +49,24 @@ class ExtractorFactory:
 WORKERS = WorkerPool(2, ExtractorFactory())
 
 
+class Length(Bytes):
+    """The first of the numbers of ``Bytes``."""
+
+    dim = 1
+    fingerprint = "l" * 64
+
+    def source(self):
+        return Bytes()
+
+    def select(self, features):
+        return features[:1]
+
+
+class LengthFactory(ExtractorFactory):
+    def __call__(self):
+        return Length()
+
+
 def quiet(*_):
     pass
 
@@ -83,6 +101,15 @@ def test_workers_make_what_one_process_makes(monkeypatch, tmp_path):
     makers = {path.read_text() for path in tmp_path.glob("*.made-by")}
     assert len(makers) == 2
     assert str(os.getpid()) not in makers
+
+
+@pytest.mark.slow
+def test_workers_make_the_pieces_of_a_source(tmp_path):
+    conversation = said(*(b"slow%d" % number for number in range(6)))
+    values = extract(Length(), "length", [conversation], quiet, WorkerPool(2, LengthFactory())).table.values
+    assert values.tolist() == [[5.0]] * 6
+    assert str(os.getpid()) not in {path.read_text() for path in tmp_path.glob("*.made-by")}
+    assert [path.parent.name for path in cache_folder().rglob("*.safetensors")] == ["length-bbbbbbbbbbbbbbbb"] * 6
 
 
 def test_nothing_to_make_needs_no_workers():
