@@ -155,8 +155,8 @@ def test_quoted_rows_can_be_requested_on_the_command_line_and_in_python(cli, run
     groups = [replace(group, runs=tuple(map(real, group.runs))) for group in groups]
     theirs = quote(groups[0].first, protocol="release")
     monkeypatch.setattr("ercfw.report.compare.find_quoted", lambda _: ([theirs], []))
-    monkeypatch.setattr("ercfw.results.finished_run.find_groups", lambda _: groups)
     monkeypatch.setattr("ercfw.experiment.api._groups", lambda _: groups)
+    monkeypatch.setattr("ercfw.results.finished_run.find_groups", lambda _: groups)
     words = ("compare", runs / "base", runs / "w-o-audio")
     for more, quoted in (((), []), (("--quote",), ["Theirs (quoted; protocol release)"])):
         (table,) = json.loads(cli(*words, *more, "--json").out)["tables"]
