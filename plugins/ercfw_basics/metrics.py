@@ -1,8 +1,9 @@
 """Classification metrics, computed by scikit-learn.
 
 Each metric takes the labels ``true`` ``[N]`` and the probabilities ``[N, C]``. The prediction is the most probable
-class. Per-class and weighted F1 always cover all classes of the target, so a class without utterances shifts nothing. A
-score that would divide by zero is zero.
+class. Per-class and weighted F1 always cover all classes of the target, so a class without utterances shifts nothing.
+The unweighted means cover the classes that have labels among the utterances. The predictions do not change this set, so
+scores of different models are means over the same classes. A score that would divide by zero is zero.
 
 scikit-learn is imported on first use, because its import takes longer than the rest of the start-up.
 """
@@ -27,10 +28,10 @@ def f1(true: Labels, probabilities: Probabilities, classes: Sequence[str]) -> ND
 
 
 def macro_f1(true: Labels, probabilities: Probabilities, classes: Sequence[str]) -> float:
-    """Return the mean F1 score of the classes that occur among the labels or the predictions."""
+    """Return the mean F1 score of the classes that occur among the labels."""
     from sklearn.metrics import f1_score
 
-    return float(f1_score(true, probabilities.argmax(-1), average="macro", zero_division=0))
+    return float(f1_score(true, probabilities.argmax(-1), labels=np.unique(true), average="macro", zero_division=0))
 
 
 def weighted_f1(true: Labels, probabilities: Probabilities, classes: Sequence[str]) -> float:

@@ -36,9 +36,8 @@ def weighted_f1(counts: Array) -> Array:
 
 
 def macro_f1(counts: Array) -> Array:
-    """Compute the mean F1 of the classes that are true or predicted."""
-    met = (counts.sum(-1) + counts.sum(-2)) > 0  # [..., C]
-    score: Array = class_f1(counts).sum(-1) / np.maximum(met.sum(-1), 1)  # [...]
+    """Compute the mean F1 of the classes that are true; the F1 of the others is 0."""
+    score: Array = class_f1(counts).sum(-1) / _true_classes(counts)  # [...]
     return score
 
 
@@ -52,8 +51,14 @@ def unweighted_accuracy(counts: Array) -> Array:
     """Compute the mean recall of the classes that are true."""
     true = counts.sum(-1)  # [..., C]
     recall = np.diagonal(counts, axis1=-2, axis2=-1) / np.maximum(true, 1)  # [..., C]
-    score: Array = recall.sum(-1) / np.maximum((true > 0).sum(-1), 1)  # [...]
+    score: Array = recall.sum(-1) / _true_classes(counts)  # [...]
     return score
+
+
+def _true_classes(counts: Array) -> NDArray[np.int64]:
+    """Count the classes that are true, at least 1: ``[..., C, C] -> [...]``; predictions do not change the number."""
+    number: NDArray[np.int64] = np.maximum((counts.sum(-1) > 0).sum(-1), 1)  # [...]
+    return number
 
 
 WHOLE: Mapping[str, Score] = {

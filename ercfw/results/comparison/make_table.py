@@ -36,8 +36,9 @@ def make_table(groups: Sequence[Group], split: str, target: str) -> ResultTable:
     scores = [*map(of_class, range(len(classes))), *(WHOLE.get(name) for name in metrics)]
     keys = [*(("f1", name) for name in classes), *((name,) for name in metrics)]
     values = [[_values(group, split, target, key) for group in groups] for key in keys]
-    for group, runs, seen in zip(groups, counts, values[len(classes)] if metrics else [], strict=False):
-        _check_scored(group, runs, seen, scores[len(classes)])
+    for name, of_metric in zip(metrics, values[len(classes) :], strict=True):
+        for group, runs, seen in zip(groups, counts, of_metric, strict=True):
+            _check_scored(group, runs, seen, name)
     estimates = _estimates(counts, scores)
     columns = [_column(of_key, estimate) for of_key, estimate in zip(values, estimates, strict=True)]
     from_first = _from_first(len(groups), estimates[len(classes)] if metrics else None)
@@ -60,9 +61,11 @@ def _without_utterances(counts: Array, classes: Sequence[str], split: str) -> li
     return [f"No utterance of {split} has these classes, so their F1 is 0: {', '.join(names)}."] if names else []
 
 
-def _check_scored(group: Group, runs: Array, values: Sequence[float], score: Score | None) -> None:
-    if score is not None and not np.allclose(score(runs.sum(1)), values, atol=1e-6):
-        what = "has predictions that do not match the scores in its metrics.json"
+def _check_scored(group: Group, runs: Array, values: Sequence[float], metric: str) -> None:
+    """Check a score against the predictions, so that no column has values of two definitions of its metric."""
+    score = WHOLE.get(metric)
+    if score is not None and len(values) == len(runs) and not np.allclose(score(runs.sum(1)), values, atol=1e-6):
+        what = f"has predictions that do not match the scores in its metrics.json: {metric} differs"
         raise InputError.at(group.first.folder.parent, what, "ercfw run --force makes the runs again")
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from ercfw_basics import provide_metrics
 
@@ -27,7 +28,7 @@ def test_f1_of_each_class() -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("macro-f1", (0.5 + 0.5 + 0 + 0) / 4),
+        ("macro-f1", (0.5 + 0.5 + 0) / 3),
         ("weighted-f1", (4 * 0.5 + 2 * 0.5 + 1 * 0) / 7),
         ("accuracy", 3 / 7),
         ("unweighted-accuracy", (2 / 4 + 1 / 2 + 0 / 1) / 3),
@@ -48,9 +49,28 @@ def test_classes_that_do_not_occur_keep_their_place() -> None:
     np.testing.assert_allclose(score("f1", np.array([3, 3]), np.array([3, 3])), [0, 0, 0, 1])
 
 
-def test_macro_f1_is_over_the_classes_that_are_true_or_predicted() -> None:
-    # Class 0: precision 1, recall 1/2. Class 1: 1. Class 2 is predicted and never true: 0. Class 3 is neither.
-    assert score("macro-f1", np.array([0, 0, 1]), np.array([0, 2, 1])) == pytest.approx((2 / 3 + 1 + 0) / 3)
+def test_macro_f1_is_over_the_classes_that_have_labels() -> None:
+    # Class 0: precision 1, recall 1/2. Class 1: 1. Class 2 is predicted and never true. Class 3 is neither.
+    assert score("macro-f1", np.array([0, 0, 1]), np.array([0, 2, 1])) == pytest.approx((2 / 3 + 1) / 2)
+
+
+@pytest.mark.parametrize("name", ["macro-f1", "weighted-f1", "unweighted-accuracy"])
+def test_f1_that_is_no_lower_in_any_class_is_no_lower_in_the_mean(name) -> None:
+    true = np.array([0, 0, 1, 1])
+    one, other = np.array([0, 1, 1, 1]), np.array([0, 2, 1, 1])  # both miss one of class 0; the other's class 1 is 1
+    assert (score("f1", true, other) >= score("f1", true, one)).all()
+    assert score(name, true, other) >= score(name, true, one)
+
+
+@pytest.mark.parametrize("absent", [(), (3,), (0, 2)])
+def test_macro_f1_is_scikit_learns_over_the_same_labels_for_every_model(absent) -> None:
+    rng = np.random.default_rng(5)
+    kept = [number for number in range(4) if number not in absent]
+    true = np.repeat(kept, 10)
+    for _ in range(5):
+        named = rng.integers(0, 4, len(true))
+        expected = f1_score(true, named, labels=kept, average="macro", zero_division=0)
+        assert score("macro-f1", true, named) == pytest.approx(expected)
 
 
 def test_a_constant_answer_gives_no_warning(recwarn) -> None:

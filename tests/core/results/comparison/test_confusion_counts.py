@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from ercfw.results.comparison.confusion_counts import WHOLE, class_f1, count, of_class
 from ercfw_basics import metrics
@@ -23,6 +24,27 @@ def test_a_score_is_that_of_the_metric(answers, name):
     counts = count(conversations, true, predicted, len(CLASSES))
     metric = getattr(metrics, name.replace("-", "_"))
     assert WHOLE[name](counts.sum(0)) == pytest.approx(metric(true, np.eye(4)[predicted], CLASSES), abs=1e-12)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_score_of_answers_of_a_class_without_labels_is_that_of_the_metric(answers, name):
+    conversations, true, predicted = answers
+    predicted[::7] = CLASSES.index("never")
+    counts = count(conversations, true, predicted, len(CLASSES))
+    metric = getattr(metrics, name.replace("-", "_"))
+    assert WHOLE[name](counts.sum(0)) == pytest.approx(metric(true, np.eye(4)[predicted], CLASSES), abs=1e-12)
+
+
+def test_macro_f1_of_a_sample_is_scikit_learns_over_its_labels(answers):
+    conversations, true, predicted = answers
+    predicted[::7] = CLASSES.index("never")
+    counts = count(conversations, true, predicted, len(CLASSES))
+    drawn = np.random.default_rng(0).multinomial(len(counts), np.full(len(counts), 1 / len(counts)), 3)  # [R, K]
+    for weights, sampled in zip(drawn, WHOLE["macro-f1"](np.einsum("rk,kij->rij", drawn, counts)), strict=True):
+        often = np.repeat(weights, [9] * 22 + [2])  # [N]
+        t, p = np.repeat(true, often), np.repeat(predicted, often)
+        expected = f1_score(t, p, labels=np.unique(t), average="macro", zero_division=0)
+        assert sampled == pytest.approx(expected, abs=1e-12)
 
 
 def test_f1_of_each_class(answers):
