@@ -4,7 +4,7 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ercfw.errors import InputError
+from ercfw.errors import InputError, did_you_mean
 from ercfw.recipe.schema import CORE_KEYS
 from ercfw.recipe.toml import DEEPEST, Tables, check_values, parse_toml
 
@@ -74,11 +74,18 @@ def drop(tables: Mapping[str, Any], paths: Iterable[str], where: str) -> Tables:
     """
     left = copy.deepcopy(dict(tables))
     for path in paths:
-        *parents, key = path.split(".")
-        table: Any = left
-        for name in parents:
-            table = table.get(name) if isinstance(table, dict) else None
-        if not isinstance(table, dict) or key not in table:
-            raise InputError.at(where, f"there is no '{path}' to drop")
-        del table[key]
+        del _table_with(left, path, where)[path.rpartition(".")[2]]
     return left
+
+
+def _table_with(tables: Tables, path: str, where: str) -> Tables:
+    """Return the table that has the last key of a dotted path."""
+    names, table, found = path.split("."), tables, tables
+    for depth, name in enumerate(names):
+        table = found if isinstance(found, dict) else {}
+        if name not in table:
+            known = [".".join([*names[:depth], other]) for other in table]
+            hint = did_you_mean(".".join(names[: depth + 1]), known) if known else ""
+            raise InputError.at(where, f"there is no '{path}' to drop", hint)
+        found = table[name]
+    return table

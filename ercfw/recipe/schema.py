@@ -251,9 +251,9 @@ def _feature_mistakes(recipe: Recipe) -> Iterator[Mistake]:
         elif part.use is not None and part.fitted_on is not None:
             yield Mistake(f"{table} fitted_on", "applies to files only; an extractor declares it itself")
         elif part.use is None and part.options:
-            yield Mistake(
-                f"{table} {min(part.options)}", "there is no such key", "without 'use', the keys are file and fitted_on"
-            )
+            key, hint = min(part.options), "without 'use', the keys are file and fitted_on"
+            guess = did_you_mean(key, FeaturePart.model_fields, hint)
+            yield Mistake(f"{table} {key}", "there is no such key", guess)
         elif part.use is None and part.file is None and part.fitted_on is None:
             yield Mistake(table, "is empty", "set use, file or fitted_on")
 

@@ -1,7 +1,7 @@
 """Read options: the keyword-only parameters of a constructor are the only schema of what a recipe may set."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, get_type_hints
 
@@ -43,10 +43,16 @@ def options_model(cls: Any) -> type[Strict]:
         raise TypeError(f"{cls.__qualname__}: an option has a type that a recipe cannot hold: {reason}") from error
 
 
-def read_options(cls: Any, options: Mapping[str, Any], where: str) -> Strict:
+def read_options(cls: Any, options: Mapping[str, Any], where: str, core_keys: Iterable[str] = ()) -> Strict:
     """Return the options of a part, checked, with its defaults.
 
     They are read as strict JSON: no number from a string, but tuples from lists and paths from strings.
+
+    Args:
+        cls: the part's class.
+        options: the keys of the part's table that the core does not know.
+        where: the table, for messages.
+        core_keys: the keys of the table that the core knows; a misspelt key may have been meant for one of them.
 
     Raises:
         InputError: options are wrong; the message lists every mistake.
@@ -55,7 +61,7 @@ def read_options(cls: Any, options: Mapping[str, Any], where: str) -> Strict:
     try:
         return model.model_validate_json(as_json(options))
     except ValidationError as error:
-        keys = list(model.model_fields)
+        keys = [*model.model_fields, *core_keys]
         named = mistakes_of(error, options, lambda loc: f"{where} {'.'.join(map(str, loc))}", lambda loc: keys)
         raise InputError(named) from error
 

@@ -84,7 +84,7 @@ def resolve_part(catalog: Catalog, kind: str, table: str, part: Part | FeaturePa
         InputError: no plugin offers the part, or its options are wrong; the message lists every mistake.
     """
     component = catalog.find(kind, str(part.use), f"[{table}] use")
-    options = read_options(component.factory, part.options, f"[{table}]")
+    options = read_options(component.factory, part.options, f"[{table}]", type(part).model_fields)
     return ResolvedPart(table, component, options, catalog.files)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -90,11 +91,18 @@ def _mistake(place: str, details: list[ErrorDetails], known: Iterable[str]) -> M
     if first["type"] == "extra_forbidden":
         return Mistake(place, "there is no such key", did_you_mean(str(first["loc"][-1]), known))
     if first["type"] == "missing":
-        return Mistake(place, "is missing")
+        return Mistake(place, "is missing", _misspelt(str(first["loc"][-1]), first["input"], known))
     messages = list(dict.fromkeys(_message(detail) for detail in details))
     choices = [messages[0], *(message.removeprefix("should be ") for message in messages[1:])]
     given = str(first["input"]).lower() if isinstance(first["input"], bool) else repr(first["input"])
     return Mistake(place, f"{' or '.join(choices)}, not {given}")
+
+
+def _misspelt(name: str, table: Any, known: Iterable[str]) -> str:
+    """Return a hint if an unknown key of the table resembles the name of the missing one."""
+    unknown = table.keys() - set(known) if isinstance(table, Mapping) else ()
+    close = get_close_matches(name, map(shown, unknown), n=1)
+    return f"is '{close[0]}' a misspelling of it?" if close else ""
 
 
 def _message(detail: ErrorDetails) -> str:

@@ -13,6 +13,18 @@ OVERRIDES = {
     "fusion": (["fusion.use=concatt"], "tiny.toml: [fusion] use: ..no fusion named 'concatt'..did you mean 'concat'?"),
     "option": (["encoder.default.widht=9"], "[encoder.default] widht: there is no such key..did you mean 'width'?"),
     "core key": (["train.epoch=3"], "[train] epoch: there is no such key..did you mean 'epochs'?"),
+    "batch size": (["data.batchsize=3"], "[data] batchsize: there is no such key..did you mean 'batch_size'?"),
+    "loss weight": (["loss.cross-entropy.wieght=2"], "[loss.cross-entropy] wieght: ..did you mean 'weight'?"),
+    "part's name": (["fusion.uses=concat"], "[fusion] uses: there is no such key..did you mean 'use'?"),
+    "table in data": (["data.mising.share=0.1"], "[data] mising: there is no such key..did you mean 'missing'?"),
+    "extractor's key": (
+        ["features.text={use='minilm',fited_on='train'}"], "[features.text] fited_on: ..did you mean 'fitted_on'?"
+    ),
+    "feature file": (["features.text={fil='a.npy'}"], "[features.text] fil: ..did you mean 'file'? without 'use'"),
+    "required key": (
+        ["data.modality=['text']", "--drop", "data.modalities"],
+        "[data] modalities: is missing (is 'modality' a misspelling of it?)",
+    ),
     "table": (["trian.epochs=3"], "trian: there is no such key..did you mean 'train'?"),
     "top key": (["seed=3"], "seed: there is no such key..did you mean 'seeds'?"),
     "metric": (["train.select=emotion.weighted-f"], "[train] select: there is no metric..did you mean 'weighted-f1'?"),
@@ -62,7 +74,9 @@ OVERRIDES = {
     "no use": (["--drop", "encoder.default.use"], "[encoder.default] use: is missing"),
     "no schema": (["--drop", "schema"], "schema: is missing"),
     # the command line
-    "drop": (["--drop", "loss.swfc"], "--drop: there is no 'loss.swfc' to drop"),
+    "drop": (["--drop", "loss.swfc"], "--drop: there is no 'loss.swfc' to drop..known: loss.cross-entropy"),
+    "drop table": (["--drop", "fusin.use"], "--drop: there is no 'fusin.use' to drop (did you mean 'fusion'?"),
+    "drop key": (["--drop", "data.batchsize"], "there is no 'data.batchsize' to drop (did you mean 'data.batch_size'?"),
     "no equals": (["train.lr"], "override 'train.lr': is not of the form table.key=value"),
     "no key": (["=3"], "override '=3': is not of the form"),
     "conflict": (["train=1", "train.lr=1"], "override 'train.lr=1': another override sets 'train' to a value"),
