@@ -1,6 +1,7 @@
 """Any corpus: one CSV file of utterances, one feature file per modality, and clips."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from sys import intern
 from typing import Annotated, Literal, get_args
@@ -12,7 +13,7 @@ from ercfw_datasets.annotations import Annotations, Record, to_annotated
 from ercfw_datasets.clips import only_there
 from ercfw_datasets.corpus import Corpus, FeatureFiles
 from ercfw_datasets.source_files import table_rows
-from ercfw_datasets.splits import by_column, by_fold, by_lists
+from ercfw_datasets.splits import LEFT_OUT, by_column, by_fold, by_lists
 
 Column = Literal["conversation", "utterance", "speaker", "text", "label", "split", "kind", "clip", "start", "end"]
 
@@ -43,6 +44,9 @@ class Table(Corpus):
         labels: the class for a label of the file, to rename or merge labels (``happy = "happiness"``), or ``""`` to
             leave its utterances out of their conversations. Other labels stay unchanged.
         classes: the classes in order; by default all labels of train and dev, sorted.
+        splits: the split for a value of the split column, to rename or merge splits (``holdout = "test"``), or ``""``
+            to leave its conversations out. Usual names, such as ``valid`` and ``Train``, need no setting; a warning
+            reports how they are read.
         dev: conversations of the dev split, whatever the split column says.
         test: conversations of the test split, whatever the split column says.
         fold: split by conversation into ``folds`` parts instead: this part is test, the next one dev. The parts depend
@@ -61,6 +65,7 @@ class Table(Corpus):
         columns: dict[Column, str] | None = None,
         labels: dict[str, str] | None = None,
         classes: tuple[str, ...] | None = None,
+        splits: dict[str, Literal["train", "dev", "test", ""]] | None = None,
         dev: tuple[str, ...] = (),
         test: tuple[str, ...] = (),
         fold: Annotated[int, Field(ge=0)] | None = None,
@@ -70,24 +75,26 @@ class Table(Corpus):
             raise InputError.at("[data] root", "is not set", "set it to the folder that contains the table")
         path = root / utterances
         names: dict[str, str] = {column: (columns or {}).get(column, column) for column in COLUMNS}
-        rows = _read(path, names, columns or {}, classes)
-        records = only_there(f"table {path}", to_records(rows, labels or {}, path.parent))
-        order = tuple(dict.fromkeys(record.id[0] for record in records))
-        listed = by_column(rows)
+        needed = {*NEEDED, *(columns or {}), *(["split"] if splits else []), *([] if classes else ["label"])}
+        rows = _read(path, names, needed)
+        listed = by_column(rows, splits or {})
         if fold is None:
-            splits = by_lists(listed, dev, test)
+            chosen = by_lists(listed, dev, test)
         elif dev or test:
             raise InputError.at(
                 "[data] fold", "cannot be combined with dev or test", "set either fold, or dev and test"
             )
         else:
-            splits = by_fold(order, fold, folds)
-        learnt = [record for record in records if splits[record.id[0]] != "test"]
+            chosen = by_fold([name for name, split in listed.items() if split != LEFT_OUT], fold, folds)
+        labelled = to_records(rows, labels or {}, path.parent)
+        kept = [record if record.id[0] in chosen else replace(record, label=None) for record in labelled]
+        records = only_there(f"table {path}", kept)
+        learnt = [record for record in records if chosen.get(record.id[0]) != "test"]
         classes = classes or _classes(learnt, path, names["label"])
         has_column = "split" in rows[0].fields
-        trained = {c for c in order if (listed[c] == "train" if has_column else splits[c] != "test")}
+        trained = {c for c in chosen if (listed[c] == "train" if has_column else chosen[c] != "test")}
         annotations = Annotations(
-            conversations=to_annotated(records, splits, classes),
+            conversations=to_annotated(records, chosen, classes),
             classes=classes,
             rows=tuple(record.id for record in records),
             source_train=frozenset(record.id for record in records if record.id[0] in trained),
@@ -136,10 +143,7 @@ def to_records(rows: Sequence[TableRow], labels: Mapping[str, str], folder: Path
     return records
 
 
-def _read(
-    path: Path, names: Mapping[str, str], columns: Mapping[Column, str], classes: Sequence[str] | None
-) -> tuple[TableRow, ...]:
-    needed = {*NEEDED, *columns} | (set() if classes else {"label"})
+def _read(path: Path, names: Mapping[str, str], needed: Collection[str]) -> tuple[TableRow, ...]:
     hints = {"label": "set [data] columns, or classes if nothing is labelled"}
     settings: dict[str, str] = {c: hints.get(c, f"[data] columns: {c}") for c in COLUMNS if c in needed}
     return table_rows(path, names, settings)

@@ -149,7 +149,7 @@ def test_options_that_do_not_fit(root, options, message):
     [
         ("train,a,9,X,again,joy", "line 8: utterance '9' of conversation 'a' occurs twice .*line 5"),
         ("dev,a,10,X,again,joy", "line 8: split: conversation 'a' is in train and in dev"),
-        ("valid,e,1,X,again,joy", "line 8: split: 'valid' is not a split"),
+        ("held,e,1,X,again,joy", "line 8: split: 'held' is not a split"),
         ("train,,1,X,again,joy", "line 8: conversation: is empty"),
         ("train,a,1,X,so, what,joy", "line 8: has 7 fields"),
     ],
