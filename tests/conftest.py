@@ -81,6 +81,7 @@ class Result:
 def clean_place(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """The test's own working directory, an empty cache, and no say from the environment."""
     monkeypatch.setenv("ERCFW_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("ERCFW_STATE", str(tmp_path_factory.mktemp("state")))
     monkeypatch.delenv("ERCFW_REQUIRE_REAL", raising=False)
     monkeypatch.delenv("ERCFW_PLUGINS", raising=False)
     monkeypatch.chdir(tmp_path)

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +14,9 @@ from ercfw.contract.conversation import Conversation, UtteranceId
 from ercfw.contract.feature_table import FittedOn
 from ercfw.contract.stamps import DEV_CONTAMINATED
 from ercfw.contract.stored_streams import gather
-from ercfw.data.extraction.cache import cache_folder
-from ercfw.errors import InputError
-from ercfw.system.files import write_text
+from ercfw.errors import InputError, RunError
+from ercfw.system.files import is_file, write_text
+from ercfw.system.user_folders import cache_folder
 
 SUSPICIOUS_POINTS = 10.0
 FOLDS = 5
@@ -104,13 +105,23 @@ def linear_scores(
     digest = hashlib.sha256(b"ridge, strength by cross-validation")
     for array in (x, y, groups, x_dev, y_dev):
         digest.update(np.ascontiguousarray(array).tobytes())
-    path = cache_folder() / "fitted" / f"{digest.hexdigest()}.json"
-    if path.is_file():
-        inside, outside = json.loads(path.read_text())
-    else:
-        inside, outside = _score(x, y, groups, x_dev, y_dev)
-        write_text(path, json.dumps([inside, outside]))
+    inside, outside = _kept(digest.hexdigest(), lambda: _score(x, y, groups, x_dev, y_dev))
     return inside, outside, majority
+
+
+def _kept(name: str, compute: Callable[[], tuple[float, float]]) -> tuple[float, float]:
+    """Return what was computed before, or compute it and keep it; without a cache, the result is the same."""
+    try:
+        path = cache_folder() / "fitted" / f"{name}.json"
+    except InputError:
+        return compute()
+    if is_file(path):
+        inside, outside = json.loads(path.read_text(encoding="utf-8"))
+        return inside, outside
+    computed = compute()
+    with suppress(RunError):
+        write_text(path, json.dumps(computed))
+    return computed
 
 
 def _score(

@@ -1,5 +1,6 @@
 """Settings of a whole process. Only entry points call these: the command line, a worker, ``ercfw.run``."""
 
+import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -16,6 +17,13 @@ def set_up_process() -> None:
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     # A vector's gradient may have other strides than DDP's bucket; the copy costs nothing here.
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+    logging.getLogger("matplotlib").addFilter(_is_not_about_folders)
+
+
+def _is_not_about_folders(record: logging.LogRecord) -> bool:
+    """Return False for the warnings that matplotlib cannot write to the home folder: it uses a temporary one then."""
+    text = str(record.msg)
+    return not ("directory" in text or text.startswith("mkdir"))
 
 
 @contextmanager

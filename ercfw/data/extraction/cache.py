@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -16,21 +15,19 @@ from safetensors.numpy import save_file
 
 from ercfw.contract.conversation import Clip, Conversation
 from ercfw.contract.interfaces import Broken
+from ercfw.errors import RunError
 from ercfw.system.files import replacing, sha256
+from ercfw.system.user_folders import CACHE
 
 Array = NDArray[Any]
 Extracted = Sequence[Array | Broken | None]
 """The result of an extractor: an array, a broken clip or None for each utterance."""
 
 KNOWN_FILES = 100_000
+ELSEWHERE = f"{CACHE} can name another folder for the cache"
+"""The hint for a cache that cannot be written."""
 ABOUT = "about"
 """The only key in the metadata of a file: the order of several keys would differ between two writes."""
-
-
-def cache_folder() -> Path:
-    """Return the folder ``ERCFW_CACHE``; by default, ``ercfw`` in the cache folder of the user."""
-    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("ERCFW_CACHE") or user / "ercfw")
 
 
 def conversation_hash(reads: str, conversation: Conversation) -> str:
@@ -96,8 +93,11 @@ def write(path: Path, made: Extracted) -> None:
     arrays = {str(place): np.ascontiguousarray(x) for place, x in enumerate(made) if isinstance(x, np.ndarray)}
     broken = {str(place): x.why for place, x in enumerate(made) if isinstance(x, Broken)}
     about = {"broken": broken, "sha256": _digest(arrays, broken)}
-    with replacing(path) as temporary:
-        save_file(arrays, temporary, {ABOUT: json.dumps(about, sort_keys=True)})
+    try:
+        with replacing(path) as temporary:
+            save_file(arrays, temporary, {ABOUT: json.dumps(about, sort_keys=True)})
+    except RunError as error:
+        raise RunError(f"{error} ({ELSEWHERE})") from error
 
 
 def _digest(arrays: Mapping[str, Array], broken: Mapping[str, str]) -> str:

@@ -16,9 +16,9 @@ from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.interfaces import Broken, ClipExtractor, Extractor
 from ercfw.contract.optional_parts import SupportsSource
 from ercfw.data.extraction.cache import (
+    ELSEWHERE,
     Array,
     Extracted,
-    cache_folder,
     clip_hash,
     conversation_hash,
     read,
@@ -29,6 +29,7 @@ from ercfw.data.extraction.declared_kind import as_declared, declared, describe_
 from ercfw.data.extraction.workers import WorkerPool, run_in_workers
 from ercfw.errors import ErcfwError, RunError, cause_of
 from ercfw.system.progress import Progress
+from ercfw.system.user_folders import cache_folder
 
 
 @dataclass(frozen=True)
@@ -225,4 +226,4 @@ def _unnamed_file(folder: Path) -> Iterator[IO[bytes]]:
         with TemporaryFile(dir=folder if os.access(folder, os.W_OK) else None) as file:
             yield file
     except OSError as error:
-        raise RunError(f"{folder}: cannot be written: {error.strerror or error}") from error
+        raise RunError(f"{folder}: cannot be written: {error.strerror or error} ({ELSEWHERE})") from error

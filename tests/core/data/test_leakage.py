@@ -10,9 +10,9 @@ from ercfw.contract.conversation import Conversation, ConversationStream
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.stamps import DEV_CONTAMINATED
 from ercfw.data import leakage as fitted
-from ercfw.data.extraction.cache import cache_folder
 from ercfw.data.leakage import check_fitted, linear_scores
 from ercfw.errors import InputError
+from ercfw.system.user_folders import cache_folder
 
 SPLITS = ("train", "dev", "test")
 
@@ -252,3 +252,15 @@ def test_columns_of_noise_as_many_as_rows_cost_few_points():
     assert clean[0] > 90
     assert noisy[0] > clean[0] - 20  # with a fixed penalty of 1: 32 points less
     assert noisy[1] > clean[1] - 20
+
+
+def test_without_a_cache_the_scores_are_computed_every_time(monkeypatch, tmp_path):
+    data = splits(2, 1)
+    expected = linear_scores("text", data["train"], data["dev"])
+    monkeypatch.delenv("ERCFW_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.setenv("HOME", str(tmp_path / "absent"))
+    assert linear_scores("text", data["train"], data["dev"]) == expected
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ERCFW_CACHE", str(tmp_path / "file"))  # cannot hold a file
+    assert linear_scores("text", data["train"], data["dev"]) == expected

@@ -157,6 +157,15 @@ def test_what_cannot_be_extracted_is_one_message(recipe, cli, words, expected):
     cli("extract", recipe, *words).check(2, expected)
 
 
+def test_a_user_without_a_home_folder_is_told_how_to_name_the_cache(recipe, cli, monkeypatch, tmp_path):
+    monkeypatch.delenv("ERCFW_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "absent"))
+    said = "ERCFW_CACHE: is needed, because this user has no home folder (set it to a folder"
+    cli("extract", recipe).check(2, said)
+    cli("run", recipe).check(2, said)
+
+
 def test_a_full_disk_loses_nothing_that_was_made(recipe, cli, monkeypatch):
     from ercfw.data.extraction import cache as feature_cache
 
@@ -169,7 +178,9 @@ def test_a_full_disk_loses_nothing_that_was_made(recipe, cli, monkeypatch):
         real(*args)
 
     monkeypatch.setattr(feature_cache, "save_file", fills_up)
-    cli("extract", recipe, "--processes", "1").check(1, "cannot be written: No space left on device")
+    cli("extract", recipe, "--processes", "1").check(
+        1, "cannot be written: No space left on device (ERCFW_CACHE can name another folder"
+    )
     asked = Path("asked.txt").read_text().split()
     monkeypatch.setattr(feature_cache, "save_file", real)
     assert cli("extract", recipe, "--processes", "1").code == 0

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from ercfw.contract.feature_table import FeatureTable
-from ercfw.data.extraction.cache import cache_folder
 from ercfw.data.extraction.extract import extract
 from ercfw.errors import InputError, RunError
+from ercfw.system.user_folders import cache_folder
 from tests.core.data.extraction.made_extractors import CONVERSATIONS, Letters, clips, conversation, quiet, table_of
 
 

@@ -14,10 +14,10 @@ import pytest
 
 from ercfw.contract.conversation import Clip, Conversation
 from ercfw.contract.interfaces import ClipExtractor
-from ercfw.data.extraction.cache import cache_folder
 from ercfw.data.extraction.extract import extract
 from ercfw.data.extraction.workers import WorkerPool
 from ercfw.errors import BrokenClipError, InputError, RunError
+from ercfw.system.user_folders import cache_folder
 
 
 class Bytes(ClipExtractor):
