@@ -103,20 +103,21 @@ def run_ablation(tasks: Sequence[Task], out: Path, terminal: Terminal, quote: bo
     groups = _groups(tasks, first.catalog)
     if not groups:
         return Ablation((), (), failures)
-    tables = _tables(groups, failures, first.catalog, terminal, quote)
+    tables = _tables(groups, failures, first, terminal, quote)
     return Ablation(groups, tables, failures, write_tables(folder, "ablation", tables))
 
 
 def _tables(
-    groups: Sequence[Group], failures: Mapping[str, str], catalog: Catalog, terminal: Terminal, quote: bool
+    groups: Sequence[Group], failures: Mapping[str, str], job: Job, terminal: Terminal, quote: bool
 ) -> list[ResultTable]:
-    quoted, broken = find_quoted(catalog)
+    """Return the tables under the title that the recipe has now; it may have changed since the runs."""
+    quoted, broken = find_quoted(job.catalog)
     for failure in broken:
         terminal.warning(failure)
     notes = [f"Failed, and not in the table: {', '.join(failures)}."] if failures else []
     split = "test" if "test" in groups[0].first.metrics.scores else "dev"
     tables = comparable_tables(groups, split, quoted, quote)
-    return [replace(table, notes=[*notes, *table.notes]) for table in tables]
+    return [replace(table, title=job.recipe.title, notes=[*notes, *table.notes]) for table in tables]
 
 
 def _groups(tasks: Sequence[Task], catalog: Catalog) -> list[Group]:

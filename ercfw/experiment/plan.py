@@ -9,18 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from ercfw.errors import InputError, Mistake
+from ercfw.recipe.identity import HARMLESS, without_keys
 from ercfw.recipe.queries import refuse_plugin_files, variant_name
 from ercfw.recipe.recipe_file import RecipeFile, check_variants, resolve_variant
 from ercfw.recipe.schema import BASE, Recipe, parse_recipe
 from ercfw.recipe.toml import Tables
 from ercfw.registry.catalog import Catalog, load_catalog, plugin_files
 from ercfw.registry.check_names import check_names
+from ercfw.registry.options import constructor_arguments
 from ercfw.registry.resolve import RecipeParts, recipe_parts, resolve_parts, tables_with_defaults
 from ercfw.results.run_files import RunFiles
-from ercfw.system.files import is_file, sha256
-
-HARMLESS = ("on_out_of_memory", "save_seconds")
-"""Keys of ``[train]`` that do not affect results; changing them does not prevent a resume."""
+from ercfw.system.files import is_file, is_folder, sha256
 
 
 @dataclass(frozen=True)
@@ -73,14 +72,25 @@ class Job:
 
     @property
     def key(self) -> str:
-        """Return a hash of everything that determines the result, except the seed and the data."""
-        train = {key: value for key, value in self.tables["train"].items() if key not in HARMLESS}
+        """Return a hash of everything that determines the numbers, except the seed and the data.
+
+        Plugin files and other runs count by what they hold, not by their paths.
+        """
+        weights = {place: sha256(path) for place, path in self._weights() if is_file(path)}
         files = [sha256(path) for path in self.plugin_files]
-        for run in (self.recipe.train.init_from, self.recipe.teacher.run if self.recipe.teacher is not None else None):
-            weights = RunFiles(Path(run)).model if run is not None else None
-            files += [sha256(weights)] if weights is not None and is_file(weights) else []
-        text = json.dumps([{**self.tables, "train": train}, files], sort_keys=True)
+        text = json.dumps([without_keys(self.tables, (*HARMLESS, "plugins", *weights)), files, weights], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def _weights(self) -> Iterator[tuple[str, Path]]:
+        """Yield each key of the recipe that names a run, as a dotted path, and the weights of that run."""
+        if self.recipe.train.init_from is not None:
+            yield "train.init_from", RunFiles(Path(self.recipe.train.init_from)).model
+        if self.recipe.teacher is not None:
+            yield "teacher.run", RunFiles(Path(self.recipe.teacher.run)).model
+        for part in self.parts.extractors.values():
+            for option, value in constructor_arguments(part.options).items():
+                if isinstance(value, Path):
+                    yield f"{part.table}.{option}", RunFiles(value if is_folder(value) else value.parent).model
 
     @property
     def shared_data(self) -> str:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ercfw.errors import InputError
+from ercfw.recipe.identity import without_keys
 from ercfw.recipe.queries import part_of
 from ercfw.recipe.toml import Tables
 from ercfw.results.model_file import read_about
@@ -34,8 +35,8 @@ def runs_without_parts(folder: Path) -> list[Path]:
 
 
 def _recipe(folder: Path) -> Tables:
+    """Return what affects the numbers of a run in its recipe."""
     path = RunFiles(folder).model
     if not is_file(path):
         raise InputError.at(f"run {folder}", "holds no finished run", "name the folder of a finished run")
-    recipe: Tables = read_about(path)["recipe"]
-    return recipe
+    return without_keys(read_about(path)["recipe"])

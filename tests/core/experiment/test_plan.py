@@ -57,6 +57,33 @@ def test_the_key_follows_the_content_of_plugin_files_not_their_place(tiny_recipe
     assert key(tiny_recipe(), "plugins=['./mine.py']", "fusion.use=mine") != first
 
 
+def test_the_key_does_not_follow_what_changes_no_number(tiny_recipe, plugin_file):
+    plugin_file(PLUGIN)
+    first = key(tiny_recipe(), "plugins=['mine.py']", "fusion.use=mine")
+    for words in (["title='Mended'"], ["train.save_seconds=5.0"], ["plugins=['./mine.py']"], ["run.workers=3"]):
+        assert key(tiny_recipe(), "plugins=['mine.py']", "fusion.use=mine", *words) == first
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train.init_from={}"],
+        ["teacher.run={}"],
+        ["features.text.use=trained-encoder", "features.text.run={}"],
+        ["features.text.use=trained-encoder", "features.text.run={}/model.safetensors"],
+    ],
+)
+def test_the_key_follows_the_weights_of_other_runs_not_their_place(tiny_recipe, tmp_path, words):
+    for folder, content in (("one", b"weights"), ("moved", b"weights"), ("other", b"others")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "model.safetensors").write_bytes(content)
+    one, moved, other = (
+        key(tiny_recipe(), *(word.format(folder) for word in words)) for folder in ("one", "moved", "other")
+    )
+    assert one == moved
+    assert one != other
+
+
 def test_a_job_for_each_variant_with_the_chosen_seeds(tiny_recipe):
     path = tiny_recipe('[[variant]]\nname = "sum"\nset = { fusion = { use = "sum" } }\n')
     jobs = plan(path, variants=["base", "sum"], seeds=[3, 4])
