@@ -14,6 +14,7 @@ from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.interfaces import Broken, ClipExtractor, Extractor
 from ercfw.data.extraction.cache import without_unreadable
 from ercfw.data.load import attach
+from ercfw.data.tables.control_characters import Repair
 from ercfw.data.tables.utterances import ONE_SPEAKER
 from ercfw.errors import ErcfwError, InputError, Mistake, RunError, cause_of
 from ercfw.model.composed_model import ComposedModel
@@ -37,7 +38,7 @@ class Live:
         run: the model.
 
     Attributes:
-        warnings: the warnings so far, about broken clips and about extractors that differ from those in training.
+        warnings: the warnings so far: broken clips, repaired texts, and extractors that differ from those in training.
 
     Raises:
         InputError: a part of the model reads later utterances; every such part is named.
@@ -80,7 +81,8 @@ class Live:
         features = features or {}
         check_known(self._run, features)
         clip = Clip(Path(clip)) if isinstance(clip, str | Path) else clip
-        conversation = _with(self._conversation, text, speaker, clip)
+        repair = Repair()
+        conversation = _with(self._conversation, repair(text), speaker, clip)
         new = {name: features[name] if name in features else self._extract(name, conversation) for name in self._values}
         values = {name: [*before, new[name]] for name, before in self._values.items()}
         tables = {
@@ -89,6 +91,7 @@ class Live:
         ready = attach({"test": [conversation]}, list(tables), tables)["test"]
         answers = answer(self._run, ready, self.warnings.append)
         self._conversation, self._values = conversation, values
+        self.warnings += repair.warnings(f"utterance {conversation.utterances[-1]}")
         return answers[-1]
 
     def _extract(self, modality: str, conversation: Conversation) -> Value | None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ercfw.contract.conversation import SPLITS, Conversation, fingerprint
 from ercfw.contract.feature_table import read_features
 from ercfw.contract.interfaces import Broken, Extractor
+from ercfw.data.tables.control_characters import Repair
 from ercfw.errors import InputError, Mistake, in_recipe
 from ercfw.predict.answers import Predicted
 from ercfw.predict.encode import encode, encoder_of
@@ -186,7 +187,7 @@ def _path(place: Place | None) -> Path | None:
 def _of_program(
     conversations: Sequence[Conversation], transcript: Place | None, subtitles: Place | None, files: Mapping[str, Path]
 ) -> Given:
-    """Return conversations that a program made, without their labels."""
+    """Return conversations that a program made, without their labels; their texts are repaired like those of files."""
     if transcript is not None or subtitles is not None:
         raise InputError.at("transcript and subtitles", "can be given with files only, not with conversations")
     names = [conversation.id for conversation in conversations]
@@ -196,7 +197,9 @@ def _of_program(
         raise InputError(mistakes or [Mistake("the input", "contains no conversation")])
     ids = [id for conversation in conversations for id in conversation.ids]
     tables = {name: read_features(path, ids) for name, path in files.items()}
-    return Given(tuple(replace(conversation, labels={}) for conversation in conversations), tables, ())
+    repair = Repair()
+    repaired = tuple(replace(c, labels={}, texts=tuple(map(repair, c.texts))) for c in conversations)
+    return Given(repaired, tables, tuple(repair.warnings("the conversations")))
 
 
 def _training_warnings(run: SavedRun, conversations: Sequence[Conversation]) -> Iterator[str]:

@@ -10,6 +10,7 @@ import numpy as np
 from ercfw.contract.conversation import UNLABELLED, Conversation, Split, UtteranceId
 from ercfw.contract.interfaces import Dataset
 from ercfw.data.audit.finding import Finding, Level, first
+from ercfw.data.tables.control_characters import CONTROL
 
 LONGEST = 60.0
 """Seconds; a longer utterance has wrong times, or its clip contains more than the utterance."""
@@ -28,6 +29,7 @@ def check_annotations(dataset: Dataset, splits: Splits) -> Iterator[Finding]:
         yield from _times(split, conversations, dataset.broken)
         yield from _labels(dataset, split, conversations)
         yield from _empty(split, conversations)
+        yield from _control_characters(split, conversations)
     yield from _texts(splits)
     yield from _repeated(splits)
     yield from _speakers(splits)
@@ -131,6 +133,14 @@ def _empty(split: str, conversations: Sequence[Conversation]) -> Iterator[Findin
     alone = sum(len(c) == 1 for c in conversations)
     if alone:
         yield Finding("note", split, f"conversations of one utterance: {alone} of {len(conversations)}")
+
+
+def _control_characters(split: str, conversations: Sequence[Conversation]) -> Iterator[Finding]:
+    """Find texts that a dataset did not read with ``ercfw.read_text``, which leaves no control character in them."""
+    found = [id for c in conversations for id, text in zip(c.ids, c.texts, strict=True) if CONTROL.search(text)]
+    if found:
+        what = f"texts with invisible control characters, which tokenizers misread: {len(found)} ({first(found)})"
+        yield Finding("doubtful", split, what)
 
 
 def _texts(splits: Splits) -> Iterator[Finding]:

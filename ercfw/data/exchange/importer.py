@@ -19,6 +19,7 @@ from ercfw.contract.published_features import Key, Published
 from ercfw.data.exchange.keys import ANYBODYS
 from ercfw.data.exchange.manifest import Manifest, read_manifest
 from ercfw.data.exchange.match_rows import RowMatch, match_rows
+from ercfw.data.exchange.published_texts import with_repaired_texts
 from ercfw.data.load import read_dataset
 from ercfw.errors import InputError, shown
 from ercfw.recipe.schema import Part
@@ -85,7 +86,7 @@ def import_features(
             ``to``.
     """
     reader: FileFormat = make_part(resolve_part(catalog, "format", "format", Part(use=format_name)))
-    published = reader.read(path)
+    published, repaired = with_repaired_texts(reader.read(path))
     manifest, changes = read_manifest(published.paths)
     name = corpus or (manifest.corpus if manifest else published.corpus) or ANYBODYS
     if manifest or name != published.corpus:  # numbered conversations look like MELD, but may be of any corpus
@@ -112,7 +113,7 @@ def import_features(
         utterances = sum(len(labels) for labels in published.labels.values())
         files.append(ImportedFile(table, utterances))
     files += [_save(path, store, replace) for path, store in paths.items()]
-    warnings = (*changes, *notices, *matched.warnings, *_missing_splits(stores, dataset))
+    warnings = (*changes, *repaired, *notices, *matched.warnings, *_missing_splits(stores, dataset))
     return ImportedFeatures(name, f"labels: {agreement}", tuple(files), warnings)
 
 
@@ -186,7 +187,7 @@ def table_of(published: Published, dev: Set[str]) -> str:
                 if not 0 <= label < len(classes):
                     raise InputError.at(where, f"conversation {key}: there is no class {label}")
                 own_split = "dev" if str(key) in dev else split
-                writer.writerow([key, utterance, speaker, text.replace("\x00", ""), classes[label], own_split])
+                writer.writerow([key, utterance, speaker, text, classes[label], own_split])
     return out.getvalue()
 
 

@@ -3,6 +3,7 @@
 import codecs
 from pathlib import Path
 
+from ercfw.data.tables.control_characters import Repair
 from ercfw.data.tables.read import Read
 from ercfw.errors import InputError
 
@@ -12,7 +13,8 @@ UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 def read_text(path: Path) -> Read[str]:
     """Read a text file in UTF-8, or in UTF-16 if it begins with a byte-order mark; line ends stay as they are.
 
-    Lines that are not UTF-8 are read as cp1252, so that a damaged letter costs no line. A warning counts them.
+    Lines that are not UTF-8 are read as cp1252, so that a damaged letter costs no line. Control characters are replaced
+    by what they stand for, or removed. Warnings count both.
 
     Returns:
         The text in ``value``, without the byte-order mark, and the ``warnings``.
@@ -30,7 +32,8 @@ def read_text(path: Path) -> Read[str]:
     if "\0" in read.value:
         line = read.value[: read.value.index("\0")].count("\n") + 1
         raise InputError.at(path, "is not a text file", f"line {line} contains a zero byte; save it as UTF-8")
-    return read
+    repair = Repair()
+    return Read(repair(read.value), (*read.warnings, *repair.warnings(path)))
 
 
 def _decode(data: bytes, path: Path) -> Read[str]:

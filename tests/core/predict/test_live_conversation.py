@@ -235,3 +235,19 @@ def test_little_memory_runs_smaller_batches_to_the_same_result(sums, tmp_path, m
     parts = sums.predict(path, features={"words": tmp_path / "f.safetensors"})
     assert parts.answers == whole.answers
     assert "out of memory" in parts.warnings[-1]
+
+
+def test_control_characters_are_repaired_as_in_files(shelf):
+    model = ercfw.load(shelf.causal)
+    live = model.live()
+    answer = live.add("Oh, it\x92s a tree", "Ann")
+    assert answer.text == "Oh, it\u2019s a tree"
+    assert live.warnings == [
+        "utterance 1: control characters replaced by the letters or punctuation that they stand for in cp1252 or "
+        "UTF-8: 1"
+    ]
+    given = Conversation("c", "test", ("1",), ("Ann",), ("Oh, it\x92s a tree",), {})
+    predicted = model.predict([given])
+    close(predicted.answers[0], answer)
+    assert predicted.answers[0].text == answer.text
+    assert any(w.startswith("the conversations: control characters replaced") for w in predicted.warnings)

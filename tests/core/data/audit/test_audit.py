@@ -1,6 +1,7 @@
 """Every check of a corpus, where it fires and where it does not."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -243,3 +244,16 @@ def test_streams_that_conversations_carry(own, tmp_path):
     dataset.modalities = ("text",)
     found = check_corpus(dataset, lambda *_: None)
     assert any(f.what == "50 rows of width 6, one for every utterance" for f in found)
+
+
+class Unrepaired(Table):
+    """A dataset with a reader of its own, which keeps control characters."""
+
+    def split(self, name):
+        return [replace(c, texts=("It\x92s me", *c.texts[1:])) for c in super().split(name)]
+
+
+def test_texts_with_control_characters(own, tmp_path):
+    own()
+    found = [f.what for f in check_corpus(Unrepaired(root=tmp_path / "own"), lambda *_: None) if f.about == "dev"]
+    assert "texts with invisible control characters, which tokenizers misread: 2 (dev/6/0, dev/7/0)" in found
