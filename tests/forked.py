@@ -13,8 +13,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ercfw.experiment.executors import Command, Ended
 from ercfw.experiment.request import WorkerResult
+from ercfw.experiment.worker_process import Command, Ended
 
 PRELOADED = [
     "torch._dynamo", "torch.distributed.run", "sklearn.metrics",

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from ercfw.data.load import read_dataset
 from ercfw.errors import ErcfwError, in_recipe
-from ercfw.experiment.executors import Ended, open_executor
+from ercfw.experiment.executors import open_executor
 from ercfw.experiment.plan import Job
 from ercfw.experiment.request import RunRequest
 from ercfw.experiment.run_all import announce_data, load
+from ercfw.experiment.worker_process import Ended
 from ercfw.recipe.schema import RunSettings
 from ercfw.results.run_folder import RunFolder
 from ercfw.results.run_metrics import read_metrics

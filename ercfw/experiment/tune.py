@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import tomlkit
 
 from ercfw.errors import RunError
-from ercfw.experiment.executors import Ended, open_executor
+from ercfw.experiment.executors import open_executor
 from ercfw.experiment.request import SearchRequest
 from ercfw.experiment.search import Search, as_tables, check_space
 from ercfw.experiment.trials import finished, open_study, run_trials
+from ercfw.experiment.worker_process import Ended
 from ercfw.recipe.overrides import merge
 from ercfw.recipe.toml import Tables
 from ercfw.system.files import write_text

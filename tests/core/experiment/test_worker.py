@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from ercfw.experiment.executors import Command, run_command
 from ercfw.experiment.plan import Selection
 from ercfw.experiment.request import RunRequest, SearchRequest, WorkerResult, read_request
 from ercfw.experiment.worker import main
+from ercfw.experiment.worker_process import Command, run_command
 from ercfw.recipe.recipe_file import RecipeFile, read_toml
 
 VARIANT = '[[variant]]\nname = "w/o audio"\nset = { data = { modalities = ["text"] } }\n'
