@@ -104,7 +104,7 @@ def run(*words: str | Path, program: str = "ercfw.cli", **environment: str) -> t
         return process.exitcode, said.read_text(encoding="utf-8")
 
 
-def work(command: Command, gpu: int | None = None, started: Callable[[object], None] = lambda process: None) -> Ended:
+def work(command: Command, gpu: str | None = None, started: Callable[[object], None] = lambda process: None) -> Ended:
     """Stands for ``executors.run_command``, where a test is not about how a worker is started or stopped."""
     with TemporaryDirectory() as folder:
         request, result, said = (Path(folder, name) for name in ("request", "result", "said"))

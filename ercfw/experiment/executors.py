@@ -13,6 +13,7 @@ from ercfw.errors import InputError, RunError, cause_of
 from ercfw.experiment.request import Request
 from ercfw.experiment.worker_process import Command, Ended, run_command
 from ercfw.recipe.schema import RunSettings
+from ercfw.system.gpus import count_gpus, gpu_names
 from ercfw.system.launch import cores
 
 RUN_MEMORY = 1_500_000_000
@@ -41,9 +42,10 @@ class Local(Engine):
     def __init__(self, workers: int, gpus: int) -> None:
         self._processes: set[subprocess.Popen[str]] = set()
         self._stopped = False
-        self._free: SimpleQueue[int | None] = SimpleQueue()
+        self._free: SimpleQueue[str | None] = SimpleQueue()
+        names = gpu_names(gpus)
         for worker in range(workers):
-            self._free.put(worker % gpus if gpus else None)
+            self._free.put(names[worker % len(names)] if names else None)
 
     def run(self, command: Command) -> Ended:
         """Run a command in a process."""
@@ -165,7 +167,7 @@ def open_executor(settings: RunSettings, logs: Path) -> Iterator[Callable[[Reque
     elif settings.executor == "ray":
         engine = Ray(threads, settings.options)
     else:
-        engine = Local(workers, _gpus())
+        engine = Local(workers, count_gpus())
     here = str(Path.cwd())
     with ThreadPoolExecutor(workers) as pool:
         try:
@@ -184,12 +186,6 @@ def share_machine(settings: RunSettings) -> tuple[int, int]:
         import psutil
 
         fitting = int(psutil.virtual_memory().available // RUN_MEMORY)
-        workers = settings.workers or _gpus() or max(1, min(cores(), fitting))
+        workers = settings.workers or count_gpus() or max(1, min(cores(), fitting))
         return workers, settings.threads or max(1, cores() // workers)
     return settings.workers or MANY_JOBS, settings.threads or 1
-
-
-def _gpus() -> int:
-    import torch
-
-    return torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ercfw.experiment.request import WorkerResult
+from ercfw.system.gpus import VISIBLE
 
 WORKER = "ercfw.experiment.worker"
 """The module that a worker process runs."""
@@ -60,7 +61,7 @@ class Ended:
 
 
 def run_command(
-    command: Command, gpu: int | None = None, started: Callable[[Any], None] = lambda process: None
+    command: Command, gpu: str | None = None, started: Callable[[Any], None] = lambda process: None
 ) -> Ended:
     """Run a worker process until it ends; if this process is interrupted, the worker ends too.
 
@@ -68,13 +69,13 @@ def run_command(
 
     Args:
         command: the command.
-        gpu: the only GPU that the worker may see; None = all.
+        gpu: the name of the only GPU that the worker may see; None = all that this process sees.
         started: called with the process when it has started, so that the caller can stop it.
     """
     threads = str(command.threads)
     environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
     if gpu is not None:
-        environment["CUDA_VISIBLE_DEVICES"] = str(gpu)
+        environment[VISIBLE] = gpu
     with TemporaryDirectory(prefix="ercfw-worker-", ignore_cleanup_errors=True) as temporary:
         request, result = Path(temporary, "request.json"), Path(temporary, "result.json")
         request.write_text(command.request, encoding="utf-8")
