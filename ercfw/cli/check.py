@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from ercfw.cli.app import AsJson, app, show_warnings
-from ercfw.cli.former_names import current_kind
+from ercfw.cli.kind_argument import singular
 from ercfw.errors import InputError
 
 
@@ -40,7 +40,7 @@ def check(
         raise InputError(broken)
     show_warnings(catalog.warnings)
     kind, slash, bare = name.rpartition("/")
-    reports = check_named(current_kind(kind) + slash + bare, parse_overrides(options or []), catalog, settings)
+    reports = check_named(singular(kind) + slash + bare, parse_overrides(options or []), catalog, settings)
     if as_json:
         print(json.dumps([{"part": r.part, "outcomes": [asdict(o) for o in r.outcomes]} for r in reports]))
     else:

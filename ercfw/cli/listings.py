@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ercfw.cli.app import AsJson, app, show_warnings
-from ercfw.cli.former_names import current_kind
+from ercfw.cli.kind_argument import singular
 from ercfw.errors import InputError
 
 
@@ -21,7 +21,7 @@ def list_(
     from ercfw.registry.catalog import KINDS, load_catalog
 
     if what is not None:
-        what = current_kind(what)
+        what = singular(what)
     if what is not None and what not in {"recipes", *KINDS}:
         raise InputError.at(f"ls {what}", "there is no such kind", did_you_mean(what, ["recipes", *KINDS]))
     listed: dict[str, list[str]] = {}

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ercfw.cli.app import app
-from ercfw.cli.former_names import current_kind
+from ercfw.cli.kind_argument import singular
 from ercfw.system.writable import check_folder
 
 new_app = typer.Typer(
@@ -40,5 +40,5 @@ def plugin(
     folder = to or (Path() if single_file else Path(name))
     check_folder("--to", folder.absolute().parent)
     write = new_single_file if single_file else new_plugin
-    for path in write(load_catalog(), name, current_kind(kind), folder):
+    for path in write(load_catalog(), name, singular(kind), folder):
         print(path)

@@ -6,8 +6,20 @@ from typing import Annotated
 
 import typer
 
-from ercfw.cli.app import AsJson, Dropped, NoPluginFiles, Overrides, RecipeName, app, plan, plan_one, select
-from ercfw.cli.former_names import current_kind
+from ercfw.cli.app import (
+    AsJson,
+    Dropped,
+    NoPluginFiles,
+    Overrides,
+    RecipeName,
+    app,
+    plan,
+    plan_one,
+    results_console,
+    select,
+    show_warnings,
+)
+from ercfw.cli.kind_argument import singular
 from ercfw.errors import InputError, did_you_mean
 
 
@@ -34,9 +46,12 @@ def validate(
             print(f"{kind}: {note}")
 
 
-@app.command(epilog="ercfw show multiemo_meld  |  ercfw show mine.toml --graph  |  ercfw show fusion multiattn")
+@app.command(epilog="ercfw show multiemo_meld  |  ercfw show mine.toml --graph  |  ercfw show fusions  |  "
+             "ercfw show fusion multiattn")  # fmt: skip
 def show(
-    recipe: Annotated[str, typer.Argument(help="A recipe; or a kind of part, before its name.", metavar="RECIPE")],
+    recipe: Annotated[
+        str, typer.Argument(help="A recipe; or a kind of part, alone or before a name.", metavar="RECIPE")
+    ],
     overrides: Overrides = None,
     variant: Annotated[str, typer.Option(help="A variant's name.")] = "base",
     drop: Dropped = None,
@@ -46,7 +61,9 @@ def show(
     no_plugin_files: NoPluginFiles = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print a recipe with every default written out, its network, or the documentation of a part."""
+    """Print a recipe with every default, its network, the parts of a kind, or the documentation of a part."""
+    if not overrides and _show_kind(recipe, as_json):
+        return
     if overrides and "=" not in overrides[0]:
         _show_part(recipe, overrides, as_json)
         return
@@ -65,12 +82,31 @@ def show(
     print(json.dumps(tables, ensure_ascii=False) if as_json else tomlkit.dumps(tables).rstrip())
 
 
+def _show_kind(word: str, as_json: bool) -> bool:
+    """Print one line for each part of the kind that a word names; return whether it names a kind."""
+    from ercfw.registry.catalog import KINDS, load_catalog
+    from ercfw.registry.describe import summary
+    from ercfw.report.tables import plain_table
+
+    kind = singular(word)
+    if kind not in KINDS:
+        return False
+    catalog = load_catalog()
+    show_warnings(catalog.warnings)
+    parts = [{"name": c.name, "plugin": c.plugin, "summary": summary(c)} for c in catalog.components(kind)]
+    if as_json:
+        print(json.dumps({kind: parts}, ensure_ascii=False))
+        return True
+    results_console().print(plain_table(parts) if parts else f"no installed plugin offers a {kind}")
+    return True
+
+
 def _show_part(kind: str, names: list[str], as_json: bool) -> None:
     from ercfw.registry.catalog import KINDS, load_catalog
     from ercfw.registry.describe import describe_part
 
     words = " ".join(["show", kind, *names])
-    kind = current_kind(kind)
+    kind = singular(kind)
     if kind not in KINDS:
         raise InputError.at(
             words, f"'{names[0]}' is not a setting, and '{kind}' is not a kind", did_you_mean(kind, KINDS)

@@ -101,6 +101,12 @@ def describe_part(component: Component) -> Description:
     )
 
 
+def summary(component: Component) -> str:
+    """Return the first sentence of a part's docstring."""
+    first = " ".join((inspect.getdoc(component.factory) or "").partition("\n\n")[0].split())
+    return re.split(r"(?<=\w)\. |[.:]+$", first.replace("`", ""))[0]
+
+
 def _shapes(factory: Any) -> str:
     """Return the docstring of the method that the core calls, from the class or its base class."""
     for name in DOCUMENTED_METHODS:

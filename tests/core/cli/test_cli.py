@@ -107,7 +107,7 @@ def test_ls_lists_recipes_and_components(cli):
     assert "swfc" in everything["loss"]
     assert json.loads(cli("ls", "fusion", "--json").out) == {"fusion": everything["fusion"]}
     assert cli("ls", "recipes").out.startswith("recipes: ")
-    wrong = cli("ls", "fusions")
+    wrong = cli("ls", "fusionz")
     assert wrong.code == 2
     assert "did you mean 'fusion'?" in wrong.err
 

@@ -8,8 +8,8 @@ import pytest
 from pydantic import BaseModel, Field
 
 from ercfw import Head
-from ercfw.registry.catalog import Component, load_catalog
-from ercfw.registry.describe import describe_part
+from ercfw.registry.catalog import KINDS, Component, load_catalog
+from ercfw.registry.describe import describe_part, summary
 
 
 class Bounds(BaseModel):
@@ -95,9 +95,38 @@ def test_the_command(cli):
     }
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_alone_lists_its_parts_in_the_singular_and_in_the_plural(kind, cli):
+    catalog = load_catalog()
+    listed = cli("show", kind)
+    assert listed.code == 0
+    assert all(summary(component).split()[0] in listed.out for component in catalog.components(kind))
+    plural = KINDS[kind][0].removeprefix("provide_")
+    assert cli("show", plural).out == listed.out
+    parts = json.loads(cli("show", plural, "--json").out)[kind]
+    assert [part["name"] for part in parts] == catalog.names(kind)
+    assert {"name", "plugin", "summary"} == parts[0].keys()
+
+
+def test_a_summary_is_the_first_sentence():
+    assert summary(Component("head", "mine", Mine, "ours")) == "A head"
+
+
+def test_plurals_name_kinds_wherever_a_kind_is_named(cli, tmp_path):
+    assert cli("ls", "losses").out == cli("ls", "loss").out
+    assert "loss swfc, from plugin" in cli("show", "losses", "swfc").out
+    assert cli("check", "metrics/accuracy").code == 0
+    assert cli("new", "plugin", "mine", "--kind", "fusions", "--single-file", "--to", str(tmp_path / "here")).code == 0
+
+
+def test_a_kind_without_parts_says_so(cli, monkeypatch):
+    monkeypatch.setenv("ERCFW_PLUGINS", "datasets")
+    assert cli("show", "heads").out == "no installed plugin offers a head\n"
+
+
 def test_every_part_can_be_described():
     catalog = load_catalog()
-    for kind in ("dataset", "format", "extractor", "encoder", "context", "fusion", "head", "loss", "metric"):
+    for kind in KINDS:
         for component in catalog.components(kind):
             described = describe_part(component)
             assert f"{kind} {component.name}" in str(described)
@@ -111,6 +140,7 @@ def test_every_part_can_be_described():
         (("fusion", "multiatn"), "there is no fusion named 'multiatn'..did you mean 'multiattn'?"),
         (("fussion", "multiattn"), "'multiattn' is not a setting, and 'fussion' is not a kind..did you mean 'fusion'?"),
         (("fusion", "multiattn", "x"), "'x' is one argument too many"),
+        (("fusion", "width=3"), "fusion: there is no such recipe"),
         (("multiemo_meld", "train.lr"), "'train.lr' is not a setting, and 'multiemo_meld' is not a kind"),
     ],
 )
