@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from ercfw.errors import InputError
 from ercfw.recipe.overrides import merge, parse_overrides
-from ercfw.recipe.recipe_file import RecipeFile, read_toml, slug
+from ercfw.recipe.recipe_file import RecipeFile, read_toml
 from ercfw.recipe.shipped import find_recipe
 from ercfw.recipe.toml import Tables, check_values
+from ercfw.system.names import slug
 
 if TYPE_CHECKING:
     from ercfw.experiment.plan import Selection

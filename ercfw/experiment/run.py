@@ -21,7 +21,6 @@ from ercfw.experiment.plan import Job
 from ercfw.model.build import build_model
 from ercfw.model.losses import WeightedLosses, build_losses
 from ercfw.recipe.queries import selected_metric
-from ercfw.recipe.recipe_file import slug
 from ercfw.recipe.schema import Recipe
 from ercfw.results.embeddings_file import write_embeddings
 from ercfw.results.environment import RunEnvironment, describe_environment
@@ -30,6 +29,7 @@ from ercfw.results.json_file import write_json
 from ercfw.results.model_file import start_from
 from ercfw.results.run_folder import RunFolder, can_resume
 from ercfw.results.run_metrics import RunMetrics
+from ercfw.system.names import slug
 from ercfw.system.peak_memory import peak_memory, reset_peak_memory
 from ercfw.system.terminal import ProgressBars, Terminal
 from ercfw.training.dry_run import dry_run

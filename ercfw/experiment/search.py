@@ -9,9 +9,10 @@ from typing import Any
 from ercfw.errors import InputError
 from ercfw.experiment.plan import Job, Selection, plan_job
 from ercfw.recipe.overrides import merge, parse_overrides
-from ercfw.recipe.recipe_file import RecipeFile, slug
+from ercfw.recipe.recipe_file import RecipeFile
 from ercfw.recipe.search_space import Range, Tune
 from ercfw.recipe.toml import Tables
+from ercfw.system.names import slug
 from ercfw.system.writable import check_folder
 
 EXAMPLE = '[tune.space] "train.lr" = { low = 1e-5, high = 1e-3, log = true }'

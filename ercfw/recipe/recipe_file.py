@@ -1,6 +1,5 @@
 """Read a recipe's file, and apply variants and overrides to its tables."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,8 @@ from ercfw.errors import InputError, Mistake, did_you_mean
 from ercfw.recipe.overrides import drop, merge
 from ercfw.recipe.schema import BASE, Variant
 from ercfw.recipe.toml import Tables, parse_toml
+from ercfw.system.names import LONGEST_NAME, slug
 from ercfw.system.validation import as_json, mistakes_of
-
-LONGEST_NAME = 200
-"""Maximum number of characters of a folder's name; a hash must fit behind it."""
 
 
 @dataclass(frozen=True)
@@ -91,11 +88,6 @@ def _read_variant(table: Tables, where: str) -> Variant:
         raise InputError(
             mistakes_of(error, table, lambda loc: f"{where} {'.'.join(map(str, loc))}".rstrip(), lambda loc: known)
         ) from error
-
-
-def slug(name: str) -> str:
-    """Return a name as the name of a folder: ``w/o SWFC`` -> ``w-o-swfc``."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def check_variants(source: RecipeFile) -> list[Mistake]:

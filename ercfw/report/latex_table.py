@@ -3,10 +3,10 @@ r"""Tables of results as LaTeX (booktabs, siunitx, tabularx): the scores, and th
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from ercfw.recipe.recipe_file import slug
 from ercfw.results.comparison.result_table import Cell, ResultLine, ResultTable
 from ercfw.results.comparison.significance import Difference
 from ercfw.results.points import p_value, points
+from ercfw.system.names import slug
 
 MISSING = "{--}"
 SPECIAL = {

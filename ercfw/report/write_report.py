@@ -4,12 +4,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ercfw.recipe.recipe_file import slug
 from ercfw.report import plots
 from ercfw.report.html import as_html
 from ercfw.report.page import make_page
 from ercfw.results.finished_run import Group
 from ercfw.system.files import write_text
+from ercfw.system.names import slug
 from ercfw.system.progress import Progress
 
 

@@ -14,12 +14,12 @@ from filelock import FileLock, Timeout
 
 from ercfw.contract.provenance import Provenance
 from ercfw.errors import InputError, RunError
-from ercfw.recipe.recipe_file import slug
 from ercfw.results.environment import read_environment
 from ercfw.results.json_file import write_json
 from ercfw.results.run_files import RunFiles
 from ercfw.results.run_metrics import RunMetrics
 from ercfw.system.files import is_file, replacing, sha256, still_there, write_text
+from ercfw.system.names import slug
 
 SHORT = 8
 LEFT = (

@@ -3,7 +3,7 @@
 import pytest
 
 from ercfw.errors import InputError
-from ercfw.recipe.recipe_file import RecipeFile, check_variants, read_toml, resolve_variant, slug
+from ercfw.recipe.recipe_file import RecipeFile, check_variants, read_toml, resolve_variant
 
 RECIPE = """\
 seeds = [1]
@@ -57,14 +57,6 @@ def test_what_a_variant_dropped_can_not_be_dropped_again(source):
 def test_an_unknown_variant_is_guessed(source):
     with pytest.raises(InputError, match="did you mean 'w/o SWFC'"):
         resolve_variant(source, "w/o SWCF")
-
-
-@pytest.mark.parametrize(
-    ("name", "folder"),
-    [("w/o SWFC", "w-o-swfc"), ("Text + Audio", "text-audio"), ("--a--", "a"), ("A_b.c", "a-b-c"), ("!", "")],
-)
-def test_slugs(name, folder):
-    assert slug(name) == folder
 
 
 @pytest.mark.parametrize(
