@@ -10,7 +10,7 @@ from ercfw.recipe.overrides import merge, parse_overrides
 from ercfw.recipe.recipe_file import RecipeFile, read_toml
 from ercfw.recipe.shipped import find_recipe
 from ercfw.recipe.toml import Tables, check_values
-from ercfw.system.names import slug
+from ercfw.system.names import shortened, slug
 
 if TYPE_CHECKING:
     from ercfw.experiment.plan import Selection
@@ -33,7 +33,7 @@ def open_recipe(recipe: RecipeArgument) -> RecipeFile:
     """
     if isinstance(recipe, Mapping):
         tables = _plain_tables(recipe, "recipe")
-        return RecipeFile(Path(f"{slug(str(tables.get('title', ''))) or 'recipe'}.toml"), tables)
+        return RecipeFile(Path(f"{shortened(slug(str(tables.get('title', '')))) or 'recipe'}.toml"), tables)
     if not isinstance(recipe, (str, Path)):
         raise InputError.at("recipe", f"should be a path, a name or a mapping of tables, not {type(recipe).__name__}")
     return read_toml(find_recipe(str(recipe)))

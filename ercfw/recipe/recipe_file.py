@@ -11,7 +11,7 @@ from ercfw.errors import InputError, Mistake, did_you_mean
 from ercfw.recipe.overrides import drop, merge
 from ercfw.recipe.schema import BASE, Variant
 from ercfw.recipe.toml import Tables, parse_toml
-from ercfw.system.names import LONGEST_NAME, slug
+from ercfw.system.names import LONGEST_NAME, size, slug
 from ercfw.system.validation import as_json, mistakes_of
 
 
@@ -110,9 +110,10 @@ def _name_mistakes(source: RecipeFile) -> list[Mistake]:
         if name == "all":
             mistakes.append(Mistake(where, "'all' is reserved for running every variant", "choose another name"))
         elif not slug(name):
-            mistakes.append(Mistake(where, f"the name '{name}' contains no letter from a to z and no digit"))
-        elif len(slug(name)) > LONGEST_NAME:
-            mistakes.append(Mistake(where, f"'{name}' is too long to name a folder"))
+            mistakes.append(Mistake(where, f"the name '{name}' contains no letter and no digit"))
+        elif size(slug(name)) > LONGEST_NAME:
+            what = f"'{name}' is too long to name a folder"
+            mistakes.append(Mistake(where, what, f"use at most {LONGEST_NAME} bytes"))
         elif slug(name) in seen:
             both = f"'{name}' and '{seen[slug(name)]}' would share the folder '{slug(name)}'"
             mistakes.append(Mistake(where, both, "rename one of them"))

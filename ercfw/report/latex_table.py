@@ -1,5 +1,7 @@
 r"""Tables of results as LaTeX (booktabs, siunitx, tabularx): the scores, and the F1 of the classes by itself."""
 
+import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -36,12 +38,20 @@ def as_latex(table: ResultTable) -> str:
     if table.metrics:
         notes = [caption, *table.score_notes, *table.difference_notes, *table.notes]
         columns = _Columns(table.metrics, scores, _differences(table))
-        parts.append(_environment(table, f"table{wide}", slug(title), columns, " ".join(notes)))
+        parts.append(_environment(table, f"table{wide}", _label(title), columns, " ".join(notes)))
     if table.classes:
         columns = _Columns(table.classes, [line.cells[:split] for line in table.lines], {})
         notes = [f"{caption} F1 of each class.", *table.score_notes, *table.notes]
-        parts.append(_environment(table, "table*", slug(f"{title} classes"), columns, " ".join(notes)))
+        parts.append(_environment(table, "table*", _label(f"{title} classes"), columns, " ".join(notes)))
     return "\n".join(parts)
+
+
+def _label(title: str) -> str:
+    """Return a label in ASCII, which every TeX reads; a hash stands for other letters."""
+    name = slug(title)
+    if name.isascii():
+        return name
+    return "-".join([*re.findall("[a-z0-9]+", name), hashlib.sha256(name.encode()).hexdigest()[:8]])
 
 
 class _Columns(NamedTuple):

@@ -9,7 +9,7 @@ from ercfw.report.html import as_html
 from ercfw.report.page import make_page
 from ercfw.results.finished_run import Group
 from ercfw.system.files import write_text
-from ercfw.system.names import slug
+from ercfw.system.names import shortened, slug
 from ercfw.system.progress import Progress
 
 
@@ -35,5 +35,5 @@ def write_page(
     if pictures is not None:
         for number, picture in enumerate(page.pictures, 1):
             for ending in ("png", "svg"):
-                plots.save(picture.figure, pictures / f"{number:02}-{slug(picture.name)}.{ending}")
+                plots.save(picture.figure, pictures / f"{number:02}-{shortened(slug(picture.name))}.{ending}")
     return page.warnings

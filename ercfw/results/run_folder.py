@@ -68,6 +68,9 @@ class RunFolder:
         except Timeout as error:
             hint = "wait for it, or choose another --out"
             raise InputError.at(self.path, "another process is running in this folder", hint) from error
+        except UnicodeEncodeError as error:
+            what = f"cannot be created: names of files are in {error.encoding} here"
+            raise InputError.at(self.path, what, "set PYTHONUTF8=1, or rename the variant") from error
         except OSError as error:
             raise RunError(f"{self.path}: cannot be written: {error.strerror or error}") from error
         try:

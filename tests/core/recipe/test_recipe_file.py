@@ -64,7 +64,10 @@ def test_an_unknown_variant_is_guessed(source):
     [
         ([{"name": "a b"}, {"name": "A-B"}], ["share the folder 'a-b'"]),
         ([{"name": "Base"}], ["share the folder 'base'"]),
-        ([{"name": "?"}], ["contains no letter from a to z"]),
+        ([{"name": "?"}], ["'?' contains no letter and no digit"]),
+        ([{"name": "无上下文"}, {"name": "仅 text"}, {"name": "去掉 text"}, {"name": "без текста"}], []),
+        ([{"name": "Größe"}, {"name": "GRO\u0308SSE"}], ["share the folder 'grösse'"]),
+        ([{"name": "文" * 67}], ["too long to name a folder (use at most 200 bytes)"]),
         ([{"name": ""}], ["name"]),
         ([{}, {"name": "x", "drop": "loss"}], ["number 1 name: is missing", "number 2 drop: should be a list"]),
         ({"name": "x"}, ["is not a list of tables"]),
