@@ -6,8 +6,10 @@ from pathlib import Path
 
 from ercfw import TableRow, read_table, read_text
 
+Columns = Mapping[str, str | tuple[str, ...]]
 
-def table_rows(path: Path, columns: Mapping[str, str], needed: Mapping[str, str]) -> tuple[TableRow, ...]:
+
+def table_rows(path: Path, columns: Columns, needed: Mapping[str, str]) -> tuple[TableRow, ...]:
     """Return the rows of a table; ``ercfw.read_table`` documents the arguments and errors."""
     read = read_table(path, columns, needed)
     _warn(read.warnings)

@@ -1,6 +1,7 @@
 """The split of each conversation: by a column, by lists of names, or by folds."""
 
 import hashlib
+import json
 import warnings
 from collections.abc import Mapping, Sequence
 
@@ -36,9 +37,16 @@ def by_column(rows: Sequence[TableRow], names: Mapping[str, str]) -> dict[str, s
             raise InputError.at(
                 row.place("split"),
                 f"conversation '{name}' is in {first} and in {second}",
-                "if each split numbers its own, give them different names, such as train/12",
+                f"if each split numbers its own, name them by both columns: {_both(row)}",
             )
     return splits
+
+
+def _both(row: TableRow) -> str:
+    """Return the setting that names conversations by the split column and their own."""
+    own = row.columns.get("conversation", "conversation")
+    columns = [row.columns["split"], *([own] if isinstance(own, str) else own)]
+    return f"[data] columns = {{ conversation = {json.dumps(columns, ensure_ascii=False)} }}"
 
 
 def _value(row: TableRow) -> str:
@@ -96,12 +104,18 @@ def by_lists(splits: Mapping[str, str], dev: Sequence[str], test: Sequence[str])
     return moved
 
 
-def by_fold(conversations: Sequence[str], fold: int, folds: int) -> dict[str, str]:
+def by_fold(splits: Mapping[str, str], fold: int, folds: int) -> dict[str, str]:
     """Distribute conversations over ``folds`` parts by a hash of their names; part ``fold`` is test, the next one dev.
+
+    Args:
+        splits: the split of each conversation in the table, of which only those left out matter.
+        fold: the number of the part that is test.
+        folds: the number of parts.
 
     Raises:
         InputError: if there is no such fold, or there are fewer conversations than folds.
     """
+    conversations = [name for name, split in splits.items() if split != LEFT_OUT]
     if fold >= folds:
         raise InputError.at("[data] fold", f"there is no fold {fold}", f"choose 0 to {folds - 1}")
     if len(conversations) < folds:

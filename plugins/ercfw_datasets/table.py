@@ -1,5 +1,6 @@
-"""Any corpus: one CSV file of utterances, one feature file per modality, and clips."""
+"""Any corpus: CSV files of utterances, one feature file per modality, and clips."""
 
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,23 +13,35 @@ from ercfw import Clip, InputError, Provenance, TableRow, did_you_mean, sha256
 from ercfw_datasets.annotations import Annotations, Record, to_annotated
 from ercfw_datasets.clips import only_there
 from ercfw_datasets.corpus import Corpus, FeatureFiles
-from ercfw_datasets.source_files import table_rows
-from ercfw_datasets.splits import LEFT_OUT, by_column, by_fold, by_lists
+from ercfw_datasets.splits import by_column, by_fold, by_lists
+from ercfw_datasets.table_files import (
+    TABLE,
+    TableFile,
+    Utterances,
+    files_of_splits,
+    find_files,
+    read_files,
+    with_other_splits,
+)
 
 Column = Literal["conversation", "utterance", "speaker", "text", "label", "split", "kind", "clip", "start", "end"]
 
+Names = str | tuple[str, ...]
 COLUMNS: tuple[Column, ...] = get_args(Column)
 NEEDED: tuple[Column, ...] = ("conversation", "utterance")
-TABLE = "utterances.csv"
 
 
 class Table(Corpus):
-    """A CSV file with one line per utterance: conversation, utterance, perhaps speaker, text, label, split, kind, clip.
+    """CSV files with one line per utterance: conversation, utterance, perhaps speaker, text, label, split, kind, clip.
 
     Without a speaker column, each conversation has one speaker. Conversations come in the order of their first line,
     utterances in the order of the lines. An empty label leaves the utterance unlabelled: models read it, but losses and
     metrics skip it. Feature files are ``<root>/<modality>.safetensors`` (rows by utterance id), or ``.npy``, ``.npz``
-    (one row per line).
+    (one row per line of all files).
+
+    A corpus may have one file per split. Without an ``utterances.csv``, these are ``train.csv``, ``dev.csv`` and
+    ``test.csv``, or others whose names contain the usual name of a split, such as ``corpus_valid.csv``. If two files
+    use the same names for different conversations, the names begin with the split: ``train/12``. A warning reports it.
 
     ``kind`` is the kind of the conversation. Reports show the scores of each kind separately.
 
@@ -39,8 +52,10 @@ class Table(Corpus):
 
     Options:
         root: the folder.
-        utterances: the CSV file in the folder.
-        columns: your name for each column; columns not listed keep the names above.
+        utterances: the CSV file in the folder, several files, or the file of each split
+            (``{ train = "a.csv", dev = "b.csv", test = "c.csv" }``).
+        columns: your name for each column; columns not listed keep the names above. If several columns together name a
+            conversation, list them (``conversation = ["Season", "Episode", "Scene_ID"]``).
         labels: the class for a label of the file, to rename or merge labels (``happy = "happiness"``), or ``""`` to
             leave its utterances out of their conversations. Other labels stay unchanged.
         classes: the classes in order; by default all labels of train and dev, sorted.
@@ -61,8 +76,8 @@ class Table(Corpus):
         self,
         *,
         root: Path | None = None,
-        utterances: str = TABLE,
-        columns: dict[Column, str] | None = None,
+        utterances: Utterances | None = None,
+        columns: dict[Column, str | tuple[str, ...]] | None = None,
         labels: dict[str, str] | None = None,
         classes: tuple[str, ...] | None = None,
         splits: dict[str, Literal["train", "dev", "test", ""]] | None = None,
@@ -73,24 +88,22 @@ class Table(Corpus):
     ) -> None:
         if root is None:
             raise InputError.at("[data] root", "is not set", "set it to the folder that contains the table")
-        path = root / utterances
-        names: dict[str, str] = {column: (columns or {}).get(column, column) for column in COLUMNS}
-        needed = {*NEEDED, *(columns or {}), *(["split"] if splits else []), *([] if classes else ["label"])}
-        rows = _read(path, names, needed)
-        listed = by_column(rows, splits or {})
-        if fold is None:
-            chosen = by_lists(listed, dev, test)
-        elif dev or test:
+        if fold is not None and (dev or test):
             raise InputError.at(
                 "[data] fold", "cannot be combined with dev or test", "set either fold, or dev and test"
             )
-        else:
-            chosen = by_fold([name for name, split in listed.items() if split != LEFT_OUT], fold, folds)
-        labelled = to_records(rows, labels or {}, path.parent)
+        needed = {*NEEDED, *(columns or {}), *(["split"] if splits else []), *([] if classes else ["label"])}
+        files = _read(root, utterances, columns or {}, needed, complete=fold is not None or bool(dev or test))
+        rows = [row for file in files for row in file.rows]
+        source = f"table {_name(files)}"
+        listed = by_column(rows, splits or {})
+        chosen = by_lists(listed, dev, test) if fold is None else by_fold(listed, fold, folds)
+        _check_mapped(rows, labels or {})
+        labelled = [record for file in files for record in to_records(file.rows, labels or {}, file.path.parent)]
         kept = [record if record.id[0] in chosen else replace(record, label=None) for record in labelled]
-        records = only_there(f"table {path}", kept)
+        records = only_there(source, kept)
         learnt = [record for record in records if chosen.get(record.id[0]) != "test"]
-        classes = classes or _classes(learnt, path, names["label"])
+        classes = classes or _classes(learnt, f"{files[0].path}: {rows[0].columns['label']}")
         has_column = "split" in rows[0].fields
         trained = {c for c in chosen if (listed[c] == "train" if has_column else chosen[c] != "test")}
         annotations = Annotations(
@@ -98,7 +111,7 @@ class Table(Corpus):
             classes=classes,
             rows=tuple(record.id for record in records),
             source_train=frozenset(record.id for record in records if record.id[0] in trained),
-            provenance=Provenance(f"table {path}", files={str(path): sha256(path)}),
+            provenance=Provenance(source, files={str(f.path): sha256(f.path) for f in files}),
         )
         super().__init__(annotations, FeatureFiles(root, annotations.rows))
 
@@ -106,7 +119,7 @@ class Table(Corpus):
     def table_to_make(cls, root: Path) -> Path | None:
         """Return the path of the table if it does not exist, else None."""
         path = root / TABLE
-        return None if path.exists() else path
+        return None if path.exists() or files_of_splits(root) else path
 
 
 def to_records(rows: Sequence[TableRow], labels: Mapping[str, str], folder: Path) -> list[Record]:
@@ -118,9 +131,8 @@ def to_records(rows: Sequence[TableRow], labels: Mapping[str, str], folder: Path
         folder: the folder to which the clips' paths are relative.
 
     Raises:
-        InputError: if times are invalid, or ``labels`` names a label that the file lacks.
+        InputError: if times are invalid.
     """
-    _check_mapped(rows, labels)
     stretches = [row.stretch() for row in rows]
     if mistakes := [mistake for stretch in stretches for mistake in stretch.mistakes]:
         raise InputError(mistakes)
@@ -143,10 +155,38 @@ def to_records(rows: Sequence[TableRow], labels: Mapping[str, str], folder: Path
     return records
 
 
-def _read(path: Path, names: Mapping[str, str], needed: Collection[str]) -> tuple[TableRow, ...]:
+def _read(
+    root: Path, utterances: Utterances | None, columns: Mapping[Column, Names], needed: Collection[str], complete: bool
+) -> list[TableFile]:
+    """Read the files of the table.
+
+    Args:
+        root: the folder.
+        utterances: the files, as the recipe names them.
+        columns: the names of the columns that the recipe renames.
+        needed: the columns that must be there.
+        complete: whether the recipe itself says which conversations are dev and test.
+    """
+    files = find_files(root, utterances)
+    names: dict[str, Names] = {column: columns.get(column, column) for column in COLUMNS}
+    if isinstance(utterances, Mapping):
+        del names["split"]  # the recipe says the split of each file
     hints = {"label": "set [data] columns, or classes if nothing is labelled"}
     settings: dict[str, str] = {c: hints.get(c, f"[data] columns: {c}") for c in COLUMNS if c in needed}
-    return table_rows(path, names, settings)
+    read = read_files(files, names, settings)
+    if complete or len(read) > 1 or "split" in read[0].rows[0].fields:
+        return read
+    others = with_other_splits(read[0].path)
+    if len(others) < 2:
+        return read
+    warnings.warn(f"table {_name(others)}: reading all of them; [data] utterances lists the files", stacklevel=3)
+    return read_files(others, {**names, "conversation": read[0].rows[0].columns["conversation"]}, settings)
+
+
+def _name(files: Sequence[TableFile]) -> str:
+    """Return the path of the file, or the folder and the names of several files."""
+    paths = [file.path for file in files]
+    return str(paths[0]) if len(paths) == 1 else f"{paths[0].parent}: {', '.join(path.name for path in paths)}"
 
 
 def _map(label: str, labels: Mapping[str, str]) -> str | None:
@@ -160,8 +200,8 @@ def _check_mapped(rows: Sequence[TableRow], labels: Mapping[str, str]) -> None:
             raise InputError.at(f"[data] labels: {label}", "no utterance has this label", did_you_mean(label, present))
 
 
-def _classes(records: Sequence[Record], path: Path, column: str) -> tuple[str, ...]:
+def _classes(records: Sequence[Record], place: str) -> tuple[str, ...]:
     found = tuple(sorted({record.label for record in records if record.label}))
     if not found:
-        raise InputError.at(f"{path}: {column}", "no utterance has a label", "set [data] classes if this is intended")
+        raise InputError.at(place, "no utterance has a label", "set [data] classes if this is intended")
     return found

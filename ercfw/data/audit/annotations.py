@@ -54,9 +54,9 @@ def _ids(split: str, conversations: Sequence[Conversation]) -> Iterator[Finding]
         )
     if gaps:
         yield Finding("note", split, f"conversations whose utterance ids have gaps: {len(gaps)} ({first(gaps)})")
-    names = [re.fullmatch(r"(?:.*/)?(\d+)", conversation.id) for conversation in conversations]
-    counted = sorted(int(name[1]) for name in names if name)
-    if len(counted) == len(names) and counted:
+    names = [re.fullmatch(r"((?:.*/)?)(\d+)", conversation.id) for conversation in conversations]
+    counted = sorted(int(name[2]) for name in names if name)
+    if len(counted) == len(names) and len({name[1] for name in names if name}) == 1:
         missing = sorted(set(range(counted[-1] + 1)) - set(counted))
         if missing:
             yield Finding("note", split, f"conversation numbers that are missing: {len(missing)} ({first(missing)})")

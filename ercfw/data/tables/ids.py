@@ -1,9 +1,26 @@
-"""Check that no utterance occurs twice."""
+"""Check that no utterance occurs twice, and find columns that distinguish conversations of the same name."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable, Sequence
 
 from ercfw.contract.conversation import UtteranceId
 from ercfw.errors import Mistake
+
+OUTER = {
+    "book", "chapter", "episode", "film", "movie", "part", "season", "series", "session", "show", "video", "volume",
+}  # fmt: skip
+"""What conversations are parts of; corpora often number the conversations of each of them anew."""
+
+
+def outer_columns(header: Sequence[str], used: Collection[str]) -> tuple[str, ...]:
+    """Return the columns, such as ``Season`` and ``Episode_ID``, that name what conversations are parts of.
+
+    Args:
+        header: the names of all columns.
+        used: columns that have another role.
+    """
+    bare = {name: re.sub(r"[\W_]*(id|name|no|nr|num|number)?$", "", name.strip().lower()) for name in header}
+    return tuple(name for name in header if bare[name] in OUTER and name not in used)
 
 
 def repeated_id(utterances: Iterable[tuple[str, UtteranceId]]) -> Mistake | None:

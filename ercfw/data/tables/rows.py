@@ -1,13 +1,13 @@
 """Rows of a CSV table of utterances, with the columns that a reader asks for."""
 
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from sys import intern
 
 from ercfw.contract.conversation import UtteranceId
-from ercfw.data.tables.ids import repeated_id
+from ercfw.data.tables.ids import outer_columns, repeated_id
 from ercfw.data.tables.read import Read
 from ercfw.data.tables.text import read_text
 from ercfw.data.tables.times import Stretch, read_stretch
@@ -16,6 +16,8 @@ from ercfw.errors import InputError, Mistake, did_you_mean
 from ercfw.system.csv_reader import read_csv_records
 
 IDS = ("conversation", "utterance")
+Columns = Mapping[str, str | tuple[str, ...]]
+"""The table's name for each role. The texts of several columns are joined with slashes, such as ``3/12/4``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class TableRow:
     where: str
     id: UtteranceId
     fields: Mapping[str, str]
-    columns: Mapping[str, str]
+    columns: Columns
 
     @property
     def speaker(self) -> str:
@@ -49,7 +51,7 @@ class TableRow:
 
     def place(self, role: str) -> str:
         """Return file, line and column, for messages."""
-        return f"{self.where}: {self.columns.get(role, role)}"
+        return f"{self.where}: {'/'.join(_names(self.columns.get(role, role)))}"
 
     def stretch(self) -> Stretch:
         """Return the times in the roles ``start`` and ``end``: seconds, or ``00:01:12,500``.
@@ -60,13 +62,16 @@ class TableRow:
         return read_stretch(start, end)
 
 
-def read_table(path: Path, columns: Mapping[str, str], needed: Mapping[str, str]) -> Read[tuple[TableRow, ...]]:
+def read_table(path: Path, columns: Columns, needed: Mapping[str, str]) -> Read[tuple[TableRow, ...]]:
     """Read a CSV table with one row per utterance; its first line names the columns, others than these are ignored.
+
+    If ids occur twice, but columns such as ``Season`` and ``Episode`` distinguish them, these columns become the
+    beginning of the conversation's name. A warning reports it, and ``columns`` of the rows lists them.
 
     Args:
         path: the file, in UTF-8, UTF-16 with a byte-order mark, or cp1252.
-        columns: the table's name for each role. The roles ``conversation`` and ``utterance`` make the ids, ``start``
-            and ``end`` the times.
+        columns: the table's name for each role, or several names. The roles ``conversation`` and ``utterance`` make
+            the ids, ``start`` and ``end`` the times.
         needed: the roles that must have a column, and for each the setting that names it, for messages.
 
     Returns:
@@ -77,7 +82,15 @@ def read_table(path: Path, columns: Mapping[str, str], needed: Mapping[str, str]
             occurs twice, or a row has too few or too many fields. All such mistakes are reported at once.
     """
     opened = open_csv(path)
-    return Read(rows_of(opened.value, columns, needed), opened.warnings)
+    found = _parse(opened.value, columns, needed)
+    outer = outer_columns(opened.value.header, {name for names in columns.values() for name in _names(names)})
+    if found.repeated and not found.mistakes and outer and "conversation" in columns:
+        wider = (*outer, *_names(columns["conversation"]))
+        again = _parse(open_csv(path).value, {**columns, "conversation": wider}, needed)
+        if not again.repeated:
+            told = f"{found.repeated}; so the columns {', '.join(wider)} together name the conversation"
+            return Read(again.checked(), (*opened.warnings, told))
+    return Read(found.checked(), opened.warnings)
 
 
 @dataclass(frozen=True)
@@ -111,12 +124,45 @@ def open_csv(path: Path) -> Read[OpenCsv]:
     return Read(OpenCsv(path, where, tuple(header), records), read.warnings)
 
 
-def rows_of(table: OpenCsv, columns: Mapping[str, str], needed: Mapping[str, str]) -> tuple[TableRow, ...]:
+def rows_of(table: OpenCsv, columns: Columns, needed: Mapping[str, str]) -> tuple[TableRow, ...]:
     """Return the rows of an opened table; ``read_table`` documents the arguments and errors."""
+    return _parse(table, columns, needed).checked()
+
+
+@dataclass(frozen=True)
+class _Parsed:
+    """Rows of a table, and what is wrong with them.
+
+    Attributes:
+        path: the file of the table.
+        rows: the rows.
+        mistakes: all mistakes but ``repeated``.
+        repeated: the first id that occurs twice.
+    """
+
+    path: Path
+    rows: tuple[TableRow, ...]
+    mistakes: tuple[Mistake, ...]
+    repeated: Mistake | None
+
+    def checked(self) -> tuple[TableRow, ...]:
+        """Return the rows.
+
+        Raises:
+            InputError: there are mistakes, or no rows.
+        """
+        if mistakes := [*self.mistakes, *([self.repeated] if self.repeated else [])]:
+            raise InputError(mistakes)
+        if not self.rows:
+            raise InputError.at(self.path, "contains no utterances", "write one line per utterance after the header")
+        return self.rows
+
+
+def _parse(table: OpenCsv, columns: Columns, needed: Mapping[str, str]) -> _Parsed:
     if mistakes := list(_header_mistakes(table, columns, needed)):
         raise InputError(mistakes)
-    places = {role: table.header.index(name) for role, name in columns.items() if name in table.header}
-    names = {role: columns[role] for role in places}
+    names = {role: name for role, name in columns.items() if {*_names(name)} <= {*table.header}}
+    places = {role: [table.header.index(part) for part in _names(name)] for role, name in names.items()}
     sizes: dict[str, int] = {}
     rows: list[TableRow] = []
     try:
@@ -125,23 +171,30 @@ def rows_of(table: OpenCsv, columns: Mapping[str, str], needed: Mapping[str, str
                 hint = f"the header names {len(table.header)}; put quotes around fields that contain commas"
                 mistakes.append(Mistake(where, f"has {len(cells)} fields", hint))
                 continue
-            fields = {role: cells[place] for role, place in places.items()}
+            fields = {role: _joined([cells[place] for place in found]) for role, found in places.items()}
             conversation = intern(fields.get("conversation", table.path.stem).strip())
             sizes[conversation] = sizes.get(conversation, 0) + 1
             utterance = intern(fields.get("utterance", str(sizes[conversation])).strip())
             rows.append(TableRow(where, (conversation, utterance), fields, names))
     except InputError as error:  # quotes that do not close: no record can be read after them
         mistakes += error.mistakes
-    mistakes += _id_mistakes(rows)
-    if mistakes:
-        raise InputError(mistakes)
-    if not rows:
-        raise InputError.at(table.path, "contains no utterances", "write one line per utterance after the header")
-    return tuple(rows)
+    mistakes += _empty_ids(rows)
+    whole = ((row.where, row.id) for row in rows if all(row.id))
+    return _Parsed(table.path, tuple(rows), tuple(mistakes), repeated_id(whole))
 
 
-def _header_mistakes(table: OpenCsv, columns: Mapping[str, str], needed: Mapping[str, str]) -> Iterator[Mistake]:
-    for role, name in columns.items():
+def _names(column: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (column,) if isinstance(column, str) else column
+
+
+def _joined(texts: Sequence[str]) -> str:
+    """Return the texts of one role's columns as one; empty if one of several is empty."""
+    parts = [text.strip() for text in texts]
+    return texts[0] if len(texts) == 1 else "/".join(parts) if all(parts) else ""
+
+
+def _header_mistakes(table: OpenCsv, columns: Columns, needed: Mapping[str, str]) -> Iterator[Mistake]:
+    for role, name in ((role, name) for role, names in columns.items() for name in _names(names)):
         where = f"{table.where}: {name}"
         setting = f" ({needed[role]})" if role in needed else ""
         if table.header.count(name) > 1:
@@ -150,12 +203,8 @@ def _header_mistakes(table: OpenCsv, columns: Mapping[str, str], needed: Mapping
             yield Mistake(where, f"there is no such column{setting}", did_you_mean(name, table.header))
 
 
-def _id_mistakes(rows: Iterable[TableRow]) -> Iterator[Mistake]:
-    whole: list[TableRow] = []
+def _empty_ids(rows: Iterable[TableRow]) -> Iterator[Mistake]:
+    hint = "every utterance needs a conversation and an utterance id"
     for row in rows:
         empty = [role for role, text in zip(IDS, row.id, strict=True) if not text]
-        hint = "every utterance needs a conversation and an utterance id"
         yield from (Mistake(row.place(role), "is empty", hint) for role in empty)
-        whole += [] if empty else [row]
-    if repeated := repeated_id((row.where, row.id) for row in whole):
-        yield repeated

@@ -95,3 +95,37 @@ def test_all_mistakes_are_reported_at_once(read, path):
 def test_the_warnings_of_the_file(path):
     path.write_bytes("id,text\n1,é\n".encode("cp1252"))
     assert read_table(path, COLUMNS, NEEDED).warnings == (f"{path}: lines that are not UTF-8 were read as cp1252: 1",)
+
+
+def test_several_columns_of_a_role_are_joined(path):
+    path.write_text("season,scene,id\n1, 2 ,x\n1,12,x\n1,,x\n")
+    columns = {"conversation": ("season", "scene"), "utterance": "id"}
+    with pytest.raises(InputError, match="line 4: season/scene: is empty"):
+        read_table(path, columns, {})
+    path.write_text("season,scene,id\n1, 2 ,x\n1,12,x\n")
+    assert [row.id for row in read_table(path, columns, {}).value] == [("1/2", "x"), ("1/12", "x")]
+
+
+@pytest.mark.parametrize(
+    ("content", "outer"),
+    [
+        ("Movie Name,talk,id\na,t,0\nb,t,0\n", ("Movie Name", "talk")),
+        ("talk,id,SESSION_NO\nt,0,1\nt,0,2\n", ("SESSION_NO", "talk")),
+        ("video-id,x,talk,id,Part\n1,?,t,0,1\n1,?,t,0,2\n", ("video-id", "Part", "talk")),
+    ],
+)
+def test_columns_that_make_ids_distinct_are_found(path, content, outer):
+    path.write_text(content)
+    read = read_table(path, COLUMNS, {})
+    assert read.value[0].columns["conversation"] == outer
+    assert len({row.id for row in read.value}) == 2
+    assert read.warnings == (
+        f"{path}, line 3: utterance '0' of conversation 't' occurs twice (first at {path}, line 2); "
+        f"so the columns {', '.join(outer)} together name the conversation",
+    )
+
+
+def test_a_column_of_another_role_does_not_make_ids_distinct(path):
+    path.write_text("talk,id,session\nt,0,a\nt,0,b\n")
+    with pytest.raises(InputError, match="occurs twice"):
+        read_table(path, {**COLUMNS, "speaker": "session"}, {})
