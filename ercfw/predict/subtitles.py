@@ -1,36 +1,51 @@
 """Subtitles in SubRip or WebVTT, read with one utterance per cue."""
 
 import html
-import io
 import re
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ercfw.contract.conversation import Clip, Conversation
 from ercfw.data.tables.read import Read
 from ercfw.data.tables.text import read_text
-from ercfw.data.tables.times import seconds_of
 from ercfw.data.tables.utterances import ONE_SPEAKER
 from ercfw.errors import InputError, missing_library
+from ercfw.predict.caption_speakers import find_speakers
+from ercfw.predict.subtitle_blocks import FORMS, Block, read_blocks
 
-if TYPE_CHECKING:
-    from webvtt import Caption
-
-OFTEN = 2
-"""Minimum number of cues that must begin with a prefix in small letters for it to count as a speaker's name."""
-_NAME = re.compile(r"([^\W\d_][^:.!?,;]{0,39}):\s+(?=\S)")
+MOST_NAMED = 10
+"""Maximum number of speakers that a warning names."""
 _STYLE = re.compile(r"\{\\[^}]*\}")
-_DASH = re.compile(r"[-–—]\s*\S")
+_VOICE = re.compile(r"<v[.\s][^>]*>")
 
 
 @dataclass(frozen=True)
 class Cue:
-    """Cue of a subtitle file: its number from 1, its times in seconds, its speaker and its text."""
+    """Cue of a subtitle file.
+
+    Attributes:
+        number: its number, from 1.
+        start: its start in seconds.
+        end: its end in seconds.
+        voice: the speaker that a tag names; may be empty.
+        lines: its lines without tags.
+        voices: the number of speakers that tags name.
+    """
+
+    number: int
+    start: float
+    end: float
+    voice: str
+    lines: tuple[str, ...]
+    voices: int
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """Cue with its speaker and words."""
 
     number: int
     start: float
@@ -40,12 +55,12 @@ class Cue:
 
 
 def read_subtitles(path: Path, media: Path | None) -> Read[Conversation]:
-    """Read a conversation with all cues in order of time; warnings report what was skipped or guessed.
+    """Read a conversation with all cues in order of time; warnings report what was skipped, guessed or found.
 
-    A speaker is the voice of a WebVTT cue (``<v Ann>``), or a prefix: ``ANN: ...`` in capitals, or ``Ann: ...``
-    if at least two cues begin with it. The speaker of the other cues is unknown: they share one further speaker.
-    A cue is never split: the first of two voices counts, and lines that begin with dashes have one speaker.
-    Cues without text, and cues that end before they begin, are skipped.
+    A speaker is the voice of a WebVTT cue (``<v Ann>``), or a name at the beginning, as ``find_speakers`` knows them.
+    The speaker of the other cues is unknown: they share one further speaker. A cue is never split: the first of two
+    voices counts, and lines that begin with dashes have one speaker. Cues without text, and cues that end before they
+    begin, are skipped.
 
     Args:
         path: the subtitle file.
@@ -55,70 +70,51 @@ def read_subtitles(path: Path, media: Path | None) -> Read[Conversation]:
         InputError: the file has no cue, or the library that reads it is not installed.
     """
     text = read_text(path)
-    read = _read_cues(path, text.value)
+    blocks = read_blocks(path, text.value)
+    read = _read_cues(path, blocks.value)
     named = _named(path, read.value)
     ordered = _in_order(path, named.value)
-    cues = ordered.value
-    times = tuple((cue.start, cue.end) for cue in cues)
+    found = ordered.value
+    times = tuple((cue.start, cue.end) for cue in found)
     conversation = Conversation(
         id=path.stem,
         split="test",
-        utterances=tuple(str(cue.number) for cue in cues),
-        speakers=tuple(cue.speaker for cue in cues),
-        texts=tuple(cue.text for cue in cues),
+        utterances=tuple(str(cue.number) for cue in found),
+        speakers=tuple(cue.speaker for cue in found),
+        texts=tuple(cue.text for cue in found),
         labels={},
         times=times,
         clips=() if media is None else tuple(Clip(media, start, end) for start, end in times),
     )
-    return Read(conversation, (*text.warnings, *read.warnings, *named.warnings, *ordered.warnings))
+    warnings = (*text.warnings, *blocks.warnings, *read.warnings, *named.warnings, *ordered.warnings)
+    return Read(conversation, warnings)
 
 
-def _read_cues(path: Path, text: str) -> Read[list[Cue]]:
+def _read_cues(path: Path, blocks: Sequence[Block]) -> Read[list[Cue]]:
     """Return the cues that have a text and a duration, in file order, with the speakers that tags name."""
-    captions = _captions(path, text)
-    warnings = []
-    unread = sum("-->" in line for line in text.splitlines()) - len(captions)
-    if unread > 0:
-        warnings.append(f"{path}: cues that could not be read: {unread}")
-    cues, two_voices, empty = [], 0, 0
-    for number, caption in enumerate(captions, 1):
-        spoken = " ".join(_plain(caption.text).split())
-        start, end = seconds_of(caption.start), seconds_of(caption.end)
-        assert start is not None
-        assert end is not None
-        if end <= start:
-            times = f"begins at {caption.start} and ends at {caption.end}"
-            warnings.append(f"{path}: cue {number} {times}, so it is left out")
-        elif not spoken:
-            empty += 1
-        else:
-            lines = _plain(caption.text).splitlines()
-            two_voices += len(set(re.findall(r"<v[.\s][^>]*>", caption.raw_text))) > 1 or sum(map(_is_turn, lines)) > 1
-            cues.append(Cue(number, start, end, html.unescape(caption.voice or "").strip(), spoken))
-    if empty:
-        warnings.append(f"{path}: cues without text, left out: {empty}")
-    if two_voices:
-        warnings.append(f"{path}: cues in which two people seem to speak, each read as one utterance: {two_voices}")
-    if not cues:
-        raise InputError.at(path, "contains no readable cue", "give subtitles as SubRip (.srt) or WebVTT (.vtt)")
-    return Read(cues, tuple(warnings))
-
-
-def _captions(path: Path, text: str) -> "list[Caption]":
-    """Return the readable cues; each is parsed separately, so that a damaged cue does not affect others."""
     try:
-        import webvtt
-        from webvtt.errors import MalformedCaptionError, MalformedFileError
+        from webvtt import Caption
     except ModuleNotFoundError as error:
         raise missing_library("webvtt-py", "predict") from error
-    if "-->" not in text:
-        raise InputError.at(path, "contains no subtitles", "give subtitles as SubRip (.srt) or WebVTT (.vtt)")
-    kind, head = ("vtt", "WEBVTT\n\n") if text.startswith("WEBVTT") else ("srt", "")
-    captions: list[Caption] = []
-    for block in re.split(r"\n\s*\n", text.strip()):
-        with suppress(MalformedFileError, MalformedCaptionError):
-            captions += webvtt.from_buffer(io.StringIO(head + block), kind).captions
-    return captions
+    warnings = []
+    cues, empty = [], 0
+    for number, block in enumerate(blocks, 1):
+        caption = Caption(text=block.lines)
+        lines = tuple(line for line in _plain(caption.text).split("\n") if line.strip())
+        if block.end <= block.start:
+            times = f"begins at {_clock(block.start)} and ends at {_clock(block.end)}"
+            warnings.append(f"{path}: cue {number} {times}, so it is left out")
+        elif not lines:
+            empty += 1
+        else:
+            voice = html.unescape(caption.voice or "").strip()
+            voices = len(set(_VOICE.findall(caption.raw_text)))
+            cues.append(Cue(number, block.start, block.end, voice, lines, voices))
+    if empty:
+        warnings.append(f"{path}: cues without text, left out: {empty}")
+    if not cues:
+        raise InputError.at(path, "contains no readable cue", FORMS)
+    return Read(cues, tuple(warnings))
 
 
 def _plain(text: str) -> str:
@@ -126,26 +122,35 @@ def _plain(text: str) -> str:
     return html.unescape(_STYLE.sub("", text))
 
 
-def _is_turn(line: str) -> bool:
-    return _DASH.match(line.strip()) is not None
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(seconds, 60)
+    return f"{int(minutes // 60):02d}:{int(minutes % 60):02d}:{seconds:06.3f}"
 
 
-def _named(path: Path, cues: Sequence[Cue]) -> Read[list[Cue]]:
-    """Return the same cues with the speakers that prefixes name."""
-    prefixes = [_NAME.match(cue.text) for cue in cues]
-    times = Counter(prefix[1] for prefix in prefixes if prefix is not None)
-    named = []
-    for cue, prefix in zip(cues, prefixes, strict=True):
-        speaker, text = cue.speaker, cue.text
-        if not speaker and prefix is not None and (prefix[1].isupper() or times[prefix[1]] >= OFTEN):
-            speaker, text = prefix[1].strip(), text[prefix.end() :]
-        named.append(Cue(cue.number, cue.start, cue.end, speaker or ONE_SPEAKER, text))
-    unnamed = sum(cue.speaker == ONE_SPEAKER for cue in named)
-    warning = f"{path}: cues without a speaker's name, given to one further speaker: {unnamed} of {len(named)}"
-    return Read(named, (warning,) if unnamed else ())
+def _named(path: Path, cues: Sequence[Cue]) -> Read[list[Utterance]]:
+    """Return the speaker and the words of each cue."""
+    found = find_speakers([cue.lines for cue in cues], [cue.voice for cue in cues if cue.voice])
+    named = [
+        Utterance(cue.number, cue.start, cue.end, cue.voice or spoken.speaker or ONE_SPEAKER, spoken.text)
+        for cue, spoken in zip(cues, found, strict=True)
+    ]
+    warnings = []
+    two_voices = sum(cue.voices > 1 or spoken.turns > 1 for cue, spoken in zip(cues, found, strict=True))
+    if two_voices:
+        warnings.append(f"{path}: cues in which two people seem to speak, each read as one utterance: {two_voices}")
+    speakers = Counter(cue.speaker for cue in named)
+    unnamed = speakers.pop(ONE_SPEAKER, 0)
+    if speakers:
+        names = ", ".join(f"{name} ({times})" for name, times in speakers.most_common(MOST_NAMED))
+        more = f" and {len(speakers) - MOST_NAMED} more" if len(speakers) > MOST_NAMED else ""
+        warnings.append(f"{path}: speakers found, with the number of their cues: {names}{more}")
+    if unnamed:
+        what = "cues without a speaker's name, given to one further speaker"
+        warnings.append(f"{path}: {what}: {unnamed} of {len(named)}")
+    return Read(named, tuple(warnings))
 
 
-def _in_order(path: Path, cues: Sequence[Cue]) -> Read[list[Cue]]:
+def _in_order(path: Path, cues: Sequence[Utterance]) -> Read[list[Utterance]]:
     ordered = sorted(cues, key=lambda cue: (cue.start, cue.end))
     warnings = []
     if ordered != list(cues):

@@ -70,7 +70,10 @@ def test_names_are_capitals_or_come_twice():
     )  # fmt: skip
     assert only.speakers == ("ANN", "Bob Lee", "speaker", "Bob Lee", "speaker", "speaker")
     assert only.texts == ("one", "two", "Remember: three", "four", "at 10:30: five", "Zoë Oz: six")
-    assert reported == ["cues without a speaker's name, given to one further speaker: 3 of 6"]
+    assert reported == [
+        "speakers found, with the number of their cues: Bob Lee (2), ANN (1)",
+        "cues without a speaker's name, given to one further speaker: 3 of 6",
+    ]
 
 
 def test_webvtt_with_voices():
