@@ -71,18 +71,33 @@ def check_space(search: Search) -> None:
     """Check both ends of every range and each choice alone, so that a wrong one is found before the search starts.
 
     Raises:
-        InputError: a key or value is not valid, or the protocol selects epochs on test.
+        InputError: a key or value is not valid, two keys contradict each other, a protocol selects epochs on test, or
+            a value would need a process of its own.
     """
-    if search.job.recipe.train.protocol != "dev":
-        what = f"the protocol is {search.job.recipe.train.protocol}, which chooses on test"
-        raise InputError.at("[tune]", what, 'train.protocol = "dev"')
-    for key, space in search.settings.space.items():
-        for value in (space.low, space.high) if isinstance(space, Range) else space.choices:
+    own = search.job.recipe.train
+    if own.protocol != "dev":
+        raise InputError.at(
+            "[tune]", f"the protocol is {own.protocol}, which chooses on test", 'train.protocol = "dev"'
+        )
+    tried = {
+        key: space.ends if isinstance(space, Range) else space.choices for key, space in search.settings.space.items()
+    }
+    for key, values in tried.items():
+        for value in values:
+            where = f"[tune.space] {key} = {json.dumps(value)}"
             try:
-                search.plan({key: value})
+                train = search.plan({key: value}).recipe.train
             except InputError as error:
                 first = error.mistakes[0]
-                raise InputError.at(f"[tune.space] {key} = {json.dumps(value)}", first.what, first.hint) from error
+                raise InputError.at(where, first.what, first.hint) from error
+            if train.protocol != "dev":
+                raise InputError.at(where, "chooses on test", "search under the protocol dev only")
+            if (train.device, train.precision) != (own.device, own.precision):
+                raise InputError.at(where, "differs between trials, but all trials share a device and a precision")
+    try:
+        as_tables({key: values[0] for key, values in tried.items()})
+    except InputError as error:
+        raise InputError.at("[tune.space]", f"has keys that contradict each other: {error.mistakes[0].what}") from error
 
 
 def as_tables(values: Mapping[str, Any]) -> Tables:

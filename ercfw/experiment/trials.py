@@ -154,9 +154,10 @@ class _TrialData:
 def _suggest(trial: "optuna.Trial", key: str, space: Range | Choices) -> Any:
     if isinstance(space, Choices):
         return trial.suggest_categorical(key, space.choices)
-    if isinstance(space.low, int) and isinstance(space.high, int):
-        return trial.suggest_int(key, space.low, space.high, step=int(space.step or 1), log=space.log)
-    return trial.suggest_float(key, space.low, space.high, step=space.step, log=space.log)
+    low, high = space.ends
+    if isinstance(low, int) and isinstance(high, int):
+        return trial.suggest_int(key, low, high, step=int(space.step or 1), log=space.log)
+    return trial.suggest_float(key, low, high, step=space.step, log=space.log)
 
 
 def _watch(trial: "optuna.Trial") -> Callable[[Epoch], None]:

@@ -15,6 +15,7 @@ from ercfw.experiment.search import Search, as_tables, check_space
 from ercfw.experiment.trials import finished, open_study, run_trials
 from ercfw.experiment.worker_process import Ended
 from ercfw.recipe.overrides import merge
+from ercfw.recipe.search_space import Range
 from ercfw.recipe.toml import Tables
 from ercfw.system.files import write_text
 from ercfw.system.terminal import Terminal
@@ -55,6 +56,9 @@ def tune(search: Search, terminal: Terminal) -> BestTrial:
         RunError: no trial was scored, or a worker failed.
     """
     check_space(search)
+    for key, space in search.settings.space.items():
+        if isinstance(space, Range) and space.ends[1] != space.high:
+            terminal.warning(f"[tune.space] {key}: its steps end at {space.ends[1]:g}, not at {space.high:g}")
     study = open_study(search)
     before = finished(study)
     if before:

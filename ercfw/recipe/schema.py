@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from ercfw.errors import Mistake, did_you_mean
-from ercfw.recipe.search_space import Range, Tune
+from ercfw.recipe.search_space import Choices, Range, Tune
 from ercfw.recipe.toml import Tables
 from ercfw.system.validation import Location, Strict, as_json, by_place, mistakes_of
 
@@ -161,7 +161,6 @@ _KEYS: Mapping[tuple[str, ...], type[Strict]] = {
     ("run",): RunSettings,
     ("teacher",): Teacher,
     ("tune",): Tune,
-    ("tune", "space", "*"): Range,
     ("data", "missing"): Missing,
     ("train", "groups", "*"): ParameterGroup,
     ("variant", "*"): Variant,
@@ -208,8 +207,9 @@ def _name_losses(tables: Tables) -> Tables:
 
 def _keys_at(table: Location) -> list[str]:
     pattern = tuple("*" if isinstance(part, int) else part for part in table)
-    if pattern[:2] in (("train", "groups"), ("tune", "space")):
-        pattern = (*pattern[:2], "*")
+    if pattern[:2] == ("tune", "space"):
+        return [*Range.model_fields, *Choices.model_fields]
+    pattern = (*pattern[:2], "*") if pattern[:2] == ("train", "groups") else pattern
     model = _KEYS.get(pattern)
     return [field.alias or name for name, field in model.model_fields.items()] if model else []
 

@@ -94,6 +94,8 @@ def _mistake(place: str, details: list[ErrorDetails], known: Iterable[str]) -> M
         return Mistake(place, "is missing", _misspelt(str(first["loc"][-1]), first["input"], known))
     messages = list(dict.fromkeys(_message(detail) for detail in details))
     choices = [messages[0], *(message.removeprefix("should be ") for message in messages[1:])]
+    if first["type"] == "value_error" and isinstance(first["input"], Mapping):  # the message names the keys at fault
+        return Mistake(place, " or ".join(choices))
     given = str(first["input"]).lower() if isinstance(first["input"], bool) else repr(first["input"])
     return Mistake(place, f"{' or '.join(choices)}, not {given}")
 

@@ -86,6 +86,32 @@ def test_hopeless_trials_are_given_up(cli, tiny_recipe, tmp_path, monkeypatch):
         ('"linear", "mlp"||"linear", "nope"', '[tune.space] head.emotion.use = "nope": there is no head named'),
         ("low = 1e-4, high = 1e-1||low = 1e-1, high = 1e-4", "low (0.1) is not below high (0.0001)"),
         ("low = 1e-4||low = -1.0", "log needs a low above 0"),
+        ("log = true||log = true, step = 0.1", "log and step exclude each other"),
+        ("step = 4||step = 0", "[tune.space.encoder.default.width] step: should be greater than 0"),
+        ("step = 4||step = 29", "step (29) is above the distance from low (4) to high (32)"),
+        ("step = 4||step = 1e-300", "step (1e-300) is too small"),
+        ("step = 4||step = 0.5", "[tune.space] encoder.default.width = 4.0: should be a valid integer"),
+        ("high = 32, step = 4||high = 9007199254740993", "whole numbers can be searched from -9007199254740992"),
+        ("low = 1e-4, high = 1e-1, log = true||low = -1e308, high = 1e308", "is too large"),
+        ("low = 4, high = 32, step = 4||low = 4", "[tune.space.encoder.default.width] high: is missing"),
+        ("low = 4, high = 32, step = 4||low = 4, choices = [8]", "choices and low exclude each other"),
+        (
+            "low = 4, high = 32, step = 4||",
+            "[tune.space] encoder.default.width: has no values: set low and high, or choices",
+        ),
+        ("low = 4, high = 32, step = 4||low = true, high = 32", "[tune.space.encoder.default.width] low: should be"),
+        ('"linear", "mlp"||1, true', "choices lists 1 and true, which are the same"),
+        ('"linear", "mlp"||', "[tune.space.head.emotion.use] choices: should be a list of at least 1"),
+        ('"head.emotion.use" = { choices = ["linear", "mlp"] }||"train" = { choices = [1] }', "[tune.space] train = 1"),
+        ('"head.emotion.use"||"train.lr.x"', "[tune.space] train.lr.x = "),
+        (
+            'head.emotion.use" = { choices = ["linear", "mlp"]||train.protocol" = { choices = ["dev", "release"]',
+            "on test",
+        ),
+        (
+            'head.emotion.use" = { choices = ["linear", "mlp"]||train.precision" = { choices = ["no", "bf16"]',
+            "all trials share",
+        ),
         ("trials = 5||trials = 0", "[tune] trials"),
         ("[tune]||[tune]\npruner = 'wish'", "[tune] pruner"),
     ],
@@ -96,6 +122,22 @@ def test_a_space_that_cannot_be(cli, tiny_recipe, change, message):
     ended = cli("tune", tiny_recipe(TUNE.replace(old, new)))
     assert ended.code == 2
     assert any(message in line for line in ended.errors), ended.errors
+
+
+def test_whole_limits_with_a_broken_step_are_a_grid_that_ends_where_its_steps_end(cli, tiny_recipe, tmp_path):
+    space = TUNE.replace("low = 4, high = 32, step = 4", "low = 4, high = 30, step = 4")
+    space = space.replace(
+        '"head.emotion.use" = { choices = ["linear", "mlp"] }',
+        '"encoder.default.dropout" = { low = 0, high = 1, step = 0.3 }',
+    )
+    ended = cli("tune", tiny_recipe(space), "tune.trials=2")
+    assert ended.code == 0, ended.err
+    assert "[tune.space] encoder.default.width: its steps end at 28, not at 30" in ended.err
+    assert "[tune.space] encoder.default.dropout: its steps end at 0.9, not at 1" in ended.err
+    for trial in trials(tmp_path / "runs/tiny/tune-base"):
+        assert trial.params["encoder.default.dropout"] == pytest.approx(
+            0.3 * round(trial.params["encoder.default.dropout"] / 0.3)
+        )
 
 
 def test_what_is_missing(cli, tiny_recipe, monkeypatch):
