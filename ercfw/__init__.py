@@ -131,3 +131,8 @@ def __getattr__(name: str) -> Any:
     if name not in _MODULE:
         raise AttributeError(f"module 'ercfw' has no attribute '{name}'")
     return getattr(import_module(f"ercfw.{_MODULE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, whether they are loaded yet or not; completion shows these."""
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

@@ -23,3 +23,10 @@ def test_no_name_is_also_a_module():
 def test_a_name_that_is_not_there():
     with pytest.raises(AttributeError, match="no attribute 'Fusion'"):
         ercfw.Fusion  # noqa: B018
+
+
+def test_dir_lists_the_public_names_and_no_others():
+    listed = dir(ercfw)
+    assert set(ercfw.__all__) <= set(listed)
+    assert [name for name in listed if not name.startswith("__") and name not in ercfw.__all__] == []
+    assert "__version__" in listed
