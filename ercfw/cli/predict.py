@@ -1,6 +1,9 @@
 """``ercfw predict``."""
 
+import io
+import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -19,12 +22,17 @@ Format = Literal["table", "csv", "json"]
 
 
 @app.command(epilog="ercfw predict runs/mine/base/seed-0 new.csv  |  ercfw predict RUN clips --transcript said.csv  |  "
-             "ercfw predict RUN film.mp4 --subtitles film.srt --out film.csv")  # fmt: skip
+             "ercfw predict RUN film.mp4 --subtitles film.srt --out film.csv  |  "
+             "ercfw predict RUN 'I love it.'")  # fmt: skip
 def predict(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run, or its model.safetensors.", metavar="RUN")],
     data: Annotated[
-        Path | None,
-        typer.Argument(help="A CSV table, a folder of clips, a video or sound file, or subtitles.", metavar="INPUT"),
+        str | None,
+        typer.Argument(
+            help="A CSV table, a folder of clips, a video or sound file, subtitles, or a sentence; "
+            "'-' reads utterances from standard input, one per line.",
+            metavar="INPUT",
+        ),
     ] = None,
     transcript: Annotated[Path | None, typer.Option(help="A CSV table with the words of the clips or file.")] = None,
     subtitles: Annotated[Path | None, typer.Option(help="SubRip or WebVTT of the one file.")] = None,
@@ -53,22 +61,40 @@ def predict(
     from ercfw.system.terminal import Terminal
 
     terminal = Terminal(quiet=quiet)
+    texts, notes = _texts(data)
     with interruptible(terminal, "extracted features are kept; the same command continues"):
         model = load(run, allow_plugin_files=not no_plugin_files)
         for path in model.plugin_files:
             terminal.info(f"ran plugin file {path}")
         with terminal.progress() as bars:
             predicted = model.predict(
-                data,
+                None if texts is not None else data,
                 transcript=transcript,
                 subtitles=subtitles,
+                texts=texts,
                 features=files,
                 progress=bars.or_lines,
                 processes=processes or default_processes(),
             )
+    predicted = replace(predicted, warnings=(*notes, *predicted.warnings))
     for warning in predicted.warnings:
         terminal.warning(warning)
     _show(predicted, kind, out, terminal)
+
+
+def _texts(data: str | None) -> tuple[list[str] | None, tuple[str, ...]]:
+    """Return the texts that are given in place of a file, and warnings about reading them; None = a file is given."""
+    from ercfw.data.tables.text import decode_text
+    from ercfw.predict.inputs import ENDINGS
+    from ercfw.predict.texts import is_text
+
+    if data == "-":
+        read = decode_text(sys.stdin.buffer.read(), "standard input")
+        return list(io.StringIO(read.value, newline=None)), read.warnings
+    if data is None or not is_text(data, ENDINGS):
+        return None, ()
+    read = decode_text(os.fsencode(data), "the text")
+    return [read.value], read.warnings
 
 
 def _show(predicted: "Predicted", kind: Format, out: Path | None, terminal: "Terminal") -> None:

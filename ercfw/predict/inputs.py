@@ -12,6 +12,7 @@ from ercfw.data.tables.read import Read
 from ercfw.data.tables.utterances import ONE_SPEAKER, Utterance
 from ercfw.errors import InputError
 from ercfw.predict.subtitles import read_subtitles
+from ercfw.predict.texts import read_texts
 from ercfw.predict.transcript import TableForm, Transcript, read_transcript
 from ercfw.system.files import is_file, is_folder
 
@@ -20,6 +21,8 @@ MEDIA = {
     ".ts", ".wav", ".webm", ".wma", ".wmv",
 }  # fmt: skip
 SUBTITLES = {".srt", ".vtt"}
+ENDINGS = MEDIA | SUBTITLES | {".csv", ".tsv", ".txt", ".json", ".xls", ".xlsx", ".npy", ".npz", ".pkl", ".safetensors"}
+"""Endings of the names of files: a word with one of them is no text."""
 
 
 @dataclass(frozen=True)
@@ -42,18 +45,21 @@ class Files:
     """Files that name the utterances of a prediction, apart from feature files.
 
     Attributes:
-        source: a CSV table, a folder of clips, a media file or subtitles; None = the features name the utterances.
+        source: a CSV table, a folder of clips, a media file or subtitles; None = the texts or features name the
+            utterances.
         transcript: a CSV table with the texts of the clips in ``source``, or with texts and times of its one file.
         subtitles: the texts and times of the media file ``source``.
+        texts: the utterances of one conversation, in place of a source.
     """
 
     source: Path | None
     transcript: Path | None = None
     subtitles: Path | None = None
+    texts: tuple[str, ...] | None = None
 
 
 def read_given(files: Files, features: Mapping[str, Path], forms: Sequence[TableForm]) -> Given:
-    """Read conversations from a table, a folder of clips, a video or sound file, subtitles, or feature files.
+    """Read conversations from a table, a folder of clips, a video or sound file, subtitles, texts or feature files.
 
     Args:
         files: the files that name the utterances.
@@ -63,13 +69,13 @@ def read_given(files: Files, features: Mapping[str, Path], forms: Sequence[Table
     Raises:
         InputError: an input is missing, cannot be read, or does not match the others.
     """
-    if files.source is None:
+    if files.source is None and files.texts is None:
         if not features or files.transcript or files.subtitles:
             raise InputError.at("the input", "is missing", "give a table, a folder of clips, a video, or feature files")
         tables = {name: read_features(path, ()) for name, path in features.items()}
         found = _of_tables(tables)
     else:
-        found = _of_files(files.source, files, forms)
+        found = _of_texts(files) if files.source is None else _of_files(files.source, files, forms)
         ids = [id for conversation in found.value for id in conversation.ids]
         tables = {name: read_features(path, ids) for name, path in features.items()}
     return Given(tuple(found.value), tables, found.warnings)
@@ -88,6 +94,12 @@ def _without_texts(name: str, utterances: Iterable[str], clips: tuple[Clip, ...]
     """Return a conversation without texts and speakers."""
     ids = tuple(utterances)
     return Conversation(name, "test", ids, (ONE_SPEAKER,) * len(ids), ("",) * len(ids), {}, clips=clips)
+
+
+def _of_texts(files: Files) -> Read[list[Conversation]]:
+    if files.transcript is not None or files.subtitles is not None:
+        raise InputError.at("transcript and subtitles", "cannot be combined with texts", "they belong to clips")
+    return read_texts(files.texts or ())
 
 
 def _of_files(source: Path, files: Files, forms: Sequence[TableForm]) -> Read[list[Conversation]]:
@@ -112,7 +124,9 @@ def _check_together(source: Path, files: Files) -> None:
     folder = is_folder(source)
     media = not folder and source.suffix.lower() in MEDIA
     if not folder and not is_file(source):
-        raise InputError.at(source, "there is no such file or folder")
+        is_word = not source.suffix and len(source.parts) == 1
+        hint = f"to predict this word: echo {source} | ercfw predict RUN -" if is_word else ""
+        raise InputError.at(source, "there is no such file or folder", hint)
     if files.subtitles is not None and not media:
         raise InputError.at(source, "cannot have subtitles", "they can be given for one video or sound file")
     if files.transcript is not None and not folder and not media:

@@ -59,6 +59,9 @@ class Live:
             for warning in changed_extractor(run, name, extractor.fingerprint)
         ]
 
+    def __repr__(self) -> str:
+        return f"<Live conversation, {len(self._conversation)} utterances, with the model of {self._run.where}>"
+
     def add(
         self,
         text: str = "",

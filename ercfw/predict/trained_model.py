@@ -13,7 +13,7 @@ from ercfw.contract.conversation import SPLITS, Conversation, fingerprint
 from ercfw.contract.feature_table import read_features
 from ercfw.contract.interfaces import Broken, Extractor
 from ercfw.data.tables.control_characters import Repair
-from ercfw.errors import InputError, Mistake, in_recipe
+from ercfw.errors import LONGEST_HINT, InputError, Mistake, in_recipe, shown
 from ercfw.predict.answers import Predicted
 from ercfw.predict.encode import encode, encoder_of
 from ercfw.predict.features import add_streams
@@ -42,6 +42,13 @@ class TrainedModel:
         self._run = run
         self._extractors: dict[str, Extractor] = {}
 
+    def __repr__(self) -> str:
+        classes = "; ".join(f"{target}: {', '.join(names)}" for target, names in self.classes.items())
+        stamps = "".join(f" [{stamp}]" for stamp in self.stamps)
+        reads = ", ".join(self.modalities)
+        what = f"{self._run.recipe.title}{stamps}, reads {reads}, predicts {classes}, from {self._run.where}"
+        return f"<TrainedModel {shown(what, LONGEST_HINT)}>"
+
     @property
     def modalities(self) -> tuple[str, ...]:
         """Return the modalities that the model reads."""
@@ -68,6 +75,7 @@ class TrainedModel:
         *,
         transcript: Place | None = None,
         subtitles: Place | None = None,
+        texts: Sequence[str] | None = None,
         features: Mapping[str, Place] | None = None,
         progress: Progress = no_progress,
         processes: int = 1,
@@ -79,9 +87,10 @@ class TrainedModel:
 
         Args:
             data: a CSV table, a folder of clips, a video or sound file, or subtitles; or conversations, whose
-                labels are not read; None = the features name the utterances.
+                labels are not read; None = the texts or the features name the utterances.
             transcript: a CSV table with the texts of the clips, or with texts and times of the one file.
             subtitles: SubRip or WebVTT subtitles of the one file.
+            texts: the utterances of one conversation, instead of ``data``; empty ones are skipped.
             features: one feature file per modality, used instead of its extractor.
             progress: called with the progress of the extraction.
             processes: the number of processes that extract in parallel.
@@ -91,8 +100,10 @@ class TrainedModel:
             RunError: an extractor or the model failed.
         """
         files = {name: Path(path) for name, path in (features or {}).items()}
+        if data is not None and texts is not None:
+            raise InputError.at("data and texts", "each of them names the utterances", "give one of them")
         if data is None or isinstance(data, str | Path):
-            sources = Files(_path(data), _path(transcript), _path(subtitles))
+            sources = Files(_path(data), _path(transcript), _path(subtitles), None if texts is None else tuple(texts))
             given = read_given(sources, files, table_forms(self._run.catalog))
         else:
             given = _of_program(data, transcript, subtitles, files)

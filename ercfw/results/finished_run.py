@@ -39,6 +39,14 @@ class FinishedRun:
         """Return the paths of its files."""
         return RunFiles(self.folder)
 
+    def __repr__(self) -> str:
+        metrics = self.metrics
+        stamps = "".join(f" [{stamp}]" for stamp in metrics.stamps)
+        target, _, name = metrics.select.partition(".")
+        value = metrics.score("test", target, name)
+        score = f", {metrics.select} {100 * value:.2f} on test" if value is not None else ""
+        return f"<FinishedRun {metrics.title}{stamps}, {metrics.variant}, seed {metrics.seed}{score}, in {self.folder}>"
+
     def _repr_html_(self) -> str:
         """Return the scores as an HTML table, for notebooks."""
         scores = [

@@ -28,19 +28,28 @@ def read_text(path: Path) -> Read[str]:
         raise InputError.at(path, f"cannot be read: {error.strerror}") from error
     except ValueError as error:  # a name that no file can have
         raise InputError.at(path, f"cannot be read: {error}") from error
-    read = _decode(data, path)
+    return decode_text(data, path)
+
+
+def decode_text(data: bytes, where: object) -> Read[str]:
+    """Decode the bytes of a text as ``read_text`` does; ``where`` names their source in messages.
+
+    Raises:
+        InputError: they are not text.
+    """
+    read = _decode(data, where)
     if "\0" in read.value:
         line = read.value[: read.value.index("\0")].count("\n") + 1
-        raise InputError.at(path, "is not a text file", f"line {line} contains a zero byte; save it as UTF-8")
+        raise InputError.at(where, "is not a text file", f"line {line} contains a zero byte; save it as UTF-8")
     repair = Repair()
-    return Read(repair(read.value), (*read.warnings, *repair.warnings(path)))
+    return Read(repair(read.value), (*read.warnings, *repair.warnings(where)))
 
 
-def _decode(data: bytes, path: Path) -> Read[str]:
+def _decode(data: bytes, where: object) -> Read[str]:
     if data.startswith(UTF16):
         text = data.decode("utf-16", errors="replace")
         damaged = text.count("\ufffd")
-        return Read(text, (f"{path}: characters that are not UTF-16 were replaced: {damaged}",) if damaged else ())
+        return Read(text, (f"{where}: characters that are not UTF-16 were replaced: {damaged}",) if damaged else ())
     try:
         return Read(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
@@ -52,4 +61,4 @@ def _decode(data: bytes, path: Path) -> Read[str]:
         except UnicodeDecodeError:
             lines.append(line.decode("cp1252", errors="replace"))
             damaged += 1
-    return Read("\n".join(lines), (f"{path}: lines that are not UTF-8 were read as cp1252: {damaged}",))
+    return Read("\n".join(lines), (f"{where}: lines that are not UTF-8 were read as cp1252: {damaged}",))

@@ -135,6 +135,8 @@ def test_notebooks_show_runs_and_tables_with_their_stamps_and_nothing_unescaped(
         assert shown.count("<table>") == shown.count("</table>") == 1
     score = run.metrics.scores["test"]["emotion"]["weighted-f1"]
     assert f"<td>{100 * score:.2f}</td>" in run._repr_html_()
+    assert repr(run).startswith("<FinishedRun Tiny & small_ [SIMULATED], base, seed 0, emotion.weighted-f1 ")
+    assert repr(run).endswith(f" on test, in {run.folder}>")
     assert "<td>w/o audio</td>" in found._repr_html_()
 
 

@@ -1,6 +1,7 @@
 """``ercfw predict``: its forms of output, and how it ends."""
 
 import csv
+import io
 import json
 from pathlib import Path
 
@@ -80,6 +81,59 @@ def test_a_file_is_written_and_never_over_another_unasked(shelf, cli, talk, tmp_
     cli("predict", shelf.causal, talk, "--out", tmp_path / "said.txt", "--format", "csv").check(0)
     assert (tmp_path / "said.txt").read_text() == first
     assert not list(tmp_path.glob(".*.tmp"))
+
+
+def predicted_texts(result):
+    assert result.code == 0, result
+    return [row["text"] for row in csv.DictReader(io.StringIO(result.out))]
+
+
+@pytest.mark.parametrize("text", ["I love it", "Great!", "Really? (Yes.)", "I work 24/7", "ends in a word.doc of ours"])
+def test_a_sentence_is_predicted_as_it_is(shelf, cli, text):
+    assert predicted_texts(cli("predict", shelf.causal, text, "--format", "csv")) == [text]
+
+
+def test_a_sentence_is_predicted_as_a_table_of_one_line(shelf, cli):
+    table = write_csv(Path("one.csv"), [{"conversation": "c", "utterance": "1", "speaker": "s", "text": "I love it"}])
+    answers = [json.loads(cli("predict", shelf.causal, what, "--format", "json").out) for what in ("I love it", table)]
+    first, second = (said["answers"][0]["probabilities"] for said in answers)
+    assert first == second
+
+
+def test_standard_input_has_one_utterance_per_line(shelf, cli, monkeypatch):
+    lines = "I love it\r\n\n  Really?  \nna\u00efve\u2028one".encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(lines)))
+    result = cli("predict", shelf.causal, "-", "--format", "csv")
+    assert predicted_texts(result) == ["I love it", "Really?", "na\u00efve\u2028one"]
+    assert "the texts name no speakers, so the conversation has one speaker" in result.err
+
+
+def test_damaged_letters_of_standard_input_are_reported(shelf, cli, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("It\u2019s caf\u00e9".encode("cp1252"))))
+    said = json.loads(cli("predict", shelf.causal, "-", "--format", "json").out)
+    assert "standard input: lines that are not UTF-8 were read as cp1252: 1" in said["warnings"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "says"),
+    [
+        (" \n\n", ["-"], "the input: contains no text..one utterance per line"),
+        ("a\0b", ["-"], "standard input: is not a text file"),
+        ("", ["my talk.csv"], "my talk.csv: there is no such file or folder"),
+        ("", ["shelves/my clips!"], "shelves/my clips!: there is no such file or folder"),
+        (
+            "",
+            ["hello"],
+            "hello: there is no such file or folder (to predict this word: echo hello | ercfw predict RUN -)",
+        ),
+        ("hi", ["-", "--transcript", "t.csv"], "cannot be combined with texts"),
+        ("", ["I love it", "--subtitles", "t.srt"], "cannot be combined with texts"),
+    ],
+)
+def test_what_is_no_text_is_one_message(shelf, cli, monkeypatch, text, words, says):
+    Path("shelves").mkdir()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    cli("predict", shelf.causal, *words).check(2, says)
 
 
 @pytest.mark.parametrize(

@@ -261,3 +261,24 @@ def test_labels_are_not_read(shelf):
     bare = [conversation("x", "oh"), conversation("y", "no")]
     model = ercfw.load(shelf.causal)
     assert model.predict([some, bare[1]]).answers == model.predict(bare).answers
+
+
+def test_its_repr_says_what_it_is(shelf):
+    model = ercfw.load(shelf.causal)
+    assert repr(model) == (
+        f"<TrainedModel Shelf, reads text, audio, visual, predicts emotion: calm, joy, rage, "
+        f"from {shelf.causal / 'model.safetensors'}>"
+    )
+    live = model.live()
+    live.add("an eel")
+    assert repr(live) == f"<Live conversation, 1 utterances, with the model of {shelf.causal / 'model.safetensors'}>"
+
+
+def test_texts_are_one_conversation(shelf, tmp_path):
+    model = ercfw.load(shelf.causal)
+    rows = [{"conversation": "c", "speaker": "s", "text": text} for text in ("an eel", "a tree")]
+    table = model.predict(write_csv(tmp_path / "t.csv", rows)).answers
+    texts = model.predict(texts=["an eel", "", "a tree "]).answers
+    assert [answer.probabilities for answer in texts] == [answer.probabilities for answer in table]
+    with pytest.raises(InputError, match="data and texts: each of them names the utterances"):
+        model.predict("t.csv", texts=["an eel"])
