@@ -22,6 +22,7 @@ import numpy as np
 import product
 
 from ercfw.registry.catalog import load_catalog
+from ercfw.system.writable import PICTURES
 from ercfw_datasets.shapes import MELD
 
 MODALITIES = ("text", "audio", "visual", "pose", "gaze", "pulse")
@@ -67,8 +68,10 @@ def axes(quick: bool) -> dict[str, dict[int, Corpus]]:
 
 def main() -> None:
     parser = bench.make_parser(__doc__, rounds=None)
-    parser.add_argument("--plot", type=Path, help="a PNG file for the picture")
+    parser.add_argument("--plot", type=Path, help="a .png, .svg or .pdf file for the picture")
     arguments = bench.parse(parser)
+    if arguments.plot is not None and arguments.plot.suffix.lower() not in PICTURES:
+        parser.error(f"--plot {arguments.plot}: end it with {', '.join(PICTURES)}")
     load_catalog()  # in this process, so that no child imports the plugins again
     found: dict[str, dict[int, Cost]] = {}
     for axis, corpora in axes(arguments.quick).items():

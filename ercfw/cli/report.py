@@ -7,22 +7,24 @@ from typing import Annotated
 import typer
 
 from ercfw.cli.app import NoPluginFiles, app
-from ercfw.system.writable import check_folder
+from ercfw.system.writable import PAGES, check_file, check_folder
 
 
 @app.command(epilog="ercfw report runs/mosi/base/seed-0 --open  |  ercfw report runs/mosi  |  "
              "ercfw report runs/mosi/base runs/mosi/text --out mosi.html --pictures paper")  # fmt: skip
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs, of variants, or of recipes.", metavar="RUN...")],
-    out: Annotated[Path | None, typer.Option(help="The file; report.html in the runs' folder unless set.")] = None,
-    pictures: Annotated[Path | None, typer.Option(help="A folder for every picture, as PNG and SVG.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The .html file; report.html in the runs' folder unless set.")
+    ] = None,
+    pictures: Annotated[Path | None, typer.Option(help="A folder for every picture, as PNG, SVG and PDF.")] = None,
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     no_plugin_files: NoPluginFiles = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show only warnings, errors and results.")] = False,
 ) -> None:
     """Write one HTML page about finished runs: scores, pictures, and every conversation with predictions."""
     if out is not None:
-        check_folder("--out", out.absolute().parent)
+        check_file("--out", out, PAGES)
     if pictures is not None:
         check_folder("--pictures", pictures)
     from ercfw.report.write_report import default_path, write_page

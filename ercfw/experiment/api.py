@@ -24,7 +24,7 @@ from ercfw.results.finished_run import FinishedRun, Group, find_groups
 from ercfw.system.process_setup import own_accelerate_state, set_up_process
 from ercfw.system.signals import Stopped
 from ercfw.system.terminal import Terminal
-from ercfw.system.writable import check_folder
+from ercfw.system.writable import PAGES, check_file, check_folder
 
 MOST_FOLDS = 99
 
@@ -170,7 +170,7 @@ def write_report(
     Args:
         runs: finished runs, or folders of runs, variants or recipes.
         out: the file; ``report.html`` in the folder that the runs have in common by default.
-        pictures: a folder for every picture, as PNG and SVG.
+        pictures: a folder for every picture, as PNG, SVG and PDF.
         plugin_files: whether the runs' plugin files may be executed, which attention needs.
         quiet: show only warnings.
 
@@ -183,7 +183,7 @@ def write_report(
     groups = _groups(runs)
     path = Path(out) if out is not None else default_path([_folder(each) for each in runs])
     folder = Path(pictures) if pictures is not None else None
-    check_folder("out", path.absolute().parent)
+    check_file("out", path, PAGES)
     if folder is not None:
         check_folder("pictures", folder)
     terminal = Terminal(quiet=quiet)

@@ -11,6 +11,7 @@ from ercfw.results.finished_run import Group
 from ercfw.system.files import write_text
 from ercfw.system.names import shortened, slug
 from ercfw.system.progress import Progress
+from ercfw.system.writable import PICTURES
 
 
 def default_path(folders: Sequence[Path]) -> Path:
@@ -21,7 +22,7 @@ def default_path(folders: Sequence[Path]) -> Path:
 def write_page(
     groups: Sequence[Group], path: Path, progress: Progress, plugin_files: bool, pictures: Path | None = None
 ) -> Sequence[str]:
-    """Write the page, and each of its pictures as PNG and SVG into the folder ``pictures`` if there is one.
+    """Write the page, and each of its pictures as PNG, SVG and PDF into the folder ``pictures`` if there is one.
 
     Returns:
         Warnings about what failed while the page was made.
@@ -34,6 +35,6 @@ def write_page(
     write_text(path, as_html(page))
     if pictures is not None:
         for number, picture in enumerate(page.pictures, 1):
-            for ending in ("png", "svg"):
-                plots.save(picture.figure, pictures / f"{number:02}-{shortened(slug(picture.name))}.{ending}")
+            for ending in PICTURES:
+                plots.save(picture.figure, pictures / f"{number:02}-{shortened(slug(picture.name))}{ending}")
     return page.warnings

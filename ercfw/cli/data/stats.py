@@ -9,20 +9,20 @@ import typer
 from ercfw.cli.app import AsJson, NoPluginFiles, results_console
 from ercfw.cli.data.app import data_app
 from ercfw.cli.data.dataset_argument import DataSettings, What, chosen_dataset
-from ercfw.system.writable import check_folder
+from ercfw.system.writable import PICTURES, check_file
 
 
 @data_app.command(epilog="ercfw data stats meld data.root=data/meld --picture meld.png")
 def stats(
     what: What,
     settings: DataSettings = None,
-    picture: Annotated[Path | None, typer.Option(help="A PNG file to draw the figures into.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="A .png, .svg or .pdf file to draw the figures into.")] = None,
     no_plugin_files: NoPluginFiles = False,
     as_json: AsJson = False,
 ) -> None:
     """Count conversations, utterances, speakers, classes, emotion shifts and hours of each split."""
     if picture is not None:
-        check_folder("--picture", picture.absolute().parent)
+        check_file("--picture", picture, PICTURES)
     dataset, warnings = chosen_dataset(what, settings, no_plugin_files)
     from ercfw.contract.stamps import SIMULATED
     from ercfw.data.audit.corpus_statistics import as_json as statistics_record

@@ -1,6 +1,7 @@
 """The common style of pictures: class colours, text colours, stamps, and file formats."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from io import StringIO
 from itertools import cycle
@@ -15,6 +16,7 @@ from matplotlib.figure import Figure
 
 from ercfw.errors import shown
 from ercfw.system.files import replacing
+from ercfw.system.writable import PICTURES, check_ending
 
 LONGEST_CLASS, LONGEST_TITLE = 40, 400
 """Maximum number of characters of a class name, and of a title, in a picture."""
@@ -41,6 +43,8 @@ OF_EMOTION = {
     "excitement": YELLOW, "excited": YELLOW,
 }  # fmt: skip
 """Colours of emotions, the same in the pictures of every corpus."""
+UNDATED: Mapping[str, Mapping[str, None]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+"""Metadata without which the same picture would be another file each time."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h")
 
 
@@ -100,21 +104,31 @@ def _fitting(text: str, width: float, height: float) -> float:
 
 
 def save(figure: Figure, path: Path | str) -> None:
-    """Write a picture: as SVG if the name ends with ``.svg``, else as PNG. Its metadata hold the title and stamps."""
-    title = " ".join(text.get_text().replace("\n", " ") for text in figure.texts)
+    """Write a picture as PNG, SVG or PDF, by the ending of its name. Its metadata hold the title and stamps.
+
+    Raises:
+        InputError: the name has another ending.
+        RunError: the file cannot be written.
+    """
     path = Path(path)
+    check_ending("picture", path, PICTURES)
+    kind = path.suffix.lower().removeprefix(".")
+    title = " ".join(text.get_text().replace("\n", " ") for text in figure.texts)
     FigureCanvasAgg(figure)
-    with replacing(path) as temporary, rc_context({"svg.fonttype": "none", "svg.hashsalt": path.name}):
-        figure.savefig(
-            temporary, format="svg" if path.suffix.lower() == ".svg" else "png", dpi=120, metadata={"Title": title}
-        )
+    with replacing(path) as temporary, _settings(path.name):
+        figure.savefig(temporary, format=kind, dpi=120, metadata={"Title": title, **UNDATED[kind]})
+
+
+def _settings(salt: str) -> AbstractContextManager[None]:
+    """Keep texts as texts; publishers refuse the type 3 fonts that matplotlib puts into PDF by default."""
+    return rc_context({"svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": salt})
 
 
 def as_svg(figure: Figure, salt: str) -> str:
     """Return the ``<svg>`` element, with texts as text; ``salt`` makes its ids unique on a page."""
     FigureCanvasAgg(figure)
     written = StringIO()
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
-        figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})
+    with _settings(salt):
+        figure.savefig(written, format="svg", transparent=True, metadata=UNDATED["svg"])
     text = written.getvalue()
     return text[text.index("<svg") :]

@@ -84,7 +84,7 @@ def test_variants(cli, mine, tmp_path):
         "03-confusion-w-o-audio-emotion",
         "04-confusion-attending-emotion",
     ]
-    assert names == {f"{name}.{ending}" for name in whole for ending in ("png", "svg")}
+    assert names == {f"{name}.{ending}" for name in whole for ending in ("png", "svg", "pdf")}
     with Image.open(pictures / "01-class-f1-emotion.png") as picture:
         assert "SIMULATED" in picture.text["Title"]
 
@@ -222,6 +222,9 @@ def test_what_is_no_run_is_reported(cli, tmp_path):
     cli("report", tmp_path).check(2, "holds no finished run")
     (tmp_path / "file").write_text("")
     cli("report", tmp_path, "--out", tmp_path / "file" / "x.html").check(2, "--out")
+    cli("report", tmp_path, "--out", "x.pdf").check(
+        2, "--out x.pdf: does not name a format..(end it with .html or .htm)"
+    )
 
 
 def test_a_page_stays_small_whatever_is_said(cli, left_run):

@@ -75,6 +75,19 @@ def test_simulated_is_said(cli, tmp_path):
 def test_a_picture_that_cannot_be_written(cli, tmp_path):
     (tmp_path / "file").write_text("")
     cli("data", "stats", "simulated", "--picture", tmp_path / "file" / "x.png").check(2, "--picture")
+    (tmp_path / "x.png").mkdir()
+    cli("data", "stats", "simulated", "--picture", "x.png").check(2, "--picture x.png: is a folder")
+
+
+@pytest.mark.parametrize("name", ["x.jpg", "x", "x.eps"])
+def test_a_picture_of_another_format_is_refused_before_the_corpus_is_read(cli, name):
+    ended = cli("data", "stats", "table", "data.root=nowhere", "--picture", name)
+    ended.check(2, f"--picture {name}: does not name a format that ercfw can write (end it with .png, .svg or .pdf)")
+
+
+def test_a_picture_for_a_paper_is_a_pdf(cli, small):
+    assert cli("data", "stats", "table", f"data.root={small}", "--picture", small / "x.pdf").code == 0
+    assert (small / "x.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_real_meld_another_way(real_data, cli):

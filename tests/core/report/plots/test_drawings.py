@@ -1,11 +1,10 @@
 """Every drawing opens, is not empty, and shows the numbers it is given."""
 
-from io import BytesIO
-
 import numpy as np
 import pytest
 from PIL import Image
 
+from ercfw.errors import InputError
 from ercfw.report import plots
 from ercfw.report.plots import embedding
 from ercfw.report.plots.attention import draw_attention, readable_name
@@ -206,10 +205,23 @@ def test_an_svg_holds_its_texts_and_two_of_them_share_no_id():
     assert not ids[0] & ids[1]
 
 
-def test_a_picture_is_an_svg_where_its_name_says_so(tmp_path):
-    figure = titled(draw_confusion(np.array([[1]]), ("joy",)), "T", ["SIMULATED"])
-    for name in ("a.svg", "b.png", "c.unknown"):
+@pytest.mark.parametrize(
+    ("name", "begin"), [("a.svg", b"<?xml"), ("b.PNG", b"\x89PNG"), ("c.pdf", b"%PDF"), ("d.Pdf", b"%PDF")]
+)
+def test_a_picture_has_the_format_that_its_name_says(tmp_path, name, begin):
+    written = []
+    for _ in range(2):
+        plots.save(titled(draw_confusion(np.array([[1]]), ("joy",)), "T", ["SIMULATED"]), tmp_path / name)
+        written.append((tmp_path / name).read_bytes())
+    assert written[0].startswith(begin)
+    assert b"SIMULATED" in written[0]
+    assert b"/Type3" not in written[0]
+    assert written[0] == written[1]
+
+
+@pytest.mark.parametrize("name", ["a", "a.jpg", "a.pdf.gz"])
+def test_a_picture_of_another_format_is_refused(tmp_path, name):
+    figure = draw_confusion(np.array([[1]]), ("joy",))
+    with pytest.raises(InputError, match=r"does not name a format.*\.png, \.svg or \.pdf"):
         plots.save(figure, tmp_path / name)
-    assert "SIMULATED" in (tmp_path / "a.svg").read_text()
-    for name in ("b.png", "c.unknown"):
-        assert Image.open(BytesIO((tmp_path / name).read_bytes())).format == "PNG"
+    assert not list(tmp_path.iterdir())
