@@ -1,9 +1,16 @@
 """Generate the pages of the documentation site that come from other files or from the code: ``make docs``."""
 
 import re
+import sys
 from importlib.metadata import distribution
 from pathlib import Path
 
+CHECKOUT = Path(__file__).resolve().parents[1]
+# The pages describe the code beside them, even if the environment has another checkout installed. MkDocs restores the
+# path when it has loaded this file, so the plugins are loaded here too.
+sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "plugins")]
+
+# ruff: noqa: E402
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
@@ -11,15 +18,13 @@ import ercfw
 from ercfw.registry.catalog import GROUP, KINDS, Component, load_catalog
 from ercfw.registry.describe import Description, Option, describe_part
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 TOP_PAGES = {
     "README.md": "index.md", "examples/README.md": "examples.md", "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
 }  # fmt: skip
-TITLES = {
-    "dataset": "Datasets", "format": "Formats", "extractor": "Extractors", "encoder": "Encoders",
-    "context": "Contexts", "fusion": "Fusions", "head": "Heads", "loss": "Losses", "metric": "Metrics",
-}  # fmt: skip
+TITLES = {kind: hook.removeprefix("provide_").capitalize() for kind, (hook, _) in KINDS.items()}
+
+CATALOG = load_catalog()
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -48,7 +53,7 @@ def from_top(source: str) -> str:
 def shipped(kind: str) -> list[Component]:
     """Return the parts of a kind that the plugins of this project provide."""
     ours = {entry.name for entry in distribution("ercfw").entry_points.select(group=GROUP)}
-    return [component for component in load_catalog().components(kind) if component.plugin in ours]
+    return [component for component in CATALOG.components(kind) if component.plugin in ours]
 
 
 def kind_page(kind: str) -> str:
