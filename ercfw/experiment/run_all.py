@@ -22,6 +22,7 @@ from ercfw.predict.teacher import with_teacher
 from ercfw.recipe.schema import Recipe
 from ercfw.results.finished_run import FinishedRun, open_run
 from ercfw.results.run_folder import RunFolder, open_folder
+from ercfw.system.accelerate_variables import only_the_recipe_decides
 from ercfw.system.process_setup import deterministic
 from ercfw.system.terminal import Terminal
 
@@ -43,12 +44,13 @@ class RunOptions:
 
 def run_jobs(jobs: Sequence[Job], options: RunOptions, terminal: Terminal) -> list[FinishedRun]:
     """Run every seed of every job, in this order; finished runs are read from their folders."""
-    accelerator = make_accelerator([job.recipe for job in jobs])
     finished: list[FinishedRun] = []
     announced: set[str] = set()
-    with deterministic(accelerator.device.type):
-        for _, on_same_data in groupby(jobs, key=lambda job: job.shared_data):
-            finished += _run_on_same_data(accelerator, list(on_same_data), options, terminal, announced)
+    with only_the_recipe_decides(terminal.warning):
+        accelerator = make_accelerator([job.recipe for job in jobs])
+        with deterministic(accelerator.device.type):
+            for _, on_same_data in groupby(jobs, key=lambda job: job.shared_data):
+                finished += _run_on_same_data(accelerator, list(on_same_data), options, terminal, announced)
     accelerator.end_training()
     return finished
 

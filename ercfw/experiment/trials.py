@@ -19,6 +19,7 @@ from ercfw.experiment.search import Search
 from ercfw.recipe.search_space import Choices, Range
 from ercfw.results.run_folder import RunFolder
 from ercfw.results.scoring import selected
+from ercfw.system.accelerate_variables import only_the_recipe_decides
 from ercfw.system.process_setup import deterministic
 from ercfw.system.terminal import Terminal
 
@@ -84,6 +85,11 @@ def run_trials(search: Search, study: "optuna.Study", terminal: Terminal) -> Non
     Raises:
         RunError: three trials failed before any finished, or as many failed as were requested.
     """
+    with only_the_recipe_decides(terminal.warning):
+        _run_trials(search, study, terminal)
+
+
+def _run_trials(search: Search, study: "optuna.Study", terminal: Terminal) -> None:
     accelerator = make_accelerator([search.job.recipe])
     objective = _make_objective(search, accelerator, terminal)
     failures: list[str] = []
