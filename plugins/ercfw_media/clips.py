@@ -26,6 +26,8 @@ Coded = TypeVar("Coded", "AudioStream", "VideoStream")
 
 SKIP = 2.0
 """Seconds up to which it is faster to read on than to seek."""
+MOST_CHANNELS = 64
+"""Number of channels that FFmpeg can resample."""
 SAME = 5e-4
 """Seconds within which two times count as equal: some formats round to thousandths."""
 
@@ -67,8 +69,9 @@ def read_sound(clip: Clip, rate: int) -> NDArray[np.float32] | None:
         stream = next(iter(file.container.streams.audio), None)
         if stream is None:
             return None
+        _forget_order(_known(stream))
         file.seek(stream)
-        frames = _within(file, _known(stream))
+        frames = _within(file, stream)
         first = next(frames, None)
         if first is None:
             return None
@@ -85,6 +88,22 @@ def _known(stream: Coded) -> Coded:
     if stream.codec_context is None:
         raise BrokenClipError(f"its {stream.type} has an unknown codec")
     return stream
+
+
+def _forget_order(stream: "AudioStream") -> None:
+    """Keep only the number of channels of a stream, not which speaker each belongs to; their mean is the same.
+
+    PyAV shares the list of a custom order between the stream and each of its frames, and each of them frees it, which
+    ends the process. Reading the number frees the list once, and the assignment drops the last reference to it.
+
+    Raises:
+        BrokenClipError: if there are more channels than FFmpeg can resample.
+    """
+    count = stream.codec_context.channels
+    if count:
+        stream.codec_context.layout = f"{count} channels"
+    if count > MOST_CHANNELS:
+        raise BrokenClipError(f"its sound has {count} channels, and at most {MOST_CHANNELS} can be read")
 
 
 def _pictures(file: MediaFile) -> "VideoStream | None":
@@ -163,7 +182,8 @@ def _resampled(frames: "Iterable[AudioFrame]", rate: int) -> Iterator[NDArray[np
     from av import AudioResampler
 
     for _, alike in groupby(frames, lambda frame: (frame.format.name, frame.layout.name, frame.sample_rate)):
-        resampler = AudioResampler("fltp", rate=rate)
+        resampler = AudioResampler("flt", rate=rate)
         for frame in chain(alike, [None]):
             for block in resampler.resample(frame):
-                yield block.to_ndarray().mean(0)  # [S]
+                # Interleaved: PyAV reads past the end of frames that keep 8 or more channels apart.
+                yield block.to_ndarray().reshape(-1, block.layout.nb_channels).mean(1)  # [S]

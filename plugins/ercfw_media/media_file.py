@@ -31,7 +31,7 @@ class MediaFile:
     Attributes:
         container: the file as PyAV opened it.
         clip: the stretch to read.
-        reached: the latest time of the packets read so far, in seconds from the file's beginning.
+        reached: the latest time of what was read so far, in seconds from the file's beginning.
     """
 
     container: "InputContainer"
@@ -48,9 +48,14 @@ class MediaFile:
         return float(ticks * (stream.time_base or 0)) - (self.container.start_time or 0) / 1e6
 
     def seek(self, stream: "Stream") -> None:
-        """Seek to a point some way before the stretch; stay at the beginning if the file cannot seek."""
+        """Seek to a point some way before the stretch; stay at the beginning if the file cannot seek.
+
+        FFmpeg seeks compressed WAV by its mean number of bytes per second, and states times that drift by 0.5%.
+        """
         import av
 
+        if self.container.format.name == "wav" and not (stream.name or "").startswith("pcm_"):
+            return
         time = self.clip.start - RUN_UP + (self.container.start_time or 0) / 1e6
         if self.clip.start > RUN_UP and stream.time_base:
             with suppress(av.FFmpegError):
@@ -78,19 +83,33 @@ class MediaFile:
     def frames(self, stream: "AudioStream | VideoStream") -> Iterator[Any]:
         """Yield a stream's decoded frames; skip those before the stretch that cannot be decoded.
 
+        A packet may hold several blocks of sound, of which only the first has a time: the others follow it.
+
         Raises:
             BrokenClipError: as for ``packets``, or if a frame has no time.
         """
+        end: int | None = None
+        for frame in self._decoded(stream):
+            if frame.pts is None:
+                frame.pts = end
+            if frame.pts is None:
+                raise BrokenClipError("is damaged: its frames have no times")
+            if stream.type == "audio":
+                end = frame.pts + round(frame.samples / frame.sample_rate / (stream.time_base or 1))
+                self.reached = max(self.reached, self.time(end, stream))
+            yield frame
+
+    def _decoded(self, stream: "AudioStream | VideoStream") -> Iterator[Any]:
         import av
 
         codec = stream.codec_context
         for packet, shown, _ in self.packets(stream):
             try:
-                yield from map(_timed, codec.decode(packet))
+                yield from codec.decode(packet)
             except av.FFmpegError:
                 if self.time(shown, stream) >= self.clip.start:
                     raise
-        yield from map(_timed, codec.decode(None))
+        yield from codec.decode(None)
 
     def _check_whole(self) -> None:
         """Raise an error if the file is cut off; to be called when nothing more can be read."""
@@ -113,12 +132,6 @@ class MediaFile:
 def lasts(packet: "Packet[Any]") -> float:
     """Return the seconds that a packet's picture or sound lasts; 0 if the file does not say."""
     return float((packet.duration or 0) * (packet.stream.time_base or 0))
-
-
-def _timed(frame: Any) -> Any:
-    if frame.pts is None:
-        raise BrokenClipError("is damaged: its frames have no times")
-    return frame
 
 
 @contextmanager

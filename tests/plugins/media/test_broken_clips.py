@@ -1,6 +1,7 @@
 """What is no clip, or a broken one, is one message; what is whole before the damage is read."""
 
 import socket
+import wave
 
 import numpy as np
 import pytest
@@ -115,6 +116,16 @@ def test_sound_that_is_not_finite(tmp_path):
     with pytest.raises(BrokenClipError, match="values that are not finite"):
         read_sound(Clip(path), 16_000)
     assert len(read_sound(Clip(path, 0.5), 16_000)) == 8000
+
+
+def test_more_channels_than_can_be_resampled(tmp_path):
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setnchannels(65)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(bytes(65 * 2 * 1600))
+    with pytest.raises(BrokenClipError, match="its sound has 65 channels, and at most 64 can be read"):
+        read_sound(Clip(tmp_path / "a.wav"), 16_000)
 
 
 def test_without_pyav_it_says_what_to_install(monkeypatch, tmp_path):

@@ -111,10 +111,11 @@ def test_a_file_with_one_of_the_two(tmp_path):
     assert read_frames(Clip(make_clip(tmp_path / "a.wav", sound=sine(1, 16_000), sound_codec="pcm_s16le")), 4) == []
 
 
-def test_sound_is_the_average_of_the_channels_sample_by_sample(tmp_path):
-    values = np.random.default_rng(0).integers(-20_000, 20_000, (80_000, 2)).astype("<i2")
+@pytest.mark.parametrize("channels", [2, 8, 10])
+def test_sound_is_the_average_of_the_channels_sample_by_sample(tmp_path, channels):
+    values = np.random.default_rng(0).integers(-20_000, 20_000, (80_000, channels)).astype("<i2")
     with wave.open(str(tmp_path / "a.wav"), "wb") as file:
-        file.setnchannels(2)
+        file.setnchannels(channels)
         file.setsampwidth(2)
         file.setframerate(16_000)
         file.writeframes(values.tobytes())
@@ -153,6 +154,19 @@ def test_a_sweep_is_where_it_should_be_however_it_is_stored(tmp_path, monkeypatc
         assert max(shifts.values()) == pytest.approx(reference[100:15_800] @ reference[100:15_800], rel=0.1)
     if rate % 16_000 == 0:  # else their samples lie between each other's
         np.testing.assert_allclose(sought[200:15_000], through[200:15_000], atol=0.01)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.wav", "adpcm_ms"), ("b.mkv", "wavpack")])
+def test_sound_whose_file_does_not_time_every_block(tmp_path, name, codec):
+    # A packet of ADPCM holds several blocks and one time; one of WavPack states no length.
+    whole = sine(4, 48_000)
+    path = make_clip(tmp_path / name, sound=whole, rate=48_000, sound_codec=codec)
+    for start, end in ((0.0, 4.0), (1.2, 1.7), (3.1, 3.3)):
+        sound = read_sound(Clip(path, start, end), 48_000)
+        assert sound is not None
+        expected = whole[round(start * 48_000) : round(end * 48_000)]
+        assert len(sound) == len(expected)
+        np.testing.assert_allclose(sound[100:-100], expected[100:-100], atol=0.03)
 
 
 def test_resampling_keeps_a_sine(tmp_path):
