@@ -90,7 +90,8 @@ def extract(
     folder = cache_folder() / "features" / f"{name}-{source.fingerprint[:16]}"
     pieces = [piece for conversation in conversations for piece in _pieces(source, conversation, folder)]
     missing = {piece.path: piece for piece in pieces if piece.path is not None and not piece.path.is_file()}
-    for done, _ in enumerate(run_in_workers(workers, source, name, list(missing.values()), make_piece), 1):
+    made = run_in_workers(workers, source, name, list(missing.values()), make_piece, lose_piece)
+    for done, _ in enumerate(made, 1):
         progress(f"extracting {name}", done, len(missing))
     arrays = (
         (id, select(array) if isinstance(array, np.ndarray) else array) for id, array in _arrays(source, name, pieces)
@@ -123,6 +124,16 @@ def make_piece(extractor: Extractor, name: str, piece: Piece) -> None:
     """
     if piece.path is not None:
         write(piece.path, _run(extractor, name, piece.conversation))
+
+
+def lose_piece(piece: Piece, why: str) -> None:
+    """Write to the cache that the clips of a piece cannot be read.
+
+    Raises:
+        RunError: the cache cannot be written.
+    """
+    if piece.path is not None:
+        write(piece.path, [None if clip is None else Broken(why) for clip in piece.conversation.clips])
 
 
 def _pieces(extractor: Extractor, conversation: Conversation, folder: Path) -> Iterator[Piece]:

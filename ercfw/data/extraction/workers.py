@@ -3,12 +3,13 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
 from ercfw.contract.interfaces import Extractor
@@ -19,6 +20,8 @@ from ercfw.system.launch import cores
 T = TypeVar("T")
 MAX_DEFAULT = 8
 """The largest default number of processes: each process holds the networks of an extractor in memory."""
+CRASHES = tuple(s for s in signal.Signals if s.name in {"SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL"})
+"""Signals of faults in a process's own code, such as a library that decodes clips; Windows lacks some of them."""
 MIN_PIECES = 2
 """The least number of pieces per process for which starting a process pays."""
 
@@ -50,10 +53,12 @@ def run_in_workers(
     name: str,
     pieces: Sequence[T],
     make: Callable[[Extractor, str, T], None],
+    lose: Callable[[T, str], None],
 ) -> Iterator[None]:
     """Make every piece, in this process or in workers; yield once for each piece that is done.
 
-    An error in a worker stops the other workers and is raised here.
+    An error in a worker stops the other workers and is raised here. A piece whose clip crashes two workers, one after
+    another, is given to ``lose`` with the reason.
 
     Raises:
         RunError: a worker was killed.
@@ -64,30 +69,82 @@ def run_in_workers(
             make(extractor, name, piece)
             yield
         return
-    pool = ProcessPoolExecutor(processes, get_context("spawn"), _initialize, (max(1, cores() // processes),))
+    threads = max(1, cores() // processes)
+    staff = [_Worker(threads) for _ in range(processes)]
     try:
-        for done in _in_order_of_completion(pool, [(_work, workers.factory, name, piece, make) for piece in pieces]):
-            done.result()
+        for piece, why in _done(staff, [(piece, (_work, workers.factory, name, piece, make)) for piece in pieces]):
+            if why:
+                lose(piece, why)
             yield
-    except BrokenProcessPool as error:
-        what = "a worker that extracted features was killed; the features made so far are kept"
-        raise RunError(f"{what} (run the command again to resume)") from error
     finally:
-        _terminate(pool)
+        for worker in staff:
+            worker.terminate()
 
 
-def _in_order_of_completion(pool: ProcessPoolExecutor, tasks: Iterable[Sequence[Any]]) -> Iterator[Future[None]]:
-    yield from as_completed([pool.submit(*task) for task in tasks])
+def _done(staff: Sequence["_Worker"], tasks: Sequence[tuple[T, Sequence[Any]]]) -> Iterator[tuple[T, str]]:
+    """Yield the pieces in the order of completion, each with the reason why it could not be made, if any."""
+    waiting = list(reversed(tasks))
+    running: dict[Future[None], tuple[_Worker, tuple[T, Sequence[Any]]]] = {}
+    crashed: set[int] = set()
+    free = list(staff)
+    while waiting or running:
+        while waiting and free:
+            worker, task = free.pop(), waiting.pop()
+            running[worker.submit(task[1])] = worker, task
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            worker, task = running.pop(future)
+            free.append(worker)
+            if not isinstance(future.exception(), BrokenProcessPool):
+                future.result()
+                yield task[0], ""
+                continue
+            crash = worker.replace_crashed()
+            if id(task) in crashed:
+                yield task[0], f"reading it crashes the process ({crash})"
+            else:  # The crash may be due to a lack of memory, for example; a second attempt shows whether it is not.
+                crashed.add(id(task))
+                waiting.append(task)
 
 
-def _terminate(pool: ProcessPoolExecutor) -> None:
-    """Stop the worker processes at once: pieces are written atomically, so no partial file remains."""
-    processes = list((pool._processes or {}).values())
-    pool.shutdown(wait=False, cancel_futures=True)
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.join()
+class _Worker:
+    """A pool of one process, so that a crash concerns one piece, and it is known which."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._pool = self._make_pool()
+        self._processes: list[BaseProcess] = []
+
+    def submit(self, task: Sequence[Any]) -> Future[None]:
+        """Start a task in the process."""
+        future = self._pool.submit(*task)
+        self._processes = list((self._pool._processes or {}).values())
+        return future
+
+    def replace_crashed(self) -> str:
+        """Start a new process in place of one that crashed, and return the name of the signal.
+
+        Raises:
+            RunError: something else ended the process.
+        """
+        self.terminate()
+        codes = [process.exitcode for process in self._processes]
+        for crash in CRASHES:
+            if -crash in codes:
+                self._pool = self._make_pool()
+                return crash.name
+        what = "a worker that extracted features was killed; the features made so far are kept"
+        raise RunError(f"{what} (run the command again to resume)")
+
+    def terminate(self) -> None:
+        """Stop the process at once: pieces are written atomically, so no partial file remains."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.join()
+
+    def _make_pool(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(1, get_context("spawn"), _initialize, (self._threads,))
 
 
 def _initialize(threads: int) -> None:

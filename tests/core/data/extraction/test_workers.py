@@ -35,9 +35,17 @@ class Bytes(ClipExtractor):
             raise InputError.at("weights", "are wrong", "others")
         if data.startswith(b"kill"):
             os.kill(os.getpid(), signal.SIGKILL)
+        if data.startswith(b"crash") and not (data == b"crash once" and self.seen_before(clip)):
+            os.kill(os.getpid(), signal.SIGABRT if b"abort" in data else signal.SIGSEGV)
         Path(f"{clip.path}.made-by").write_text(str(os.getpid()))
         time.sleep(0.2 if data.startswith(b"slow") else 0)
         return np.array([len(data), data[0]], np.float32)
+
+    def seen_before(self, clip):
+        mark = Path(f"{clip.path}.seen")
+        before = mark.exists()
+        mark.touch()
+        return before
 
 
 @dataclass(frozen=True)
@@ -135,6 +143,20 @@ def test_a_process_that_is_killed_is_reported_and_finished_work_stays():
         extract(Bytes(), "bytes", [conversation], quiet, WORKERS)
     repaired = replace(conversation, clips=(*conversation.clips[:3], None))
     assert extract(Bytes(), "bytes", [repaired], quiet).table.present.tolist() == [True, True, True, False]
+
+
+@pytest.mark.slow
+def test_a_clip_that_crashes_its_process_costs_one_utterance():
+    conversation = said(b"one", b"crash", b"two", b"crash: abort", b"crash once", b"three")
+    steps = []
+    made = extract(Bytes(), "bytes", [conversation], lambda *step: steps.append(step), WORKERS)
+    assert made.table.present.tolist() == [True, False, True, False, True, True]
+    assert made.broken == {
+        ("c", "1"): "reading it crashes the process (SIGSEGV)",
+        ("c", "3"): "reading it crashes the process (SIGABRT)",
+    }
+    assert steps == [("extracting bytes", n, 6) for n in range(1, 7)]
+    assert extract(Bytes(), "bytes", [conversation], quiet).broken == made.broken  # from the cache, without a crash
 
 
 PROGRAM = """
