@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ercfw.pickles.stand_ins import Array, Budget, Call, Dtype, Name, filled
+from ercfw.pickles.stand_ins import Array, Attributes, Budget, Call, Dtype, Name, filled
 
 ARRAY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
 NUMERIC_MODULES = ("numpy.core.numeric", "numpy._core.numeric")
@@ -24,6 +24,7 @@ def allowed(budget: Budget) -> Table:
         ("numpy", "dtype"): Call(Dtype),
         ("numpy", "frombuffer"): Call(make.from_buffer),
         ("collections", "OrderedDict"): Call(make.ordered_dict),
+        ("collections", "Counter"): Call(make.ordered_dict),
         ("collections", "defaultdict"): Call(_default_dict),
         ("_codecs", "encode"): Call(make.encoded),
     }
@@ -73,11 +74,12 @@ class _Constructors:
         return kind(values)
 
     def ordered_dict(self, pairs: object = ()) -> dict[Any, Any]:
-        """Return a plain dict, which keeps the order too."""
+        """Return a dict, which keeps the order too; ``to_plain`` makes it a plain one."""
+        pairs = list(pairs.items()) if isinstance(pairs, dict) else pairs
         if not isinstance(pairs, list | tuple) or not all(isinstance(p, list | tuple) and len(p) == 2 for p in pairs):
             raise UnpicklingError("it makes a dict of something else")
         self._take_keys([key for key, _ in pairs])
-        return dict(pairs)
+        return Attributes(pairs)
 
     def encoded(self, text: object, encoding: object = "latin1") -> bytes:
         """Return the bytes that protocols 0 to 2 write as text."""

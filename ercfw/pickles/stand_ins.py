@@ -62,6 +62,15 @@ class Budget:
             raise UnpicklingError("it would make more than it holds")
 
 
+class Attributes(dict[Any, Any]):
+    """An ordered dict. Torch gives those of a network's weights attributes, which are ignored."""
+
+    __slots__ = ()
+
+    def __setstate__(self, state: object) -> None:
+        """Ignore the attributes."""
+
+
 class Dtype:
     """The type and byte order of a number or text. No other numpy types are accepted."""
 

@@ -13,15 +13,15 @@ SCALARS = {type(None), bool, int, float, str, bytes}
 CONTAINERS = (list, dict, set, frozenset)
 
 
-def to_plain(content: Any, stand_in: type, array_of: Callable[[Any], Any]) -> Any:
-    """Return the content with each ``stand_in`` replaced by ``array_of(stand_in)``; shared objects stay shared.
+def to_plain(content: Any, stand_ins: tuple[type, ...], plain: Callable[[Any], Any]) -> Any:
+    """Return the content with each value of ``stand_ins`` replaced by ``plain(value)``; shared objects stay shared.
 
     Lists, dicts and arrays of objects are changed in place, since a container may contain itself.
 
     Raises:
         UnpicklingError: a value has another type, or a stand-in is a key.
     """
-    walk = _Walk(stand_in, array_of)
+    walk = _Walk(stand_ins, plain)
     content = walk.convert(content)
     while walk.waiting:
         walk.descend(walk.waiting.pop())
@@ -31,9 +31,9 @@ def to_plain(content: Any, stand_in: type, array_of: Callable[[Any], Any]) -> An
 class _Walk:
     """A walk over all containers, each once. It does not recurse, since content may be nested deeper than calls."""
 
-    def __init__(self, stand_in: type, array_of: Callable[[Any], Any]) -> None:
+    def __init__(self, stand_ins: tuple[type, ...], plain: Callable[[Any], Any]) -> None:
         self.waiting: list[Any] = []
-        self._stand_in, self._array_of = stand_in, array_of
+        self._stand_ins, self._plain = stand_ins, plain
         self._met: dict[int, tuple[Any, Any]] = {}  # holds the value too, so that its id is not used again
 
     def convert(self, value: Any) -> Any:
@@ -61,8 +61,8 @@ class _Walk:
             self._check_keys(value)
 
     def _new(self, value: Any) -> Any:
-        if isinstance(value, self._stand_in):
-            value = self._array_of(value)
+        if isinstance(value, self._stand_ins):
+            value = self._plain(value)
         if isinstance(value, tuple):  # the scan refused tuples that are nested too deeply to recurse
             items = tuple(map(self.convert, value))
             return value if type(value) is tuple and all(map(is_, items, value)) else items
