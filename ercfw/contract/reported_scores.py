@@ -17,6 +17,7 @@ class Quoted:
         scores: for each method, the points by class (F1) or metric; numbers that the paper omits are absent.
         streams: for each method, the streams that it reads, such as ``("text", "audio")``; unknown ones are absent.
         features: for each method, the features of its streams in words; unknown ones are absent.
+        classes: the classes that were predicted; runs with other classes do not show the scores. Empty = not stated.
     """
 
     source: str
@@ -27,3 +28,4 @@ class Quoted:
     scores: Mapping[str, Mapping[str, float]]
     streams: Mapping[str, Sequence[str]] = field(default_factory=dict)
     features: Mapping[str, str] = field(default_factory=dict)
+    classes: Sequence[str] = ()

@@ -10,8 +10,9 @@ from pydantic import Field
 
 from ercfw import Conversation, InputError, Provenance, Size, TableRow, sha256
 from ercfw_datasets.annotations import Annotations, Record, to_annotated
+from ercfw_datasets.class_choice import ClassChoice
 from ercfw_datasets.corpus import Corpus, FeatureFiles
-from ercfw_datasets.iemocap_labels import class_of
+from ercfw_datasets.iemocap_labels import iemocap_classes
 from ercfw_datasets.iemocap_release import is_release, read_release
 from ercfw_datasets.public_files import IEMOCAP_FILES
 from ercfw_datasets.real_or_simulated import real_root
@@ -46,8 +47,9 @@ class Iemocap(Corpus):
     speaker, text and label (a class, or the corpus' code, such as ``hap``). Features are in
     ``<root>/<modality>.safetensors`` (rows by utterance id), or ``.npy``, ``.npz`` (one row per line of the table).
     Utterances with other labels (surprise, ``xxx``, ...) are left out of their conversations, as is usual in the field;
-    of the public feature files, 7433 utterances remain. There is no official dev split. If ``root`` is not set and
-    there is nothing at the default place, conversations in the shape of IEMOCAP are simulated.
+    of the public feature files, 7433 utterances remain. The option ``labels`` also knows the codes and other labels, so
+    that ``{ exc = "happiness", fru = "" }`` makes the usual four classes. There is no official dev split. If ``root``
+    is not set and there is nothing at the default place, conversations in the shape of IEMOCAP are simulated.
 
     Without a table, ``<root>`` may be the corpus itself: ``Session1`` to ``Session5``, with their ``dialog`` and
     ``sentences``. The utterances are then the evaluated ones, in the order in which they begin. The clip of an
@@ -61,6 +63,9 @@ class Iemocap(Corpus):
         test_session: the session that is the test split.
         dev: ``telme`` takes the twelve train conversations of that project, and requires test session 5; ``session4``
             takes a whole session.
+        labels: the class for a label of the corpus, to rename or merge classes (``exc = "happiness"``), or ``""`` to
+            leave its utterances out of their conversations.
+        classes: the classes in order; utterances of other classes are left out of their conversations, with a warning.
         parties: how the two speakers of a conversation are numbered: by first ``appearance``, or by ``gender`` (male 0,
             female 1), as in most released codes. Speaker vectors and relations then mean the same in all conversations.
             The gender is read from the utterance's id. Simulated conversations, and those that ``ercfw predict`` reads,
@@ -69,8 +74,8 @@ class Iemocap(Corpus):
         seed: seed of simulated conversations.
 
     Raises:
-        InputError: if ``dev`` does not fit ``test_session``, the files are missing or damaged, or an utterance's id
-            names no gender, but ``parties`` needs it.
+        InputError: if ``dev`` does not fit ``test_session``, ``labels`` or ``classes`` name an unknown class, the files
+            are missing or damaged, or an utterance's id names no gender, but ``parties`` needs it.
     """
 
     published_counts = PUBLISHED
@@ -83,18 +88,22 @@ class Iemocap(Corpus):
         root: Path | None = None,
         test_session: Annotated[int, Field(ge=1, le=5)] = 5,
         dev: Dev = "telme",
+        labels: dict[str, str] | None = None,
+        classes: tuple[str, ...] | None = None,
         parties: Parties = "appearance",
         widths: dict[str, Size] | None = None,
         seed: Seed = 0,
     ) -> None:
         _check_sessions(test_session, dev)
-        if test_session != 5:
+        choice = iemocap_classes(labels, classes)
+        if test_session != 5 or not choice.is_own:
             self.published_counts = {}
         place = real_root(root, DEFAULT_ROOT, "IEMOCAP")
         if place is None:
-            super().__init__(*simulate(IEMOCAP, seed=seed, widths=widths, instead_of=f"nothing is at {DEFAULT_ROOT}"))
+            why = f"nothing is at {DEFAULT_ROOT}"
+            super().__init__(*simulate(IEMOCAP, choice, seed=seed, widths=widths, instead_of=why))
         else:
-            annotations = read_iemocap(place, test_session, dev)
+            annotations = read_iemocap(place, test_session, dev, choice)
             if parties == "gender":
                 annotations = replace(annotations, conversations=tuple(map(_by_gender, annotations.conversations)))
             super().__init__(annotations, FeatureFiles(place, annotations.rows, MODALITIES))
@@ -106,23 +115,25 @@ class Iemocap(Corpus):
         return None if path.exists() or is_release(root) else path
 
 
-def read_iemocap(root: Path, test_session: int, dev: Dev) -> Annotations:
+def read_iemocap(root: Path, test_session: int, dev: Dev, choice: ClassChoice) -> Annotations:
     """Read IEMOCAP's table, or the corpus itself if its sessions exist and the table does not.
 
     Raises:
         InputError: if it is missing or damaged, or a conversation's name does not contain its session.
     """
     table = root / TABLE
-    records, paths = read_release(root) if is_release(root) and not table.exists() else _read_table(table)
+    is_table = table.exists() or not is_release(root)
+    records, paths = _read_table(table, choice) if is_table else read_release(root, choice)
     records = [replace(record, kind=_kind(record.id[0])) for record in records]
     splits = _splits(records, test_session, dev)
+    of_classes = "the six classes" if choice.is_own else f"the classes {', '.join(choice.classes)}"
     return Annotations(
-        conversations=to_annotated(records, splits, IEMOCAP.classes),
-        classes=IEMOCAP.classes,
+        conversations=to_annotated(records, splits, choice.classes),
+        classes=choice.classes,
         rows=tuple(record.id for record in records),
         source_train=frozenset(r.id for r in records if splits[r.id[0]] != "test"),
         provenance=Provenance(
-            f"IEMOCAP, {sum(record.label is not None for record in records)} utterances of the six classes",
+            f"IEMOCAP, {sum(record.label is not None for record in records)} utterances of {of_classes}",
             files={str(path): sha256(path) for path in paths},
         ),
     )
@@ -149,9 +160,9 @@ def _kind(conversation: str) -> str:
     return "improvised" if "impro" in conversation else "scripted"
 
 
-def _read_table(path: Path) -> tuple[list[Record], list[Path]]:
+def _read_table(path: Path, choice: ClassChoice) -> tuple[list[Record], list[Path]]:
     needed = dict.fromkeys(COLUMNS, "a column of IEMOCAP's table")
-    return [_record(row) for row in table_rows(path, {role: role for role in COLUMNS}, needed)], [path]
+    return [_record(row, choice) for row in table_rows(path, {role: role for role in COLUMNS}, needed)], [path]
 
 
 def _check_sessions(test_session: int, dev: Dev) -> None:
@@ -165,13 +176,13 @@ def _check_sessions(test_session: int, dev: Dev) -> None:
         raise InputError.at("[data] dev", f"session {test_session} is already the test split")
 
 
-def _record(row: TableRow) -> Record:
+def _record(row: TableRow, choice: ClassChoice) -> Record:
     return Record(
         where=row.where,
         id=row.id,
         speaker=row.speaker.strip(),
         text=row.text,
-        label=class_of(row.fields["label"].strip()),
+        label=choice.class_of(row.fields["label"].strip()),
     )
 
 

@@ -1,15 +1,20 @@
-"""The classes of the labels that IEMOCAP's annotators gave."""
+"""The labels that IEMOCAP's annotators gave, and the classes that they mean."""
+
+from collections.abc import Mapping, Sequence
+
+from ercfw_datasets.class_choice import ClassChoice, choose_classes
+from ercfw_datasets.shapes import IEMOCAP
 
 CODES = {
-    "hap": "happiness", "sad": "sadness", "neu": "neutral", "ang": "anger", "exc": "excitement",
-    "fru": "frustration",
+    "hap": "happiness", "sad": "sadness", "neu": "neutral", "ang": "anger", "exc": "excitement", "fru": "frustration",
+    "fea": "fear", "sur": "surprise", "dis": "disgust", "oth": "other",
 }  # fmt: skip
-"""The corpus' own short names of the six classes."""
+"""The corpus' own short names."""
 
-OUTSIDE = {"fea", "fear", "sur", "surprise", "dis", "disgust", "oth", "other", "xxx"}
+OUTSIDE = ("fear", "surprise", "disgust", "other", "xxx")
 """Labels other than the six classes; the field leaves these utterances out."""
 
 
-def class_of(label: str) -> str | None:
-    """Return the class of a label or code; None = the utterance is left out of its conversation."""
-    return None if label in OUTSIDE else CODES.get(label, label)
+def iemocap_classes(labels: Mapping[str, str] | None, classes: Sequence[str] | None) -> ClassChoice:
+    """Return the six classes as a recipe changes them; ``choose_classes`` documents the arguments and errors."""
+    return choose_classes(IEMOCAP.classes, labels, classes, CODES, OUTSIDE)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from ercfw import Clip, InputError, Mistake
 from ercfw_datasets.annotations import Record
+from ercfw_datasets.class_choice import ClassChoice
 from ercfw_datasets.clips import fault_of, only_there, warn_of
-from ercfw_datasets.iemocap_labels import class_of
 from ercfw_datasets.source_files import text_of
 
 SESSIONS = tuple(f"Session{number}" for number in range(1, 6))
@@ -28,13 +28,14 @@ def is_release(root: Path) -> bool:
     return any((root / session).is_dir() for session in SESSIONS)
 
 
-def read_release(root: Path) -> tuple[list[Record], list[Path]]:
+def read_release(root: Path, choice: ClassChoice) -> tuple[list[Record], list[Path]]:
     """Return the evaluated utterances, and the files that were read.
 
     Utterances come dialog by dialog and, within one, in the order in which they begin.
 
     Args:
         root: the folder with ``Session1`` to ``Session5``, or some of them.
+        choice: the classes.
 
     Raises:
         InputError: if a session has no evaluations, or a file is missing or damaged.
@@ -45,7 +46,7 @@ def read_release(root: Path) -> tuple[list[Record], list[Path]]:
     unevaluated: list[str] = []
     records: list[Record] = []
     for path in evaluations:
-        evaluated = list(_read_evaluations(path, mistakes))
+        evaluated = list(_read_evaluations(path, choice, mistakes))
         texts = dict(_read_transcriptions(_transcriptions_of(path)))
         untranscribed += [record.id[1] for record in evaluated if record.id[1] not in texts]
         unevaluated += sorted(texts.keys() - {record.id[1] for record in evaluated})
@@ -78,7 +79,7 @@ def _lines(path: Path) -> Iterable[tuple[str, str]]:
     return ((f"{path}, line {number}", line.strip()) for number, line in enumerate(lines, 1))
 
 
-def _read_evaluations(path: Path, mistakes: list[Mistake]) -> Iterator[Record]:
+def _read_evaluations(path: Path, choice: ClassChoice, mistakes: list[Mistake]) -> Iterator[Record]:
     """Yield a record without text for each summary line of a file of evaluations.
 
     A summary line looks like ``[6.2901 - 8.2357] Ses01F_impro01_F000 neu [2.5, 2.5, 2.5]``. The other lines are those
@@ -98,7 +99,7 @@ def _read_evaluations(path: Path, mistakes: list[Mistake]) -> Iterator[Record]:
             id=(path.stem, found[3]),
             speaker=f"{path.stem[:5]}_{utterance[2]}",
             text="",
-            label=class_of(found[4]),
+            label=choice.class_of(found[4]),
             time=(float(found[1]), float(found[2])),
         )
 

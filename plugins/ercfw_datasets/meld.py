@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from ercfw import SPLITS, Clip, InputError, Provenance, Size, TableRow, is_folder, sha256
 from ercfw_datasets.annotations import Annotations, Record, to_annotated
+from ercfw_datasets.class_choice import ClassChoice, choose_classes
 from ercfw_datasets.clips import only_there
 from ercfw_datasets.corpus import Corpus, FeatureFiles
 from ercfw_datasets.public_files import MELD_FILES
@@ -55,11 +56,15 @@ class Meld(Corpus):
     Options:
         root: the folder; ``data/meld`` if it exists.
         clips: the folder of the unpacked MELD.Raw, if it differs from ``root``.
+        labels: the class for a label of the corpus, to rename or merge classes (``disgust = "anger"``), or ``""`` to
+            leave its utterances out of their conversations.
+        classes: the classes in order; utterances of other classes are left out of their conversations, with a warning.
         widths: widths of simulated streams; real streams have their own.
         seed: seed of simulated conversations.
 
     Raises:
-        InputError: if ``clips`` is set without annotations, or the files are missing or damaged.
+        InputError: if ``clips`` is set without annotations, ``labels`` or ``classes`` name an unknown class, or the
+            files are missing or damaged.
     """
 
     published_counts = PUBLISHED
@@ -73,17 +78,23 @@ class Meld(Corpus):
         *,
         root: Path | None = None,
         clips: Path | None = None,
+        labels: dict[str, str] | None = None,
+        classes: tuple[str, ...] | None = None,
         widths: dict[str, Size] | None = None,
         seed: Seed = 0,
     ) -> None:
+        choice = choose_classes(MELD.classes, labels, classes)
+        if not choice.is_own:
+            self.published_counts = {}
         place = real_root(root, DEFAULT_ROOT, "MELD")
         if place is None:
             if clips is not None:
                 what = f"is set, but MELD's annotations are not at {DEFAULT_ROOT}"
                 raise InputError.at("[data] clips", what, "set root to the folder of the annotations")
-            super().__init__(*simulate(MELD, seed=seed, widths=widths, instead_of=f"nothing is at {DEFAULT_ROOT}"))
+            why = f"nothing is at {DEFAULT_ROOT}"
+            super().__init__(*simulate(MELD, choice, seed=seed, widths=widths, instead_of=why))
         else:
-            annotations = read_meld(place, find_clips(place, clips))
+            annotations = read_meld(place, find_clips(place, clips), choice)
             super().__init__(annotations, FeatureFiles(place, annotations.rows, MODALITIES))
 
 
@@ -105,20 +116,20 @@ def find_clips(root: Path, clips: Path | None) -> dict[str, Path]:
     return found
 
 
-def read_meld(root: Path, clips: Mapping[str, Path]) -> Annotations:
-    """Read MELD's annotation files, with the clips in these folders.
+def read_meld(root: Path, clips: Mapping[str, Path], choice: ClassChoice) -> Annotations:
+    """Read MELD's annotation files, with the clips in these folders and these classes.
 
     Raises:
         InputError: if an annotation file is missing or damaged.
     """
     paths = {split: root / f"{split}_sent_emo.csv" for split in SPLITS}
-    records = {split: _records(split, path, clips.get(split)) for split, path in paths.items()}
+    records = {split: _records(split, path, clips.get(split), choice) for split, path in paths.items()}
     everything = only_there("MELD", [record for split in SPLITS for record in records[split]], BROKEN)
     return Annotations(
         conversations=to_annotated(
-            everything, {record.id[0]: record.id[0].split("/")[0] for record in everything}, MELD.classes
+            everything, {record.id[0]: record.id[0].split("/")[0] for record in everything}, choice.classes
         ),
-        classes=MELD.classes,
+        classes=choice.classes,
         rows=tuple(record.id for record in everything),
         source_train=frozenset(record.id for record in records["train"]),
         provenance=Provenance(
@@ -128,19 +139,19 @@ def read_meld(root: Path, clips: Mapping[str, Path]) -> Annotations:
     )
 
 
-def _records(split: str, path: Path, clips: Path | None) -> list[Record]:
+def _records(split: str, path: Path, clips: Path | None, choice: ClassChoice) -> list[Record]:
     needed = dict.fromkeys(COLUMNS, "a column of MELD's annotations")
-    return [_record(split, row, clips) for row in table_rows(path, COLUMNS, needed)]
+    return [_record(split, row, clips, choice) for row in table_rows(path, COLUMNS, needed)]
 
 
-def _record(split: str, row: TableRow, clips: Path | None) -> Record:
+def _record(split: str, row: TableRow, clips: Path | None, choice: ClassChoice) -> Record:
     dialogue, utterance = row.id
     return Record(
         where=row.where,
         id=(intern(f"{split}/{dialogue}"), utterance),
         speaker=intern(row.speaker.strip()),
         text=row.text,
-        label=row.fields["label"].strip(),
+        label=choice.class_of(row.fields["label"].strip()),
         time=row.stretch().both,  # invalid times cost no utterance: MELD is known to have some
         clip=None if clips is None else Clip(clips / f"dia{dialogue}_utt{utterance}.mp4"),
     )

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -10,7 +11,9 @@ from pydantic import Field
 
 from ercfw import SPLITS, FeatureTable, InputError, Provenance, Size, UtteranceId, did_you_mean
 from ercfw_datasets.annotations import Annotations, Record, to_annotated
+from ercfw_datasets.class_choice import ClassChoice, choose_classes
 from ercfw_datasets.corpus import Corpus
+from ercfw_datasets.iemocap_labels import iemocap_classes
 from ercfw_datasets.shapes import SHAPES, WIDTHS, Shape
 
 Seed = Annotated[int, Field(ge=0)]
@@ -38,12 +41,15 @@ class Simulated(Corpus):
         like: the corpus.
         conversations: number of train conversations, to make the dataset smaller or larger; dev and test change in
             proportion.
+        labels: the class for a label of the corpus, to rename or merge classes (``disgust = "anger"``), or ``""`` to
+            leave its utterances out of their conversations.
+        classes: the classes in order; utterances of other classes are left out of their conversations, with a warning.
         widths: the width of each modality's vectors; may also name further modalities.
         signal: the distance between the classes of each modality, in standard deviations of its noise.
         seed: seed of the conversations and their streams; the seed of a run does not change them.
 
     Raises:
-        InputError: if ``signal`` names a modality without a width.
+        InputError: if ``signal`` names a modality without a width, or ``labels`` or ``classes`` name an unknown class.
     """
 
     def __init__(
@@ -51,11 +57,17 @@ class Simulated(Corpus):
         *,
         like: Literal["meld", "iemocap"] = "meld",
         conversations: Size | None = None,
+        labels: dict[str, str] | None = None,
+        classes: tuple[str, ...] | None = None,
         widths: dict[str, Size] | None = None,
         signal: dict[str, Signal] | None = None,
         seed: Seed = 0,
     ) -> None:
-        super().__init__(*simulate(SHAPES[like], seed=seed, widths=widths, signal=signal, conversations=conversations))
+        shape = SHAPES[like]
+        choice = (
+            iemocap_classes(labels, classes) if like == "iemocap" else choose_classes(shape.classes, labels, classes)
+        )
+        super().__init__(*simulate(shape, choice, seed=seed, widths=widths, signal=signal, conversations=conversations))
 
 
 class SimulatedStreams:
@@ -138,6 +150,7 @@ class SimulatedStreams:
 
 def simulate(
     shape: Shape,
+    choice: ClassChoice,
     *,
     seed: int,
     widths: Mapping[str, int] | None = None,
@@ -145,7 +158,7 @@ def simulate(
     conversations: int | None = None,
     instead_of: str = "",
 ) -> tuple[Annotations, SimulatedStreams]:
-    """Return conversations of this shape, and their streams.
+    """Return conversations of this shape and these classes, and their streams.
 
     Raises:
         InputError: if ``signal`` names a modality without a width.
@@ -158,11 +171,12 @@ def simulate(
             )
     sizes = _in_proportion(shape.conversations, conversations)
     records = _draw_records(shape, sizes, np.random.default_rng(seed))
+    labelled = [replace(record, label=choice.class_of(record.label or "")) for record in records]
     split_of = {record.id[0]: record.id[0].split("/")[0] for record in records}
     ids = tuple(record.id for record in records)
     annotations = Annotations(
-        conversations=to_annotated(records, split_of, shape.classes),
-        classes=shape.classes,
+        conversations=to_annotated(labelled, split_of, choice.classes),
+        classes=choice.classes,
         rows=ids,
         source_train=frozenset(id for id in ids if split_of[id[0]] == "train"),
         provenance=Provenance(

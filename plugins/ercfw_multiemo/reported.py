@@ -50,6 +50,7 @@ MODALITIES = {
 }
 """Table 3, without its last row: all modalities, which tables 1 and 2 report too."""
 FEATURES = {"text": "RoBERTa", "audio": "openSMILE", "visual": "VisExtNet"}
+CLASSES = {name: table.split("weighted-f1")[0].split() for name, table in (("iemocap", IEMOCAP), ("meld", MELD))}
 UTTERANCES = {"iemocap": 1623, "meld": 2610}
 
 
@@ -79,6 +80,7 @@ def _quoted(
         scores,
         streams=dict.fromkeys(own, streams),
         features={method: _features(method, streams) for method in own},
+        classes=CLASSES[dataset],
     )
 
 

@@ -36,7 +36,9 @@ def with_quoted(
     left_out = []
     for each in of_corpus:
         same_protocol = each.protocol == metrics.protocol
-        if each.utterances != labels:
+        if each.classes and {*each.classes} != {*table.classes}:
+            why = "they have other classes than these runs"
+        elif each.utterances != labels:
             why = f"they cover {each.utterances} utterances, and these runs {labels}"
         elif not same_protocol and not quote:
             why = f"they follow protocol {each.protocol}, and these runs protocol {metrics.protocol}; {QUOTE}"

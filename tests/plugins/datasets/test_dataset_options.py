@@ -10,8 +10,15 @@ from ercfw.registry.options import constructor_arguments, read_options
 from ercfw_datasets import provide_datasets
 
 GOOD = {
-    "meld": {"root": "data/x", "clips": "data/MELD.Raw", "widths": {"text": 5}, "seed": 1},
-    "iemocap": {"root": "data/x", "test_session": 4, "dev": "session1", "parties": "gender"},
+    "meld": {"root": "data/x", "clips": "data/MELD.Raw", "labels": {"joy": "happy"}, "widths": {"text": 5}, "seed": 1},
+    "iemocap": {
+        "root": "data/x",
+        "test_session": 4,
+        "dev": "session1",
+        "labels": {"fru": ""},
+        "classes": ["anger"],
+        "parties": "gender",
+    },
     "table": {
         "root": "data/x",
         "columns": {"label": "Emotion", "clip": "video", "start": "from", "end": "to"},

@@ -126,6 +126,18 @@ def test_asking_never_shows_scores_beside_simulated_data_dev_or_other_utterances
     assert "cover 3 utterances" in refused.left_out[-1]
 
 
+def test_scores_of_other_classes_are_never_shown(group):
+    """Merged classes keep the number of utterances, so the number alone does not tell them apart."""
+    run = real(group.first)
+    plain = make_table([group], "test", "emotion")
+    same = quote(run, classes=plain.classes[::-1])
+    assert names(with_quoted(plain, [run], [same])) == ["Theirs (quoted)", "base"]
+    merged = with_quoted(plain, [run], [quote(run, classes=(*plain.classes[2:], "both"))], quote=True)
+    assert names(merged) == ["base"]
+    assert "they have other classes than these runs" in merged.left_out[-1]
+    assert all(each.classes for each in quote_scores())
+
+
 def test_a_rule_or_the_end_sets_them_apart_in_every_format(group):
     run = real(group.first)
     table = with_quoted(make_table([group], "test", "emotion"), [run], [quote(run, protocol="release")], quote=True)
