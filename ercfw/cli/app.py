@@ -5,13 +5,15 @@ import re
 import sys
 from collections.abc import Iterable
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from ercfw.errors import LONGEST_HINT, InputError, shown
 from ercfw.system.signals import Stopped
+from ercfw.system.user_folders import expand_home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,8 +26,26 @@ BASE = "base"
 
 PIPE_WIDTH = 120
 
+HOME = re.compile(r"((?:--)?[\w.-]+=)?(~.*)", re.DOTALL)
+"""A word that is a path in the home folder, or gives one to an option or a setting: ``--out=~/runs``."""
+
+
+class CommandLine(TyperGroup):
+    """The verbs; their words may name the home folder where the shell does not expand it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words of the command line; ``ctx`` is of click, which new versions of typer contain."""
+        return super().parse_args(ctx, [_with_home(word) for word in args])
+
+
+def _with_home(word: str) -> str:
+    found = HOME.fullmatch(word)
+    return word if found is None else (found[1] or "") + expand_home(found[2])
+
+
 app = typer.Typer(
     name="ercfw",
+    cls=CommandLine,
     help="Train and compare models for multimodal emotion recognition in conversations.",
     epilog="Plugins may add verbs; 'ercfw plugins' lists what is installed.",
     no_args_is_help=True,

@@ -24,6 +24,7 @@ from ercfw.results.finished_run import FinishedRun, Group, find_groups
 from ercfw.system.process_setup import own_accelerate_state, set_up_process
 from ercfw.system.signals import Stopped
 from ercfw.system.terminal import Terminal
+from ercfw.system.user_folders import user_path
 from ercfw.system.writable import PAGES, check_file, check_folder
 
 MOST_FOLDS = 99
@@ -74,7 +75,7 @@ def run(
         raise InputError.at(
             "resume and force", "one continues a run, the other starts it again", "use only one of them"
         )
-    terminal, folder = Terminal(quiet=quiet), Path(out)
+    terminal, folder = Terminal(quiet=quiet), user_path(out)
     jobs = plan_jobs(*_select(recipe, overrides, variants, seeds, drop, plugin_files, cross_fit))
     _show_plugins(jobs, terminal)
     check_folder("out", folder)
@@ -120,7 +121,7 @@ def ablate(
     """
     if folds is not None and not 3 <= folds <= MOST_FOLDS:
         raise InputError.at("folds", f"{folds} is not from 3 to {MOST_FOLDS}")
-    terminal, folder = Terminal(quiet=quiet), Path(out)
+    terminal, folder = Terminal(quiet=quiet), user_path(out)
     source, selection = _select(recipe, overrides, variants, seeds, drop, plugin_files)
     tasks = plan_ablation(source, selection, folder, folds)
     _show_plugins([task.job for task in tasks], terminal)
@@ -181,8 +182,8 @@ def write_report(
         InputError: the runs cannot be compared, or their files cannot be read.
     """
     groups = _groups(runs)
-    path = Path(out) if out is not None else default_path([_folder(each) for each in runs])
-    folder = Path(pictures) if pictures is not None else None
+    path = user_path(out) if out is not None else default_path([_folder(each) for each in runs])
+    folder = user_path(pictures) if pictures is not None else None
     check_file("out", path, PAGES)
     if folder is not None:
         check_folder("pictures", folder)
@@ -233,7 +234,7 @@ def _folder(run: RunArgument) -> Path:
     if isinstance(run, FinishedRun):
         return run.folder
     if isinstance(run, (str, Path)):
-        return Path(run)
+        return user_path(run)
     what = f"should be a finished run or a folder, not {type(run).__name__}"
     raise InputError.at("runs", what, "compare(*runs), with an asterisk, for a list")
 

@@ -11,6 +11,7 @@ from ercfw.recipe.recipe_file import RecipeFile, read_toml
 from ercfw.recipe.shipped import find_recipe
 from ercfw.recipe.toml import Tables, check_values
 from ercfw.system.names import shortened, slug
+from ercfw.system.user_folders import expand_home
 
 if TYPE_CHECKING:
     from ercfw.experiment.plan import Selection
@@ -36,7 +37,7 @@ def open_recipe(recipe: RecipeArgument) -> RecipeFile:
         return RecipeFile(Path(f"{shortened(slug(str(tables.get('title', '')))) or 'recipe'}.toml"), tables)
     if not isinstance(recipe, (str, Path)):
         raise InputError.at("recipe", f"should be a path, a name or a mapping of tables, not {type(recipe).__name__}")
-    return read_toml(find_recipe(str(recipe)))
+    return read_toml(find_recipe(expand_home(str(recipe))))
 
 
 def read_overrides(overrides: Iterable[Override]) -> Tables:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ercfw.errors import InputError, Mistake
+from ercfw.recipe.home_paths import with_home
 from ercfw.recipe.identity import HARMLESS, without_keys
 from ercfw.recipe.queries import refuse_plugin_files, variant_name
 from ercfw.recipe.recipe_file import RecipeFile, check_variants, resolve_variant
@@ -156,7 +157,7 @@ def _in_any_variant(mistake: Mistake) -> str:
 def _plan(source: RecipeFile, variant: str, selection: Selection, catalogs: dict[tuple[Path, ...], Catalog]) -> Job:
     tables = resolve_variant(source, variant, selection.overrides, selection.dropped)
     where = str(source.path) if variant == BASE else f"{source.path} (variant '{variant}')"
-    recipe, mistakes = parse_recipe(tables, where)
+    recipe, mistakes = parse_recipe(with_home(tables), where)
     if recipe is None:
         raise InputError(mistakes)
     files = tuple(plugin_files(recipe.plugins, source.path.parent, where))

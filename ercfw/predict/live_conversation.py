@@ -24,6 +24,7 @@ from ercfw.predict.inference import answer
 from ercfw.predict.saved_run import SavedRun
 from ercfw.recipe.queries import extracted
 from ercfw.registry.make import make_part
+from ercfw.system.user_folders import user_path
 
 Value = NDArray[Any]
 
@@ -83,7 +84,7 @@ class Live:
         """
         features = features or {}
         check_known(self._run, features)
-        clip = Clip(Path(clip)) if isinstance(clip, str | Path) else clip
+        clip = Clip(user_path(clip)) if isinstance(clip, str | Path) else clip
         repair = Repair()
         conversation = _with(self._conversation, repair(text), speaker, clip)
         new = {name: features[name] if name in features else self._extract(name, conversation) for name in self._values}

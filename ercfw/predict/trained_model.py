@@ -25,6 +25,7 @@ from ercfw.predict.transcript import table_forms
 from ercfw.recipe.queries import extracted
 from ercfw.registry.make import make_part
 from ercfw.system.progress import Progress, no_progress
+from ercfw.system.user_folders import user_path
 
 Place = str | Path
 Raw = Sequence[NDArray[Any] | Broken | None]
@@ -99,7 +100,7 @@ class TrainedModel:
             InputError: the data cannot be read, or has no modality that the model reads.
             RunError: an extractor or the model failed.
         """
-        files = {name: Path(path) for name, path in (features or {}).items()}
+        files = {name: user_path(path) for name, path in (features or {}).items()}
         if data is not None and texts is not None:
             raise InputError.at("data and texts", "each of them names the utterances", "give one of them")
         if data is None or isinstance(data, str | Path):
@@ -188,11 +189,11 @@ def load(run: Place, allow_plugin_files: bool = True) -> TrainedModel:
         InputError: there is no such model, it is damaged, or its parts differ from those in training.
         RunError: the code of a part failed.
     """
-    return TrainedModel(read_run(Path(run), allow_plugin_files))
+    return TrainedModel(read_run(user_path(run), allow_plugin_files))
 
 
 def _path(place: Place | None) -> Path | None:
-    return None if place is None else Path(place)
+    return None if place is None else user_path(place)
 
 
 def _of_program(

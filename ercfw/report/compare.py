@@ -12,6 +12,7 @@ from ercfw.results.comparison.compare import comparable_tables, side_by_side
 from ercfw.results.comparison.reported_scores import find_quoted
 from ercfw.results.comparison.result_table import ResultTable
 from ercfw.results.finished_run import Group
+from ercfw.system.user_folders import user_path
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Comparison:
 
     def write(self, folder: str | Path) -> None:
         """Write ``comparison.md``, ``.tex`` and ``.csv``; and ``utterances.csv`` where the data is the same."""
-        folder = Path(folder)
+        folder = user_path(folder)
         write_tables(folder, "comparison", self.tables)
         if self.pairs:
             write_right(folder / "utterances.csv", self.groups, self.split, self.tables[0].target)

@@ -1,12 +1,28 @@
-"""Folders of the user for caches and for state, each with a variable that names another place."""
+"""Folders of the user: the home folder in paths, and those for caches and state, which variables may replace."""
 
 import os
+import re
 from pathlib import Path
 
 from ercfw.errors import InputError
 
 CACHE, STATE = "ERCFW_CACHE", "ERCFW_STATE"
 """The environment variables that name the folders."""
+
+
+def expand_home(path: str) -> str:
+    """Return a path with its first ``~`` or ``~user`` replaced by the home folder; unchanged if there is none."""
+    if not re.match(r"~[^/\\]*[/\\]|~$", path):
+        return path
+    try:
+        return str(Path(path).expanduser())
+    except RuntimeError:
+        return path
+
+
+def user_path(path: str | Path) -> Path:
+    """Return a path that a user gave, with the home folder in place of ``~``."""
+    return Path(expand_home(str(path)))
 
 
 def cache_folder() -> Path:
