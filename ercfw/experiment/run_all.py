@@ -20,6 +20,7 @@ from ercfw.experiment.plan import Job
 from ercfw.experiment.run import Run
 from ercfw.predict.teacher import with_teacher
 from ercfw.recipe.schema import Recipe
+from ercfw.report.plots.glyphs import hint_of_glyphs
 from ercfw.results.finished_run import FinishedRun, open_run
 from ercfw.results.run_folder import RunFolder, open_folder
 from ercfw.system.accelerate_variables import only_the_recipe_decides
@@ -46,7 +47,7 @@ def run_jobs(jobs: Sequence[Job], options: RunOptions, terminal: Terminal) -> li
     """Run every seed of every job, in this order; finished runs are read from their folders."""
     finished: list[FinishedRun] = []
     announced: set[str] = set()
-    with only_the_recipe_decides(terminal.warning):
+    with only_the_recipe_decides(terminal.warning), hint_of_glyphs(terminal.warning):
         accelerator = make_accelerator([job.recipe for job in jobs])
         with deterministic(accelerator.device.type):
             for _, on_same_data in groupby(jobs, key=lambda job: job.shared_data):

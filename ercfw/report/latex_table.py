@@ -22,6 +22,10 @@ SPECIAL = {
 PREAMBLE = r"""% \usepackage{booktabs, siunitx, tabularx}
 % \sisetup{separate-uncertainty, detect-weight, mode = text}
 """
+LAST_LATIN = 0x24F
+OTHER_SCRIPTS = """% Some names are in a script that pdfLaTeX lacks. Compile with LuaLaTeX and a font that has it:
+% \\usepackage{fontspec} \\setmainfont{...}
+"""
 IN_ONE_COLUMN = 1
 """Number of score columns that fit a column of a two-column article beside the differences."""
 
@@ -43,7 +47,8 @@ def as_latex(table: ResultTable) -> str:
         columns = _Columns(table.classes, [line.cells[:split] for line in table.lines], {})
         notes = [f"{caption} F1 of each class.", *table.score_notes, *table.notes]
         parts.append(_environment(table, "table*", _label(f"{title} classes"), columns, " ".join(notes)))
-    return "\n".join(parts)
+    text = "\n".join(parts)
+    return (OTHER_SCRIPTS if any(sign.isalpha() and ord(sign) > LAST_LATIN for sign in text) else "") + text
 
 
 def _label(title: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from ercfw.report import plots
 from ercfw.report.html import as_html
 from ercfw.report.page import make_page
+from ercfw.report.plots.glyphs import hint_of_glyphs
 from ercfw.results.finished_run import Group
 from ercfw.system.files import write_text
 from ercfw.system.names import shortened, slug
@@ -25,7 +26,7 @@ def write_page(
     """Write the page, and each of its pictures as PNG, SVG and PDF into the folder ``pictures`` if there is one.
 
     Returns:
-        Warnings about what failed while the page was made.
+        Warnings about what failed while the page was made, and about letters that its pictures lack.
 
     Raises:
         InputError: the groups cannot be compared, or their files cannot be read.
@@ -33,8 +34,10 @@ def write_page(
     """
     page = make_page(groups, progress, plugin_files)
     write_text(path, as_html(page))
+    hints: list[str] = []
     if pictures is not None:
-        for number, picture in enumerate(page.pictures, 1):
-            for ending in PICTURES:
-                plots.save(picture.figure, pictures / f"{number:02}-{shortened(slug(picture.name))}{ending}")
-    return page.warnings
+        with hint_of_glyphs(hints.append):
+            for number, picture in enumerate(page.pictures, 1):
+                for ending in PICTURES:
+                    plots.save(picture.figure, pictures / f"{number:02}-{shortened(slug(picture.name))}{ending}")
+    return [*page.warnings, *hints]

@@ -37,8 +37,10 @@ def stats(
     splits = statistics_of(dataset)
     if picture is not None:
         from ercfw.report.plots.corpus import draw_corpus
+        from ercfw.report.plots.glyphs import hint_of_glyphs
 
-        draw_corpus(picture, splits, provenance.source, provenance.simulated)
+        with hint_of_glyphs(terminal.warning):
+            draw_corpus(picture, splits, provenance.source, provenance.simulated)
     if as_json:
         printed = {"source": provenance.source, "simulated": provenance.simulated, "splits": statistics_record(splits)}
         print(json.dumps(printed, ensure_ascii=False))

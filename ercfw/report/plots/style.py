@@ -1,5 +1,6 @@
 """The common style of pictures: class colours, text colours, stamps, and file formats."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ercfw.errors import shown
+from ercfw.report.plots.glyphs import MissingGlyphs, complete_fonts
 from ercfw.system.files import replacing
 from ercfw.system.writable import PICTURES, check_ending
 
@@ -115,8 +117,10 @@ def save(figure: Figure, path: Path | str) -> None:
     kind = path.suffix.lower().removeprefix(".")
     title = " ".join(text.get_text().replace("\n", " ") for text in figure.texts)
     FigureCanvasAgg(figure)
-    with replacing(path) as temporary, _settings(path.name):
+    with replacing(path) as temporary, _settings(path.name), complete_fonts(figure) as missing:
         figure.savefig(temporary, format=kind, dpi=120, metadata={"Title": title, **UNDATED[kind]})
+    if missing and kind != "svg":  # whatever shows an SVG draws its texts with its own fonts
+        warnings.warn(MissingGlyphs(missing), stacklevel=2)
 
 
 def _settings(salt: str) -> AbstractContextManager[None]:
@@ -128,7 +132,7 @@ def as_svg(figure: Figure, salt: str) -> str:
     """Return the ``<svg>`` element, with texts as text; ``salt`` makes its ids unique on a page."""
     FigureCanvasAgg(figure)
     written = StringIO()
-    with _settings(salt):
+    with _settings(salt), complete_fonts(figure):
         figure.savefig(written, format="svg", transparent=True, metadata=UNDATED["svg"])
     text = written.getvalue()
     return text[text.index("<svg") :]

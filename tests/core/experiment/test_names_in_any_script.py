@@ -26,6 +26,8 @@ def test_each_variant_has_a_folder_of_its_own(cli, tiny_recipe, tmp_path):
     folder = tmp_path / "runs/tiny"
     assert {path.name for path in folder.iterdir()} == {"仅-text", "去掉-text"}
     table = make_table(find_groups(sorted(folder.iterdir())), "test", "emotion")
+    assert as_latex(table).startswith("% Some names are in a script that pdfLaTeX lacks. Compile with LuaLaTeX")
+    assert r"\usepackage{fontspec}" in as_latex(table)
     labels = re.findall(r"\\label{(.*?)}", as_latex(table))
     assert len(set(labels)) == 2
     assert all(re.fullmatch("tab:[a-z0-9-]+", label) for label in labels)
