@@ -15,6 +15,7 @@ from ercfw.data.cross_fit import without_part
 from ercfw.data.leakage import check_fitted
 from ercfw.data.missing_modalities import keep_mask_of_splits, mask_stored, mask_stream
 from ercfw.data.modality_sources import StreamSource, find_source
+from ercfw.data.numeric_classes import describe_numbers, look_like_scores
 from ercfw.data.train_statistics import count_classes
 from ercfw.errors import InputError, Mistake, did_you_mean
 from ercfw.recipe.queries import DEFAULT, brings, feature_part, selected_metric
@@ -129,13 +130,15 @@ def _summary(source: StreamSource, presence_in: Mapping[str, Presence]) -> Strea
 
 
 def _class_warnings(train: Sequence[Conversation], targets: Mapping[str, tuple[str, ...]]) -> Iterable[str]:
-    """Warn about classes without an utterance, classes whose names differ in case only, and targets with one class."""
+    """Warn about classes without an utterance, of names that differ in case only, that are numbers, or alone."""
     for target, spec in count_classes(train, targets).items():
         for name, count in zip(spec.classes, spec.counts, strict=True):
             if not count:
                 yield f"class '{name}' of '{target}' has no utterance in train"
             if name.lower() in {other.lower() for other in spec.classes if other != name}:
                 yield f"class '{name}' of '{target}' differs from another class in capital letters only"
+        if look_like_scores(spec.classes):
+            yield f"target '{target}': {describe_numbers(spec.classes)}"
         if len(spec.classes) == 1:
             yield f"target '{target}' has a single class, so every prediction is correct"
 

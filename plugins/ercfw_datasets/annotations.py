@@ -54,7 +54,7 @@ class Record(Utterance):
 
 
 def to_annotated(
-    records: Sequence[Record], splits: Mapping[str, str], classes: Sequence[str]
+    records: Sequence[Record], splits: Mapping[str, str], classes: Sequence[str], how_to_declare: str = ""
 ) -> tuple[Conversation, ...]:
     """Return the conversations in order of first appearance, their utterances in the order of the records.
 
@@ -62,13 +62,14 @@ def to_annotated(
         records: the utterances.
         splits: the split of each conversation.
         classes: the class names of ``TARGET``.
+        how_to_declare: continues the hint for a label that is not one of the classes.
 
     Raises:
         InputError: if an utterance occurs twice, or a label is not one of the classes.
     """
     left_out = frozenset(record.id for record in records if record.label is None)
     conversations = to_conversations(records, splits, left_out)
-    _check_labels(records, classes)
+    _check_labels(records, classes, how_to_declare)
     number = {name: place for place, name in enumerate(classes)} | {"": UNLABELLED}
     labels = {record.id: number[record.label] for record in records if record.label is not None}
     kinds: dict[str, str] = {}
@@ -85,7 +86,7 @@ def to_annotated(
     )
 
 
-def _check_labels(records: Sequence[Record], classes: Sequence[str]) -> None:
+def _check_labels(records: Sequence[Record], classes: Sequence[str], how_to_declare: str) -> None:
     first: dict[str, str] = {}
     for record in records:
         if record.label and record.label not in classes:
@@ -93,4 +94,6 @@ def _check_labels(records: Sequence[Record], classes: Sequence[str]) -> None:
     if first:
         names = ", ".join(f"'{label}'" for label in first)
         label, where = next(iter(first.items()))
-        raise InputError.at(where, f"not a class of this corpus: {names}", did_you_mean(label, classes))
+        raise InputError.at(
+            where, f"not a class of this corpus: {names}", did_you_mean(label, classes) + how_to_declare
+        )

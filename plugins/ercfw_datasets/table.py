@@ -9,7 +9,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from ercfw import Clip, InputError, Provenance, TableRow, did_you_mean, sha256
+from ercfw import Clip, InputError, Provenance, TableRow, sha256
 from ercfw_datasets.annotations import Annotations, Record, to_annotated
 from ercfw_datasets.clips import only_there
 from ercfw_datasets.corpus import Corpus, FeatureFiles
@@ -23,6 +23,7 @@ from ercfw_datasets.table_files import (
     read_files,
     with_other_splits,
 )
+from ercfw_datasets.table_labels import TableLabels
 
 Column = Literal["conversation", "utterance", "speaker", "text", "label", "split", "kind", "clip", "start", "end"]
 
@@ -58,7 +59,10 @@ class Table(Corpus):
             conversation, list them (``conversation = ["Season", "Episode", "Scene_ID"]``).
         labels: the class for a label of the file, to rename or merge labels (``happy = "happiness"``), or ``""`` to
             leave its utterances out of their conversations. Other labels stay unchanged.
-        classes: the classes in order; by default all labels of train and dev, sorted.
+        classes: the classes in order; by default all labels, sorted. A label that only the test split of the corpus
+            has is a mistake unless it is listed here.
+        thresholds: the limits between classes, if the labels are scores: ``[-0.5, 0.5]`` with three ``classes``. A
+            score equal to a limit belongs to the class above it.
         splits: the split for a value of the split column, to rename or merge splits (``holdout = "test"``), or ``""``
             to leave its conversations out. Usual names, such as ``valid`` and ``Train``, need no setting; a warning
             reports how they are read.
@@ -80,6 +84,7 @@ class Table(Corpus):
         columns: dict[Column, str | tuple[str, ...]] | None = None,
         labels: dict[str, str] | None = None,
         classes: tuple[str, ...] | None = None,
+        thresholds: tuple[Annotated[float, Field(allow_inf_nan=False)], ...] = (),
         splits: dict[str, Literal["train", "dev", "test", ""]] | None = None,
         dev: tuple[str, ...] = (),
         test: tuple[str, ...] = (),
@@ -98,16 +103,18 @@ class Table(Corpus):
         source = f"table {_name(files)}"
         listed = by_column(rows, splits or {})
         chosen = by_lists(listed, dev, test) if fold is None else by_fold(listed, fold, folds)
-        _check_mapped(rows, labels or {})
-        labelled = [record for file in files for record in to_records(file.rows, labels or {}, file.path.parent)]
+        reading = TableLabels(labels or {}, classes, thresholds)
+        reading.check(rows)
+        labelled = [record for file in files for record in to_records(file.rows, reading, file.path.parent)]
         kept = [record if record.id[0] in chosen else replace(record, label=None) for record in labelled]
         records = only_there(source, kept)
-        learnt = [record for record in records if chosen.get(record.id[0]) != "test"]
-        classes = classes or _classes(learnt, f"{files[0].path}: {rows[0].columns['label']}")
+        # The test split of the corpus does not make classes. One of the recipe does, so that all folds have the same.
+        known = [r for r in records if fold is not None or not chosen.get(r.id[0]) == listed[r.id[0]] == "test"]
+        classes = reading.classes_of(known, f"{files[0].path}: label")
         has_column = "split" in rows[0].fields
         trained = {c for c in chosen if (listed[c] == "train" if has_column else chosen[c] != "test")}
         annotations = Annotations(
-            conversations=to_annotated(records, chosen, classes),
+            conversations=to_annotated(records, chosen, classes, reading.how_to_declare(classes)),
             classes=classes,
             rows=tuple(record.id for record in records),
             source_train=frozenset(record.id for record in records if record.id[0] in trained),
@@ -122,12 +129,12 @@ class Table(Corpus):
         return None if path.exists() or files_of_splits(root) else path
 
 
-def to_records(rows: Sequence[TableRow], labels: Mapping[str, str], folder: Path) -> list[Record]:
-    """Return the rows of a table as records with mapped labels; a label mapped to ``""`` becomes None.
+def to_records(rows: Sequence[TableRow], labels: TableLabels, folder: Path) -> list[Record]:
+    """Return the rows of a table as records with their classes.
 
     Args:
         rows: the rows of the table.
-        labels: the class for each label to be changed.
+        labels: how the recipe reads the labels.
         folder: the folder to which the clips' paths are relative.
 
     Raises:
@@ -146,7 +153,7 @@ def to_records(rows: Sequence[TableRow], labels: Mapping[str, str], folder: Path
                 id=row.id,
                 speaker=intern(row.speaker),
                 text=row.text,
-                label=_map(row.fields.get("label", "").strip(), labels),
+                label=labels.class_of(row.fields.get("label", "").strip()),
                 kind=intern(row.fields.get("kind", "").strip()),
                 time=None if has_clips else stretch.both,
                 clip=Clip(folder / clip, stretch.start or 0.0, stretch.end) if clip else None,
@@ -187,21 +194,3 @@ def _name(files: Sequence[TableFile]) -> str:
     """Return the path of the file, or the folder and the names of several files."""
     paths = [file.path for file in files]
     return str(paths[0]) if len(paths) == 1 else f"{paths[0].parent}: {', '.join(path.name for path in paths)}"
-
-
-def _map(label: str, labels: Mapping[str, str]) -> str | None:
-    return (labels.get(label, label) or None) if label else ""
-
-
-def _check_mapped(rows: Sequence[TableRow], labels: Mapping[str, str]) -> None:
-    present = {row.fields.get("label", "").strip() for row in rows} - {""}
-    for label in labels:
-        if label not in present:
-            raise InputError.at(f"[data] labels: {label}", "no utterance has this label", did_you_mean(label, present))
-
-
-def _classes(records: Sequence[Record], place: str) -> tuple[str, ...]:
-    found = tuple(sorted({record.label for record in records if record.label}))
-    if not found:
-        raise InputError.at(place, "no utterance has a label", "set [data] classes if this is intended")
-    return found

@@ -190,3 +190,16 @@ def test_a_modality_that_most_utterances_lack_is_warned_of_and_counted(cli, tabl
 def test_labels_that_differ_in_capitals_only_and_a_single_class_are_warned_of(cli, table):
     assert "differs from another class in capital letters only" in cli("run", table(label="Anger")).err
     assert "has a single class" in cli("run", table(label="anger"), "--force").err
+
+
+def test_classes_that_are_numbers_and_classes_without_an_utterance_in_train_are_reported(cli, table):
+    recipe = table()
+    path = Path("own/utterances.csv")
+    content = path.read_text().replace(",joy,", ",4,").replace(",anger,", ",2,")
+    path.write_text(
+        content.replace("test0,u1,A,hello,2", "test0,u1,A,hello,9").replace("test0,u1,A,hello,4", "test0,u1,A,hello,9")
+    )
+    ended = cli("run", recipe, 'data.classes=["2","4","9"]')
+    assert ended.code == 0
+    assert "warning: target 'emotion': the 3 classes are numbers, from '2' to '9'" in ended.err
+    assert "warning: class '9' of 'emotion' has no utterance in train" in ended.err

@@ -10,6 +10,7 @@ import numpy as np
 from ercfw.contract.conversation import UNLABELLED, Conversation, Split, UtteranceId
 from ercfw.contract.interfaces import Dataset
 from ercfw.data.audit.finding import Finding, Level, first
+from ercfw.data.numeric_classes import describe_numbers, look_like_scores, numbers_of
 from ercfw.data.tables.control_characters import CONTROL
 
 LONGEST = 60.0
@@ -30,6 +31,7 @@ def check_annotations(dataset: Dataset, splits: Splits) -> Iterator[Finding]:
         yield from _labels(dataset, split, conversations)
         yield from _empty(split, conversations)
         yield from _control_characters(split, conversations)
+    yield from _numbers(dataset.targets)
     yield from _texts(splits)
     yield from _repeated(splits)
     yield from _speakers(splits)
@@ -119,6 +121,14 @@ def _labels(dataset: Dataset, split: Split, conversations: Sequence[Conversation
             )
         else:
             yield Finding("fine", about, f"{int(found.sum())} utterances, all class counts as published")
+
+
+def _numbers(targets: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
+    """Find classes whose names are numbers."""
+    for target, classes in targets.items():
+        if numbers_of(classes):
+            level: Level = "doubtful" if look_like_scores(classes) else "note"
+            yield Finding(level, target, describe_numbers(classes))
 
 
 def _empty(split: str, conversations: Sequence[Conversation]) -> Iterator[Finding]:

@@ -220,7 +220,8 @@ def test_options_that_slurm_s_library_refuses(cli, tiny_recipe):
 @pytest.mark.slow
 @pytest.mark.usefixtures("forked_workers")
 def test_folds_are_scored_together(cli, tiny_recipe, tmp_path):
-    rows = [f"c{c},{u},A,x,{'ab'[(c + u) % 2]}" for c in range(9) for u in range(3)]
+    labels = {(4, 1): "rare"}  # a class that only one conversation has
+    rows = [f"c{c},{u},A,x,{labels.get((c, u), 'ab'[(c + u) % 2])}" for c in range(9) for u in range(3)]
     (tmp_path / "utterances.csv").write_text("\n".join(["conversation,utterance,speaker,text,label", *rows]) + "\n")
     np.save(tmp_path / "text.npy", np.random.default_rng(0).normal(size=(27, 4)).astype("f4"))
     recipe = tmp_path / "folds.toml"
@@ -234,6 +235,8 @@ def test_folds_are_scored_together(cli, tiny_recipe, tmp_path):
     ended = cli("ablate", recipe, "--folds", "3", "--seeds", "1", "--json", "run.workers=2")
     assert ended.code == 0, ended.err
     (table,) = json.loads(ended.out)["tables"]
+    assert table["classes"] == ["a", "b", "rare"]
+    assert "class 'rare' of 'emotion' has no utterance in train" in ended.err
     answers = {}
     for fold in range(3):
         with (tmp_path / f"runs/fold-{fold}-of-3/folds/base/seed-0/predictions.csv").open(newline="") as file:
