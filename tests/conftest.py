@@ -79,9 +79,9 @@ class Result:
 
 @pytest.fixture(autouse=True)
 def clean_place(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The test's own working directory, an empty cache, and no say from the environment."""
+    """The test's own working directory, an empty cache, the state of all tests, and no say from the environment."""
     monkeypatch.setenv("ERCFW_CACHE", str(tmp_path_factory.mktemp("cache")))
-    monkeypatch.setenv("ERCFW_STATE", str(tmp_path_factory.mktemp("state")))
+    monkeypatch.setenv("ERCFW_STATE", str(tmp_path_factory.getbasetemp() / "state"))
     monkeypatch.delenv("ERCFW_REQUIRE_REAL", raising=False)
     monkeypatch.delenv("ERCFW_PLUGINS", raising=False)
     monkeypatch.chdir(tmp_path)
@@ -215,11 +215,14 @@ def once(
 
 @pytest.fixture
 def plugin_file(tmp_path: Path) -> Callable[..., Path]:
-    """A plugin's file in the test's working directory."""
+    """A plugin's file in the test's working directory, trusted."""
+    from ercfw.registry.plugin_file import read_plugin_file
+    from ercfw.registry.trust import trust
 
     def write(code: str, name: str = "mine") -> Path:
         path = tmp_path / f"{name}.py"
         path.write_text(code, encoding="utf-8")
+        trust([read_plugin_file(path)])
         return path
 
     return write

@@ -133,7 +133,7 @@ def resumed(out: str) -> None:
     """A run that was killed after its second epoch, and resumed."""
     Path("stops.py").write_text(STOPS)
     Path("resumed.toml").write_text('plugins = ["./stops.py"]\n' + TINY)
-    killed = ercfw("run", "resumed.toml", "--out", out, STOP_AFTER="2")
+    killed = ercfw("run", "resumed.toml", "--out", out, "--trust", STOP_AFTER="2")
     assert killed.returncode < 0, killed.stderr
     run("resumed.toml", "--resume", "--out", out)
 

@@ -25,13 +25,14 @@ from ercfw.cli import (
     listings,
     check,
     new,
+    trust,
 )
 
 # isort: on
 
 __all__ = [
     "ablate", "app", "check", "compare", "data", "ensemble", "extract", "listings", "main", "new", "predict", "recipes",
-    "report", "reproduce", "run", "tune",
+    "report", "reproduce", "run", "trust", "tune",
 ]  # fmt: skip
 
 PATIENCE = 2.0  # seconds

@@ -10,10 +10,10 @@ import typer
 from ercfw.cli.app import (
     AsJson,
     Dropped,
-    NoPluginFiles,
     Overrides,
     Quote,
     RecipeName,
+    Trust,
     Variants,
     app,
     interruptible,
@@ -47,7 +47,7 @@ def ablate(
     ] = None,
     out: Out = Path("runs"),
     quote: Quote = False,
-    no_plugin_files: NoPluginFiles = False,
+    trust: Trust = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -56,7 +56,7 @@ def ablate(
     from ercfw.experiment.ablate import plan_ablation
     from ercfw.system.terminal import Terminal
 
-    source, selection = select(recipe, overrides, variant or ["all"], drop, seeds, no_plugin_files)
+    source, selection = select(recipe, overrides, variant or ["all"], drop, seeds, trust)
     tasks = plan_ablation(source, selection, out, folds)
     show_plugins([task.job for task in tasks])
     _run_and_show(tasks, out, Terminal(quiet=quiet), as_json, quote)
@@ -70,7 +70,7 @@ def missing(
     drop: Dropped = None,
     seeds: Seeds = "5",
     out: Out = Path("runs"),
-    no_plugin_files: NoPluginFiles = False,
+    trust: Trust = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -79,7 +79,7 @@ def missing(
     from ercfw.experiment.ablate import plan_missing
     from ercfw.system.terminal import Terminal
 
-    source, selection = select(recipe, overrides, [variant], drop, seeds, no_plugin_files)
+    source, selection = select(recipe, overrides, [variant], drop, seeds, trust)
     tasks = plan_missing(source, selection, out)
     show_plugins([task.job for task in tasks])
     _run_and_show(tasks, out, Terminal(quiet=quiet), as_json)

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,9 +17,11 @@ from ercfw.system.user_folders import expand_home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from ercfw.experiment.plan import Job, Selection
     from ercfw.recipe.recipe_file import RecipeFile
+    from ercfw.registry.trust import PluginFiles
     from ercfw.system.terminal import Terminal
 
 BASE = "base"
@@ -61,7 +63,14 @@ Overrides = Annotated[
 ]
 Variants = Annotated[list[str] | None, typer.Option("--variant", help="A variant's name, or 'all'; repeatable.")]
 Dropped = Annotated[list[str] | None, typer.Option("--drop", help="A table or key to remove; repeatable.")]
-NoPluginFiles = Annotated[bool, typer.Option("--no-plugin-files", help="Refuse recipes that name plugin files.")]
+Trust = Annotated[
+    bool | None,
+    typer.Option(
+        "--trust/--no-plugin-files",
+        help="Trust the plugin files that are named, now and later; or refuse all. Unless set, only trusted ones run.",
+        show_default=False,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Quote = Annotated[
     bool, typer.Option("--quote", help="Also scores that papers report under another protocol, below the runs.")
@@ -94,7 +103,7 @@ def select(
     variants: list[str] | None,
     dropped: list[str] | None,
     seeds: str | None,
-    no_plugin_files: bool,
+    trust: bool | None,
     cross_fit: int = 0,
 ) -> "tuple[RecipeFile, Selection]":
     """Read the recipe and the selection of variants, seeds and settings.
@@ -112,9 +121,18 @@ def select(
         variants=variants or BASE,
         seeds=chosen_seeds,
         drop=dropped or [],
-        plugin_files=not no_plugin_files,
+        plugin_files=plugin_policy(trust),
         cross_fit=cross_fit,
     )
+
+
+def plugin_policy(trust: bool | None) -> "PluginFiles":
+    """Return what ``--trust``, ``--no-plugin-files`` or neither of them means."""
+    from ercfw.registry.trust import PluginFiles
+
+    if trust is None:
+        return PluginFiles.TRUSTED
+    return PluginFiles.TRUST if trust else PluginFiles.REFUSE
 
 
 def plan(source: "RecipeFile", selection: "Selection") -> "list[Job]":
@@ -125,6 +143,8 @@ def plan(source: "RecipeFile", selection: "Selection") -> "list[Job]":
     """
     from ercfw.experiment.plan import plan_jobs
 
+    if first_process():
+        show_outside(source.path.parent, lambda line: print(line, file=sys.stderr))
     jobs = plan_jobs(source, selection)
     show_plugins(jobs)
     return jobs
@@ -149,11 +169,31 @@ def show_warnings(warnings: Iterable[str]) -> None:
         print(f"warning: {shown(warning, LONGEST_HINT)}", file=sys.stderr)
 
 
-def show_plugins(jobs: "Sequence[Job]") -> None:
+def show_executed(files: "Iterable[Path]", warnings: Iterable[str]) -> None:
     """Name every plugin file that was executed, and show the warnings of all plugins."""
-    for path in sorted({path for job in jobs for path in job.plugin_files}) if first_process() else ():
+    for path in sorted(set(files)) if first_process() else ():
         print(f"ran plugin file {path}", file=sys.stderr)
-    show_warnings(warning for job in jobs for warning in job.catalog.warnings)
+    show_warnings(warnings)
+
+
+def show_plugins(jobs: "Sequence[Job]") -> None:
+    """Name the plugin files that were executed for these jobs, and show the warnings of all plugins."""
+    files = [path for job in jobs for path in job.plugin_files]
+    show_executed(files, [warning for job in jobs for warning in job.catalog.warnings])
+
+
+def show_outside(folder: "Path", show: Callable[[str], None]) -> None:
+    """Name what a run's recipe leads to outside the run's folder, before a command reads it."""
+    from ercfw.recipe.recipe_file import read_toml
+    from ercfw.results.outside_paths import outside_paths
+    from ercfw.results.run_files import RunFiles
+    from ercfw.system.files import is_file
+
+    files = RunFiles(folder)
+    if not (is_file(files.key) and is_file(files.recipe)):
+        return
+    for named in outside_paths(read_toml(files.recipe).tables, folder):
+        show(f"outside {shown(str(folder))}, its recipe names {shown(named)}")
 
 
 def _seeds(text: str | None) -> int | list[int] | None:

@@ -31,11 +31,14 @@ def check(
 ) -> None:
     """Run the conformance checks of a part; the exit code is 1 if one fails."""
     from ercfw.recipe.overrides import parse_overrides
-    from ercfw.registry.catalog import load_catalog, plugin_files
+    from ercfw.registry.catalog import load_catalog
+    from ercfw.registry.plugin_file import plugin_files
+    from ercfw.registry.trust import PluginFiles, admit
     from ercfw.testing.check_parts import CheckSettings, check_named
 
     settings = CheckSettings(reads, parse_overrides(modality or []), clip, slow)
-    catalog = load_catalog(plugin_files([str(path) for path in plugin or []], Path(), "--plugin"))
+    files = plugin_files([str(path) for path in plugin or []], Path(), "--plugin")
+    catalog = load_catalog(admit(files, PluginFiles.TRUST, "--plugin"))  # the user names each of them
     if broken := catalog.broken_files("--plugin"):
         raise InputError(broken)
     show_warnings(catalog.warnings)

@@ -9,9 +9,9 @@ import typer
 from ercfw.cli.app import (
     AsJson,
     Dropped,
-    NoPluginFiles,
     Overrides,
     RecipeName,
+    Trust,
     app,
     interruptible,
     plan_one,
@@ -31,12 +31,12 @@ def extract(
     to: Annotated[Path | None, typer.Option(help="A folder for one feature file per modality.")] = None,
     processes: Annotated[int | None, typer.Option(min=1, max=MANY, help="Processes that read clips.")] = None,
     check_clips: Annotated[bool, typer.Option("--check-clips", help="First open and check every clip.")] = False,
-    no_plugin_files: NoPluginFiles = False,
+    trust: Trust = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show only warnings, errors and results.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a recipe's extractors, and cache their features for 'run'."""
-    job = plan_one(*select(recipe, overrides, [variant], drop, None, no_plugin_files))
+    job = plan_one(*select(recipe, overrides, [variant], drop, None, trust))
     if to is not None:
         check_folder("--to", to)
     from ercfw.data.extraction.workers import default_processes

@@ -36,9 +36,13 @@ def plugin(
     """Write a working part with passing tests, for you to change."""
     from ercfw.registry.catalog import load_catalog
     from ercfw.registry.scaffold import new_plugin, new_single_file
+    from ercfw.registry.trust import PluginFiles, admit
 
     folder = to or (Path() if single_file else Path(name))
     check_folder("--to", folder.absolute().parent)
     write = new_single_file if single_file else new_plugin
-    for path in write(load_catalog(), name, singular(kind), folder):
+    written = write(load_catalog(), name, singular(kind), folder)
+    if single_file:
+        admit([path for path in written if path.suffix == ".py"], PluginFiles.TRUST, f"new plugin {name}")
+    for path in written:
         print(path)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ercfw.cli.app import NoPluginFiles, app, interruptible, results_console
+from ercfw.cli.app import Trust, app, interruptible, results_console, show_outside
 from ercfw.errors import InputError
 from ercfw.system.launch import MANY
 from ercfw.system.writable import check_folder
 
 if TYPE_CHECKING:
+    from ercfw.predict import TrainedModel
     from ercfw.predict.answers import Predicted
     from ercfw.system.terminal import Terminal
 
@@ -46,26 +47,20 @@ def predict(
     out: Annotated[Path | None, typer.Option(help="A .csv or .json file instead of the terminal.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite --out.")] = False,
     processes: Annotated[int | None, typer.Option(min=1, max=MANY, help="Processes that read clips.")] = None,
-    no_plugin_files: NoPluginFiles = False,
+    trust: Trust = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show only warnings, errors and results.")] = False,
 ) -> None:
     """Predict the emotion of every utterance of new data with the model of a finished run."""
     kind = _format(format_, out)
     files = _files(features or [])
-    if out is not None and out.exists() and not force:
-        raise InputError.at(f"--out {out}", "already exists", "overwrite it with --force")
-    if out is not None:
-        check_folder("--out", out.parent)
+    _check_out(out, force)
     from ercfw.data.extraction.workers import default_processes
-    from ercfw.predict import load
     from ercfw.system.terminal import Terminal
 
     terminal = Terminal(quiet=quiet)
     texts, notes = _texts(data)
     with interruptible(terminal, "extracted features are kept; the same command continues"):
-        model = load(run, allow_plugin_files=not no_plugin_files)
-        for path in model.plugin_files:
-            terminal.info(f"ran plugin file {path}")
+        model = _open(run, trust, terminal)
         with terminal.progress() as bars:
             predicted = model.predict(
                 None if texts is not None else data,
@@ -80,6 +75,25 @@ def predict(
     for warning in predicted.warnings:
         terminal.warning(warning)
     _show(predicted, kind, out, terminal)
+
+
+def _check_out(out: Path | None, force: bool) -> None:
+    if out is not None and out.exists() and not force:
+        raise InputError.at(f"--out {out}", "already exists", "overwrite it with --force")
+    if out is not None:
+        check_folder("--out", out.parent)
+
+
+def _open(run: Path, trust: bool | None, terminal: "Terminal") -> "TrainedModel":
+    """Load the model, and name what its folder makes the command read or run."""
+    from ercfw.predict import load
+    from ercfw.system.files import is_folder
+
+    show_outside(run if is_folder(run) else run.parent, terminal.info)
+    model = load(run, allow_plugin_files=trust is not False, trust=bool(trust))
+    for path in model.plugin_files:
+        terminal.info(f"ran plugin file {path}")
+    return model
 
 
 def _texts(data: str | None) -> tuple[list[str] | None, tuple[str, ...]]:

@@ -2,25 +2,30 @@
 
 import json
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ercfw.cli.app import (
     AsJson,
     Dropped,
-    NoPluginFiles,
     Overrides,
     RecipeName,
+    Trust,
     app,
     plan,
     plan_one,
     results_console,
     select,
+    show_executed,
     show_warnings,
 )
 from ercfw.cli.kind_argument import singular
 from ercfw.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    from ercfw.experiment.plan import Job, Selection
+    from ercfw.recipe.recipe_file import RecipeFile
 
 
 @app.command(epilog="ercfw validate recipes/multiemo_meld.toml  |  ercfw validate mine.toml fusion.use=concat")
@@ -28,11 +33,11 @@ def validate(
     recipe: RecipeName,
     overrides: Overrides = None,
     drop: Dropped = None,
-    no_plugin_files: NoPluginFiles = False,
+    trust: Trust = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a recipe and all its variants without training; needs no data."""
-    jobs = plan(*select(recipe, overrides, ["all"], drop, None, no_plugin_files))
+    jobs = plan(*select(recipe, overrides, ["all"], drop, None, trust))
     from ercfw.experiment.validate import check_jobs
 
     checked = check_jobs(jobs)
@@ -58,7 +63,7 @@ def show(
     graph: Annotated[
         bool, typer.Option("--graph", help="Print the network as a Mermaid diagram, with shapes.")
     ] = False,
-    no_plugin_files: NoPluginFiles = False,
+    trust: Trust = None,
     as_json: AsJson = False,
 ) -> None:
     """Print a recipe with every default, its network, the parts of a kind, or the documentation of a part."""
@@ -67,18 +72,35 @@ def show(
     if overrides and "=" not in overrides[0]:
         _show_part(recipe, overrides, as_json)
         return
-    job = plan_one(*select(recipe, overrides, [variant], drop, None, no_plugin_files))
+    selected = select(recipe, overrides, [variant], drop, None, trust)
     if graph:
-        from ercfw.errors import in_recipe
-        from ercfw.report.diagram import mermaid
+        _show_graph(plan_one(*selected), as_json)
+    else:
+        _show_tables(*selected, as_json)
 
-        with in_recipe(job.where):
-            drawn = mermaid(job.recipe, job.parts)
-        print(json.dumps({"graph": drawn}) if as_json else drawn)
-        return
+
+def _show_graph(job: "Job", as_json: bool) -> None:
+    from ercfw.errors import in_recipe
+    from ercfw.report.diagram import mermaid
+
+    with in_recipe(job.where):
+        drawn = mermaid(job.recipe, job.parts)
+    print(json.dumps({"graph": drawn}) if as_json else drawn)
+
+
+def _show_tables(source: "RecipeFile", selection: "Selection", as_json: bool) -> None:
+    """Print the recipe; plugin files that may not run leave only the defaults of their parts unknown."""
     import tomlkit
 
-    tables = {**job.tables, "seeds": list(job.recipe.seeds)}
+    from ercfw.experiment.plan import only_variant, read_variant
+    from ercfw.registry.resolve import tables_with_defaults
+
+    read = read_variant(source, only_variant(selection), selection)
+    if read.mistakes:
+        raise InputError(read.mistakes)
+    show_executed([] if read.untrusted else read.files, read.catalog.warnings)
+    show_warnings(f"the defaults of parts from plugin files are missing: {mistake}" for mistake in read.untrusted)
+    tables = {**tables_with_defaults(read.recipe, read.found), "seeds": list(read.recipe.seeds)}
     print(json.dumps(tables, ensure_ascii=False) if as_json else tomlkit.dumps(tables).rstrip())
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ercfw.cli.app import NoPluginFiles, app
+from ercfw.cli.app import Trust, app, plugin_policy, show_outside
 from ercfw.system.writable import PAGES, check_file, check_folder
 
 
@@ -19,7 +19,7 @@ def report(
     ] = None,
     pictures: Annotated[Path | None, typer.Option(help="A folder for every picture, as PNG, SVG and PDF.")] = None,
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
-    no_plugin_files: NoPluginFiles = False,
+    trust: Trust = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show only warnings, errors and results.")] = False,
 ) -> None:
     """Write one HTML page about finished runs: scores, pictures, and every conversation with predictions."""
@@ -34,8 +34,10 @@ def report(
     groups = find_groups(runs)
     path = out or default_path(runs)
     terminal = Terminal(quiet=quiet)
+    for group in groups:
+        show_outside(group.first.folder, terminal.info)
     with terminal.progress() as bars:
-        warnings = write_page(groups, path, bars.or_lines, not no_plugin_files, pictures)
+        warnings = write_page(groups, path, bars.or_lines, plugin_policy(trust), pictures)
     for warning in warnings:
         terminal.warning(warning)
     print(f"report: {path}")

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ercfw.cli.app import AsJson, NoPluginFiles, app, interruptible, results_console
-from ercfw.errors import InputError
+from ercfw.cli.app import AsJson, Trust, app, interruptible, plugin_policy, results_console, show_outside
+from ercfw.errors import InputError, shown
 from ercfw.system.writable import check_folder
 
 
@@ -16,7 +16,7 @@ from ercfw.system.writable import check_folder
 def reproduce(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run.", metavar="RUN")],
     out: Annotated[Path, typer.Option(help="The folder of the second run.")] = Path("runs/reproduced"),
-    no_plugin_files: NoPluginFiles = False,
+    trust: Trust = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show only warnings, errors and results.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -30,8 +30,9 @@ def reproduce(
     if len(runs) > 1:
         raise InputError.at(run, f"contains {len(runs)} runs", f"name one of them, such as {runs[0].folder}")
     terminal = Terminal(quiet=quiet)
+    show_outside(runs[0].folder, terminal.info)
     with interruptible(terminal, ""):
-        comparison = run_again(runs[0], out, terminal, not no_plugin_files)
+        comparison = run_again(runs[0], out, terminal, plugin_policy(trust))
     if as_json:
         printed = {**asdict(comparison), "folder": str(comparison.folder), "exact": comparison.is_exact}
         print(json.dumps(printed, ensure_ascii=False))
@@ -46,7 +47,7 @@ def reproduce(
                 f"{changed} of {total} utterances have another predicted class"
             )
         )
-        where = [f"  {each}" for each in comparison.differences] or ["  none"]
+        where = [f"  {shown(each)}" for each in comparison.differences] or ["  none"]
         for line in (
             f"{run}: {result}",
             "differences between the two environments:",

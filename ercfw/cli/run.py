@@ -10,9 +10,9 @@ import typer
 from ercfw.cli.app import (
     AsJson,
     Dropped,
-    NoPluginFiles,
     Overrides,
     RecipeName,
+    Trust,
     Variants,
     app,
     first_process,
@@ -44,7 +44,7 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Continue runs that were stopped.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Run again what has finished or was stopped.")] = False,
     processes: Annotated[int | None, typer.Option(min=1, max=MANY, help="Processes that share each batch.")] = None,
-    no_plugin_files: NoPluginFiles = False,
+    trust: Trust = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show only warnings, errors and results.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -56,7 +56,7 @@ def run(
     if processes is not None and processes > 1:
         launch(processes, _without_processes(sys.argv[1:]))
         return
-    jobs = plan(*select(recipe, overrides, variant, drop, seeds, no_plugin_files, cross_fit or 0))
+    jobs = plan(*select(recipe, overrides, variant, drop, seeds, trust, cross_fit or 0))
     check_folder("--out", out)
     from ercfw.experiment.run_all import RunOptions, run_jobs
     from ercfw.report.tables import run_table, summary_table

@@ -6,17 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ercfw.cli.app import (
-    AsJson,
-    Dropped,
-    NoPluginFiles,
-    Overrides,
-    RecipeName,
-    app,
-    interruptible,
-    select,
-    show_plugins,
-)
+from ercfw.cli.app import AsJson, Dropped, Overrides, RecipeName, Trust, app, interruptible, select, show_plugins
 
 Storage = Annotated[str | None, typer.Option(help="A database for workers to share; else a file beside the trials.")]
 
@@ -30,7 +20,7 @@ def tune(
     drop: Dropped = None,
     out: Annotated[Path, typer.Option(help="The folder of trials and the best recipe.")] = Path("runs"),
     storage: Storage = None,
-    no_plugin_files: NoPluginFiles = False,
+    trust: Trust = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show only warnings, errors and results.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -39,7 +29,7 @@ def tune(
     from ercfw.experiment.tune import tune as run_search
     from ercfw.system.terminal import Terminal
 
-    source, selection = select(recipe, overrides, [variant], drop, None, no_plugin_files)
+    source, selection = select(recipe, overrides, [variant], drop, None, trust)
     search = make_search(source, selection, out, storage)
     show_plugins([search.job])
     terminal = Terminal(quiet=quiet)

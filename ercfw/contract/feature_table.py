@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 from ercfw.contract.conversation import UtteranceId
 from ercfw.contract.stored_streams import StoredModality
 from ercfw.errors import InputError
-from ercfw.system.files import is_file, replacing, sha256
+from ercfw.system.files import check_regular, is_file, replacing, sha256
 from ercfw.system.gc_pause import collector_paused
 from ercfw.system.validation import in_short
 
@@ -161,6 +161,7 @@ class FeatureTable:
             InputError: there is no such file, or it is not a feature store of this format.
         """
         try:
+            check_regular(path)
             with safe_open(path, framework="numpy") as file:
                 about = StoreMetadata.model_validate_json((file.metadata() or {}).get("ercfw", "{}"))
                 small = {name: file.get_tensor(name) for name in file.keys() if name in ("present", "lengths")}  # noqa: SIM118
@@ -225,6 +226,7 @@ def _read_array(path: Path) -> NDArray[Any]:
 
 
 def _map_array(path: Path) -> NDArray[Any]:
+    check_regular(path)
     with path.open("rb") as file:
         shape, order, dtype = _header(file, path, path.stat().st_size)
         # Slicing a memmap itself is slow.
@@ -233,6 +235,7 @@ def _map_array(path: Path) -> NDArray[Any]:
 
 def _unzip(path: Path) -> NDArray[Any]:
     """Return the only array of an ``.npz`` file."""
+    check_regular(path)
     with ZipFile(path) as archive:
         members = archive.infolist()
         if len(members) != 1:

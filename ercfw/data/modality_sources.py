@@ -16,6 +16,7 @@ from ercfw.registry.catalog import load_catalog
 from ercfw.registry.make import make_part
 from ercfw.registry.options import written_options
 from ercfw.registry.resolve import ResolvedPart, resolve_part
+from ercfw.registry.trust import PluginFiles, admit
 from ercfw.system.progress import Progress
 from ercfw.system.validation import as_json
 
@@ -69,7 +70,8 @@ class ExtractorFactory:
     def __call__(self) -> Extractor:
         """Make the extractor."""
         part = FeaturePart.model_validate_json(self.content)
-        made: Extractor = make_part(resolve_part(load_catalog(self.plugin_files), "extractor", self.table, part))
+        files = admit(self.plugin_files, PluginFiles.TRUSTED, f"[{self.table}]")
+        made: Extractor = make_part(resolve_part(load_catalog(files), "extractor", self.table, part))
         return made
 
 

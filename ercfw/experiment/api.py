@@ -18,6 +18,7 @@ from ercfw.experiment.arguments import (
 from ercfw.experiment.plan import Job, Selection, plan_jobs
 from ercfw.experiment.run_all import RunOptions, run_jobs
 from ercfw.recipe.recipe_file import RecipeFile
+from ercfw.registry.trust import PluginFiles
 from ercfw.report.compare import Comparison, compare_groups
 from ercfw.report.write_report import default_path, write_page
 from ercfw.results.finished_run import FinishedRun, Group, find_groups
@@ -44,6 +45,7 @@ def run(
     resume: bool = False,
     force: bool = False,
     plugin_files: bool = True,
+    trust: bool = False,
     quiet: bool = True,
 ) -> list[FinishedRun]:
     """Train a recipe, score it, and write the same folders as ``ercfw run``.
@@ -61,6 +63,7 @@ def run(
         resume: continue runs that were stopped.
         force: run again what has finished or was stopped.
         plugin_files: whether the recipe's plugin files may be executed.
+        trust: trust the recipe's plugin files on this machine, now and later; others than trusted ones are refused.
         quiet: show only warnings.
 
     Returns:
@@ -71,17 +74,14 @@ def run(
         RunError: a run failed.
         KeyboardInterrupt: the run was interrupted; its checkpoint is saved, and ``resume=True`` continues it.
     """
-    if resume and force:
-        raise InputError.at(
-            "resume and force", "one continues a run, the other starts it again", "use only one of them"
-        )
-    terminal, folder = Terminal(quiet=quiet), user_path(out)
-    jobs = plan_jobs(*_select(recipe, overrides, variants, seeds, drop, plugin_files, cross_fit))
+    options = _run_options(user_path(out), resume, force)
+    terminal, policy = Terminal(quiet=quiet), PluginFiles.chosen(plugin_files, trust)
+    jobs = plan_jobs(*_select(recipe, overrides, variants, seeds, drop, policy, cross_fit))
     _show_plugins(jobs, terminal)
-    check_folder("out", folder)
+    check_folder("out", options.out)
     set_up_process()
     with _as_keyboard_interrupt(), own_accelerate_state():
-        return run_jobs(jobs, RunOptions(folder, resume, force), terminal)
+        return run_jobs(jobs, options, terminal)
 
 
 def ablate(
@@ -93,6 +93,7 @@ def ablate(
     out: str | Path = "runs",
     drop: Sequence[str] = (),
     plugin_files: bool = True,
+    trust: bool = False,
     quote: bool = False,
     quiet: bool = True,
 ) -> Ablation:
@@ -109,6 +110,7 @@ def ablate(
         out: the folder of all runs.
         drop: dotted paths of tables or keys to remove from the recipe.
         plugin_files: whether the recipe's plugin files may be executed.
+        trust: trust the recipe's plugin files on this machine, now and later; others than trusted ones are refused.
         quote: also show scores that papers report under another protocol, below the runs.
         quiet: show only warnings.
 
@@ -122,7 +124,7 @@ def ablate(
     if folds is not None and not 3 <= folds <= MOST_FOLDS:
         raise InputError.at("folds", f"{folds} is not from 3 to {MOST_FOLDS}")
     terminal, folder = Terminal(quiet=quiet), user_path(out)
-    source, selection = _select(recipe, overrides, variants, seeds, drop, plugin_files)
+    source, selection = _select(recipe, overrides, variants, seeds, drop, PluginFiles.chosen(plugin_files, trust))
     tasks = plan_ablation(source, selection, folder, folds)
     _show_plugins([task.job for task in tasks], terminal)
     check_folder("out", folder)
@@ -164,6 +166,7 @@ def write_report(
     out: str | Path | None = None,
     pictures: str | Path | None = None,
     plugin_files: bool = True,
+    trust: bool = False,
     quiet: bool = True,
 ) -> Path:
     """Write one HTML page about finished runs, as ``ercfw report`` does.
@@ -173,6 +176,7 @@ def write_report(
         out: the file; ``report.html`` in the folder that the runs have in common by default.
         pictures: a folder for every picture, as PNG, SVG and PDF.
         plugin_files: whether the runs' plugin files may be executed, which attention needs.
+        trust: trust the runs' plugin files on this machine, now and later; others than trusted ones are left out.
         quiet: show only warnings.
 
     Returns:
@@ -189,10 +193,17 @@ def write_report(
         check_folder("pictures", folder)
     terminal = Terminal(quiet=quiet)
     with terminal.progress() as bars:
-        warnings = write_page(groups, path, bars.or_lines, plugin_files, folder)
+        warnings = write_page(groups, path, bars.or_lines, PluginFiles.chosen(plugin_files, trust), folder)
     for warning in warnings:
         terminal.warning(warning)
     return path
+
+
+def _run_options(out: Path, resume: bool, force: bool) -> RunOptions:
+    if resume and force:
+        what = "one continues a run, the other starts it again"
+        raise InputError.at("resume and force", what, "use only one of them")
+    return RunOptions(out, resume, force)
 
 
 def _select(
@@ -201,7 +212,7 @@ def _select(
     variants: str | Sequence[str],
     seeds: Seeds,
     drop: Sequence[str],
-    plugin_files: bool,
+    plugin_files: PluginFiles,
     cross_fit: int = 0,
 ) -> tuple[RecipeFile, Selection]:
     source = open_recipe(recipe)

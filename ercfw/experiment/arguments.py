@@ -10,6 +10,7 @@ from ercfw.recipe.overrides import merge, parse_overrides
 from ercfw.recipe.recipe_file import RecipeFile, read_toml
 from ercfw.recipe.shipped import find_recipe
 from ercfw.recipe.toml import Tables, check_values
+from ercfw.registry.trust import PluginFiles
 from ercfw.system.names import shortened, slug
 from ercfw.system.user_folders import expand_home
 
@@ -102,7 +103,7 @@ def make_selection(
     variants: str | Sequence[str] = "base",
     seeds: Sequence[int] | None = None,
     drop: Sequence[str] = (),
-    plugin_files: bool = True,
+    plugin_files: PluginFiles = PluginFiles.TRUSTED,
     cross_fit: int = 0,
 ) -> "Selection":
     """Combine what a caller selects from a recipe; ``"all"`` selects every variant.
@@ -118,7 +119,7 @@ def make_selection(
         seeds=seeds,
         overrides=read_overrides(overrides),
         dropped=[drop] if isinstance(drop, str) else list(drop),
-        allow_plugin_files=plugin_files,
+        plugin_files=plugin_files,
         cross_fit=cross_fit,
     )
 

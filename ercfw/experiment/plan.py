@@ -11,14 +11,16 @@ from typing import Any
 from ercfw.errors import InputError, Mistake
 from ercfw.recipe.home_paths import with_home
 from ercfw.recipe.identity import HARMLESS, without_keys
-from ercfw.recipe.queries import refuse_plugin_files, variant_name
+from ercfw.recipe.queries import refuse_plugin_files, selected_metric, variant_name
 from ercfw.recipe.recipe_file import RecipeFile, check_variants, resolve_variant
 from ercfw.recipe.schema import BASE, Recipe, parse_recipe
 from ercfw.recipe.toml import Tables
-from ercfw.registry.catalog import Catalog, load_catalog, plugin_files
+from ercfw.registry.catalog import Catalog, load_catalog
 from ercfw.registry.check_names import check_names
 from ercfw.registry.options import constructor_arguments
-from ercfw.registry.resolve import RecipeParts, recipe_parts, resolve_parts, tables_with_defaults
+from ercfw.registry.plugin_file import plugin_files
+from ercfw.registry.resolve import ByTable, RecipeParts, recipe_parts, resolve_parts, tables_with_defaults
+from ercfw.registry.trust import PluginFiles, UntrustedError, admit
 from ercfw.results.run_files import RunFiles
 from ercfw.system.files import is_file, is_folder, sha256
 
@@ -32,7 +34,7 @@ class Selection:
         seeds: the seeds; None = those of the recipe.
         overrides: tables laid over every variant.
         dropped: dotted paths removed from every variant.
-        allow_plugin_files: whether the recipe's plugin files may be executed.
+        plugin_files: what is done with the recipe's plugin files.
         cross_fit: the number of parts into which the training split is cut; each variant is also run without each of
             them; 0 = no parts.
     """
@@ -41,8 +43,37 @@ class Selection:
     seeds: Sequence[int] | None = None
     overrides: Mapping[str, Any] | None = None
     dropped: Sequence[str] = ()
-    allow_plugin_files: bool = True
+    plugin_files: PluginFiles = PluginFiles.TRUSTED
     cross_fit: int = 0
+
+
+@dataclass(frozen=True)
+class ReadVariant:
+    """One variant of a recipe as far as it can be read; its untrusted plugin files are not executed.
+
+    Attributes:
+        recipe: the typed recipe.
+        written: its tables, under the variant and the overrides.
+        where: the recipe's file and the variant, for messages.
+        catalog: the installed plugins, and the recipe's plugin files if all of them may run.
+        files: the recipe's plugin files.
+        found: the parts that the catalog offers, by the names of their tables.
+        mistakes: what is wrong. While plugin files may not run, a part that no installed plugin offers is no mistake.
+        untrusted: the mistakes that name the plugin files that may not run.
+    """
+
+    recipe: Recipe
+    written: Tables
+    where: str
+    catalog: Catalog
+    files: tuple[Path, ...]
+    found: ByTable
+    mistakes: tuple[Mistake, ...]
+    untrusted: tuple[Mistake, ...]
+
+
+Catalogs = dict[tuple[Path, ...], tuple[Catalog, tuple[Mistake, ...]]]
+"""The catalog for each choice of plugin files, and the mistakes that name those that may not run."""
 
 
 @dataclass(frozen=True)
@@ -106,11 +137,21 @@ def plan_job(source: RecipeFile, selection: Selection) -> Job:
     Raises:
         InputError: several variants are selected, or the recipe is wrong; the message lists every mistake.
     """
+    only_variant(selection)
+    (job,) = plan_jobs(source, selection)
+    return job
+
+
+def only_variant(selection: Selection) -> str:
+    """Return the variant of a selection that must have a single one.
+
+    Raises:
+        InputError: several variants are selected.
+    """
     if len(selection.variants) > 1:
         what = f"selects {len(selection.variants)} variants, and one is needed"
         raise InputError.at("--variant", what, f"--variant {selection.variants[0]}")
-    (job,) = plan_jobs(source, selection)
-    return job
+    return selection.variants[0]
 
 
 def plan_jobs(source: RecipeFile, selection: Selection) -> list[Job]:
@@ -121,7 +162,7 @@ def plan_jobs(source: RecipeFile, selection: Selection) -> list[Job]:
     """
     mistakes = check_variants(source)
     jobs: list[Job] = []
-    catalogs: dict[tuple[Path, ...], Catalog] = {}
+    catalogs: Catalogs = {}
     for variant in selection.variants:
         try:
             jobs.append(_plan(source, variant, selection, catalogs))
@@ -133,9 +174,38 @@ def plan_jobs(source: RecipeFile, selection: Selection) -> list[Job]:
     return jobs
 
 
-def _without_parts(
-    source: RecipeFile, variant: str, selection: Selection, catalogs: dict[tuple[Path, ...], Catalog]
-) -> Iterator[Job]:
+def read_variant(
+    source: RecipeFile, variant: str, selection: Selection, catalogs: Catalogs | None = None
+) -> ReadVariant:
+    """Read a variant and find its parts.
+
+    Raises:
+        InputError: the recipe does not have the form of one, or its plugin files are refused.
+    """
+    tables = resolve_variant(source, variant, selection.overrides, selection.dropped)
+    where = str(source.path) if variant == BASE else f"{source.path} (variant '{variant}')"
+    recipe, mistakes = parse_recipe(with_home(tables), where)
+    if recipe is None:
+        raise InputError(mistakes)
+    files = tuple(plugin_files(recipe.plugins, source.path.parent, where))
+    if selection.plugin_files is PluginFiles.REFUSE:
+        refuse_plugin_files(recipe, where)
+    catalogs = {} if catalogs is None else catalogs
+    if files not in catalogs:
+        catalogs[files] = _load(files, selection.plugin_files, source.path)
+    catalog, untrusted = catalogs[files]
+    if untrusted:  # a name that no installed plugin offers may be that of a part in these files
+        found, unresolved = resolve_parts(recipe, catalog, lambda kind, part: part.use in catalog.names(kind))
+        metrics = [*catalog.names("metric"), selected_metric(recipe).rpartition(".")[2]]
+    else:
+        found, unresolved = resolve_parts(recipe, catalog)
+        metrics = catalog.names("metric")
+    in_tables = [replace(m, where=f"{where}: {m.where}") for m in [*unresolved, *check_names(recipe, metrics)]]
+    mistakes += catalog.broken_files(f"{where}: plugins") or in_tables
+    return ReadVariant(recipe, tables, where, catalog, files, found, tuple(mistakes), untrusted)
+
+
+def _without_parts(source: RecipeFile, variant: str, selection: Selection, catalogs: Catalogs) -> Iterator[Job]:
     """Yield the same variant with each part of the training split left out in turn."""
     for part in range(1, selection.cross_fit + 1):
         data = {**(selection.overrides or {}).get("data", {}), "leave_out": f"{part}/{selection.cross_fit}"}
@@ -154,29 +224,25 @@ def _in_any_variant(mistake: Mistake) -> str:
     return re.sub(r" \(variant '.*?'\)", "", str(mistake))
 
 
-def _plan(source: RecipeFile, variant: str, selection: Selection, catalogs: dict[tuple[Path, ...], Catalog]) -> Job:
-    tables = resolve_variant(source, variant, selection.overrides, selection.dropped)
-    where = str(source.path) if variant == BASE else f"{source.path} (variant '{variant}')"
-    recipe, mistakes = parse_recipe(with_home(tables), where)
-    if recipe is None:
-        raise InputError(mistakes)
-    files = tuple(plugin_files(recipe.plugins, source.path.parent, where))
-    if files and not selection.allow_plugin_files:
-        raise InputError.at(
-            f"{where}: plugins", f"names {', '.join(recipe.plugins)}, but --no-plugin-files forbids plugin files"
-        )
-    if not selection.allow_plugin_files:
-        refuse_plugin_files(recipe, where)
-    if files not in catalogs:
-        catalogs[files] = load_catalog(files)
-    catalog = catalogs[files]
-    found, unresolved = resolve_parts(recipe, catalog)
-    in_tables = [replace(m, where=f"{where}: {m.where}") for m in [*unresolved, *check_names(recipe, catalog)]]
-    if mistakes := [*mistakes, *(catalog.broken_files(f"{where}: plugins") or in_tables)]:
-        raise InputError(mistakes)
+def _plan(source: RecipeFile, variant: str, selection: Selection, catalogs: Catalogs) -> Job:
+    read = read_variant(source, variant, selection, catalogs)
+    if read.untrusted:
+        raise UntrustedError([*read.untrusted, *read.mistakes])
+    if read.mistakes:
+        raise InputError(read.mistakes)
+    recipe = read.recipe
     if selection.seeds is not None:
         recipe = recipe.model_copy(update={"seeds": tuple(selection.seeds)})
-    resolved = tables_with_defaults(recipe, found)
+    resolved = tables_with_defaults(recipe, read.found)
     del resolved["seeds"]
-    parts = recipe_parts(recipe, found)
-    return Job(source.path.stem, variant, recipe, resolved, tables, catalog, parts, files, where)
+    parts = recipe_parts(recipe, read.found)
+    name = source.path.stem
+    return Job(name, variant, recipe, resolved, read.written, read.catalog, parts, read.files, read.where)
+
+
+def _load(files: Sequence[Path], policy: PluginFiles, source: Path) -> tuple[Catalog, tuple[Mistake, ...]]:
+    """Return the plugins, and the mistakes that name the plugin files that may not run."""
+    try:
+        return load_catalog(admit(files, policy, f"{source}: plugins", source)), ()
+    except UntrustedError as error:
+        return load_catalog(), error.mistakes

@@ -12,6 +12,7 @@ from ercfw.errors import InputError
 from ercfw.experiment.plan import Selection, plan_job
 from ercfw.experiment.run_all import RunOptions, run_jobs
 from ercfw.recipe.recipe_file import read_toml
+from ercfw.registry.trust import PluginFiles
 from ercfw.results.environment import RunEnvironment, read_environment
 from ercfw.results.finished_run import FinishedRun
 from ercfw.results.run_folder import RunFolder
@@ -43,7 +44,7 @@ class Reproduced:
         return self.farthest == 0 and self.renamed[0] == 0
 
 
-def reproduce(run: FinishedRun, out: Path, terminal: Terminal, allow_plugin_files: bool) -> Reproduced:
+def reproduce(run: FinishedRun, out: Path, terminal: Terminal, plugin_files: PluginFiles) -> Reproduced:
     """Run a finished run's recipe again, on the same data, with the same seed and number of threads.
 
     Raises:
@@ -51,7 +52,7 @@ def reproduce(run: FinishedRun, out: Path, terminal: Terminal, allow_plugin_file
     """
     before = _environment(run)
     source = read_toml(run.files.recipe)
-    selection = Selection(seeds=[run.metrics.seed], allow_plugin_files=allow_plugin_files)
+    selection = Selection(seeds=[run.metrics.seed], plugin_files=plugin_files)
     job = plan_job(source, selection)
     dataset, _ = read_dataset(job.parts.dataset)
     if changed := RunFolder(run.folder, "").data_changed(dataset.provenance):

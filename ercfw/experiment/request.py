@@ -11,6 +11,7 @@ from ercfw.experiment.plan import Selection
 from ercfw.recipe.overrides import merge
 from ercfw.recipe.recipe_file import RecipeFile
 from ercfw.recipe.toml import Tables
+from ercfw.registry.trust import PluginFiles
 from ercfw.system.validation import Strict, as_json
 
 
@@ -23,7 +24,7 @@ class _Request(Strict):
         variant: the variant to run.
         overrides: tables laid over the variant.
         dropped: dotted paths removed from the variant.
-        allow_plugin_files: whether the recipe's plugin files may be executed.
+        plugin_files: what is done with the recipe's plugin files.
         out: the folder of all runs.
     """
 
@@ -34,7 +35,7 @@ class _Request(Strict):
     variant: str
     overrides: Tables
     dropped: tuple[str, ...]
-    allow_plugin_files: bool
+    plugin_files: PluginFiles
     out: Path
 
     @classmethod
@@ -46,7 +47,7 @@ class _Request(Strict):
             variant=variant,
             overrides=_in_json(selection.overrides or {}),
             dropped=tuple(selection.dropped),
-            allow_plugin_files=selection.allow_plugin_files,
+            plugin_files=selection.plugin_files,
             out=out,
             **more,
         )
@@ -58,7 +59,7 @@ class _Request(Strict):
 
     def select(self, seeds: tuple[int, ...] | None) -> Selection:
         """Return the selection of the parent process, narrowed to the variant and these seeds."""
-        return Selection((self.variant,), seeds, self.overrides, self.dropped, self.allow_plugin_files)
+        return Selection((self.variant,), seeds, self.overrides, self.dropped, self.plugin_files)
 
 
 class RunRequest(_Request):

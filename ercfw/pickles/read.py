@@ -7,7 +7,7 @@ from typing import Any
 from ercfw.errors import InputError, shown
 from ercfw.pickles.reader import load
 from ercfw.pickles.stand_ins import Budget
-from ercfw.system.files import is_file
+from ercfw.system.files import is_file, read_bytes
 
 ROOM = 2**20
 TIMES = 4
@@ -27,7 +27,7 @@ def read_pickle(path: Path) -> Any:
     if not is_file(path):  # a device or a pipe may never end
         raise InputError.at(path, "there is no such file")
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except OSError as error:
         raise InputError.at(path, f"cannot be read: {error.strerror}") from error
     budget = Budget(TIMES * len(data) + ROOM)

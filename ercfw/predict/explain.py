@@ -24,6 +24,7 @@ from ercfw.predict.inference import Probabilities, probabilities_of
 from ercfw.predict.saved_run import SavedRun, read_run
 from ercfw.recipe.queries import extracted
 from ercfw.registry.resolve import resolve_part
+from ercfw.registry.trust import PluginFiles
 from ercfw.results.run_folder import RunFolder
 from ercfw.system.progress import Progress
 
@@ -81,19 +82,19 @@ class Reopened:
         return _as_run_error(lambda: probabilities_of(self.run, bare, size))
 
 
-def reopen(folder: Path, progress: Progress, allow_plugin_files: bool = True) -> Reopened:
+def reopen(folder: Path, progress: Progress, plugin_files: PluginFiles = PluginFiles.TRUSTED) -> Reopened:
     """Load a finished run together with the data that it was scored on.
 
     Args:
         folder: the folder of the run.
         progress: called with the progress of the extraction.
-        allow_plugin_files: whether the run's own plugin files may be executed.
+        plugin_files: what is done with the run's own plugin files.
 
     Raises:
         InputError: the run has no model, or the data is not the data that it was scored on.
         RunError: the code of a part failed.
     """
-    run = read_run(folder, allow_plugin_files)
+    run = read_run(folder, plugin_files)
     with in_recipe(run.where):
         dataset, _ = read_dataset(resolve_part(run.catalog, "dataset", "data", run.recipe.data))
         left = RunFolder(folder, "")

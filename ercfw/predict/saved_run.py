@@ -14,8 +14,10 @@ from ercfw.model.build import build_model
 from ercfw.recipe.queries import refuse_plugin_files
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.recipe.schema import Recipe, parse_recipe
-from ercfw.registry.catalog import Catalog, load_catalog, plugin_files
+from ercfw.registry.catalog import Catalog, load_catalog
+from ercfw.registry.plugin_file import plugin_files
 from ercfw.registry.resolve import ResolvedPart, resolve_extractor, resolve_network
+from ercfw.registry.trust import PluginFiles, admit
 from ercfw.results.model_file import load_model
 from ercfw.results.run_files import RunFiles
 from ercfw.system.files import is_file, is_folder
@@ -61,15 +63,16 @@ class SavedRun:
         return resolve_extractor(self.recipe, self.catalog, modality)
 
 
-def read_run(path: Path, allow_plugin_files: bool) -> SavedRun:
+def read_run(path: Path, policy: PluginFiles) -> SavedRun:
     """Load the model of a run.
 
     Args:
         path: the folder of a finished run, or the ``model.safetensors`` in it.
-        allow_plugin_files: whether the run's own copies of its plugin files may be executed.
+        policy: what is done with the run's own copies of its plugin files.
 
     Raises:
-        InputError: there is no such model, it is damaged, or its parts differ from those in training.
+        InputError: there is no such model, it is damaged, its parts differ from those in training, or its plugin files
+            may not run.
         RunError: the code of a part failed.
     """
     weights = RunFiles(path).model if is_folder(path) else path
@@ -82,12 +85,12 @@ def read_run(path: Path, allow_plugin_files: bool) -> SavedRun:
     # The file's metadata is sorted, but the model may depend on the order of the modalities in training.
     info = replace(info, modalities={name: info.modalities[name] for name in recipe.data.modalities})
     files = _plugin_files(weights.parent) if recipe.plugins else []
-    if files and not allow_plugin_files:
-        hint = "plugin_files = true in a recipe's table allows them, --no-plugin-files forbids them"
-        raise InputError.at(weights, f"needs plugin file {files[0]}, but plugin files may not run", hint)
-    if not allow_plugin_files:
+    if policy is PluginFiles.REFUSE:
+        if files:
+            hint = "plugin_files = true in a recipe's table allows them, --no-plugin-files forbids them"
+            raise InputError.at(weights, f"needs plugin file {files[0]}, but plugin files may not run", hint)
         refuse_plugin_files(recipe, str(weights))
-    catalog = load_catalog(files)
+    catalog = load_catalog(admit(files, policy, str(weights), weights.parent))
     if broken := catalog.broken_files(str(weights)):
         raise InputError(broken)
     with in_recipe(str(weights)):

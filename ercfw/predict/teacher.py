@@ -16,6 +16,7 @@ from ercfw.errors import InputError
 from ercfw.predict.saved_run import SavedRun, read_run
 from ercfw.recipe.queries import extracted
 from ercfw.recipe.schema import Recipe
+from ercfw.registry.trust import PluginFiles
 from ercfw.system.progress import Progress
 
 HELD_OUT = ("dev", "test")
@@ -37,7 +38,7 @@ def with_teacher(data: Data, recipe: Recipe, dataset: Dataset, progress: Progres
     """
     assert recipe.teacher is not None
     path = Path(recipe.teacher.run)
-    teacher = read_run(path, recipe.teacher.plugin_files)
+    teacher = read_run(path, PluginFiles.chosen(recipe.teacher.plugin_files, trust=False))
     _check(teacher, path, data)
     own = teacher.recipe.data.modalities
     asked = teacher.recipe.model_copy(

@@ -24,6 +24,7 @@ from ercfw.predict.saved_run import SavedRun, read_run
 from ercfw.predict.transcript import table_forms
 from ercfw.recipe.queries import extracted
 from ercfw.registry.make import make_part
+from ercfw.registry.trust import PluginFiles
 from ercfw.system.progress import Progress, no_progress
 from ercfw.system.user_folders import user_path
 
@@ -178,18 +179,20 @@ class TrainedModel:
             return Live(self._run)
 
 
-def load(run: Place, allow_plugin_files: bool = True) -> TrainedModel:
+def load(run: Place, allow_plugin_files: bool = True, trust: bool = False) -> TrainedModel:
     """Load the model of a finished run.
 
     Args:
         run: the folder of the run, or the ``model.safetensors`` in it.
-        allow_plugin_files: whether the run's own plugin files may be executed.
+        allow_plugin_files: whether the run's own plugin files may be executed, if they were trusted on this machine.
+        trust: trust the run's own plugin files on this machine, now and later.
 
     Raises:
-        InputError: there is no such model, it is damaged, or its parts differ from those in training.
+        InputError: there is no such model, it is damaged, its parts differ from those in training, or its plugin
+            files are not trusted.
         RunError: the code of a part failed.
     """
-    return TrainedModel(read_run(user_path(run), allow_plugin_files))
+    return TrainedModel(read_run(user_path(run), PluginFiles.chosen(allow_plugin_files, trust)))
 
 
 def _path(place: Place | None) -> Path | None:

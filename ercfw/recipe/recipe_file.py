@@ -11,6 +11,7 @@ from ercfw.errors import InputError, Mistake, did_you_mean
 from ercfw.recipe.overrides import drop, merge
 from ercfw.recipe.schema import BASE, Variant
 from ercfw.recipe.toml import Tables, parse_toml
+from ercfw.system.files import read_bytes
 from ercfw.system.names import LONGEST_NAME, size, slug
 from ercfw.system.validation import as_json, mistakes_of
 
@@ -42,7 +43,7 @@ def read_toml(path: Path) -> RecipeFile:
         InputError: it is missing, is not TOML, or holds a value that is not allowed in a recipe.
     """
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
         return RecipeFile(path, parse_toml(content.decode("utf-8-sig"), str(path)))
     except OSError as error:
         raise InputError.at(path, f"cannot be read: {error.strerror}") from error

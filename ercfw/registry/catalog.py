@@ -1,10 +1,8 @@
 """Find plugins, set broken ones aside, and look up the names that plugins offer."""
 
 import importlib.metadata
-import importlib.util
 import os
 import re
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +14,8 @@ from ercfw.contract import hooks, interfaces
 from ercfw.errors import InputError, Mistake, cause_of, did_you_mean
 from ercfw.registry.options import options_model
 from ercfw.registry.plugin_errors import Origin, check_api, check_hooks, check_version, with_hint
+from ercfw.registry.plugin_file import PluginFile
 from ercfw.registry.wiring import arguments_for, wired_places
-from ercfw.system.files import is_file, sha256
 
 GROUP = "ercfw"
 CHOICE = "ERCFW_PLUGINS"
@@ -151,8 +149,8 @@ def _claimed(owners: Iterable[Component]) -> str:
     return f"{owners[0].kind} '{owners[0].name}' is offered by {both}"
 
 
-def load_catalog(files: Iterable[Path] = ()) -> Catalog:
-    """Load the installed plugins and these plugin files; broken ones are set aside.
+def load_catalog(files: Iterable[PluginFile] = ()) -> Catalog:
+    """Load the installed plugins and these plugin files, which ``admit`` let through; broken ones are set aside.
 
     ``ERCFW_PLUGINS=basics,mine`` loads only these installed plugins; ``ERCFW_PLUGINS=-mine`` loads all but that.
 
@@ -163,7 +161,7 @@ def load_catalog(files: Iterable[Path] = ()) -> Catalog:
     origins = {dist: Origin.of(dist) for dist in {entry.dist for entry in entries if entry.dist}}
     plugins = [_load_entry_point(entry, origins[entry.dist] if entry.dist else None) for entry in entries]
     files = tuple(files)
-    return Catalog(plugins + [_load_file(path) for path in files], files)
+    return Catalog(plugins + [_load_file(file) for file in files], [file.path for file in files])
 
 
 def construct(kind: str, factory: Any, wired: Sequence[Any], options: Mapping[str, Any]) -> Any:
@@ -175,23 +173,6 @@ def construct(kind: str, factory: Any, wired: Sequence[Any], options: Mapping[st
         TypeError: the part takes something that the core does not pass.
     """
     return factory(*arguments_for(factory, KINDS[kind][1], wired), **options)
-
-
-def plugin_files(paths: Iterable[str], beside: Path, where: str) -> list[Path]:
-    """Return the paths of a recipe's plugin files, which are relative to its folder.
-
-    Raises:
-        InputError: files are missing or are not Python files; each of them is named.
-    """
-    files = {path: beside / path for path in paths}
-    mistakes = [
-        Mistake(f"{where}: plugins", f"'{path}' is not a Python file" if is_file(file) else f"there is no file {file}")
-        for path, file in files.items()
-        if file.suffix != ".py" or not is_file(file)
-    ]
-    if mistakes:
-        raise InputError(mistakes)
-    return list(dict.fromkeys(file.resolve() for file in files.values()))
 
 
 def _chosen(entries: Sequence[importlib.metadata.EntryPoint]) -> Sequence[importlib.metadata.EntryPoint]:
@@ -220,23 +201,8 @@ def _run_entry_point(entry: importlib.metadata.EntryPoint, origin: Origin | None
     return entry.load()
 
 
-def _load_file(path: Path) -> Plugin:
-    try:
-        digest = sha256(path)[:12]
-    except OSError as error:
-        return Plugin(path.stem, "", str(path), failure=cause_of(error))
-    return _register(Plugin(path.stem, digest, str(path)), lambda: _run_file(path, digest))
-
-
-def _run_file(path: Path, digest: str) -> Any:
-    name = f"ercfw_plugin_file_{path.stem}_{digest}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} cannot be loaded")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+def _load_file(file: PluginFile) -> Plugin:
+    return _register(Plugin(file.path.stem, file.sha256[:12], str(file.path)), file.execute)
 
 
 def _register(plugin: Plugin, load: Callable[[], Any]) -> Plugin:

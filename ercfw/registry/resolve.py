@@ -1,6 +1,6 @@
 """Resolve the parts that a recipe names: each is looked up once, and its options are read once."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -89,19 +89,19 @@ def resolve_part(catalog: Catalog, kind: str, table: str, part: Part | FeaturePa
 
 
 def resolve_parts(
-    recipe: Recipe, catalog: Catalog, kinds: Collection[str] | None = None
+    recipe: Recipe, catalog: Catalog, wanted: Callable[[str, Part | FeaturePart], bool] = lambda *_: True
 ) -> tuple[ByTable, list[Mistake]]:
     """Return the parts that the recipe's tables name, and every mistake in these tables.
 
     Args:
         recipe: the recipe.
         catalog: the catalog in which parts are looked up.
-        kinds: the kinds of parts; None = all.
+        wanted: returns whether a part, given its kind and its table, is looked up.
     """
     found: dict[str, ResolvedPart[Any]] = {}
     mistakes: list[Mistake] = []
     for kind, table, part in parts_of(recipe):
-        if kinds is None or kind in kinds:
+        if wanted(kind, part):
             try:
                 found[table] = resolve_part(catalog, kind, table, part)
             except InputError as error:
@@ -115,7 +115,7 @@ def resolve_network(recipe: Recipe, catalog: Catalog) -> NetworkParts:
     Raises:
         InputError: no plugin offers a part, or options are wrong; the message lists every mistake.
     """
-    found, mistakes = resolve_parts(recipe, catalog, NETWORK)
+    found, mistakes = resolve_parts(recipe, catalog, lambda kind, _: kind in NETWORK)
     if mistakes:
         raise InputError(mistakes)
     return _network_parts(recipe, found)

@@ -8,6 +8,7 @@ from typing import Any
 from ercfw.errors import ErcfwError
 from ercfw.predict.explain import reopen
 from ercfw.registry.catalog import load_catalog
+from ercfw.registry.trust import PluginFiles
 from ercfw.report import sections
 from ercfw.report.agreement import agreement_grid
 from ercfw.report.analysis import analysis
@@ -31,25 +32,25 @@ MOST_PAIRS = 30
 """Maximum number of pairs of variants whose agreement a report shows."""
 
 
-def make_page(groups: Sequence[Group], progress: Progress, allow_plugin_files: bool) -> Page:
+def make_page(groups: Sequence[Group], progress: Progress, plugin_files: PluginFiles) -> Page:
     """Return the content of a report.
 
     Args:
         groups: one variant with one or more seeds, or several comparable variants.
         progress: called with the progress of drawing, and of extracting features for attention.
-        allow_plugin_files: whether the plugin files of a run may be executed for attention.
+        plugin_files: what is done with the plugin files of a run, which attention needs.
 
     Raises:
         InputError: the groups cannot be compared, or their files cannot be read.
     """
     if len(groups) == len(groups[0].runs) == 1:
-        return _page_of_run(groups[0], progress, allow_plugin_files)
+        return _page_of_run(groups[0], progress, plugin_files)
     return _page_of_groups(groups, progress)
 
 
-def _page_of_run(group: Group, progress: Progress, allow_plugin_files: bool) -> Page:
+def _page_of_run(group: Group, progress: Progress, plugin_files: PluginFiles) -> Page:
     run = group.first
-    browser, note = _browser(group, progress, allow_plugin_files)
+    browser, note = _browser(group, progress, plugin_files)
     notes = [*run.metrics.warnings, *run.metrics.notes, *([note] if note else [])]
     top = [
         Section("Scores", sections.scores(run)),
@@ -120,10 +121,10 @@ def _notes(groups: Sequence[Group], warnings: Sequence[str]) -> list[Bullets]:
     return [Bullets([*warnings, *lines])] if warnings or lines else []
 
 
-def _browser(group: Group, progress: Progress, allow_plugin_files: bool) -> tuple[Mapping[str, Any], str]:
+def _browser(group: Group, progress: Progress, plugin_files: PluginFiles) -> tuple[Mapping[str, Any], str]:
     """Return the data of the conversation browser, and a note if the model or its data is not available."""
     try:
-        return browser_data([group], reopen(group.first.folder, progress, allow_plugin_files)), ""
+        return browser_data([group], reopen(group.first.folder, progress, plugin_files)), ""
     except ErcfwError as error:
         note = f"the conversations lack attention and the predictions from single modalities: {error}"
         return browser_data([group], None), note

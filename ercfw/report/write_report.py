@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ercfw.registry.trust import PluginFiles
 from ercfw.report import plots
 from ercfw.report.html import as_html
 from ercfw.report.page import make_page
@@ -21,7 +22,7 @@ def default_path(folders: Sequence[Path]) -> Path:
 
 
 def write_page(
-    groups: Sequence[Group], path: Path, progress: Progress, plugin_files: bool, pictures: Path | None = None
+    groups: Sequence[Group], path: Path, progress: Progress, plugin_files: PluginFiles, pictures: Path | None = None
 ) -> Sequence[str]:
     """Write the page, and each of its pictures as PNG, SVG and PDF into the folder ``pictures`` if there is one.
 

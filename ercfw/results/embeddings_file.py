@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 from ercfw.errors import InputError
 from ercfw.results.run_files import RunFiles
 from ercfw.results.scoring import Predictions
-from ercfw.system.files import replacing
+from ercfw.system.files import check_regular, replacing
 
 Moment = Literal["untrained", "best"]
 MOMENTS: tuple[Moment, ...] = ("untrained", "best")
@@ -42,6 +42,7 @@ def read_embeddings(folder: Path, split: str, target: str) -> dict[Moment, NDArr
     if not path.is_file():
         raise InputError.at(folder, "contains no embeddings", "ercfw run --force writes them")
     try:
+        check_regular(path)
         with safe_open(path, framework="np") as file:
             names = {moment: f"{split}.{target}.{moment}" for moment in MOMENTS}
             there = set(file.keys())

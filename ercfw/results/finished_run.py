@@ -1,7 +1,6 @@
 """Finished runs, read from their folders."""
 
 import json
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,9 +11,11 @@ import numpy as np
 
 from ercfw.contract.data_info import DataInfo
 from ercfw.errors import InputError, did_you_mean
-from ercfw.recipe.schema import BASE
+from ercfw.recipe.recipe_file import read_toml
+from ercfw.recipe.schema import BASE, parse_recipe
 from ercfw.recipe.toml import Tables
 from ercfw.results.comparison.confusion_counts import Array
+from ercfw.results.history import HINT, read_history
 from ercfw.results.model_file import ModelMetadata, read_about
 from ercfw.results.prediction_table import PredictionTable, TargetPredictions, read_predictions
 from ercfw.results.run_files import RunFiles
@@ -67,12 +68,16 @@ class FinishedRun:
 
     @cached_property
     def recipe(self) -> Tables:
-        """Return the resolved recipe of the run."""
-        path = self.files.recipe
-        try:
-            return tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError.at(path, f"cannot be read: {error}") from error
+        """Return the resolved recipe of the run.
+
+        Raises:
+            InputError: ``recipe.toml`` is missing or damaged.
+        """
+        source = read_toml(self.files.recipe)
+        recipe, mistakes = parse_recipe(source.tables, str(source.path))
+        if recipe is None or mistakes:
+            raise InputError(mistakes)
+        return source.tables
 
     @cached_property
     def info(self) -> DataInfo | None:
@@ -82,14 +87,17 @@ class FinishedRun:
 
     @cached_property
     def history(self) -> list[dict[str, Any]]:
-        """Return one entry per epoch; an empty list if nothing was trained (an ensemble)."""
-        path = self.files.history
-        try:
-            return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        except FileNotFoundError:
-            return []
-        except (OSError, ValueError) as error:
-            raise InputError.at(path, f"cannot be read: {error}", "ercfw run --force makes it again") from error
+        """Return one entry per epoch; an empty list if nothing was trained (an ensemble).
+
+        Raises:
+            InputError: ``history.jsonl`` is damaged, or does not have the best epoch.
+        """
+        entries, best = read_history(self.files.history), self.metrics.best_epoch
+        if entries and best is not None and not 1 <= best <= len(entries):
+            raise InputError.at(
+                self.files.history, f"has {len(entries)} epochs, but the best one is number {best}", HINT
+            )
+        return entries
 
     @cached_property
     def predictions(self) -> PredictionTable:

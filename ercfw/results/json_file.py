@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from ercfw.errors import InputError
-from ercfw.system.files import write_text
+from ercfw.system.files import read_bytes, write_text
 from ercfw.system.validation import in_short
 
 SCHEMA = 1
@@ -34,7 +34,7 @@ def read_json(path: Path, model: type[Content]) -> Content:
     """
     hint = "ercfw run --force trains the run again"
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
         read = json.loads(content)
         version = read.get("schema", SCHEMA) if isinstance(read, dict) else SCHEMA
         if isinstance(version, int) and version > SCHEMA:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ercfw.contract.data_info import DataInfo
 from ercfw.errors import InputError
 from ercfw.results.run_files import RunFiles
-from ercfw.system.files import is_file, sha256
+from ercfw.system.files import check_regular, is_file, sha256
 from ercfw.system.tensor_file import FORMAT, load_tensors, save_tensors
 
 
@@ -54,6 +54,7 @@ def read_about(path: Path) -> dict[str, Any]:
         InputError: the file is damaged.
     """
     try:
+        check_regular(path)
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {}).get("ercfw", "{}"))
         ModelMetadata.model_validate_json(json.dumps(about))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ercfw.contract.conversation import UNLABELLED, UtteranceId
 from ercfw.errors import InputError
 from ercfw.results.comparison.confusion_counts import Array, count
-from ercfw.system.files import replacing
+from ercfw.system.files import check_regular, replacing
 
 KEYS = ("conversation", "utterance", "speaker", "text")
 """Columns that every table has."""
@@ -183,6 +183,7 @@ def read_predictions(path: Path) -> PredictionTable:
         InputError: the file cannot be read, or is not a table of predictions.
     """
     try:
+        check_regular(path)
         with path.open(newline="", encoding="utf-8") as file:
             header, *rows = [row for row in csv.reader(file) if row] or [[]]
     except (OSError, ValueError, csv.Error) as error:

@@ -18,7 +18,7 @@ from ercfw.results.environment import read_environment
 from ercfw.results.json_file import write_json
 from ercfw.results.run_files import RunFiles
 from ercfw.results.run_metrics import RunMetrics
-from ercfw.system.files import is_file, replacing, sha256, still_there, write_text
+from ercfw.system.files import is_file, read_bytes, replacing, sha256, still_there, write_text
 from ercfw.system.names import slug
 
 SHORT = 8
@@ -76,7 +76,9 @@ class RunFolder:
         try:
             yield
         finally:
-            (self.path / ".lock").unlink(missing_ok=True)  # before the release: filelock detects a deleted lock
+            # Before the release: filelock detects a deleted lock. One that cannot be deleted is unlocked all the same.
+            with suppress(OSError):
+                (self.path / ".lock").unlink(missing_ok=True)
             lock.release()
             with suppress(OSError):  # removes the empty folders of a refused run
                 for folder in new:
@@ -139,7 +141,7 @@ class RunFolder:
     def _keep_plugins(self, plugin_files: Sequence[Path]) -> list[str]:
         names = []
         for path in plugin_files:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()[:SHORT]
+            digest = hashlib.sha256(read_bytes(path)).hexdigest()[:SHORT]
             copy = self.files.plugins / f"{path.stem}_{digest}.py"
             with replacing(copy) as temporary:
                 shutil.copyfile(path, temporary)
@@ -165,7 +167,7 @@ def open_folder(out: Path, recipe: str, variant: str, key: str, seed: int) -> Ru
     """Return the folder of a run: the one with the same resolved recipe, or a new one if that name is taken."""
     name = slug(variant)
     parent = out / recipe / name
-    if any(path.read_bytes().strip() != key.encode() for path in parent.glob("seed-*/key.txt") if is_file(path)):
+    if any(read_bytes(path).strip() != key.encode() for path in parent.glob("seed-*/key.txt") if is_file(path)):
         parent = out / recipe / f"{name}-{key[:SHORT]}"
     return RunFolder(parent / f"seed-{seed}", key)
 

@@ -1,7 +1,9 @@
 """Write files completely or not at all, and compute the hash of a file."""
 
+import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -59,6 +61,27 @@ def is_folder(path: Path) -> bool:
         return False
 
 
+def check_regular(path: Path) -> None:
+    """Check that a file is neither a pipe nor a device: reading one may never end.
+
+    Raises:
+        OSError: it is one, or there is no such file.
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a folder fails with a message of its own
+        raise OSError(errno.EINVAL, "is a pipe or a device, not a file", str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a file.
+
+    Raises:
+        OSError: it cannot be read, or is a pipe or a device.
+    """
+    check_regular(path)
+    return path.read_bytes()
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file, completely or not at all."""
     with replacing(path) as temporary:
@@ -66,6 +89,11 @@ def write_text(path: Path, text: str) -> None:
 
 
 def sha256(path: Path) -> str:
-    """Return the SHA-256 hash of a file's content."""
+    """Return the SHA-256 hash of a file's content.
+
+    Raises:
+        OSError: it cannot be read, or is a pipe or a device.
+    """
+    check_regular(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

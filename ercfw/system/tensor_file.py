@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ercfw.errors import InputError
-from ercfw.system.files import replacing
+from ercfw.system.files import check_regular, replacing
 
 FORMAT = 1
 
@@ -46,6 +46,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         InputError: the file cannot be read, or its hash does not match its content.
     """
     try:
+        check_regular(path)
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {}).get("ercfw", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

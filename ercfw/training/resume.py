@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Size, Tensor
 
 from ercfw.errors import InputError, Mistake
+from ercfw.results.history import EpochEntry
 from ercfw.results.run_folder import previous_of
 from ercfw.system.files import still_there
 from ercfw.system.validation import in_short
@@ -16,19 +17,6 @@ from ercfw.training.checkpoint import load_state, save_state
 from ercfw.training.state import Callbacks, Training
 
 STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
-
-
-class HistoryEntry(BaseModel):
-    """The fields of an epoch in the history that a resumed training reads."""
-
-    model_config = STRICT
-
-    epoch: int
-    lr: float
-    seconds: float
-    selected: float
-    train_loss: dict[str, float]
-    watched_loss: dict[str, float]
 
 
 class Underway(BaseModel):
@@ -57,7 +45,7 @@ class State(BaseModel):
     best: dict[str, Tensor]
     best_losses: dict[str, Tensor]
     best_epoch: int
-    history: list[HistoryEntry]
+    history: list[EpochEntry]
     underway: Underway | Annotated[dict[str, Any], Field(max_length=0)]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ercfw import Conversation, Extractor, InputError, Size
+from ercfw import Conversation, Extractor, InputError, Size, is_file
 
 Neighbours = Annotated[int, Field(ge=0)]
 UNKNOWN = 0
@@ -34,6 +34,8 @@ def read_vectors(path: Path) -> tuple[tuple[str, ...], NDArray[np.float32]]:
     Raises:
         InputError: the file cannot be read, holds no word, or has a line that is not a word and D finite numbers.
     """
+    if not is_file(path):  # a pipe or a device may never end
+        raise InputError.at(path, "there is no such file")
     words, rows = [], []
     try:
         with path.open(encoding="utf-8") as file:

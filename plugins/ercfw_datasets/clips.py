@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from stat import S_ISREG
 
-from ercfw import Clip, Conversation, UtteranceId, missing_library
+from ercfw import Clip, Conversation, UtteranceId, is_file, missing_library
 from ercfw_datasets.annotations import Record
 
 FIRST = 3
@@ -102,6 +102,8 @@ def _length(path: Path) -> float | str:
         import av
     except ImportError as error:
         raise missing_library("av", "sound") from error
+    if not is_file(path):  # a pipe or a device may never end
+        return "is not a file"
     try:
         with av.open(str(path)) as container:
             return "does not state its length" if container.duration is None else container.duration / av.time_base

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from ercfw import BrokenClipError, Clip, missing_library
+from ercfw import BrokenClipError, Clip, is_file, missing_library
 
 if TYPE_CHECKING:
     from av import Packet
@@ -166,6 +166,8 @@ def opened(clip: Clip, extra: str) -> Iterator[MediaFile]:
 def _container(clip: Clip) -> "InputContainer":
     import av
 
+    if clip.path.exists() and not is_file(clip.path):  # a pipe or a device may never end
+        raise BrokenClipError("cannot be opened: it is not a file")
     try:
         # With "file:", FFmpeg lets a playlist in the file name other files only, never addresses on the network.
         return av.open(f"file:{clip.path}", "r", metadata_errors="replace")

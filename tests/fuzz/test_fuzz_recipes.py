@@ -16,6 +16,8 @@ from ercfw.experiment.plan import Job, Selection, plan_jobs
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.recipe.shipped import shipped_recipes
+from ercfw.registry.plugin_file import read_plugin_file
+from ercfw.registry.trust import PluginFiles, trust
 
 MANY = 100_000
 EVERY_KEY = b"""
@@ -55,6 +57,7 @@ NAME = st.sampled_from(list(RECIPES))
 def files() -> Iterator[None]:
     """A plugin's file that a recipe may name, and one that no case may run."""
     Path("harmless.py").write_text("from ercfw import hookimpl\n\n@hookimpl\ndef provide_metrics():\n    return {}\n")
+    trust([read_plugin_file(Path("harmless.py"))])
     Path("planted.py").write_text("from pathlib import Path\n\nPath('ran').touch()\n")
     Path("loop.py").symlink_to("loop.py")
     yield
@@ -140,7 +143,7 @@ PIECES = st.one_of(
 def test_bytes(data, bearable, damaged, planted):
     whole = NAME.flatmap(lambda name: damaged(RECIPES[name], [*WORDS, planted]))
     content = data.draw(whole | st.lists(PIECES, max_size=20).map(b"".join))
-    bearable(lambda: plan(content, allow_plugin_files=False), names="fuzzed.toml")
+    bearable(lambda: plan(content, plugin_files=PluginFiles.REFUSE), names="fuzzed.toml")
 
 
 def as_toml(value: Any) -> str:

@@ -24,11 +24,12 @@ def test_names_of_the_code_are_the_code_s():
 
 def test_what_the_plugin_for_two_versions_does(tmp_path):
     from ercfw.registry.catalog import construct, load_catalog
+    from ercfw.registry.plugin_file import read_plugin_file
 
     (code,) = re.findall(r'^```python title="two_versions.py"\n(.*?)^```$', PAGE, re.MULTILINE | re.DOTALL)
     path = tmp_path / "two_versions.py"
     path.write_text(code, encoding="utf-8")
-    found = load_catalog([path])
+    found = load_catalog([read_plugin_file(path)])
     assert found.warnings == []
     made = construct("fusion", found.find("fusion", "mean", "").factory, ({"text": 4, "audio": 4}, None), {})
     assert made.out_dim == 4

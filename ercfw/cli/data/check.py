@@ -5,17 +5,15 @@ import json
 
 import typer
 
-from ercfw.cli.app import AsJson, NoPluginFiles, results_console
+from ercfw.cli.app import AsJson, Trust, results_console
 from ercfw.cli.data.app import data_app
 from ercfw.cli.data.dataset_argument import DataSettings, What, chosen_dataset
 
 
 @data_app.command(epilog="ercfw data check meld data.root=data/meld  |  ercfw data check mosi")
-def check(
-    what: What, settings: DataSettings = None, no_plugin_files: NoPluginFiles = False, as_json: AsJson = False
-) -> None:
+def check(what: What, settings: DataSettings = None, trust: Trust = None, as_json: AsJson = False) -> None:
     """Find faults in a corpus: ids, times, labels, values, and streams that were fitted on labels."""
-    dataset, warnings = chosen_dataset(what, settings, no_plugin_files)
+    dataset, warnings = chosen_dataset(what, settings, trust)
     from ercfw.contract.stamps import SIMULATED
     from ercfw.data.audit.audit import check_corpus
     from ercfw.data.audit.finding import LEVELS, Finding

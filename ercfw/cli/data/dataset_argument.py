@@ -17,7 +17,7 @@ DataSettings = Annotated[
 
 
 def chosen_dataset(
-    what: str, overrides: list[str] | None, no_plugin_files: bool = False
+    what: str, overrides: list[str] | None, trust: bool | None = None
 ) -> "tuple[Dataset, tuple[str, ...]]":
     """Return the dataset of a recipe or of this name, and the warnings of reading it.
 
@@ -36,7 +36,7 @@ def chosen_dataset(
     if what not in catalog.names("dataset"):
         if is_folder(Path(what)):
             raise InputError.at(what, "is a folder", f"name its dataset first: meld data.root={what}")
-        job = plan_one(*select(what, overrides, None, None, None, no_plugin_files))
+        job = plan_one(*select(what, overrides, None, None, None, trust))
         with in_recipe(job.where):
             return read_dataset(job.parts.dataset)
     tables = parse_overrides(overrides or [])

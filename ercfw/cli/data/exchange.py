@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ercfw.cli.app import AsJson, NoPluginFiles, results_console
+from ercfw.cli.app import AsJson, Trust, results_console
 from ercfw.cli.data.app import data_app
 from ercfw.cli.data.dataset_argument import DataSettings, What, chosen_dataset
 from ercfw.cli.former_names import FormerLayout, chosen_format
@@ -60,7 +60,7 @@ def export(
     stream: Annotated[list[str] | None, typer.Option(help="SLOT=MODALITY fills a slot; repeatable.")] = None,
     without: Annotated[list[str] | None, typer.Option(help="A slot to leave out; repeatable.")] = None,
     layout: FormerLayout = None,
-    no_plugin_files: NoPluginFiles = False,
+    trust: Trust = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a corpus and its features as files that other projects read."""
@@ -73,7 +73,7 @@ def export(
     from ercfw.system.terminal import Terminal
 
     terminal = Terminal(quiet=as_json)
-    dataset, warnings = chosen_dataset(what, settings, no_plugin_files)
+    dataset, warnings = chosen_dataset(what, settings, trust)
     for warning in warnings:
         terminal.warning(warning)
     exported = export_features(load_catalog(), dataset, format_name, to, _slots(stream or []), without or [])

@@ -12,7 +12,7 @@ from ercfw.contract.feature_table import FeatureTable, FittedOn
 from ercfw.contract.published_features import Published
 from ercfw.data.exchange.keys import ANYBODYS
 from ercfw.errors import InputError
-from ercfw.system.files import sha256, write_text
+from ercfw.system.files import read_bytes, sha256, write_text
 from ercfw.system.validation import in_short
 
 NAME = "ercfw.json"
@@ -96,7 +96,7 @@ def read_manifest(paths: Sequence[Path]) -> tuple[Manifest | None, tuple[str, ..
     if not path.is_file():
         return None, ()
     try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
+        manifest = Manifest.model_validate_json(read_bytes(path))
     except (OSError, ValidationError) as error:
         raise InputError.at(path, f"cannot be read: {in_short(error)}", "export again, or remove it") from error
     changed = [p.name for p in paths if manifest.files.get(p.name) != sha256(p)]

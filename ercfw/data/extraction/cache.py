@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 from ercfw.contract.conversation import Clip, Conversation
 from ercfw.contract.interfaces import Broken
 from ercfw.errors import RunError
-from ercfw.system.files import replacing, sha256
+from ercfw.system.files import check_regular, replacing, sha256
 from ercfw.system.user_folders import CACHE
 
 Array = NDArray[Any]
@@ -73,6 +73,7 @@ def _hash(path: Path, size: int, changed: int) -> str:
 def read(path: Path, utterances: int) -> Extracted | None:
     """Return what ``write`` wrote; None if there is no file or it is damaged."""
     try:
+        check_regular(path)
         with safe_open(path, framework="numpy") as file:
             about = json.loads((file.metadata() or {})[ABOUT])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

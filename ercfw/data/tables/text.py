@@ -6,6 +6,7 @@ from pathlib import Path
 from ercfw.data.tables.control_characters import Repair
 from ercfw.data.tables.read import Read
 from ercfw.errors import InputError
+from ercfw.system.files import read_bytes
 
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -23,7 +24,7 @@ def read_text(path: Path) -> Read[str]:
         InputError: the file cannot be read, or is not a text file.
     """
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except OSError as error:
         raise InputError.at(path, f"cannot be read: {error.strerror}") from error
     except ValueError as error:  # a name that no file can have

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from ercfw import Quoted
 from ercfw.contract import hooks
 from ercfw.registry.catalog import KINDS, RENAMED_HOOKS, load_catalog
+from ercfw.registry.plugin_file import read_plugin_file
 from ercfw.results.comparison.reported_scores import find_quoted
 from ercfw.testing import check_part
 
@@ -36,7 +37,7 @@ def example(plugin_file):
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_every_hook_has_one_example_that_implements_it(hook, example):
-    (plugin,) = load_catalog([example(hook)]).plugins[-1:]
+    (plugin,) = load_catalog([read_plugin_file(example(hook))]).plugins[-1:]
     assert plugin.failure is None
     (module,) = plugin.manager.get_plugins()
     assert [caller.name for caller in plugin.manager.get_hookcallers(module)] == [hook]
@@ -62,7 +63,7 @@ def test_every_deprecated_hook_is_a_former_name_of_a_current_one():
 
 @pytest.mark.parametrize("hook", PARTS)
 def test_the_part_of_an_example_keeps_the_promises_of_its_kind(hook, example):
-    plugin = load_catalog([example(hook)]).plugins[-1]
+    plugin = load_catalog([read_plugin_file(example(hook))]).plugins[-1]
     (component,) = plugin.components
     assert component.kind == PARTS[hook]
     report = check_part(component.kind, component.factory)
@@ -71,7 +72,7 @@ def test_the_part_of_an_example_keeps_the_promises_of_its_kind(hook, example):
 
 
 def test_the_format_of_the_example_reads_its_file(example, tmp_path):
-    (component,) = load_catalog([example("provide_formats")]).plugins[-1].components
+    (component,) = load_catalog([read_plugin_file(example("provide_formats"))]).plugins[-1].components
     path = tmp_path / "numbers.json"
     held = {"classes": ["sad", "glad"], "lists": {"train": ["a"], "test": []}, "labels": {"a": [0, 1]},
             "text": {"a": [[1, 2], [3, 4]]}}  # fmt: skip
@@ -84,7 +85,7 @@ def test_the_format_of_the_example_reads_its_file(example, tmp_path):
 def test_the_command_of_the_example_runs(example, tmp_path):
     app = typer.Typer()
     app.command("another")(lambda: None)  # an app of one command takes no name
-    assert load_catalog([example("add_commands")]).call("add_commands", app=app) == []
+    assert load_catalog([read_plugin_file(example("add_commands"))]).call("add_commands", app=app) == []
     for run in ("one", "two"):
         (tmp_path / "left" / run).mkdir(parents=True)
         (tmp_path / "left" / run / "metrics.json").touch()
@@ -168,13 +169,13 @@ def test_an_exception_in_an_event_is_a_warning_and_the_run_finishes(plugin_file,
 
 
 def test_the_example_of_quote_scores_is_found(example):
-    quoted, failures = find_quoted(load_catalog([example("quote_scores")]))
+    quoted, failures = find_quoted(load_catalog([read_plugin_file(example("quote_scores"))]))
     assert failures == []
     assert [each.source for each in quoted if isinstance(each, Quoted)][-1] == "Somebody (2024), table 2"
 
 
 def test_an_exception_in_quote_scores_leaves_the_others(plugin_file):
     path = plugin_file("from ercfw import hookimpl\n@hookimpl\ndef quote_scores():\n    1 / 0\n")
-    quoted, failures = find_quoted(load_catalog([path]))
+    quoted, failures = find_quoted(load_catalog([read_plugin_file(path)]))
     assert [failure.split(": ")[:2] for failure in failures] == [["plugin 'mine'", "quote_scores failed"]]
     assert quoted

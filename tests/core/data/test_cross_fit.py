@@ -67,14 +67,14 @@ def conversation(name, split="train", utterances=2):
 
 
 @pytest.fixture
-def corpus(tmp_path):
+def corpus(tmp_path, plugin_file):
     lines = ["conversation,utterance,speaker,text,label,split"]
     splits = {"train": 11, "dev": 2, "test": 2}
     for split, count in splits.items():
         for number in range(count):
             lines += [f"{split}{number},{u},A,{split}{number} {u},{'ab'[(number + u) % 2]},{split}" for u in range(2)]
     (tmp_path / "utterances.csv").write_text("\n".join(lines) + "\n")
-    (tmp_path / "letters.py").write_text(PLUGIN)
+    plugin_file(PLUGIN, "letters")
     recipe = tmp_path / "letters.toml"
     recipe.write_text(RECIPE)
     return recipe

@@ -8,6 +8,7 @@ from ercfw.errors import InputError, Mistake
 from ercfw.experiment.plan import Selection, plan_jobs, with_new
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.recipe_file import read_toml
+from ercfw.registry.trust import PluginFiles
 
 PLUGIN = """\
 from ercfw import FusionBlock, hookimpl
@@ -104,7 +105,7 @@ def test_one_file_named_twice_is_one_plugin(tiny_recipe, plugin_file):
 def test_plugin_files_can_be_refused(tiny_recipe, plugin_file):
     plugin_file("raise SystemExit('this file was run')")
     with pytest.raises(InputError, match="forbids plugin files"):
-        plan(tiny_recipe(), "plugins=['./mine.py']", allow_plugin_files=False)
+        plan(tiny_recipe(), "plugins=['./mine.py']", plugin_files=PluginFiles.REFUSE)
 
 
 def test_a_mistake_in_every_variant_is_reported_once():

@@ -15,6 +15,7 @@ from ercfw.experiment.request import RunRequest, SearchRequest, WorkerResult, re
 from ercfw.experiment.worker import main
 from ercfw.experiment.worker_process import Command, run_command
 from ercfw.recipe.recipe_file import RecipeFile, read_toml
+from ercfw.registry.trust import PluginFiles
 
 VARIANT = '[[variant]]\nname = "w/o audio"\nset = { data = { modalities = ["text"] } }\n'
 
@@ -63,7 +64,7 @@ def test_mistakes_and_failures_are_reported_as_messages(tiny_recipe, capsys):
 def test_a_worker_obeys_a_refusal_of_plugin_files(tiny_recipe, tmp_path):
     (tmp_path / "mine.py").write_text("open('ran', 'w')\n")
     recipe = tiny_recipe(top="plugins = ['mine.py']\n")
-    refused = fulfil(request_for(recipe, allow_plugin_files=False))
+    refused = fulfil(request_for(recipe, plugin_files=PluginFiles.REFUSE))
     assert refused.exit_code == 2
     assert "--no-plugin-files forbids plugin files" in refused.errors[0]
     assert not Path("ran").exists()

@@ -176,7 +176,8 @@ def shelf(tmp_path_factory):
     out = root / "runs"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ERCFW_CACHE", str(tmp_path_factory.mktemp("cache")))
-        words = ["ercfw", "run", str(root / "shelf.toml"), "--variant", "all", "--out", str(out), "--quiet"]
+        patch.setenv("ERCFW_STATE", str(tmp_path_factory.getbasetemp() / "state"))
+        words = ["ercfw", "run", str(root / "shelf.toml"), "--variant", "all", "--out", str(out), "--quiet", "--trust"]
         patch.setattr(sys, "argv", words)
         patch.setattr("ercfw.experiment.run_all.default_processes", lambda: 1)  # others take seconds to start
         with suppress(SystemExit):

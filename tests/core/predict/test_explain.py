@@ -10,6 +10,7 @@ from ercfw.contract.interfaces import Model
 from ercfw.data.collate import collate
 from ercfw.predict.explain import attention_of, reopen
 from ercfw.predict.saved_run import read_run
+from ercfw.registry.trust import PluginFiles
 from ercfw.results.finished_run import open_run
 
 
@@ -26,7 +27,7 @@ def test_attention_is_what_the_fusion_reads_by(opened, runs):
     """The same weights from the stack's own keys and queries, of one conversation alone."""
     conversation = opened.splits["test"][1]
     (maps,) = opened.attention([conversation])
-    network = read_run(runs / "attending" / "seed-0", allow_plugin_files=True).network
+    network = read_run(runs / "attending" / "seed-0", PluginFiles.TRUSTED).network
     inputs = collate([conversation]).inputs
     with torch.no_grad():
         encoded = {name: encoder(inputs.streams[name], inputs) for name, encoder in network.encoders.items()}

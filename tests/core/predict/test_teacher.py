@@ -115,8 +115,8 @@ def test_what_a_teacher_may_not_be(cli, teacher, tmp_path):
     cli("run", recipe, *TAUGHT, *other).check(2, "[teacher] run..has other classes of 'emotion': neutral")
 
 
-def test_a_teacher_s_plugin_files_run_only_when_they_may(cli, tiny_recipe, tmp_path):
-    (tmp_path / "mine.py").write_text(PLUGIN)
+def test_a_teacher_s_plugin_files_run_only_when_they_may(cli, tiny_recipe, plugin_file):
+    plugin_file(PLUGIN)
     recipe = tiny_recipe()
     own = ('plugins=["./mine.py"]', "head.emotion.use=mine", TEXT)
     assert cli("run", recipe, *own).code == 0

@@ -8,7 +8,8 @@ import pytest
 
 from ercfw.errors import InputError
 from ercfw.registry import catalog
-from ercfw.registry.catalog import KINDS, load_catalog, plugin_files
+from ercfw.registry.catalog import KINDS, load_catalog
+from ercfw.registry.plugin_file import plugin_files, read_plugin_file
 
 FUSION = """\
 import torch
@@ -80,7 +81,8 @@ BROKEN = {
 @pytest.mark.parametrize("case", BROKEN)
 def test_a_broken_plugin_says_why_and_the_others_work(case, plugin_file):
     code, reason = BROKEN[case]
-    found = load_catalog([plugin_file(code, "broken"), plugin_file(fusion(), "works")])
+    files = [plugin_file(code, "broken"), plugin_file(fusion(), "works")]
+    found = load_catalog(map(read_plugin_file, files))
     broken, works = found.plugins[-2:]
     assert reason in broken.failure
     assert not broken.components
@@ -103,7 +105,7 @@ class Entry:
         self.name, self._path = name, path
 
     def load(self) -> object:
-        return catalog._run_file(self._path, self.name)
+        return read_plugin_file(self._path).execute()
 
 
 @pytest.fixture
@@ -175,7 +177,7 @@ def test_strict_is_for_continuous_integration(installed, cli):
 
 def test_components_leaves_out_what_two_plugins_claim(plugin_file):
     metric = "from ercfw import hookimpl\n@hookimpl\ndef provide_metrics():\n    return {'mine': max}\n"
-    found = load_catalog([plugin_file(metric, "one"), plugin_file(metric, "two")])
+    found = load_catalog([read_plugin_file(plugin_file(metric, "one")), read_plugin_file(plugin_file(metric, "two"))])
     assert "mine" in found.names("metric")
     assert "mine" not in [component.name for component in found.components("metric")]
 

@@ -10,6 +10,7 @@ from packaging.version import Version
 import ercfw
 from ercfw import Dataset, FileFormat
 from ercfw.registry.catalog import load_catalog
+from ercfw.registry.plugin_file import read_plugin_file
 from ercfw.testing import check_part, conformance
 
 GONE = "is deprecated since ercfw 0.2 and will be removed in 0.4: use"
@@ -51,7 +52,7 @@ def test_the_time_is_not_over():
 def test_an_old_plugin_works_and_warns_once(old_plugin, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        catalog = load_catalog([old_plugin])
+        catalog = load_catalog([read_plugin_file(old_plugin)])
     assert catalog.warnings == [f"plugin 'mine': provide_layouts {GONE} provide_formats"]
     component = catalog.find("format", "numbers", "")
     assert issubclass(component.factory, FileFormat)
@@ -62,7 +63,7 @@ def test_an_old_plugin_works_and_warns_once(old_plugin, tmp_path):
 def test_its_author_sees_the_lines(old_plugin):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
-        load_catalog([old_plugin])
+        load_catalog([read_plugin_file(old_plugin)])
     lines = {str(each.message): (each.filename, each.lineno) for each in caught}
     assert lines == {
         f"ercfw.FileLayout {GONE} ercfw.FileFormat": (str(old_plugin), 3),
@@ -73,9 +74,8 @@ def test_its_author_sees_the_lines(old_plugin):
 
 def test_a_plugin_for_both_versions_has_no_warning(plugin_file):
     code = OLD_PLUGIN.replace("FileLayout", "FileFormat")
-    catalog = load_catalog(
-        [plugin_file(code + "\n\n@hookimpl\ndef provide_formats():\n    return provide_layouts()\n")]
-    )
+    path = plugin_file(code + "\n\n@hookimpl\ndef provide_formats():\n    return provide_layouts()\n")
+    catalog = load_catalog([read_plugin_file(path)])
     assert catalog.warnings == []
     assert catalog.find("format", "numbers", "").plugin == "mine"
 
@@ -111,7 +111,7 @@ def test_public_layout_sets_public_format():
 @pytest.mark.parametrize("run", [check_part, conformance])
 def test_the_kit_takes_the_former_kind(run, old_plugin):
     with pytest.warns(DeprecationWarning, match="FileLayout"):
-        factory = load_catalog([old_plugin]).find("format", "numbers", "").factory
+        factory = load_catalog([read_plugin_file(old_plugin)]).find("format", "numbers", "").factory
     with pytest.warns(DeprecationWarning, match=f"the kind 'layout' {GONE} 'format'") as caught:
         report = run("layout", factory)
     assert report.part == "format Numbers"

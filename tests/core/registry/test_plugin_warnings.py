@@ -11,6 +11,7 @@ from ercfw.contract import hooks
 from ercfw.contract.deprecated import deprecation
 from ercfw.registry import catalog
 from ercfw.registry.catalog import load_catalog
+from ercfw.registry.plugin_file import read_plugin_file
 
 METRIC = """\
 from ercfw import hookimpl
@@ -40,7 +41,7 @@ def unknown(hook: str = "provide_samplers", arguments: str = "") -> str:
 @pytest.fixture
 def loaded(plugin_file):
     def load(code: str):
-        return load_catalog([plugin_file(code)]).plugins[-1]
+        return load_catalog([read_plugin_file(plugin_file(code))]).plugins[-1]
 
     return load
 
@@ -116,7 +117,7 @@ def test_installed_plugins_are_warned_of_too(cli, plugin_file, monkeypatch):
         name, dist = "theirs", None
 
         def load(self):
-            return catalog._run_file(path, "theirs")
+            return read_plugin_file(path).execute()
 
     monkeypatch.setattr(catalog, "_entry_points", lambda: [*own, Entry()])
     listed = cli("ls", "metric")

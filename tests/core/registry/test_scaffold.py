@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ercfw.registry.catalog import KINDS, load_catalog
+from ercfw.registry.plugin_file import read_plugin_file
 from ercfw.testing import check_part
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -19,7 +20,7 @@ def test_a_single_file_passes_the_kit_and_its_recipe_is_valid(kind, cli, tmp_pat
     assert result.code == 0, result
     written = result.out.split()
     assert written == ["my_part.py", *([] if kind == "format" else ["my_part.toml"])]
-    found = load_catalog([tmp_path / "my_part.py"])
+    found = load_catalog([read_plugin_file(tmp_path / "my_part.py")])
     report = check_part(kind, found.find(kind, "my-part", "").factory)
     assert not report.of("failed"), report
     if kind != "format":

@@ -8,6 +8,7 @@ from ercfw.recipe.schema import Part
 from ercfw.registry import catalog
 from ercfw.registry.catalog import KINDS, Catalog, Component, Plugin, load_catalog
 from ercfw.registry.make import make_part
+from ercfw.registry.plugin_file import read_plugin_file
 from ercfw.registry.resolve import resolve_part
 from ercfw.registry.wiring import arguments_for
 from ercfw.testing import check_part
@@ -140,7 +141,8 @@ def test_a_part_with_fewer_parameters_trains(plugin_file, cli, tiny_recipe):
 
 
 def test_a_plugin_with_an_unknown_name_says_so(plugin_file):
-    failure = load_catalog([plugin_file(MINE.format(parameters="info, dim, sie"))]).plugins[-1].failure
+    path = plugin_file(MINE.format(parameters="info, dim, sie"))
+    failure = load_catalog([read_plugin_file(path)]).plugins[-1].failure
     assert "fusion 'mine' must be constructed with (dims, info, *, options) or fewer of these" in failure
     assert "ercfw passes no 'dim', and options come after the * (did you mean 'dims'?" in failure
 

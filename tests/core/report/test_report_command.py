@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from ercfw.registry.catalog import load_catalog
+from ercfw.registry.plugin_file import read_plugin_file
 
 
 def text_of(path):
@@ -91,7 +92,7 @@ def test_variants(cli, mine, tmp_path):
 
 def test_a_plugin_that_fails_to_quote_scores_is_reported(cli, mine, tmp_path, plugin_file, monkeypatch):
     path = plugin_file("from ercfw import hookimpl\n@hookimpl\ndef quote_scores():\n    1 / 0\n")
-    monkeypatch.setattr("ercfw.report.page.load_catalog", lambda: load_catalog([path]))
+    monkeypatch.setattr("ercfw.report.page.load_catalog", lambda: load_catalog([read_plugin_file(path)]))
     page = tmp_path / "page.html"
     ended = cli("report", mine / "base", "--out", page)
     assert ended.code == 0, ended.err
@@ -203,7 +204,7 @@ def test_a_page_is_the_same_whenever_it_is_made(cli, mine):
         (lambda folder: (folder / "history.jsonl").write_text("{"), "history.jsonl: cannot be read"),
         (lambda folder: (folder / "metrics.json").write_text("[]"), "metrics.json"),
         (lambda folder: (folder / "predictions.csv").unlink(), "predictions.csv: cannot be read"),
-        (lambda folder: (folder / "recipe.toml").write_text("="), "recipe.toml: cannot be read"),
+        (lambda folder: (folder / "recipe.toml").write_text("="), "recipe.toml: is not TOML"),
         (lambda folder: (folder / "environment.json").write_text("{"), "environment.json"),
         (
             lambda folder: (folder / "embeddings.safetensors").write_bytes(b"x"),
