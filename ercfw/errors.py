@@ -92,7 +92,8 @@ class PeerGoneError(RunError):
     """Another process that shares the work has ended. That process, or the launcher, reports the reason."""
 
     def __init__(self) -> None:
-        super().__init__("another process has ended")
+        hint = "the launcher's report names it; the same command with --resume continues"
+        super().__init__(f"another process has ended ({hint})")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import time
 
 from ercfw.cli.app import app, first_process
 from ercfw.errors import ErcfwError, PeerGoneError, RunError
+from ercfw.system.launch import launched_by_ercfw
 from ercfw.system.process_setup import set_up_process
 from ercfw.system.signals import Stopped, at_once
 
@@ -53,30 +54,45 @@ def main() -> None:
     """Run the command line; a user's mistake ends in one message."""
     try:
         with at_once():
-            _main()
+            exit_code = _main()
     except Stopped:
         if first_process():
             print("stopped", file=sys.stderr)
-        sys.exit(1)
+        exit_code = 1
+    sys.exit(exit_code)
 
 
-def _main() -> None:
+def _main() -> int | str | None:
+    """Run the command; return its exit code."""
     set_up_process()
     try:
         _add_plugin_commands(sys.argv[1:])
         app()
+    except SystemExit as ended:
+        return ended.code
     except ErcfwError as error:
-        # The first process prints an error that all processes meet; the others wait until it has ended them.
-        if not first_process():
-            time.sleep(PATIENCE)
-        prints = first_process() or (isinstance(error, RunError) and not isinstance(error, PeerGoneError))
-        for line in str(error).splitlines() if prints else []:
-            print(f"error: {line}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        return _report(error)
     except RuntimeError as error:
         from ercfw.training.distributed import is_of_another_process
 
         if not is_of_another_process(error):
             raise
-        time.sleep(PATIENCE)  # the process that ended prints why
-        sys.exit(1)
+        return _report(PeerGoneError())
+    return 0
+
+
+def _report(error: ErcfwError) -> int:
+    """Print an error unless another process does, and return the exit code.
+
+    The first process prints an error that all processes meet; the others wait until it has ended them. That a process
+    is gone is news only if torchrun started it: ``--processes`` reports the reason itself.
+    """
+    if not first_process():
+        time.sleep(PATIENCE)
+    if isinstance(error, PeerGoneError):
+        prints = first_process() and not launched_by_ercfw()
+    else:
+        prints = first_process() or isinstance(error, RunError)
+    for line in str(error).splitlines() if prints else []:
+        print(f"error: {line}", file=sys.stderr)
+    return error.exit_code

@@ -11,6 +11,8 @@ from ercfw.errors import ErcfwError, InputError, RunError
 
 MANY = 64
 """Maximum number of processes."""
+RUN_ID = "ercfw-"
+"""The beginning of the name that torch gives to the processes; each of them finds it in ``TORCHELASTIC_RUN_ID``."""
 
 
 def launch(processes: int, words: Sequence[str]) -> None:
@@ -35,7 +37,7 @@ def launch(processes: int, words: Sequence[str]) -> None:
         min_nodes=1,
         max_nodes=1,
         nproc_per_node=processes,
-        run_id=uuid.uuid4().hex,
+        run_id=RUN_ID + uuid.uuid4().hex,
         rdzv_backend="c10d",
         rdzv_endpoint="localhost:0",
         max_restarts=0,
@@ -52,6 +54,11 @@ def launch(processes: int, words: Sequence[str]) -> None:
         raise ProcessFailedError(failure.exitcode) from None
     except SignalException:
         raise ProcessFailedError(1) from None
+
+
+def launched_by_ercfw() -> bool:
+    """Return whether ``launch`` started this process; it reports how its processes end."""
+    return os.environ.get("TORCHELASTIC_RUN_ID", "").startswith(RUN_ID)
 
 
 def cores() -> int:

@@ -37,18 +37,21 @@ def predict(
     embeddings: dict[str, list[Tensor]] = {}
     totals = torch.zeros(len(losses.weights), device=accelerator.device)  # [L]
     weight = 0
-    for share in prefetch(lambda batch: take_share(batch, rank, processes, parts), batches(conversations, batch_size)):
-        answers = [forward(accelerator, model, share, number) for number in range(len(share.parts))]
-        outputs = gather_outputs(answers, share, rank)
-        rows = max(int((y != UNLABELLED).sum()) for y in share.whole.targets.values())
-        if rows:
-            totals += rows * whole_losses(accelerator, losses, outputs, share)
-        weight += rows
-        ids += share.whole.ids
-        for name, head in outputs.heads.items():
-            labels.setdefault(name, []).append(share.whole.targets[name])
-            logits.setdefault(name, []).append(head.logits)
-            embeddings.setdefault(name, []).append(head.embedding.float().cpu())
+    with prefetch(
+        lambda batch: take_share(batch, rank, processes, parts), batches(conversations, batch_size)
+    ) as shares:
+        for share in shares:
+            answers = [forward(accelerator, model, share, number) for number in range(len(share.parts))]
+            outputs = gather_outputs(answers, share, rank)
+            rows = max(int((y != UNLABELLED).sum()) for y in share.whole.targets.values())
+            if rows:
+                totals += rows * whole_losses(accelerator, losses, outputs, share)
+            weight += rows
+            ids += share.whole.ids
+            for name, head in outputs.heads.items():
+                labels.setdefault(name, []).append(share.whole.targets[name])
+                logits.setdefault(name, []).append(head.logits)
+                embeddings.setdefault(name, []).append(head.embedding.float().cpu())
     model.train()
     losses.train()
     return Predictions(

@@ -92,14 +92,15 @@ def _train_epoch(training: Training, plan: Plan, callbacks: Callbacks, stop_requ
     order = np.random.default_rng([plan.seed, underway["epoch"]]).permutation(len(plan.watched.train))
     steps = list(batches([plan.watched.train[number] for number in order], plan.step_size))
     left = steps[underway["steps"] :]
-    for conversations, share in zip(left, prefetch(partial(_share_or_none, training), left), strict=True):
-        with locate_failure(f"epoch {underway['epoch']}, batch {underway['steps'] + 1}"):
-            must_stop = _step(training, plan, conversations, share, callbacks, stop_request)
-        underway["seconds"] = before + time.perf_counter() - began
-        _save_when_due(training, plan, at_once=must_stop)
-        callbacks.step()
-        if must_stop:
-            raise Stopped
+    with prefetch(partial(_share_or_none, training), left) as shares:
+        for conversations, share in zip(left, shares, strict=True):
+            with locate_failure(f"epoch {underway['epoch']}, batch {underway['steps'] + 1}"):
+                must_stop = _step(training, plan, conversations, share, callbacks, stop_request)
+            underway["seconds"] = before + time.perf_counter() - began
+            _save_when_due(training, plan, at_once=must_stop)
+            callbacks.step()
+            if must_stop:
+                raise Stopped
 
 
 def _share(training: Training, conversations: Sequence[Conversation]) -> Share:

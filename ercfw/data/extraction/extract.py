@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -91,8 +91,9 @@ def extract(
     pieces = [piece for conversation in conversations for piece in _pieces(source, conversation, folder)]
     missing = {piece.path: piece for piece in pieces if piece.path is not None and not piece.path.is_file()}
     made = run_in_workers(workers, source, name, list(missing.values()), make_piece, lose_piece)
-    for done, _ in enumerate(made, 1):
-        progress(f"extracting {name}", done, len(missing))
+    with closing(made):
+        for done, _ in enumerate(made, 1):
+            progress(f"extracting {name}", done, len(missing))
     arrays = (
         (id, select(array) if isinstance(array, np.ndarray) else array) for id, array in _arrays(source, name, pieces)
     )

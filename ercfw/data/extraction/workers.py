@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -54,11 +54,11 @@ def run_in_workers(
     pieces: Sequence[T],
     make: Callable[[Extractor, str, T], None],
     lose: Callable[[T, str], None],
-) -> Iterator[None]:
+) -> Generator[None, None, None]:
     """Make every piece, in this process or in workers; yield once for each piece that is done.
 
     An error in a worker stops the other workers and is raised here. A piece whose clip crashes two workers, one after
-    another, is given to ``lose`` with the reason.
+    another, is given to ``lose`` with the reason. Closing the generator stops the workers.
 
     Raises:
         RunError: a worker was killed.

@@ -48,7 +48,7 @@ def test_a_process_that_is_killed_is_named_and_the_run_goes_on(recipe, tmp_path)
     code, said = two(recipe, KILL_RANK="1", KILL_WITH="SIGKILL")
     assert code == 1
     errors = [line for line in said.splitlines() if line.startswith("error: ")]
-    assert errors[-1] == "error: process 1 was ended by SIGKILL; the same command with --resume continues"
+    assert errors == ["error: process 1 was ended by SIGKILL; the same command with --resume continues"]
     assert "Traceback" not in said
     resumed = forked.start_world(2, "run", recipe, "--resume", said="said")
     for process in resumed:
@@ -57,6 +57,22 @@ def test_a_process_that_is_killed_is_named_and_the_run_goes_on(recipe, tmp_path)
     assert [process.exitcode for process in resumed] == [0, 0], said
     assert "resuming after epoch" in said
     assert len((tmp_path / "runs/tiny/base/seed-0/history.jsonl").read_text().splitlines()) == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [0, 1])
+def test_what_is_left_of_torchrun_s_processes_says_one_thing(recipe, killed):
+    processes = forked.start_world(2, "run", recipe, said="said", KILL_WITH="SIGKILL", KILL_RANK=str(killed))
+    for process in processes:
+        process.join(timeout=100)
+    assert [process.exitcode for process in processes] == ([-9, 1] if killed == 0 else [1, -9])
+    said = Path("said").read_text()
+    errors = [line for line in said.splitlines() if line.startswith(("error: ", "stopped", "Traceback", "Exception"))]
+    assert errors == (
+        ["error: another process has ended (the launcher's report names it; the same command with --resume continues)"]
+        if killed
+        else []
+    )
 
 
 @pytest.mark.slow
