@@ -110,7 +110,7 @@ class Table(Corpus):
         records = only_there(source, kept)
         # The test split of the corpus does not make classes. One of the recipe does, so that all folds have the same.
         known = [r for r in records if fold is not None or not chosen.get(r.id[0]) == listed[r.id[0]] == "test"]
-        classes = reading.classes_of(known, f"{files[0].path}: label")
+        classes = reading.classes_of(known or records, f"{files[0].path}: label")  # a table may be a test split alone
         has_column = "split" in rows[0].fields
         trained = {c for c in chosen if (listed[c] == "train" if has_column else chosen[c] != "test")}
         annotations = Annotations(

@@ -15,7 +15,8 @@ SPLITS = {"train": ("train.pkl",), "dev": ("val.pkl", "dev.pkl"), "test": ("test
 class M2FNet(FileFormat):
     """One tensor ``[rows, D]`` per file ``embeddings/<modality>/{train,val,test}.pkl``, ordered as MELD's annotations.
 
-    Clips that are known to be broken may have no row. A folder may hold some of the splits alone. The files hold
+    Clips that are known to be broken may have no row. A folder may hold some of the splits alone, and the folder of a
+    modality or a single file can be given instead. The files hold
     neither names nor labels, so an import cannot prove which utterances the rows belong to. This format is read only.
     """
 
@@ -25,10 +26,9 @@ class M2FNet(FileFormat):
         """Read the values of each modality and split.
 
         Raises:
-            InputError: there is no folder with a file of a split, or a file cannot be read or holds no rows of numbers.
+            InputError: there is no file of a split, or a file cannot be read or holds no rows of numbers.
         """
-        folders = sorted(f for f in path.iterdir() if f.is_dir()) if path.is_dir() else []
-        found = {folder.name: files for folder in folders if (files := _files(folder))}
+        found = {modality: files for modality, files in _by_modality(path).items() if files}
         if not found:
             raise InputError.at(
                 path, "holds no folder of embeddings", "expected embeddings/<modality>/train.pkl, val.pkl, test.pkl"
@@ -43,6 +43,14 @@ class M2FNet(FileFormat):
                 for name, files in found.items()
             },
         )
+
+
+def _by_modality(path: Path) -> dict[str, dict[str, Path]]:
+    """Return the file of each modality and split at a path; a folder's name is the modality of the files in it."""
+    if path.is_file():
+        return {path.resolve().parent.name: {split: path for split, names in SPLITS.items() if path.name in names}}
+    folders = [path, *sorted(folder for folder in path.iterdir() if folder.is_dir())] if path.is_dir() else []
+    return {folder.resolve().name: _files(folder) for folder in folders}
 
 
 def _files(folder: Path) -> dict[str, Path]:

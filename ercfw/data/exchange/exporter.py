@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw.contract.conversation import SPLITS, UNLABELLED, Conversation, Split
+from ercfw.contract.conversation import UNLABELLED, Conversation, Split
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.interfaces import Dataset, FileFormat
 from ercfw.contract.published_features import Key, Published
-from ercfw.data.exchange.keys import ANYBODYS, public_keys
+from ercfw.data.exchange.keys import ANYBODYS, public_keys, splits_of
 from ercfw.data.exchange.manifest import write_manifest
 from ercfw.errors import InputError, did_you_mean
 from ercfw.recipe.schema import Part
@@ -81,7 +81,7 @@ def export_features(
         what = f"is {dataset.provenance.source}"
         raise InputError.at("the corpus", what, "export real corpora only: the files cannot mark values as simulated")
     corpus = next((c.name for c in catalog.components("dataset") if c.factory is type(dataset)), ANYBODYS)
-    splits = {split: dataset.split(split) for split in SPLITS}
+    splits = splits_of(dataset)
     keys = public_keys(splits)
     conversations = [c for found in splits.values() for c in found]
     values: dict[str, dict[Key, NDArray[np.generic]]] = {

@@ -3,7 +3,7 @@
 import csv
 import dataclasses
 import io
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw.contract.conversation import SPLITS, UtteranceId
+from ercfw.contract.conversation import UtteranceId
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.interfaces import Dataset, FileFormat
 from ercfw.contract.published_features import Key, Published
-from ercfw.data.exchange.keys import ANYBODYS
+from ercfw.data.exchange.keys import ANYBODYS, splits_of
 from ercfw.data.exchange.manifest import Manifest, read_manifest
 from ercfw.data.exchange.match_rows import RowMatch, match_rows
 from ercfw.data.exchange.published_texts import with_repaired_texts
@@ -118,11 +118,16 @@ def import_features(
 
 
 def _missing_splits(stores: Mapping[str, FeatureTable], dataset: Dataset) -> list[str]:
-    """Return a warning for each stream that has no value in some splits."""
-    warnings = []
+    """Return warnings about splits that the corpus lacks, and about streams that have no value in some splits."""
+    splits = splits_of(dataset)
+    lacking = [split for split, conversations in splits.items() if not conversations]
+    warnings = (
+        [f"the corpus has no conversation of {' and '.join(lacking)}, but runs need all splits"] if lacking else []
+    )
     for modality, store in stores.items():
         given = {id for id, present in zip(store.ids, store.present, strict=True) if present}
-        empty = [split for split in SPLITS if given.isdisjoint(id for c in dataset.split(split) for id in c.ids)]
+        needed = {split: {id for c in found for id in c.ids} for split, found in splits.items() if found}
+        empty = [split for split, ids in needed.items() if given.isdisjoint(ids)]
         if empty:
             warnings.append(f"the files have no '{modality}' for {' and '.join(empty)}: these utterances lack it")
     return warnings
@@ -232,7 +237,7 @@ def _store(
     provenance: Mapping[str, Any],
 ) -> dict[str, FeatureTable]:
     """Return the store of a stream under its modality; nothing for a stream that holds only zeros."""
-    needed = {id for split in SPLITS for c in dataset.split(split) for id in c.ids}
+    needed = {id for conversations in splits_of(dataset).values() for c in conversations for id in c.ids}
     ids = tuple(id for id in dataset.rows if id in found or id in needed)
     first = next(iter(found.values()))
     zeros = np.zeros(first.shape, first.dtype)  # [D]
@@ -260,6 +265,8 @@ def _by_utterance(
     found: dict[UtteranceId, NDArray[np.generic]] = {}
     widths: dict[int, Key] = {}
     for key, ids in matched.ids.items():
+        if key not in values:  # the stream lacks this split
+            continue
         array = values[key]
         where = f"{published.paths[0]}: '{slot}', conversation {key} ({ids[0][0]})"
         if array.ndim != 2 or len(array) != len(ids):
@@ -280,8 +287,9 @@ def _by_row(
     The rows may leave out the utterances whose clips are known to be broken.
     """
     found: dict[UtteranceId, NDArray[np.generic]] = {}
+    corpus = splits_of(dataset)
     for split, values in splits.items():
-        ids: Sequence[UtteranceId] = [id for c in dataset.split(split) for id in c.ids]  # type: ignore[arg-type]
+        ids = [id for c in corpus[split] for id in c.ids]  # type: ignore[index]
         whole = [id for id in ids if id not in dataset.broken]
         fitting = next((names for names in (ids, whole) if len(names) == len(values)), None)
         if fitting is None:

@@ -1,13 +1,34 @@
-"""How public feature files name conversations."""
+"""How public feature files name conversations, and which splits a corpus has."""
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
-from ercfw.contract.conversation import Conversation, Split
+from ercfw.contract.conversation import SPLITS, Conversation, Split
+from ercfw.contract.interfaces import Dataset
 from ercfw.contract.published_features import Key
+from ercfw.errors import InputError
 
 ANYBODYS = "table"
 """The dataset of files that belong to no corpus of their own."""
+
+
+def splits_of(dataset: Dataset) -> dict[Split, Sequence[Conversation]]:
+    """Return the conversations of each split; a split may have none, because a corpus may be one split alone.
+
+    Raises:
+        InputError: there is no conversation at all.
+    """
+    found: dict[Split, Sequence[Conversation]] = {}
+    errors = []
+    for split in SPLITS:
+        try:
+            found[split] = dataset.split(split)
+        except InputError as error:  # datasets raise it if a split is empty, since a run needs all of them
+            found[split] = ()
+            errors.append(error)
+    if not any(found.values()) and errors:
+        raise errors[0]
+    return found
 
 
 def public_keys(splits: Mapping[Split, Sequence[Conversation]]) -> dict[str, Key]:

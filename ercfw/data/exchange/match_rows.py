@@ -3,12 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from ercfw.contract.conversation import SPLITS, UNLABELLED, Conversation, Split, UtteranceId
+from ercfw.contract.conversation import UNLABELLED, Conversation, Split, UtteranceId
 from ercfw.contract.interfaces import Dataset
 from ercfw.contract.published_features import Key, Published
+from ercfw.data.exchange.keys import splits_of
 from ercfw.errors import InputError
 
 MIN_EQUAL_TEXTS = 0.9
@@ -37,14 +38,15 @@ def match_rows(published: Published, dataset: Dataset) -> RowMatch:
     """Find every conversation and utterance of the file in the corpus, and compare all labels.
 
     Conversations are found by name, or by their order in the lists where the file numbers them. A file may hold some
-    of the splits alone: those with an empty list are not expected in it.
+    of the splits alone: those with an empty list, or without any value, are not expected in it.
 
     Raises:
         InputError: a conversation or utterance is missing or unknown, or a label differs; the message names the first.
     """
     if not published.lists:
         return RowMatch({}, 0, (UNPROVEN,))
-    splits = {split: dataset.split(split) for split in SPLITS}
+    splits = splits_of(dataset)
+    published = replace(published, lists=_held_lists(published))
     by_key = _conversations(published, splits)
     known: dict[str, list[str]] = {}
     for conversation, utterance in dataset.rows:
@@ -57,6 +59,13 @@ def match_rows(published: Published, dataset: Dataset) -> RowMatch:
 
 def _where(published: Published) -> str:
     return str(published.paths[0])
+
+
+def _held_lists(published: Published) -> dict[str, Sequence[Key]]:
+    """Return the lists; those of splits of which the file holds nothing else are empty."""
+    tables = [published.utterances, published.labels, published.sentences, *published.streams.values()]
+    held = {key for table in tables for key in table}
+    return {name: keys if held.intersection(keys) else () for name, keys in published.lists.items()}
 
 
 def _conversations(published: Published, splits: Mapping[Split, Sequence[Conversation]]) -> dict[Key, Conversation]:
@@ -76,7 +85,7 @@ def _conversations(published: Published, splits: Mapping[Split, Sequence[Convers
 
 
 def _check_lists(published: Published) -> None:
-    """Check that every conversation is once in the lists and in every table."""
+    """Check that every conversation is once in the lists and in every table; a stream may lack whole lists."""
     where = _where(published)
     if not any(published.lists.values()):
         raise InputError.at(where, "its lists name no conversation")
@@ -94,16 +103,22 @@ def _check_lists(published: Published) -> None:
         **{f"'{name}'": values for name, values in published.streams.items()},
     }
     for name, table in tables.items():
-        missing = listed - set(table) if table else ()
+        missing = listed - set(table) if table else set()
+        for keys in published.lists.values():
+            if name.startswith("'") and missing.issuperset(keys):
+                missing -= set(keys)
         if missing:
             what = f"{name}: conversation {min(missing, key=str)} is missing ({len(missing)} in all)"
             raise InputError.at(where, what)
 
 
 def _held_splits(published: Published, splits: Mapping[Split, Sequence[Conversation]]) -> dict[str, list[Conversation]]:
-    """Return the conversations that each list of the file must name; dev belongs to train if it has no list."""
+    """Return the conversations that each list of the file must name.
+
+    Without a list of dev, dev is a part of train, unless the list of train is as long as train alone.
+    """
     expected = {"train": list(splits["train"]), "dev": list(splits["dev"]), "test": list(splits["test"])}
-    if "dev" not in published.lists:
+    if "dev" not in published.lists and len(published.lists.get("train", ())) != len(splits["train"]):
         expected["train"] += expected.pop("dev")
     return {name: conversations for name, conversations in expected.items() if published.lists.get(name)}
 
