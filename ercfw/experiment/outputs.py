@@ -6,6 +6,7 @@ from ercfw.contract.conversation import UNLABELLED, Conversation, fingerprint
 from ercfw.contract.stamps import meaning_of
 from ercfw.data.load import Data
 from ercfw.experiment.plan import Job
+from ercfw.predict.places import places_now
 from ercfw.report.markdown import as_markdown
 from ercfw.report.pictures import draw_run
 from ercfw.report.sections import run_sections
@@ -89,6 +90,7 @@ def write_outputs(
         "stamps": metrics.stamps,
         "streams": metrics.as_json()["streams"],
         "trained_on": sorted(fingerprint(conversation) for conversation in trained),
+        **places_now(folder.path, job.recipe, job.parts),
     }
     save_model(files.model, training.best, plan.info, about)
     table = run_table(data.splits, predictions, plan.info, trained, metrics.stamps)

@@ -96,7 +96,8 @@ def reopen(folder: Path, progress: Progress, plugin_files: PluginFiles = PluginF
     """
     run = read_run(folder, plugin_files)
     with in_recipe(run.where):
-        dataset, _ = read_dataset(resolve_part(run.catalog, "dataset", "data", run.recipe.data))
+        data_part = resolve_part(run.catalog, "dataset", "data", run.recipe.data)
+        dataset, _ = read_dataset(run.places.located_if_there(data_part))
         left = RunFolder(folder, "")
         if changed := left.data_changed(dataset.provenance):
             raise InputError.at(

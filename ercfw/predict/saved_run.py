@@ -1,7 +1,7 @@
 """Trained model of a finished run, restored from its folder."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from ercfw.contract.data_info import DataInfo
 from ercfw.contract.interfaces import Extractor, Model
 from ercfw.errors import InputError, in_recipe
 from ercfw.model.build import build_model
+from ercfw.predict.places import Places
 from ercfw.recipe.queries import refuse_plugin_files
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.recipe.schema import Recipe, parse_recipe
@@ -36,6 +37,7 @@ class SavedRun:
         provenance: the provenance of each modality that did not come with the conversations.
         trained_on: the fingerprint of each conversation in the training split.
         where: the model's file, for messages.
+        places: finds the files and folders that the recipe names.
     """
 
     network: Model
@@ -46,6 +48,7 @@ class SavedRun:
     provenance: Mapping[str, Mapping[str, Any]]
     trained_on: frozenset[str]
     where: str
+    places: Places = field(default_factory=lambda: Places(Path()))
 
     @property
     def device(self) -> torch.device:
@@ -58,9 +61,9 @@ class SavedRun:
         It is resolved only when it is needed, because a model that is given features works without its extractors.
 
         Raises:
-            InputError: no installed plugin offers it, or its options are wrong.
+            InputError: no installed plugin offers it, its options are wrong, or a file that it needs is missing.
         """
-        return resolve_extractor(self.recipe, self.catalog, modality)
+        return self.places.located(resolve_extractor(self.recipe, self.catalog, modality))
 
 
 def read_run(path: Path, policy: PluginFiles) -> SavedRun:
@@ -93,8 +96,9 @@ def read_run(path: Path, policy: PluginFiles) -> SavedRun:
     catalog = load_catalog(admit(files, policy, str(weights), weights.parent))
     if broken := catalog.broken_files(str(weights)):
         raise InputError(broken)
+    places = Places.read(weights.parent, about)
     with in_recipe(str(weights)):
-        network = build_model(resolve_network(recipe, catalog), info)
+        network = build_model(places.located_network(resolve_network(recipe, catalog)), info)
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
@@ -102,13 +106,14 @@ def read_run(path: Path, policy: PluginFiles) -> SavedRun:
         raise InputError.at(weights, what, "install the versions that environment.json names") from error
     return SavedRun(
         network=network.eval().to("cuda" if torch.cuda.is_available() else "cpu"),
-        recipe=recipe,
+        recipe=places.with_feature_files(recipe),
         catalog=catalog,
         info=info,
         stamps=tuple(about.get("stamps", ())),
         provenance={name: stream["made_by"] for name, stream in about.get("streams", {}).items()},
         trained_on=frozenset(about.get("trained_on", ())),
         where=str(weights),
+        places=places,
     )
 
 
