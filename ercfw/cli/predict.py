@@ -11,6 +11,7 @@ import typer
 
 from ercfw.cli.app import Trust, app, interruptible, results_console, show_outside
 from ercfw.errors import InputError
+from ercfw.system.files import is_there
 from ercfw.system.launch import MANY
 from ercfw.system.writable import check_folder
 
@@ -78,7 +79,7 @@ def predict(
 
 
 def _check_out(out: Path | None, force: bool) -> None:
-    if out is not None and out.exists() and not force:
+    if out is not None and is_there(out) and not force:
         raise InputError.at(f"--out {out}", "already exists", "overwrite it with --force")
     if out is not None:
         check_folder("--out", out.parent)

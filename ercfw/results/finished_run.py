@@ -20,6 +20,7 @@ from ercfw.results.model_file import ModelMetadata, read_about
 from ercfw.results.prediction_table import PredictionTable, TargetPredictions, read_predictions
 from ercfw.results.run_files import RunFiles
 from ercfw.results.run_metrics import RunMetrics, read_metrics
+from ercfw.system.files import is_folder
 from ercfw.system.html_table import html_table
 
 
@@ -197,7 +198,7 @@ def find_groups(paths: Sequence[Path]) -> list[Group]:
 
 
 def _done(path: Path) -> list[Path]:
-    if not path.is_dir():
+    if not is_folder(path):
         siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
         raise InputError.at(path, "is not a folder", did_you_mean(path.name, siblings))
     for pattern in ("metrics.json", "*/metrics.json", "*/*/metrics.json"):

@@ -1,4 +1,4 @@
-"""Write files completely or not at all, and compute the hash of a file."""
+"""Find files, write them completely or not at all, and compute their hashes."""
 
 import errno
 import hashlib
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from ercfw.errors import RunError
+from ercfw.errors import InputError, RunError
 
 
 @contextmanager
@@ -46,19 +46,54 @@ def still_there(folder: Path) -> None:
 
 
 def is_file(path: Path) -> bool:
-    """Return whether there is such a file; False also for names that no file can have."""
-    try:
-        return path.is_file()
-    except OSError:
-        return False
+    """Return whether there is such a file; False also for names that no file can have.
+
+    Raises:
+        InputError: something is there, but cannot be reached; see ``is_there``.
+    """
+    mode = _mode(path)
+    return mode is not None and stat.S_ISREG(mode)
 
 
 def is_folder(path: Path) -> bool:
-    """Return whether there is such a folder; False also for names that no folder can have."""
-    try:
-        return path.is_dir()
-    except OSError:
+    """Return whether there is such a folder; False also for names that no folder can have.
+
+    Raises:
+        InputError: something is there, but cannot be reached or listed; see ``is_there``.
+    """
+    mode = _mode(path)
+    if mode is None or not stat.S_ISDIR(mode):
         return False
+    if not os.access(path, os.R_OK | os.X_OK):
+        raise InputError.at(path, f"cannot be read: {os.strerror(errno.EACCES)}")
+    return True
+
+
+def is_there(path: Path) -> bool:
+    """Return whether anything is at this place.
+
+    Raises:
+        InputError: it cannot be known, because a link leads nowhere or in a circle, or a folder cannot be read.
+    """
+    return _mode(path) is not None
+
+
+def _mode(path: Path) -> int | None:
+    """Return the kind and permissions of what is at a place; None if nothing is."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        for place in (path, *path.parents):
+            if place.is_symlink() and not place.exists():
+                what = f"is a link to {place.readlink()}, which does not exist"
+                raise InputError.at(place, what, "is its disk mounted?") from None
+        return None
+    except ValueError:
+        return None
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.EINVAL):
+            return None
+        raise InputError.at(path, f"cannot be read: {error.strerror}") from error
 
 
 def check_regular(path: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ercfw.errors import InputError
+from ercfw.system.files import is_folder, is_there
 
 PICTURES = (".png", ".svg", ".pdf")
 """Endings of a picture's file."""
@@ -18,7 +19,7 @@ def check_folder(option: str, folder: Path) -> None:
     Raises:
         InputError: it cannot.
     """
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    there = next(path for path in (folder, *folder.absolute().parents) if is_there(path))
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise InputError.at(f"{option} {folder}", f"{there} is not a folder that can be written to")
 
@@ -41,6 +42,6 @@ def check_file(option: str, path: Path, endings: Sequence[str]) -> None:
         InputError: it cannot.
     """
     check_ending(option, path, endings)
-    if path.is_dir():
+    if is_folder(path):
         raise InputError.at(f"{option} {path}", "is a folder", "name a file")
     check_folder(option, path.absolute().parent)

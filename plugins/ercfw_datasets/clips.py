@@ -1,5 +1,6 @@
 """Checks of a corpus' clips: which of them exist, and whether they are as long as the annotations say."""
 
+import os
 import warnings
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
@@ -19,13 +20,20 @@ LONGEST = 60.0
 
 
 def fault_of(path: Path) -> str | None:
-    """Return what is wrong with a clip's file before it is opened: ``missing``, ``empty``, or None."""
+    """Return what is wrong with a clip's file before it is opened: ``missing``, ``empty`` and the like, or None."""
     try:
         status = path.stat()
-    except (OSError, ValueError):  # ValueError: a name that no file can have
+    except PermissionError:
+        return "unreadable"
+    except FileNotFoundError:
+        dangling = any(place.is_symlink() and not place.exists() for place in (path, *path.parents))
+        return "behind links that lead nowhere" if dangling else "missing"
+    except (OSError, ValueError):  # a name that no file can have
         return "missing"
     if not S_ISREG(status.st_mode):
         return "missing"
+    if not os.access(path, os.R_OK):
+        return "unreadable"
     return None if status.st_size else "empty"
 
 

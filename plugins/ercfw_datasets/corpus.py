@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from ercfw import Conversation, Dataset, FeatureTable, InputError, Split, UtteranceId, read_features
+from ercfw import Conversation, Dataset, FeatureTable, InputError, Split, UtteranceId, is_file, read_features
 from ercfw_datasets.annotations import TARGET, Annotations
 from ercfw_datasets.clips import clip_warnings
 
@@ -59,7 +59,7 @@ class FeatureFiles:
             InputError: if there is no such file, there are several, or it cannot be read.
         """
         choices = [self._root / f"{modality}{suffix}" for suffix in SUFFIXES]
-        paths = [path for path in choices if path.is_file()]
+        paths = [path for path in choices if is_file(path)]
         if len(paths) > 1:
             raise InputError.at(
                 paths[0],

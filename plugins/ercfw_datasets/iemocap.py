@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ercfw import Conversation, InputError, Provenance, Size, TableRow, sha256
+from ercfw import Conversation, InputError, Provenance, Size, TableRow, is_file, sha256
 from ercfw_datasets.annotations import Annotations, Record, to_annotated
 from ercfw_datasets.class_choice import ClassChoice
 from ercfw_datasets.corpus import Corpus, FeatureFiles
@@ -112,7 +112,7 @@ class Iemocap(Corpus):
     def table_to_make(cls, root: Path) -> Path | None:
         """Return the path of the table if neither the table nor the corpus itself exists, else None."""
         path = root / TABLE
-        return None if path.exists() or is_release(root) else path
+        return None if is_file(path) or is_release(root) else path
 
 
 def read_iemocap(root: Path, test_session: int, dev: Dev, choice: ClassChoice) -> Annotations:
@@ -122,7 +122,7 @@ def read_iemocap(root: Path, test_session: int, dev: Dev, choice: ClassChoice) -
         InputError: if it is missing or damaged, or a conversation's name does not contain its session.
     """
     table = root / TABLE
-    is_table = table.exists() or not is_release(root)
+    is_table = is_file(table) or not is_release(root)
     records, paths = _read_table(table, choice) if is_table else read_release(root, choice)
     records = [replace(record, kind=_kind(record.id[0])) for record in records]
     splits = _splits(records, test_session, dev)

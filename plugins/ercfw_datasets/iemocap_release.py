@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ercfw import Clip, InputError, Mistake
+from ercfw import Clip, InputError, Mistake, is_folder
 from ercfw_datasets.annotations import Record
 from ercfw_datasets.class_choice import ClassChoice
 from ercfw_datasets.clips import fault_of, only_there, warn_of
@@ -25,7 +25,7 @@ TRANSCRIPTION = re.compile(r"(\S+) \[[\d.]+-[\d.]+\]:(.*)")
 
 def is_release(root: Path) -> bool:
     """Return whether the folder contains sessions."""
-    return any((root / session).is_dir() for session in SESSIONS)
+    return any(is_folder(root / session) for session in SESSIONS)
 
 
 def read_release(root: Path, choice: ClassChoice) -> tuple[list[Record], list[Path]]:
@@ -40,7 +40,7 @@ def read_release(root: Path, choice: ClassChoice) -> tuple[list[Record], list[Pa
     Raises:
         InputError: if a session has no evaluations, or a file is missing or damaged.
     """
-    evaluations = [path for session in SESSIONS if (root / session).is_dir() for path in _evaluations(root / session)]
+    evaluations = [path for session in SESSIONS if is_folder(root / session) for path in _evaluations(root / session)]
     mistakes: list[Mistake] = []
     untranscribed: list[str] = []
     unevaluated: list[str] = []

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from ercfw import InputError, is_folder
+from ercfw import InputError, is_file, is_folder
 
 
 def real_root(root: Path | None, default: Path, corpus: str) -> Path | None:
@@ -13,7 +13,8 @@ def real_root(root: Path | None, default: Path, corpus: str) -> Path | None:
     then errors of the reader, so that real and simulated data never mix.
 
     Raises:
-        InputError: if the named folder does not exist, or ``ERCFW_REQUIRE_REAL=1`` is set and there is nothing real.
+        InputError: if the named folder does not exist, what is at the default place cannot be read, or
+            ``ERCFW_REQUIRE_REAL=1`` is set and there is nothing real.
     """
     if root is not None:
         if not is_folder(root):
@@ -21,7 +22,9 @@ def real_root(root: Path | None, default: Path, corpus: str) -> Path | None:
                 "[data] root", f"there is no folder {root}", f"set it to the folder of {corpus}'s files"
             )
         return root
-    if default.is_dir() and any(not path.name.startswith(".") for path in default.iterdir()):
+    if is_file(default):
+        raise InputError.at(default, "is a file", f"replace it with the folder of {corpus}'s files, or remove it")
+    if is_folder(default) and any(not path.name.startswith(".") for path in default.iterdir()):
         return default
     if os.environ.get("ERCFW_REQUIRE_REAL", "0") not in ("", "0"):
         raise InputError.at(

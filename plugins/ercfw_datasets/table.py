@@ -9,7 +9,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from ercfw import Clip, InputError, Provenance, TableRow, sha256
+from ercfw import Clip, InputError, Provenance, TableRow, is_file, sha256
 from ercfw_datasets.annotations import Annotations, Record, to_annotated
 from ercfw_datasets.clips import only_there
 from ercfw_datasets.corpus import Corpus, FeatureFiles
@@ -126,7 +126,7 @@ class Table(Corpus):
     def table_to_make(cls, root: Path) -> Path | None:
         """Return the path of the table if it does not exist, else None."""
         path = root / TABLE
-        return None if path.exists() or files_of_splits(root) else path
+        return None if is_file(path) or files_of_splits(root) else path
 
 
 def to_records(rows: Sequence[TableRow], labels: TableLabels, folder: Path) -> list[Record]:

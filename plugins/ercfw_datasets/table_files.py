@@ -8,7 +8,7 @@ from pathlib import Path
 from sys import intern
 from typing import Literal
 
-from ercfw import SPLITS, InputError, Split, TableRow, UtteranceId, is_folder
+from ercfw import SPLITS, InputError, Split, TableRow, UtteranceId, is_file, is_folder
 from ercfw_datasets.source_files import Columns, table_rows
 from ercfw_datasets.splits import USUAL_NAMES
 
@@ -55,7 +55,7 @@ def find_files(root: Path, utterances: Utterances | None) -> list[TableFile]:
 
 def files_of_splits(root: Path) -> list[TableFile]:
     """Return ``train.csv`` and its likes for dev and test if there is no ``utterances.csv``, in this order."""
-    if not is_folder(root) or (root / TABLE).exists():
+    if not is_folder(root) or is_file(root / TABLE):
         return []
     found = [path for path in sorted(root.glob("*.csv")) if split_of(path.name) == "train"]
     return with_other_splits(found[0]) if len(found) == 1 else []

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ercfw import InputError, Key, Published
+from ercfw import InputError, Key, Published, is_file, is_folder
 
 ONE_HOT = 9
 """Width of MELD's one-hot speakers: the number of speakers in its largest conversation."""
@@ -44,9 +44,9 @@ def find_file(path: Path, names: Sequence[str]) -> Path:
     Raises:
         InputError: the folder holds no such file, or several.
     """
-    if not path.is_dir():
+    if not is_folder(path):
         return path
-    found = [path / name for name in names if (path / name).is_file()]
+    found = [path / name for name in names if is_file(path / name)]
     if not found:
         raise InputError.at(path, f"holds none of {', '.join(names)}", "if the file has another name, give its path")
     if len(found) > 1:

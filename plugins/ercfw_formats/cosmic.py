@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from ercfw import FileFormat, InputError, Published
+from ercfw import FileFormat, InputError, Published, is_file, is_folder
 from ercfw_formats.corpora import IEMOCAP, find_file
 from ercfw_formats.fields import Fields, read_fields, to_fields, to_published, write_pickle
 
@@ -43,7 +43,7 @@ class Cosmic(FileFormat):
         Raises:
             InputError: the files are missing, cannot be read, or have another format.
         """
-        has_features = path.is_dir() and any((path / name).is_file() for name in FEATURES)
+        has_features = is_folder(path) and any(is_file(path / name) for name in FEATURES)
         return read_roberta(find_file(path, FEATURES if has_features else ANNOTATIONS))
 
     def write(self, published: Published, folder: Path) -> list[Path]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ercfw import FileFormat, InputError, Published
+from ercfw import FileFormat, InputError, Published, is_file, is_folder
 from ercfw.pickles import read_pickle
 from ercfw_formats import values
 
@@ -47,16 +47,16 @@ class M2FNet(FileFormat):
 
 def _by_modality(path: Path) -> dict[str, dict[str, Path]]:
     """Return the file of each modality and split at a path; a folder's name is the modality of the files in it."""
-    if path.is_file():
+    if is_file(path):
         return {path.resolve().parent.name: {split: path for split, names in SPLITS.items() if path.name in names}}
-    folders = [path, *sorted(folder for folder in path.iterdir() if folder.is_dir())] if path.is_dir() else []
+    folders = [path, *sorted(folder for folder in path.iterdir() if folder.is_dir())] if is_folder(path) else []
     return {folder.resolve().name: _files(folder) for folder in folders}
 
 
 def _files(folder: Path) -> dict[str, Path]:
     """Return the file of each split that the folder holds."""
     paths = {split: [folder / name for name in names] for split, names in SPLITS.items()}
-    present = {split: [path for path in each if path.is_file()] for split, each in paths.items()}
+    present = {split: [path for path in each if is_file(path)] for split, each in paths.items()}
     return {split: each[0] for split, each in present.items() if each}
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from ercfw import FileFormat, InputError, Published
+from ercfw import FileFormat, InputError, Published, is_folder
 from ercfw_formats.corpora import find_file
 from ercfw_formats.cosmic import FEATURES, LAYERS, read_roberta
 from ercfw_formats.mmgcn import NAMES, Mmgcn
@@ -24,7 +24,7 @@ class M3Net(FileFormat):
         Raises:
             InputError: a file is missing, cannot be read or has another format, or the labels of the two differ.
         """
-        folder = path if path.is_dir() else path.parent
+        folder = path if is_folder(path) else path.parent
         layers = read_roberta(find_file(folder, FEATURES))
         older = Mmgcn().read(find_file(folder, NAMES))
         for key, labels in layers.labels.items():

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from ercfw import FileFormat, InputError, Published
+from ercfw import FileFormat, InputError, Published, is_file, is_folder
 from ercfw.pickles import read_pickle
 from ercfw_formats import values
 from ercfw_formats.corpora import IEMOCAP
@@ -29,8 +29,8 @@ class MultiEmo(FileFormat):
         Raises:
             InputError: a file is missing, cannot be read, or has another format.
         """
-        folder = path if path.is_dir() else path.parent
-        missing = [name for name in (SPEAKERS, *FILES.values()) if not (folder / name).is_file()]
+        folder = path if is_folder(path) else path.parent
+        missing = [name for name in (SPEAKERS, *FILES.values()) if not is_file(folder / name)]
         if missing:
             raise InputError.at(folder, f"lacks {', '.join(missing)}", "the release has four files per corpus")
         file = folder / SPEAKERS

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from ercfw import InputError, cause_of, is_folder, missing_library, sha256
+from ercfw import InputError, cause_of, is_file, is_folder, missing_library, sha256
 from ercfw_media.minilm_package import minilm_folder
 from ercfw_media.packaged import installed
 
@@ -37,7 +37,7 @@ def model_folder(model: str) -> Path:
     if model == MINILM:
         return minilm_folder()
     folder = Path(model) if is_folder(Path(model)) else _from_hub(model)
-    if not (folder / "config.json").is_file():
+    if not is_file(folder / "config.json"):
         raise InputError.at("model", f"{folder} has no config.json", "name the folder of a transformers model")
     if not any(folder.glob("*.safetensors")):
         what = f"{folder} has no safetensors weights (pickles are not opened)"

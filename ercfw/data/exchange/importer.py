@@ -26,7 +26,7 @@ from ercfw.recipe.schema import Part
 from ercfw.registry.catalog import Catalog
 from ercfw.registry.make import make_part
 from ercfw.registry.resolve import resolve_part
-from ercfw.system.files import is_folder, sha256, write_text
+from ercfw.system.files import is_folder, is_there, sha256, write_text
 
 COLUMNS = ("conversation", "utterance", "speaker", "text", "label", "split")
 
@@ -135,7 +135,7 @@ def _missing_splits(stores: Mapping[str, FeatureTable], dataset: Dataset) -> lis
 
 def _save(path: Path, store: FeatureTable, replace: bool) -> ImportedFile:
     """Write a store unless the same values are there already."""
-    if replace or not path.exists():
+    if replace or not is_there(path):
         store.save(path)
     return ImportedFile(path, len(store.ids), store.dim, int((~store.present).sum()))
 
@@ -199,11 +199,11 @@ def table_of(published: Published, dev: Set[str]) -> str:
 def _check_free(paths: Mapping[Path, FeatureTable], replace: bool) -> None:
     """Check that no feature file with other values or of another kind is at the paths."""
     for path, store in paths.items():
-        others = [path.with_suffix(suffix) for suffix in (".npy", ".npz") if path.with_suffix(suffix).exists()]
+        others = [path.with_suffix(suffix) for suffix in (".npy", ".npz") if is_there(path.with_suffix(suffix))]
         if others:
             hint = "move it away: a modality has only one file"
             raise InputError.at(others[0], f"already holds '{path.stem}'", hint)
-        if path.exists() and not replace and not _same(path, store):
+        if is_there(path) and not replace and not _same(path, store):
             raise InputError.at(path, "already exists, with other values", "overwrite it with --replace")
 
 

@@ -12,7 +12,7 @@ from ercfw.contract.feature_table import FeatureTable, FittedOn
 from ercfw.contract.published_features import Published
 from ercfw.data.exchange.keys import ANYBODYS
 from ercfw.errors import InputError
-from ercfw.system.files import read_bytes, sha256, write_text
+from ercfw.system.files import is_file, read_bytes, sha256, write_text
 from ercfw.system.validation import in_short
 
 NAME = "ercfw.json"
@@ -93,7 +93,7 @@ def read_manifest(paths: Sequence[Path]) -> tuple[Manifest | None, tuple[str, ..
         InputError: the manifest is damaged.
     """
     path = paths[0].parent / NAME
-    if not path.is_file():
+    if not is_file(path):
         return None, ()
     try:
         manifest = Manifest.model_validate_json(read_bytes(path))

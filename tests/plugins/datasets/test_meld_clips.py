@@ -8,6 +8,7 @@ import pytest
 
 from ercfw.contract.conversation import Clip
 from ercfw.errors import InputError
+from ercfw_datasets.clips import fault_of
 from ercfw_datasets.meld import Meld
 
 FOLDERS = {"train": "train_splits", "dev": "dev_splits_complete", "test": "output_repeated_splits_test"}
@@ -131,3 +132,14 @@ def test_real_clips_are_as_long_as_annotated(tmp_path, real_data, reported):
     assert [clip.path.name for clip in clipped.clips] == [f"dia29_utt{row['Utterance_ID']}.mp4" for row in rows]
     assert len(rows) == 11
     assert dataset.check_clips() == []
+
+
+def test_clips_and_features_behind_links_that_lead_nowhere(tmp_path, meld_files):
+    root = meld_files(tmp_path)
+    (root / "audio.npy").symlink_to("/not/mounted/audio.npy")
+    with pytest.raises(InputError, match=r"audio\.npy: is a link to /not/mounted/audio\.npy"):
+        Meld(root=root).features("audio")
+    (root / "train_splits").symlink_to("/not/mounted/train_splits")
+    with pytest.raises(InputError, match="train_splits: is a link to /not/mounted/train_splits"):
+        Meld(root=root)
+    assert fault_of(root / "train_splits" / "dia0_utt0.mp4") == "behind links that lead nowhere"
