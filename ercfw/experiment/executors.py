@@ -1,15 +1,19 @@
 """Executors of worker processes: this machine, Slurm, or Ray; results come as ``concurrent.futures``."""
 
+import re
+import shutil
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, suppress
+from io import StringIO
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Lock
 from typing import Any
 
-from ercfw.errors import InputError, RunError, cause_of
+from ercfw.errors import ErcfwError, InputError, RunError, cause_of
 from ercfw.experiment.request import Request
 from ercfw.experiment.worker_process import Command, Ended, run_command
 from ercfw.recipe.schema import RunSettings
@@ -22,6 +26,13 @@ MANY_JOBS = 100
 """The most runs at the same time if a scheduler assigns the machines."""
 PATIENCE = 60.0
 """Seconds that each run has to save its checkpoint when all runs are stopped."""
+SLURM = "[run] executor = 'slurm'"
+UNREACHABLE = re.compile("contact|connect|communicat|timed out|socket", re.IGNORECASE)
+"""The words of sbatch about a Slurm controller that does not answer, which no option changes."""
+
+
+class RefusedError(RunError):
+    """The scheduler accepts no job, so that no run can start."""
 
 
 class Engine(ABC):
@@ -79,25 +90,60 @@ class Slurm(Engine):
         except ImportError as error:
             raise _missing("slurm", "submitit", "cluster") from error
         options = dict(options)
+        cluster = options.pop("cluster", "slurm")
+        if cluster == "slurm" and not (shutil.which("srun") and shutil.which("sbatch")):
+            hint = "run on a machine of the cluster; run.options.cluster=local tries it without one"
+            raise InputError.at(SLURM, "srun and sbatch are not on this machine", hint)
         try:
-            self._executor = submitit.AutoExecutor(folder, cluster=options.pop("cluster", None))
+            self._executor = submitit.AutoExecutor(folder, cluster=cluster)
             self._executor.update_parameters(**{"cpus_per_task": threads, "timeout_min": 24 * 60, **options})
         except (RuntimeError, NameError, TypeError, ValueError) as error:
             raise InputError.at("[run] options", f"submitit refuses them: {error}") from error
         self._jobs: list[Any] = []
+        self._submitting = Lock()
+        self._closed: ErcfwError | None = None
 
     def run(self, command: Command) -> Ended:
         """Submit a command as a job."""
-        job = self._executor.submit(run_command, command)
-        self._jobs.append(job)
+        job = self._submit(command)
         try:
             ended: Ended = job.result()
         except Exception as error:
-            raise RunError(f"Slurm job {job.job_id} failed: {cause_of(error)}; see {job.paths.stderr}") from error
+            name = f"Slurm job {job.job_id}"
+            if not job.paths.result_pickle.exists():
+                raise RunError(f"{name} ended without a result, as {job.state}; see {job.paths.stderr}") from error
+            raise RunError(f"{name} failed: {cause_of(error)}; see {job.paths.stderr}") from error
         return ended
 
+    def _submit(self, command: Command) -> Any:
+        """Submit a job; if the very first one is refused, Slurm is not asked again.
+
+        Raises:
+            InputError, RefusedError: no job was accepted.
+            RunError: this job was not accepted, but others were.
+        """
+        with self._submitting:
+            if self._closed is not None:
+                raise self._closed
+            try:
+                with redirect_stderr(StringIO()):  # submitit prints there what the error says, too
+                    job = self._executor.submit(run_command, command)
+            except Exception as error:
+                words = "; ".join(line.removeprefix("sbatch: error: ") for line in str(error).splitlines())
+                what = f"the job is refused: {words or 'sbatch gives no reason'}"
+                if self._jobs:
+                    raise RunError(what) from error
+                self._closed = RefusedError(f"{SLURM}: {what}")
+                if not UNREACHABLE.search(words):
+                    self._closed = InputError.at(SLURM, what, "[run.options] holds the options of jobs")
+                raise self._closed from error
+            self._jobs.append(job)
+            return job
+
     def stop(self) -> None:
-        """Cancel all jobs."""
+        """Cancel all jobs, and submit no more."""
+        with self._submitting:
+            self._closed = self._closed or RunError("stopped")
         for job in self._jobs:
             with suppress(Exception):
                 if not job.done():
@@ -159,7 +205,7 @@ def open_executor(settings: RunSettings, logs: Path) -> Iterator[Callable[[Reque
         logs: the folder for the logs of Slurm jobs.
 
     Raises:
-        InputError: a library is missing, or refuses the options.
+        InputError: a library or the scheduler is missing, or refuses the options.
     """
     workers, threads = share_machine(settings)
     if settings.executor == "slurm":

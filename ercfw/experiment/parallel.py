@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ercfw.data.load import read_dataset
-from ercfw.errors import ErcfwError, in_recipe
-from ercfw.experiment.executors import open_executor
+from ercfw.errors import ErcfwError, InputError, in_recipe
+from ercfw.experiment.executors import RefusedError, open_executor
 from ercfw.experiment.plan import Job
 from ercfw.experiment.request import RunRequest
 from ercfw.experiment.run_all import announce_data, load
@@ -119,10 +119,16 @@ def run_all(tasks: Sequence[Task], settings: RunSettings, logs: Path, terminal: 
 
 
 def _failure(task: Task, future: "Future[Ended]") -> str | None:
-    """Return why a run failed, and keep its worker's stderr beside it; None if the run has finished."""
+    """Return why a run failed, and keep its worker's stderr beside it; None if the run has finished.
+
+    Raises:
+        InputError, RefusedError: the scheduler accepts no job.
+    """
     log = task.folder.path / FAILED
     try:
         ended = future.result()
+    except (InputError, RefusedError):
+        raise
     except ErcfwError as error:
         return str(error)
     if ended.exit_code == 0 and task.folder.is_done:
