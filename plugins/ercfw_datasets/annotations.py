@@ -17,6 +17,7 @@ from ercfw import (
 )
 
 TARGET = "emotion"
+RENAME = "; rename it with [data] labels, or leave its utterances out there"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Record(Utterance):
 
 
 def to_annotated(
-    records: Sequence[Record], splits: Mapping[str, str], classes: Sequence[str], how_to_declare: str = ""
+    records: Sequence[Record], splits: Mapping[str, str], classes: Sequence[str], how_to_declare: str = RENAME
 ) -> tuple[Conversation, ...]:
     """Return the conversations in order of first appearance, their utterances in the order of the records.
 

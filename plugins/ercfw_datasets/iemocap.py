@@ -162,7 +162,8 @@ def _kind(conversation: str) -> str:
 
 def _read_table(path: Path, choice: ClassChoice) -> tuple[list[Record], list[Path]]:
     needed = dict.fromkeys(COLUMNS, "a column of IEMOCAP's table")
-    return [_record(row, choice) for row in table_rows(path, {role: role for role in COLUMNS}, needed)], [path]
+    rows = table_rows(path, {role: role for role in COLUMNS}, needed)
+    return choice.of(list(map(_record, rows))), [path]
 
 
 def _check_sessions(test_session: int, dev: Dev) -> None:
@@ -176,13 +177,13 @@ def _check_sessions(test_session: int, dev: Dev) -> None:
         raise InputError.at("[data] dev", f"session {test_session} is already the test split")
 
 
-def _record(row: TableRow, choice: ClassChoice) -> Record:
+def _record(row: TableRow) -> Record:
     return Record(
         where=row.where,
         id=row.id,
         speaker=row.speaker.strip(),
         text=row.text,
-        label=choice.class_of(row.fields["label"].strip()),
+        label=row.fields["label"].strip(),
     )
 
 

@@ -46,7 +46,7 @@ def read_release(root: Path, choice: ClassChoice) -> tuple[list[Record], list[Pa
     unevaluated: list[str] = []
     records: list[Record] = []
     for path in evaluations:
-        evaluated = list(_read_evaluations(path, choice, mistakes))
+        evaluated = list(_read_evaluations(path, mistakes))
         texts = dict(_read_transcriptions(_transcriptions_of(path)))
         untranscribed += [record.id[1] for record in evaluated if record.id[1] not in texts]
         unevaluated += sorted(texts.keys() - {record.id[1] for record in evaluated})
@@ -58,7 +58,7 @@ def read_release(root: Path, choice: ClassChoice) -> tuple[list[Record], list[Pa
         warn_of("IEMOCAP", "utterances without a transcription, whose text is empty", untranscribed)
     if unevaluated:
         warn_of("IEMOCAP", "utterances without an evaluation, which are left out", unevaluated)
-    return _with_clips(root, records), [*evaluations, *map(_transcriptions_of, evaluations)]
+    return _with_clips(root, choice.of(records)), [*evaluations, *map(_transcriptions_of, evaluations)]
 
 
 def _evaluations(session: Path) -> list[Path]:
@@ -79,7 +79,7 @@ def _lines(path: Path) -> Iterable[tuple[str, str]]:
     return ((f"{path}, line {number}", line.strip()) for number, line in enumerate(lines, 1))
 
 
-def _read_evaluations(path: Path, choice: ClassChoice, mistakes: list[Mistake]) -> Iterator[Record]:
+def _read_evaluations(path: Path, mistakes: list[Mistake]) -> Iterator[Record]:
     """Yield a record without text for each summary line of a file of evaluations.
 
     A summary line looks like ``[6.2901 - 8.2357] Ses01F_impro01_F000 neu [2.5, 2.5, 2.5]``. The other lines are those
@@ -99,7 +99,7 @@ def _read_evaluations(path: Path, choice: ClassChoice, mistakes: list[Mistake]) 
             id=(path.stem, found[3]),
             speaker=f"{path.stem[:5]}_{utterance[2]}",
             text="",
-            label=choice.class_of(found[4]),
+            label=found[4],
             time=(float(found[1]), float(found[2])),
         )
 

@@ -123,8 +123,9 @@ def read_meld(root: Path, clips: Mapping[str, Path], choice: ClassChoice) -> Ann
         InputError: if an annotation file is missing or damaged.
     """
     paths = {split: root / f"{split}_sent_emo.csv" for split in SPLITS}
-    records = {split: _records(split, path, clips.get(split), choice) for split, path in paths.items()}
-    everything = only_there("MELD", [record for split in SPLITS for record in records[split]], BROKEN)
+    records = {split: _records(split, path, clips.get(split)) for split, path in paths.items()}
+    classed = choice.of([record for split in SPLITS for record in records[split]])
+    everything = only_there("MELD", classed, BROKEN)
     return Annotations(
         conversations=to_annotated(
             everything, {record.id[0]: record.id[0].split("/")[0] for record in everything}, choice.classes
@@ -139,19 +140,19 @@ def read_meld(root: Path, clips: Mapping[str, Path], choice: ClassChoice) -> Ann
     )
 
 
-def _records(split: str, path: Path, clips: Path | None, choice: ClassChoice) -> list[Record]:
+def _records(split: str, path: Path, clips: Path | None) -> list[Record]:
     needed = dict.fromkeys(COLUMNS, "a column of MELD's annotations")
-    return [_record(split, row, clips, choice) for row in table_rows(path, COLUMNS, needed)]
+    return [_record(split, row, clips) for row in table_rows(path, COLUMNS, needed)]
 
 
-def _record(split: str, row: TableRow, clips: Path | None, choice: ClassChoice) -> Record:
+def _record(split: str, row: TableRow, clips: Path | None) -> Record:
     dialogue, utterance = row.id
     return Record(
         where=row.where,
         id=(intern(f"{split}/{dialogue}"), utterance),
         speaker=intern(row.speaker.strip()),
         text=row.text,
-        label=choice.class_of(row.fields["label"].strip()),
+        label=row.fields["label"].strip(),
         time=row.stretch().both,  # invalid times cost no utterance: MELD is known to have some
         clip=None if clips is None else Clip(clips / f"dia{dialogue}_utt{utterance}.mp4"),
     )

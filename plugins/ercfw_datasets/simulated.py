@@ -2,7 +2,6 @@
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -171,11 +170,10 @@ def simulate(
             )
     sizes = _in_proportion(shape.conversations, conversations)
     records = _draw_records(shape, sizes, np.random.default_rng(seed))
-    labelled = [replace(record, label=choice.class_of(record.label or "")) for record in records]
     split_of = {record.id[0]: record.id[0].split("/")[0] for record in records}
     ids = tuple(record.id for record in records)
     annotations = Annotations(
-        conversations=to_annotated(labelled, split_of, choice.classes),
+        conversations=to_annotated(choice.of(records), split_of, choice.classes),
         classes=choice.classes,
         rows=ids,
         source_train=frozenset(id for id in ids if split_of[id[0]] == "train"),

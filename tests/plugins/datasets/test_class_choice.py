@@ -52,6 +52,18 @@ def test_classes_order_and_select_with_a_warning(iemocap, reported):
     assert "utterances of neutral, excitement, frustration are left out" in warning
 
 
+def test_a_label_of_the_file_that_the_corpus_does_not_have(iemocap, silent):
+    path = iemocap / "utterances.csv"
+    path.write_text(path.read_text().replace(",ang\n", ",angry\n"))
+    message = r"line 4: not a class of this corpus: 'angry' \(did you mean 'anger'\? .*rename it with \[data\] labels"
+    with pytest.raises(InputError, match=message):
+        Iemocap(root=iemocap, dev="session4")
+    renamed = silent(Iemocap, root=iemocap, dev="session4", labels={"angry": "anger"})
+    assert labels_of(renamed, "test") == ["happiness", "excitement", "anger", "sadness", "neutral", "frustration"]
+    added = silent(Iemocap, root=iemocap, dev="session4", labels={"angry": "rage"})
+    assert added.targets["emotion"][-1] == "rage"
+
+
 def test_the_own_classes_stay_as_they_are(iemocap, silent):
     plain = silent(Iemocap, root=iemocap, dev="session4")
     named = silent(Iemocap, root=iemocap, dev="session4", classes=plain.targets["emotion"], labels={})
