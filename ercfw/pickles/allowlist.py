@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ercfw.pickles.keys import Keys
 from ercfw.pickles.stand_ins import Array, Attributes, Budget, Call, Dtype, Name, filled
 
 ARRAY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
@@ -43,6 +44,7 @@ class _Constructors:
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
+        self._keys = Keys()
 
     def empty_array(self, *_: object) -> Array:
         """Return an array that takes its content later, from ``__setstate__``."""
@@ -55,6 +57,8 @@ class _Constructors:
         if not isinstance(content, bytes | str):  # a scalar of type object would return whatever it is given
             raise UnpicklingError("it has a number without content")
         kind = dtype if isinstance(dtype, Dtype) else Dtype(dtype)
+        if kind.as_numpy.kind == "c":  # as keys, they would collide as easily as tuples
+            raise UnpicklingError("it has a complex number outside an array")
         if not kind.as_numpy.itemsize and not content:  # numpy has text of no length, but no arrays of it
             return kind.as_numpy.type()
         return filled(self._budget, content, kind, (1,), False)[0]
@@ -71,7 +75,10 @@ class _Constructors:
         if not isinstance(values, list | tuple | set | frozenset):
             raise UnpicklingError("it makes a set of something else")
         self._take_keys(values)
-        return kind(values)
+        made = kind(values)
+        if isinstance(made, frozenset):  # it may be a key itself
+            self._keys.check(made)
+        return made
 
     def ordered_dict(self, pairs: object = ()) -> dict[Any, Any]:
         """Return a dict, which keeps the order too; ``to_plain`` makes it a plain one."""
@@ -89,9 +96,13 @@ class _Constructors:
         return text.encode("latin1")
 
     def _take_keys(self, keys: Iterable[object]) -> None:
-        """Charge the budget for every value that hashing visits: one list could be hashed again and again."""
+        """Check the keys, and charge the budget for every value that hashing visits.
+
+        One list could be hashed again and again.
+        """
         for key in keys:
             self._budget.take(8 * _hashed(key))
+            self._keys.check(key)
 
 
 def _hashed(value: object) -> int:

@@ -11,6 +11,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from ercfw.pickles.allowlist import Table
+from ercfw.pickles.keys import Keys
 from ercfw.pickles.stand_ins import Budget, Call, Fixed
 
 TYPES = {
@@ -153,6 +154,15 @@ def allowed(load: Callable[[bytes], object]) -> Table:
             raise UnpicklingError(NO_CONTENT)
         return Tensor(storage, type.name, offset, size, stride, more[0] if more else None)
 
+    keys = Keys()
+
+    def size(values: object = ()) -> tuple[int, ...]:
+        if not _is_shape(values):
+            raise UnpicklingError("it has a size that is none")
+        made: tuple[int, ...] = tuple(values)  # type: ignore[arg-type]
+        keys.check(made)
+        return made
+
     return {
         ("torch._utils", "_rebuild_tensor_v2"): Call(rebuild),
         ("torch._utils", "_rebuild_tensor"): Call(rebuild),
@@ -160,7 +170,7 @@ def allowed(load: Callable[[bytes], object]) -> Table:
         ("torch._utils", "_rebuild_parameter"): Call(_parameter),
         ("torch._utils", "_rebuild_parameter_with_state"): Call(_parameter),
         ("torch.storage", "_load_from_bytes"): Call(nested),
-        ("torch", "Size"): Call(_size),
+        ("torch", "Size"): Call(size),
         **dict(_types()),
     }
 
@@ -177,9 +187,3 @@ def _parameter(tensor: object, *_: object) -> Tensor:
     if not isinstance(tensor, Tensor):
         raise UnpicklingError(NO_CONTENT)
     return tensor
-
-
-def _size(values: object = ()) -> tuple[int, ...]:
-    if not _is_shape(values):
-        raise UnpicklingError("it has a size that is none")
-    return tuple(values)  # type: ignore[arg-type]

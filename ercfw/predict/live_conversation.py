@@ -14,7 +14,7 @@ from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.interfaces import Broken, ClipExtractor, Extractor
 from ercfw.data.extraction.cache import without_unreadable
 from ercfw.data.load import attach
-from ercfw.data.tables.control_characters import Repair
+from ercfw.data.tables.control_characters import Repair, check_text
 from ercfw.data.tables.utterances import ONE_SPEAKER
 from ercfw.errors import ErcfwError, InputError, Mistake, RunError, cause_of
 from ercfw.model.composed_model import ComposedModel
@@ -79,12 +79,14 @@ class Live:
             features: by modality, a vector ``[D]``, frames ``[T, D]`` or tokens ``[T]``; replaces its extractor.
 
         Raises:
-            InputError: the features do not fit the model; the utterance is not added.
+            InputError: the features do not fit the model, or the text is no text; the utterance is not added.
             RunError: an extractor or the model failed; the utterance is not added.
         """
         features = features or {}
         check_known(self._run, features)
         clip = Clip(user_path(clip)) if isinstance(clip, str | Path) else clip
+        check_text("text", text)
+        check_text("speaker", speaker)
         repair = Repair()
         conversation = _with(self._conversation, repair(text), speaker, clip)
         new = {name: features[name] if name in features else self._extract(name, conversation) for name in self._values}

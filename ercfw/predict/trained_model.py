@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ercfw.contract.conversation import SPLITS, Conversation, fingerprint
 from ercfw.contract.feature_table import read_features
 from ercfw.contract.interfaces import Broken, Extractor
-from ercfw.data.tables.control_characters import Repair
+from ercfw.data.tables.control_characters import Repair, check_text
 from ercfw.errors import LONGEST_HINT, InputError, Mistake, in_recipe, shown
 from ercfw.predict.answers import Predicted
 from ercfw.predict.encode import encode, encoder_of
@@ -212,9 +212,19 @@ def _of_program(
         raise InputError(mistakes or [Mistake("the input", "contains no conversation")])
     ids = [id for conversation in conversations for id in conversation.ids]
     tables = {name: read_features(path, ids) for name, path in files.items()}
+    for conversation in conversations:
+        _check_texts(conversation)
     repair = Repair()
     repaired = tuple(replace(c, labels={}, texts=tuple(map(repair, c.texts))) for c in conversations)
     return Given(repaired, tables, tuple(repair.warnings("the conversations")))
+
+
+def _check_texts(conversation: Conversation) -> None:
+    fields = {"id": conversation.utterances, "speaker": conversation.speakers, "text": conversation.texts}
+    check_text("conversation", conversation.id)
+    for name, values in fields.items():
+        for number, value in enumerate(values, 1):
+            check_text(f"conversation {conversation.id}, {name} of utterance {number}", value)
 
 
 def _training_warnings(run: SavedRun, conversations: Sequence[Conversation]) -> Iterator[str]:

@@ -58,7 +58,7 @@ def read_about(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {}).get("ercfw", "{}"))
         ModelMetadata.model_validate_json(json.dumps(about))
-    except (OSError, SafetensorError, ValueError) as error:
+    except (OSError, SafetensorError, ValueError, RecursionError) as error:
         raise InputError.at(path, "is not a model of ercfw") from error
     return dict(about)
 

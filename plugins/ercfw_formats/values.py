@@ -1,6 +1,6 @@
 """Checks that turn the unknown content of a public file into keys, texts, numbers, speakers and vectors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence, Sized
 from typing import Any, TypeVar
 
 import numpy as np
@@ -9,19 +9,28 @@ from numpy.typing import NDArray
 from ercfw import InputError, Key
 
 T = TypeVar("T")
+WORD = 2**63
+"""Limit of whole numbers: 64 bits."""
+TIMES, ROOM = 64, 2**22
+"""How much larger values may be than the different ones among them, besides ``ROOM``. A pickle can name one long row,
+text or list a million times, and copies of it would take all memory."""
 
 
 def key_of(name: Any) -> Key:
-    """Return the name of a conversation, text or a whole number of any type, as ``str`` or ``int``.
+    """Return the name of a conversation, text or a whole number of at most 64 bits, as ``str`` or ``int``.
 
     Raises:
         TypeError: the name is neither.
     """
     if isinstance(name, str):
         return str(name)
-    if isinstance(name, int | np.integer) and not isinstance(name, bool):
+    if _is_whole(name) and not isinstance(name, bool):
         return int(name)
     raise TypeError
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and bool(-WORD <= value < WORD)
 
 
 def keys_of(where: str, listed: Any) -> list[Key]:
@@ -41,7 +50,7 @@ def keys_of(where: str, listed: Any) -> list[Key]:
 
 
 def per_conversation(where: str, table: Any, read: Callable[[str, Any], T]) -> dict[Key, T]:
-    """Apply ``read`` to the value of each conversation in a table.
+    """Apply ``read`` to the value of each conversation in a table; to a value that several share, once.
 
     Raises:
         InputError: ``table`` is not a dict of conversations, or a value cannot be read.
@@ -52,18 +61,24 @@ def per_conversation(where: str, table: Any, read: Callable[[str, Any], T]) -> d
         named = {key_of(name): value for name, value in table.items()}
     except TypeError:
         raise InputError.at(where, "has names of conversations that are neither text nor whole numbers") from None
-    return {key: read(f"{where}, conversation {key}", value) for key, value in named.items()}
+    _check_repeats(where, table.values())
+    found: dict[int, T] = {}
+    for key, value in named.items():
+        if id(value) not in found:
+            found[id(value)] = read(f"{where}, conversation {key}", value)
+    return {key: found[id(value)] for key, value in named.items()}
 
 
 def texts(where: str, values: Any) -> list[str]:
     """Return texts, one per utterance; UTF-8 that Python 2 wrote is decoded.
 
     Raises:
-        InputError: ``values`` is not a list, or a value is neither text nor a whole number.
+        InputError: ``values`` is not a list, or a value is neither text nor a whole number of at most 64 bits.
     """
     found = _items(where, values)
-    if not all(isinstance(text, str | int | np.integer) for text in found):
+    if not all(isinstance(text, str) or _is_whole(text) for text in found):
         raise InputError.at(where, "holds values that are not texts")
+    _check_repeats(where, found)
     return [_repaired(str(text)) for text in found]
 
 
@@ -81,14 +96,23 @@ def numbers(where: str, values: Any) -> list[int]:
     """Return whole numbers, one per utterance.
 
     Raises:
-        InputError: ``values`` is not a list, or a value is not a whole number.
+        InputError: ``values`` is not a list, or a value is not a whole number of at most 64 bits.
     """
     found = _items(where, values)
-    array = np.asarray(found) if all(isinstance(n, int | float | np.number) for n in found) else None
-    if array is None or array.ndim != 1 or (array.size and not np.array_equal(array, array.astype(np.int64))):
-        raise InputError.at(where, "holds labels that are not whole numbers")
-    whole: list[int] = array.astype(np.int64).tolist()
-    return whole
+    whole = [_whole_number(value) for value in found]
+    if None in whole:
+        odd = next(value for value, number in zip(found, whole, strict=True) if number is None)
+        too_large = isinstance(odd, int | np.integer)
+        what = "a label that does not fit in 64 bits" if too_large else "labels that are not whole numbers"
+        raise InputError.at(where, f"holds {what}", "expected the number of a class, from 0")
+    return [number for number in whole if number is not None]
+
+
+def _whole_number(value: Any) -> int | None:
+    """Return a value as a whole number of at most 64 bits; None if it is none."""
+    if isinstance(value, float | np.floating):
+        return int(value) if np.isfinite(value) and value == int(value) and _is_whole(int(value)) else None
+    return int(value) if _is_whole(value) else None
 
 
 def speakers(where: str, values: Any) -> list[str]:
@@ -100,6 +124,7 @@ def speakers(where: str, values: Any) -> list[str]:
     found = _items(where, values)
     if all(isinstance(one, str) for one in found):
         return [str(one) for one in found]
+    _check_repeats(where, found)
     if not all(map(_is_vector, found)):
         raise InputError.at(where, "holds speakers that are neither names nor one-hot vectors")
     return [str(int(np.argmax(one))) if len(one) else "" for one in found]
@@ -119,6 +144,7 @@ def vectors(where: str, values: Any) -> NDArray[np.generic]:
 
 
 def _stacked(where: str, rows: Sequence[Any]) -> NDArray[np.generic]:
+    _check_repeats(where, rows)
     if not all(map(_is_vector, rows)):
         raise InputError.at(where, "holds rows that are not vectors", "expected numbers [U, D]")
     arrays = [np.asarray(row) for row in rows]
@@ -129,6 +155,23 @@ def _stacked(where: str, rows: Sequence[Any]) -> NDArray[np.generic]:
         raise InputError.at(where, what)
     array: NDArray[np.generic] = np.stack(arrays) if arrays else np.zeros((0, 0))
     return array
+
+
+def _check_repeats(where: str, values: Collection[Any]) -> None:
+    """Check that values are not much larger than the different objects among them.
+
+    Raises:
+        InputError: few of them are repeated too often.
+    """
+    sizes = {id(value): _length(value) for value in values}
+    if sum(sizes[id(value)] for value in values) > TIMES * sum(sizes.values()) + ROOM:
+        raise InputError.at(where, "repeats few values too often", "every utterance needs its own")
+
+
+def _length(value: Any) -> int:
+    if isinstance(value, np.ndarray):
+        return int(value.size)
+    return len(value) if isinstance(value, Sized) else 1
 
 
 def _is_vector(row: Any) -> bool:

@@ -129,7 +129,7 @@ def model_sizes(folder: Path) -> Sizes:
         positions = config.get("max_position_embeddings", 512) - first
         layers, width = (config.get(usual, config.get(t5)) for usual, t5 in T5_NAMES)
         return Sizes(config["vocab_size"], positions, int(layers), int(width))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise InputError.at("model", f"{folder}/config.json does not state the sizes: {cause_of(error)}") from error
 
 

@@ -3,13 +3,13 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import filterfalse, islice, pairwise
 
 import numpy as np
 
 from ercfw.contract.conversation import UNLABELLED, Conversation, Split, UtteranceId
 from ercfw.contract.interfaces import Dataset
-from ercfw.data.audit.finding import Finding, Level, first
+from ercfw.data.audit.finding import MAX_NAMED, Finding, Level, first
 from ercfw.data.numeric_classes import describe_numbers, look_like_scores, numbers_of
 from ercfw.data.tables.control_characters import CONTROL
 
@@ -17,6 +17,8 @@ LONGEST = 60.0
 """Seconds; a longer utterance has wrong times, or its clip contains more than the utterance."""
 LONG_TEXT = 5
 """The number of words from which a repeated text is more than a common phrase."""
+MAX_DIGITS = 18
+"""The number of digits above which a name is no number."""
 LONG_CONVERSATION = 10
 """The number of words from which two conversations are not equal by chance."""
 LATER: tuple[Split, ...] = ("dev", "test")
@@ -40,9 +42,9 @@ def check_annotations(dataset: Dataset, splits: Splits) -> Iterator[Finding]:
 def _ids(split: str, conversations: Sequence[Conversation]) -> Iterator[Finding]:
     """Find gaps and disorder in the numbers that the source uses as ids."""
     gaps, disorder = [], []
-    start = min((int(c.utterances[0]) for c in conversations if c.utterances[0].isdecimal()), default=0)
+    start = min((int(c.utterances[0]) for c in conversations if _is_number(c.utterances[0])), default=0)
     for conversation in conversations:
-        if all(id.isdecimal() for id in conversation.utterances):
+        if all(map(_is_number, conversation.utterances)):
             numbers = [int(id) for id in conversation.utterances]
             if numbers != sorted(numbers):
                 disorder.append(conversation.id)
@@ -56,14 +58,22 @@ def _ids(split: str, conversations: Sequence[Conversation]) -> Iterator[Finding]
         )
     if gaps:
         yield Finding("note", split, f"conversations whose utterance ids have gaps: {len(gaps)} ({first(gaps)})")
-    names = [re.fullmatch(r"((?:.*/)?)(\d+)", conversation.id) for conversation in conversations]
+    names = [re.fullmatch(rf"((?:.*/)?)(\d{{1,{MAX_DIGITS}}})", conversation.id) for conversation in conversations]
     counted = sorted(int(name[2]) for name in names if name)
     if len(counted) == len(names) and len({name[1] for name in names if name}) == 1:
-        missing = sorted(set(range(counted[-1] + 1)) - set(counted))
+        known = frozenset(counted)
+        missing = counted[-1] + 1 - len(known)
         if missing:
-            yield Finding("note", split, f"conversation numbers that are missing: {len(missing)} ({first(missing)})")
+            places = ", ".join(map(str, islice(filterfalse(known.__contains__, range(counted[-1])), MAX_NAMED)))
+            more = f" and {missing - MAX_NAMED} more" if missing > MAX_NAMED else ""
+            yield Finding("note", split, f"conversation numbers that are missing: {missing} ({places}{more})")
     if not disorder and not gaps:
         yield Finding("fine", split, f"utterance ids of {len(conversations)} conversations: no gaps, in order")
+
+
+def _is_number(id: str) -> bool:
+    """Return whether an id is a number; one of hundreds of digits counts nothing, and Python refuses to read it."""
+    return id.isdecimal() and len(id) <= MAX_DIGITS
 
 
 def _ranges(numbers: Sequence[int]) -> str:

@@ -11,6 +11,9 @@ from ercfw.errors import InputError
 ANYBODYS = "table"
 """The dataset of files that belong to no corpus of their own."""
 
+MAX_DIGITS = 18
+"""The number of digits above which a name is no number."""
+
 
 def splits_of(dataset: Dataset) -> dict[Split, Sequence[Conversation]]:
     """Return the conversations of each split; a split may have none, because a corpus may be one split alone.
@@ -49,4 +52,5 @@ def public_keys(splits: Mapping[Split, Sequence[Conversation]]) -> dict[str, Key
 
 def _number(split: str, name: str) -> int | None:
     before, slash, number = name.partition("/")
-    return int(number) if slash and before == split and number.isdecimal() else None
+    is_number = number.isdecimal() and len(number) <= MAX_DIGITS
+    return int(number) if slash and before == split and is_number else None

@@ -1,14 +1,19 @@
-"""Texts of public feature files: repaired like those of every other file that is read."""
+"""Texts of public feature files: checked, and repaired like those of every other file that is read."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
 from ercfw.contract.published_features import Key, Published
-from ercfw.data.tables.control_characters import Repair
+from ercfw.data.tables.control_characters import Repair, check_text
 
 
 def with_repaired_texts(published: Published) -> tuple[Published, list[str]]:
-    """Return the files' content without control characters in names and texts, and warnings that count them."""
+    """Return the files' content without control characters in names and texts, and warnings that count them.
+
+    Raises:
+        InputError: a name or a text is no text; the message names its place.
+    """
+    _check(published)
     repair, rename = Repair(), Repair()  # a name occurs in every table, and is not counted each time
 
     def key_of(key: Key) -> Key:
@@ -31,3 +36,16 @@ def with_repaired_texts(published: Published) -> tuple[Published, list[str]]:
 
 def _each(table: Mapping[Key, Sequence[str]], key_of: Callable[[Key], Key], repair: Repair) -> dict[Key, Sequence[str]]:
     return {key_of(key): [repair(text) for text in texts] for key, texts in table.items()}
+
+
+def _check(published: Published) -> None:
+    where = published.paths[0]
+    for name, keys in published.lists.items():
+        for key in keys:
+            check_text(f"{where}: {name} list", str(key))
+    tables = {"utterance id": published.utterances, "speaker": published.speakers, "text": published.sentences}
+    for what, table in tables.items():
+        for key, texts in table.items():
+            check_text(f"{where}: {what}s", str(key))
+            for number, text in enumerate(texts, 1):
+                check_text(f"{where}: conversation {key}, {what} of utterance {number}", text)

@@ -2,6 +2,8 @@
 
 import re
 
+from ercfw.errors import InputError
+
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 """Every control character except tabs and line ends."""
 _SPACES = "\x0b\x0c\x1c\x1d\x1e\x1f"
@@ -58,3 +60,16 @@ class Repair:
             return meant
         self.removed += 1
         return " " if character in _SPACES else ""
+
+
+def check_text(where: str, text: str) -> None:
+    """Check that a text can be encoded. A program may give, or a pickle hold, halves of characters.
+
+    Raises:
+        InputError: it contains the half of a character.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        what = f"contains U+{ord(text[error.start]):04X}, which is half of a character and no text"
+        raise InputError.at(where, what, "remove it, or replace it by the whole character") from error

@@ -251,3 +251,15 @@ def test_control_characters_are_repaired_as_in_files(shelf):
     close(predicted.answers[0], answer)
     assert predicted.answers[0].text == answer.text
     assert any(w.startswith("the conversations: control characters replaced") for w in predicted.warnings)
+
+
+@pytest.mark.parametrize("field", ["text", "speaker"])
+def test_the_half_of_a_character_is_one_message(shelf, field):
+    model = ercfw.load(shelf.causal)
+    live = model.live()
+    with pytest.raises(InputError, match=rf"^{field}: contains U\+D83D, which is half of a character and no text"):
+        live.add(**{"text": "oh", "speaker": "Ann", field: "Oh \ud83d"})
+    given = {"text": "oh", "speaker": "Ann", field: "Oh \ud83d"}
+    conversation = Conversation("c", "test", ("1",), (given["speaker"],), (given["text"],), {})
+    with pytest.raises(InputError, match=rf"^conversation c, {field} of utterance 1: contains U\+D83D"):
+        model.predict([conversation])

@@ -257,3 +257,20 @@ def test_texts_with_control_characters(own, tmp_path):
     own()
     found = [f.what for f in check_corpus(Unrepaired(root=tmp_path / "own"), lambda *_: None) if f.about == "dev"]
     assert "texts with invisible control characters, which tokenizers misread: 2 (dev/6/0, dev/7/0)" in found
+
+
+def test_names_of_large_numbers(own):
+    """Numbers that no list of missing ones could hold, and more digits than Python reads."""
+
+    def change(rows):
+        renumbered(rows)
+        for row in rows[:UTTERANCES]:
+            row["conversation"] = "train/" + "9" * 15
+        rows[-1]["utterance"] = "1" * 5000
+        return rows
+
+    found = own(change)
+    missing = 10**15 - 6
+    assert f"train: conversation numbers that are missing: {missing} (0, 6, 7 and {missing - 3} more)" in of(
+        found, "note"
+    )
