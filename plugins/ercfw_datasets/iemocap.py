@@ -13,7 +13,7 @@ from ercfw_datasets.annotations import Annotations, Record, to_annotated
 from ercfw_datasets.class_choice import ClassChoice
 from ercfw_datasets.corpus import Corpus, FeatureFiles
 from ercfw_datasets.iemocap_labels import iemocap_classes
-from ercfw_datasets.iemocap_release import is_release, read_release
+from ercfw_datasets.iemocap_release import find_release, read_release
 from ercfw_datasets.public_files import IEMOCAP_FILES
 from ercfw_datasets.real_or_simulated import real_root
 from ercfw_datasets.shapes import IEMOCAP, MODALITIES
@@ -51,12 +51,12 @@ class Iemocap(Corpus):
     that ``{ exc = "happiness", fru = "" }`` makes the usual four classes. There is no official dev split. If ``root``
     is not set and there is nothing at the default place, conversations in the shape of IEMOCAP are simulated.
 
-    Without a table, ``<root>`` may be the corpus itself: ``Session1`` to ``Session5``, with their ``dialog`` and
-    ``sentences``. The utterances are then the evaluated ones, in the order in which they begin. The clip of an
-    utterance is a stretch of the dialog's video, of which the half that should show the speaker is used. If the video
-    is missing, the clip is the sentence's sound. This reader was written from the corpus' documentation and was never
-    run on the corpus. By published counts, 7380 utterances should remain (595 of happiness, where the feature files
-    have 648).
+    Without a table, ``<root>`` may be the corpus itself, or contain it as ``IEMOCAP_full_release``: ``Session1`` to
+    ``Session5``, with their ``dialog`` and ``sentences``. The utterances are then the evaluated ones, in the order in
+    which they begin. The clip of an utterance is a stretch of the dialog's video, of which the half that should show
+    the speaker is used. If the video is missing, the clip is the sentence's sound. This reader was written from the
+    corpus' documentation and was never run on the corpus. By published counts, 7380 utterances should remain (595 of
+    happiness, where the feature files have 648).
 
     Options:
         root: the folder; ``data/iemocap`` if it exists.
@@ -112,7 +112,7 @@ class Iemocap(Corpus):
     def table_to_make(cls, root: Path) -> Path | None:
         """Return the path of the table if neither the table nor the corpus itself exists, else None."""
         path = root / TABLE
-        return None if is_file(path) or is_release(root) else path
+        return None if is_file(path) or find_release(root) is not None else path
 
 
 def read_iemocap(root: Path, test_session: int, dev: Dev, choice: ClassChoice) -> Annotations:
@@ -122,8 +122,8 @@ def read_iemocap(root: Path, test_session: int, dev: Dev, choice: ClassChoice) -
         InputError: if it is missing or damaged, or a conversation's name does not contain its session.
     """
     table = root / TABLE
-    is_table = is_file(table) or not is_release(root)
-    records, paths = _read_table(table, choice) if is_table else read_release(root, choice)
+    release = None if is_file(table) else find_release(root)
+    records, paths = _read_table(table, choice) if release is None else read_release(release, choice)
     records = [replace(record, kind=_kind(record.id[0])) for record in records]
     splits = _splits(records, test_session, dev)
     of_classes = "the six classes" if choice.is_own else f"the classes {', '.join(choice.classes)}"

@@ -14,6 +14,7 @@ from ercfw_datasets.annotations import Record
 from ercfw_datasets.class_choice import ClassChoice
 from ercfw_datasets.clips import fault_of, only_there, warn_of
 from ercfw_datasets.source_files import text_of
+from ercfw_datasets.unpacked import folders_below
 
 SESSIONS = tuple(f"Session{number}" for number in range(1, 6))
 DIALOG = re.compile(r"Ses0[1-5][FM]_\w+")
@@ -23,9 +24,9 @@ EVALUATION = re.compile(r"\[(\d+\.?\d*) - (\d+\.?\d*)\]\s+(\S+)\s+(\w+)\s+\[.*\]
 TRANSCRIPTION = re.compile(r"(\S+) \[[\d.]+-[\d.]+\]:(.*)")
 
 
-def is_release(root: Path) -> bool:
-    """Return whether the folder contains sessions."""
-    return any(is_folder(root / session) for session in SESSIONS)
+def find_release(root: Path) -> Path | None:
+    """Return the folder that contains the sessions: the root or one below it, such as ``IEMOCAP_full_release``."""
+    return next((place for place in folders_below(root) if any(is_folder(place / s) for s in SESSIONS)), None)
 
 
 def read_release(root: Path, choice: ClassChoice) -> tuple[list[Record], list[Path]]:

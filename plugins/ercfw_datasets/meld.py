@@ -1,12 +1,13 @@
 """MELD (Poria et al., 2019): three annotation files, one feature file per modality, and its clips."""
 
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from sys import intern
 from types import MappingProxyType
 
-from ercfw import SPLITS, Clip, InputError, Provenance, Size, TableRow, is_folder, sha256
+from ercfw import SPLITS, Clip, InputError, Provenance, Size, TableRow, is_file, is_folder, sha256
 from ercfw_datasets.annotations import Annotations, Record, to_annotated
 from ercfw_datasets.class_choice import ClassChoice, choose_classes
 from ercfw_datasets.clips import only_there
@@ -16,6 +17,7 @@ from ercfw_datasets.real_or_simulated import real_root
 from ercfw_datasets.shapes import MELD, MODALITIES
 from ercfw_datasets.simulated import Seed, simulate
 from ercfw_datasets.source_files import table_rows
+from ercfw_datasets.unpacked import first_below
 
 DEFAULT_ROOT = Path("data/meld")
 COLUMNS = {
@@ -26,6 +28,7 @@ TRANSCRIPT = MappingProxyType({role: COLUMNS[role] for role in ("conversation", 
 """Without the times, which count from the start of the episode, not of the clip."""
 CLIPS = {"train": "train_splits", "dev": "dev_splits_complete", "test": "output_repeated_splits_test"}
 """The folders of the unpacked MELD.Raw."""
+CLIP = re.compile(r"dia\d+_utt\d+\.mp4")
 
 BROKEN = frozenset({
     ("train/125", "3"), ("train/309", "0"), ("dev/110", "7"), ("test/38", "4"), ("test/155", "3"), ("test/220", "0"),
@@ -50,8 +53,10 @@ class Meld(Corpus):
     simulated.
 
     If ``train_splits``, ``dev_splits_complete`` or ``output_repeated_splits_test`` of MELD.Raw are unpacked, each
-    utterance has its clip there, ``dia12_utt3.mp4``. A warning counts missing and empty clips. Some clips of the test
-    folder belong to another utterance of the same name, so their lengths should be checked (``check_clips``).
+    utterance has its clip there, ``dia12_utt3.mp4``. These folders, and the annotations, may also be up to three
+    folders deeper, as in ``MELD.Raw/train/train_splits``; folders ``train``, ``dev`` and ``test`` with clips count,
+    too. A warning counts missing and empty clips. Some clips of the test folder belong to another utterance of the same
+    name, so their lengths should be checked (``check_clips``).
 
     Options:
         root: the folder; ``data/meld`` if it exists.
@@ -107,7 +112,7 @@ def find_clips(root: Path, clips: Path | None) -> dict[str, Path]:
     if clips is not None and not is_folder(clips):
         raise InputError.at("[data] clips", f"there is no folder {clips}", "the folder of the unpacked MELD.Raw")
     place = root if clips is None else clips
-    found = {split: place / name for split, name in CLIPS.items() if is_folder(place / name)}
+    found = {split: folder for split in CLIPS if (folder := _clips_of(place, split)) is not None}
     if clips is not None and not found:
         raise InputError.at("[data] clips", f"{clips} contains none of {', '.join(CLIPS.values())}")
     for split in CLIPS:
@@ -116,13 +121,27 @@ def find_clips(root: Path, clips: Path | None) -> dict[str, Path]:
     return found
 
 
+def _clips_of(place: Path, split: str) -> Path | None:
+    """Return the nearest folder with clips that is named like that of MELD.Raw, or else like the split."""
+    return (
+        first_below(place, CLIPS[split], _contains_clips)
+        or first_below(place, split, _contains_clips)
+        or first_below(place, CLIPS[split], is_folder)
+    )
+
+
+def _contains_clips(folder: Path) -> bool:
+    return is_folder(folder) and any(CLIP.fullmatch(path.name) for path in folder.iterdir())
+
+
 def read_meld(root: Path, clips: Mapping[str, Path], choice: ClassChoice) -> Annotations:
     """Read MELD's annotation files, with the clips in these folders and these classes.
 
     Raises:
         InputError: if an annotation file is missing or damaged.
     """
-    paths = {split: root / f"{split}_sent_emo.csv" for split in SPLITS}
+    names = {split: f"{split}_sent_emo.csv" for split in SPLITS}
+    paths = {split: first_below(root, name, is_file) or root / name for split, name in names.items()}
     records = {split: _records(split, path, clips.get(split)) for split, path in paths.items()}
     classed = choice.of([record for split in SPLITS for record in records[split]])
     everything = only_there("MELD", classed, BROKEN)

@@ -78,6 +78,15 @@ def test_provenance_and_splits_are_those_of_a_table(root, silent):
     assert len(dataset.source_train) == 7  # xxx and surprise too, but not session 5's
 
 
+def test_the_corpus_where_its_archive_unpacks_it(root, silent):
+    inside = root / "IEMOCAP_full_release"
+    inside.mkdir()
+    for session in list(root.glob("Session*")):
+        session.rename(inside / session.name)
+    (conversation,) = silent(Iemocap, root=root).split("test")
+    assert conversation.id == "Ses05M_script01_1b"
+
+
 def test_a_table_beside_the_sessions_is_read_in_their_place(root, silent):
     table = "conversation,utterance,speaker,text,label\nSes01F_impro01,a,F,hm,hap\n"
     (root / "utterances.csv").write_text(table, encoding="utf-8")

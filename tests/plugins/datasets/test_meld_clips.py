@@ -45,6 +45,33 @@ def test_clips_may_lie_elsewhere(tmp_path, root, meld_files, silent):
     assert dataset.split("dev")[0].clips == (Clip(root / "dev_splits_complete" / "dia0_utt0.mp4"),)
 
 
+@pytest.mark.parametrize(
+    "place", ["MELD-RAW/MELD.Raw/{split}/{folder}", "{split}/{folder}", "MELD.Raw/{folder}", "{split}", "x/{split}"]
+)
+def test_clips_where_archives_unpack_them(tmp_path, meld_files, sound, silent, place):
+    root = meld_files(tmp_path)
+    (root / "train_splits").mkdir()  # empty: the clips are elsewhere
+    clips = {
+        split: sound(root / place.format(split=split, folder=folder) / "dia0_utt0.mp4")
+        for split, folder in FOLDERS.items()
+    }
+    for dataset in (silent(Meld, root=root), silent(Meld, root=root, clips=root)):
+        for split, path in clips.items():
+            (conversation,) = dataset.split(split)
+            assert conversation.clips == (Clip(path),)
+
+
+def test_annotations_where_archives_unpack_them(tmp_path, meld_files, silent):
+    inner = tmp_path / "MELD-RAW" / "MELD.Raw"
+    inner.parent.mkdir()
+    meld_files(inner)
+    (inner / "train").mkdir()
+    (inner / "train_sent_emo.csv").rename(inner / "train" / "train_sent_emo.csv")
+    dataset = silent(Meld, root=tmp_path)
+    assert [len(dataset.split(split)) for split in FOLDERS] == [1, 1, 1]
+    assert str(inner / "train" / "train_sent_emo.csv") in dataset.provenance.files
+
+
 def test_missing_and_empty_clips_are_counted_and_known_ones_apart(root, meld_files, reported):
     meld_files(root, train=[*(line(0, n) for n in range(7)), line(125, 3)], dev=[line(110, 7), line(0, 0)])
     folder = root / "train_splits"
