@@ -1,25 +1,20 @@
 """Input of a prediction, in any of its forms, read into conversations and feature tables."""
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from ercfw.contract.conversation import Clip, Conversation, UtteranceId
+from ercfw.contract.conversation import Clip, Conversation
 from ercfw.contract.feature_table import FeatureTable, read_features
 from ercfw.data.tables.read import Read
-from ercfw.data.tables.utterances import ONE_SPEAKER, Utterance
 from ercfw.errors import InputError
+from ercfw.predict.clip_folder import MEDIA, read_clip_folder, without_texts
 from ercfw.predict.subtitles import read_subtitles
 from ercfw.predict.texts import read_texts
-from ercfw.predict.transcript import TableForm, Transcript, read_transcript
+from ercfw.predict.transcript import TableForm, read_transcript
 from ercfw.system.files import is_file, is_folder
 
-MEDIA = {
-    ".aac", ".avi", ".flac", ".flv", ".m4a", ".m4v", ".mkv", ".mov", ".mp3", ".mp4", ".mpeg", ".mpg", ".ogg", ".opus",
-    ".ts", ".wav", ".webm", ".wma", ".wmv",
-}  # fmt: skip
 SUBTITLES = {".srt", ".vtt"}
 ENDINGS = MEDIA | SUBTITLES | {".csv", ".tsv", ".txt", ".json", ".xls", ".xlsx", ".npy", ".npz", ".pkl", ".safetensors"}
 """Endings of the names of files: a word with one of them is no text."""
@@ -87,13 +82,7 @@ def _of_tables(tables: Mapping[str, FeatureTable]) -> Read[list[Conversation]]:
     for name, utterance in dict.fromkeys(chain.from_iterable(table.ids for table in tables.values())):
         groups.setdefault(name, []).append(utterance)
     warning = "feature files name no speakers, so each conversation has one speaker"
-    return Read([_without_texts(name, utterances) for name, utterances in groups.items()], (warning,))
-
-
-def _without_texts(name: str, utterances: Iterable[str], clips: tuple[Clip, ...] = ()) -> Conversation:
-    """Return a conversation without texts and speakers."""
-    ids = tuple(utterances)
-    return Conversation(name, "test", ids, (ONE_SPEAKER,) * len(ids), ("",) * len(ids), {}, clips=clips)
+    return Read([without_texts(name, utterances) for name, utterances in groups.items()], (warning,))
 
 
 def _of_texts(files: Files) -> Read[list[Conversation]]:
@@ -105,7 +94,7 @@ def _of_texts(files: Files) -> Read[list[Conversation]]:
 def _of_files(source: Path, files: Files, forms: Sequence[TableForm]) -> Read[list[Conversation]]:
     _check_together(source, files)
     if is_folder(source):
-        return _of_clips(source, files.transcript, forms)
+        return read_clip_folder(source, files.transcript, forms)
     if source.suffix.lower() in MEDIA:
         return _of_media(source, files, forms)
     if source.suffix.lower() in SUBTITLES:
@@ -144,7 +133,7 @@ def _of_media(source: Path, files: Files, forms: Sequence[TableForm]) -> Read[li
         return Read([read.value], read.warnings)
     if files.transcript is None:
         warning = f"{source}: there are no subtitles and no transcript, so all of it is one utterance without text"
-        return Read([_without_texts(source.stem, ["1"], (Clip(source),))], (warning,))
+        return Read([without_texts(source.stem, ["1"], (Clip(source),))], (warning,))
     table = read_transcript(files.transcript, forms)
     if not {"start", "end"} <= table.value.columns:
         what = f"does not give the times of its lines in {source.name}"
@@ -154,57 +143,3 @@ def _of_media(source: Path, files: Files, forms: Sequence[TableForm]) -> Read[li
     clips = {u.id: Clip(source, *u.time) for u in table.value.utterances if u.time}
     more = (f"{warning} ({untimed[0]})",) if untimed else ()
     return Read(table.value.conversations(clips), (*table.warnings, *more))
-
-
-def _of_clips(folder: Path, transcript: Path | None, forms: Sequence[TableForm]) -> Read[list[Conversation]]:
-    """Read a folder of clips, with one utterance per clip."""
-    try:
-        paths = sorted((path for path in folder.iterdir() if _is_clip(path)), key=_natural)
-    except OSError as error:
-        raise InputError.at(folder, f"cannot be read: {error.strerror}") from error
-    if not paths:
-        raise InputError.at(folder, "contains no clip", f"a clip ends in one of {', '.join(sorted(MEDIA))}")
-    if transcript is None:
-        warning = f"{folder}: there is no transcript, so all clips are one conversation, in order and without text"
-        conversation = _without_texts(folder.resolve().name, (path.name for path in paths), tuple(map(Clip, paths)))
-        return Read([conversation], (warning,))
-    table = read_transcript(transcript, forms)
-    named = {path.stem: path for path in reversed(paths)} | {path.name: path for path in paths}
-    clips = {u.id: _find(folder, u, named) for u in table.value.utterances}
-    used = {clip.path for clip in clips.values() if clip is not None}
-    unused = [path.name for path in paths if path not in used]
-    skipped = f"{transcript}: clips that no line names, left out: {len(unused)}"
-    more = (f"{skipped} ({unused[0]} first)",) if unused else ()
-    covered = _covered(folder, table.value, clips)
-    return Read(covered.value, (*table.warnings, *more, *covered.warnings))
-
-
-def _covered(folder: Path, table: Transcript, clips: Mapping[UtteranceId, Clip | None]) -> Read[list[Conversation]]:
-    """Return the lines whose clip exists; a transcript may cover more clips than the folder has."""
-    lacking = [u for u in table.utterances if clips[u.id] is None and u.clip is not None]
-    if len(lacking) == len(table.utterances):
-        hint = "name the clips in a column clip, or by the utterance ids"
-        raise InputError.at(table.path, f"no line names a clip in {folder}", hint)
-    if not lacking:
-        return Read(table.conversations(clips))
-    left_out = {u.id for u in lacking}
-    kept = replace(table, utterances=tuple(u for u in table.utterances if u.id not in left_out))
-    what = f"lines without a clip in {folder}, left out: {len(lacking)} of {len(table.utterances)}"
-    return Read(kept.conversations(clips), (f"{table.path}: {what} ({' '.join(lacking[0].id)} first)",))
-
-
-def _is_clip(path: Path) -> bool:
-    return path.suffix.lower() in MEDIA and not path.name.startswith(".") and is_file(path)
-
-
-def _find(folder: Path, utterance: Utterance, named: Mapping[str, Path]) -> Clip | None:
-    if utterance.clip is None:
-        return None
-    name = str(utterance.clip.path)
-    path = named.get(name, folder / name)
-    return replace(utterance.clip, path=path) if is_file(path) else None
-
-
-def _natural(path: Path) -> list[str | int]:
-    """Return a sort key that puts 2 before 10."""
-    return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"([0-9]+)", path.name.lower()))]

@@ -132,6 +132,68 @@ def test_a_line_whose_cell_is_empty_is_kept_without_a_clip(clips):
     assert given.conversations[0].clips == (Clip(clips / "dia3_utt2.mp4"), None)
 
 
+@pytest.fixture
+def nested():
+    for name in (
+        "v2/0001.mp4",
+        "v2/0002.mp4",
+        "v10/0001.mp4",
+        "v10/deep/0003.wav",
+        "__MACOSX/v2/0001.mp4",
+        "v2/.a.mp4",
+    ):
+        write(f"Raw/{name}", "x")
+    return Path("Raw")
+
+
+def test_without_a_transcript_each_folder_of_clips_is_a_conversation(nested):
+    given = read(nested)
+    assert [(c.id, c.utterances) for c in given.conversations] == [
+        ("v2", ("0001.mp4", "0002.mp4")),
+        ("v10", ("0001.mp4",)),
+        ("v10/deep", ("0003.wav",)),
+    ]
+    assert given.conversations[1].clips == (Clip(nested / "v10/0001.mp4"),)
+    assert given.warnings == (
+        "Raw: there is no transcript, so the clips of each folder are a conversation, in order and without text",
+    )
+    write("Raw/top.mp4", "x")
+    assert [c.id for c in read(nested).conversations] == ["Raw", "v2", "v10", "v10/deep"]
+
+
+@pytest.mark.parametrize(
+    ("header", "lines"),
+    [
+        ("conversation,utterance,clip", ("v2,1,v2/0001.mp4", "v10,1,v10/0001.mp4", "v10,3,v10/deep/0003.wav")),
+        ("conversation,utterance,clip", ("v2,1,v2/0001", "v10,1,./v10/0001", "v10,3,0003")),
+        ("conversation,utterance,clip", ("v2,1,Raw/v2/0001.mp4", "v10,1,0001", "v10,3,deep/0003.wav")),
+        ("conversation,utterance", ("v2,0001", "v10,0001", "v10,0003")),
+    ],
+)
+def test_clips_in_folders_are_found_by_path_by_conversation_or_by_a_name_of_their_own(nested, header, lines):
+    given = read(nested, write("label.csv", f"{header},text", *(f"{line},Hi" for line in lines)))
+    assert [clip for c in given.conversations for clip in c.clips] == [
+        Clip(nested / "v2/0001.mp4"), Clip(nested / "v10/0001.mp4"), Clip(nested / "v10/deep/0003.wav"),
+    ]  # fmt: skip
+    assert "label.csv: clips that no line names, left out: 1 (0002.mp4 first)" in given.warnings
+
+
+def test_folders_inside_another_folder_as_archives_unpack_them(nested):
+    given = read(Path(), write("label.csv", "conversation,utterance,text", "v2,0001,Hi", "v10,0003,Hi"))
+    assert [c.clips[0].path for c in given.conversations] == [Path("Raw/v2/0001.mp4"), Path("Raw/v10/deep/0003.wav")]
+
+
+def test_a_name_that_several_clips_have_is_not_guessed(nested):
+    with pytest.raises(InputError, match=r"label.csv, line 2: '0001' is the name of 2 clips: Raw/v2/0001.mp4, Raw/v10"):
+        read(nested, write("label.csv", "utterance,text", "0001,Hi"))
+
+
+def test_a_clip_that_is_a_link_to_nothing_is_kept_and_folders_linked_in_a_circle_are_read_once(nested):
+    (nested / "v2" / "0003.mp4").symlink_to("/not/mounted/0003.mp4")
+    (nested / "v2" / "again").symlink_to(Path("..").absolute() / nested.absolute())
+    assert [len(c) for c in read(nested).conversations] == [3, 1, 1]
+
+
 def test_one_file_with_a_transcript_of_times():
     write("film.mp4", "x")
     given = read("film.mp4", write("t.csv", "speaker,text,start,end", "A,a,1,2", "A,b,,", "A,c,0:03,0:04.5"))
