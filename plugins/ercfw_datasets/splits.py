@@ -72,7 +72,7 @@ def _splits_of_values(rows: Sequence[TableRow], names: Mapping[str, str]) -> dic
         Mistake(
             first[value].place("split"),
             f"'{value}' is not a split",
-            f'write {", ".join(SPLITS)}, or rename it, such as [data] splits = {{ "{value}" = "dev" }}',
+            f'write train, dev or test, or rename it, such as [data] splits = {{ "{value}" = "dev" }}',
         )
         for value, split in known.items()
         if split is None

@@ -27,7 +27,7 @@ from ercfw_datasets.table_labels import TableLabels
 
 Column = Literal["conversation", "utterance", "speaker", "text", "label", "split", "kind", "clip", "start", "end"]
 
-Names = str | tuple[str, ...]
+Names = str | Annotated[tuple[str, ...], Field(min_length=1)]
 COLUMNS: tuple[Column, ...] = get_args(Column)
 NEEDED: tuple[Column, ...] = ("conversation", "utterance")
 
@@ -81,7 +81,7 @@ class Table(Corpus):
         *,
         root: Path | None = None,
         utterances: Utterances | None = None,
-        columns: dict[Column, str | tuple[str, ...]] | None = None,
+        columns: dict[Column, Names] | None = None,
         labels: dict[str, str] | None = None,
         classes: tuple[str, ...] | None = None,
         thresholds: tuple[Annotated[float, Field(allow_inf_nan=False)], ...] = (),

@@ -61,7 +61,7 @@ class TableLabels:
             )
             raise InputError.at(where, what, f"such as {SUCH_AS}")
         hint = 'rename it to a number, or leave it out: [data] labels = { "%s" = "" }'
-        mistakes = [Mistake(at, f"'{x}' is not a number", hint % x) for x, at in read.items() if _number(x) is None]
+        mistakes = [Mistake(at, f"'{x}' is not a number", hint % x) for x, at in read.items() if not _is_number(x)]
         if mistakes:
             raise InputError(mistakes)
 
@@ -90,7 +90,8 @@ class TableLabels:
     def how_to_declare(self, classes: Sequence[str]) -> str:
         """Return a hint for a label that is not one of the classes."""
         whose = "" if self.classes else ", the labels of train and dev"
-        return f"{whose}; add it to [data] classes if it is a class, or rename it with [data] labels"
+        scores = "; if the labels are scores, set [data] thresholds" if all(map(_is_number, classes)) else ""
+        return f"{whose}; add it to [data] classes if it is a class, or rename it with [data] labels{scores}"
 
 
 def _number(text: str) -> float | None:
@@ -99,6 +100,10 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) else None
+
+
+def _is_number(text: str) -> bool:
+    return _number(text) is not None
 
 
 def _check_no_scores(read: Mapping[str, str]) -> None:

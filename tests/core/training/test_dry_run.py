@@ -1,5 +1,7 @@
 """The rehearsal finds parts that do not fit, and losses that teach nothing, before any data is read."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -64,13 +66,19 @@ def parts() -> list:
 def rehearsed(tiny_recipe, plugin_file, parts):
     """Rehearses the tiny recipe with this fusion's and this loss' last line."""
 
-    def go(*words: str, fused: str = "x", loss: str = "outputs.heads['emotion'].logits.sum()", requires: str = "()"):
+    def go(
+        *words: str,
+        fused: str = "x",
+        loss: str = "outputs.heads['emotion'].logits.sum()",
+        requires: str = "()",
+        info: DataInfo = INFO,
+    ):
         plugin_file(PLUGIN.format(fused=fused, loss=loss, requires=requires))
         settings = parse_overrides(["plugins=['./mine.py']", "fusion.use=mine", "loss.mine={}", *words])
         (job,) = plan_jobs(read_toml(tiny_recipe()), Selection(overrides=settings))
-        model = build_model(job.parts.network, INFO)
-        parts.append((model, build_losses(job.recipe, job.parts.losses, INFO)))
-        return dry_run(*parts[-1], INFO)
+        model = build_model(job.parts.network, info)
+        parts.append((model, build_losses(job.recipe, job.parts.losses, info)))
+        return dry_run(*parts[-1], info)
 
     return go
 
@@ -150,3 +158,12 @@ def test_a_loss_that_remembers_what_it_sees_is_not_touched(rehearsed, parts):
 def test_a_part_that_gives_nan_is_named(rehearsed):
     with pytest.raises(InputError, match=r"\[fusion\]: returns NaN or infinity"):
         rehearsed(fused="x * float('nan')")
+
+
+@pytest.mark.parametrize("counts", [(0, 3, 2), (3, 2, 0), (0, 4, 0), (0, 0, 0)])
+def test_a_loss_that_ignores_a_class_without_utterances_is_not_reported(counts, rehearsed):
+    info = replace(INFO, targets={"emotion": TargetSpec(("a", "b", "c"), counts)})
+    swfc = ["loss.swfc={}"] if any(counts) else []
+    assert rehearsed(*swfc, "loss.cross-entropy.class_weights=balanced", info=info) == (
+        [] if any(counts) else ["[loss.cross-entropy] has no effect: its gradient is zero"]
+    )

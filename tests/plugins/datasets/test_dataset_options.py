@@ -40,6 +40,7 @@ BAD = [
     ("table", {"columns": {"lable": "Emotion"}}, "[data] columns"),
     ("table", {"folds": 2}, "[data] folds"),
     ("table", {"splits": {"valid": "eval"}}, "[data] splits"),
+    ("table", {"columns": {"conversation": []}}, "[data] columns.conversation"),
     ("table", {"thresholds": ["low"]}, "[data] thresholds"),
     ("table", {"rooot": "x"}, "[data] rooot"),
     ("simulated", {"signal": {"text": -1.0}}, "[data] signal.text"),

@@ -114,6 +114,10 @@ def test_a_label_of_test_alone_shows_how_to_declare_it(corpus):
         "did you mean 'sad'? known: joy, sad, the labels of train and dev; "
         "add it to [data] classes if it is a class, or rename it with [data] labels"
     )
+    with pytest.raises(
+        InputError, match=r"known: 1, 2, the labels of .*; if the labels are scores, set \[data\] thresh"
+    ):
+        Table(root=corpus(train=["1", "2"], dev=["1"], test=["3"]))
     with pytest.raises(InputError, match=r"known: joy; add it to \[data\] classes .* rename it"):
         Table(root=corpus(train=["joy", "sad"]), classes=("joy",))
 
