@@ -15,6 +15,7 @@ from ercfw.recipe.recipe_file import read_toml
 from ercfw.recipe.schema import BASE, parse_recipe
 from ercfw.recipe.toml import Tables
 from ercfw.results.comparison.confusion_counts import Array
+from ercfw.results.differing_settings import differing_settings
 from ercfw.results.history import HINT, read_history
 from ercfw.results.model_file import ModelMetadata, read_about
 from ercfw.results.prediction_table import PredictionTable, TargetPredictions, read_predictions
@@ -209,16 +210,26 @@ def _done(path: Path) -> list[Path]:
 
 
 def _named(groups: Sequence[Sequence[FinishedRun]]) -> list[Group]:
-    """Name groups by variant, also by title if there are several, and by folder if names are still ambiguous."""
+    """Name groups by variant, by title if there are several, by settings if these differ, and by folder otherwise."""
     ordered = [tuple(sorted(runs, key=lambda run: run.metrics.seed)) for runs in groups]
-    titles = {runs[0].metrics.title for runs in ordered}
-    named = [_name(runs[0], len(titles) > 1) for runs in ordered]
+    firsts = [runs[0] for runs in ordered]
+    several = len({run.metrics.title for run in firsts}) > 1
+    variants = [(run.metrics.title, run.metrics.variant) for run in firsts]
+    names = [_name(run, several, "") for run in firsts]
+    for variant in {each for each in variants if variants.count(each) > 1}:
+        places = [place for place, each in enumerate(variants) if each == variant]
+        recipes = [firsts[place].recipe if firsts[place].files.recipe.is_file() else {} for place in places]
+        for place, settings in zip(places, differing_settings(recipes), strict=True):
+            names[place] = _name(firsts[place], several, settings)
     return [
-        Group(name if named.count(name) == 1 else f"{name} ({runs[0].folder.parent})", runs)
-        for name, runs in zip(named, ordered, strict=True)
+        Group(name if names.count(name) == 1 else f"{name} ({runs[0].folder.parent})", runs)
+        for name, runs in zip(names, ordered, strict=True)
     ]
 
 
-def _name(run: FinishedRun, with_title: bool) -> str:
-    variant = run.metrics.variant
+def _name(run: FinishedRun, with_title: bool, settings: str) -> str:
+    """Return the name of a line: the variant, with its title and settings if these tell lines apart."""
+    variant = ", ".join(
+        [*([] if settings and run.metrics.variant == BASE else [run.metrics.variant]), *filter(None, [settings])]
+    )
     return f"{run.metrics.title}: {variant}" if with_title else variant
