@@ -10,6 +10,7 @@ import typer
 from ercfw.cli.app import (
     AsJson,
     Dropped,
+    Name,
     Overrides,
     Quote,
     RecipeName,
@@ -38,6 +39,7 @@ def ablate(
     overrides: Overrides = None,
     variant: Variants = None,
     drop: Dropped = None,
+    name: Name = None,
     seeds: Seeds = "5",
     folds: Annotated[
         int | None,
@@ -56,7 +58,7 @@ def ablate(
     from ercfw.experiment.ablate import plan_ablation
     from ercfw.system.terminal import Terminal
 
-    source, selection = select(recipe, overrides, variant or ["all"], drop, seeds, trust)
+    source, selection = select(recipe, overrides, variant or ["all"], drop, seeds, trust, name=name)
     tasks = plan_ablation(source, selection, out, folds)
     show_plugins([task.job for task in tasks])
     _run_and_show(tasks, out, Terminal(quiet=quiet), as_json, quote)

@@ -63,6 +63,9 @@ Overrides = Annotated[
 ]
 Variants = Annotated[list[str] | None, typer.Option("--variant", help="A variant's name, or 'all'; repeatable.")]
 Dropped = Annotated[list[str] | None, typer.Option("--drop", help="A table or key to remove; repeatable.")]
+Name = Annotated[
+    str | None, typer.Option("--name", help="A name for the settings that are given here, and for the runs' folder.")
+]
 Trust = Annotated[
     bool | None,
     typer.Option(
@@ -105,17 +108,18 @@ def select(
     seeds: str | None,
     trust: bool | None,
     cross_fit: int = 0,
+    name: str | None = None,
 ) -> "tuple[RecipeFile, Selection]":
-    """Read the recipe and the selection of variants, seeds and settings.
+    """Read the recipe and the selection of variants, seeds and settings; ``name`` makes variants of the settings.
 
     Raises:
         InputError: there is no such recipe, or an argument is malformed.
     """
-    from ercfw.experiment.arguments import choose_seeds, make_selection, open_recipe
+    from ercfw.experiment.arguments import choose_seeds, make_selection, open_recipe, under_name
 
     source = open_recipe(recipe)
     chosen_seeds = choose_seeds(_seeds(seeds), source.tables.get("seeds"), "--seeds", "--seeds {},", "such as 5 or 1,7")
-    return source, make_selection(
+    selection = make_selection(
         source,
         overrides or [],
         variants=variants or BASE,
@@ -124,6 +128,7 @@ def select(
         plugin_files=plugin_policy(trust),
         cross_fit=cross_fit,
     )
+    return under_name(source, selection, name)
 
 
 def plugin_policy(trust: bool | None) -> "PluginFiles":

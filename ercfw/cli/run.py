@@ -10,6 +10,7 @@ import typer
 from ercfw.cli.app import (
     AsJson,
     Dropped,
+    Name,
     Overrides,
     RecipeName,
     Trust,
@@ -35,6 +36,7 @@ def run(
     overrides: Overrides = None,
     variant: Variants = None,
     drop: Dropped = None,
+    name: Name = None,
     seeds: Annotated[str | None, typer.Option(help="A number of seeds (5), or a list (1,7).")] = None,
     cross_fit: Annotated[
         int | None,
@@ -56,7 +58,7 @@ def run(
     if processes is not None and processes > 1:
         launch(processes, _without_processes(sys.argv[1:]))
         return
-    jobs = plan(*select(recipe, overrides, variant, drop, seeds, trust, cross_fit or 0))
+    jobs = plan(*select(recipe, overrides, variant, drop, seeds, trust, cross_fit or 0, name))
     check_folder("--out", out)
     from ercfw.experiment.run_all import RunOptions, run_jobs
     from ercfw.report.tables import run_table, summary_table

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ercfw.cli.app import AsJson, Dropped, Overrides, RecipeName, Trust, app, interruptible, select, show_plugins
+from ercfw.cli.app import AsJson, Dropped, Name, Overrides, RecipeName, Trust, app, interruptible, select, show_plugins
 
 Storage = Annotated[str | None, typer.Option(help="A database for workers to share; else a file beside the trials.")]
 
@@ -18,6 +18,7 @@ def tune(
     overrides: Overrides = None,
     variant: Annotated[str, typer.Option(help="The variant to tune.")] = "base",
     drop: Dropped = None,
+    name: Name = None,
     out: Annotated[Path, typer.Option(help="The folder of trials and the best recipe.")] = Path("runs"),
     storage: Storage = None,
     trust: Trust = None,
@@ -29,7 +30,7 @@ def tune(
     from ercfw.experiment.tune import tune as run_search
     from ercfw.system.terminal import Terminal
 
-    source, selection = select(recipe, overrides, [variant], drop, None, trust)
+    source, selection = select(recipe, overrides, [variant], drop, None, trust, name=name)
     search = make_search(source, selection, out, storage)
     show_plugins([search.job])
     terminal = Terminal(quiet=quiet)

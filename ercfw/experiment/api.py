@@ -14,6 +14,7 @@ from ercfw.experiment.arguments import (
     choose_seeds,
     make_selection,
     open_recipe,
+    under_name,
 )
 from ercfw.experiment.plan import Job, Selection, plan_jobs
 from ercfw.experiment.run_all import RunOptions, run_jobs
@@ -41,6 +42,7 @@ def run(
     seeds: Seeds = None,
     out: str | Path = "runs",
     drop: Sequence[str] = (),
+    name: str | None = None,
     cross_fit: int = 0,
     resume: bool = False,
     force: bool = False,
@@ -59,6 +61,7 @@ def run(
         seeds: how many seeds, or a list of them; the recipe's by default.
         out: the folder of all runs.
         drop: dotted paths of tables or keys to remove from the recipe.
+        name: a name for these settings, and for the folder of the runs; by default that of the variant.
         cross_fit: cut the training split into so many parts, and also run each variant without each part; 0 = do not.
         resume: continue runs that were stopped.
         force: run again what has finished or was stopped.
@@ -76,7 +79,7 @@ def run(
     """
     options = _run_options(user_path(out), resume, force)
     terminal, policy = Terminal(quiet=quiet), PluginFiles.chosen(plugin_files, trust)
-    jobs = plan_jobs(*_select(recipe, overrides, variants, seeds, drop, policy, cross_fit))
+    jobs = plan_jobs(*_select(recipe, overrides, variants, seeds, drop, policy, cross_fit, name))
     _show_plugins(jobs, terminal)
     check_folder("out", options.out)
     set_up_process()
@@ -92,6 +95,7 @@ def ablate(
     folds: int | None = None,
     out: str | Path = "runs",
     drop: Sequence[str] = (),
+    name: str | None = None,
     plugin_files: bool = True,
     trust: bool = False,
     quote: bool = False,
@@ -109,6 +113,7 @@ def ablate(
         folds: split the data into so many folds (3 to 99); each is test once, and scores are of all.
         out: the folder of all runs.
         drop: dotted paths of tables or keys to remove from the recipe.
+        name: a name for these settings, and for the folder of the runs; by default that of the variant.
         plugin_files: whether the recipe's plugin files may be executed.
         trust: trust the recipe's plugin files on this machine, now and later; others than trusted ones are refused.
         quote: also show scores that papers report under another protocol, below the runs.
@@ -124,7 +129,8 @@ def ablate(
     if folds is not None and not 3 <= folds <= MOST_FOLDS:
         raise InputError.at("folds", f"{folds} is not from 3 to {MOST_FOLDS}")
     terminal, folder = Terminal(quiet=quiet), user_path(out)
-    source, selection = _select(recipe, overrides, variants, seeds, drop, PluginFiles.chosen(plugin_files, trust))
+    policy = PluginFiles.chosen(plugin_files, trust)
+    source, selection = _select(recipe, overrides, variants, seeds, drop, policy, name=name)
     tasks = plan_ablation(source, selection, folder, folds)
     _show_plugins([task.job for task in tasks], terminal)
     check_folder("out", folder)
@@ -214,10 +220,11 @@ def _select(
     drop: Sequence[str],
     plugin_files: PluginFiles,
     cross_fit: int = 0,
+    name: str | None = None,
 ) -> tuple[RecipeFile, Selection]:
     source = open_recipe(recipe)
     chosen = choose_seeds(seeds, source.tables.get("seeds"))
-    return source, make_selection(
+    selection = make_selection(
         source,
         overrides,
         variants=variants,
@@ -226,6 +233,7 @@ def _select(
         plugin_files=plugin_files,
         cross_fit=cross_fit,
     )
+    return under_name(source, selection, name)
 
 
 def _show_plugins(jobs: Sequence[Job], terminal: Terminal) -> None:

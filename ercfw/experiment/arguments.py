@@ -1,13 +1,14 @@
 """Arguments of a command or a Python call, read into what the experiment code takes; torch is not loaded here."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ercfw.errors import InputError
 from ercfw.recipe.overrides import merge, parse_overrides
-from ercfw.recipe.recipe_file import RecipeFile, read_toml
+from ercfw.recipe.recipe_file import RecipeFile, read_toml, with_named_variants
 from ercfw.recipe.shipped import find_recipe
 from ercfw.recipe.toml import Tables, check_values
 from ercfw.registry.trust import PluginFiles
@@ -122,6 +123,19 @@ def make_selection(
         plugin_files=plugin_files,
         cross_fit=cross_fit,
     )
+
+
+def under_name(source: RecipeFile, selection: "Selection", name: str | None) -> "tuple[RecipeFile, Selection]":
+    """Return the recipe and a selection whose settings are variants of this name; both as given without a name.
+
+    Raises:
+        InputError: the name is that of a variant, or cannot name a folder.
+    """
+    if name is None:
+        return source, selection
+    settings, dropped = selection.overrides or {}, selection.dropped
+    named, variants = with_named_variants(source, selection.variants, name, settings, dropped)
+    return named, replace(selection, variants=variants, overrides={}, dropped=())
 
 
 def _plain_tables(tables: Mapping[str, Any], where: str) -> Tables:

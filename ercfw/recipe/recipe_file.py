@@ -1,7 +1,7 @@
 """Read a recipe's file, and apply variants and overrides to its tables."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,33 @@ def _read_variant(table: Tables, where: str) -> Variant:
         raise InputError(
             mistakes_of(error, table, lambda loc: f"{where} {'.'.join(map(str, loc))}".rstrip(), lambda loc: known)
         ) from error
+
+
+def with_named_variants(
+    source: RecipeFile, selected: Sequence[str], name: str, overrides: Mapping[str, Any], dropped: Sequence[str]
+) -> tuple[RecipeFile, list[str]]:
+    """Return the recipe with a new variant for each selected one under these settings, and the names of the new ones.
+
+    The base becomes the variant ``name``, and a variant ``w/o audio`` becomes ``w/o audio, name``.
+
+    Raises:
+        InputError: a variant is invalid or missing, or the name is that of a variant or unusable as a folder.
+    """
+    if mistakes := check_variants(source):
+        raise InputError(mistakes)
+    chosen = [Variant(name=BASE) if each == BASE else _variant(source, each) for each in selected]
+    new = [
+        {
+            "name": name if each.name == BASE else f"{each.name}, {name}",
+            "set": merge(each.set, overrides),
+            "drop": [*each.drop, *dropped],
+        }
+        for each in chosen
+    ]
+    named = replace(source, tables={**source.tables, "variant": [*source.tables.get("variant", []), *new]})
+    if mistakes := _name_mistakes(named):
+        raise InputError([replace(mistakes[0], where=f"name '{name}'", hint="choose another name")])
+    return named, [str(each["name"]) for each in new]
 
 
 def check_variants(source: RecipeFile) -> list[Mistake]:
