@@ -8,6 +8,7 @@ from ercfw.errors import ErcfwError, PeerGoneError, RunError
 from ercfw.system.launch import launched_by_ercfw
 from ercfw.system.process_setup import set_up_process
 from ercfw.system.signals import Stopped, at_once
+from ercfw.system.streams import finish_output, set_up_streams
 
 # isort: off
 # In the order in which --help lists them.
@@ -64,12 +65,12 @@ def main() -> None:
 
 def _main() -> int | str | None:
     """Run the command; return its exit code."""
+    set_up_streams()
     set_up_process()
     try:
-        _add_plugin_commands(sys.argv[1:])
-        app()
-    except SystemExit as ended:
-        return ended.code
+        exit_code = _run_command()
+        finish_output()
+        return exit_code
     except ErcfwError as error:
         return _report(error)
     except RuntimeError as error:
@@ -78,6 +79,14 @@ def _main() -> int | str | None:
         if not is_of_another_process(error):
             raise
         return _report(PeerGoneError())
+
+
+def _run_command() -> int | str | None:
+    try:
+        _add_plugin_commands(sys.argv[1:])
+        app()
+    except SystemExit as ended:
+        return ended.code
     return 0
 
 

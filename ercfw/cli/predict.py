@@ -13,6 +13,7 @@ from ercfw.cli.app import Trust, app, interruptible, results_console, show_outsi
 from ercfw.errors import InputError
 from ercfw.system.files import is_there
 from ercfw.system.launch import MANY
+from ercfw.system.streams import can_encode
 from ercfw.system.writable import check_folder
 
 if TYPE_CHECKING:
@@ -121,6 +122,9 @@ def _show(predicted: "Predicted", kind: Format, out: Path | None, terminal: "Ter
         return
     text = as_csv(predicted) if kind == "csv" else as_json(predicted) + "\n"
     if out is None:
+        if kind == "csv" and not can_encode(text):
+            what = f"standard output has the encoding {sys.stdout.encoding}: other characters are written as \\uXXXX"
+            terminal.warning(f"{what} (--out FILE writes UTF-8)")
         sys.stdout.write(text)
         return
     write_text(out, text)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ercfw.errors import ErcfwError
 from ercfw.system.process_setup import set_up_process
 from ercfw.system.signals import Stopped, at_once
+from ercfw.system.streams import set_up_streams
 
 if TYPE_CHECKING:
     from ercfw.experiment.request import RunRequest, SearchRequest
@@ -22,6 +23,7 @@ def main(request: Path, result: Path) -> int:
 
     After an unexpected exception there is no result. Its traceback goes to stderr, which the parent process keeps.
     """
+    set_up_streams()
     set_up_process()
     from ercfw.experiment.request import WorkerResult
 

@@ -73,7 +73,7 @@ def run_command(
         started: called with the process when it has started, so that the caller can stop it.
     """
     threads = str(command.threads)
-    environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    environment = {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "PYTHONIOENCODING": "utf-8"}
     if gpu is not None:
         environment[VISIBLE] = gpu
     with TemporaryDirectory(prefix="ercfw-worker-", ignore_cleanup_errors=True) as temporary:

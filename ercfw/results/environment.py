@@ -106,7 +106,7 @@ def _revision() -> str | None:
     """Return the git revision of the working directory, marked if it has changes; None outside a repository."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        found = subprocess.run(command, capture_output=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return found.stdout.strip() or None
+    return found.stdout.decode("utf-8", "replace").strip() or None

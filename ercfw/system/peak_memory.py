@@ -15,7 +15,7 @@ def reset_peak_memory(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     with suppress(OSError):
-        RESET.write_text("5")
+        RESET.write_text("5", encoding="utf-8")
 
 
 def peak_memory(device: torch.device) -> int:
@@ -23,7 +23,7 @@ def peak_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     with suppress(OSError, StopIteration):
-        lines = STATUS.read_text().splitlines()
+        lines = STATUS.read_text(encoding="utf-8").splitlines()
         return KIBI * int(next(line for line in lines if line.startswith("VmHWM:")).split()[1])
     if sys.platform == "win32":
         import psutil

@@ -63,9 +63,12 @@ def two_processes(subject: Subject) -> None:
         port = str(free.getsockname()[1])
     command = [sys.executable, "-m", "ercfw.testing.two_processes", request]
     where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(PROCESSES), "OMP_NUM_THREADS": "1"}
+    where["PYTHONIOENCODING"] = "utf-8"
     where["TORCH_CPP_LOG_LEVEL"] = "ERROR"  # otherwise a warning may take the place of the error message
     started = [
-        subprocess.Popen(command, env={**os.environ, **where, "RANK": str(rank)}, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            command, env={**os.environ, **where, "RANK": str(rank)}, stderr=subprocess.PIPE, encoding="utf-8"
+        )
         for rank in range(PROCESSES)
     ]
     try:

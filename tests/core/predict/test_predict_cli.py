@@ -38,6 +38,19 @@ def test_a_table_csv_and_json_say_the_same(shelf, cli, talk):
     assert "ran plugin file" in shown.err
 
 
+def test_a_csv_that_standard_output_cannot_encode_is_escaped_and_that_is_reported(shelf, cli, tmp_path, monkeypatch):
+    talk = write_csv(tmp_path / "talk.csv", [{"speaker": "Zoé", "text": "你好"}])
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="latin-1"))
+    ended = cli("predict", shelf.causal, talk, "--format", "csv")
+    ended.check(0)
+    (row,) = csv.DictReader(written.getvalue().decode("latin-1").splitlines())
+    assert (row["speaker"], row["text"]) == ("Zoé", r"\u4f60\u597d")
+    assert ended.err.count("other characters are written as \\uXXXX (--out FILE writes UTF-8)") == 1
+    cli("predict", shelf.causal, talk, "--out", "out.csv").check(0)
+    assert "Zoé,你好" in Path("out.csv").read_text(encoding="utf-8")
+
+
 def test_warnings_are_said_though_quiet(shelf, cli, talk):
     quiet = cli("predict", shelf.causal, talk, "--quiet")
     assert all(line.startswith("warning: ") for line in quiet.err.splitlines())
