@@ -213,11 +213,15 @@ def _named(groups: Sequence[Sequence[FinishedRun]]) -> list[Group]:
     """Name groups by variant, by title if there are several, by settings if these differ, and by folder otherwise."""
     ordered = [tuple(sorted(runs, key=lambda run: run.metrics.seed)) for runs in groups]
     firsts = [runs[0] for runs in ordered]
-    several = len({run.metrics.title for run in firsts}) > 1
-    variants = [(run.metrics.title, run.metrics.variant) for run in firsts]
-    names = [_name(run, several, "") for run in firsts]
-    for variant in {each for each in variants if variants.count(each) > 1}:
-        places = [place for place, each in enumerate(variants) if each == variant]
+    # One recipe's title may have been mended between its runs.
+    several = (
+        len({run.metrics.title for run in firsts}) > 1
+        and len({run.folder.absolute().parent.parent for run in firsts}) > 1
+    )
+    plain = [_name(run, several, "") for run in firsts]
+    names = list(plain)
+    for name in {each for each in plain if plain.count(each) > 1}:
+        places = [place for place, each in enumerate(plain) if each == name]
         recipes = [firsts[place].recipe if firsts[place].files.recipe.is_file() else {} for place in places]
         for place, settings in zip(places, differing_settings(recipes), strict=True):
             names[place] = _name(firsts[place], several, settings)

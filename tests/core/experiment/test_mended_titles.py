@@ -25,6 +25,14 @@ def test_an_ablation_of_finished_runs_has_the_new_title_and_trains_nothing(cli, 
     assert [table["title"] for table in json.loads(ended.out)["tables"]] == ["Tiny, mended"]
 
 
+def test_runs_of_one_recipe_under_two_titles_are_lines_of_its_variants(cli, tiny_recipe):
+    recipe = tiny_recipe('[[variant]]\nname = "sum"\nset = { fusion = { use = "sum" } }\n')
+    assert cli("run", recipe).code == 0
+    assert cli("run", recipe, MENDED, "--variant", "sum").code == 0
+    (table,) = json.loads(cli("compare", "runs/tiny", "--json").out)["tables"]
+    assert [line["name"] for line in table["lines"]] == ["base", "sum"]
+
+
 def test_a_search_continues_under_a_new_title(cli, tiny_recipe):
     pytest.importorskip("optuna")
     recipe = tiny_recipe('[tune]\ntrials = 1\nspace = { "train.lr" = { choices = [0.1] } }\n')
