@@ -4,13 +4,12 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tomlkit
-from filelock import FileLock, Timeout
 
 from ercfw.contract.provenance import Provenance
 from ercfw.errors import InputError, RunError
@@ -19,6 +18,7 @@ from ercfw.results.json_file import write_json
 from ercfw.results.run_files import RunFiles
 from ercfw.results.run_metrics import RunMetrics
 from ercfw.system.files import is_file, read_bytes, replacing, sha256, still_there, write_text
+from ercfw.system.locks import locked
 from ercfw.system.names import slug
 
 SHORT = 8
@@ -60,29 +60,19 @@ class RunFolder:
             InputError: another process is running in this folder.
             RunError: the folder cannot be written to.
         """
-        lock = FileLock(self.path / ".lock")
         new = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock.acquire(blocking=False)
-        except Timeout as error:
-            hint = "wait for it, or choose another --out"
-            raise InputError.at(self.path, "another process is running in this folder", hint) from error
-        except UnicodeEncodeError as error:
-            what = f"cannot be created: names of files are in {error.encoding} here"
-            raise InputError.at(self.path, what, "set PYTHONUTF8=1, or rename the variant") from error
-        except OSError as error:
-            raise RunError(f"{self.path}: cannot be written: {error.strerror or error}") from error
-        try:
+        what, hint = "another process is running in this folder", "wait for it, or choose another --out"
+        with ExitStack() as held:
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                held.callback(_remove_empty, new)  # those of a refused run
+                held.enter_context(locked(self.path / ".lock", self.path, what, hint))
+            except UnicodeEncodeError as error:
+                what = f"cannot be created: names of files are in {error.encoding} here"
+                raise InputError.at(self.path, what, "set PYTHONUTF8=1, or rename the variant") from error
+            except OSError as error:
+                raise RunError(f"{self.path}: cannot be written: {error.strerror or error}") from error
             yield
-        finally:
-            # Before the release: filelock detects a deleted lock. One that cannot be deleted is unlocked all the same.
-            with suppress(OSError):
-                (self.path / ".lock").unlink(missing_ok=True)
-            lock.release()
-            with suppress(OSError):  # removes the empty folders of a refused run
-                for folder in new:
-                    folder.rmdir()
 
     def check_unfinished(self, resume: bool, force: bool) -> None:
         """Check that a stopped run is neither lost nor mixed up with a new one.
@@ -170,6 +160,13 @@ def open_folder(out: Path, recipe: str, variant: str, key: str, seed: int) -> Ru
     if any(read_bytes(path).strip() != key.encode() for path in parent.glob("seed-*/key.txt") if is_file(path)):
         parent = out / recipe / f"{name}-{key[:SHORT]}"
     return RunFolder(parent / f"seed-{seed}", key)
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Remove folders, the innermost first, as long as they are empty."""
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def _digest(name: str, now: Provenance) -> str | None:

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +13,9 @@ from safetensors import SafetensorError
 
 from ercfw.errors import InputError, RunError
 
+NAME_START = 40
+"""Number of characters of a name that the name of a temporary file keeps."""
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -20,19 +24,28 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         RunError: the folder or the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    # Random, since processes in two containers may have the same number; and shorter than the longest possible name.
+    temporary = path.with_name(f".{path.name[:NAME_START]}.{secrets.token_hex(8)}.tmp")
+    with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.touch()
-        mode = temporary.stat().st_mode & 0o777
-        yield temporary
-        temporary.chmod(mode)  # safetensors creates files that other users cannot read
-        temporary.replace(path)
-    except (OSError, SafetensorError) as error:
-        raise RunError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}") from error
+        temporary.touch(exist_ok=False)
+    try:
+        with _writing(path):
+            mode = temporary.stat().st_mode & 0o777
+            yield temporary
+            temporary.chmod(mode)  # safetensors creates files that other users cannot read
+            temporary.replace(path)
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}") from error
 
 
 def still_there(folder: Path) -> None:

@@ -17,6 +17,8 @@ def set_up_process() -> None:
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     # A vector's gradient may have other strides than DDP's bucket; the copy costs nothing here.
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+    # On some network disks; the lock works all the same, and the message of one that is held says more.
+    warnings.filterwarnings("ignore", message="flock not supported on this filesystem")
     logging.getLogger("matplotlib").addFilter(_is_not_about_folders)
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -12,6 +12,7 @@ from urllib.request import Request, urlopen
 from ercfw.contract.public_file import PublicFile
 from ercfw.errors import InputError, RunError
 from ercfw.system.files import is_file
+from ercfw.system.locks import locked
 from ercfw.system.progress import Progress
 
 BLOCK = 2**18
@@ -51,7 +52,7 @@ def fetch(file: PublicFile, base: str, root: Path, progress: Progress, timeout: 
         Whether the file was downloaded by this call.
 
     Raises:
-        InputError: another file is in its place, or the address is invalid.
+        InputError: another file is in its place, another process is downloading it, or the address is invalid.
         RunError: the server cannot be reached, does not have the file, or sends another one; or the disk is full.
     """
     if not base.startswith(("https://", "http://")):
@@ -63,17 +64,20 @@ def fetch(file: PublicFile, base: str, root: Path, progress: Progress, timeout: 
         raise InputError.at(target, "already exists and is another file than the one to download", "move it away")
     url = f"{base.rstrip('/')}/{file.url_path}"
     part = target.with_name(f"{target.name}.part")
-    with _writing(part):
-        part.parent.mkdir(parents=True, exist_ok=True)
-    resumed = is_file(part)
-    if not resumed or blob_id(part) != file.blob:
-        _receive(url, part, progress, timeout)
-    if resumed and blob_id(part) != file.blob:  # the partial file may have been a part of another file
-        part.unlink()
-        _receive(url, part, progress, timeout)
-    _check(url, part, file.blob)
-    with _writing(target):
-        part.replace(target)
+    with ExitStack() as held:
+        with _writing(part):
+            part.parent.mkdir(parents=True, exist_ok=True)
+            lock = target.with_name(f".{target.name}.lock")
+            held.enter_context(locked(lock, target, "another process is downloading this file", "wait for it"))
+        resumed = is_file(part)
+        if not resumed or blob_id(part) != file.blob:
+            _receive(url, part, progress, timeout)
+        if resumed and blob_id(part) != file.blob:  # the partial file may have been a part of another file
+            part.unlink()
+            _receive(url, part, progress, timeout)
+        _check(url, part, file.blob)
+        with _writing(target):
+            part.replace(target)
     return True
 
 

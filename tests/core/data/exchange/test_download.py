@@ -16,6 +16,7 @@ from ercfw.contract.public_file import PublicFile
 from ercfw.data.exchange import download
 from ercfw.data.exchange.download import blob_id, fetch
 from ercfw.errors import InputError, RunError
+from ercfw.system.locks import locked
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 EMPTY = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
@@ -113,6 +114,15 @@ def test_a_whole_file(server, get, tmp_path, how):
     assert get(how) is False
     assert server.sent == len(CONTENT)
     assert [path.name for path in (tmp_path / "in").iterdir()] == ["x.bin"]
+
+
+def test_two_processes_do_not_write_the_same_part(server, get, tmp_path):
+    (tmp_path / "in").mkdir()
+    with locked(tmp_path / "in" / ".x.bin.lock", tmp_path, "a stand-in for another process", ""):
+        with pytest.raises(InputError, match=r"in/x\.bin: another process is downloading this file"):
+            get("good")
+        assert server.asked == []
+    assert get("good")
 
 
 def test_it_goes_on_where_it_broke_off(server, get, tmp_path):
