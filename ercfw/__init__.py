@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     )
     from ercfw.contract.option_types import Rate, Size
     from ercfw.contract.optional_parts import (
+        SupportsCutTexts,
         SupportsExplain,
         SupportsParameterGroups,
         SupportsSource,
@@ -87,7 +88,9 @@ _HOME = {
         "FusionBlock", "Head", "Loss", "Metric", "Model",
     ),
     "contract.option_types": ("Rate", "Size"),
-    "contract.optional_parts": ("SupportsExplain", "SupportsParameterGroups", "SupportsSource", "SupportsTogether"),
+    "contract.optional_parts": (
+        "SupportsCutTexts", "SupportsExplain", "SupportsParameterGroups", "SupportsSource", "SupportsTogether",
+    ),
     "contract.provenance": ("Provenance",),
     "contract.public_file": ("PublicFile",),
     "contract.published_features": ("Key", "Published"),
@@ -114,7 +117,7 @@ __all__ = [
     "ExperimentalWarning", "Extractor", "FeatureTable", "FileFormat", "FinishedRun", "FittedOn", "Fused",
     "FusionBlock", "Head", "HeadOutput", "InputError", "Inputs", "Key", "Layout", "Loss", "Metric", "Mistake",
     "ModalitySpec", "Model", "Outputs", "Provenance", "PublicFile", "Published", "Quoted", "Rate", "Rows",
-    "RunError", "RunMetrics", "Size", "Split", "Stream", "StreamKind", "SupportsExplain",
+    "RunError", "RunMetrics", "Size", "Split", "Stream", "StreamKind", "SupportsCutTexts", "SupportsExplain",
     "SupportsParameterGroups", "SupportsSource", "SupportsTogether", "TableRow", "TargetSpec", "TrainedModel",
     "Utterance", "UtteranceId", "ablate", "cause_of", "compare", "did_you_mean", "hookimpl", "is_file", "is_folder",
     "labelled", "load", "missing_library", "read_features", "read_table", "read_text", "replacing", "run",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ercfw.contract.batch import Inputs
+from ercfw.contract.conversation import Conversation
 from ercfw.contract.interfaces import Extractor
 
 
@@ -55,6 +56,21 @@ class SupportsExplain(Protocol):
         It is called with the arguments of ``forward``. ``weights[n, h, u]`` is how much row n reads, in head h, of
         place u of its conversation. The weights of a row and head add up to 1, or to 0 where it reads nothing.
         """
+        ...
+
+
+@runtime_checkable
+class SupportsCutTexts(Protocol):
+    """An extractor of text that reads only the beginning of long texts, and knows which.
+
+    Attributes:
+        longest_text: how much of a text it reads, and the option that changes it; for warnings.
+    """
+
+    longest_text: str
+
+    def cut_texts(self, conversation: Conversation) -> Sequence[int]:
+        """Return the positions of the utterances whose own text is not read to its end."""
         ...
 
 

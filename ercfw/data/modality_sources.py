@@ -7,6 +7,7 @@ from pathlib import Path
 from ercfw.contract.conversation import Conversation, UtteranceId
 from ercfw.contract.feature_table import FeatureTable, FittedOn, read_features
 from ercfw.contract.interfaces import ClipExtractor, Dataset, Extractor
+from ercfw.contract.optional_parts import SupportsCutTexts
 from ercfw.data.extraction.extract import Extraction, extract
 from ercfw.data.extraction.workers import WorkerPool
 from ercfw.errors import in_table
@@ -34,6 +35,7 @@ class StreamSource:
         stamps: marks that everything made from the values must carry.
         broken: the utterances whose clip could not be read, with the reason.
         notice: what users of the extractor must know; may be empty.
+        cut: a warning that counts the texts of which only the beginning is read; may be empty.
     """
 
     table: FeatureTable
@@ -41,10 +43,11 @@ class StreamSource:
     stamps: tuple[str, ...] = ()
     broken: Mapping[UtteranceId, str] = field(default_factory=dict)
     notice: str = ""
+    cut: str = ""
 
     def warnings(self, modality: str) -> list[str]:
         """Return the warnings about this modality."""
-        notices = [self.notice] if self.notice else []
+        notices = [notice for notice in (self.notice, self.cut) if notice]
         if not self.broken:
             return notices
         clips = [f"{conversation} {utterance}: {why}" for (conversation, utterance), why in self.broken.items()]
@@ -91,6 +94,16 @@ def run_extractor(
     return extractor, extract(extractor, name, conversations, progress, workers)
 
 
+def cut_warning(modality: str, extractor: Extractor, made: Extraction) -> str:
+    """Return a warning that counts the texts of which an extractor read only the beginning; empty if it cut none."""
+    if not made.cut or not isinstance(extractor, SupportsCutTexts):
+        return ""
+    named = ", ".join(" ".join(id) for id in made.cut[:MAX_NAMED])
+    more = f" and {len(made.cut) - MAX_NAMED} more" if len(made.cut) > MAX_NAMED else ""
+    what = f"texts of which only the beginning is read: {len(made.cut)} of {len(made.table.ids)} ({named}{more})"
+    return f"stream '{modality}': {what}; {extractor.longest_text}"
+
+
 def find_source(
     recipe: Recipe,
     extractors: Mapping[str, ResolvedPart[Extractor]],
@@ -110,7 +123,8 @@ def find_source(
             return _simulated_source(extractors[modality], dataset, modality)
         conversations = [c for in_split in splits.values() for c in in_split]
         extractor, made = run_extractor(extractors[modality], conversations, progress, processes)
-        return StreamSource(made.table, made.table.fitted_on, extractor.stamps, made.broken, extractor.notice)
+        cut = cut_warning(modality, extractor, made)
+        return StreamSource(made.table, made.table.fitted_on, extractor.stamps, made.broken, extractor.notice, cut)
     part = feature_part(recipe, modality)
     if part is not None and part.file is not None:
         with in_table(f"[features.{table_of(recipe.features, modality)}] file"):

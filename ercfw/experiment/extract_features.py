@@ -8,7 +8,7 @@ from typing import Any
 
 from ercfw.contract.conversation import SPLITS, Conversation
 from ercfw.data.load import read_dataset
-from ercfw.data.modality_sources import run_extractor
+from ercfw.data.modality_sources import cut_warning, run_extractor
 from ercfw.errors import InputError
 from ercfw.experiment.plan import Job
 from ercfw.system.progress import Progress
@@ -54,6 +54,7 @@ def extract_features(
     warnings = (
         *warnings,
         *(modality["notice"] for modality in modalities if modality["notice"]),
+        *(modality["cut"] for modality in modalities if modality["cut"]),
         *(dataset.check_clips() if check_clips else []),
     )
     return ExtractedFeatures(modalities, warnings)
@@ -76,6 +77,7 @@ def _extract_modality(
         "broken": {f"{conversation} {utterance}": why for (conversation, utterance), why in extraction.broken.items()},
         "stamps": list(extractor.stamps),
         "notice": extractor.notice,
+        "cut": cut_warning(name, extractor, extraction),
         "file": None if file is None else str(file),
         "seconds": round(time.perf_counter() - began, 2),
     }

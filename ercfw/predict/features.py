@@ -11,7 +11,7 @@ from ercfw.contract.data_info import ModalitySpec, StreamKind
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.stored_streams import presence
 from ercfw.data.load import attach
-from ercfw.data.modality_sources import run_extractor
+from ercfw.data.modality_sources import cut_warning, run_extractor
 from ercfw.errors import InputError, Mistake, did_you_mean
 from ercfw.predict.saved_run import SavedRun
 from ercfw.recipe.queries import extracted
@@ -151,7 +151,7 @@ def _extract(
     processes: int,
 ) -> FeatureTable:
     extractor, made = run_extractor(run.extractor(modality), conversations, progress, processes)
-    warnings += [extractor.notice] if extractor.notice else []
+    warnings += [notice for notice in (extractor.notice, cut_warning(modality, extractor, made)) if notice]
     warnings += [f"{modality}: {' '.join(id)}: {why}" for id, why in made.broken.items()]
     return made.table
 

@@ -12,7 +12,9 @@ from ercfw.contract.conversation import Clip, Conversation
 from ercfw.contract.data_info import ModalitySpec
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.interfaces import Broken, ClipExtractor, Extractor
+from ercfw.contract.optional_parts import SupportsCutTexts
 from ercfw.data.extraction.cache import without_unreadable
+from ercfw.data.extraction.extract import cut_texts
 from ercfw.data.load import attach
 from ercfw.data.tables.control_characters import Repair, check_text
 from ercfw.data.tables.utterances import ONE_SPEAKER
@@ -114,6 +116,10 @@ class Live:
             raise
         except Exception as error:
             raise RunError(f"extractor of '{modality}': failed: {cause_of(error)}") from error
+        last = conversation.only(slice(-1, None))
+        if isinstance(extractor, SupportsCutTexts) and cut_texts(extractor, modality, last):
+            what = f"{modality}: {last.utterances[0]}: only the beginning of the text is read"
+            self.warnings.append(f"{what}; {extractor.longest_text}")
         if isinstance(value, Broken):
             self.warnings.append(f"{modality}: {conversation.utterances[-1]}: {value.why}")
             return None

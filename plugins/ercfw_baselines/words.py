@@ -83,6 +83,7 @@ class Words(Extractor):
         after: Neighbours = 0,
     ) -> None:
         self._vectors, self._buckets, self._most = vectors, buckets, most_words
+        self.longest_text = f"{most_words} words are read (most_words in its [features] table sets this)"
         self._around = (before, after)
         self.causal = after == 0
         self.dim = 1 + (buckets if vectors is None else len(self._places))
@@ -100,6 +101,10 @@ class Words(Extractor):
         near = [[ids for ids in found[max(0, n - before) : n + after + 1] if ids] for n in range(len(found))]
         joined = [list(chain.from_iterable([UNKNOWN, *ids] for ids in several))[1:] for several in near]
         return [np.array(ids, np.int64) if own else None for own, ids in zip(found, joined, strict=True)]
+
+    def cut_texts(self, conversation: Conversation) -> list[int]:
+        """Return the positions of the utterances of which only the beginning is read."""
+        return [place for place, text in enumerate(conversation.texts) if len(split_words(text)) > self._most]
 
     def _number(self, word: str) -> int:
         if self._vectors is None:

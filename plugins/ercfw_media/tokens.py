@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ercfw import Conversation, Extractor
+from ercfw_media.long_texts import longest_text
 from ercfw_media.pretrained import MINILM, check_length, load_tokenizer, model_fingerprint, model_folder, model_sizes
-from ercfw_media.transcript import Template, read_tokens
+from ercfw_media.transcript import Template, cut_places, read_tokens
 
 Neighbours = Annotated[int, Field(ge=0, le=100)]
 MostTokens = Annotated[int, Field(ge=8, le=8192)]
@@ -53,6 +54,7 @@ class Tokens(Extractor):
         self._template = Template(speakers, before, after, most_tokens)
         sizes = model_sizes(self._folder)
         check_length(sizes, most_tokens)
+        self.longest_text = longest_text(most_tokens, sizes.positions)
         self.dim = sizes.vocabulary
         self.causal = after == 0
 
@@ -66,6 +68,10 @@ class Tokens(Extractor):
         """Return U arrays ``[T]`` int64; None for an utterance without text."""
         found = read_tokens(self._tokenizer, conversation, self._template)
         return [None if ids is None else np.array(ids, dtype=np.int64) for ids in found]
+
+    def cut_texts(self, conversation: Conversation) -> list[int]:
+        """Return the positions of the utterances of which only the beginning is read."""
+        return cut_places(lambda: self._tokenizer, conversation, self._template)
 
     @cached_property
     def _tokenizer(self) -> Any:

@@ -1,11 +1,15 @@
 """The input of a language model for an utterance: the utterance with its speaker, and its neighbours."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from typing import Any
 
 from ercfw import Conversation
+from ercfw_media.long_texts import places_beyond
+
+MOST_MARKS = 4
+"""The most marks that a model expects around one text; those of known models are one or two."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,27 @@ def read_tokens(tokenizer: Any, conversation: Conversation, template: Template) 
     return [_around(marks, token_ids, place, template) if ids else None for place, ids in enumerate(token_ids)]
 
 
+def cut_places(tokenizer: Callable[[], Any], conversation: Conversation, template: Template) -> list[int]:
+    """Return the positions of the utterances that are cut; neighbours that are left out do not count.
+
+    Args:
+        tokenizer: returns the tokenizer; not called if all texts are short.
+        conversation: the conversation.
+        template: how much is read.
+    """
+    texts = [_said(conversation, place, template) for place in range(len(conversation))]
+    if not places_beyond(texts, template.most_tokens - MOST_MARKS, tokenizer):
+        return []
+    marks = _marks(tokenizer())
+    return places_beyond(texts, template.most_tokens - len(marks.start) - len(marks.end), tokenizer)
+
+
+def _said(conversation: Conversation, place: int, template: Template) -> str:
+    """Return an utterance as it is read; empty without text."""
+    text = conversation.texts[place]
+    return f"{conversation.speakers[place]}: {text}" if template.speakers and text.strip() else text
+
+
 @dataclass(frozen=True)
 class _Marks:
     """The token ids that a model expects before, between and after texts."""
@@ -54,11 +79,7 @@ def _marks(tokenizer: Any) -> _Marks:
 def _encode_all(tokenizer: Any, conversation: Conversation, template: Template) -> list[list[int]]:
     """Return the token ids of each utterance, without the model's marks; an utterance without text has none."""
     spoken = [place for place, text in enumerate(conversation.texts) if text.strip()]
-    names = conversation.speakers
-    texts = [
-        f"{names[place]}: {conversation.texts[place]}" if template.speakers else conversation.texts[place]
-        for place in spoken
-    ]
+    texts = [_said(conversation, place, template) for place in spoken]
     found: list[list[int]] = [[] for _ in conversation.texts]
     if texts:
         encoded = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]

@@ -7,13 +7,14 @@ import typer
 
 from ercfw.cli.app import AsJson, Trust, results_console
 from ercfw.cli.data.app import data_app
-from ercfw.cli.data.dataset_argument import DataSettings, What, chosen_dataset
+from ercfw.cli.data.dataset_argument import DataSettings, What, chosen_data
 
 
 @data_app.command(epilog="ercfw data check meld data.root=data/meld  |  ercfw data check mosi")
 def check(what: What, settings: DataSettings = None, trust: Trust = None, as_json: AsJson = False) -> None:
     """Find faults in a corpus: ids, times, labels, values, and streams that were fitted on labels."""
-    dataset, warnings = chosen_dataset(what, settings, trust)
+    chosen = chosen_data(what, settings, trust)
+    dataset = chosen.dataset
     from ercfw.contract.stamps import SIMULATED
     from ercfw.data.audit.audit import check_corpus
     from ercfw.data.audit.finding import LEVELS, Finding
@@ -24,7 +25,8 @@ def check(what: What, settings: DataSettings = None, trust: Trust = None, as_jso
     if dataset.provenance.simulated:
         terminal.banner(SIMULATED, f"{dataset.provenance.source}: nothing below describes a real corpus")
     with terminal.progress() as bars:
-        findings = [*(Finding("doubtful", "reading", text) for text in warnings), *check_corpus(dataset, bars)]
+        reading = [Finding("doubtful", "reading", text) for text in chosen.warnings]
+        findings = [*reading, *check_corpus(dataset, bars, chosen.extractors)]
     rows = [dataclasses.asdict(finding) for finding in findings]
     if as_json:
         printed = {"source": dataset.provenance.source, "simulated": dataset.provenance.simulated, "findings": rows}

@@ -1,5 +1,7 @@
 """The dataset that a command names: a recipe's, or one by its own name."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +10,8 @@ import typer
 from ercfw.cli.app import plan_one, select
 
 if TYPE_CHECKING:
-    from ercfw.contract.interfaces import Dataset
+    from ercfw.contract.interfaces import Dataset, Extractor
+    from ercfw.registry.resolve import ResolvedPart
 
 What = Annotated[str, typer.Argument(help="A recipe, or a dataset's name such as meld.", metavar="WHAT")]
 DataSettings = Annotated[
@@ -16,10 +19,35 @@ DataSettings = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """What a command names.
+
+    Attributes:
+        dataset: the dataset.
+        warnings: the warnings of reading it.
+        extractors: the extractors of the recipe; empty for a dataset by its own name.
+    """
+
+    dataset: "Dataset"
+    warnings: tuple[str, ...]
+    extractors: "Mapping[str, ResolvedPart[Extractor]]"
+
+
 def chosen_dataset(
     what: str, overrides: list[str] | None, trust: bool | None = None
 ) -> "tuple[Dataset, tuple[str, ...]]":
     """Return the dataset of a recipe or of this name, and the warnings of reading it.
+
+    Raises:
+        InputError: there is no such recipe or dataset, or its settings are wrong.
+    """
+    chosen = chosen_data(what, overrides, trust)
+    return chosen.dataset, chosen.warnings
+
+
+def chosen_data(what: str, overrides: list[str] | None, trust: bool | None = None) -> Chosen:
+    """Return the dataset of a recipe or of this name, with the recipe's extractors.
 
     Raises:
         InputError: there is no such recipe or dataset, or its settings are wrong.
@@ -38,7 +66,7 @@ def chosen_dataset(
             raise InputError.at(what, "is a folder", f"name its dataset first: meld data.root={what}")
         job = plan_one(*select(what, overrides, None, None, None, trust))
         with in_recipe(job.where):
-            return read_dataset(job.parts.dataset)
+            return Chosen(*read_dataset(job.parts.dataset), job.parts.extractors)
     tables = parse_overrides(overrides or [])
     if set(tables) - {"data"} or not isinstance(tables.get("data", {}), dict):
         raise InputError.at(
@@ -47,4 +75,4 @@ def chosen_dataset(
             "data.root=data/meld",
         )
     part = Part(**{"use": what, **tables.get("data", {})})
-    return read_dataset(resolve_part(catalog, "dataset", "data", part))
+    return Chosen(*read_dataset(resolve_part(catalog, "dataset", "data", part)), {})

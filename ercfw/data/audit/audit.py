@@ -1,32 +1,38 @@
 """Check a corpus and all of its streams."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from ercfw.contract.conversation import SPLITS
 from ercfw.contract.feature_table import FeatureTable
-from ercfw.contract.interfaces import Dataset
+from ercfw.contract.interfaces import Dataset, Extractor
 from ercfw.contract.stored_streams import gather
 from ercfw.data.audit.annotations import check_annotations
 from ercfw.data.audit.feature_values import check_table
 from ercfw.data.audit.finding import LEVELS, Finding, Level
 from ercfw.data.audit.leakage_check import check_label_leakage
+from ercfw.data.audit.long_texts import check_long_texts
 from ercfw.errors import InputError
+from ercfw.registry.resolve import ResolvedPart
 from ercfw.system.files import is_file
 from ercfw.system.gc_pause import collector_paused
 from ercfw.system.progress import Progress
 
 
 @collector_paused()
-def check_corpus(dataset: Dataset, progress: Progress) -> list[Finding]:
+def check_corpus(
+    dataset: Dataset, progress: Progress, extractors: Mapping[str, ResolvedPart[Extractor]] = MappingProxyType({})
+) -> list[Finding]:
     """Check the annotations of a dataset and the streams that it provides; return the findings, worst first.
 
     Args:
         dataset: the dataset.
         progress: called for each stream that is checked.
+        extractors: the extractors of a recipe, whose limits on texts are checked.
     """
     splits = {split: dataset.split(split) for split in SPLITS}
-    found = list(check_annotations(dataset, splits))
+    found = [*check_annotations(dataset, splits), *check_long_texts(dataset, extractors)]
     for done, name in enumerate(dataset.modalities, 1):
         found += _check_stream(dataset, name)
         progress("streams", done, len(dataset.modalities))

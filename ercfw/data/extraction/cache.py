@@ -85,15 +85,31 @@ def read(path: Path, utterances: int) -> Extracted | None:
         return None
 
 
-def write(path: Path, made: Extracted) -> None:
+def read_cut(path: Path, utterances: int) -> list[int] | None:
+    """Return the positions of the texts that were cut; None if the file does not state them, as older ones do not."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            cut = json.loads((file.metadata() or {})[ABOUT])["cut"]
+    except (OSError, SafetensorError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+    is_valid = isinstance(cut, list) and all(type(place) is int and 0 <= place < utterances for place in cut)
+    return cut if is_valid else None
+
+
+def write(path: Path, made: Extracted, cut: Sequence[int] | None = None) -> None:
     """Write the result of an extractor atomically.
+
+    Args:
+        path: the file.
+        made: the result.
+        cut: the positions of the texts that were cut; None = unknown.
 
     Raises:
         RunError: the cache cannot be written.
     """
     arrays = {str(place): np.ascontiguousarray(x) for place, x in enumerate(made) if isinstance(x, np.ndarray)}
     broken = {str(place): x.why for place, x in enumerate(made) if isinstance(x, Broken)}
-    about = {"broken": broken, "sha256": _digest(arrays, broken)}
+    about = {"broken": broken, "sha256": _digest(arrays, broken), **({} if cut is None else {"cut": list(cut)})}
     try:
         with replacing(path) as temporary:
             save_file(arrays, temporary, {ABOUT: json.dumps(about, sort_keys=True)})

@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
@@ -14,7 +14,7 @@ import numpy as np
 from ercfw.contract.conversation import Conversation, UtteranceId
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.interfaces import Broken, ClipExtractor, Extractor
-from ercfw.contract.optional_parts import SupportsSource
+from ercfw.contract.optional_parts import SupportsCutTexts, SupportsSource
 from ercfw.data.extraction.cache import (
     ELSEWHERE,
     Array,
@@ -22,6 +22,7 @@ from ercfw.data.extraction.cache import (
     clip_hash,
     conversation_hash,
     read,
+    read_cut,
     without_unreadable,
     write,
 )
@@ -39,10 +40,12 @@ class Extraction:
     Attributes:
         table: the values.
         broken: the utterances whose clip could not be read, with the reason; they are absent in the table.
+        cut: the utterances of which only the beginning of the text was read.
     """
 
     table: FeatureTable
     broken: Mapping[UtteranceId, str]
+    cut: tuple[UtteranceId, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,8 @@ def extract(
     arrays = (
         (id, select(array) if isinstance(array, np.ndarray) else array) for id, array in _arrays(source, name, pieces)
     )
-    return _collect(arrays, conversations, extractor, name, folder)
+    collected = _collect(arrays, conversations, extractor, name, folder)
+    return replace(collected, cut=tuple(_cut(source, name, pieces)))
 
 
 def _as_it_is(features: Array) -> Array:
@@ -124,7 +128,8 @@ def make_piece(extractor: Extractor, name: str, piece: Piece) -> None:
         RunError: the extractor failed, returned what it does not declare, or the cache cannot be written.
     """
     if piece.path is not None:
-        write(piece.path, _run(extractor, name, piece.conversation))
+        made = _run(extractor, name, piece.conversation)
+        write(piece.path, made, cut_texts(extractor, name, piece.conversation))
 
 
 def lose_piece(piece: Piece, why: str) -> None:
@@ -135,6 +140,34 @@ def lose_piece(piece: Piece, why: str) -> None:
     """
     if piece.path is not None:
         write(piece.path, [None if clip is None else Broken(why) for clip in piece.conversation.clips])
+
+
+def cut_texts(extractor: Extractor, name: str, conversation: Conversation) -> list[int] | None:
+    """Return the positions of the utterances whose text the extractor cuts; None if it does not tell them.
+
+    Raises:
+        RunError: the extractor failed.
+    """
+    if not isinstance(extractor, SupportsCutTexts):
+        return None
+    try:
+        return sorted({int(place) for place in extractor.cut_texts(conversation)})
+    except ErcfwError:
+        raise
+    except Exception as error:
+        where = f"extractor '{name}', conversation {conversation.id}"
+        raise RunError(f"{where}: failed to find texts that it cuts: {cause_of(error)}") from error
+
+
+def _cut(extractor: Extractor, name: str, pieces: Iterable[Piece]) -> Iterator[UtteranceId]:
+    """Yield the utterances whose texts are cut; features in the cache of an older version do not state them."""
+    if not isinstance(extractor, SupportsCutTexts):
+        return
+    for piece in pieces:
+        places = None if piece.path is None else read_cut(piece.path, len(piece.conversation))
+        if places is None:
+            places = cut_texts(extractor, name, piece.conversation) or []
+        yield from (piece.conversation.ids[place] for place in places)
 
 
 def _pieces(extractor: Extractor, conversation: Conversation, folder: Path) -> Iterator[Piece]:

@@ -137,3 +137,24 @@ def test_every_choice_of_layers_is_served_by_one_run_of_the_network(monkeypatch,
         np.testing.assert_allclose(table.values[[0, 2]], [direct[0], direct[2]], atol=1e-7)
         runs = [each for each in runs if each == tuple(range(7))]
     assert len(runs) == 1
+
+
+@needs_model
+def test_texts_that_are_cut_are_known_and_more_can_be_read(extractor):
+    long = "so very tired " * 85  # 255 tokens, and two marks
+    said = say("Hm.", long, "so very tired " * 84, "")
+    assert extractor.cut_texts(said) == [1]
+    longer = MiniLm(most_tokens=512)
+    assert longer.cut_texts(said) == []
+    assert longer.fingerprint != extractor.fingerprint == MiniLm(most_tokens=256).fingerprint
+    assert longer.source().most_tokens == 512
+    longer.__dict__["_loaded"] = extractor._loaded  # loading the network takes seconds
+    one, other = longer.extract(say(long + "And now I cry.", long))
+    assert not np.allclose(one, other, atol=1e-3)
+    assert "256 tokens are read (most_tokens in its [features] table sets this, up to 512)" in extractor.longest_text
+
+
+@needs_model
+def test_no_tokenizer_is_loaded_for_short_texts(monkeypatch):
+    monkeypatch.setattr(minilm, "load_tokenizer", None)
+    assert MiniLm().cut_texts(say("Hm.", "a" * 200)) == []

@@ -3,7 +3,7 @@
 import pytest
 
 from ercfw.contract.conversation import Conversation
-from ercfw_media.transcript import Template, read_tokens
+from ercfw_media.transcript import Template, cut_places, read_tokens
 
 
 def conversation(*said):
@@ -80,3 +80,15 @@ def test_bert_has_one_separator():
     tokenizer = load_tokenizer(minilm.minilm_folder())
     found = read_tokens(tokenizer, conversation(("A", "I see."), ("B", "Oh?")), Template(True, 1, 0, 64))
     assert found[1] == tokenizer("A: I see.", "B: Oh?")["input_ids"]
+
+
+def test_own_texts_that_do_not_fit_are_cut(tokenizer):
+    said = conversation(("A", "one"), ("B", "twotwotwo"), ("A", ""), ("C", "fourfour"))
+    for template, cut in [
+        (Template(False, 0, 0, 8), [1, 3]), (Template(False, 3, 3, 10), [1]), (Template(False, 0, 0, 11), []),
+        (Template(True, 0, 0, 13), [1]), (Template(True, 0, 0, 14), []),
+    ]:  # fmt: skip
+        assert cut_places(lambda: tokenizer, said, template) == cut
+        whole = read_tokens(tokenizer, said, Template(template.speakers, 0, 0, 64))
+        own = read_tokens(tokenizer, said, Template(template.speakers, 0, 0, template.most_tokens))
+        assert cut == [place for place, (one, other) in enumerate(zip(own, whole, strict=True)) if one != other]
