@@ -1,7 +1,7 @@
 """Rows of a CSV table of utterances, with the columns that a reader asks for."""
 
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from sys import intern
@@ -162,7 +162,8 @@ def _parse(table: OpenCsv, columns: Columns, needed: Mapping[str, str]) -> _Pars
     if mistakes := list(_header_mistakes(table, columns, needed)):
         raise InputError(mistakes)
     names = {role: name for role, name in columns.items() if {*_names(name)} <= {*table.header}}
-    places = {role: [table.header.index(part) for part in _names(name)] for role, name in names.items()}
+    several = {role: [table.header.index(part) for part in _names(name)] for role, name in names.items()}
+    places = {role: several.pop(role)[0] for role, name in names.items() if len(_names(name)) == 1}
     sizes: dict[str, int] = {}
     rows: list[TableRow] = []
     try:
@@ -171,7 +172,8 @@ def _parse(table: OpenCsv, columns: Columns, needed: Mapping[str, str]) -> _Pars
                 hint = f"the header names {len(table.header)}; put quotes around fields that contain commas"
                 mistakes.append(Mistake(where, f"has {len(cells)} fields", hint))
                 continue
-            fields = {role: _joined([cells[place] for place in found]) for role, found in places.items()}
+            fields = {role: cells[place] for role, place in places.items()}
+            fields |= {role: _joined(cells[place] for place in found) for role, found in several.items()}
             conversation = intern(fields.get("conversation", table.path.stem).strip())
             sizes[conversation] = sizes.get(conversation, 0) + 1
             utterance = intern(fields.get("utterance", str(sizes[conversation])).strip())
@@ -187,10 +189,10 @@ def _names(column: str | tuple[str, ...]) -> tuple[str, ...]:
     return (column,) if isinstance(column, str) else column
 
 
-def _joined(texts: Sequence[str]) -> str:
-    """Return the texts of one role's columns as one; empty if one of several is empty."""
+def _joined(texts: Iterable[str]) -> str:
+    """Return the texts of one role's columns as one; empty if one of them is empty."""
     parts = [text.strip() for text in texts]
-    return texts[0] if len(texts) == 1 else "/".join(parts) if all(parts) else ""
+    return "/".join(parts) if all(parts) else ""
 
 
 def _header_mistakes(table: OpenCsv, columns: Columns, needed: Mapping[str, str]) -> Iterator[Mistake]:
