@@ -38,15 +38,16 @@ class Pair:
 
 
 def similar_pairs(counts: Array, classes: Sequence[str]) -> list[Pair]:
-    """Return the similar pairs whose emotions are both among the classes, from ``[C, C]`` counts."""
+    """Return the similar pairs whose emotions are both among the classes, in their order, from ``[C, C]`` counts."""
     found = []
     f1 = class_f1(counts)  # [C]
     for names in PAIRS:
-        one, other = (_class(name, classes) for name in names)
-        if one is not None and other is not None:
+        numbers = sorted(number for name in names if (number := _class(name, classes)) is not None)
+        if len(numbers) == len(names):
+            one, other = numbers
             taken = tuple(float(counts[a, b] / max(1, counts[a].sum())) for a, b in ((one, other), (other, one)))
             found.append(Pair(one, other, (taken[0], taken[1]), float((f1[one] + f1[other]) / 2)))
-    return found
+    return sorted(found, key=lambda pair: (pair.one, pair.other))
 
 
 def _class(emotion: str, classes: Sequence[str]) -> int | None:

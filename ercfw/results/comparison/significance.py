@@ -86,10 +86,10 @@ class MeanScores:
     degrees: tuple[int, int]
 
     def interval(self, line: int) -> tuple[float, float]:
-        """Return the 95 % interval of a line's mean."""
+        """Return the 95 % interval of a line's mean; it ends at 0 and 1, as the scores do."""
         variances = self.by_conversations[line, line], self.by_seeds[line]
         half = float(_half_width(np.asarray(LEVEL), *variances, self.degrees))
-        return float(self.means[line]) - half, float(self.means[line]) + half
+        return max(0.0, float(self.means[line]) - half), min(1.0, float(self.means[line]) + half)
 
     def differences(self, reference: int) -> list[Difference]:
         """Return the differences of the other lines from ``reference``; the intervals hold together, as the p do."""
@@ -160,6 +160,15 @@ def mean_scores(lines: Sequence[SampledScore]) -> MeanScores:
         by_seeds=np.maximum(own, pooled) / seeds,
         degrees=(conversations - 1, max(1, int(efficiency * free.sum()))),
     )
+
+
+def half_width_over(score: SampledScore) -> float:
+    """Return the half-width of the 95 % interval of a mean over conversations, of which there are at least two.
+
+    It holds for these seeds: it does not contain their variance.
+    """
+    variance = score.samples.var(ddof=1) * score.conversations / (score.conversations - 1)
+    return float(-stdtrit(score.conversations - 1, LEVEL / 2) * np.sqrt(variance))
 
 
 def _half_width(level: Array, by_conversations: Array, by_seeds: Array, degrees: tuple[int, int]) -> Array:
