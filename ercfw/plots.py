@@ -8,11 +8,12 @@ from ercfw.report.plots import (
     class_f1,
     confusion,
     embeddings,
+    forest,
     learning_curves,
     save,
 )  # fmt: skip
 
 __all__ = [
-    "attention", "calibration", "case_card", "class_distribution", "class_f1", "confusion", "embeddings",
+    "attention", "calibration", "case_card", "class_distribution", "class_f1", "confusion", "embeddings", "forest",
     "learning_curves", "save",
 ]  # fmt: skip

@@ -1,12 +1,13 @@
 """Draw pictures of finished runs; each call returns a matplotlib figure.
 
-A run is given by its folder; ``class_f1`` and ``case_card`` accept several, or the folder of a variant or recipe.
-``split`` is ``test`` or ``dev``; ``target`` is the first target of the run by default. Stamps, such as ``SIMULATED``,
-appear on every picture. ``save`` writes a picture as PNG or SVG. All raise ``InputError`` if the run folder lacks the
-data to draw. Figure numbers refer to Shi and Huang (ACL 2023).
+A run is given by its folder; ``class_f1``, ``forest`` and ``case_card`` accept several, or the folder of a variant or
+recipe. ``split`` is ``test`` or ``dev``; ``target`` is the first target of the run by default. Stamps, such as
+``SIMULATED``, appear on every picture. ``save`` writes a picture as PNG, SVG or PDF. All raise ``InputError`` if the
+run folder lacks the data to draw. Figure numbers refer to Shi and Huang (ACL 2023).
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,17 +24,22 @@ from ercfw.report.plots.classes import draw_class_distribution, draw_class_f1
 from ercfw.report.plots.confusion import draw_confusion
 from ercfw.report.plots.curves import draw_learning_curves
 from ercfw.report.plots.embedding import draw_embeddings
+from ercfw.report.plots.forest import draw_forest
 from ercfw.report.plots.style import save, titled
 from ercfw.report.tables import headline
 from ercfw.results.comparison.calibration import calibrate
+from ercfw.results.comparison.comparability import check_comparable
 from ercfw.results.comparison.confusion_counts import class_f1 as f1_of
+from ercfw.results.comparison.controls import Controls, find_controls
+from ercfw.results.comparison.make_table import make_table
+from ercfw.results.comparison.result_table import ResultTable
 from ercfw.results.embeddings_file import read_embeddings
 from ercfw.results.finished_run import FinishedRun, Group, find_groups, open_run
 from ercfw.results.prediction_table import TargetPredictions
 from ercfw.system.progress import no_progress
 
 __all__ = [
-    "attention", "calibration", "case_card", "class_distribution", "class_f1", "confusion", "embeddings",
+    "attention", "calibration", "case_card", "class_distribution", "class_f1", "confusion", "embeddings", "forest",
     "learning_curves", "save",
 ]  # fmt: skip
 
@@ -80,6 +86,26 @@ def class_f1(runs: RunOrFolder | Sequence[RunOrFolder], split: str = "test", tar
     figure = draw_class_f1(means, first.answers(split, target).classes, deviations)
     stamps = dict.fromkeys(stamp for group in groups for run in group.runs for stamp in run.metrics.stamps)
     return titled(figure, f"{first.metrics.title}: F1 of {target}, {split}", tuple(stamps))
+
+
+def forest(runs: RunOrFolder | Sequence[RunOrFolder], split: str = "test", target: str | None = None) -> Figure:
+    """Draw the main score of several variants with 95 % intervals, the majority class, and the linear control.
+
+    The intervals are over conversations and seeds; a variant with one seed has none.
+    """
+    groups = _groups(runs)
+    target = _target(groups[0].first, target)
+    check_comparable(groups, split, target)
+    return forest_of(make_table(groups, split, target), find_controls(groups, split, target), groups)
+
+
+def forest_of(table: ResultTable, controls: Controls, groups: Sequence[Group]) -> Figure:
+    """Draw the main score of a table, with the controls that are not rows of the table."""
+    rows = {group.first.folder.absolute() for group in groups}
+    if controls.linear is not None and controls.linear.first.folder.absolute() in rows:
+        controls = replace(controls, linear=None)
+    figure = draw_forest(table, controls.scores(table.metrics[0]))
+    return titled(figure, f"{table.title}: {table.metrics[0]} of {table.target}, {table.split}", table.stamps)
 
 
 def learning_curves(run: RunOrFolder) -> Figure:

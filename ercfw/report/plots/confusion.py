@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ercfw.report.plots.style import INK, name_ticks, names_of
+from ercfw.report.plots.style import INK, SMALL, name_ticks, names_of
 
 MOST_CLASSES = 60
 """Maximum number of classes of a picture."""
@@ -32,6 +32,6 @@ def draw_confusion(counts: NDArray[np.float64], classes: Sequence[str]) -> Figur
         for predicted in range(len(classes)):
             shade = "white" if shares[true, predicted] > 0.5 else INK
             text = f"{counts[true, predicted]:g}"
-            axes.text(predicted, true, text, ha="center", va="center", color=shade, fontsize=8)
+            axes.text(predicted, true, text, ha="center", va="center", color=shade, fontsize=SMALL)
     figure.colorbar(image, label="share of the true class", fraction=0.046)
     return figure

@@ -8,9 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ercfw.errors import shown
-from ercfw.report.plots.style import SPLITS
+from ercfw.report.plots.style import SMALL, SPLITS, WIDTH
 
-ACROSS = 3
 Epoch = Mapping[str, Any]
 """An entry of ``history.jsonl``."""
 
@@ -26,19 +25,14 @@ def draw_learning_curves(history: Sequence[Epoch], best_epoch: int, select: str,
     """
     parts = list(history[0]["train_loss"]) if len(history[0]["train_loss"]) > 1 else []
     panels = 2 + len(parts)
-    across = min(ACROSS, panels)
-    down = -(-panels // across)
-    figure = Figure(figsize=(3.6 * across, 3.1 * down), layout="constrained")
-    axes = list(figure.subplots(down, across, squeeze=False).flat)
+    figure = Figure(figsize=(WIDTH, 0.3 + 2.1 * panels), layout="constrained")
+    axes = list(figure.subplots(panels, 1, sharex=True))
     _draw_score(axes[0], history, best_epoch, select, chosen_on)
     _draw_losses(axes[1], history, chosen_on, lambda losses: sum(losses.values()), "weighted sum of losses")
     for panel, name in zip(axes[2:], parts, strict=False):
         _draw_losses(panel, history, chosen_on, lambda losses, name=name: losses.get(name), shown(name, 40))  # type: ignore[misc]
-    for panel in axes[:panels]:
-        panel.set_xlim(0.5, len(history) + 0.5)
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    for empty in axes[panels:]:
-        empty.remove()
+    axes[-1].set(xlabel="epoch", xlim=(0.5, len(history) + 0.5))
+    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return figure
 
 
@@ -48,7 +42,7 @@ def _draw_score(axes: Axes, history: Sequence[Epoch], best_epoch: int, select: s
     best = values[best_epoch - 1]
     axes.plot([best_epoch], [best], marker="o", color=SPLITS["test"])
     axes.annotate(f"{best:.1f}", (best_epoch, best), textcoords="offset points", xytext=(0, 6), ha="center")
-    axes.set(xlabel="epoch", ylabel=f"{select} on {chosen_on}")
+    axes.set(ylabel=f"{select} on {chosen_on}")
     axes.margins(y=0.15)
 
 
@@ -63,6 +57,5 @@ def _draw_losses(
         values = [of(line[key]) for line in history]
         if all(value is not None for value in values):
             axes.plot(epochs, values, label=label, marker=".", color=colour, linestyle=dashes)  # type: ignore[arg-type]
-    axes.set_xlabel("epoch")
     axes.set_ylabel(name, parse_math=False)
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=SMALL)

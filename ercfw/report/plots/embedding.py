@@ -7,13 +7,15 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ercfw.contract.conversation import UNLABELLED
-from ercfw.report.plots.style import INK, looks, names_of
+from ercfw.report.plots.style import INK, SMALL, WIDTH, looks, names_of
 
 MOST_POINTS = 3000
 """Maximum number of points of a panel; if there are more, a fixed random sample of this size is drawn."""
 WIDEST = 50
 """Maximum width of the inputs of t-SNE; wider ones are first reduced to this many principal components."""
 PERPLEXITY = 30.0
+COLUMNS = 3
+"""Number of columns of the legend."""
 
 
 def project(embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -47,18 +49,27 @@ def draw_embeddings(
     if len(rows) > MOST_POINTS:
         rows = np.sort(np.random.default_rng(0).choice(rows, MOST_POINTS, replace=False))
     across = max(1, len(embeddings))
-    figure = Figure(figsize=(4.6 * across, 5.0 + 0.1 * len(classes)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.6 + WIDTH / across + 0.08 * len(classes)), layout="constrained")
     for axes, (stage, x) in zip(figure.subplots(1, across, squeeze=False)[0], embeddings.items(), strict=True):
         flat = project(x[rows])  # [n, 2]
         for number, look in enumerate(looks(classes)):
             own = flat[labels[rows] == number]
             axes.scatter(
-                *own.T, s=14, c=look.colour, marker=look.marker, edgecolors=INK, linewidths=0.15,
+                *own.T, s=9, c=look.colour, marker=look.marker, edgecolors=INK, linewidths=0.15,
                 label=names_of(classes)[number], rasterized=True,
             )  # fmt: skip
         axes.set(title=stage, xticks=[], yticks=[])
     handles, names = figure.axes[0].get_legend_handles_labels()
-    legend = figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+    order = _by_rows(len(names))
+    legend = figure.legend(
+        [handles[place] for place in order], [names[place] for place in order],
+        loc="outside lower center", ncols=COLUMNS, frameon=False, fontsize=SMALL,
+    )  # fmt: skip
     for text in legend.get_texts():
         text.set_parse_math(False)
     return figure
+
+
+def _by_rows(size: int) -> list[int]:
+    """Return the order of a legend whose rows read in the order of the classes; matplotlib fills columns first."""
+    return [place for column in range(COLUMNS) for place in range(column, size, COLUMNS)]

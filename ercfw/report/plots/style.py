@@ -1,8 +1,8 @@
 """The common style of pictures: class colours, text colours, stamps, and file formats."""
 
 import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from io import StringIO
 from itertools import cycle
@@ -22,6 +22,10 @@ from ercfw.system.writable import PICTURES, check_ending
 
 LONGEST_CLASS, LONGEST_TITLE = 40, 400
 """Maximum number of characters of a class name, and of a title, in a picture."""
+WIDTH = 4.6
+"""Width of a picture in inches: its letters stay readable on a telephone, and fill a column of a paper."""
+SMALL = 9
+"""Size of the smallest letters in points."""
 INK = "#1b1b1f"
 RED, SLOPE = "#b3261e", 20
 """Colour and slope, in degrees, of a stamp."""
@@ -129,10 +133,24 @@ def _settings(salt: str) -> AbstractContextManager[None]:
 
 
 def as_svg(figure: Figure, salt: str) -> str:
-    """Return the ``<svg>`` element, with texts as text; ``salt`` makes its ids unique on a page."""
+    """Return the ``<svg>`` element without its title, with texts as text; ``salt`` makes its ids unique on a page."""
     FigureCanvasAgg(figure)
     written = StringIO()
-    with _settings(salt), complete_fonts(figure):
+    with _settings(salt), complete_fonts(figure), _untitled(figure):
         figure.savefig(written, format="svg", transparent=True, metadata=UNDATED["svg"])
     text = written.getvalue()
     return text[text.index("<svg") :]
+
+
+@contextmanager
+def _untitled(figure: Figure) -> Iterator[None]:
+    """Hide the title of a figure: a page has a heading and a caption instead."""
+    title = figure.get_suptitle()
+    titles = [text for text in figure.texts if title and text.get_text() == title]
+    for text in titles:
+        text.set(visible=False, in_layout=False)
+    try:
+        yield
+    finally:
+        for text in titles:
+            text.set(visible=True, in_layout=True)

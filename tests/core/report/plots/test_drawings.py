@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from ercfw.errors import InputError
@@ -14,8 +15,10 @@ from ercfw.report.plots.classes import draw_class_distribution, draw_class_f1
 from ercfw.report.plots.confusion import draw_confusion
 from ercfw.report.plots.curves import draw_learning_curves
 from ercfw.report.plots.embedding import draw_embeddings
+from ercfw.report.plots.forest import draw_forest
 from ercfw.report.plots.style import as_svg, titled
 from ercfw.results.comparison.calibration import calibrate
+from ercfw.results.comparison.result_table import Cell, ResultLine, ResultTable
 
 CLASSES = {
     "two": ("neutral", "joy"),
@@ -51,6 +54,7 @@ def every_drawing(classes, rng):
         "attention": draw_attention(weights, [f"Ann: line {n} 😀 مرحبا $x$" for n in range(9)], 4),
         "case": draw_case({"text alone": probabilities[0], "all": probabilities[1]}, classes, int(labels[0])),
         "calibration": draw_calibration(calibrate(labels, probabilities)),
+        "forest": draw_forest(result_table(Cell(0.6, 0.01, (0.5, 0.7)), Cell(0.4)), {"majority $class$": 0.3}),
     }  # fmt: skip
 
 
@@ -113,6 +117,47 @@ def test_class_f1_is_a_mark_a_run_with_its_deviation():
         pytest.approx([5, 45]),
     ]
     assert not axes.containers[1].lines[2], "one seed has no deviation"
+
+
+def test_error_bars_end_at_0_and_100():
+    figure = draw_class_f1({"x": np.array([0.05, 0.97])}, ("a", "b"), {"x": np.array([0.1, 0.1])})
+    (bars,) = figure.axes[0].containers[0].lines[2]
+    ends = [segment[:, 0].tolist() for segment in bars.get_segments()]
+    assert ends == [pytest.approx([0, 15]), pytest.approx([87, 100])]
+
+
+def result_table(*cells):
+    lines = [ResultLine(f"variant {n}", [Cell(0.5), cell], 0 if n == 9 else 2) for n, cell in enumerate(cells)]
+    return ResultTable("T", "emotion", "test", ["joy"], ["weighted-f1"], lines, "variant 0", "dev")
+
+
+def test_the_forest_shows_means_intervals_and_controls():
+    table = result_table(Cell(0.6, 0.01, (0.5, 0.7)), Cell(0.4), None, Cell(0.02, 0.01, (0.0, 0.05)))
+    figure = draw_forest(table, {"majority class": 0.3})
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["variant 0", "variant 1", "variant 3"]
+    assert [each.lines[0].get_xdata().tolist() for each in axes.containers] == [[60], [40], [2]]
+    intervals = [
+        each.lines[2][0].get_segments()[0][:, 0].tolist() if each.lines[2] else None for each in axes.containers
+    ]
+    assert intervals == [pytest.approx([50, 70]), None, pytest.approx([0, 5])]
+    assert axes.get_xlim()[0] >= -1
+    assert axes.get_xlabel() == "weighted-f1, points"
+    straight = {line.get_label(): set(line.get_xdata()) for line in axes.lines if len(set(line.get_xdata())) == 1}
+    assert {30} in straight.values()
+    assert "majority class 30.0" in straight
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["majority class 30.0"]
+
+
+def test_a_legend_reads_in_the_order_of_the_classes():
+    classes = tuple("abcdefg")
+    x = {"best epoch": np.random.default_rng(0).normal(size=(14, 3)).astype(np.float32)}
+    figure = draw_embeddings(x, np.arange(14) % 7, classes)
+    FigureCanvasAgg(figure).draw()
+    texts = figure.legends[0].get_texts()
+    places = {text.get_text(): text.get_window_extent() for text in texts}
+    by_rows = sorted(places, key=lambda name: (-round(places[name].y0), places[name].x0))
+    assert by_rows == list(classes)
 
 
 def test_the_confusion_is_shaded_by_the_share_of_the_true_class():

@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import load_file
 from sklearn.metrics import confusion_matrix, f1_score
 
-from ercfw import InputError
+from ercfw import InputError, compare
 from ercfw.report import plots
 from ercfw.results.finished_run import open_run
 
@@ -55,9 +55,26 @@ def test_class_f1_of_variants_and_seeds(runs):
         true, said = [r["emotion"] for r in found], [r["emotion.predicted"] for r in found]
         seeds.append(f1_score(true, said, labels=classes_of(runs / "base" / "seed-0"), average=None, zero_division=0))
     assert base.lines[0].get_xdata() == pytest.approx(100 * np.mean(seeds, 0))
-    lengths = [np.ptp(segment[:, 0]) / 2 for segment in base.lines[2][0].get_segments()]
-    assert lengths == pytest.approx(100 * np.std(seeds, 0, ddof=1))
+    mean, deviation = np.mean(seeds, 0), np.std(seeds, 0, ddof=1)
+    ends = np.array([segment[:, 0] for segment in base.lines[2][0].get_segments()])
+    assert ends[:, 0] == pytest.approx(100 * np.maximum(mean - deviation, 0))
+    assert ends[:, 1] == pytest.approx(100 * np.minimum(mean + deviation, 1))
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["base", "w/o audio"]
+
+
+def test_the_forest_of_variants(runs):
+    figure = plots.forest([runs / "base", runs / "w-o-audio"])
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["base", "w/o audio"]
+    table = compare(runs / "base", runs / "w-o-audio").tables[0]
+    for container, line in zip(axes.containers, table.lines, strict=True):
+        cell = line.cells[len(table.classes)]
+        assert container.lines[0].get_xdata() == pytest.approx([100 * cell.mean])
+        (segment,) = container.lines[2][0].get_segments()
+        assert segment[:, 0] / 100 == pytest.approx(cell.interval)
+    assert "SIMULATED" in [text.get_text() for text in figure.texts]
+    (majority,) = (text.get_text() for text in figure.legends[0].get_texts())
+    assert majority.startswith("majority class ")
 
 
 def test_the_learning_curves(run):
