@@ -7,6 +7,7 @@ from ercfw.contract.stamps import meaning_of
 from ercfw.data.load import Data
 from ercfw.experiment.plan import Job
 from ercfw.predict.places import places_now
+from ercfw.recipe.recipe_file import read_toml
 from ercfw.report.markdown import as_markdown
 from ercfw.report.pictures import draw_run
 from ercfw.report.sections import run_sections
@@ -85,12 +86,14 @@ def write_outputs(
         RunError: a file cannot be written.
     """
     files, trained = folder.files, plan.watched.train
+    copies = read_toml(files.recipe).tables.get("plugins", [])
     about = {
         "recipe": job.tables,
         "stamps": metrics.stamps,
         "streams": metrics.as_json()["streams"],
         "trained_on": sorted(fingerprint(conversation) for conversation in trained),
         **places_now(folder.path, job.recipe, job.parts),
+        **({"plugin_files": copies} if copies else {}),
     }
     save_model(files.model, training.best, plan.info, about)
     table = run_table(data.splits, predictions, plan.info, trained, metrics.stamps)

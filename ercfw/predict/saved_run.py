@@ -87,13 +87,13 @@ def read_run(path: Path, policy: PluginFiles) -> SavedRun:
         raise InputError(mistakes)
     # The file's metadata is sorted, but the model may depend on the order of the modalities in training.
     info = replace(info, modalities={name: info.modalities[name] for name in recipe.data.modalities})
-    files = _plugin_files(weights.parent) if recipe.plugins else []
+    files = _plugin_files(weights, about) if recipe.plugins else []
     if policy is PluginFiles.REFUSE:
         if files:
             hint = "plugin_files = true in a recipe's table allows them, --no-plugin-files forbids them"
             raise InputError.at(weights, f"needs plugin file {files[0]}, but plugin files may not run", hint)
         refuse_plugin_files(recipe, str(weights))
-    catalog = load_catalog(admit(files, policy, str(weights), weights.parent))
+    catalog = load_catalog(admit(files, policy, str(weights), _trusted_by_folder(weights.parent)))
     if broken := catalog.broken_files(str(weights)):
         raise InputError(broken)
     places = Places.read(weights.parent, about)
@@ -117,11 +117,20 @@ def read_run(path: Path, policy: PluginFiles) -> SavedRun:
     )
 
 
-def _plugin_files(folder: Path) -> list[Path]:
-    """Return the run's copies of its plugin files, as named by the recipe beside them.
+def _plugin_files(weights: Path, about: Mapping[str, Any]) -> list[Path]:
+    """Return the run's copies of its plugin files, as the model file names them, so that it can be shared with them.
+
+    The model file of an older ercfw does not name them; then the recipe beside it does.
 
     Raises:
-        InputError: a plugin file or the recipe is missing.
+        InputError: a plugin file is missing, or the recipe that must name them.
     """
-    place = RunFiles(folder).recipe
-    return plugin_files(read_toml(place).tables.get("plugins", []), folder, str(place))
+    if "plugin_files" in about:
+        return plugin_files(about["plugin_files"], weights.parent, str(weights))
+    place = RunFiles(weights.parent).recipe
+    return plugin_files(read_toml(place).tables.get("plugins", []), weights.parent, str(place))
+
+
+def _trusted_by_folder(folder: Path) -> Path | None:
+    """Return the folder if ``ercfw trust`` finds the plugin files in it, which a recipe there must name; else None."""
+    return folder if is_file(RunFiles(folder).recipe) else None

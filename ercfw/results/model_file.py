@@ -26,6 +26,7 @@ class ModelMetadata(BaseModel):
     info: DataInfo
     stamps: list[str] = []
     trained_on: list[str] = []
+    plugin_files: list[str] = []
 
 
 def save_model(path: Path, weights: Mapping[str, Tensor], info: DataInfo, about: Mapping[str, Any]) -> None:

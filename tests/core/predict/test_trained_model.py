@@ -184,7 +184,6 @@ def test_a_broken_network_is_one_message(shelf, tmp_path):
         (lambda run: shutil.rmtree(run), "holds no trained model"),
         (lambda run: (run / "model.safetensors").unlink(), "holds no trained model"),
         (lambda run: (run / "model.safetensors").write_bytes(b"junk"), "cannot be read"),
-        (lambda run: (run / "recipe.toml").unlink(), "recipe.toml: cannot be read"),
         (lambda run: shutil.rmtree(run / "plugins"), "there is no file .*shelf_"),
         (
             lambda run: next((run / "plugins").iterdir()).write_text("x ="),
@@ -282,3 +281,29 @@ def test_texts_are_one_conversation(shelf, tmp_path):
     assert [answer.probabilities for answer in texts] == [answer.probabilities for answer in table]
     with pytest.raises(InputError, match="data and texts: each of them names the utterances"):
         model.predict("t.csv", texts=["an eel"])
+
+
+def test_a_model_is_shared_with_its_plugin_copies(shelf, tmp_path, cli, monkeypatch):
+    """As the page says: the model file and the folder ``plugins``, to a machine that does not trust them yet."""
+    shared = tmp_path / "shared"
+    shutil.copytree(shelf.causal / "plugins", shared / "plugins")
+    shutil.copy(shelf.causal / "model.safetensors", shared)
+    expected = ercfw.load(shelf.causal).predict(table_of(shelf)).answers
+    monkeypatch.setenv("ERCFW_STATE", str(tmp_path / "state"))
+    (plugin,) = (shared / "plugins").iterdir()
+    cli("predict", shared, "an eel is here").check(2, f"is not trusted on this machine..ercfw trust {plugin}")
+    assert cli("predict", shared, "an eel is here", "--trust").code == 0
+    assert ercfw.load(shared).predict(table_of(shelf)).answers == expected
+
+
+def test_an_older_model_file_needs_the_recipe_that_names_the_copies(shelf, tmp_path):
+    run = _changed(shelf, tmp_path, lambda about: about.pop("plugin_files"))
+    assert ercfw.load(run).predict(table_of(shelf)).answers
+    (run / "recipe.toml").unlink()
+    with pytest.raises(InputError, match=r"recipe.toml: cannot be read"):
+        ercfw.load(run)
+
+
+def test_a_model_file_that_names_no_list_of_copies_is_damaged(shelf, tmp_path):
+    with pytest.raises(InputError, match="is not a model of ercfw"):
+        ercfw.load(_changed(shelf, tmp_path, lambda about: about.update(plugin_files=3)))
