@@ -22,20 +22,22 @@ def analysis(groups: Sequence[Group]) -> list[Section]:
         suffix = f" ({target})" if len(targets) > 1 else ""
         if (first.answers(SPLIT, target).labels != UNLABELLED).any():
             sections += [
-                Section(f"Scores per subset{suffix}", _slices(groups, target)),
+                Section(f"Subgroups{suffix}", _slices(groups, target)),
                 Section(f"Similar emotions and minority classes{suffix}", _hard_classes(groups, target)),
             ]
     return sections
 
 
 def _slices(groups: Sequence[Group], target: str) -> list[Block]:
-    rows = [
-        [each.by, each.name, str(each.utterances), *(points_over_seeds(each.scores[group.name]) for group in groups)]
-        for each in find_slices(groups, SPLIT, target)
-    ]
-    text = f"Weighted F1, in points, on subsets of the {SPLIT} utterances. The utterances of a subset share a property."
+    """Return one table per property by which the utterances are divided."""
     headings = [group.name for group in groups] if len(groups) > 1 else ["weighted F1"]
-    return [Paragraph(text), Grid(["property", "subset", "utterances", *headings], rows)] if rows else []
+    tables: dict[str, list[list[str]]] = {}
+    for each in find_slices(groups, SPLIT, target):
+        scores = [points_over_seeds(each.scores[group.name]) for group in groups]
+        tables.setdefault(each.by, []).append([each.name, str(each.utterances), *scores])
+    grids = [Grid([by, "utterances", *headings], rows) for by, rows in tables.items()]
+    text = f"Weighted F1, in points, on subgroups of the {SPLIT} utterances."
+    return [Paragraph(text, is_lead=True), *grids] if grids else []
 
 
 def _hard_classes(groups: Sequence[Group], target: str) -> list[Block]:

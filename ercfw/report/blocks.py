@@ -23,9 +23,15 @@ class Grid:
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Plain text."""
+    """Plain text.
+
+    Attributes:
+        text: the text.
+        is_lead: whether it is about the whole section, not only about the table or picture after it.
+    """
 
     text: str
+    is_lead: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ class Picture:
 
     Attributes:
         name: the name of its file, without the suffix.
-        description: what it shows, for readers who cannot see it.
+        description: what it shows; the caption on a page.
         figure: the drawn figure.
     """
 
@@ -66,6 +72,21 @@ class PictureFile:
     """
 
     name: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """A headline number.
+
+    Attributes:
+        name: what the number is.
+        value: the number.
+        notes: what to compare it with, each with its number: its interval, controls, other splits.
+    """
+
+    name: str
+    value: str
+    notes: Sequence[tuple[str, str]] = ()
 
 
 Block = Grid | Paragraph | Bullets | Code | Picture | PictureFile

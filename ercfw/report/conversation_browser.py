@@ -65,6 +65,9 @@ def browser_data(groups: Sequence[Group], opened: Reopened | None) -> dict[str, 
         ],
         "splits": [],
         "left_out": 0,
+        "note": "Predictions by probabilities averaged over seeds."
+        if any(len(group.runs) > 1 for group in groups)
+        else "",
     }
     room = MOST_TEXT
     for split in splits:

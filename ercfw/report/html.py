@@ -12,13 +12,15 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from ercfw.contract.stamps import MEANING, SIMULATED
-from ercfw.report.blocks import Block, Bullets, Code, Grid, Paragraph, Picture, PictureFile, Section
+from ercfw.report.blocks import Block, Bullets, Card, Code, Grid, Paragraph, Picture, PictureFile, Section
 from ercfw.report.plots.style import as_svg
 from ercfw.system.version import VERSION
 
 FOLDER = files("ercfw.report") / "templates"
 NUMBER = re.compile(r"[-+]?[\d.,]+( ?[%sM]| MB)?( ± [\d.]+)?( \[.*\].*)?|-|")
 """A number with its unit, its deviation, or its interval and p-value."""
+LETTERS, LONGEST_HEADING, LONGEST_CELL, GAP = 66, 20, 40, 2
+"""Numbers of letters: in a line of half a page, in a heading and in a cell before they wrap, and between columns."""
 
 
 @dataclass(frozen=True)
@@ -29,27 +31,31 @@ class Page:
         title: the name of what was run.
         subtitle: the protocol, the data and the number of runs.
         stamps: the stamps that the page must show.
-        cards: the headline numbers: a name, a value, and a note beside it.
+        cards: the headline numbers.
         top: the sections before the conversations.
         browser: the conversations, as ``browser_data`` returns them; {} if there are none to show.
         below: the sections after the conversations.
         warnings: what failed while the page was made; the notes of the page hold it, too.
+        cards_note: what the intervals of the cards are over.
+        unshown: pictures of what the page shows in another form; they can be exported with the others.
     """
 
     title: str
     subtitle: str
     stamps: Sequence[str]
-    cards: Sequence[tuple[str, str, str]]
+    cards: Sequence[Card]
     top: Sequence[Section]
     browser: Mapping[str, Any] = field(default_factory=dict)
     below: Sequence[Section] = ()
     warnings: Sequence[str] = ()
+    cards_note: str = ""
+    unshown: Sequence[Picture] = ()
 
     @property
     def pictures(self) -> list[Picture]:
-        """Return all pictures of the page."""
+        """Return all pictures that can be exported."""
         blocks = [block for section in (*self.top, *self.below) for block in section.blocks]
-        return [block for block in blocks if isinstance(block, Picture)]
+        return [*(block for block in blocks if isinstance(block, Picture)), *self.unshown]
 
 
 def as_html(page: Page) -> str:
@@ -65,6 +71,7 @@ def as_html(page: Page) -> str:
         stamps=[(stamp, MEANING.get(stamp, "")) for stamp in page.stamps],
         simulated=SIMULATED in page.stamps,
         cards=page.cards,
+        cards_note=page.cards_note,
         top=[_section(section, anchors) for section in page.top],
         below=[_section(section, anchors) for section in page.below],
         has_browser=bool(page.browser),
@@ -89,12 +96,41 @@ def _section(section: Section, anchors: dict[str, int]) -> dict[str, Any]:
     """Return a section as the template reads it, with a unique anchor."""
     anchor = "on-" + re.sub(r"\W+", "-", section.title.lower()).strip("-")
     anchors[anchor] = anchors.get(anchor, 0) + 1
+    panels = _panels(section.blocks)
+    is_only = sum(not _is_lead(blocks[0]) for blocks in panels) == 1
     return {
         "title": section.title,
         "anchor": anchor if anchors[anchor] == 1 else f"{anchor}-{anchors[anchor]}",
-        "is_gallery": all(isinstance(block, Picture) for block in section.blocks),
-        "blocks": list(map(_block, section.blocks)),
+        "panels": [_panel(blocks, is_only) for blocks in panels],
     }
+
+
+def _panels(blocks: Sequence[Block]) -> list[list[Block]]:
+    """Group blocks to panels, which fill the columns of the page: a table or picture, and the texts before it."""
+    panels: list[list[Block]] = [[]]
+    for block in blocks:
+        panels[-1].append(block)
+        if not isinstance(block, Paragraph) or block.is_lead:
+            panels.append([])
+    return list(filter(None, panels))
+
+
+def _panel(blocks: Sequence[Block], is_only: bool) -> dict[str, Any]:
+    return {"is_wide": is_only or any(map(_is_wide, blocks)), "blocks": list(map(_block, blocks))}
+
+
+def _is_lead(block: Block) -> bool:
+    return isinstance(block, Paragraph) and block.is_lead
+
+
+def _is_wide(block: Block) -> bool:
+    """Return whether a block needs the width of the page."""
+    if isinstance(block, Grid):
+        headings = [min(LONGEST_HEADING, len(heading)) for heading in block.header]
+        rows = [[min(LONGEST_CELL, len(cell)) for cell in row] for row in block.rows]
+        letters: int = sum(GAP + max(column) for column in zip(headings, *rows, strict=True))
+        return letters > LETTERS
+    return _is_lead(block)
 
 
 def _block(block: Block) -> dict[str, Any]:
@@ -114,7 +150,7 @@ def _block(block: Block) -> dict[str, Any]:
             return {"kind": "picture", "description": description, "svg": svg}
         case PictureFile(name):
             return {"kind": "paragraph", "text": name}
-        case Paragraph(text):
+        case Paragraph(text, _):
             return {"kind": "paragraph", "text": text}
 
 

@@ -27,7 +27,7 @@ def _lines(block: Block) -> list[str]:
                 [f"**{cell}**" if (y, x) in bold else cell for x, cell in enumerate(row)] for y, row in enumerate(rows)
             ]
             return markdown_table(header, cells)
-        case Paragraph(text):
+        case Paragraph(text, _):
             return [text]
         case Bullets(lines):
             return [f"- {line}" for line in lines]

@@ -1,8 +1,7 @@
 """Build the report of one run, of the seeds of a variant, or of several variants."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 from typing import Any
 
 from ercfw.errors import ErcfwError
@@ -13,20 +12,21 @@ from ercfw.report import sections
 from ercfw.report.agreement import agreement_grid
 from ercfw.report.analysis import analysis
 from ercfw.report.blocks import Block, Bullets, Grid, Paragraph, Section
+from ercfw.report.cards import OF_GROUPS, OF_RUN, cards_of_groups, cards_of_run
 from ercfw.report.conversation_browser import browser_data
 from ercfw.report.html import Page
-from ercfw.report.pictures import class_scores, confusions, drawn, other_pictures
-from ercfw.report.result_tables import as_section
+from ercfw.report.pictures import class_scores, confusions, drawn, main_scores, other_pictures
+from ercfw.report.result_tables import in_parts
 from ercfw.report.tables import SPLIT, headline
 from ercfw.results.comparison.agreement import pair_agreements
 from ercfw.results.comparison.comparability import targets_of
 from ercfw.results.comparison.compare import comparable_tables
+from ercfw.results.comparison.controls import Controls, find_controls
 from ercfw.results.comparison.reported_scores import find_quoted
+from ercfw.results.comparison.result_table import ResultTable
 from ercfw.results.finished_run import Group
-from ercfw.results.points import points
-from ercfw.results.run_metrics import RunMetrics
 from ercfw.system.flatten import flatten
-from ercfw.system.progress import Progress
+from ercfw.system.progress import Progress, Steps
 
 MOST_PAIRS = 30
 """Maximum number of pairs of variants whose agreement a report shows."""
@@ -52,15 +52,17 @@ def _page_of_run(group: Group, progress: Progress, plugin_files: PluginFiles) ->
     run = group.first
     browser, note = _browser(group, progress, plugin_files)
     notes = [*run.metrics.warnings, *run.metrics.notes, *([note] if note else [])]
+    pictures, matrices = [*class_scores([group], run.targets), *other_pictures(run)], [*confusions([group])]
+    steps = Steps(progress, "report", 2 + len(pictures) + len(matrices))
+    cards = steps(list(cards_of_run(group)))
     top = [
         Section("Scores", sections.scores(run)),
         Section("Warnings and notes", [Bullets(notes)] if notes else []),
-        Section("Results per class", drawn(chain(confusions([group]), class_scores([group], run.targets)), progress)),
     ]
     below = [
-        *analysis([group]),
-        Section("Figures", drawn(other_pictures(run), progress)),
-        Section("Configuration", sections.settings(run)),
+        *steps(analysis([group])),
+        Section("Figures", drawn(pictures, steps)),
+        Section("Settings", sections.settings(run)),
         Section("Data", sections.data(run.metrics)),
         Section("Environment", sections.environment(run)),
         Section("Reproduce", sections.reproduce(run)),
@@ -70,45 +72,68 @@ def _page_of_run(group: Group, progress: Progress, plugin_files: PluginFiles) ->
         headline(metrics.model_copy(update={"stamps": []})),
         f"{metrics.data.source}; epoch selected on {metrics.chosen_on} by {metrics.select}",
         metrics.stamps,
-        list(_cards(metrics)),
+        cards,
         _filled(top),
         browser,
         _filled(below),
+        cards_note=OF_RUN,
+        unshown=drawn(matrices, steps),
     )
 
 
 def _page_of_groups(groups: Sequence[Group], progress: Progress) -> Page:
-    first = groups[0].first.metrics
+    first = groups[0].first
     targets = targets_of(groups, SPLIT)
     quoted, failures = find_quoted(load_catalog())
-    metrics = [run.metrics for group in groups for run in group.runs]
+    matrices = list(confusions(groups))
+    steps = Steps(progress, "report", 4 + (2 if len(groups) > 1 else 1) * len(targets) + len(matrices))
+    tables = steps(comparable_tables(groups, SPLIT, quoted))
+    controls = [find_controls(groups, SPLIT, table.target) for table in tables]
+    compared = list(zip(tables, controls, strict=True))
+    cards = steps([card for table, of_table in compared for card in cards_of_groups(groups, table, of_table)])
     top = [
-        *map(as_section, comparable_tables(groups, SPLIT, quoted)),
+        *(_scores(groups, table, found, steps, len(tables)) for table, found in compared),
         Section("Warnings and notes", _notes(groups, failures)),
-        Section("F1 per class", drawn(class_scores(groups, targets), progress)),
     ]
+    browser = steps(browser_data(groups, None))
     below = [
-        Section("Agreement of the variants", _agreement(groups, targets[0])),
-        *analysis(groups),
-        Section("Confusion matrices", drawn(confusions(groups), progress)),
-        Section("Differences in configuration", [_differences(groups)]),
-        Section(f"Configuration: {groups[0].name}", sections.settings(groups[0].first)),
-        Section("Data", sections.data(first)),
-        Section("Environment", sections.environment(groups[0].first)),
+        Section("Agreement", _agreement(groups, targets[0])),
+        *steps(analysis(groups)),
+        Section("Settings that differ", [_differences(groups)]),
+        Section(f"Settings of {groups[0].name}", sections.settings(first)),
+        Section("Data", sections.data(first.metrics)),
+        Section("Environment", sections.environment(first)),
+        Section("Reproduce", [block for group in groups for block in sections.reproduce(group.first)]),
     ]
-    stamps = dict.fromkeys(stamp for each in metrics for stamp in each.stamps)
-    names = f"{len(groups)} variants" if len(groups) > 1 else groups[0].name
-    count = f"{names}, {len(metrics)} {'runs' if len(groups) > 1 else 'seeds'}"
     return Page(
-        first.title,
-        f"{count}; protocol {first.protocol}; {first.data.source}",
-        tuple(stamps),
-        (),
+        first.metrics.title,
+        _subtitle(groups),
+        tuple(dict.fromkeys(stamp for group in groups for run in group.runs for stamp in run.metrics.stamps)),
+        cards,
         _filled(top),
-        browser_data(groups, None),
+        browser,
         _filled(below),
         tuple(failures),
+        OF_GROUPS,
+        drawn(matrices, steps),
     )
+
+
+def _subtitle(groups: Sequence[Group]) -> str:
+    """Return how many variants and runs the page is about, and what they have in common."""
+    metrics, runs = groups[0].first.metrics, sum(len(group.runs) for group in groups)
+    several = len(groups) > 1
+    count = f"{len(groups)} variants, {runs} runs" if several else f"{groups[0].name}, {runs} seeds"
+    return f"{count}; protocol {metrics.protocol}; {metrics.data.source}"
+
+
+def _scores(groups: Sequence[Group], table: ResultTable, controls: Controls, steps: Steps, tables: int) -> Section:
+    """Return the section of the scores of one target; the page itself shows the stamps."""
+    whole, by_class, costs = in_parts(table)
+    main = drawn(main_scores(groups, table, controls), steps)
+    of_classes = drawn(class_scores(groups, [table.target]), steps)
+    title = f"Scores of {table.target}" if tables > 1 else "Scores"
+    return Section(title, [whole, by_class, *main, costs, Bullets(table.all_notes), *of_classes])
 
 
 def _notes(groups: Sequence[Group], warnings: Sequence[str]) -> list[Bullets]:
@@ -130,15 +155,6 @@ def _browser(group: Group, progress: Progress, plugin_files: PluginFiles) -> tup
         return browser_data([group], None), note
 
 
-def _cards(metrics: RunMetrics) -> Iterator[tuple[str, str, str]]:
-    """Yield the single-number scores of test, each with that of dev as a note."""
-    for target, of_target in metrics.scores.get(SPLIT, {}).items():
-        for name, value in sorted(of_target.items(), key=lambda item: f"{target}.{item[0]}" != metrics.select):
-            if isinstance(value, float):
-                dev = metrics.score("dev", target, name)
-                yield f"{name}, {SPLIT}", points(value), f"dev {points(dev)}" if dev is not None else ""
-
-
 def _agreement(groups: Sequence[Group], target: str) -> list[Paragraph | Grid]:
     """Return the table of all pairs of variants; of too many, only the pairs with the first variant."""
     pairs = pair_agreements(groups, SPLIT, target)
@@ -148,7 +164,7 @@ def _agreement(groups: Sequence[Group], target: str) -> list[Paragraph | Grid]:
         f"Number of {SPLIT} utterances that two variants predict correctly. A variant predicts an utterance "
         "correctly if more than half of its seeds do."
     )
-    return [Paragraph(text), agreement_grid(pairs)] if pairs else []
+    return [Paragraph(text, is_lead=True), agreement_grid(pairs)] if pairs else []
 
 
 def _differences(groups: Sequence[Group]) -> Grid:

@@ -10,8 +10,10 @@ from ercfw.report import plots
 from ercfw.report.blocks import Picture
 from ercfw.report.plots.confusion import MOST_CLASSES
 from ercfw.report.tables import SPLIT
+from ercfw.results.comparison.controls import Controls
+from ercfw.results.comparison.result_table import ResultTable
 from ercfw.results.finished_run import FinishedRun, Group
-from ercfw.system.progress import Progress
+from ercfw.system.progress import Steps
 
 MOST_CELLS = 1500
 """Maximum number of cells of all confusion matrices of a page; each cell takes about 250 characters."""
@@ -31,17 +33,13 @@ def draw_run(run: FinishedRun) -> list[str]:
     return names
 
 
-def drawn(drawings: Iterable[Drawing], progress: Progress) -> list[Picture]:
+def drawn(drawings: Iterable[Drawing], steps: Steps) -> list[Picture]:
     """Draw the pictures and return them; t-SNE takes seconds.
 
     Raises:
         InputError: the data of a picture is damaged.
     """
-    planned, pictures = list(drawings), []
-    for number, (name, description, draw) in enumerate(planned, 1):
-        pictures.append(Picture(name, description, draw()))
-        progress("pictures", number, len(planned))
-    return pictures
+    return [steps(Picture(name, description, draw())) for name, description, draw in drawings]
 
 
 def confusions(groups: Sequence[Group]) -> Iterator[Drawing]:
@@ -56,20 +54,30 @@ def confusions(groups: Sequence[Group]) -> Iterator[Drawing]:
             if room < cells and group is not groups[0]:
                 return
             room -= cells
-            seed = run.metrics.seed
-            description = (
-                f"Confusion matrix of {target}, {SPLIT}: {group.name}, seed {seed}. "
-                "The section Conversations has the numbers."
-            )
+            description = f"Confusion matrix of {target}, {SPLIT}: {group.name}, seed {run.metrics.seed}."
             yield f"confusion_{group.name}_{target}", description, partial(plots.confusion, run, SPLIT, target)
+
+
+def main_scores(groups: Sequence[Group], table: ResultTable, controls: Controls) -> Iterator[Drawing]:
+    """Yield the main score of each of several variants with its interval."""
+    if len(groups) > 1 and table.metrics:
+        description = (
+            f"{table.metrics[0]} of {table.target}, {table.split}, with 95 % intervals over conversations and seeds. "
+            f"The dashed line is {table.reference}."
+        )
+        yield f"forest_{table.target}", description, partial(plots.forest_of, table, controls, groups)
 
 
 def class_scores(groups: Sequence[Group], targets: Sequence[str]) -> Iterator[Drawing]:
     """Yield one picture per target: the F1 per class of all groups."""
     runs = [run for group in groups for run in group.runs]
     for target in targets if all(SPLIT in run.metrics.scores for run in runs) else ():
-        description = f"F1 of each class of {target}, {SPLIT}. The table of scores has the numbers."
+        description = f"F1 of each class of {target}, {SPLIT}{_spread(groups)}."
         yield f"class_f1_{target}", description, partial(plots.class_f1, runs, SPLIT, target)
+
+
+def _spread(groups: Sequence[Group]) -> str:
+    return ": mean and standard deviation over seeds" if any(len(group.runs) > 1 for group in groups) else ""
 
 
 def other_pictures(run: FinishedRun) -> Iterator[Drawing]:

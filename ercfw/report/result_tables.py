@@ -111,18 +111,32 @@ def _console_table(
 
 def as_section(table: ResultTable) -> Section:
     """Return the table and its notes; the title of the section holds the stamps."""
-    others = _inference_columns(table) | _cost_columns(table)
+    grid = _grid(table, range(len(table.columns)), _inference_columns(table) | _cost_columns(table))
+    return Section(_title(table), [grid, Bullets(table.all_notes)])
+
+
+def in_parts(table: ResultTable) -> tuple[Grid, Grid, Grid]:
+    """Return the scores of one number with their intervals and differences, the F1 per class, and the costs."""
+    split = len(table.classes)
+    whole = _grid(table, range(split, len(table.columns)), _inference_columns(table), "variant")
+    by_class = _grid(table, range(split), {}, f"F1 per {table.target}")
+    return whole, by_class, _grid(table, (), _cost_columns(table), "variant")
+
+
+def _grid(table: ResultTable, places: Sequence[int], others: Mapping[str, Sequence[str]], corner: str = "") -> Grid:
+    """Return the score columns at these places, and other columns; without any column, no rows."""
+    headings = [table.columns[place] for place in places]
     rows = [
-        [line.name, *map(_score, line.cells), *(column[number] for column in others.values())]
+        [line.name, *(_score(line.cells[place]) for place in places), *(column[number] for column in others.values())]
         for number, line in enumerate(table.lines)
     ]
     best = frozenset(
         (y, x)
         for y, line in enumerate(table.lines)
-        for x, cell in enumerate(line.cells, 1)
-        if cell is not None and cell.is_best
+        for x, place in enumerate(places, 1)
+        if (cell := line.cells[place]) is not None and cell.is_best
     )
-    return Section(_title(table), [Grid(["", *table.columns, *others], rows, best), Bullets(table.all_notes)])
+    return Grid([corner, *headings, *others], rows if headings or others else [], best)
 
 
 def as_markdown(table: ResultTable) -> str:

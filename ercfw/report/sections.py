@@ -29,7 +29,7 @@ def run_sections(run: FinishedRun, pictures: Sequence[str]) -> list[Section]:
         Section("Warnings and notes", [Bullets(notes)] if notes else []),
         *analysis([Group(str(metrics.variant), (run,))]),
         Section("Figures", list(map(PictureFile, pictures))),
-        Section("Configuration", settings(run)),
+        Section("Settings", settings(run)),
         Section("Data", data(metrics)),
         Section("Environment", environment(run)),
         Section("Reproduce", reproduce(run)),
@@ -52,7 +52,7 @@ def scores(run: FinishedRun) -> list[Block]:
     splits, rows = score_rows(metrics)
     calibration = [[f"{target}: calibration error (ECE)", *_errors(run, splits, target)] for target in run.targets]
     blocks: list[Block] = [
-        Paragraph(summary),
+        Paragraph(summary, is_lead=True),
         Grid(["score", *splits], [*([name, *values] for name, values in rows), *calibration]),
     ]
     if metrics.gradient_shares:
@@ -108,7 +108,7 @@ def data(metrics: RunMetrics) -> list[Block]:
     source, sizes = metrics.data, metrics.sizes
     split_rows = [[split, *map(str, of_split.values())] for split, of_split in sizes.items()]
     blocks: list[Block] = [
-        Paragraph(f"Source: {source.source}."),
+        Paragraph(f"Source: {source.source}.", is_lead=True),
         Grid(["split", *next(iter(sizes.values()))], split_rows),
     ]
     if metrics.streams:

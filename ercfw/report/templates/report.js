@@ -68,7 +68,7 @@ function showMatrix(found, by) {
   for (const {utterances} of found) {
     for (const one of utterances) if (one.label >= 0) counts[one.label][one.answer] += 1;
   }
-  const head = make("tr", {}, make("th", {scope: "col"}, "true (rows), predicted (columns)"),
+  const head = make("tr", {}, make("th", {scope: "col"}, "true"),
     ...classes.map((name, number) => make("th", {scope: "col"}, swatch(by, number), name)));
   const rows = counts.map((row, label) => {
     const total = row.reduce((sum, count) => sum + count, 0);
@@ -89,8 +89,16 @@ function showMatrix(found, by) {
     return make("tr", {}, make("th", {scope: "row"}, swatch(by, label), classes[label]), ...cells);
   });
   byId("matrix").replaceChildren(make("table", {class: "shares"},
-    make("caption", {}, `Confusion matrix: ${data.answers[by.answer]}, ${data.splits[by.split].name}`),
+    make("caption", {}, `Confusion matrix: ${data.answers[by.answer]}, ${data.splits[by.split].name}`,
+      make("span", {class: "small"}, `Rows: true class. Columns: predicted class.${data.note ? ` ${data.note}` : ""}`)),
     make("thead", {}, head), make("tbody", {}, ...rows)));
+  watch(byId("matrix"));
+}
+
+// How many utterances a conversation has, and how many of them the filters show.
+function sizeOf({found, utterances}) {
+  const total = `${utterances.length} utterance${utterances.length === 1 ? "" : "s"}`;
+  return found === utterances.length ? total : `${found} of ${total}`;
 }
 
 function refresh() {
@@ -102,7 +110,7 @@ function refresh() {
   showMatrix(all, by);
   byId("list").replaceChildren(...found.map((conversation) => make("li", {}, make("button", {
     type: "button", "data-id": conversation.id, onclick: () => open(conversation.id, true),
-  }, make("bdi", {}, conversation.id), make("span", {class: "small"}, ` ${conversation.found} of ${conversation.utterances.length}`)))));
+  }, make("bdi", {}, conversation.id), make("span", {class: "small"}, sizeOf(conversation))))));
   const stays = found.some((conversation) => conversation.id === current);
   open(stays ? current : found.length ? found[0].id : null, false);
 }
@@ -216,7 +224,27 @@ function attention(box, bytes, conversation, place) {
 }
 
 function scrolling(label, table) {
-  return make("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": label}, table);
+  const box = make("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": label}, table);
+  watch(box);
+  return make("div", {}, box, make("p", {class: "hint", "aria-hidden": "true"}, "Scroll sideways for more columns →"));
+}
+
+// A table that is wider than its place fades out at its edge, and a hint below it says so.
+function mark(box) {
+  box.classList.toggle("cut", box.scrollWidth > box.clientWidth + 1);
+  box.classList.toggle("end", box.scrollLeft + box.clientWidth >= box.scrollWidth - 1);
+}
+
+const widths = new ResizeObserver((changes) => {
+  for (const {target} of changes) {
+    const box = target.closest(".scroll");  // null for a table that was replaced
+    if (box) mark(box);
+  }
+});
+
+function watch(box) {
+  box.onscroll = () => mark(box);
+  for (const element of [box, ...box.children]) widths.observe(element);
 }
 
 function options(id, entries) {
@@ -262,4 +290,5 @@ byId("theme").addEventListener("click", () => {
   root.dataset.theme = dark ? "light" : "dark";
 });
 byId("theme").hidden = false;
+document.querySelectorAll(".scroll").forEach(watch);
 if (data.splits.length) start();

@@ -9,9 +9,10 @@ from html.parser import HTMLParser
 import pytest
 from matplotlib.figure import Figure
 
-from ercfw.report.blocks import Bullets, Code, Grid, Paragraph, Picture, PictureFile, Section
+from ercfw.report.blocks import Bullets, Card, Code, Grid, Paragraph, Picture, PictureFile, Section
 from ercfw.report.html import Page, as_html
 from ercfw.report.plots.classes import draw_class_distribution
+from ercfw.report.plots.style import titled
 
 EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)> & \u2028 </script> "quoted"'
 
@@ -49,7 +50,7 @@ def test_whatever_people_wrote_stays_text():
         title=EVIL,
         subtitle=EVIL,
         stamps=[EVIL],
-        cards=[(EVIL, EVIL, EVIL)],
+        cards=[Card(EVIL, EVIL, [(EVIL, EVIL)])],
         top=[Section(EVIL, blocks)],
         browser=browser,
     )
@@ -106,9 +107,41 @@ def test_tables_have_headings_and_numbers_stand_to_the_right():
 def test_pictures_are_described_and_follow_light_and_dark():
     figure = draw_class_distribution({"train": [1]}, ("joy",))
     text = page(top=[Section("P", [Picture("p", "How often joy is", figure)])])
-    assert '<figure role="img" aria-label="How often joy is"><svg' in text
+    assert '<div class="picture" role="img" aria-label="How often joy is"><svg' in text
+    assert '<figcaption aria-hidden="true">How often joy is</figcaption>' in text
     assert "#000000" not in text
     assert "currentColor" in text
+
+
+def test_a_page_shows_a_picture_without_its_title():
+    figure = titled(draw_class_distribution({"train": [1]}, ("joy",)), "A long title", ["SIMULATED"])
+    text = page(top=[Section("P", [Picture("p", "t", figure)])])
+    assert "A long title" not in text
+    assert text.count(">SIMULATED<") == 1, "the stamp stays"
+    assert figure.get_suptitle() == "A long title", "exported pictures have it"
+    assert all(each.get_visible() for each in figure.texts)
+
+
+def panels(blocks):
+    """The class and the first words of each panel."""
+    text = page(top=[Section("S", blocks)])
+    return re.findall(r'<div class="(panel(?: wide)?)">\s*<[^>]*>([^<]*)', text)
+
+
+def test_narrow_tables_share_a_row_and_a_text_stays_with_its_table():
+    narrow, wide = Grid(["a", "b"], [["1", "2"]]), Grid(["a"] * 12, [["60.00 ± 1.20"] * 12])
+    lead = Paragraph("about all", is_lead=True)
+    assert panels([lead, narrow, Paragraph("about the next"), narrow, wide]) == [
+        ("panel wide", "about all"), ("panel", ""), ("panel", "about the next"), ("panel wide", ""),
+    ]  # fmt: skip
+    assert panels([lead, narrow]) == [("panel wide", "about all"), ("panel wide", "")], "alone it may use the width"
+
+
+def test_a_card_shows_what_to_compare_its_number_with():
+    text = page(cards=[Card("accuracy", "61.00", [("majority class", "48.10")])], cards_note="of test")
+    words = " ".join(Outline(text).text.split())
+    assert "accuracy 61.00 majority class 48.10" in words
+    assert '<p class="small">of test</p>' in text
 
 
 @pytest.mark.parametrize("stamps", [[], ["SIMULATED"], ["CHOSEN ON TEST"]])

@@ -63,7 +63,7 @@ def test_nothing_fails_and_everything_can_be_reached(opened, pages, name, scheme
     [
         ("document.querySelector('.small').style.color = '#c0c0c0'", "color-contrast"),
         ("const field = document.querySelector('#by-true'); field.closest('label').replaceWith(field)", "select-name"),
-        ("document.querySelector('figure').removeAttribute('aria-label')", "role-img-alt"),
+        ("document.querySelector('.picture').removeAttribute('aria-label')", "role-img-alt"),
         ("document.documentElement.removeAttribute('lang')", "html-has-lang"),
     ],
 )  # fmt: skip
@@ -101,6 +101,49 @@ def test_a_simulated_page_says_so_wherever_one_looks(opened, pages):
         assert stamp["y"] >= 0
         assert stamp["height"] > 25
         assert page.evaluate("document.elementFromPoint(640, 15).closest('.stamps') !== null")
+
+
+@pytest.mark.parametrize("name", ["run", "variants"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_tables_that_are_cut_say_so_and_only_these(opened, pages, name, width):
+    page = opened(pages / f"{name}.html", width).page
+    page.wait_for_function("document.querySelector('.scroll.end, .scroll.cut') !== null")
+    for box in page.locator(".scroll").all():
+        is_cut = box.evaluate("box => box.scrollWidth > box.clientWidth + 1")
+        hint = box.locator("xpath=following-sibling::*[1]")
+        assert (hint.get_attribute("class"), hint.is_visible()) == ("hint", is_cut)
+    assert width > 390 or page.locator(".scroll.cut").count(), "a telephone is too narrow for some"
+
+
+def test_a_wide_screen_has_two_columns_and_a_telephone_one(opened, pages):
+    def columns(width):
+        boxes = [panel.bounding_box() for panel in opened(pages / "run.html", width).page.locator(".panel").all()]
+        return {round(box["x"]) for box in boxes}
+
+    assert len(columns(1440)) == 2
+    assert len(columns(390)) == 1
+
+
+@pytest.mark.parametrize("name", ["run", "variants"])
+def test_the_letters_of_pictures_can_be_read_on_a_telephone(opened, pages, name):
+    page = opened(pages / f"{name}.html", 390).page
+    heights = page.evaluate(
+        "[...document.querySelectorAll('figure svg text')].map((text) => "
+        "parseFloat(getComputedStyle(text).fontSize) * Math.hypot(text.getScreenCTM().c, text.getScreenCTM().d))"
+    )
+    assert heights
+    assert min(heights) >= 8.5, "CSS pixels"
+
+
+def test_the_list_says_what_its_numbers_count(opened, pages, answers):
+    page = opened(pages / "run.html").page
+    sizes = Counter(row["conversation"] for row in answers)
+    first = next(iter(sizes))
+    button = page.locator(f'#list button[data-id="{first}"]')
+    assert button.inner_text().split() == [first, str(sizes[first]), "utterances"]
+    page.get_by_label("wrong predictions only").check()
+    wrong = sum(is_wrong(row) for row in answers if row["conversation"] == first)
+    assert button.inner_text().split() == [first, str(wrong), "of", str(sizes[first]), "utterances"]
 
 
 def test_filters_change_what_is_shown(opened, pages, answers):
@@ -196,7 +239,9 @@ def test_splits_and_variants_can_be_chosen(opened, pages):
     page = opened(pages / "variants.html").page
     first = page.locator("#matrix td").all_inner_texts()
     page.get_by_label("Predictions of").select_option(label="w/o audio")
-    assert page.locator("#matrix caption").inner_text() == "Confusion matrix: w/o audio, test"
+    caption = page.locator("#matrix caption").inner_text()
+    assert caption.startswith("Confusion matrix: w/o audio, test")
+    assert "averaged over seeds" in caption
     assert page.locator("#matrix td").all_inner_texts() != first
     test = shown(page)
     page.get_by_label("Split").select_option(label="dev")
@@ -236,7 +281,7 @@ def test_light_and_dark(opened, pages, scheme):
     assert page.evaluate(paper) == papers[scheme]
     ink = page.evaluate("getComputedStyle(document.querySelector('figure svg text')).fill")
     assert (ink == "rgb(27, 27, 31)") == (scheme == "light"), "pictures follow"
-    page.get_by_role("button", name="Light or dark theme").click()
+    page.get_by_role("button", name="Theme").click()
     assert page.evaluate(paper) == papers["dark" if scheme == "light" else "light"]
 
 

@@ -5,11 +5,13 @@ import json
 import re
 import shutil
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from ercfw.registry.catalog import load_catalog
 from ercfw.registry.plugin_file import read_plugin_file
+from ercfw.results.finished_run import open_run
 
 
 def text_of(path):
@@ -39,17 +41,14 @@ def test_a_run(cli, mine):
     assert ended.out == f"report: {folder / 'report.html'}\n"
     page = folder / "report.html"
     titles = titles_of(page)
-    assert titles[:4] == ["Scores", "Warnings and notes", "Results per class", "Conversations"], (
-        "what is asked first stands first"
-    )
-    assert {"Scores per subset", "Figures", "Configuration", "Data", "Environment", "Reproduce"} < set(titles)
+    assert titles[:3] == ["Scores", "Warnings and notes", "Conversations"], "what is asked first stands first"
+    assert {"Subgroups", "Figures", "Settings", "Data", "Environment", "Reproduce"} < set(titles)
     metrics = json.loads(text_of(folder / "metrics.json"))
     first_card = re.search(r"<li>(.*?) <strong>(.*?)</strong>", text_of(page))
     assert first_card[1] == "weighted-f1, test"
     assert first_card[2] == f"{100 * metrics['scores']['test']['emotion']['weighted-f1']:.2f}"
-    reported = re.findall(r'<figure role="img" aria-label="([^"]*)"', text_of(page))
+    reported = re.findall(r'role="img" aria-label="([^"]*)"', text_of(page))
     assert [words.split()[0] for words in reported] == [
-        "Confusion",
         "F1",
         "Learning",
         "Frequency",
@@ -62,7 +61,7 @@ def test_a_run(cli, mine):
 def test_seeds_of_a_variant(cli, mine):
     assert cli("report", mine / "base").code == 0
     page = mine / "base" / "report.html"
-    assert titles_of(page)[0] == "Tiny &amp; small_: emotion, test [SIMULATED]"
+    assert titles_of(page)[0] == "Scores"
     assert "base, 3 seeds" in text_of(page)
     assert data_of(page)["answers"] == ["base"]
 
@@ -74,19 +73,21 @@ def test_variants(cli, mine, tmp_path):
     assert ended.code == 0, ended.err
     assert data_of(out)["answers"] == ["base", "w/o audio", "attending"]
     titles = titles_of(out)
-    assert titles[1:4] == ["Warnings and notes", "F1 per class", "Conversations"]
-    differs = text_of(out).split(">Differences in configuration</h2>")[1].split("</section>")[0]
+    assert titles[:3] == ["Scores", "Warnings and notes", "Conversations"]
+    assert {"Agreement", "Subgroups", "Settings that differ", "Settings of base", "Reproduce"} < set(titles)
+    differs = text_of(out).split(">Settings that differ</h2>")[1].split("</section>")[0]
     assert "fusion.use" in differs
     assert "data.modalities" in differs
     names = {path.name for path in pictures.iterdir()}
     whole = [
-        "01-class-f1-emotion",
-        "02-confusion-base-emotion",
-        "03-confusion-w-o-audio-emotion",
-        "04-confusion-attending-emotion",
+        "01-forest-emotion",
+        "02-class-f1-emotion",
+        "03-confusion-base-emotion",
+        "04-confusion-w-o-audio-emotion",
+        "05-confusion-attending-emotion",
     ]
     assert names == {f"{name}.{ending}" for name in whole for ending in ("png", "svg", "pdf")}
-    with Image.open(pictures / "01-class-f1-emotion.png") as picture:
+    with Image.open(pictures / "01-forest-emotion.png") as picture:
         assert "SIMULATED" in picture.text["Title"]
 
 
@@ -104,9 +105,61 @@ def test_a_plugin_that_fails_to_quote_scores_is_reported(cli, mine, tmp_path, pl
 
 def test_many_confusions_are_not_all_drawn(cli, mine, tmp_path, monkeypatch):
     monkeypatch.setattr("ercfw.report.pictures.MOST_CELLS", 2 * 7 * 7 - 1)
-    assert cli("report", mine / "base", mine / "w-o-audio", "--out", tmp_path / "page.html").code == 0
-    reported = re.findall(r'aria-label="Confusion matrix of emotion, test: ([^,]*),', text_of(tmp_path / "page.html"))
-    assert reported == ["base"]
+    words = ["--out", tmp_path / "page.html", "--pictures", tmp_path / "pictures"]
+    assert cli("report", mine / "base", mine / "w-o-audio", *words).code == 0
+    assert [path.name for path in (tmp_path / "pictures").glob("*confusion*.svg")] == ["03-confusion-base-emotion.svg"]
+
+
+def cards_of(path):
+    """The cards of a page: their names, and all of their text."""
+    listed = text_of(path).split('<ul class="cards">')[1].split("</ul>")[0]
+    cards = re.findall(r"<li>(.*?) <strong>(.*?)</strong>(.*?)</li>", listed, re.DOTALL)
+    notes = [re.findall(r"<span>(.*?)</span> <span>(.*?)</span>", rest) for _, _, rest in cards]
+    return {name: (value, dict(of_card)) for (name, value, _), of_card in zip(cards, notes, strict=True)}
+
+
+def test_a_page_has_one_confusion_matrix(cli, mine, tmp_path):
+    for runs in (["base/seed-0"], ["base"], ["base", "w-o-audio"]):
+        assert cli("report", *(mine / run for run in runs), "--out", tmp_path / "page.html", "--quiet").code == 0
+        assert len(re.findall(r'aria-label="Confusion matrix', text_of(tmp_path / "page.html"))) == 1
+
+
+def test_the_cards_have_intervals_and_controls(cli, mine, tmp_path):
+    linear = shutil.copytree(mine / "w-o-audio", mine / "linear-classifier")
+    for metrics in linear.glob("*/metrics.json"):
+        metrics.write_text(text_of(metrics).replace("w/o audio", "linear classifier"))
+    page = tmp_path / "page.html"
+    assert cli("report", mine / "base" / "seed-0", "--out", page).code == 0
+    for value, notes in cards_of(page).values():
+        assert set(notes) == {"95 % interval", "linear classifier", "majority class", "dev"}
+        low, high = map(float, notes["95 % interval"].split(" to "))
+        assert 0 <= low <= float(value) <= high <= 100
+    assert cli("report", mine / "base", "--out", page).code == 0
+    value, notes = cards_of(page)["accuracy, test"]
+    assert notes["seeds"] == "3"
+    rows = open_run(mine / "base" / "seed-0").answers("test", "emotion")
+    train = open_run(mine / "base" / "seed-0").info.targets["emotion"].counts
+    assert float(notes["majority class"]) == pytest.approx(100 * (rows.labels == np.argmax(train)).mean(), abs=0.01)
+    assert cli("report", mine / "base", mine / "attending", "--out", page).code == 0
+    assert {"weighted-f1, base", "weighted-f1, linear classifier", "weighted-f1, majority class"} <= cards_of(
+        page
+    ).keys()
+
+
+def test_a_linear_variant_of_other_data_is_no_control(cli, mine):
+    (mine / "others").rename(mine / "linear-others")
+    metrics = mine / "linear-others" / "seed-0" / "metrics.json"
+    variant = json.loads(text_of(metrics))["variant"]
+    metrics.write_text(text_of(metrics).replace(f'"variant": "{variant}"', '"variant": "linear others"'))
+    assert cli("report", mine / "base" / "seed-0").code == 0
+    notes = cards_of(mine / "base" / "seed-0" / "report.html")["accuracy, test"][1]
+    assert "linear others" not in notes
+
+
+def test_progress_begins_at_once_and_ends(cli, mine):
+    shown = re.findall(r"report: (\d+) of (\d+)", cli("report", mine / "base", mine / "w-o-audio").err)
+    assert shown[0][0] == "0"
+    assert shown[-1][0] == shown[-1][1]
 
 
 def test_what_cannot_be_compared_is_refused(cli, mine):
