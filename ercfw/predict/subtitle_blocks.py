@@ -10,7 +10,12 @@ from ercfw.errors import InputError
 
 FORMS = "give subtitles as SubRip (.srt) or WebVTT (.vtt)"
 _CLOCK = r"(?:([0-9]{1,4})\s?:\s?)?([0-9]{1,2})\s?:\s?([0-9]{1,2})(?:\s?[.,:;]\s?([0-9]{1,9}))?"
-_TIMING = re.compile(rf"\s*{_CLOCK}\s*(?:[-–—=]+\s*>|[–—]+|→)\s*{_CLOCK}(?=\s|$)")
+_TIMING = re.compile(rf"\s*\[?{_CLOCK}\s*(?:[-–—=]+\s*>|[–—]+|→)\s*{_CLOCK}(?:\]|(?=\s|$))")
+_SETTING = re.compile(r"[A-Za-z]\w*:\S+")
+"""Where a player shows the cue: ``align:start``, ``X1:40``."""
+_ROLLING = re.compile(r"<(?:[0-9]+:)?[0-9]+:[0-9]+\.[0-9]+>")
+"""Time of a word inside a cue. Captions that a program makes from speech have them, and repeat each line."""
+_TAG = re.compile(r"<[^>]*>")
 _USUAL = {
     "srt": re.compile(r"[0-9]{2,}:[0-9]{2}:[0-9]{2},[0-9]{3} --> [0-9]{2,}:[0-9]{2}:[0-9]{2},[0-9]{3}(\s|$)"),
     "vtt": re.compile(r"([0-9]{2,}:)?[0-9]{2}:[0-9]{2}\.[0-9]{3}\s+-->\s+([0-9]{2,}:)?[0-9]{2}:[0-9]{2}\.[0-9]{3}"),
@@ -40,7 +45,8 @@ def read_blocks(path: Path, text: str) -> Read[list[Block]]:
     """Return the cues whose times can be read, in file order.
 
     A line with times begins a cue, whether or not an empty line comes before it. The number above it is no text, and
-    neither is a WebVTT identifier. Times may have a full stop or a comma before the fraction, and need no hours.
+    neither is a WebVTT identifier. Times may have a full stop or a comma before the fraction, and need no hours. A text
+    may follow them on the same line. Lines that rolling captions repeat from the cue before are left out.
 
     Raises:
         InputError: the text has no line with times.
@@ -62,10 +68,16 @@ def read_blocks(path: Path, text: str) -> Read[list[Block]]:
             _drop_name(found[-1].lines, numbered, kind)
             no_gap += bool(found[-1].lines) and bool(found[-1].lines[-1].strip())
         odd_times += timing is not None and _USUAL[kind].match(line.strip()) is None
-        found.append(_Open(_seconds(timing)))
+        found.append(_Open(_seconds(timing), _text_behind(timing, line)))
     blocks = [Block(*block.times, _trimmed(block.lines)) for block in found if block.times is not None]
     gaps = sum(not line.strip() for block in blocks for line in block.lines)
-    return Read(blocks, tuple(_warnings(path, len(found) - len(blocks), odd_times, no_gap, gaps)))
+    warnings = [*_warnings(path, len(found) - len(blocks), odd_times, no_gap, gaps)]
+    if _ROLLING.search(text) is None:
+        return Read(blocks, tuple(warnings))
+    kept, repeated = _without_repeated(blocks)
+    if repeated:
+        warnings.append(f"{path}: lines repeated from the cue before, as rolling captions do, left out: {repeated}")
+    return Read(kept, tuple(warnings))
 
 
 def _warnings(path: Path, unread: int, odd_times: int, no_gap: int, gaps: int) -> Iterator[str]:
@@ -77,6 +89,27 @@ def _warnings(path: Path, unread: int, odd_times: int, no_gap: int, gaps: int) -
         yield f"{path}: cues without an empty line before them: {no_gap}; each is read as a cue of its own"
     if gaps:
         yield f"{path}: empty lines inside cues: {gaps}; the text after them belongs to the same cue"
+
+
+def _text_behind(timing: re.Match[str] | None, line: str) -> list[str]:
+    """Return the text that follows the times on their line, as one line; nothing for the settings of a player."""
+    behind = "" if timing is None else line[timing.end() :].strip()
+    return [] if all(map(_SETTING.fullmatch, behind.split())) else [behind]
+
+
+def _without_repeated(blocks: Sequence[Block]) -> tuple[list[Block], int]:
+    """Return the cues without lines of the cue before, and how many lines those were; nothing else may remain."""
+    kept: list[Block] = []
+    before: frozenset[str] = frozenset()
+    repeated = 0
+    for block in blocks:
+        plain = [" ".join(_TAG.sub("", line).split()) for line in block.lines]
+        lines = tuple(line for line, bare in zip(block.lines, plain, strict=True) if bare and bare not in before)
+        repeated += sum(bare in before for bare in plain if bare)
+        before = frozenset(plain) - {""}
+        if lines:
+            kept.append(Block(block.start, block.end, lines))
+    return kept, repeated
 
 
 def _is_numbered(lines: Sequence[str]) -> bool:

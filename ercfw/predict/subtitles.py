@@ -19,6 +19,8 @@ from ercfw.predict.subtitle_blocks import FORMS, Block, read_blocks
 MOST_NAMED = 10
 """Maximum number of speakers that a warning names."""
 _STYLE = re.compile(r"\{\\[^}]*\}")
+_BREAK = re.compile(r"<br\s*/?>|\\[Nn]")
+"""Line breaks inside a line, as HTML and Advanced SubStation write them."""
 _VOICE = re.compile(r"<v[.\s][^>]*>")
 
 
@@ -99,7 +101,7 @@ def _read_cues(path: Path, blocks: Sequence[Block]) -> Read[list[Cue]]:
     warnings = []
     cues, empty = [], 0
     for number, block in enumerate(blocks, 1):
-        caption = Caption(text=block.lines)
+        caption = Caption(text=[part for line in block.lines for part in _BREAK.split(line)])
         lines = tuple(line for line in _plain(caption.text).split("\n") if line.strip())
         if block.end <= block.start:
             times = f"begins at {_clock(block.start)} and ends at {_clock(block.end)}"

@@ -86,3 +86,34 @@ def test_webvtt_in_a_file_that_is_called_srt():
 def test_arrows_in_a_text_are_no_times():
     only, _ = texts("s.srt", "1", USUAL, "Left -> right, 10:30 -> noon", "")
     assert only.texts == ("Left -> right, 10:30 -> noon",)
+
+
+@pytest.mark.parametrize("line", [f"{USUAL} Hi there.", "[00:00:01.000 --> 00:00:02.500]  Hi there."])
+def test_a_text_behind_its_times(line):
+    only, _ = texts("s.srt", line, "00:00:03,000 --> 00:00:04,000 Bye.", "Now.")
+    assert only.texts == ("Hi there.", "Bye. Now.")
+    assert only.times == ((1.0, 2.5), (3.0, 4.0))
+
+
+@pytest.mark.parametrize("line", ["Hi<br>there.", "Hi<br />there.", "Hi\\Nthere.", "Hi\\nthere."])
+def test_line_breaks_inside_a_line(line):
+    assert texts("s.srt", "1", USUAL, line)[0].texts == ("Hi there.",)
+
+
+def test_rolling_captions_say_every_line_once():
+    only, reported = texts(
+        "s.vtt", "WEBVTT", "Kind: captions", "Language: en", "",
+        "00:00:01.000 --> 00:00:03.000 align:start position:0%", " ", "hello<00:00:01.500><c> there</c>", "",
+        "00:00:03.000 --> 00:00:03.010 align:start position:0%", "hello there", " ", "",
+        "00:00:03.010 --> 00:00:05.000 align:start position:0%", "hello there", "how<00:00:03.500><c> are</c>", "",
+        "00:00:05.000 --> 00:00:05.010 align:start position:0%", "how are", " ", "",
+        "00:00:05.010 --> 00:00:06.000 align:start position:0%", "how are", "you<00:00:05.500>", "",
+    )  # fmt: skip
+    assert only.texts == ("hello there", "how are", "you")
+    assert only.times == ((1.0, 3.0), (3.01, 5.0), (5.01, 6.0))
+    assert reported == ["lines repeated from the cue before, as rolling captions do, left out: 4"]
+
+
+def test_lines_that_are_said_twice_stay():
+    only, _ = texts("s.srt", "1", USUAL, "No!", "", "2", "00:00:03,000 --> 00:00:04,000", "No!")
+    assert only.texts == ("No!", "No!")
