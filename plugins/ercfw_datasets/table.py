@@ -56,7 +56,8 @@ class Table(Corpus):
         utterances: the CSV file in the folder, several files, or the file of each split
             (``{ train = "a.csv", dev = "b.csv", test = "c.csv" }``).
         columns: your name for each column; columns not listed keep the names above. If several columns together name a
-            conversation, list them (``conversation = ["Season", "Episode", "Scene_ID"]``).
+            conversation, list them (``conversation = ["Season", "Episode", "Scene_ID"]``). If ids occur twice, columns
+            such as ``Season`` are added, with a warning.
         labels: the class for a label of the file, to rename or merge labels (``happy = "happiness"``), or ``""`` to
             leave its utterances out of their conversations. Other labels stay unchanged.
         classes: the classes in order; by default all labels, sorted. A label that only the test split of the corpus

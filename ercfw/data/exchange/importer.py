@@ -16,6 +16,7 @@ from ercfw.contract.conversation import UtteranceId
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.interfaces import Dataset, FileFormat
 from ercfw.contract.published_features import Key, Published
+from ercfw.data.exchange.existing_stores import check_other_kinds, with_existing_rows
 from ercfw.data.exchange.keys import ANYBODYS, splits_of
 from ercfw.data.exchange.manifest import Manifest, read_manifest
 from ercfw.data.exchange.match_rows import RowMatch, match_rows
@@ -26,7 +27,7 @@ from ercfw.recipe.schema import Part
 from ercfw.registry.catalog import Catalog
 from ercfw.registry.make import make_part
 from ercfw.registry.resolve import resolve_part
-from ercfw.system.files import is_folder, is_there, sha256, write_text
+from ercfw.system.files import is_folder, sha256, write_text
 
 COLUMNS = ("conversation", "utterance", "speaker", "text", "label", "split")
 
@@ -105,14 +106,16 @@ def import_features(
     # stores with another sha256, and finished runs would seem to have used other data.
     provenance = {"layout": format_name, "files": {p.name: sha256(p) for p in published.paths}, "labels": agreement}
     stores = _stores(published, dataset, matched, manifest, provenance)
-    paths = {to / f"{modality}.safetensors": store for modality, store in stores.items()}
-    _check_free(paths, replace)
+    paths = {modality: to / f"{modality}.safetensors" for modality in stores}
+    for modality, path in paths.items():
+        check_other_kinds(path)
+        stores[modality] = stores[modality] if replace else with_existing_rows(path, stores[modality])
     files = []
     if table is not None:
         write_text(table, text)
         utterances = sum(len(labels) for labels in published.labels.values())
         files.append(ImportedFile(table, utterances))
-    files += [_save(path, store, replace) for path, store in paths.items()]
+    files += [_save(paths[modality], store) for modality, store in stores.items()]
     warnings = (*changes, *repaired, *notices, *matched.warnings, *_missing_splits(stores, dataset))
     return ImportedFeatures(name, f"labels: {agreement}", tuple(files), warnings)
 
@@ -133,9 +136,9 @@ def _missing_splits(stores: Mapping[str, FeatureTable], dataset: Dataset) -> lis
     return warnings
 
 
-def _save(path: Path, store: FeatureTable, replace: bool) -> ImportedFile:
-    """Write a store unless the same values are there already."""
-    if replace or not is_there(path):
+def _save(path: Path, store: FeatureTable) -> ImportedFile:
+    """Write a store unless it was read from the same file."""
+    if store.where != str(path):
         store.save(path)
     return ImportedFile(path, len(store.ids), store.dim, int((~store.present).sum()))
 
@@ -194,25 +197,6 @@ def table_of(published: Published, dev: Set[str]) -> str:
                 own_split = "dev" if str(key) in dev else split
                 writer.writerow([key, utterance, speaker, text, classes[label], own_split])
     return out.getvalue()
-
-
-def _check_free(paths: Mapping[Path, FeatureTable], replace: bool) -> None:
-    """Check that no feature file with other values or of another kind is at the paths."""
-    for path, store in paths.items():
-        others = [path.with_suffix(suffix) for suffix in (".npy", ".npz") if is_there(path.with_suffix(suffix))]
-        if others:
-            hint = "move it away: a modality has only one file"
-            raise InputError.at(others[0], f"already holds '{path.stem}'", hint)
-        if is_there(path) and not replace and not _same(path, store):
-            raise InputError.at(path, "already exists, with other values", "overwrite it with --replace")
-
-
-def _same(path: Path, store: FeatureTable) -> bool:
-    try:
-        there = FeatureTable.load(path)
-    except InputError:
-        return False
-    return there.ids == store.ids and np.array_equal(there.values, store.values)
 
 
 def _stores(

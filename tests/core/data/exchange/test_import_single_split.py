@@ -44,6 +44,40 @@ def test_one_of_several_files_of_embeddings_and_a_file_of_another_name(meld, dum
     cli("data", "import", "m2fnet", other, "--to", root).check(2, "holdout.pkl: holds no folder of embeddings")
 
 
+def test_splits_are_imported_one_after_another(meld, dump, cli, tmp_path):
+    root, content = meld
+    values = content.vectors(7, 0)
+    folder, words = tmp_path / "embeddings" / "text", ("data", "import", "m2fnet")
+    for split, lacking in (("train", "dev and test"), ("dev", "test"), ("test", "")):
+        rows = np.concatenate([values[key] for key in content.keys[split]])
+        ended = cli(*words, dump(folder / f"{split}.pkl", rows), "--to", root)
+        assert ended.code == 0, ended.err
+        assert (f"no 'text' for {lacking}: " in ended.err) == bool(lacking)
+    given(root, "text", content, values, [key for keys in content.keys.values() for key in keys])
+    table = FeatureTable.load(root / "text.safetensors")
+    assert set(table.provenance["files"]) == {"train.pkl", "dev.pkl", "test.pkl"}
+    before = (root / "text.safetensors").read_bytes()
+    assert cli(*words, folder / "train.pkl", "--to", root).code == 0
+    assert (root / "text.safetensors").read_bytes() == before, "nothing new"
+    dump(folder / "dev.pkl", np.concatenate([values[key] for key in content.keys["dev"]]) + 1)
+    cli(*words, folder / "dev.pkl", "--to", root).check(2, "text.safetensors: already exists, with other values")
+    assert (root / "text.safetensors").read_bytes() == before
+
+
+def test_splits_of_different_streams_are_not_joined(meld, dump, cli, tmp_path):
+    root, content = meld
+    values = content.vectors(7, 0)
+    rows = {split: np.concatenate([values[key] for key in content.keys[split]]) for split in content.keys}
+    words = ("--to", root)
+    assert cli("data", "import", "m2fnet", dump(tmp_path / "text" / "train.pkl", rows["train"]), *words).code == 0
+    for other in (rows["test"].astype("f8"), rows["test"][:, :3]):
+        path = dump(tmp_path / "text" / "test.pkl", other)
+        cli("data", "import", "m2fnet", path, *words).check(2, "text.safetensors: already exists, with other values")
+    mmgcn = dump(tmp_path / "x.pkl", content.tuple(values, values, values, meld=True))
+    assert cli("data", "import", "mmgcn", mmgcn, *words).code == 0, "it has every row that is there"
+    given(root, "text", content, values, [key for keys in content.keys.values() for key in keys])
+
+
 def test_a_list_of_train_without_dev(meld, dump, cli, tmp_path):
     root, content = meld
     streams = [content.vectors(width, width) for width in (6, 5, 4)]
