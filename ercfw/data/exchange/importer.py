@@ -105,34 +105,38 @@ def import_features(
     # The key of the format is "layout", its former name: with another key, importing the same files again would make
     # stores with another sha256, and finished runs would seem to have used other data.
     provenance = {"layout": format_name, "files": {p.name: sha256(p) for p in published.paths}, "labels": agreement}
-    stores = _stores(published, dataset, matched, manifest, provenance)
-    paths = {modality: to / f"{modality}.safetensors" for modality in stores}
-    for modality, path in paths.items():
-        check_other_kinds(path)
-        stores[modality] = stores[modality] if replace else with_existing_rows(path, stores[modality])
+    stores = _to_keep(_stores(published, dataset, matched, manifest, provenance), to, replace)
     files = []
     if table is not None:
         write_text(table, text)
         utterances = sum(len(labels) for labels in published.labels.values())
         files.append(ImportedFile(table, utterances))
-    files += [_save(paths[modality], store) for modality, store in stores.items()]
+    files += [_save(path, store) for path, store in stores.items()]
     warnings = (*changes, *repaired, *notices, *matched.warnings, *_missing_splits(stores, dataset))
     return ImportedFeatures(name, f"labels: {agreement}", tuple(files), warnings)
 
 
-def _missing_splits(stores: Mapping[str, FeatureTable], dataset: Dataset) -> list[str]:
+def _to_keep(stores: Mapping[str, FeatureTable], to: Path, replace: bool) -> dict[Path, FeatureTable]:
+    """Return what each file at ``to`` must hold: the store of its modality, and the rows that are there already."""
+    paths = {to / f"{modality}.safetensors": store for modality, store in stores.items()}
+    for path in paths:
+        check_other_kinds(path)
+    return paths if replace else {path: with_existing_rows(path, store) for path, store in paths.items()}
+
+
+def _missing_splits(stores: Mapping[Path, FeatureTable], dataset: Dataset) -> list[str]:
     """Return warnings about splits that the corpus lacks, and about streams that have no value in some splits."""
     splits = splits_of(dataset)
     lacking = [split for split, conversations in splits.items() if not conversations]
     warnings = (
         [f"the corpus has no conversation of {' and '.join(lacking)}, but runs need all splits"] if lacking else []
     )
-    for modality, store in stores.items():
+    for path, store in stores.items():
         given = {id for id, present in zip(store.ids, store.present, strict=True) if present}
         needed = {split: {id for c in found for id in c.ids} for split, found in splits.items() if found}
         empty = [split for split, ids in needed.items() if given.isdisjoint(ids)]
         if empty:
-            warnings.append(f"the files have no '{modality}' for {' and '.join(empty)}: these utterances lack it")
+            warnings.append(f"the files have no '{path.stem}' for {' and '.join(empty)}: these utterances lack it")
     return warnings
 
 
