@@ -26,7 +26,7 @@ def check_long_texts(dataset: Dataset, extractors: Mapping[str, ResolvedPart[Ext
     for modality, part in extractors.items():
         try:
             extractor = make_part(part)
-            if isinstance(extractor, SupportsCutTexts):
+            if isinstance(extractor, SupportsCutTexts) and extractor.longest_text:
                 told = True
                 yield _cut(dataset, modality, part.component.name, extractor)
         except InputError as error:

@@ -231,7 +231,7 @@ def test_the_first_line_of_word2vec_is_no_word(vectors):
         ("good 1 2\nbad 1\n", "line 2 holds 1 numbers, the first vector 2"),
         ("good one two\n", "could not convert string to float"),
         ("good 1 nan\n", "line 1 holds a number that is not finite"),
-        (None, "No such file"),
+        (None, "there is no such file"),
     ],
 )
 def test_files_that_hold_no_vectors(text, says, vectors):
