@@ -2,7 +2,7 @@
 
 import re
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -41,9 +41,14 @@ class Mistake:
 
 
 class ErcfwError(Exception):
-    """An error that ends a command with one message and no traceback."""
+    """An error that ends a command with one message and no traceback.
+
+    Attributes:
+        warnings: the warnings that were given before it; they are shown with it.
+    """
 
     exit_code = 1
+    warnings: tuple[str, ...] = ()
 
 
 class InputError(ErcfwError):
@@ -94,6 +99,25 @@ class PeerGoneError(RunError):
     def __init__(self) -> None:
         hint = "the launcher's report names it; the same command with --resume continues"
         super().__init__(f"another process has ended ({hint})")
+
+
+@contextmanager
+def with_warnings(given: Collection[str]) -> Iterator[None]:
+    """Attach warnings that nobody has seen yet to an error that ends the block, also those added inside the block."""
+    try:
+        yield
+    except ErcfwError as error:
+        error.warnings = (*given, *error.warnings)
+        for warning in given:
+            error.add_note(f"warning: {warning}")  # for Python programs, whose tracebacks show notes
+        raise
+
+
+def warnings_of(error: BaseException) -> list[str]:
+    """Return the warnings that were given before an error, or before the errors that caused it, each once."""
+    own = error.warnings if isinstance(error, ErcfwError) else ()
+    earlier = warnings_of(error.__cause__) if error.__cause__ is not None else []
+    return list(dict.fromkeys((*own, *earlier)))
 
 
 @contextmanager

@@ -3,8 +3,8 @@
 import sys
 import time
 
-from ercfw.cli.app import app, first_process
-from ercfw.errors import ErcfwError, PeerGoneError, RunError
+from ercfw.cli.app import app, first_process, show_warnings
+from ercfw.errors import ErcfwError, PeerGoneError, RunError, warnings_of
 from ercfw.system.launch import launched_by_ercfw
 from ercfw.system.process_setup import set_up_process
 from ercfw.system.signals import Stopped, at_once
@@ -102,6 +102,8 @@ def _report(error: ErcfwError) -> int:
         prints = first_process() and not launched_by_ercfw()
     else:
         prints = first_process() or isinstance(error, RunError)
+    if prints:
+        show_warnings(warnings_of(error))
     for line in str(error).splitlines() if prints else []:
         print(f"error: {line}", file=sys.stderr)
     return error.exit_code

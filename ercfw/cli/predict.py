@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ercfw.cli.app import Trust, app, interruptible, results_console, show_outside
-from ercfw.errors import InputError
+from ercfw.errors import InputError, with_warnings
 from ercfw.system.files import is_there
 from ercfw.system.launch import MANY
 from ercfw.system.streams import can_encode
@@ -61,7 +61,8 @@ def predict(
 
     terminal = Terminal(quiet=quiet)
     texts, notes = _texts(data)
-    with interruptible(terminal, "extracted features are kept; the same command continues"):
+    hint = "extracted features are kept; the same command continues"
+    with interruptible(terminal, hint), with_warnings(notes):
         model = _open(run, trust, terminal)
         with terminal.progress() as bars:
             predicted = model.predict(

@@ -7,6 +7,7 @@ from ercfw.contract.data_info import DataInfo, ModalitySpec, StreamKind, TargetS
 from ercfw.contract.interfaces import Dataset, Extractor
 from ercfw.data.load import read_dataset
 from ercfw.data.train_statistics import make_data_info
+from ercfw.errors import with_warnings
 from ercfw.recipe.schema import Recipe
 from ercfw.registry.make import make_part
 from ercfw.registry.resolve import ResolvedPart
@@ -22,7 +23,8 @@ def training_info(part: ResolvedPart[Dataset]) -> tuple[Dataset, DataInfo, tuple
         InputError: the data is missing or damaged.
     """
     dataset, warnings = read_dataset(part)
-    info = make_data_info([replace(c, streams={}) for c in dataset.split("train")], dataset.targets)
+    with with_warnings(warnings):
+        info = make_data_info([replace(c, streams={}) for c in dataset.split("train")], dataset.targets)
     return dataset, info, warnings
 
 

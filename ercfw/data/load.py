@@ -17,7 +17,7 @@ from ercfw.data.missing_modalities import keep_mask_of_splits, mask_stored, mask
 from ercfw.data.modality_sources import StreamSource, find_source
 from ercfw.data.numeric_classes import describe_numbers, look_like_scores
 from ercfw.data.train_statistics import count_classes
-from ercfw.errors import InputError, Mistake, did_you_mean
+from ercfw.errors import InputError, Mistake, did_you_mean, with_warnings
 from ercfw.recipe.queries import DEFAULT, brings, feature_part, selected_metric
 from ercfw.recipe.schema import Missing, Recipe
 from ercfw.registry.make import make_part
@@ -55,10 +55,14 @@ def make_dataset(part: ResolvedPart[Dataset]) -> Dataset:
 
 def read_dataset(part: ResolvedPart[Dataset]) -> tuple[Dataset, tuple[str, ...]]:
     """Make the dataset of a ``[data]`` table and return it with the warnings that it gave."""
-    with warnings.catch_warnings(record=True) as caught:
+    given: list[str] = []
+    with with_warnings(given), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        dataset = make_dataset(part)
-    return dataset, tuple(str(warning.message) for warning in caught)
+        try:
+            dataset = make_dataset(part)
+        finally:
+            given += [str(warning.message) for warning in caught]
+    return dataset, tuple(given)
 
 
 def load_data(
@@ -80,30 +84,36 @@ def load_data(
     Raises:
         InputError: the recipe cannot use the conversations or a stream.
     """
-    splits: dict[str, Sequence[Conversation]] = {name: list(dataset.split(name)) for name in SPLITS}
-    _check_splits(splits)
-    if recipe.data.leave_out is not None:
-        splits["train"] = without_part(splits["train"], recipe.data.leave_out)
-    check_tables(recipe, dataset)
-    _check_no_real_files(recipe, dataset)
-    sources = {
-        name: source
-        for name in recipe.data.modalities
-        if (source := find_source(recipe, extractors, dataset, splits, name, progress, processes)) is not None
-    }
-    tables = {name: source.table for name, source in sources.items()}
-    with_streams = attach(splits, recipe.data.modalities, tables, recipe.data.missing)
-    stamps = [SIMULATED] if dataset.provenance.simulated else []
-    data_warnings: list[str] = []
-    for name, source in sources.items():
-        leakage = check_fitted(name, source.fitted_on, with_streams, dataset.source_train, recipe.data.allow_fitted_dev)
-        stamps += [stamp for stamp in (*source.stamps, *leakage.stamps) if stamp not in stamps]
-        data_warnings += [*source.warnings(name), *leakage.warnings]
-    presence_of = {name: _count_present(with_streams, name) for name in recipe.data.modalities}
-    data_warnings += [*_class_warnings(splits["train"], dataset.targets), *_stream_warnings(presence_of)]
+    given: list[str] = []
+    with with_warnings(given):
+        splits: dict[str, Sequence[Conversation]] = {name: list(dataset.split(name)) for name in SPLITS}
+        _check_splits(splits)
+        if recipe.data.leave_out is not None:
+            splits["train"] = without_part(splits["train"], recipe.data.leave_out)
+        check_tables(recipe, dataset)
+        _check_no_real_files(recipe, dataset)
+        sources: dict[str, StreamSource] = {}
+        for name in recipe.data.modalities:
+            source = find_source(recipe, extractors, dataset, splits, name, progress, processes)
+            if source is not None:
+                sources[name] = source
+                given += source.warnings(name)
+        tables = {name: source.table for name, source in sources.items()}
+        with_streams = attach(splits, recipe.data.modalities, tables, recipe.data.missing)
+        stamps = [SIMULATED] if dataset.provenance.simulated else []
+        for name, source in sources.items():
+            leakage = check_fitted(
+                name, source.fitted_on, with_streams, dataset.source_train, recipe.data.allow_fitted_dev
+            )
+            stamps += [stamp for stamp in (*source.stamps, *leakage.stamps) if stamp not in stamps]
+            given += leakage.warnings
+        presence_of = {name: _count_present(with_streams, name) for name in recipe.data.modalities}
+        given += _class_warnings(splits["train"], dataset.targets)
+        _check_present(presence_of)
+        given += _stream_warnings(presence_of)
     streams = {name: _summary(source, presence_of[name]) for name, source in sources.items()}
     provenance = replace(dataset.provenance, files={**dataset.provenance.files, **_feature_files(recipe, tables)})
-    return Data(with_streams, dataset.targets, provenance, streams, tuple(stamps), tuple(data_warnings))
+    return Data(with_streams, dataset.targets, provenance, streams, tuple(stamps), tuple(given))
 
 
 class Presence(NamedTuple):
@@ -149,18 +159,17 @@ def _count_present(splits: Mapping[str, Sequence[Conversation]], modality: str) 
     return {split: Presence(int(present.sum()), len(present)) for split, present in found.items()}
 
 
-def _stream_warnings(presence_of: Mapping[str, Mapping[str, Presence]]) -> Iterable[str]:
-    """Warn about streams that most utterances of a split lack.
+def _check_present(presence_of: Mapping[str, Mapping[str, Presence]]) -> None:
+    """Check that some utterance of train has each stream."""
+    for name, presence_in in presence_of.items():
+        if not presence_in["train"].present:
+            raise InputError.at("[data] modalities", f"'{name}' is absent from every utterance of train", "remove it")
 
-    Raises:
-        InputError: no utterance of train has one of the streams.
-    """
+
+def _stream_warnings(presence_of: Mapping[str, Mapping[str, Presence]]) -> Iterable[str]:
+    """Warn about streams that most utterances of a split lack."""
     for name, presence_in in presence_of.items():
         for split, counts in presence_in.items():
-            if split == "train" and not counts.present:
-                raise InputError.at(
-                    "[data] modalities", f"'{name}' is absent from every utterance of train", "remove it"
-                )
             if counts.present < counts.total / 2:
                 yield f"stream '{name}' is present in only {counts} utterances of {split}"
 

@@ -9,7 +9,7 @@ from typing import Any
 from ercfw.contract.conversation import SPLITS, Conversation
 from ercfw.data.load import read_dataset
 from ercfw.data.modality_sources import cut_warning, run_extractor
-from ercfw.errors import InputError
+from ercfw.errors import InputError, with_warnings
 from ercfw.experiment.plan import Job
 from ercfw.system.progress import Progress
 
@@ -44,19 +44,22 @@ def extract_features(
     """
     if not job.parts.extractors:
         raise InputError.at("[features]", "names no extractor", 'such as [features.text] use = "minilm"')
-    dataset, warnings = read_dataset(job.parts.dataset)
-    if dataset.provenance.simulated:
-        raise InputError.at(
-            "[data]", f"is {dataset.provenance.source}: nothing to extract from", "set data.root to a real corpus"
-        )
-    conversations = [c for split in SPLITS for c in dataset.split(split)]
-    modalities = [_extract_modality(job, conversations, name, progress, processes, to) for name in job.parts.extractors]
-    warnings = (
-        *warnings,
-        *(modality["notice"] for modality in modalities if modality["notice"]),
-        *(modality["cut"] for modality in modalities if modality["cut"]),
-        *(dataset.check_clips() if check_clips else []),
-    )
+    dataset, given = read_dataset(job.parts.dataset)
+    warnings = list(given)
+    broken: list[str] = []
+    with with_warnings(warnings), with_warnings(broken):
+        if dataset.provenance.simulated:
+            raise InputError.at(
+                "[data]", f"is {dataset.provenance.source}: nothing to extract from", "set data.root to a real corpus"
+            )
+        conversations = [c for split in SPLITS for c in dataset.split(split)]
+        modalities = []
+        for name in job.parts.extractors:
+            modalities.append(modality := _extract_modality(job, conversations, name, progress, processes, to))
+            warnings += [modality["notice"]] if modality["notice"] else []
+            warnings += [modality["cut"]] if modality["cut"] else []
+            broken += [f"{name}: {utterance}: {why}" for utterance, why in modality["broken"].items()]
+        warnings += dataset.check_clips() if check_clips else []
     return ExtractedFeatures(modalities, warnings)
 
 

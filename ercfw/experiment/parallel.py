@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ercfw.data.load import read_dataset
-from ercfw.errors import ErcfwError, InputError, in_recipe
+from ercfw.errors import ErcfwError, InputError, in_recipe, with_warnings
 from ercfw.experiment.executors import RefusedError, open_executor
 from ercfw.experiment.plan import Job
 from ercfw.experiment.request import RunRequest
@@ -77,12 +77,13 @@ def _prepare_data(tasks: Sequence[Task], terminal: Terminal, announced: set[str]
     with in_recipe(tasks[0].job.where):
         dataset, warnings = read_dataset(tasks[0].job.parts.dataset)
     for task in tasks:
-        with in_recipe(task.job.where):
+        with in_recipe(task.job.where), with_warnings(warnings):
             task.folder.check_same_data(dataset.provenance)
     first = next((task.job for task in tasks if not task.folder.is_done), None)
     if first is not None:
-        with in_recipe(first.where):
-            announce_data(load(first, dataset, warnings, terminal), terminal, announced)
+        with in_recipe(first.where), with_warnings(warnings):
+            data = load(first, dataset, warnings, terminal)
+        announce_data(data, terminal, announced)
 
 
 def run_all(tasks: Sequence[Task], settings: RunSettings, logs: Path, terminal: Terminal) -> dict[str, str]:

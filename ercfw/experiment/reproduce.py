@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ercfw.data.load import read_dataset
-from ercfw.errors import InputError
+from ercfw.errors import InputError, with_warnings
 from ercfw.experiment.plan import Selection, plan_job
 from ercfw.experiment.run_all import RunOptions, run_jobs
 from ercfw.recipe.recipe_file import read_toml
@@ -54,11 +54,11 @@ def reproduce(run: FinishedRun, out: Path, terminal: Terminal, plugin_files: Plu
     source = read_toml(run.files.recipe)
     selection = Selection(seeds=[run.metrics.seed], plugin_files=plugin_files)
     job = plan_job(source, selection)
-    dataset, _ = read_dataset(job.parts.dataset)
+    dataset, warnings = read_dataset(job.parts.dataset)
     if changed := RunFolder(run.folder, "").data_changed(dataset.provenance):
-        raise InputError.at(
-            run.folder, f"cannot be reproduced: its data has changed: {changed}", "restore the original data"
-        )
+        what = f"cannot be reproduced: its data has changed: {changed}"
+        with with_warnings(warnings):
+            raise InputError.at(run.folder, what, "restore the original data")
     torch.set_num_threads(before.threads)  # another number of threads adds in another order
     (again,) = run_jobs([job], RunOptions(out, force=True), terminal)
     return Reproduced(

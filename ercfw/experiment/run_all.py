@@ -15,7 +15,7 @@ from ercfw.contract.interfaces import Dataset
 from ercfw.contract.stamps import SIMULATED
 from ercfw.data.extraction.workers import default_processes
 from ercfw.data.load import Data, load_data, read_dataset
-from ercfw.errors import InputError, PeerGoneError, RunError, in_recipe
+from ercfw.errors import InputError, PeerGoneError, RunError, in_recipe, with_warnings
 from ercfw.experiment.plan import Job
 from ercfw.experiment.run import Run
 from ercfw.predict.teacher import with_teacher
@@ -62,10 +62,11 @@ def _run_on_same_data(
     """Run jobs that read the same data; it is loaded once, before the first run that is not finished."""
     with in_recipe(jobs[0].where):
         dataset, warnings = read_dataset(jobs[0].parts.dataset)
+    unseen = list(warnings)
     data: Data | None = None
     finished: list[FinishedRun] = []
     for job, seed in [(each, seed) for each in jobs for seed in each.recipe.seeds]:
-        with in_recipe(job.where):
+        with in_recipe(job.where), with_warnings(unseen):
             folder = open_folder(options.out, job.name, job.variant, job.key, seed)
             if _is_done(folder, accelerator, dataset, options):
                 terminal.info(f"{folder.path}: done before; --force runs it again")
@@ -78,6 +79,7 @@ def _run_on_same_data(
                     with accelerator.main_process_first():
                         data = load(job, dataset, warnings, terminal)
                     announce_data(data, terminal, announced)
+                    unseen.clear()
                 if not options.force:
                     folder.check_same_data(data.provenance)
                 finished.append(_run(accelerator, job, seed, data, folder, options.resume, terminal))

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 
 from ercfw.contract.hooks import Epoch
 from ercfw.data.load import Data, read_dataset
-from ercfw.errors import ErcfwError, InputError, RunError
+from ercfw.errors import ErcfwError, InputError, RunError, warnings_of, with_warnings
 from ercfw.experiment.plan import Job
 from ercfw.experiment.run import Run
 from ercfw.experiment.run_all import announce_data, load, make_accelerator
@@ -107,6 +107,8 @@ def _run_trials(search: Search, study: "optuna.Study", terminal: Terminal) -> No
                 study.optimize(objective, n_trials=1, callbacks=[show], catch=())
             except ErcfwError as error:
                 failures.append(str(error))
+                for warning in warnings_of(error):
+                    terminal.warning(warning)
                 terminal.warning(f"trial failed: {error}")
                 if len(failures) >= MOST_FAILURES and not finished(study):
                     raise RunError("three trials failed, and none has finished") from error
@@ -151,7 +153,8 @@ class _TrialData:
         if self._data is None or self._key != job.shared_data:
             self._data = None  # so that memory never holds two
             dataset, warnings = read_dataset(job.parts.dataset)
-            data = load(job, dataset, warnings, self._terminal)
+            with with_warnings(warnings):
+                data = load(job, dataset, warnings, self._terminal)
             announce_data(data, self._terminal, self._announced)
             self._key, self._data = job.shared_data, replace(data, splits={**data.splits, "test": []})
         return self._data

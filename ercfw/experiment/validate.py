@@ -9,7 +9,7 @@ from ercfw.contract.data_info import DataInfo
 from ercfw.contract.interfaces import Dataset
 from ercfw.data.declared_info import STAND_IN_CLASSES, STAND_IN_WIDTHS, promised_streams, stand_in_info, training_info
 from ercfw.data.load import check_tables
-from ercfw.errors import InputError, Mistake, in_recipe
+from ercfw.errors import InputError, Mistake, in_recipe, warnings_of, with_warnings
 from ercfw.experiment.plan import Job, with_new
 from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
@@ -50,11 +50,13 @@ def check_jobs(jobs: Sequence[Job]) -> RecipeCheck:
                 check = _check(job, data)
         except InputError as error:
             mistakes = with_new(mistakes, error.mistakes)
+            warnings.update(dict.fromkeys(prefix + warning for warning in warnings_of(error)))
             continue
         warnings.update(dict.fromkeys(prefix + warning for warning in check.warnings))
         unchecked.update(dict.fromkeys(check.unchecked))
     if mistakes:
-        raise InputError(mistakes)
+        with with_warnings(warnings):
+            raise InputError(mistakes)
     return RecipeCheck(tuple(warnings), tuple(unchecked))
 
 
@@ -79,10 +81,12 @@ def _check(job: Job, data: _TrainingData) -> RecipeCheck:
     try:
         dataset, info, warnings = data.of(job)
     except InputError as error:
-        return _check_without_data(job, str(error))
+        without = _check_without_data(job, str(error))
+        return replace(without, warnings=(*warnings_of(error), *without.warnings))
     streams = promised_streams(job.recipe, job.parts.extractors, STAND_IN_WIDTHS[0])
-    check_tables(job.recipe, dataset)
-    built = _build(job, replace(info, modalities=streams))
+    with with_warnings(warnings):
+        check_tables(job.recipe, dataset)
+        built = _build(job, replace(info, modalities=streams))
     return RecipeCheck((*warnings, *built), (STREAMS,))
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ercfw.errors import ErcfwError
+from ercfw.errors import ErcfwError, warnings_of
 from ercfw.system.process_setup import set_up_process
 from ercfw.system.signals import Stopped, at_once
 from ercfw.system.streams import set_up_streams
@@ -48,6 +48,8 @@ def _fulfill(path: Path) -> tuple[tuple[str, ...], int]:
         else:
             _search(request)
     except ErcfwError as error:
+        for warning in warnings_of(error):
+            print(f"warning: {warning}", file=sys.stderr)
         errors = tuple(str(error).splitlines())
         for line in errors:
             print(f"error: {line}", file=sys.stderr)

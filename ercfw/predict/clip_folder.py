@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from ercfw.contract.conversation import Clip, Conversation, UtteranceId
 from ercfw.data.tables.read import Read
 from ercfw.data.tables.utterances import ONE_SPEAKER, Utterance
-from ercfw.errors import InputError, Mistake
+from ercfw.errors import InputError, Mistake, with_warnings
 from ercfw.predict.transcript import TableForm, Transcript, read_transcript
 from ercfw.system.files import is_file
 
@@ -43,12 +43,14 @@ def read_clip_folder(folder: Path, transcript: Path | None, forms: Sequence[Tabl
     mistakes: list[Mistake] = []
     clips = {u.id: _find(u, folder, beside, named, mistakes) for u in table.value.utterances}
     if mistakes:
-        raise InputError(mistakes)
+        with with_warnings(table.warnings):
+            raise InputError(mistakes)
     used = {clip.path.resolve() for clip in clips.values() if clip is not None}
     unused = [path.name for path in paths if path.resolve() not in used]
     skipped = f"{transcript}: clips that no line names, left out: {len(unused)}"
     more = (f"{skipped} ({unused[0]} first)",) if unused else ()
-    covered = _covered(folder, table.value, clips)
+    with with_warnings(table.warnings):
+        covered = _covered(folder, table.value, clips)
     return Read(covered.value, (*table.warnings, *more, *covered.warnings))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from ercfw.contract.conversation import Clip, Conversation
 from ercfw.contract.feature_table import FeatureTable, read_features
 from ercfw.data.tables.read import Read
-from ercfw.errors import InputError
+from ercfw.errors import InputError, with_warnings
 from ercfw.predict.clip_folder import MEDIA, read_clip_folder, without_texts
 from ercfw.predict.subtitles import read_subtitles
 from ercfw.predict.texts import read_texts
@@ -72,7 +72,8 @@ def read_given(files: Files, features: Mapping[str, Path], forms: Sequence[Table
     else:
         found = _of_texts(files) if files.source is None else _of_files(files.source, files, forms)
         ids = [id for conversation in found.value for id in conversation.ids]
-        tables = {name: read_features(path, ids) for name, path in features.items()}
+        with with_warnings(found.warnings):
+            tables = {name: read_features(path, ids) for name, path in features.items()}
     return Given(tuple(found.value), tables, found.warnings)
 
 
@@ -137,7 +138,8 @@ def _of_media(source: Path, files: Files, forms: Sequence[TableForm]) -> Read[li
     table = read_transcript(files.transcript, forms)
     if not {"start", "end"} <= table.value.columns:
         what = f"does not give the times of its lines in {source.name}"
-        raise InputError.at(files.transcript, what, "add the columns start and end")
+        with with_warnings(table.warnings):
+            raise InputError.at(files.transcript, what, "add the columns start and end")
     untimed = [utterance.where for utterance in table.value.utterances if utterance.time is None]
     warning = f"{files.transcript}: lines without times, and so without a clip: {len(untimed)}"
     clips = {u.id: Clip(source, *u.time) for u in table.value.utterances if u.time}

@@ -12,7 +12,7 @@ from ercfw.contract.conversation import Clip, Conversation
 from ercfw.data.tables.read import Read
 from ercfw.data.tables.text import read_text
 from ercfw.data.tables.utterances import ONE_SPEAKER
-from ercfw.errors import InputError, missing_library
+from ercfw.errors import InputError, missing_library, with_warnings
 from ercfw.predict.caption_speakers import find_speakers
 from ercfw.predict.subtitle_blocks import FORMS, Block, read_blocks
 
@@ -72,8 +72,10 @@ def read_subtitles(path: Path, media: Path | None) -> Read[Conversation]:
         InputError: the file has no cue, or the library that reads it is not installed.
     """
     text = read_text(path)
-    blocks = read_blocks(path, text.value)
-    read = _read_cues(path, blocks.value)
+    with with_warnings(text.warnings):
+        blocks = read_blocks(path, text.value)
+    with with_warnings((*text.warnings, *blocks.warnings)):
+        read = _read_cues(path, blocks.value)
     named = _named(path, read.value)
     ordered = _in_order(path, named.value)
     found = ordered.value

@@ -13,7 +13,7 @@ from ercfw.contract.conversation import SPLITS, Conversation, fingerprint
 from ercfw.contract.feature_table import read_features
 from ercfw.contract.interfaces import Broken, Extractor
 from ercfw.data.tables.control_characters import Repair, check_text
-from ercfw.errors import LONGEST_HINT, InputError, Mistake, in_recipe, shown
+from ercfw.errors import LONGEST_HINT, InputError, Mistake, in_recipe, shown, with_warnings
 from ercfw.predict.answers import Predicted
 from ercfw.predict.encode import encode, encoder_of
 from ercfw.predict.features import add_streams
@@ -110,9 +110,10 @@ class TrainedModel:
         else:
             given = _of_program(data, transcript, subtitles, files)
         warnings = [*given.warnings, *_training_warnings(self._run, given.conversations)]
-        with in_recipe(self._run.where):
-            ready = add_streams(self._run, given.conversations, given.tables, warnings, progress, processes)
-        answers = answer(self._run, ready, warnings.append)
+        with with_warnings(warnings):
+            with in_recipe(self._run.where):
+                ready = add_streams(self._run, given.conversations, given.tables, warnings, progress, processes)
+            answers = answer(self._run, ready, warnings.append)
         return Predicted(self._run.recipe.title, self.stamps, tuple(warnings), tuple(answers))
 
     @property

@@ -8,7 +8,7 @@ from ercfw.contract.conversation import Clip, Conversation, UtteranceId
 from ercfw.data.tables.read import Read
 from ercfw.data.tables.rows import TableRow, open_csv, rows_of
 from ercfw.data.tables.utterances import Utterance, to_conversations
-from ercfw.errors import InputError, did_you_mean
+from ercfw.errors import InputError, did_you_mean, with_warnings
 from ercfw.registry.catalog import Catalog
 
 COLUMNS = ("conversation", "utterance", "speaker", "text", "clip", "start", "end")
@@ -75,8 +75,10 @@ def read_transcript(path: Path, forms: Iterable[TableForm]) -> Read[Transcript]:
         form = TableForm({name: name for name in COLUMNS if name in header}, "")
         if not {"text", "clip"} & form.columns.keys():
             hint = did_you_mean("text", header)
-            raise InputError.at(opened.value.where, "there is no column 'text' or 'clip'", hint)
-    rows = rows_of(opened.value, form.columns, {})
+            with with_warnings(opened.warnings):
+                raise InputError.at(opened.value.where, "there is no column 'text' or 'clip'", hint)
+    with with_warnings(opened.warnings):
+        rows = rows_of(opened.value, form.columns, {})
     mistakes = [mistake for row in rows for mistake in row.stretch().mistakes]
     warnings = [*opened.warnings, *(f"{mistake}; the clip and times of this line are ignored" for mistake in mistakes)]
     if "speaker" not in form.columns:

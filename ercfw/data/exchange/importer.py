@@ -22,7 +22,7 @@ from ercfw.data.exchange.manifest import Manifest, read_manifest
 from ercfw.data.exchange.match_rows import RowMatch, match_rows
 from ercfw.data.exchange.published_texts import with_repaired_texts
 from ercfw.data.load import read_dataset
-from ercfw.errors import InputError, shown
+from ercfw.errors import InputError, shown, with_warnings
 from ercfw.recipe.schema import Part
 from ercfw.registry.catalog import Catalog
 from ercfw.registry.make import make_part
@@ -98,22 +98,24 @@ def import_features(
     else:
         text = table_of(published, set(manifest.dev if manifest else ()))
         dataset, notices = _from_table(catalog, name, table, text)
-    matched = match_rows(published, dataset)
+    with with_warnings(warnings := [*changes, *repaired, *notices]):
+        matched = match_rows(published, dataset)
+        warnings += matched.warnings
     agreement = "not compared"
     if matched.agreeing:
         agreement = f"{matched.agreeing} of {matched.agreeing} agree" if table is None else "made from the same files"
     # The key of the format is "layout", its former name: with another key, importing the same files again would make
     # stores with another sha256, and finished runs would seem to have used other data.
     provenance = {"layout": format_name, "files": {p.name: sha256(p) for p in published.paths}, "labels": agreement}
-    stores = _to_keep(_stores(published, dataset, matched, manifest, provenance), to, replace)
+    with with_warnings(warnings):
+        stores = _to_keep(_stores(published, dataset, matched, manifest, provenance), to, replace)
     files = []
     if table is not None:
         write_text(table, text)
-        utterances = sum(len(labels) for labels in published.labels.values())
-        files.append(ImportedFile(table, utterances))
+        files.append(ImportedFile(table, sum(map(len, published.labels.values()))))
     files += [_save(path, store) for path, store in stores.items()]
-    warnings = (*changes, *repaired, *notices, *matched.warnings, *_missing_splits(stores, dataset))
-    return ImportedFeatures(name, f"labels: {agreement}", tuple(files), warnings)
+    warnings += _missing_splits(stores, dataset)
+    return ImportedFeatures(name, f"labels: {agreement}", tuple(files), tuple(warnings))
 
 
 def _to_keep(stores: Mapping[str, FeatureTable], to: Path, replace: bool) -> dict[Path, FeatureTable]:
@@ -128,9 +130,8 @@ def _missing_splits(stores: Mapping[Path, FeatureTable], dataset: Dataset) -> li
     """Return warnings about splits that the corpus lacks, and about streams that have no value in some splits."""
     splits = splits_of(dataset)
     lacking = [split for split, conversations in splits.items() if not conversations]
-    warnings = (
-        [f"the corpus has no conversation of {' and '.join(lacking)}, but runs need all splits"] if lacking else []
-    )
+    names = " and ".join(lacking)
+    warnings = [f"the corpus has no conversation of {names}, but runs need all splits"] if lacking else []
     for path, store in stores.items():
         given = {id for id, present in zip(store.ids, store.present, strict=True) if present}
         needed = {split: {id for c in found for id in c.ids} for split, found in splits.items() if found}

@@ -12,7 +12,7 @@ from ercfw.data.tables.read import Read
 from ercfw.data.tables.text import read_text
 from ercfw.data.tables.times import Stretch, read_stretch
 from ercfw.data.tables.utterances import ONE_SPEAKER
-from ercfw.errors import InputError, Mistake, did_you_mean
+from ercfw.errors import InputError, Mistake, did_you_mean, with_warnings
 from ercfw.system.csv_reader import read_csv_records
 
 IDS = ("conversation", "utterance")
@@ -82,6 +82,12 @@ def read_table(path: Path, columns: Columns, needed: Mapping[str, str]) -> Read[
             occurs twice, or a row has too few or too many fields. All such mistakes are reported at once.
     """
     opened = open_csv(path)
+    with with_warnings(opened.warnings):
+        return _read_rows(opened, columns, needed)
+
+
+def _read_rows(opened: Read["OpenCsv"], columns: Columns, needed: Mapping[str, str]) -> Read[tuple[TableRow, ...]]:
+    path = opened.value.path
     found = _parse(opened.value, columns, needed)
     outer = outer_columns(opened.value.header, {name for names in columns.values() for name in _names(names)})
     if found.repeated and not found.mistakes and outer and "conversation" in columns:
@@ -117,10 +123,11 @@ def open_csv(path: Path) -> Read[OpenCsv]:
         InputError: the file cannot be read or is empty, or its header is not CSV.
     """
     read = read_text(path)
-    if not read.value.strip():
-        raise InputError.at(path, "is empty", "the first line must name the columns")
-    records = read_csv_records(path, io.StringIO(read.value, newline=""))
-    where, header = next(records)
+    with with_warnings(read.warnings):
+        if not read.value.strip():
+            raise InputError.at(path, "is empty", "the first line must name the columns")
+        records = read_csv_records(path, io.StringIO(read.value, newline=""))
+        where, header = next(records)
     return Read(OpenCsv(path, where, tuple(header), records), read.warnings)
 
 
