@@ -57,6 +57,7 @@ def _draw_row(axes: Axes, row: int, cell: Cell, colour: str) -> None:
 
 
 def _limits(ends: Sequence[float]) -> tuple[float, float]:
-    """Return the limits of the axis, in points: around all ends, and within 0 and 100."""
-    room = max(1.0, 100 * ROOM * (max(ends) - min(ends)))
-    return max(-1.0, 100 * min(ends) - room), min(101.0, 100 * max(ends) + room)
+    """Return the limits of the axis, in points: around all ends, and within 0 and 100 if the scores are."""
+    low, high = 100 * min(ends), 100 * max(ends)
+    room = max(1.0, ROOM * (high - low))
+    return max(-1.0, low - room) if low >= 0 else low - room, min(101.0, high + room) if high <= 100 else high + room

@@ -149,6 +149,12 @@ def test_the_forest_shows_means_intervals_and_controls():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["majority class 30.0"]
 
 
+def test_the_forest_of_a_metric_with_another_range_shows_all_of_it():
+    low, high = draw_forest(result_table(Cell(-0.4), Cell(1.7)), {}).axes[0].get_xlim()
+    assert low < -40
+    assert high > 170
+
+
 def test_a_legend_reads_in_the_order_of_the_classes():
     classes = tuple("abcdefg")
     x = {"best epoch": np.random.default_rng(0).normal(size=(14, 3)).astype(np.float32)}
