@@ -50,10 +50,10 @@ def make_page(groups: Sequence[Group], progress: Progress, plugin_files: PluginF
 
 def _page_of_run(group: Group, progress: Progress, plugin_files: PluginFiles) -> Page:
     run = group.first
-    browser, note = _browser(group, progress, plugin_files)
-    notes = [*run.metrics.warnings, *run.metrics.notes, *([note] if note else [])]
     pictures, matrices = [*class_scores([group], run.targets), *other_pictures(run)], [*confusions([group])]
-    steps = Steps(progress, "report", 2 + len(pictures) + len(matrices))
+    steps = Steps(progress, "report", 3 + len(pictures) + len(matrices))
+    browser, note = steps(_browser(group, progress, plugin_files))
+    notes = [*run.metrics.warnings, *run.metrics.notes, *([note] if note else [])]
     cards = steps(list(cards_of_run(group)))
     top = [
         Section("Scores", sections.scores(run)),

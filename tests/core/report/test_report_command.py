@@ -157,9 +157,10 @@ def test_a_linear_variant_of_other_data_is_no_control(cli, mine):
 
 
 def test_progress_begins_at_once_and_ends(cli, mine):
-    shown = re.findall(r"report: (\d+) of (\d+)", cli("report", mine / "base", mine / "w-o-audio").err)
-    assert shown[0][0] == "0"
-    assert shown[-1][0] == shown[-1][1]
+    for words in ((mine / "base", mine / "w-o-audio"), (mine / "attending" / "seed-0",)):
+        shown = re.findall(r"report: (\d+) of (\d+)", cli("report", *words).err)
+        assert shown[0][0] == "0"
+        assert shown[-1][0] == shown[-1][1]
 
 
 def test_what_cannot_be_compared_is_refused(cli, mine):
