@@ -10,7 +10,6 @@ from ercfw.errors import InputError
 from ercfw.recipe.schema import Recipe
 from ercfw.registry.options import constructor_arguments
 from ercfw.registry.resolve import Made, NetworkParts, RecipeParts, ResolvedPart
-from ercfw.system.files import is_file, is_folder
 
 KEY = "places"
 """Key of a model's metadata."""
@@ -40,7 +39,7 @@ class Places:
 
     def find(self, path: Path) -> Path | None:
         """Return the file or folder that a path of the recipe means; None if it is nowhere."""
-        return next((place for place in self._candidates(path) if is_file(place) or is_folder(place)), None)
+        return next((place for place in self._candidates(path) if _is_there(place)), None)
 
     def _candidates(self, path: Path) -> Iterator[Path]:
         """Yield the absolute path itself, the same place seen from the run, and the path from each likely folder."""
@@ -111,6 +110,14 @@ def places_now(folder: Path, recipe: Recipe, parts: RecipeParts) -> dict[str, di
     if not any(True for part in used for _ in _paths(part)) and not any(part.file for part in recipe.features.values()):
         return {}
     return {KEY: {"working": str(Path.cwd()), "run": str(folder.absolute())}}
+
+
+def _is_there(place: Path) -> bool:
+    """Return whether anything is at a place; what cannot be reached does not count, because others follow."""
+    try:
+        return place.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _paths(part: ResolvedPart[Any]) -> Iterator[tuple[str, Path | str]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from ercfw.errors import InputError, Mistake
+from ercfw.errors import InputError, Mistake, in_table
 from ercfw.system.files import is_file, read_bytes
 
 
@@ -57,11 +57,13 @@ def plugin_files(paths: Iterable[str], beside: Path, where: str) -> list[Path]:
         InputError: files are missing or are not Python files; each of them is named.
     """
     files = {path: beside / path for path in paths}
-    mistakes = [
-        Mistake(f"{where}: plugins", f"'{path}' is not a Python file" if is_file(file) else f"there is no file {file}")
-        for path, file in files.items()
-        if file.suffix != ".py" or not is_file(file)
-    ]
+    table = f"{where}: plugins"
+    with in_table(table):
+        mistakes = [
+            Mistake(table, f"'{path}' is not a Python file" if is_file(file) else f"there is no file {file}")
+            for path, file in files.items()
+            if file.suffix != ".py" or not is_file(file)
+        ]
     if mistakes:
         raise InputError(mistakes)
     return list(dict.fromkeys(file.resolve() for file in files.values()))

@@ -133,6 +133,9 @@ def test_a_path_is_looked_up_from_the_run_and_its_folders_before_the_working_fol
         assert trained.find(Path("x")) == tmp_path / expected
         (tmp_path / expected).rmdir()
     assert trained.find(Path("x")) is None
+    (tmp_path / "x").symlink_to("nowhere")
+    assert trained.find(Path("x")) is None
+    assert trained.find(Path("y" * 300)) is None
 
 
 def test_a_run_of_an_earlier_version_finds_what_is_above_it(tmp_path):
