@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         SupportsCutTexts,
         SupportsExplain,
         SupportsParameterGroups,
+        SupportsSilence,
         SupportsSource,
         SupportsTogether,
     )
@@ -89,7 +90,8 @@ _HOME = {
     ),
     "contract.option_types": ("Rate", "Size"),
     "contract.optional_parts": (
-        "SupportsCutTexts", "SupportsExplain", "SupportsParameterGroups", "SupportsSource", "SupportsTogether",
+        "SupportsCutTexts", "SupportsExplain", "SupportsParameterGroups", "SupportsSilence", "SupportsSource",
+        "SupportsTogether",
     ),
     "contract.provenance": ("Provenance",),
     "contract.public_file": ("PublicFile",),
@@ -118,9 +120,9 @@ __all__ = [
     "FusionBlock", "Head", "HeadOutput", "InputError", "Inputs", "Key", "Layout", "Loss", "Metric", "Mistake",
     "ModalitySpec", "Model", "Outputs", "Provenance", "PublicFile", "Published", "Quoted", "Rate", "Rows",
     "RunError", "RunMetrics", "Size", "Split", "Stream", "StreamKind", "SupportsCutTexts", "SupportsExplain",
-    "SupportsParameterGroups", "SupportsSource", "SupportsTogether", "TableRow", "TargetSpec", "TrainedModel",
-    "Utterance", "UtteranceId", "ablate", "cause_of", "compare", "did_you_mean", "hookimpl", "is_file", "is_folder",
-    "labelled", "load", "missing_library", "read_features", "read_table", "read_text", "replacing", "run",
+    "SupportsParameterGroups", "SupportsSilence", "SupportsSource", "SupportsTogether", "TableRow", "TargetSpec",
+    "TrainedModel", "Utterance", "UtteranceId", "ablate", "cause_of", "compare", "did_you_mean", "hookimpl", "is_file",
+    "is_folder", "labelled", "load", "missing_library", "read_features", "read_table", "read_text", "replacing", "run",
     "runs_without_parts", "sha256", "to_conversations", "write_report",
 ]  # fmt: skip
 

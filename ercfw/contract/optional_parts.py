@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ercfw.contract.batch import Inputs
-from ercfw.contract.conversation import Conversation
+from ercfw.contract.conversation import Clip, Conversation
 from ercfw.contract.interfaces import Extractor
 
 
@@ -71,6 +71,19 @@ class SupportsCutTexts(Protocol):
 
     def cut_texts(self, conversation: Conversation) -> Sequence[int]:
         """Return the positions of the utterances whose own text is not read to its end."""
+        ...
+
+
+@runtime_checkable
+class SupportsSilence(Protocol):
+    """An extractor of sound that knows the clips whose sound is digital silence; warnings count them."""
+
+    def is_silent(self, clip: Clip) -> bool | None:
+        """Return whether every sample of the clip's sound is zero; None for a clip without sound.
+
+        Raises:
+            BrokenClipError: the clip cannot be read.
+        """
         ...
 
 

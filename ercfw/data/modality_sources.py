@@ -9,6 +9,7 @@ from ercfw.contract.feature_table import FeatureTable, FittedOn, read_features
 from ercfw.contract.interfaces import ClipExtractor, Dataset, Extractor
 from ercfw.contract.optional_parts import SupportsCutTexts
 from ercfw.data.extraction.extract import Extraction, extract
+from ercfw.data.extraction.silence import silence_warning
 from ercfw.data.extraction.workers import WorkerPool
 from ercfw.errors import in_table
 from ercfw.recipe.queries import feature_part, table_of
@@ -36,6 +37,7 @@ class StreamSource:
         broken: the utterances whose clip could not be read, with the reason.
         notice: what users of the extractor must know; may be empty.
         cut: a warning that counts the texts of which only the beginning is read; may be empty.
+        silent: a warning that counts the clips whose sound is digital silence; may be empty.
     """
 
     table: FeatureTable
@@ -44,10 +46,11 @@ class StreamSource:
     broken: Mapping[UtteranceId, str] = field(default_factory=dict)
     notice: str = ""
     cut: str = ""
+    silent: str = ""
 
     def warnings(self, modality: str) -> list[str]:
         """Return the warnings about this modality."""
-        notices = [notice for notice in (self.notice, self.cut) if notice]
+        notices = [notice for notice in (self.notice, self.cut, self.silent) if notice]
         if not self.broken:
             return notices
         clips = [f"{conversation} {utterance}: {why}" for (conversation, utterance), why in self.broken.items()]
@@ -89,9 +92,25 @@ def run_extractor(
     Only extractors of clips run in several processes. An extractor of text is a network that uses all cores by itself.
     """
     extractor, name = make_part(part), part.component.name
-    factory = ExtractorFactory(part.table, as_json({"use": name, **written_options(part.options)}), part.plugin_files)
-    workers = WorkerPool(processes, factory) if processes > 1 and isinstance(extractor, ClipExtractor) else None
+    workers = WorkerPool(processes, _factory(part)) if processes > 1 and isinstance(extractor, ClipExtractor) else None
     return extractor, extract(extractor, name, conversations, progress, workers)
+
+
+def _factory(part: ResolvedPart[Extractor]) -> ExtractorFactory:
+    content = as_json({"use": part.component.name, **written_options(part.options)})
+    return ExtractorFactory(part.table, content, part.plugin_files)
+
+
+def silent_warning(
+    modality: str,
+    part: ResolvedPart[Extractor],
+    conversations: Sequence[Conversation],
+    progress: Progress,
+    processes: int = 1,
+) -> str:
+    """Return a warning that counts the clips of a modality whose sound is digital silence; empty if there is none."""
+    found = silence_warning(make_part(part), _factory(part), conversations, progress, processes)
+    return found and f"stream '{modality}': {found}"
 
 
 def cut_warning(modality: str, extractor: Extractor, made: Extraction) -> str:
@@ -124,7 +143,9 @@ def find_source(
         conversations = [c for in_split in splits.values() for c in in_split]
         extractor, made = run_extractor(extractors[modality], conversations, progress, processes)
         cut = cut_warning(modality, extractor, made)
-        return StreamSource(made.table, made.table.fitted_on, extractor.stamps, made.broken, extractor.notice, cut)
+        silent = silent_warning(modality, extractors[modality], conversations, progress, processes)
+        about = (extractor.stamps, made.broken, extractor.notice, cut, silent)
+        return StreamSource(made.table, made.table.fitted_on, *about)
     part = feature_part(recipe, modality)
     if part is not None and part.file is not None:
         with in_table(f"[features.{table_of(recipe.features, modality)}] file"):

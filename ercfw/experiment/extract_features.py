@@ -8,7 +8,7 @@ from typing import Any
 
 from ercfw.contract.conversation import SPLITS, Conversation
 from ercfw.data.load import read_dataset
-from ercfw.data.modality_sources import cut_warning, run_extractor
+from ercfw.data.modality_sources import cut_warning, run_extractor, silent_warning
 from ercfw.errors import InputError, with_warnings
 from ercfw.experiment.plan import Job
 from ercfw.system.progress import Progress
@@ -57,7 +57,7 @@ def extract_features(
         for name in job.parts.extractors:
             modalities.append(modality := _extract_modality(job, conversations, name, progress, processes, to))
             warnings += [modality["notice"]] if modality["notice"] else []
-            warnings += [modality["cut"]] if modality["cut"] else []
+            warnings += [modality[key] for key in ("cut", "silent") if modality[key]]
             broken += [f"{name}: {utterance}: {why}" for utterance, why in modality["broken"].items()]
         warnings += dataset.check_clips() if check_clips else []
     return ExtractedFeatures(modalities, warnings)
@@ -81,6 +81,7 @@ def _extract_modality(
         "stamps": list(extractor.stamps),
         "notice": extractor.notice,
         "cut": cut_warning(name, extractor, extraction),
+        "silent": silent_warning(name, part, conversations, progress, processes),
         "file": None if file is None else str(file),
         "seconds": round(time.perf_counter() - began, 2),
     }

@@ -26,6 +26,8 @@ Coded = TypeVar("Coded", "AudioStream", "VideoStream")
 
 SKIP = 2.0
 """Seconds up to which it is faster to read on than to seek."""
+HALF_STEP = 2**-16
+"""Half of the smallest difference between samples of 16 bits."""
 MOST_CHANNELS = 64
 """Number of channels that FFmpeg can resample."""
 SAME = 5e-4
@@ -82,6 +84,17 @@ def read_sound(clip: Clip, rate: int) -> NDArray[np.float32] | None:
     if not np.isfinite(sound).all():
         raise BrokenClipError("its sound has values that are not finite")
     return sound if len(sound) else None
+
+
+def is_silent(clip: Clip, rate: int) -> bool | None:
+    """Return whether the clip's sound is digital silence: no sample reaches half a step of 16 bits; None = no sound.
+
+    Raises:
+        BrokenClipError: if the clip cannot be read.
+        InputError: if PyAV is not installed.
+    """
+    sound = read_sound(clip, rate)
+    return None if sound is None else bool(np.abs(sound).max() < HALF_STEP)
 
 
 def _known(stream: Coded) -> Coded:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ercfw import BrokenClipError, Clip, ClipExtractor, missing_library
-from ercfw_media.clips import read_sound
+from ercfw_media.clips import is_silent, read_sound
 from ercfw_media.packaged import installed
 
 RATE = 16_000
@@ -70,6 +70,15 @@ class OpenSmile(ClipExtractor):
             "av": installed("av"),
         }
         return sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+    def is_silent(self, clip: Clip) -> bool | None:
+        """Return whether the clip's sound is digital silence; None for a clip without sound.
+
+        Raises:
+            BrokenClipError: if the clip cannot be read.
+            InputError: if a library is missing.
+        """
+        return is_silent(clip, RATE)
 
     def extract_clip(self, clip: Clip) -> NDArray[np.float32] | None:
         """Return ``[D]`` float32; None for a clip without sound.

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ercfw import BrokenClipError, Clip, ClipExtractor, InputError
-from ercfw_media.clips import read_sound
+from ercfw_media.clips import is_silent, read_sound
 from ercfw_media.packaged import installed
 from ercfw_media.whisper_package import SIZES, WEIGHTS, load_encoder
 
@@ -74,6 +74,15 @@ class Whisper(ClipExtractor):
             "av": installed("av"),
         }
         return sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+    def is_silent(self, clip: Clip) -> bool | None:
+        """Return whether the clip's sound is digital silence; None for a clip without sound.
+
+        Raises:
+            BrokenClipError: if the clip cannot be read.
+            InputError: if a library is missing.
+        """
+        return is_silent(clip, RATE)
 
     def extract_clip(self, clip: Clip) -> NDArray[np.float32] | None:
         """Return ``[D]`` float32, the layers' means followed by their deviations; None for a clip without sound.

@@ -13,6 +13,7 @@ from ercfw.data.audit.feature_values import check_table
 from ercfw.data.audit.finding import LEVELS, Finding, Level
 from ercfw.data.audit.leakage_check import check_label_leakage
 from ercfw.data.audit.long_texts import check_long_texts
+from ercfw.data.audit.silent_clips import check_silence
 from ercfw.errors import InputError
 from ercfw.registry.resolve import ResolvedPart
 from ercfw.system.files import is_file
@@ -29,10 +30,11 @@ def check_corpus(
     Args:
         dataset: the dataset.
         progress: called for each stream that is checked.
-        extractors: the extractors of a recipe, whose limits on texts are checked.
+        extractors: the extractors of a recipe, which find texts that are cut and clips that are silent.
     """
     splits = {split: dataset.split(split) for split in SPLITS}
     found = [*check_annotations(dataset, splits), *check_long_texts(dataset, extractors)]
+    found += check_silence(dataset, extractors, progress)
     for done, name in enumerate(dataset.modalities, 1):
         found += _check_stream(dataset, name)
         progress("streams", done, len(dataset.modalities))
