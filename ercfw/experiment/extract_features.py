@@ -58,6 +58,8 @@ def extract_features(
             modalities.append(modality := _extract_modality(job, conversations, name, progress, processes, to))
             warnings += [modality["notice"]] if modality["notice"] else []
             warnings += [modality[key] for key in ("cut", "silent") if modality[key]]
+            if not modality["present"] and not modality["broken"]:
+                warnings.append(f"stream '{name}': no utterance has what {modality['extractor']} reads")
             broken += [f"{name}: {utterance}: {why}" for utterance, why in modality["broken"].items()]
         warnings += dataset.check_clips() if check_clips else []
     return ExtractedFeatures(modalities, warnings)

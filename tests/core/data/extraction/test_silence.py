@@ -82,6 +82,15 @@ def test_extract_run_and_data_check_count_silent_clips(cli, recipe):
         assert silent == [("doubtful", "test", f"{SAID}2 of 3 (v3 0, v4 0)")]
 
 
+def test_nothing_to_extract_is_a_warning(cli, recipe):
+    for path in Path("c").glob("*.wav"):
+        path.unlink()
+    ended = cli("extract", recipe)
+    assert ended.code == 0
+    assert "warning: table c/utterances.csv: clips that are missing: 6" in ended.err
+    assert "warning: stream 'audio': no utterance has what opensmile reads" in ended.err
+
+
 def test_clips_with_sound_are_not_mentioned(cli, recipe):
     for number in (3, 4):
         sound(Path(f"c/{number}.wav"), 500 + number)
