@@ -23,6 +23,10 @@ TOO_OLD = [
     ("webvtt-py", "0.5.0"),  # does not tell who speaks a caption
     ("av", "14.0.0"),  # has no Disposition
     ("av", "17.0.0"),  # shifts Opus in Matroska by 5 ms
+    ("matplotlib", "3.8.0"),  # built for NumPy 1
+    ("h5py", "3.8.0"),  # built for NumPy 1
+    ("submitit", "1.5.3"),  # needs pkg_resources, which setuptools has no longer
+    ("opensmile", "2.5.0"),  # has no IS09
 ]
 
 
