@@ -27,6 +27,7 @@ TOO_OLD = [
     ("h5py", "3.8.0"),  # built for NumPy 1
     ("submitit", "1.5.3"),  # needs pkg_resources, which setuptools has no longer
     ("opensmile", "2.5.0"),  # has no IS09
+    ("transformers", "5.2.0"),  # the layers of Whisper return tuples
 ]
 
 
