@@ -5,6 +5,7 @@ import time
 
 from ercfw.cli.app import app, first_process, show_warnings
 from ercfw.errors import ErcfwError, PeerGoneError, RunError, warnings_of
+from ercfw.system.disk import disk_failures
 from ercfw.system.launch import launched_by_ercfw
 from ercfw.system.process_setup import set_up_process
 from ercfw.system.signals import Stopped, at_once
@@ -68,8 +69,9 @@ def _main() -> int | str | None:
     set_up_streams()
     set_up_process()
     try:
-        exit_code = _run_command()
-        finish_output()
+        with disk_failures():
+            exit_code = _run_command()
+            finish_output()
         return exit_code
     except ErcfwError as error:
         return _report(error)

@@ -44,7 +44,8 @@ def open_study(search: Search) -> "optuna.Study":
     """Open the study of a search, with its finished trials.
 
     Raises:
-        InputError: Optuna is missing, or its storage cannot be opened.
+        InputError: Optuna is missing, or the storage that the user names cannot be opened.
+        RunError: the storage in the search's folder cannot be opened.
     """
     try:
         import optuna
@@ -62,14 +63,21 @@ def open_study(search: Search) -> "optuna.Study":
             storage = optuna.storages.RDBStorage(url, heartbeat_interval=HEARTBEAT)
         study = optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
     except Exception as error:
-        raise InputError.at(
-            f"--storage {url}", f"cannot be opened: {type(error).__name__}", "sqlite:///FILE"
-        ) from error
+        if search.storage is None:
+            raise RunError(f"{search.folder / 'trials.db'}: cannot be opened: {_cause(error)}") from error
+        raise InputError.at(f"--storage {url}", f"cannot be opened: {_cause(error)}", "sqlite:///FILE") from error
     pruners = {"median": optuna.pruners.MedianPruner(), "none": optuna.pruners.NopPruner()}
     study.pruner = pruners[search.settings.pruner]
     # A resumed search must not draw the values that it has drawn before.
     study.sampler = optuna.samplers.TPESampler(seed=search.settings.seed + len(study.trials))
     return study
+
+
+def _cause(error: BaseException) -> str:
+    """Describe why a database failed: the first exception, without the statement that sqlalchemy adds."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {error}"
 
 
 def finished(study: "optuna.Study") -> int:
@@ -90,6 +98,8 @@ def run_trials(search: Search, study: "optuna.Study", terminal: Terminal) -> Non
 
 
 def _run_trials(search: Search, study: "optuna.Study", terminal: Terminal) -> None:
+    import optuna
+
     accelerator = make_accelerator([search.job.recipe])
     objective = _make_objective(search, accelerator, terminal)
     failures: list[str] = []
@@ -105,6 +115,8 @@ def _run_trials(search: Search, study: "optuna.Study", terminal: Terminal) -> No
             bars("trials", done, search.settings.trials)
             try:
                 study.optimize(objective, n_trials=1, callbacks=[show], catch=())
+            except optuna.exceptions.StorageInternalError as error:
+                raise RunError(f"the trials cannot be stored: {_cause(error)} (finished trials are kept)") from error
             except ErcfwError as error:
                 failures.append(str(error))
                 for warning in warnings_of(error):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ercfw.errors import ErcfwError, warnings_of
+from ercfw.system.disk import disk_failures
 from ercfw.system.process_setup import set_up_process
 from ercfw.system.signals import Stopped, at_once
 from ercfw.system.streams import set_up_streams
@@ -43,10 +44,11 @@ def _fulfill(path: Path) -> tuple[tuple[str, ...], int]:
 
     request = read_request(path.read_text(encoding="utf-8"))
     try:
-        if isinstance(request, RunRequest):
-            _run(request)
-        else:
-            _search(request)
+        with disk_failures():
+            if isinstance(request, RunRequest):
+                _run(request)
+            else:
+                _search(request)
     except ErcfwError as error:
         for warning in warnings_of(error):
             print(f"warning: {warning}", file=sys.stderr)
