@@ -115,9 +115,13 @@ def with_warnings(given: Collection[str]) -> Iterator[None]:
 
 def warnings_of(error: BaseException) -> list[str]:
     """Return the warnings that were given before an error, or before the errors that caused it, each once."""
-    own = error.warnings if isinstance(error, ErcfwError) else ()
-    earlier = warnings_of(error.__cause__) if error.__cause__ is not None else []
-    return list(dict.fromkeys((*own, *earlier)))
+    chain: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in chain:  # an error in a clean-up may have the error before it as its cause
+        chain.append(cause)
+        cause = cause.__cause__
+    found = [warning for each in chain if isinstance(each, ErcfwError) for warning in each.warnings]
+    return list(dict.fromkeys(found))
 
 
 @contextmanager

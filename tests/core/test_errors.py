@@ -2,7 +2,16 @@ import json
 
 import pytest
 
-from ercfw.errors import InputError, Mistake, RunError, cause_of, did_you_mean, in_recipe, missing_library
+from ercfw.errors import (
+    InputError,
+    Mistake,
+    RunError,
+    cause_of,
+    did_you_mean,
+    in_recipe,
+    missing_library,
+    warnings_of,
+)
 
 
 def test_a_mistake_says_where_what_and_what_would_be_right():
@@ -44,3 +53,11 @@ def test_a_cause_names_the_plugin_s_own_last_line(tmp_path):
     assert cause_of(raised.value).endswith("(mine.py, line 4)")
     assert cause_of(raised.value).startswith("JSONDecodeError: Expecting")
     assert cause_of(KeyError()) == "KeyError"
+
+
+def test_warnings_before_errors_that_cause_each_other():
+    """A clean-up that fails raises from the error before it, which a library may raise again from the clean-up's."""
+    first, second = RunError("first"), RunError("second")
+    first.warnings, second.warnings = ("a", "b"), ("b", "c")
+    first.__cause__, second.__cause__ = second, first
+    assert warnings_of(first) == ["a", "b", "c"]
