@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ercfw.system.terminal import Terminal
 
 Format = Literal["table", "csv", "json"]
+HINT = "extracted features are kept; the same command continues"
 
 
 @app.command(epilog="ercfw predict runs/mine/base/seed-0 new.csv  |  ercfw predict RUN clips --transcript said.csv  |  "
@@ -61,8 +62,7 @@ def predict(
 
     terminal = Terminal(quiet=quiet)
     texts, notes = _texts(data)
-    hint = "extracted features are kept; the same command continues"
-    with interruptible(terminal, hint), with_warnings(notes):
+    with interruptible(terminal, HINT), with_warnings(notes):
         model = _open(run, trust, terminal)
         with terminal.progress() as bars:
             predicted = model.predict(

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from ercfw import BrokenClipError, Clip, is_file, missing_library
+from ercfw import BrokenClipError, Clip, is_file, is_folder, missing_library
 
 if TYPE_CHECKING:
     from av import Packet
@@ -166,7 +166,7 @@ def opened(clip: Clip, extra: str) -> Iterator[MediaFile]:
 def _container(clip: Clip) -> "InputContainer":
     import av
 
-    if clip.path.exists() and not is_file(clip.path):  # a pipe or a device may never end
+    if clip.path.exists() and not (is_file(clip.path) or is_folder(clip.path)):  # a pipe or a device may never end
         raise BrokenClipError("cannot be opened: it is not a file")
     try:
         # With "file:", FFmpeg lets a playlist in the file name other files only, never addresses on the network.

@@ -11,6 +11,7 @@ import pytest
 import ercfw
 from ercfw.errors import InputError
 from ercfw.registry.trust import LIST, trusted
+from ercfw.system.tensor_file import load_tensors, save_tensors
 from tests.conftest import TINY_RECIPE
 
 CODE = """
@@ -215,9 +216,13 @@ def test_an_encoder_of_another_run_is_not_trusted(cli, stranger, run_folder, can
 def test_paths_out_of_the_folder_are_not_trusted_either(escape, cli, stranger, run_folder, canary, tmp_path):
     planted = tmp_path / "planted.py"
     planted.write_text(CODE + "# another\n")
+    name = escape.format(absolute=planted)
     recipe = run_folder / "recipe.toml"
     (named,) = [line for line in recipe.read_text().splitlines() if line.startswith("plugins")]
-    recipe.write_text(recipe.read_text().replace(named, f'plugins = ["{escape.format(absolute=planted)}"]'))
+    recipe.write_text(recipe.read_text().replace(named, f'plugins = ["{name}"]'))
+    cli("run", recipe, "--out", "again").check(2, "..planted.py is not trusted..")
+    tensors, about = load_tensors(run_folder / "model.safetensors")
+    save_tensors(run_folder / "model.safetensors", tensors, {**about, "plugin_files": [name]})
     cli("predict", run_folder, "table.csv").check(2, "..planted.py is not trusted..")
     assert not canary.exists()
 
