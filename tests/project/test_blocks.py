@@ -1,6 +1,7 @@
 """Every code block of every page runs."""
 
 import importlib.util
+import io
 import re
 import shlex
 import socket
@@ -119,6 +120,10 @@ def test_commands_run(block, folders, cli, request, monkeypatch):
 def run_command(words, wanted, cli, request):
     if words[0] == "srun":
         words = words[1:]
+    if words[0] == "echo":
+        said, words = words[1 : words.index("|")], words[words.index("|") + 1 :]
+        given = io.TextIOWrapper(io.BytesIO(" ".join(said).encode() + b"\n"))
+        request.getfixturevalue("monkeypatch").setattr("sys.stdin", given)
     if words[0] == "make":
         targets = re.findall(r"^([\w-]+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE)
         assert words[1] in targets
