@@ -91,7 +91,9 @@ def test_all_extractors_in_one_command_killed_at_any_moment(root, cli, monkeypat
     assert cli("extract", "raw.toml", "--to", "gone-on").code == 0
     assert files("gone-on") == files("whole")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "killed").rglob("*.safetensors")}
-    assert len(before) == 4 * CLIPS + 5  # a file a clip, the same clips in both splits; and one a conversation
+    # A file a clip, the same clips in both splits, for four extractors and for the silence that two of them look for;
+    # and one a conversation.
+    assert len(before) == (4 + 2) * CLIPS + 5
     assert cli("extract", "raw.toml", "--to", "again").code == 0
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "killed").rglob("*.safetensors")} == before
     assert files("again") == files("whole")

@@ -15,7 +15,9 @@ WIDEST = 50
 """Maximum width of the inputs of t-SNE; wider ones are first reduced to this many principal components."""
 PERPLEXITY = 30.0
 COLUMNS = 3
-"""Number of columns of the legend."""
+"""Maximum number of columns of the legend."""
+MARKER, LETTER = 0.45, 0.09
+"""Approximate width of a marker with its margins, and of a letter of the legend, in inches."""
 
 
 def project(embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -49,7 +51,9 @@ def draw_embeddings(
     if len(rows) > MOST_POINTS:
         rows = np.sort(np.random.default_rng(0).choice(rows, MOST_POINTS, replace=False))
     across = max(1, len(embeddings))
-    figure = Figure(figsize=(WIDTH, 0.6 + WIDTH / across + 0.08 * len(classes)), layout="constrained")
+    columns = _columns(names_of(classes))
+    legend_height = 0.24 * -(-len(classes) // columns)
+    figure = Figure(figsize=(WIDTH, 0.6 + WIDTH / across + legend_height), layout="constrained")
     for axes, (stage, x) in zip(figure.subplots(1, across, squeeze=False)[0], embeddings.items(), strict=True):
         flat = project(x[rows])  # [n, 2]
         for number, look in enumerate(looks(classes)):
@@ -60,16 +64,22 @@ def draw_embeddings(
             )  # fmt: skip
         axes.set(title=stage, xticks=[], yticks=[])
     handles, names = figure.axes[0].get_legend_handles_labels()
-    order = _by_rows(len(names))
+    order = _by_rows(len(names), columns)
     legend = figure.legend(
         [handles[place] for place in order], [names[place] for place in order],
-        loc="outside lower center", ncols=COLUMNS, frameon=False, fontsize=SMALL,
+        loc="outside lower center", ncols=columns, frameon=False, fontsize=SMALL,
     )  # fmt: skip
     for text in legend.get_texts():
         text.set_parse_math(False)
     return figure
 
 
-def _by_rows(size: int) -> list[int]:
+def _columns(names: Sequence[str]) -> int:
+    """Return the number of columns of the legend that fit into the width of the picture."""
+    widest = MARKER + LETTER * max(map(len, names), default=0)
+    return max(1, min(COLUMNS, int(WIDTH / widest)))
+
+
+def _by_rows(size: int, columns: int) -> list[int]:
     """Return the order of a legend whose rows read in the order of the classes; matplotlib fills columns first."""
-    return [place for column in range(COLUMNS) for place in range(column, size, COLUMNS)]
+    return [place for column in range(columns) for place in range(column, size, columns)]
