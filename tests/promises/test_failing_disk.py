@@ -1,6 +1,7 @@
 """A disk that fills up, fails, or a machine that goes down, at any change of files: one message, and nothing is lost.
 
-``ERCFW_FUZZ=50`` tries every change of each command; the suite tries some, spread over all.
+``ERCFW_FUZZ=1`` tries every change of each command and, with ``-s``, prints how many; the suite tries some, spread over
+all.
 """
 
 import errno
@@ -128,7 +129,8 @@ def test_a_disk_that_fails_at_any_change(command, place):
     points = POINTS.get(command, MOST) if "ERCFW_FUZZ" not in os.environ else changes
     wrong = []
     for number, (name, fault) in enumerate(FAULTS.items()):
-        for start in sorted({(number + 3 * point) * changes // (3 * points) for point in range(points)}):
+        starts = sorted({(number + 3 * point) * changes // (3 * points) for point in range(points)})
+        for start in starts:
             prepare(command)
             code, said, _ = attempt(command, fault, start)
             case = f"{command}, {name} from change {start + 1} of {changes}: exit code {code}"
@@ -142,6 +144,7 @@ def test_a_disk_that_fails_at_any_change(command, place):
             same = command == "tune" or results(place) == whole  # a search that goes on draws other values
             if code != 0 or not same:
                 wrong += [f"{case}, then {code}: {said[-800:]}"]
+        print(f"{command}, {name}: {len(starts)} of {changes} changes, wrong so far: {len(wrong)}")
     assert not wrong, "\n\n".join(wrong)
 
 

@@ -126,6 +126,7 @@ class _Worker:
         Raises:
             RunError: something else ended the process.
         """
+        self._pool.shutdown()  # its thread waits for the process too: while both do, one of them learns no exit code
         self.terminate()
         codes = [process.exitcode for process in self._processes]
         for crash in CRASHES:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -157,6 +158,22 @@ def test_a_clip_that_crashes_its_process_costs_one_utterance():
     }
     assert steps == [("extracting bytes", n, 6) for n in range(1, 7)]
     assert extract(Bytes(), "bytes", [conversation], quiet).broken == made.broken  # from the cache, without a crash
+
+
+@pytest.mark.slow
+def test_the_crash_is_told_although_another_thread_waits_for_the_process_too(monkeypatch):
+    waits = os.waitpid
+
+    def come_second(*arguments):
+        other = threading.current_thread() is not threading.main_thread()
+        time.sleep(0 if other else 0.1)
+        ended = waits(*arguments)
+        time.sleep(0.5 if other else 0)
+        return ended
+
+    monkeypatch.setattr("os.waitpid", come_second)
+    made = extract(Bytes(), "bytes", [said(b"one", b"crash", b"two", b"three")], quiet, WORKERS)
+    assert made.broken == {("c", "1"): "reading it crashes the process (SIGSEGV)"}
 
 
 PROGRAM = """
