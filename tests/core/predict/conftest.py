@@ -1,6 +1,7 @@
 """A corpus that a plugin file makes, with texts, clips and a feature file, and two runs that learnt it."""
 
 import csv
+import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from ercfw.contract.feature_table import FeatureTable
+from ercfw.results.model_file import load_model, save_model
 
 PLUGIN = '''\
 import csv
@@ -162,6 +164,26 @@ def write_csv(path: Path, rows: list[dict[str, str]], *without: str) -> Path:
         writer.writeheader()
         writer.writerows(rows)
     return path
+
+
+def table_of(shelf, *without, splits=("dev", "test")):
+    rows = [row for row in shelf.rows if row["split"] in splits]
+    return write_csv(shelf.root / f"{'-'.join(splits)}-without-{'-'.join(without)}.csv", rows, *without)
+
+
+def save_as(path, weights, info, about):
+    """Write a model file again, with what stands beside its weights."""
+    save_model(path, weights, info, {key: value for key, value in about.items() if key not in ("format", "info")})
+
+
+def changed(shelf, tmp_path, change):
+    """A copy of a run of which ``change`` has altered what stands beside its weights."""
+    run = tmp_path / "changed"
+    shutil.copytree(shelf.causal, run)
+    weights, info, about = load_model(run / "model.safetensors")
+    change(about)
+    save_as(run / "model.safetensors", weights, info, about)
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -2,20 +2,17 @@
 
 import csv
 import json
-import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 import ercfw
 from ercfw.contract.conversation import Clip, Conversation
 from ercfw.contract.feature_table import FeatureTable
-from ercfw.errors import InputError, RunError
-from ercfw.results.model_file import load_model, save_model
+from ercfw.errors import InputError
 
-from .conftest import write_csv
+from .conftest import changed, table_of, write_csv
 
 
 def own_predictions(folder):
@@ -30,11 +27,6 @@ def same(answers, expected):
         assert answer.predicted["emotion"] == row["emotion.predicted"]
         for name, p in answer.probabilities["emotion"].items():
             assert p == pytest.approx(float(row[f"emotion.p.{name}"]), abs=1e-5)
-
-
-def table_of(shelf, *without, splits=("dev", "test")):
-    rows = [row for row in shelf.rows if row["split"] in splits]
-    return write_csv(shelf.root / f"{'-'.join(splits)}-without-{'-'.join(without)}.csv", rows, *without)
 
 
 @pytest.mark.parametrize("which", ["causal", "both_ways"])
@@ -114,7 +106,7 @@ def test_a_conversation_that_was_learnt_is_reported(shelf):
 
 
 def test_so_is_one_whose_name_lacks_its_split(shelf, tmp_path):
-    run = _changed(shelf, tmp_path, lambda about: about.update(trained_on=[_named_train("x")]))
+    run = changed(shelf, tmp_path, lambda about: about.update(trained_on=[_named_train("x")]))
     path = write_csv(tmp_path / "x.csv", [{"conversation": "x", "utterance": "1", "text": "oh"}])
     assert any("was trained on 1 of these 1" in w for w in ercfw.load(run).predict(path).warnings)
 
@@ -125,20 +117,8 @@ def _named_train(name):
     return fingerprint(Conversation(f"train/{name}", "train", ("1",), ("a",), ("oh",), {}))
 
 
-def _changed(shelf, tmp_path, change):
-    """A copy of a run of which ``change`` has altered what stands beside its weights."""
-    run = tmp_path / "changed"
-    shutil.copytree(shelf.causal, run)
-    weights, info, about = load_model(run / "model.safetensors")
-    change(about)
-    save_model(
-        run / "model.safetensors", weights, info, {k: v for k, v in about.items() if k not in ("format", "info")}
-    )
-    return run
-
-
 def test_stamps_stand_on_everything(shelf, tmp_path, cli):
-    run = _changed(shelf, tmp_path, lambda about: about.update(stamps=["SIMULATED", "CHOSEN ON TEST"]))
+    run = changed(shelf, tmp_path, lambda about: about.update(stamps=["SIMULATED", "CHOSEN ON TEST"]))
     words = ["predict", run, table_of(shelf), "--processes", "1"]
     assert "[SIMULATED] [CHOSEN ON TEST]" in cli(*words).out
     rows = list(csv.DictReader(cli(*words, "--format", "csv").out.splitlines()))
@@ -147,7 +127,7 @@ def test_stamps_stand_on_everything(shelf, tmp_path, cli):
 
 
 def test_another_extractor_than_in_training_is_reported(shelf, tmp_path):
-    run = _changed(shelf, tmp_path, lambda about: about["streams"]["text"]["made_by"].update(fingerprint="old"))
+    run = changed(shelf, tmp_path, lambda about: about["streams"]["text"]["made_by"].update(fingerprint="old"))
     model = ercfw.load(run)
     reported = "'text' comes from another extractor, version or weights"
     assert any(reported in warning for warning in model.predict(table_of(shelf)).warnings)
@@ -159,44 +139,6 @@ def test_a_stream_fitted_on_what_it_predicts_is_reported(shelf, tmp_path):
     replace(whole, fitted_on=frozenset(whole.ids[:2])).save(path)
     reported = ercfw.load(shelf.causal).predict(features={"visual": path}).warnings
     assert any("fitted on the labels of 2 of these utterances" in warning for warning in reported)
-
-
-def test_weights_that_do_not_fit_are_one_message(shelf, tmp_path):
-    run = _changed(shelf, tmp_path, lambda about: about["recipe"]["head"]["emotion"].update(use="mlp"))
-    with pytest.raises(InputError, match="its weights do not fit its parts"):
-        ercfw.load(run)
-
-
-def test_a_broken_network_is_one_message(shelf, tmp_path):
-    run = _changed(shelf, tmp_path, lambda about: None)
-    weights, info, about = load_model(run / "model.safetensors")
-    weights = {name: torch.full_like(x, torch.nan) for name, x in weights.items()}
-    save_model(
-        run / "model.safetensors", weights, info, {k: v for k, v in about.items() if k not in ("format", "info")}
-    )
-    with pytest.raises(RunError, match="gave a probability that is not a number, first of c6 0"):
-        ercfw.load(run).predict(table_of(shelf))
-
-
-@pytest.mark.parametrize(
-    ("make", "says"),
-    [
-        (lambda run: shutil.rmtree(run), "holds no trained model"),
-        (lambda run: (run / "model.safetensors").unlink(), "holds no trained model"),
-        (lambda run: (run / "model.safetensors").write_bytes(b"junk"), "cannot be read"),
-        (lambda run: shutil.rmtree(run / "plugins"), "there is no file .*shelf_"),
-        (
-            lambda run: next((run / "plugins").iterdir()).write_text("x ="),
-            r"run/model.safetensors: .*/shelf_\w+.py cannot be loaded: SyntaxError",
-        ),
-    ],
-)
-def test_a_run_that_is_not_whole_is_one_message(shelf, tmp_path, make, says):
-    run = tmp_path / "run"
-    shutil.copytree(shelf.causal, run)
-    make(run)
-    with pytest.raises(InputError, match=says):
-        ercfw.load(run, trust=True).predict(table_of(shelf))
 
 
 def conversation(name="x", *texts):
@@ -281,29 +223,3 @@ def test_texts_are_one_conversation(shelf, tmp_path):
     assert [answer.probabilities for answer in texts] == [answer.probabilities for answer in table]
     with pytest.raises(InputError, match="data and texts: each of them names the utterances"):
         model.predict("t.csv", texts=["an eel"])
-
-
-def test_a_model_is_shared_with_its_plugin_copies(shelf, tmp_path, cli, monkeypatch):
-    """As the page says: the model file and the folder ``plugins``, to a machine that does not trust them yet."""
-    shared = tmp_path / "shared"
-    shutil.copytree(shelf.causal / "plugins", shared / "plugins")
-    shutil.copy(shelf.causal / "model.safetensors", shared)
-    expected = ercfw.load(shelf.causal).predict(table_of(shelf)).answers
-    monkeypatch.setenv("ERCFW_STATE", str(tmp_path / "state"))
-    (plugin,) = (shared / "plugins").iterdir()
-    cli("predict", shared, "an eel is here").check(2, f"is not trusted on this machine..ercfw trust {plugin}")
-    assert cli("predict", shared, "an eel is here", "--trust").code == 0
-    assert ercfw.load(shared).predict(table_of(shelf)).answers == expected
-
-
-def test_an_older_model_file_needs_the_recipe_that_names_the_copies(shelf, tmp_path):
-    run = _changed(shelf, tmp_path, lambda about: about.pop("plugin_files"))
-    assert ercfw.load(run).predict(table_of(shelf)).answers
-    (run / "recipe.toml").unlink()
-    with pytest.raises(InputError, match=r"recipe.toml: cannot be read"):
-        ercfw.load(run)
-
-
-def test_a_model_file_that_names_no_list_of_copies_is_damaged(shelf, tmp_path):
-    with pytest.raises(InputError, match="is not a model of ercfw"):
-        ercfw.load(_changed(shelf, tmp_path, lambda about: about.update(plugin_files=3)))
