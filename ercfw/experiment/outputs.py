@@ -16,7 +16,7 @@ from ercfw.results.finished_run import FinishedRun
 from ercfw.results.model_file import save_model
 from ercfw.results.prediction_table import write_predictions
 from ercfw.results.run_folder import RunFolder
-from ercfw.results.run_metrics import RunMetrics
+from ercfw.results.run_metrics import RunMetrics, SplitSize
 from ercfw.results.scoring import Predictions, score
 from ercfw.results.tabulate_run import run_table
 from ercfw.system.files import write_text
@@ -105,6 +105,7 @@ def write_outputs(
     return metrics
 
 
-def _size(conversations: Sequence[Conversation]) -> dict[str, int]:
+def _size(conversations: Sequence[Conversation]) -> SplitSize:
     labelled = sum(int((y != UNLABELLED).sum()) for c in conversations for y in c.labels.values())
-    return {"conversations": len(conversations), "utterances": sum(map(len, conversations)), "labels": labelled}
+    utterances = sum(map(len, conversations))
+    return SplitSize(conversations=len(conversations), utterances=utterances, labels=labelled)

@@ -94,6 +94,8 @@ def _farthest(before: Any, after: Any) -> float:
         if before.keys() != after.keys():
             return float("inf")
         return max((_farthest(before[key], after[key]) for key in before), default=0.0)
+    if isinstance(before, Mapping) or isinstance(after, Mapping):
+        return float("inf")
     return 100 * abs(float(before) - float(after))
 
 

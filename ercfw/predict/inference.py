@@ -33,7 +33,7 @@ def answer(run: SavedRun, conversations: Sequence[Conversation], warn: Callable[
         raise
     except Exception as error:
         raise RunError(f"the model failed: {cause_of(error)}") from error
-    _check(conversations, probabilities)
+    check_probabilities(conversations, probabilities)
     return list(_answers(run, conversations, probabilities))
 
 
@@ -48,7 +48,12 @@ def probabilities_of(run: SavedRun, conversations: Sequence[Conversation], size:
     return {target: np.concatenate(found) for target, found in parts.items()}
 
 
-def _check(conversations: Sequence[Conversation], probabilities: Probabilities) -> None:
+def check_probabilities(conversations: Sequence[Conversation], probabilities: Probabilities) -> None:
+    """Check that every probability is a number.
+
+    Raises:
+        RunError: one is not; the message names the first utterance.
+    """
     ids = [id for conversation in conversations for id in conversation.ids]
     for target, values in probabilities.items():
         unfit = np.flatnonzero(~np.isfinite(values).all(1))

@@ -85,6 +85,8 @@ def read_run(path: Path, policy: PluginFiles) -> SavedRun:
     recipe, mistakes = parse_recipe(about.get("recipe", {}), str(weights))
     if recipe is None or mistakes:
         raise InputError(mistakes)
+    if missing := [name for name in recipe.data.modalities if name not in info.modalities]:
+        raise InputError.at(weights, f"does not describe modality '{missing[0]}' of its recipe")
     # The file's metadata is sorted, but the model may depend on the order of the modalities in training.
     info = replace(info, modalities={name: info.modalities[name] for name in recipe.data.modalities})
     files = _plugin_files(weights, about) if recipe.plugins else []

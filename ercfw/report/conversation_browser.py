@@ -95,7 +95,8 @@ def _is_same(groups: Sequence[Group], split: str, target: str) -> bool:
 
 
 def _check_same(run: FinishedRun, split: str, opened: Reopened) -> None:
-    if list(run.of_split(split).ids) != [id for conversation in opened.splits[split] for id in conversation.ids]:
+    now = [id for conversation in opened.splits.get(split, ()) for id in conversation.ids]
+    if list(run.of_split(split).ids) != now:
         raise InputError.at(run.folder, f"its data now has other utterances of {split} than those that were scored")
 
 

@@ -12,7 +12,7 @@ from ercfw.results.comparison.make_table import MEGABYTE
 from ercfw.results.environment import read_environment
 from ercfw.results.finished_run import FinishedRun, Group
 from ercfw.results.points import MISSING, points
-from ercfw.results.run_metrics import RunMetrics
+from ercfw.results.run_metrics import RunMetrics, SplitSize
 
 
 def run_sections(run: FinishedRun, pictures: Sequence[str]) -> list[Section]:
@@ -105,11 +105,12 @@ def settings(run: FinishedRun) -> list[Block]:
 
 def data(metrics: RunMetrics) -> list[Block]:
     """Return the source of the data, and tables of its splits, streams and files."""
-    source, sizes = metrics.data, metrics.sizes
-    split_rows = [[split, *map(str, of_split.values())] for split, of_split in sizes.items()]
+    source = metrics.data
+    sizes = {split: size.model_dump() for split, size in metrics.sizes.items()}
+    split_rows = [[split, *map(str, size.values())] for split, size in sizes.items()]
     blocks: list[Block] = [
         Paragraph(f"Source: {source.source}.", is_lead=True),
-        Grid(["split", *next(iter(sizes.values()))], split_rows),
+        Grid(["split", *SplitSize.model_fields], split_rows),
     ]
     if metrics.streams:
         rows = [

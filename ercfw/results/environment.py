@@ -18,6 +18,8 @@ from ercfw.results.run_files import RunFiles
 from ercfw.system.version import VERSION
 
 LIBRARIES = ("torch", "numpy", "scikit-learn", "accelerate", "safetensors", "pydantic", "pluggy", "transformers")
+MOST_THREADS = 1024
+"""Maximum number of threads in a file: ``ercfw reproduce`` starts as many, and far more would end the process."""
 
 
 class RunEnvironment(BaseModel):
@@ -49,7 +51,7 @@ class RunEnvironment(BaseModel):
     plugins: dict[str, str]
     device: str
     processes: int
-    threads: Annotated[int, Field(ge=1)]
+    threads: Annotated[int, Field(ge=1, le=MOST_THREADS)]
     git: str | None
     data: Provenance
     streams: dict[str, StreamSummary] = {}

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
@@ -17,6 +17,14 @@ from ercfw.system.files import check_regular, is_file, sha256
 from ercfw.system.tensor_file import FORMAT, load_tensors, save_tensors
 
 
+class StreamOrigin(BaseModel):
+    """What the metadata of a model file tells of a modality, as far as it is read back."""
+
+    model_config = ConfigDict(strict=True)
+
+    made_by: dict[str, Any]
+
+
 class ModelMetadata(BaseModel):
     """Metadata of a model file that is read back."""
 
@@ -24,9 +32,18 @@ class ModelMetadata(BaseModel):
 
     format: Literal[1]
     info: DataInfo
+    recipe: dict[str, Any] = {}
+    streams: dict[str, StreamOrigin] = {}
     stamps: list[str] = []
     trained_on: list[str] = []
     plugin_files: list[str] = []
+
+    @field_validator("info")
+    @classmethod
+    def _has_a_count_per_class(cls, info: DataInfo) -> DataInfo:
+        if any(len(spec.classes) != len(spec.counts) for spec in info.targets.values()):
+            raise ValueError("a target has another number of classes than of counts")
+        return info
 
 
 def save_model(path: Path, weights: Mapping[str, Tensor], info: DataInfo, about: Mapping[str, Any]) -> None:

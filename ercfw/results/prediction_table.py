@@ -215,10 +215,13 @@ def _read_target(
     classes = tuple(name.removeprefix(target + PROBABILITY) for name in probabilities)
     numbers = {name: number for number, name in enumerate(classes)}
     of_label = numbers | {"": UNLABELLED}
+    values = np.array([columns[name] for name in probabilities], dtype=np.float64).T  # [N, C]
+    if not ((values >= 0) & (values <= 1)).all():
+        raise ValueError(f"a probability of {target} is not between 0 and 1")
     return TargetPredictions(
         ids,
         np.array([of_label[name] for name in columns[target]], dtype=np.int64),
         np.array([numbers[name] for name in columns[predicted]], dtype=np.int64),
-        np.array([columns[name] for name in probabilities], dtype=np.float64).T,  # [N, C]
+        values,
         classes,
     )

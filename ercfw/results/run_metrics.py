@@ -11,6 +11,16 @@ from ercfw.results.run_files import RunFiles
 from ercfw.results.scoring import Scores
 
 
+class SplitSize(BaseModel):
+    """Numbers of conversations, utterances and labels of a split."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    conversations: int = 0
+    utterances: int = 0
+    labels: int = 0
+
+
 class RunMetrics(BaseModel):
     """Content of ``metrics.json``, for a run or an ensemble.
 
@@ -34,7 +44,7 @@ class RunMetrics(BaseModel):
         notes: remarks about the run.
         warnings: warnings about the data.
         data: the source of the conversations.
-        sizes: by split, the numbers of ``conversations``, ``utterances`` and ``labels``.
+        sizes: by split, the numbers of conversations, utterances and labels.
         streams: the origin of each modality.
         members: the folders of an ensemble's runs.
         weights: an ensemble's weights, by target and folder.
@@ -65,7 +75,7 @@ class RunMetrics(BaseModel):
     notes: list[str] = []
     warnings: list[str] = []
     data: Provenance
-    sizes: dict[str, dict[str, int]]
+    sizes: dict[str, SplitSize]
     streams: dict[str, StreamSummary] = {}
     members: list[str] = []
     weights: dict[str, dict[str, float]] = {}
@@ -83,6 +93,10 @@ class RunMetrics(BaseModel):
         """Return one score; None if there is none, or if it is one number per class."""
         value = self.scores.get(split, {}).get(target, {}).get(metric)
         return value if isinstance(value, float) else None
+
+    def size(self, split: str) -> SplitSize:
+        """Return the size of a split; one that was not loaded has none of anything."""
+        return self.sizes.get(split, SplitSize())
 
 
 def read_metrics(folder: Path) -> RunMetrics:

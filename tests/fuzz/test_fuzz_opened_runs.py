@@ -17,7 +17,7 @@ import tomlkit
 from safetensors import safe_open
 
 from ercfw.system.tensor_file import save_tensors
-from tests.fuzz.conftest import places
+from tests.fuzz.conftest import TIMES, places, watched
 
 RUN = Path("runs/tiny/base/seed-0")
 OTHER = Path("runs/tiny/other/seed-0")
@@ -193,7 +193,8 @@ def open_changed(cli, number: int) -> str:
     CHANGES[path.suffix](path, chance)
     case = f"case {number}: {verb} with another {name}"
     try:
-        ended = cli(*VERBS[verb])
+        with watched(Path.cwd()):
+            ended = cli(*VERBS[verb])
     except BaseException as error:
         return f"{case}: {type(error).__name__}: {error}"
     said = ended.out + ended.err
@@ -207,4 +208,14 @@ def open_changed(cli, number: int) -> str:
 @pytest.mark.parametrize("part", range(3))
 def test_some_changed_folders(part, cli, two_runs):
     wrong = [said for number in range(20) if (said := open_changed(cli, 20 * part + number))]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(10))
+def test_a_thousand_changed_folders(part, cli, two_runs, monkeypatch):
+    """Only the SVG of the pictures is left out, which takes most of the time; the cases above draw it."""
+    monkeypatch.setattr("ercfw.report.html.as_svg", lambda figure, salt: "<svg></svg>")
+    cases = range(1000 + part, 1000 + 1000 * TIMES, 10)
+    wrong = [said for number in cases if (said := open_changed(cli, number))]
     assert not wrong, "\n".join(wrong)

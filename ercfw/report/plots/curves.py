@@ -10,12 +10,14 @@ from matplotlib.ticker import MaxNLocator
 from ercfw.errors import shown
 from ercfw.report.plots.style import SMALL, SPLITS, WIDTH
 
+MOST_LOSSES = 20
+"""Maximum number of losses with a panel of their own."""
 Epoch = Mapping[str, Any]
 """An entry of ``history.jsonl``."""
 
 
 def draw_learning_curves(history: Sequence[Epoch], best_epoch: int, select: str, chosen_on: str) -> Figure:
-    """Draw the score that selects the epoch, the weighted sum of the losses, and each loss if there are several.
+    """Draw the score that selects the epoch, the weighted sum of the losses, and the first losses if there are several.
 
     Args:
         history: one entry per epoch, as in ``history.jsonl``.
@@ -23,7 +25,8 @@ def draw_learning_curves(history: Sequence[Epoch], best_epoch: int, select: str,
         select: the score that selected the epoch.
         chosen_on: the split on which the epoch was selected.
     """
-    parts = list(history[0]["train_loss"]) if len(history[0]["train_loss"]) > 1 else []
+    names = list(history[0]["train_loss"]) if len(history[0]["train_loss"]) > 1 else []
+    parts, hidden = names[:MOST_LOSSES], len(names[MOST_LOSSES:])
     panels = 2 + len(parts)
     figure = Figure(figsize=(WIDTH, 0.3 + 2.1 * panels), layout="constrained")
     axes = list(figure.subplots(panels, 1, sharex=True))
@@ -31,7 +34,8 @@ def draw_learning_curves(history: Sequence[Epoch], best_epoch: int, select: str,
     _draw_losses(axes[1], history, chosen_on, lambda losses: sum(losses.values()), "weighted sum of losses")
     for panel, name in zip(axes[2:], parts, strict=False):
         _draw_losses(panel, history, chosen_on, lambda losses, name=name: losses.get(name), shown(name, 40))  # type: ignore[misc]
-    axes[-1].set(xlabel="epoch", xlim=(0.5, len(history) + 0.5))
+    unit = f"epoch ({hidden} more losses: history.jsonl)" if hidden else "epoch"
+    axes[-1].set(xlabel=unit, xlim=(0.5, len(history) + 0.5))
     axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return figure
 

@@ -28,7 +28,7 @@ def check_comparable(groups: Sequence[Group], split: str, target: str) -> list[s
             mistakes.append(Mistake(str(run.folder), what, HINT))
         if run.metrics.select != first.metrics.select:
             warnings.append(f"'{group.name}' was chosen by {run.metrics.select}, not by {first.metrics.select}")
-        trained = [each.metrics.sizes["train"]["utterances"] for each in (run, first)]
+        trained = [each.metrics.size("train").utterances for each in (run, first)]
         if trained[0] != trained[1]:
             warnings.append(f"'{group.name}' was trained on {trained[0]} utterances, not on {trained[1]}")
     if mistakes:

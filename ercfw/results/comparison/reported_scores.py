@@ -29,7 +29,7 @@ def with_quoted(
     of_corpus = [each for each in known if (each.dataset, each.target) == (metrics.dataset, table.target)]
     if why_none := _why_none(table, runs, of_corpus):
         return replace(table, left_out=[f"No quoted scores are shown: {why_none}."]) if quote else table
-    labels = metrics.sizes["test"]["labels"]
+    labels = metrics.size("test").labels
     above: list[ResultLine] = []
     below: list[ResultLine] = []
     shown: list[Quoted] = []

@@ -40,6 +40,8 @@ def test_it_has_as_many_threads_as_the_first(cli, run):
         torch.set_num_threads(before)
     path.write_text(json.dumps({**environment, "threads": 0}))
     cli("reproduce", run).check(2, "environment.json: threads: should be greater than or equal to 1")
+    path.write_text(json.dumps({**environment, "threads": 100_000}))  # so many threads would end the process
+    cli("reproduce", run).check(2, "environment.json: threads: should be less than or equal to 1024")
 
 
 def test_other_versions_are_listed(cli, run):
@@ -61,6 +63,15 @@ def test_numbers_that_do_not_come_back_end_with_1(cli, run):
     assert ended.code == 1
     assert "the numbers are not the same" in ended.out
     assert "Traceback" not in ended.err
+
+
+def test_a_score_that_has_become_one_per_class_is_infinitely_far(cli, run):
+    metrics = json.loads((run / "metrics.json").read_text())
+    metrics["scores"]["test"]["emotion"]["accuracy"] = {"joy": 0.5}
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    ended = cli("reproduce", run)
+    assert ended.code == 1, ended.err
+    assert "inf" in ended.out + ended.err
 
 
 def test_other_data_is_refused(cli, run):

@@ -1,6 +1,7 @@
 """Model files as people find them: shared, older, or damaged."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -72,3 +73,29 @@ def test_an_older_model_file_needs_the_recipe_that_names_the_copies(shelf, tmp_p
 def test_a_model_file_that_names_no_list_of_copies_is_damaged(shelf, tmp_path):
     with pytest.raises(InputError, match="is not a model of ercfw"):
         ercfw.load(changed(shelf, tmp_path, lambda about: about.update(plugin_files=3)))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda about: about["streams"]["text"].pop("made_by"), "is not a model of ercfw"),
+        (lambda about: about.update(streams=["text"]), "is not a model of ercfw"),
+        (lambda about: about.update(recipe=3), "is not a model of ercfw"),
+        (
+            lambda about: about["recipe"]["data"].update(modalities=["text", "smell"]),
+            "does not describe modality 'smell' of its recipe",
+        ),
+    ],
+)
+def test_metadata_that_is_not_what_it_must_be_is_one_message(shelf, tmp_path, change, says):
+    with pytest.raises(InputError, match=says):
+        ercfw.load(changed(shelf, tmp_path, change))
+
+
+def test_a_model_with_another_number_of_classes_than_of_counts_is_damaged(shelf, tmp_path):
+    run = changed(shelf, tmp_path, lambda about: None)
+    weights, info, about = load_model(run / "model.safetensors")
+    info = replace(info, targets={"emotion": replace(info.targets["emotion"], counts=(1, 2))})
+    save_as(run / "model.safetensors", weights, info, about)
+    with pytest.raises(InputError, match="is not a model of ercfw"):
+        ercfw.load(run)

@@ -187,6 +187,12 @@ def test_the_curves_show_the_score_the_sum_and_each_loss():
     assert len(draw_learning_curves(history(1, ("ce",)), 1, "s", "dev").axes) == 2, "a single loss is the sum"
 
 
+def test_of_many_losses_the_curves_show_the_first():
+    figure = draw_learning_curves(history(2, [f"loss {n}" for n in range(5000)]), 1, "s", "dev")
+    assert [axes.get_ylabel() for axes in figure.axes[2:]] == [f"loss {n}" for n in range(20)]
+    assert figure.axes[-1].get_xlabel() == "epoch (4980 more losses: history.jsonl)"
+
+
 def test_attention_rows_are_drawn_as_they_are_and_sum_to_1():
     weights = {f"fusion.layer-{j}.text.audio": np.random.default_rng(j).dirichlet(np.ones(5), 3) for j in (2, 1)}
     figure = draw_attention(weights, [f"Ann: {n}" for n in range(5)], 2)

@@ -230,7 +230,7 @@ def quote(**changes):
 def test_quoted_numbers_stand_only_where_data_and_protocol_allow(runs):
     groups = find_groups([runs / "base"])
     table, run = make_table(groups, "test", "emotion"), groups[0].first
-    labels = run.metrics.sizes["test"]["labels"]
+    labels = run.metrics.size("test").labels
     assert with_quoted(table, [run], [quote(utterances=labels)]) == table  # never beside simulated data
     real = run.metrics.model_copy(update={"data": replace(run.metrics.data, simulated=False)})
     run = replace(run, metrics=real)

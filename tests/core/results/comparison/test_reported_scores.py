@@ -40,9 +40,7 @@ def quote(run, **changes):
         "protocol": "dev",
         "scores": {"Theirs": {"weighted-f1": 61.5}},
     }
-    return Quoted(
-        **{"source": "A paper, table 9", "utterances": run.metrics.sizes["test"]["labels"], **about, **changes}
-    )
+    return Quoted(**{"source": "A paper, table 9", "utterances": run.metrics.size("test").labels, **about, **changes})
 
 
 def names(table):
@@ -51,7 +49,7 @@ def names(table):
 
 def test_a_plugin_that_states_neither_streams_nor_features_still_works(group):
     run = real(group.first)
-    labels = run.metrics.sizes["test"]["labels"]
+    labels = run.metrics.size("test").labels
     old = Quoted("A paper", "simulated", "emotion", labels, "dev", {"Theirs": {"weighted-f1": 61.5}})
     table = with_quoted(make_table([group], "test", "emotion"), [run], [old])
     assert names(table) == ["Theirs (quoted)", "base"]
