@@ -1,8 +1,9 @@
 """A program that runs ``ercfw`` on a disk that fails: from one change of files on, each change is refused, or kills.
 
 The environment says how: ``FAULT`` is ``kill`` or the number of an error, ``START`` the number of changes before it,
-and ``COUNTED`` the file that the number of changes is written to. What counts as a change is what Python's audit hooks
-tell: opening a file to write, and making, renaming and removing files and folders below the working folder.
+and ``COUNTED`` the file that the number of changes is written to; of several processes, each adds its rank to the name.
+What counts as a change is what Python's audit hooks tell: opening a file to write, and making, renaming and removing
+files and folders below the working folder.
 """
 
 import os
@@ -52,7 +53,7 @@ def main() -> None:
 
     embedding.project = lambda x: x[:, [0, -1]]  # t-SNE takes most of a page's time
     disk = Disk(os.environ["FAULT"], int(os.environ["START"]))
-    counted = os.open(os.environ["COUNTED"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    counted = os.open(os.environ["COUNTED"] + os.environ.get("RANK", ""), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     sys.addaudithook(disk)
     try:
         command_line()

@@ -82,18 +82,22 @@ def start(
 
 
 def start_world(
-    processes: int, *words: str | Path, said: str | Path = os.devnull, **environment: str
+    processes: int,
+    *words: str | Path,
+    program: str = "ercfw.cli",
+    said: str | Path = os.devnull,
+    **environment: str,
 ) -> list[BaseProcess]:
     """Start the processes of one command as torchrun does; what the first says goes to the file ``said``."""
     if processes == 1:
-        return [start(*words, said=said, **environment)]
+        return [start(*words, program=program, said=said, **environment)]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     world = {**environment, "WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     files = [said, *[os.devnull] * (processes - 1)]
     places = [{**world, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(processes)]
-    return [start(*words, said=file, **place) for file, place in zip(files, places, strict=True)]
+    return [start(*words, program=program, said=file, **place) for file, place in zip(files, places, strict=True)]
 
 
 def run(*words: str | Path, program: str = "ercfw.cli", **environment: str) -> tuple[int | None, str]:

@@ -148,6 +148,44 @@ def test_a_disk_that_fails_at_any_change(command, place):
     assert not wrong, "\n\n".join(wrong)
 
 
+def attempt_of_two(fault: str, start: int, *more: str) -> tuple[list[int | None], str, int]:
+    """As ``attempt``, for a run of two processes; the disk fails in both. None: a process does not end."""
+    environment = {"FAULT": fault, "START": str(start), "COUNTED": "counted"}
+    words = ("run", "tiny.toml", *more)
+    processes = forked.start_world(2, *words, program="tests.disk_faults", said="said", **environment)
+    for process in processes:
+        process.join(timeout=60)
+        process.kill()
+    codes = [process.exitcode for process in processes]
+    return codes, Path("said").read_text(), int(Path("counted0").read_text() or 0)
+
+
+@pytest.mark.slow
+def test_two_processes_on_a_disk_that_fails_at_any_change(place):
+    prepare("run")
+    codes, said, changes = attempt_of_two("kill", NEVER)
+    assert codes == [0, 0], said
+    whole = results(place)
+    points = MOST if "ERCFW_FUZZ" not in os.environ else changes
+    wrong = []
+    for number, (name, fault) in enumerate(FAULTS.items()):
+        starts = sorted({(number + 3 * point) * changes // (3 * points) for point in range(points)})
+        for start in starts:
+            prepare("run")
+            codes, said, _ = attempt_of_two(fault, start)
+            case = f"two processes, {name} from change {start + 1} of {changes}: exit codes {codes}"
+            errors = [line for line in said.splitlines() if line.startswith("error: ")]
+            if name == "kill":
+                wrong += [f"{case}: {said[-500:]}"] if not {*codes} <= {0, 1, -9} else []
+            elif "Traceback" in said or not {*codes} <= {0, 1} or (codes[0] == 1 and len(errors) != 1):
+                wrong += [f"{case}: {said[-800:]}"]
+            codes, said, _ = attempt_of_two("kill", NEVER, "--resume")
+            if codes != [0, 0] or results(place) != whole:
+                wrong += [f"{case}, then {codes}: {said[-800:]}"]
+        print(f"two processes, {name}: {len(starts)} of {changes} changes, wrong so far: {len(wrong)}")
+    assert not wrong, "\n\n".join(wrong)
+
+
 @pytest.mark.slow
 def test_a_file_system_that_is_really_full(place, tmp_path):
     """A small file system in memory, where libraries and the database meet the error in code that is not Python's."""
