@@ -6,7 +6,6 @@ from ercfw.contract.conversation import UNLABELLED, Conversation, fingerprint
 from ercfw.contract.stamps import meaning_of
 from ercfw.data.load import Data
 from ercfw.experiment.plan import Job
-from ercfw.predict.places import places_now
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.report.markdown import as_markdown
 from ercfw.report.pictures import draw_run
@@ -92,7 +91,6 @@ def write_outputs(
         "stamps": metrics.stamps,
         "streams": metrics.as_json()["streams"],
         "trained_on": sorted(fingerprint(conversation) for conversation in trained),
-        **places_now(folder.path, job.recipe, job.parts),
         **({"plugin_files": copies} if copies else {}),
     }
     save_model(files.model, training.best, plan.info, about)

@@ -149,7 +149,8 @@ class Run:
         """Return the machine, the libraries, and the data."""
         device, processes = self.accelerator.device, self.accelerator.num_processes
         plugins, data = self.job.catalog.plugins, self.data
-        return describe_environment(plugins, device, processes, data.provenance, data.streams, self.stamps)
+        stamps, folder = self.stamps, self.folder.path
+        return describe_environment(plugins, device, processes, data.provenance, data.streams, stamps, folder)
 
     def _prepare(self, resuming: bool) -> tuple[Training, Plan]:
         recipe, select = self.recipe, selected_metric(self.recipe)

@@ -9,10 +9,11 @@ from typing import Any
 from ercfw.errors import InputError
 from ercfw.recipe.schema import Recipe
 from ercfw.registry.options import constructor_arguments
-from ercfw.registry.resolve import Made, NetworkParts, RecipeParts, ResolvedPart
+from ercfw.registry.resolve import Made, NetworkParts, ResolvedPart
+from ercfw.results.environment import read_environment
 
 KEY = "places"
-"""Key of a model's metadata."""
+"""Key of the metadata of models that an earlier ercfw wrote."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,13 @@ class Places:
 
     @classmethod
     def read(cls, folder: Path, about: Mapping[str, Any]) -> "Places":
-        """Return the places of a run in ``folder``, by the metadata of its model."""
+        """Return the places of a run in ``folder``, by its ``environment.json`` or the metadata of its model."""
+        try:
+            environment = read_environment(folder)
+        except InputError:
+            environment = None
+        if environment is not None and environment.working_folder and environment.run_folder:
+            return cls(folder.absolute(), Path(environment.working_folder), Path(environment.run_folder))
         found = about.get(KEY)
         kept = found if isinstance(found, dict) else {}
         working, trained = (Path(kept[key]) if isinstance(kept.get(key), str) else None for key in ("working", "run"))
@@ -99,17 +106,6 @@ class Places:
             for name, part in recipe.features.items()
         }
         return recipe.model_copy(update={"features": features})
-
-
-def places_now(folder: Path, recipe: Recipe, parts: RecipeParts) -> dict[str, dict[str, str]]:
-    """Return the metadata of a run's model from which ``Places.read`` finds its paths; none if it has no paths."""
-    network = parts.network
-    single = [part for part in (network.model, network.fusion, network.joint) if part is not None]
-    several = (parts.extractors, network.encoders, network.contexts, network.heads)
-    used = [*single, *(part for mapping in several for part in mapping.values())]
-    if not any(True for part in used for _ in _paths(part)) and not any(part.file for part in recipe.features.values()):
-        return {}
-    return {KEY: {"working": str(Path.cwd()), "run": str(folder.absolute())}}
 
 
 def _is_there(place: Path) -> bool:

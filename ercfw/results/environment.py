@@ -39,6 +39,9 @@ class RunEnvironment(BaseModel):
         data: the source of the conversations.
         streams: the origin of each modality.
         stamps: words such as SIMULATED that every file of the run carries.
+        working_folder: the absolute path of the working folder, from which the recipe's paths start; empty if an
+            earlier ercfw wrote the file.
+        run_folder: the absolute path of the run's folder in training; empty likewise.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, populate_by_name=True)
@@ -56,6 +59,8 @@ class RunEnvironment(BaseModel):
     data: Provenance
     streams: dict[str, StreamSummary] = {}
     stamps: list[str] = []
+    working_folder: str = ""
+    run_folder: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return the content of the file."""
@@ -69,8 +74,9 @@ def describe_environment(
     data: Provenance,
     streams: Mapping[str, StreamSummary],
     stamps: Sequence[str],
+    folder: Path,
 ) -> RunEnvironment:
-    """Return the environment of this process, with the data of a run."""
+    """Return the environment of this process, with the data and the folder of a run."""
     return RunEnvironment(
         python=sys.version.split()[0],
         platform=platform.platform(),
@@ -84,6 +90,8 @@ def describe_environment(
         data=data,
         streams=dict(streams),
         stamps=list(stamps),
+        working_folder=str(Path.cwd()),
+        run_folder=str(folder.absolute()),
     )
 
 

@@ -6,8 +6,6 @@ import json
 import numpy as np
 import pytest
 
-from ercfw.system.tensor_file import load_tensors
-
 CUT = {"train": 120, "dev": 40, "test": 40}
 MELD = """
 schema = 1
@@ -93,7 +91,7 @@ def test_labels_of_test_move_neither_weights_nor_dev(cli, meld):
         assert "SIMULATED" not in ended.err + ended.out
         folder = meld / name / "marks/base/seed-0"
         found[name] = (
-            {name: x.numpy().tobytes() for name, x in load_tensors(folder / "model.safetensors")[0].items()},
+            (folder / "model.safetensors").read_bytes(),
             [{**json.loads(line), "seconds": 0} for line in (folder / "history.jsonl").read_text().splitlines()],
             json.loads((folder / "metrics.json").read_text()),
             read(folder / "predictions.csv"),

@@ -1,5 +1,6 @@
 """A run predicts in any working folder, and after a move: the paths in its recipe lead where they did in training."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -136,6 +137,29 @@ def test_a_path_is_looked_up_from_the_run_and_its_folders_before_the_working_fol
     (tmp_path / "x").symlink_to("nowhere")
     assert trained.find(Path("x")) is None
     assert trained.find(Path("y" * 300)) is None
+
+
+def test_a_model_file_holds_no_path_of_the_machine(train, tmp_path):
+    project, _ = train()
+    for name in ("runs", "encoded"):
+        content = (project / name / "lengths/base/seed-0/model.safetensors").read_bytes()
+        assert str(tmp_path).encode() not in content
+    environment = json.loads((project / ENCODER / "environment.json").read_text())
+    assert environment["working_folder"] == str(project)
+    assert environment["run_folder"] == str(project / ENCODER)
+
+
+@pytest.mark.parametrize("content", [None, "{", '{"working_folder": 3}'])
+def test_a_run_of_an_earlier_version_is_found_by_the_metadata_of_its_model(content, tmp_path):
+    run = tmp_path / "moved/out/a"
+    for place in (run, tmp_path / "moved/x"):
+        place.mkdir(parents=True)
+    if content is not None:
+        (run / "environment.json").write_text(content)
+    there = tmp_path / "there"
+    old = Places.read(run, {"places": {"working": str(there), "run": str(there / "out/a")}})
+    assert old == Places(run, there, there / "out/a")
+    assert old.find(there / "x") == tmp_path / "moved/x"
 
 
 def test_a_run_of_an_earlier_version_finds_what_is_above_it(tmp_path):
