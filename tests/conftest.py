@@ -88,15 +88,10 @@ def clean_place(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkey
 
 
 @pytest.fixture(autouse=True)
-def few_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing is most of a small run's time, and no part of its numbers: it is done where a test is about it."""
+def little_drawing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures of a run, and t-SNE for a page, take most of the time: they are made where a test is about them."""
     if "pictures" not in request.keywords:
         monkeypatch.setattr("ercfw.experiment.outputs.draw_run", lambda *_: [])
-
-
-@pytest.fixture(autouse=True)
-def quick_projection(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thousand steps of t-SNE take most of a page's time: they are done where a test is about them."""
     if "tsne" not in request.keywords:
         monkeypatch.setattr("ercfw.report.plots.embedding.project", lambda x: x[:, [0, -1]])
 

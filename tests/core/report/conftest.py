@@ -1,4 +1,4 @@
-"""A real browser, headless."""
+"""A real browser, headless, and pages to open in it."""
 
 import csv
 import os
@@ -9,12 +9,18 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from ercfw.report.html import as_html
+from ercfw.report.page import make_page
+from ercfw.results.finished_run import find_groups
+
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 # Nobody outside is to be asked for anything: no updates, no accounts.
 QUIET = (
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--disable-quic",
 )  # fmt: skip
+AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
+"""Rules of the accessibility check."""
 
 
 @pytest.fixture(scope="session")
@@ -75,3 +81,23 @@ def rows_of_test() -> Callable[[Path], list[dict[str, str]]]:
             return [row for row in csv.DictReader(file) if row["split"] == "test"]
 
     return read
+
+
+@pytest.fixture(scope="session")
+def pages(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Reports of a run that attends, and of two variants."""
+    folder = tmp_path_factory.mktemp("pages")
+    for name, words in {"run": ["attending/seed-0"], "variants": ["base", "w-o-audio"]}.items():
+        groups = find_groups([runs / word for word in words])
+        (folder / f"{name}.html").write_text(as_html(make_page(groups, lambda *_: None, True)), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def mine(runs: Path, tmp_path: Path) -> Path:
+    """A copy that may be changed."""
+    return shutil.copytree(runs, tmp_path / "mine")
+
+
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")

@@ -3,19 +3,14 @@
 import html
 import json
 import re
-import shutil
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from ercfw.registry.catalog import load_catalog
 from ercfw.registry.plugin_file import read_plugin_file
-from ercfw.results.finished_run import open_run
 
-
-def text_of(path):
-    return path.read_text(encoding="utf-8")
+from .conftest import text_of
 
 
 def data_of(path):
@@ -26,12 +21,6 @@ def data_of(path):
 
 def titles_of(path):
     return re.findall(r"<h2 id=\"[^\"]*\">(.*?)</h2>", text_of(path))
-
-
-@pytest.fixture
-def mine(runs, tmp_path):
-    """A copy that may be changed."""
-    return shutil.copytree(runs, tmp_path / "mine")
 
 
 def test_a_run(cli, mine):
@@ -110,50 +99,10 @@ def test_many_confusions_are_not_all_drawn(cli, mine, tmp_path, monkeypatch):
     assert [path.name for path in (tmp_path / "pictures").glob("*confusion*.svg")] == ["03-confusion-base-emotion.svg"]
 
 
-def cards_of(path):
-    """The cards of a page: their names, and all of their text."""
-    listed = text_of(path).split('<ul class="cards">')[1].split("</ul>")[0]
-    cards = re.findall(r"<li>(.*?) <strong>(.*?)</strong>(.*?)</li>", listed, re.DOTALL)
-    notes = [re.findall(r"<span>(.*?)</span> <span>(.*?)</span>", rest) for _, _, rest in cards]
-    return {name: (value, dict(of_card)) for (name, value, _), of_card in zip(cards, notes, strict=True)}
-
-
 def test_a_page_has_one_confusion_matrix(cli, mine, tmp_path):
     for runs in (["base/seed-0"], ["base"], ["base", "w-o-audio"]):
         assert cli("report", *(mine / run for run in runs), "--out", tmp_path / "page.html", "--quiet").code == 0
         assert len(re.findall(r'aria-label="Confusion matrix', text_of(tmp_path / "page.html"))) == 1
-
-
-def test_the_cards_have_intervals_and_controls(cli, mine, tmp_path):
-    linear = shutil.copytree(mine / "w-o-audio", mine / "linear-classifier")
-    for metrics in linear.glob("*/metrics.json"):
-        metrics.write_text(text_of(metrics).replace("w/o audio", "linear classifier"))
-    page = tmp_path / "page.html"
-    assert cli("report", mine / "base" / "seed-0", "--out", page).code == 0
-    for value, notes in cards_of(page).values():
-        assert set(notes) == {"95 % interval", "linear classifier", "majority class", "dev"}
-        low, high = map(float, notes["95 % interval"].split(" to "))
-        assert 0 <= low <= float(value) <= high <= 100
-    assert cli("report", mine / "base", "--out", page).code == 0
-    value, notes = cards_of(page)["accuracy, test"]
-    assert notes["seeds"] == "3"
-    rows = open_run(mine / "base" / "seed-0").answers("test", "emotion")
-    train = open_run(mine / "base" / "seed-0").info.targets["emotion"].counts
-    assert float(notes["majority class"]) == pytest.approx(100 * (rows.labels == np.argmax(train)).mean(), abs=0.01)
-    assert cli("report", mine / "base", mine / "attending", "--out", page).code == 0
-    assert {"weighted-f1, base", "weighted-f1, linear classifier", "weighted-f1, majority class"} <= cards_of(
-        page
-    ).keys()
-
-
-def test_a_linear_variant_of_other_data_is_no_control(cli, mine):
-    (mine / "others").rename(mine / "linear-others")
-    metrics = mine / "linear-others" / "seed-0" / "metrics.json"
-    variant = json.loads(text_of(metrics))["variant"]
-    metrics.write_text(text_of(metrics).replace(f'"variant": "{variant}"', '"variant": "linear others"'))
-    assert cli("report", mine / "base" / "seed-0").code == 0
-    notes = cards_of(mine / "base" / "seed-0" / "report.html")["accuracy, test"][1]
-    assert "linear others" not in notes
 
 
 def test_progress_begins_at_once_and_ends(cli, mine):
