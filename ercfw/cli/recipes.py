@@ -37,10 +37,13 @@ def validate(
     as_json: AsJson = False,
 ) -> None:
     """Check a recipe and all its variants without training; needs no data."""
-    jobs = plan(*select(recipe, overrides, ["all"], drop, None, trust))
+    source, selection = select(recipe, overrides, ["all"], drop, None, trust)
+    jobs = plan(source, selection)
+    from ercfw.experiment.search import check_own_space
     from ercfw.experiment.validate import check_jobs
 
     checked = check_jobs(jobs)
+    check_own_space(source, selection, jobs[0])
     if as_json:
         variants = [job.variant for job in jobs]
         print(json.dumps({"variants": variants, "warnings": checked.warnings, "unchecked": checked.unchecked}))

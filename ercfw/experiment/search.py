@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ercfw.errors import InputError
+from ercfw.errors import InputError, in_recipe
 from ercfw.experiment.plan import Job, Selection, plan_job
 from ercfw.recipe.overrides import merge, parse_overrides
 from ercfw.recipe.recipe_file import RecipeFile
+from ercfw.recipe.schema import BASE
 from ercfw.recipe.search_space import Range, Tune
 from ercfw.recipe.toml import Tables
 from ercfw.system.names import slug
@@ -63,8 +64,31 @@ def make_search(source: RecipeFile, selection: Selection, out: Path, storage: st
     if job.recipe.tune is None:
         raise InputError.at(f"{job.where}: [tune]", "is missing", EXAMPLE)
     check_folder("--out", out)
+    return _search(source, selection, job, job.recipe.tune, out, storage)
+
+
+def _search(
+    source: RecipeFile, selection: Selection, job: Job, settings: Tune, out: Path, storage: str | None = None
+) -> Search:
     one_seed = replace(selection, seeds=job.recipe.seeds[:1])
-    return Search(source, one_seed, job, job.recipe.tune, out / job.name / f"tune-{slug(job.variant)}", storage)
+    return Search(source, one_seed, job, settings, out / job.name / f"tune-{slug(job.variant)}", storage)
+
+
+def check_own_space(source: RecipeFile, selection: Selection, base: Job) -> None:
+    """Check the search space of a recipe that has one; one whose protocol chooses on test is not searched.
+
+    Args:
+        source: the recipe's file.
+        selection: the settings laid over the recipe.
+        base: the recipe without a variant, as planned.
+
+    Raises:
+        InputError: the space is not valid.
+    """
+    settings = base.recipe.tune
+    if settings is not None and base.recipe.train.protocol == "dev":
+        with in_recipe(base.where):
+            check_space(_search(source, replace(selection, variants=[BASE]), base, settings, Path()))
 
 
 def check_space(search: Search) -> None:

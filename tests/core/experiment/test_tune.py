@@ -48,7 +48,7 @@ def test_no_trial_reads_test_and_none_keeps_weights(cli, tiny_recipe, tmp_path):
         folder = tmp_path / f"runs/tiny/tune-base/trial-{number}"
         metrics = read_metrics(folder)
         assert list(metrics.scores) == ["dev"]
-        assert metrics.sizes["test"]["utterances"] == 0
+        assert metrics.size("test").utterances == 0
         assert not list(folder.glob("*.safetensors"))
 
 

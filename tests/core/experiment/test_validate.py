@@ -77,3 +77,14 @@ def test_without_data_a_mistake_under_any_data_is_an_error(cli, tiny_recipe):
     assert ended.code == 0
     assert "not checked: the data" in ended.out
     cli("validate", recipe, "fusion.use=multiattn", "fusion.heads=3").check(2, "[fusion] heads..3")
+
+
+def test_the_search_space_is_checked(cli, tiny_recipe):
+    space = '[tune]\ntrials = 2\n[tune.space]\n"{}" = {{ low = 1e-3, high = 1e-2 }}\n'
+    right = tiny_recipe(space.format("train.lr"))
+    assert cli("validate", right).code == 0
+    wrong = tiny_recipe(space.format("train.lrr"))
+    cli("validate", wrong).check(2, "tiny.toml: [tune.space] train.lrr = 0.001: ")
+    assert cli("validate", wrong, "train.protocol=release").code == 0, "a search would choose on test"
+    high = tiny_recipe(space.format("train.lr").replace("1e-2", "-1"))
+    cli("validate", high).check(2, "[tune.space] train.lr")
