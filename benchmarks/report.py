@@ -51,7 +51,7 @@ def main() -> None:
         clocks = {f"open the {name}": bench.timed(lambda name=name: open_page(name)) for name in pages}
         seconds |= bench.medians(clocks, arguments.rounds)
         browser.close()
-    utterances = run.metrics.sizes["test"]["utterances"]
+    utterances = run.metrics.size("test").utterances
     bench.print_seconds(seconds, *seconds)
     print(f"  open the report: {seconds['open the report']:.2f} s   (aim: {AIM}; {utterances} utterances of test)")
     print(f"  size: {len(pages['report'].encode()) / 1e6:.2f} MB   (aim: {MEGABYTES})")
