@@ -11,7 +11,7 @@ from ercfw.contract.data_info import ModalitySpec, StreamKind
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.stored_streams import presence
 from ercfw.data.load import attach
-from ercfw.data.modality_sources import cut_warning, run_extractor
+from ercfw.data.modality_sources import cut_warning, run_extractor, silent_warning
 from ercfw.errors import InputError, Mistake, did_you_mean
 from ercfw.predict.saved_run import SavedRun
 from ercfw.recipe.queries import extracted
@@ -150,8 +150,11 @@ def _extract(
     progress: Progress,
     processes: int,
 ) -> FeatureTable:
-    extractor, made = run_extractor(run.extractor(modality), conversations, progress, processes)
-    warnings += [notice for notice in (extractor.notice, cut_warning(modality, extractor, made)) if notice]
+    part = run.extractor(modality)
+    extractor, made = run_extractor(part, conversations, progress, processes)
+    cut = cut_warning(modality, extractor, made)
+    silent = silent_warning(modality, part, conversations, progress, processes)
+    warnings += filter(None, (extractor.notice, cut, silent))
     warnings += [f"{modality}: {' '.join(id)}: {why}" for id, why in made.broken.items()]
     return made.table
 

@@ -67,11 +67,14 @@ def test_only_sound_whose_every_sample_is_zero_is_silent(tmp_path):
     assert is_silent(Clip(half, 0.1, 0.5), 16_000) is True
 
 
-def test_extract_run_and_data_check_count_silent_clips(cli, recipe):
+def test_extract_run_predict_and_data_check_count_silent_clips(cli, recipe):
     for words in (["extract", recipe], ["extract", recipe, "--check-clips"], ["run", recipe]):
         ended = cli(*words)
         assert ended.code == 0
         assert ended.err.count(f"warning: {SAID}2 of 6 (v3 0, v4 0)") == 1
+    given = cli("predict", "runs/r/base/seed-0", "c/utterances.csv")
+    assert given.code == 0
+    assert given.err.count(f"warning: {SAID}2 of 6 (v3 0, v4 0)") == 1
     (found,) = json.loads(cli("extract", recipe, "--json").out)
     assert (found["present"], found["silent"]) == (6, f"{SAID}2 of 6 (v3 0, v4 0)")
     metrics = json.loads(Path("runs/r/base/seed-0/metrics.json").read_text())
