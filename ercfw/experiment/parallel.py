@@ -15,6 +15,7 @@ from ercfw.experiment.worker_process import Ended
 from ercfw.recipe.schema import RunSettings
 from ercfw.results.run_folder import RunFolder
 from ercfw.results.run_metrics import read_metrics
+from ercfw.system.accelerate_variables import only_the_recipe_decides
 from ercfw.system.files import write_text
 from ercfw.system.terminal import Terminal
 
@@ -101,7 +102,8 @@ def run_all(tasks: Sequence[Task], settings: RunSettings, logs: Path, terminal: 
     failures: dict[str, str] = {}
     if not tasks:
         return failures
-    with open_executor(settings, logs) as submit, terminal.progress() as bars:
+    own_choice = only_the_recipe_decides(terminal.warning)  # what workers warn about stays in their logs
+    with own_choice, open_executor(settings, logs) as submit, terminal.progress() as bars:
         running = {submit(task.request): task for task in tasks}
         ended: list[Task] = []
         while running:

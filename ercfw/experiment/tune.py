@@ -17,6 +17,7 @@ from ercfw.experiment.worker_process import Ended
 from ercfw.recipe.overrides import merge
 from ercfw.recipe.search_space import Range
 from ercfw.recipe.toml import Tables
+from ercfw.system.accelerate_variables import only_the_recipe_decides
 from ercfw.system.files import write_text
 from ercfw.system.terminal import Terminal
 
@@ -64,7 +65,8 @@ def tune(search: Search, terminal: Terminal) -> BestTrial:
     if before:
         terminal.info(f"{before} of {search.settings.trials} trials were done before")
     if (search.job.recipe.run.workers or 1) > 1 and before < search.settings.trials:
-        _run_workers(search)
+        with only_the_recipe_decides(terminal.warning):
+            _run_workers(search)
     else:
         run_trials(search, study, terminal)
     path, best = write_best(search, study), study.best_trial

@@ -40,6 +40,16 @@ def test_a_run_is_the_same_whatever_accelerate_is_asked_for(cli, tiny_recipe, mo
     assert "has no effect (set train.accumulate)" in said
 
 
+@pytest.mark.usefixtures("forked_workers")
+def test_ablate_says_once_what_its_workers_leave_aside(cli, tiny_recipe, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp16")
+    ended = cli(
+        "ablate", tiny_recipe('\n[[variant]]\nname = "other"\nset = { train = { lr = 2e-2 } }\n'), "--seeds", "1"
+    )
+    assert ended.code == 0, ended.err
+    assert ended.err.count("warning: ACCELERATE_MIXED_PRECISION=fp16 has no effect (set train.precision)") == 1
+
+
 def test_what_accelerate_launch_always_sets_is_not_reported(monkeypatch):
     for name, value in {
         "ACCELERATE_MIXED_PRECISION": "no",
