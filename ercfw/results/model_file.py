@@ -16,6 +16,9 @@ from ercfw.results.run_files import RunFiles
 from ercfw.system.files import check_regular, is_file, sha256
 from ercfw.system.tensor_file import FORMAT, load_tensors, save_tensors
 
+MOST_UTTERANCES = 2**53
+"""Numbers of utterances are below this, so that arithmetic with them is exact."""
+
 
 class StreamOrigin(BaseModel):
     """What the metadata of a model file tells of a modality, as far as it is read back."""
@@ -41,8 +44,9 @@ class ModelMetadata(BaseModel):
     @field_validator("info")
     @classmethod
     def _has_a_count_per_class(cls, info: DataInfo) -> DataInfo:
-        if any(len(spec.classes) != len(spec.counts) for spec in info.targets.values()):
-            raise ValueError("a target has another number of classes than of counts")
+        for name, spec in info.targets.items():
+            if len(spec.classes) != len(spec.counts) or not all(0 <= count < MOST_UTTERANCES for count in spec.counts):
+                raise ValueError(f"the counts of target '{name}' are not one number of utterances per class")
         return info
 
 

@@ -92,10 +92,11 @@ def test_metadata_that_is_not_what_it_must_be_is_one_message(shelf, tmp_path, ch
         ercfw.load(changed(shelf, tmp_path, change))
 
 
-def test_a_model_with_another_number_of_classes_than_of_counts_is_damaged(shelf, tmp_path):
+@pytest.mark.parametrize("counts", [(1, 2), (1, 2, 3, 4), (1, 2, -3), (1, 2, 10**400)])
+def test_a_model_whose_counts_are_not_one_per_class_is_damaged(shelf, tmp_path, counts):
     run = changed(shelf, tmp_path, lambda about: None)
     weights, info, about = load_model(run / "model.safetensors")
-    info = replace(info, targets={"emotion": replace(info.targets["emotion"], counts=(1, 2))})
+    info = replace(info, targets={"emotion": replace(info.targets["emotion"], counts=counts)})
     save_as(run / "model.safetensors", weights, info, about)
     with pytest.raises(InputError, match="is not a model of ercfw"):
         ercfw.load(run)
