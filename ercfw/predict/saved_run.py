@@ -1,6 +1,6 @@
 """Trained model of a finished run, restored from its folder."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -85,10 +85,7 @@ def read_run(path: Path, policy: PluginFiles) -> SavedRun:
     recipe, mistakes = parse_recipe(about.get("recipe", {}), str(weights))
     if recipe is None or mistakes:
         raise InputError(mistakes)
-    if missing := [name for name in recipe.data.modalities if name not in info.modalities]:
-        raise InputError.at(weights, f"does not describe modality '{missing[0]}' of its recipe")
-    # The file's metadata is sorted, but the model may depend on the order of the modalities in training.
-    info = replace(info, modalities={name: info.modalities[name] for name in recipe.data.modalities})
+    info = _in_order_of_training(info, recipe.data.modalities, weights)
     files = _plugin_files(weights, about) if recipe.plugins else []
     if policy is PluginFiles.REFUSE:
         if files:
@@ -117,6 +114,19 @@ def read_run(path: Path, policy: PluginFiles) -> SavedRun:
         where=str(weights),
         places=places,
     )
+
+
+def _in_order_of_training(info: DataInfo, modalities: Sequence[str], weights: Path) -> DataInfo:
+    """Return the description of the data with the recipe's order of modalities, which the model may depend on.
+
+    The metadata of a file is sorted.
+
+    Raises:
+        InputError: a modality of the recipe is not described.
+    """
+    if missing := [name for name in modalities if name not in info.modalities]:
+        raise InputError.at(weights, f"does not describe modality '{missing[0]}' of its recipe")
+    return replace(info, modalities={name: info.modalities[name] for name in modalities})
 
 
 def _plugin_files(weights: Path, about: Mapping[str, Any]) -> list[Path]:
