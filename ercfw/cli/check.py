@@ -9,7 +9,7 @@ import typer
 
 from ercfw.cli.app import AsJson, app, show_warnings
 from ercfw.cli.kind_argument import singular
-from ercfw.errors import InputError
+from ercfw.cli.named_plugins import NamedPlugins, load_named
 
 
 @app.command(
@@ -18,7 +18,7 @@ from ercfw.errors import InputError
 def check(
     name: Annotated[str, typer.Argument(help="A part's name, or KIND/NAME.")],
     options: Annotated[list[str] | None, typer.Argument(help="Its options.", metavar="[KEY=VALUE]...")] = None,
-    plugin: Annotated[list[Path] | None, typer.Option(help="A plugin file to load; repeatable.")] = None,
+    plugin: NamedPlugins = None,
     reads: Annotated[
         Literal["vector", "frames", "tokens"], typer.Option(help="What an encoder or model reads.")
     ] = "vector",
@@ -29,18 +29,15 @@ def check(
     slow: Annotated[bool, typer.Option("--slow", help="Also run the checks that take seconds.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run the conformance checks of a part; the exit code is 1 if one fails."""
+    """Run the conformance checks of a part.
+
+    The exit code is 1 if one fails.
+    """
     from ercfw.recipe.overrides import parse_overrides
-    from ercfw.registry.catalog import load_catalog
-    from ercfw.registry.plugin_file import plugin_files
-    from ercfw.registry.trust import PluginFiles, admit
     from ercfw.testing.check_parts import CheckSettings, check_named
 
     settings = CheckSettings(reads, parse_overrides(modality or []), clip, slow)
-    files = plugin_files([str(path) for path in plugin or []], Path(), "--plugin")
-    catalog = load_catalog(admit(files, PluginFiles.TRUST, "--plugin"))  # the user names each of them
-    if broken := catalog.broken_files("--plugin"):
-        raise InputError(broken)
+    catalog = load_named(plugin)
     show_warnings(catalog.warnings)
     kind, slash, bare = name.rpartition("/")
     reports = check_named(singular(kind) + slash + bare, parse_overrides(options or []), catalog, settings)

@@ -8,12 +8,22 @@ import typer
 from ercfw.cli.app import AsJson, Trust, results_console
 from ercfw.cli.data.app import data_app
 from ercfw.cli.data.dataset_argument import DataSettings, What, chosen_data
+from ercfw.cli.named_plugins import NamedPlugins
 
 
 @data_app.command(epilog="ercfw data check meld data.root=data/meld  |  ercfw data check mosi")
-def check(what: What, settings: DataSettings = None, trust: Trust = None, as_json: AsJson = False) -> None:
-    """Find faults in a corpus: ids, times, labels, values, and streams that were fitted on labels."""
-    chosen = chosen_data(what, settings, trust)
+def check(
+    what: What,
+    settings: DataSettings = None,
+    plugin: NamedPlugins = None,
+    trust: Trust = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find faults in a corpus and its streams.
+
+    It checks ids, times, labels and values, and finds streams that were fitted on labels.
+    """
+    chosen = chosen_data(what, settings, trust, plugin)
     dataset = chosen.dataset
     from ercfw.contract.stamps import SIMULATED
     from ercfw.data.audit.audit import check_corpus

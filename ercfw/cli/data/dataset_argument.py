@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ercfw.cli.app import plan_one, select
+from ercfw.cli.named_plugins import load_named
 
 if TYPE_CHECKING:
     from ercfw.contract.interfaces import Dataset, Extractor
@@ -35,35 +36,39 @@ class Chosen:
 
 
 def chosen_dataset(
-    what: str, overrides: list[str] | None, trust: bool | None = None
+    what: str, overrides: list[str] | None, trust: bool | None = None, plugins: list[Path] | None = None
 ) -> "tuple[Dataset, tuple[str, ...]]":
     """Return the dataset of a recipe or of this name, and the warnings of reading it.
 
     Raises:
         InputError: there is no such recipe or dataset, or its settings are wrong.
     """
-    chosen = chosen_data(what, overrides, trust)
+    chosen = chosen_data(what, overrides, trust, plugins)
     return chosen.dataset, chosen.warnings
 
 
-def chosen_data(what: str, overrides: list[str] | None, trust: bool | None = None) -> Chosen:
+def chosen_data(
+    what: str, overrides: list[str] | None, trust: bool | None = None, plugins: list[Path] | None = None
+) -> Chosen:
     """Return the dataset of a recipe or of this name, with the recipe's extractors.
 
     Raises:
-        InputError: there is no such recipe or dataset, or its settings are wrong.
+        InputError: there is no such recipe or dataset, its settings are wrong, or a plugin file is broken.
     """
     from ercfw.data.load import read_dataset
-    from ercfw.errors import InputError, in_recipe
+    from ercfw.errors import InputError, did_you_mean, in_recipe
     from ercfw.recipe.overrides import parse_overrides
     from ercfw.recipe.schema import Part
-    from ercfw.registry.catalog import load_catalog
     from ercfw.registry.resolve import resolve_part
     from ercfw.system.files import is_folder
 
-    catalog = load_catalog()
+    catalog = load_named(plugins)
     if what not in catalog.names("dataset"):
         if is_folder(Path(what)):
             raise InputError.at(what, "is a folder", f"name its dataset first: meld data.root={what}")
+        if plugins:
+            known = did_you_mean(what, catalog.names("dataset"), "a recipe names its plugin files itself")
+            raise InputError.at("--plugin", f"'{what}' is not the name of a dataset", known)
         job = plan_one(*select(what, overrides, None, None, None, trust))
         with in_recipe(job.where):
             return Chosen(*read_dataset(job.parts.dataset), job.parts.extractors)

@@ -9,6 +9,7 @@ import typer
 from ercfw.cli.app import AsJson, Trust, results_console
 from ercfw.cli.data.app import data_app
 from ercfw.cli.data.dataset_argument import DataSettings, What, chosen_dataset
+from ercfw.cli.named_plugins import NamedPlugins
 from ercfw.system.writable import PICTURES, check_file
 
 
@@ -17,13 +18,17 @@ def stats(
     what: What,
     settings: DataSettings = None,
     picture: Annotated[Path | None, typer.Option(help="A .png, .svg or .pdf file to draw the figures into.")] = None,
+    plugin: NamedPlugins = None,
     trust: Trust = None,
     as_json: AsJson = False,
 ) -> None:
-    """Count conversations, utterances, speakers, classes, emotion shifts and hours of each split."""
+    """Count conversations, utterances, classes and more.
+
+    For each split: also speakers, emotion shifts and hours.
+    """
     if picture is not None:
         check_file("--picture", picture, PICTURES)
-    dataset, warnings = chosen_dataset(what, settings, trust)
+    dataset, warnings = chosen_dataset(what, settings, trust, plugin)
     from ercfw.contract.stamps import SIMULATED
     from ercfw.data.audit.corpus_statistics import as_json as statistics_record
     from ercfw.data.audit.corpus_statistics import rows_of, statistics_of

@@ -4,6 +4,8 @@ import csv
 import json
 from collections import defaultdict
 
+import pytest
+
 
 def test_real_mosi_names_the_two_that_were_fitted(real_data, cli):
     result = cli("data", "check", "mosi", f"data.root={real_data('mosi')}", "--json")
@@ -68,3 +70,34 @@ def test_what_is_refused(cli):
     cli("data", "check", "meld", "data.rot=x").check(2, "[data] rot..root")
     cli("data", "check", "meld", "train.lr=1").check(2, "a dataset has settings of [data] only")
     cli("data", "check", "meld", "data.root=nowhere").check(2, "[data] root: there is no folder nowhere")
+
+
+PLUGIN = """
+import numpy as np
+from ercfw import Conversation, ConversationStream, Dataset, Provenance, hookimpl
+
+class Greetings(Dataset):
+    targets, modalities = {"emotion": ("neutral", "joy")}, ("text",)
+    provenance = Provenance("made-up greetings", simulated=True)
+
+    def split(self, name):
+        stream = ConversationStream(np.eye(2, dtype=np.float32), np.ones(2, bool))
+        labels = {"emotion": np.array([0, 1])}
+        said = ("Ann", "Bob"), ("Hello.", "Hi!")
+        return [Conversation(f"{name}/0", name, ("0", "1"), *said, labels, {"text": stream})]
+
+@hookimpl
+def provide_datasets():
+    return {"greetings": Greetings}
+"""
+
+
+@pytest.mark.parametrize("verb", ["check", "stats"])
+def test_a_dataset_of_a_plugin_file_is_read_by_its_name(verb, cli, plugin_file, tiny_recipe):
+    plugin_file(PLUGIN, "greetings")
+    ended = cli("data", verb, "greetings", "--plugin", "greetings.py")
+    assert ended.code == 0, ended.err
+    assert "made-up greetings" in ended.out + ended.err
+    cli("data", verb, "greeting", "--plugin", "greetings.py").check(2, "--plugin: 'greeting' is not..'greetings'")
+    cli("data", verb, tiny_recipe(), "--plugin", "greetings.py").check(2, "--plugin..a recipe names its plugin files")
+    cli("data", verb, "greetings", "--plugin", "nowhere.py").check(2, "--plugin..there is no file nowhere.py")
