@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from ercfw.experiment.parallel import Task
     from ercfw.system.terminal import Terminal
 
-Seeds = Annotated[str, typer.Option(help="A number of seeds (5), or a list (1,7).")]
+Seeds = Annotated[
+    str | None,
+    typer.Option(help="A number of seeds (5), or a list (1,7). By default those of the recipe; if it names none, 5."),
+]
 Out = Annotated[Path, typer.Option(help="The folder of all runs.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show only warnings, errors and results.")]
 
@@ -40,7 +43,7 @@ def ablate(
     variant: Variants = None,
     drop: Dropped = None,
     name: Name = None,
-    seeds: Seeds = "5",
+    seeds: Seeds = None,
     folds: Annotated[
         int | None,
         typer.Option(
@@ -53,7 +56,10 @@ def ablate(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run every variant with every seed in parallel, and compare them in one table; repeated, it continues."""
+    """Run every variant with every seed, and compare them.
+
+    Runs are parallel, one process each. The same command continues after an interruption.
+    """
     check_folder("--out", out)
     from ercfw.experiment.ablate import plan_ablation
     from ercfw.system.terminal import Terminal
@@ -70,13 +76,16 @@ def missing(
     overrides: Overrides = None,
     variant: Annotated[str, typer.Option(help="The variant to test.")] = "base",
     drop: Dropped = None,
-    seeds: Seeds = "5",
+    seeds: Seeds = None,
     out: Out = Path("runs"),
     trust: Trust = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train and score with more and more modalities missing, and score each subset of modalities: one table."""
+    """Train and score with more and more modalities missing.
+
+    The table also has each subset of the modalities.
+    """
     check_folder("--out", out)
     from ercfw.experiment.ablate import plan_missing
     from ercfw.system.terminal import Terminal

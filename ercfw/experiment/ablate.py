@@ -20,6 +20,9 @@ from ercfw.results.finished_run import FinishedRun, Group, open_run
 from ercfw.results.run_folder import open_folder
 from ercfw.system.terminal import Terminal
 
+DEFAULT_SEEDS = 5
+"""Number of seeds where neither the recipe nor the command names any."""
+
 
 @dataclass(frozen=True)
 class Ablation:
@@ -47,13 +50,14 @@ def plan_ablation(source: RecipeFile, selection: Selection, out: Path, folds: in
 
     Args:
         source: the recipe.
-        selection: variants and seeds; the first variant is the reference.
+        selection: variants and seeds; the first variant is the reference. Without seeds, those of the recipe, or five.
         out: the folder of all runs; each fold has a folder of its own in it.
         folds: the number of parts into which the data is split; each part is test once; None = the corpus' own splits.
 
     Raises:
         InputError: the recipe is wrong; the message lists every mistake.
     """
+    selection = _with_seeds(source, selection)
     tasks: list[Task] = []
     for fold in range(folds) if folds else (None,):
         in_fold, place = selection, out
@@ -72,9 +76,16 @@ def plan_missing(source: RecipeFile, selection: Selection, out: Path) -> list[Ta
     Raises:
         InputError: several variants are selected, or the recipe is wrong; the message lists every mistake.
     """
+    selection = _with_seeds(source, selection)
     job = plan_job(source, selection)
     missing = write_missing_recipe(source.path, job.written, out)
     return plan_ablation(missing, replace(selection, variants=missing.variants[1:], overrides={}, dropped=()), out)
+
+
+def _with_seeds(source: RecipeFile, selection: Selection) -> Selection:
+    """Return a selection with the default number of seeds if neither it nor the recipe names any."""
+    named = selection.seeds is not None or "seeds" in {*source.tables, *(selection.overrides or {})}
+    return selection if named else replace(selection, seeds=list(range(DEFAULT_SEEDS)))
 
 
 def _task(source: RecipeFile, selection: Selection, job: Job, seed: int, fold: int | None, out: Path) -> Task:

@@ -91,7 +91,7 @@ def ablate(
     recipe: RecipeArgument,
     *overrides: Override,
     variants: str | Sequence[str] = "all",
-    seeds: Seeds = 5,
+    seeds: Seeds = None,
     folds: int | None = None,
     out: str | Path = "runs",
     drop: Sequence[str] = (),
@@ -109,7 +109,7 @@ def ablate(
         recipe: the path of a recipe, the name of a shipped one, or a recipe's tables.
         overrides: settings; ``run.workers=8``, ``run.executor=slurm`` and the like choose where runs are started.
         variants: names of variants, or ``"all"``; the first one is the reference.
-        seeds: how many seeds, or a list of them.
+        seeds: how many seeds, or a list of them; by default those of the recipe, or five if it names none.
         folds: split the data into so many folds (3 to 99); each is test once, and scores are of all.
         out: the folder of all runs.
         drop: dotted paths of tables or keys to remove from the recipe.

@@ -12,6 +12,7 @@ from ercfw.recipe.recipe_file import RecipeFile, read_toml, with_named_variants
 from ercfw.recipe.shipped import find_recipe
 from ercfw.recipe.toml import Tables, check_values
 from ercfw.registry.trust import PluginFiles
+from ercfw.system.files import is_file
 from ercfw.system.names import shortened, slug
 from ercfw.system.user_folders import expand_home
 
@@ -115,14 +116,27 @@ def make_selection(
     from ercfw.experiment.plan import Selection
 
     names = [variants] if isinstance(variants, str) else list(variants)
+    settings = _with_plugins_from_here(read_overrides(overrides), source.path.parent)
     return Selection(
         variants=source.variants if "all" in names else list(dict.fromkeys(names)),
         seeds=seeds,
-        overrides=read_overrides(overrides),
+        overrides=settings,
         dropped=[drop] if isinstance(drop, str) else list(drop),
         plugin_files=plugin_files,
         cross_fit=cross_fit,
     )
+
+
+def _with_plugins_from_here(settings: Tables, folder: Path) -> Tables:
+    """Return settings whose plugin files start from the working folder where they are found there.
+
+    Those of a recipe, and others in the settings, start from the recipe's ``folder``.
+    """
+    paths = settings.get("plugins")
+    if not isinstance(paths, list) or folder.absolute() == Path.cwd():
+        return settings
+    here = [str(Path(path).absolute()) if isinstance(path, str) and is_file(Path(path)) else path for path in paths]
+    return {**settings, "plugins": here}
 
 
 def under_name(source: RecipeFile, selection: "Selection", name: str | None) -> "tuple[RecipeFile, Selection]":
