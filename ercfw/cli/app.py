@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from ercfw.errors import LONGEST_HINT, InputError, shown
 from ercfw.system.signals import Stopped
 from ercfw.system.user_folders import expand_home
+from ercfw.system.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,6 +46,12 @@ def _with_home(word: str) -> str:
     return word if found is None else (found[1] or "") + expand_home(found[2])
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"ercfw {VERSION}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     name="ercfw",
     cls=CommandLine,
@@ -55,6 +62,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+@app.callback()
+def main_options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Train and compare models for multimodal emotion recognition in conversations."""
+
 
 RecipeName = Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped recipe.", metavar="RECIPE")]
 Overrides = Annotated[

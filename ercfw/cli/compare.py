@@ -32,7 +32,10 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="A folder for comparison.md, .tex, .csv and utterances.csv.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare finished runs in one table: which differences are significant, and who gets which utterances right."""
+    """Compare finished runs in one table.
+
+    It says which differences are significant, and which utterances each variant predicts correctly.
+    """
     if out is not None:
         check_folder("--out", out)
     from ercfw.report.agreement import agreement_record, agreement_rows

@@ -21,7 +21,10 @@ def ensemble(
     force: Annotated[bool, typer.Option("--force", help="Overwrite --out.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Average the probabilities of finished runs, and score the average."""
+    """Average the predictions of finished runs and score them.
+
+    The average is that of the probabilities.
+    """
     if RunFiles(out).metrics.exists() and not force:
         raise InputError.at(f"--out {out}", "already contains a run", "overwrite it with --force")
     check_folder("--out", out)

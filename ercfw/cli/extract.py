@@ -35,7 +35,10 @@ def extract(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show only warnings, errors and results.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a recipe's extractors, and cache their features for 'run'."""
+    """Run a recipe's extractors and cache the features.
+
+    'ercfw run' reads them from the cache.
+    """
     job = plan_one(*select(recipe, overrides, [variant], drop, None, trust))
     if to is not None:
         check_folder("--to", to)

@@ -45,7 +45,10 @@ def plugins(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List plugins: version, origin, what they offer, and why one is broken."""
+    """List plugins, and why one is broken.
+
+    It prints the version, the origin and the parts of each.
+    """
     from ercfw.registry.catalog import load_catalog
 
     catalog = load_catalog()

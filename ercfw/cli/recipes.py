@@ -36,7 +36,10 @@ def validate(
     trust: Trust = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a recipe and all its variants without training; needs no data."""
+    """Check a recipe and all its variants without training.
+
+    It needs no data.
+    """
     source, selection = select(recipe, overrides, ["all"], drop, None, trust)
     jobs = plan(source, selection)
     from ercfw.experiment.search import check_own_space
@@ -69,7 +72,10 @@ def show(
     trust: Trust = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print a recipe with every default, its network, the parts of a kind, or the documentation of a part."""
+    """Print a recipe, its network, or what a part does.
+
+    A recipe is printed with every default. The name of a kind alone lists its parts.
+    """
     if not overrides and _show_kind(recipe, as_json):
         return
     if overrides and "=" not in overrides[0]:

@@ -22,7 +22,10 @@ def report(
     trust: Trust = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show only warnings, errors and results.")] = False,
 ) -> None:
-    """Write one HTML page about finished runs: scores, pictures, and every conversation with predictions."""
+    """Write one HTML page about finished runs.
+
+    It has scores, pictures, and every conversation with its predictions.
+    """
     if out is not None:
         check_file("--out", out, PAGES)
     if pictures is not None:

@@ -20,7 +20,10 @@ def reproduce(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show only warnings, errors and results.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Repeat a finished run and check that its numbers are the same (if not, the exit code is 1)."""
+    """Repeat a finished run and compare the numbers.
+
+    The exit code is 1 if they differ.
+    """
     check_folder("--out", out)
     from ercfw.experiment.reproduce import reproduce as run_again
     from ercfw.results.finished_run import find_groups

@@ -19,7 +19,10 @@ def trust(
     ] = None,
     forget: Annotated[bool, typer.Option("--forget", help="Trust them no longer.")] = False,
 ) -> None:
-    """Trust plugin files on this machine, so that commands may run them; a file that changes must be trusted again."""
+    """Trust plugin files, so that commands may run them.
+
+    This machine remembers their content. A file that changes must be trusted again.
+    """
     from ercfw.errors import InputError, shown
     from ercfw.experiment.find_plugin_files import find_plugin_files
     from ercfw.registry import trust as trust_list

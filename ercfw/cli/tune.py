@@ -25,7 +25,10 @@ def tune(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show only warnings, errors and results.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Search the space of the recipe's [tune] by dev score, and write the best recipe; repeated, it continues."""
+    """Search the settings in [tune] by the score on dev.
+
+    It writes the best recipe. The same command continues a search.
+    """
     from ercfw.experiment.search import make_search
     from ercfw.experiment.tune import tune as run_search
     from ercfw.system.terminal import Terminal

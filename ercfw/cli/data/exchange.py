@@ -29,7 +29,10 @@ def import_(
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite existing feature files.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Import feature files of other projects, after checking which utterance each row belongs to."""
+    """Import feature files of other projects.
+
+    It first checks which utterance each row belongs to.
+    """
     check_folder("--to", to)
     from ercfw.data.exchange.importer import import_features
     from ercfw.registry.catalog import load_catalog
@@ -63,7 +66,7 @@ def export(
     trust: Trust = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a corpus and its features as files that other projects read."""
+    """Write a corpus and its features for other projects."""
     format_name = chosen_format(format_name, layout) or DEFAULT_FORMAT
     check_folder("--to", to)
     from ercfw.data.exchange.exporter import export_features

@@ -19,7 +19,10 @@ def fetch(
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite existing feature files.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show only warnings, errors and results.")] = False,
 ) -> None:
-    """Download the public files of a corpus, check each against its pinned hash, and import them."""
+    """Download the public files of a corpus and import them.
+
+    It checks each file against its pinned hash.
+    """
     from ercfw.data.exchange.fetch import fetch_corpus
     from ercfw.registry.catalog import load_catalog
     from ercfw.report.exchange import imported_row
