@@ -53,10 +53,7 @@ def predict(
     trust: Trust = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show only warnings, errors and results.")] = False,
 ) -> None:
-    """Predict the emotion of every utterance of new data.
-
-    The model is that of a finished run.
-    """
+    """Predict the emotion of every utterance of new data."""
     kind = _format(format_, out)
     files = _files(features or [])
     _check_out(out, force)
