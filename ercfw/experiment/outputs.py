@@ -87,7 +87,7 @@ def write_outputs(
     files, trained = folder.files, plan.watched.train
     copies = read_toml(files.recipe).tables.get("plugins", [])
     about = {
-        "recipe": job.tables,
+        "recipe": {**job.tables, "plugins": copies} if copies else job.tables,
         "stamps": metrics.stamps,
         "streams": metrics.as_json()["streams"],
         "trained_on": sorted(fingerprint(conversation) for conversation in trained),

@@ -44,6 +44,15 @@ def test_a_plugin_file_is_looked_for_here_first(recipe, tmp_path):
     assert metrics(recipe, ["mine.py"]) == {"here"}
 
 
+def test_the_model_names_the_run_s_copy_of_a_plugin_file_and_no_path_of_the_machine(cli, recipe, tmp_path):
+    write_plugin(tmp_path / "mine.py", "here")
+    ended = cli("run", recipe, "plugins=['mine.py']", "--trust")
+    assert ended.code == 0, ended.err
+    model = (tmp_path / "runs/tiny/base/seed-0/model.safetensors").read_bytes()
+    assert str(tmp_path).encode() not in model
+    assert b"plugins/mine_" in model
+
+
 def test_a_plugin_file_that_is_nowhere_is_one_message(cli, recipe):
     cli("run", recipe, "plugins=['no.py']", "--trust").check(2, "tiny.toml: plugins: there is no file ..no.py")
 
