@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -24,6 +23,7 @@ from ercfw.contract.former_names import AcceptsPublicLayout
 from ercfw.contract.provenance import Provenance
 from ercfw.contract.public_file import PublicFile
 from ercfw.contract.published_features import Published
+from ercfw.contract.targets import Target, TargetForm, TargetKind
 from ercfw.errors import BrokenClipError, InputError
 
 
@@ -31,7 +31,7 @@ class Dataset(AcceptsPublicLayout, ABC):
     """The conversations of a corpus.
 
     Attributes:
-        targets: the class names of each target.
+        targets: what each target is; a tuple of names declares classes.
         modalities: the modalities that the dataset itself can provide.
         provenance: where the data came from.
         broken: utterances whose clips or times are known to be wrong.
@@ -45,7 +45,7 @@ class Dataset(AcceptsPublicLayout, ABC):
             ``dia{conversation}_utt{utterance}``; empty = the clip is named like the utterance.
     """
 
-    targets: Mapping[str, tuple[str, ...]]
+    targets: Mapping[str, tuple[str, ...] | Target]
     modalities: tuple[str, ...]
     provenance: Provenance
     broken: frozenset[UtteranceId] = frozenset()
@@ -234,9 +234,14 @@ class FusionBlock(nn.Module):
 
 
 class Head(nn.Module):
-    """Classifies each utterance; constructed with ``(dim, target, info, *, options)``."""
+    """Answers for each utterance; constructed with ``(dim, target, info, *, options)``.
+
+    Attributes:
+        serves: the kinds of targets that it answers for.
+    """
 
     causal: bool = False
+    serves: tuple[TargetKind, ...] = ("classes",)
 
     def __init__(self, dim: int, target: str, info: DataInfo) -> None:
         super().__init__()
@@ -247,9 +252,14 @@ class Head(nn.Module):
 
 
 class Model(nn.Module):
-    """A whole network, for methods that cannot be split into parts; constructed with ``(info, *, options)``."""
+    """A whole network, for methods that cannot be split into parts; constructed with ``(info, *, options)``.
+
+    Attributes:
+        serves: the kinds of targets that it answers for.
+    """
 
     causal: bool = False
+    serves: tuple[TargetKind, ...] = ("classes",)
 
     def __init__(self, info: DataInfo) -> None:
         super().__init__()
@@ -263,13 +273,15 @@ class Loss(nn.Module):
     """A scalar over a whole batch; constructed with ``(target, info, *, options)``.
 
     A loss gets all rows of the batch, even if the model ran them in several processes or parts. It skips rows whose
-    label is -100 (``ercfw.labelled`` returns the mask). If no row has a label, the loss and its gradients are 0, never
-    NaN.
+    label is -100 or NaN (``ercfw.labelled`` returns the mask). If no row has a label, the loss and its gradients are
+    0, never NaN.
 
     Attributes:
+        serves: the forms of labels that it reads (``ercfw/contract/targets.py``).
         requires: what the model must return: ``views``, ``embedding``, ``auxiliary`` or the name of an extra.
     """
 
+    serves: tuple[TargetForm, ...] = ("classes",)
     requires: tuple[str, ...] = ()
 
     def __init__(self, target: str, info: DataInfo) -> None:
@@ -279,13 +291,3 @@ class Loss(nn.Module):
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
         """Return the scalar ``[]`` to minimise."""
         raise NotImplementedError  # abstract
-
-
-class Metric(Protocol):
-    """Scores predictions: one number, or one per class."""
-
-    def __call__(
-        self, true: NDArray[np.int64], probabilities: NDArray[np.float32], classes: Sequence[str]
-    ) -> float | NDArray[np.float64]:
-        """Return a float, or ``[C]``, for ``true`` ``[N]`` and ``probabilities`` ``[N, C]``."""
-        ...

@@ -57,9 +57,9 @@ def _check(teacher: SavedRun, path: Path, data: Data) -> None:
         what = f"{path} predicts {', '.join(teacher.info.targets)}, not {', '.join(data.targets)}"
         raise InputError.at("[teacher] run", what, "choose a run of the same target")
     for target in shared:
-        if teacher.info.targets[target].classes != data.targets[target]:
+        if teacher.info.targets[target].classes != data.targets[target].names:
             what = f"{path} has other classes of '{target}': {', '.join(teacher.info.targets[target].classes)}"
-            raise InputError.at("[teacher] run", what, f"it must have {', '.join(data.targets[target])}")
+            raise InputError.at("[teacher] run", what, f"it must have {', '.join(data.targets[target].names)}")
     for split in HELD_OUT:
         trained_on = sum(fingerprint(conversation) in teacher.trained_on for conversation in data.splits[split])
         if trained_on:

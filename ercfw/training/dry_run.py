@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from ercfw.contract.batch import Inputs, Outputs, Stream, map_tensors
-from ercfw.contract.data_info import DataInfo, ModalitySpec, TargetSpec
+from ercfw.contract.data_info import DataInfo, ModalitySpec
 from ercfw.contract.interfaces import Fused, Head, Loss, Model
 from ercfw.data.collate import make_layout
 from ercfw.errors import ErcfwError, InputError, RunError, cause_of
 from ercfw.model.composed_model import ComposedModel
 from ercfw.model.losses import WeightedLosses
 from ercfw.training.gradients import with_teacher
+from ercfw.training.made_up_labels import three_labels
 
 T = TypeVar("T")
 
@@ -127,7 +128,7 @@ def _idle_losses(losses: WeightedLosses, outputs: Outputs, info: DataInfo) -> li
         return leaves[-1]
 
     outputs = map_tensors(outputs, leaf)
-    labels = {target: _three_labels(spec) for target, spec in info.targets.items()}
+    labels = {target: three_labels(spec) for target, spec in info.targets.items()}
     idle = []
     for name, loss in losses.losses.items():
         value = _call_part(f"[loss.{name}]", partial(loss, outputs, labels))
@@ -139,15 +140,6 @@ def _idle_losses(losses: WeightedLosses, outputs: Outputs, info: DataInfo) -> li
         if not any(gradient is not None and gradient.any() for gradient in gradients):
             idle.append(f"[loss.{name}] has no effect: its gradient is zero")
     return idle
-
-
-def _three_labels(spec: TargetSpec) -> Tensor:
-    """Return two labels of one class and one of another, ``[3]``, both with utterances in train if there are two such.
-
-    Losses may ignore a class that train lacks.
-    """
-    known = [place for place, count in enumerate(spec.counts) if count] or [0, len(spec.classes) - 1]
-    return torch.tensor([known[0], known[0], known[-1]])
 
 
 def _idle_teacher(losses: WeightedLosses, has_teacher: bool) -> list[str]:
