@@ -10,6 +10,8 @@ from ercfw.contract.conversation import UNLABELLED, Conversation
 from ercfw.contract.targets import Target, as_target, has_label
 from ercfw.errors import InputError
 
+RESERVED = frozenset({"p", "share", "predicted"})
+"""Names of no label or number: they mean something else in the columns of ``predictions.csv``."""
 SUM_TOLERANCE = 1e-3
 """Shares of annotators that were rounded add up to 1 within this."""
 
@@ -25,6 +27,9 @@ def declared_targets(targets: Mapping[str, Target | tuple[str, ...]]) -> dict[st
         where = f"the dataset's target '{name}'"
         if not target.names or len(set(target.names)) < len(target.names):
             raise InputError.at(where, f"has the names {list(target.names)}", "at least one, and each once")
+        reserved = RESERVED.intersection(target.names) if target.kind != "classes" else ()
+        for word in sorted(reserved):
+            raise InputError.at(where, f"has the name '{word}', which columns of predictions need", "choose another")
         if target.kind == "regression":
             if len(target.ranges) != len(target.names) or any(not low < high for low, high in target.ranges):
                 what = f"has the ranges {list(target.ranges)} for the numbers {', '.join(target.names)}"

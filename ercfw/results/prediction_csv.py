@@ -8,6 +8,7 @@ annotators also ``emotion.share.joy``. Those of labels are ``moods.joy``, ``mood
 
 import csv
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -155,7 +156,7 @@ def _read_target(
     labels = np.array([of_label[name] for name in columns[target]], dtype=np.int64)
     predicted = np.array([numbers[name] for name in columns[target + PREDICTED]], dtype=np.int64)
     shared = target + SHARE + classes[0] in columns
-    shares = _array(columns, [target + SHARE + name for name in classes]) if shared else None
+    shares = _float32(_array(columns, [target + SHARE + name for name in classes])) if shared else None
     return TargetPredictions(ids, labels, predicted, values, classes, shares=shares)
 
 
@@ -166,16 +167,14 @@ def _read_labels(
     classes: tuple[str, ...],
     values: NDArray[np.float64],
 ) -> TargetPredictions:
-    labels = _array(columns, [f"{target}.{name}" for name in classes])  # [N, C]
+    labels = _float32(_array(columns, [f"{target}.{name}" for name in classes]))  # [N, C]
     predicted = _array(columns, [f"{target}.{name}{PREDICTED}" for name in classes])
     known = labels[~np.isnan(labels)]
     if not (np.isin(predicted, (0, 1)).all() and ((known >= 0) & (known <= 1)).all()):
         raise ValueError(f"a label of {target} is not between 0 and 1")
-    is_hard = np.isin(known, (0, 1)).all()
-    of = TargetPredictions.of(ids, labels, values, classes, "multilabel")
-    return TargetPredictions(
-        ids, of.labels, predicted.astype(np.int64), values, classes, "multilabel", None if is_hard else of.shares
-    )
+    soft = not np.isin(known, (0, 1)).all()
+    of = TargetPredictions.of(ids, labels, values, classes, "multilabel", soft)
+    return replace(of, predicted=predicted.astype(np.int64))
 
 
 def _read_numbers(
@@ -188,11 +187,16 @@ def _read_numbers(
     if not np.isfinite(values).all():
         raise ValueError(f"a number of {target} is not finite")
     labels = _array(columns, places)
-    return TargetPredictions(ids, labels, values, values, names, "regression")
+    return TargetPredictions.of(ids, labels.astype(np.float32), values.astype(np.float32), names, "regression")
 
 
 def _names_after(before: str, columns: Mapping[str, tuple[str, ...]]) -> list[str]:
     return [name.removeprefix(before) for name in columns if name.startswith(before)]
+
+
+def _float32(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the numbers that were written: labels are float32."""
+    return values.astype(np.float32).astype(np.float64)
 
 
 def _array(columns: Mapping[str, tuple[str, ...]], names: Sequence[str]) -> NDArray[np.float64]:

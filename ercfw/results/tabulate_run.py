@@ -55,6 +55,5 @@ def _describe(
 
 def _of_target(predicted: Predictions, target: str, info: DataInfo) -> TargetPredictions:
     spec = info.targets[target]
-    return TargetPredictions.of(
-        predicted.ids, predicted.labels[target], predicted.values[target], spec.classes, spec.kind
-    )
+    labels, values = predicted.labels[target], predicted.values[target]
+    return TargetPredictions.of(predicted.ids, labels, values, spec.classes, spec.kind, spec.soft)

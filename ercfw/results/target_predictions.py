@@ -44,6 +44,7 @@ class TargetPredictions:
         values: NDArray[Any],
         classes: tuple[str, ...],
         kind: TargetKind,
+        soft: bool = False,
     ) -> "TargetPredictions":
         """Return the predictions that these values mean.
 
@@ -53,10 +54,11 @@ class TargetPredictions:
             values: ``[N, C]``.
             classes: C names.
             kind: what the target is.
+            soft: whether the labels are shares of annotators.
         """
-        hard = hard_labels(kind, labels)
-        shares = None if hard is labels else labels.astype(np.float64)
-        return cls(ids, hard, decided(kind, values), values.astype(np.float64), classes, kind, shares)
+        shares = labels.astype(np.float64) if soft else None
+        hard, predicted = hard_labels(kind, labels), decided(kind, values)
+        return cls(ids, hard, predicted, values.astype(np.float64), classes, kind, shares)
 
     @cached_property
     def labelled(self) -> NDArray[np.bool_]:

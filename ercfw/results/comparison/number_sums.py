@@ -19,6 +19,7 @@ FEATURES = 19
 def sum_numbers(conversations: Sequence[str], true: Array, predicted: Array) -> Array:
     """Sum the features per conversation: ``[N], [N, C], [N, C] -> [K, C, 19]``, in order of appearance."""
     features = np.zeros((*true.shape, FEATURES))  # [N, C, 19]
+    true, predicted = true.astype(np.float64), predicted.astype(np.float64)  # [N, C]
     error = predicted - true  # [N, C]
     centre = true.mean(0) if len(true) else 0.0  # correlations do not depend on it, and the sums lose fewer digits
     t, p = true - centre, predicted - centre
