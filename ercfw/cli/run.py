@@ -76,9 +76,8 @@ def run(
     console = results_console()
     for metrics in results:
         console.print(run_table(metrics))
-    if len(results) > 1:
-        for table in summary_tables(results):
-            console.print(table)
+    for table in summary_tables(results) if len(results) > 1 else ():
+        console.print(table)
     for each in finished:
         line = f"report: {each.folder}/report.md (as a page: ercfw report {each.folder} --open)"
         console.print(line, soft_wrap=True, highlight=False, markup=False)

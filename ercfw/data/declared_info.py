@@ -5,13 +5,14 @@ from dataclasses import replace
 
 from ercfw.contract.data_info import DataInfo, ModalitySpec, StreamKind, TargetSpec
 from ercfw.contract.interfaces import Dataset, Extractor
+from ercfw.contract.targets import FORMS, TargetForm, TargetKind
 from ercfw.data.label_form import check_label_form, declared_targets
 from ercfw.data.load import read_dataset
 from ercfw.data.train_statistics import make_data_info
 from ercfw.errors import with_warnings
 from ercfw.recipe.schema import Recipe
 from ercfw.registry.make import make_part
-from ercfw.registry.resolve import ResolvedPart
+from ercfw.registry.resolve import RecipeParts, ResolvedPart
 
 STAND_IN_WIDTHS = (8, 12)
 STAND_IN_CLASSES = (("a", "b", "c"), ("a", "b", "c", "d", "e"))
@@ -32,13 +33,33 @@ def training_info(part: ResolvedPart[Dataset]) -> tuple[Dataset, DataInfo, tuple
     return dataset, info, warnings
 
 
-def stand_in_info(
-    recipe: Recipe, extractors: Mapping[str, ResolvedPart[Extractor]], width: int, classes: tuple[str, ...]
-) -> DataInfo:
-    """Return made-up data info, for when the data is missing."""
-    spec = TargetSpec(classes, (1,) * len(classes))
-    targets = dict.fromkeys(recipe.head or ("emotion",), spec)
-    return DataInfo(targets, promised_streams(recipe, extractors, width), 2)
+def stand_in_info(recipe: Recipe, parts: RecipeParts, width: int, classes: tuple[str, ...]) -> DataInfo:
+    """Return made-up data info, for when the data is missing.
+
+    Args:
+        recipe: the recipe.
+        parts: its parts; each target has a form of labels that its losses serve.
+        width: the width of streams that no extractor makes.
+        classes: the names of classes and labels; of numbers, there is one.
+    """
+    names = tuple(recipe.head) or ("emotion",)
+    targets = {name: _stand_in_target(name, classes, _likely_form(recipe, parts, name, names[0])) for name in names}
+    return DataInfo(targets, promised_streams(recipe, parts.extractors, width), 2)
+
+
+def _likely_form(recipe: Recipe, parts: RecipeParts, target: str, first: str) -> TargetForm:
+    """Return the first form of labels that all losses of a target serve; without such a form, classes."""
+    names = [name for name, part in recipe.loss.items() if (part.target or first) == target]
+    served = [parts.losses[name].component.factory.serves for name in names]
+    return next((form for form in FORMS if all(form in each for each in served)), "classes")
+
+
+def _stand_in_target(name: str, classes: tuple[str, ...], form: TargetForm) -> TargetSpec:
+    if form == "regression":
+        return TargetSpec((name,), (1,), "regression", ((-3.0, 3.0),), False, (0.0,), (1.0,), labelled=1)
+    kind: TargetKind = "multilabel" if form.endswith("multilabel") else "classes"
+    rows = 1 if kind == "multilabel" else 0
+    return TargetSpec(classes, (1,) * len(classes), kind, soft=form.startswith("soft"), labelled=rows)
 
 
 def promised_streams(

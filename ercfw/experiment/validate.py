@@ -8,7 +8,7 @@ from torch import nn
 from ercfw.contract.data_info import DataInfo
 from ercfw.contract.interfaces import Dataset
 from ercfw.data.declared_info import STAND_IN_CLASSES, STAND_IN_WIDTHS, promised_streams, stand_in_info, training_info
-from ercfw.data.label_form import declared_targets
+from ercfw.data.label_form import WrongLabelsError, declared_targets
 from ercfw.data.load import check_tables
 from ercfw.errors import InputError, Mistake, in_recipe, warnings_of, with_warnings
 from ercfw.experiment.plan import Job, with_new
@@ -83,6 +83,8 @@ class _TrainingData:
 def _check(job: Job, data: _TrainingData) -> RecipeCheck:
     try:
         dataset, info, warnings = data.of(job)
+    except WrongLabelsError:
+        raise
     except InputError as error:
         without = _check_without_data(job, str(error))
         return replace(without, warnings=(*warnings_of(error), *without.warnings))
@@ -104,7 +106,7 @@ def _check_without_data(job: Job, reason: str) -> RecipeCheck:
     failed: list[InputError] = []
     for width, classes in zip(STAND_IN_WIDTHS, STAND_IN_CLASSES, strict=True):
         try:
-            info = stand_in_info(job.recipe, job.parts.extractors, width, classes)
+            info = stand_in_info(job.recipe, job.parts, width, classes)
             return RecipeCheck(_build(job, info), unchecked)
         except InputError as error:
             failed.append(error)

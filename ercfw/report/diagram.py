@@ -33,7 +33,7 @@ def mermaid(recipe: Recipe, parts: RecipeParts) -> str:
         infos = [replace(info, modalities=each) for each in streams]
     except InputError:
         pairs = zip(STAND_IN_WIDTHS, STAND_IN_CLASSES, strict=True)
-        infos = [stand_in_info(recipe, parts.extractors, width, classes) for width, classes in pairs]
+        infos = [stand_in_info(recipe, parts, width, classes) for width, classes in pairs]
     models = [build_model(parts.network, info) for info in infos]
     shapes = [dict(_shapes(model, info)) for model, info in zip(models, infos, strict=True)]
     known = {table: _common(*(of[table] for of in shapes)) for table in shapes[0]}

@@ -121,9 +121,8 @@ def class_labels(
     return {record.id: number[label] for record, label in zip(records, labels, strict=True) if label is not None}
 
 
-def choose_targets(annotations: Annotations, names: Sequence[str] | None) -> Annotations:
-    """Return the annotations with these targets only, in this order; None = ``TARGET`` alone."""
-    names = tuple(dict.fromkeys(names)) if names is not None else (TARGET,)
+def choose_targets(annotations: Annotations, names: Sequence[str]) -> Annotations:
+    """Return the annotations with these targets only, in this order."""
     conversations = tuple(
         replace(c, labels={name: c.labels[name] for name in names}) for c in annotations.conversations
     )

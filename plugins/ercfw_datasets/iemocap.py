@@ -112,7 +112,7 @@ class Iemocap(Corpus):
             why = f"nothing is at {DEFAULT_ROOT}"
             super().__init__(*simulate(IEMOCAP, choice, seed=seed, widths=widths, targets=targets, instead_of=why))
         else:
-            annotations = choose_targets(read_iemocap(place, test_session, dev, choice), targets)
+            annotations = choose_targets(read_iemocap(place, test_session, dev, choice), targets or (TARGET,))
             if parties == "gender":
                 annotations = replace(annotations, conversations=tuple(map(_by_gender, annotations.conversations)))
             super().__init__(annotations, FeatureFiles(place, annotations.rows, MODALITIES))

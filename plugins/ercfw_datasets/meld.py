@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from sys import intern
 from types import MappingProxyType
@@ -116,7 +116,8 @@ class Meld(Corpus):
             why = f"nothing is at {DEFAULT_ROOT}"
             super().__init__(*simulate(MELD, choice, seed=seed, widths=widths, targets=targets, instead_of=why))
         else:
-            annotations = choose_targets(read_meld(place, find_clips(place, clips), choice), targets)
+            chosen = targets or (TARGET,)
+            annotations = choose_targets(read_meld(place, find_clips(place, clips), choice, chosen), chosen)
             super().__init__(annotations, FeatureFiles(place, annotations.rows, MODALITIES))
 
 
@@ -151,8 +152,10 @@ def _contains_clips(folder: Path) -> bool:
     return is_folder(folder) and any(CLIP.fullmatch(path.name) for path in folder.iterdir())
 
 
-def read_meld(root: Path, clips: Mapping[str, Path], choice: ClassChoice) -> Annotations:
-    """Read MELD's annotation files, with the clips in these folders and these classes.
+def read_meld(
+    root: Path, clips: Mapping[str, Path], choice: ClassChoice, targets: Sequence[str] = (TARGET,)
+) -> Annotations:
+    """Read MELD's annotation files, with the clips in these folders, these classes, and these targets.
 
     Raises:
         InputError: if an annotation file is missing or damaged.
@@ -163,10 +166,13 @@ def read_meld(root: Path, clips: Mapping[str, Path], choice: ClassChoice) -> Ann
     classed = choice.of([record for split in SPLITS for record in records[split]])
     everything = only_there("MELD", classed, BROKEN)
     splits = {record.id[0]: record.id[0].split("/")[0] for record in everything}
-    sentiments = class_labels(everything, [record.sentiment for record in everything], SENTIMENTS, "")
+    conversations, found = to_annotated(everything, splits, choice.classes), {TARGET: choice.classes}
+    if "sentiment" in targets:
+        sentiments = class_labels(everything, [record.sentiment for record in everything], SENTIMENTS, "")
+        conversations, found["sentiment"] = with_labels(conversations, "sentiment", sentiments), SENTIMENTS
     return Annotations(
-        conversations=with_labels(to_annotated(everything, splits, choice.classes), "sentiment", sentiments),
-        targets={TARGET: choice.classes, "sentiment": SENTIMENTS},
+        conversations=conversations,
+        targets=found,
         rows=tuple(record.id for record in everything),
         source_train=frozenset(record.id for record in records["train"]),
         provenance=Provenance(

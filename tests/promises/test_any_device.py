@@ -22,6 +22,7 @@ from ercfw.testing.meta_device import META, run_on_meta
 from ercfw.testing.outcome import CheckSkipped
 from ercfw.training.distributed import take_share
 from ercfw.training.gradients import backward
+from ercfw.training.made_up_labels import three_labels
 
 HERE = SimpleNamespace(device=META, process_index=0, backward=torch.autograd.backward)
 """As much of an accelerator as a step asks for."""
@@ -36,7 +37,7 @@ def step_of(recipe):
         {name: spec.kind for name, spec in specs.items()}, dims={name: spec.dim for name, spec in specs.items()}
     )
     share = take_share(conversations, 0, 1)
-    labels = dict.fromkeys(info.targets, torch.arange(len(share.order)) % 3)
+    labels = {name: three_labels(spec)[torch.arange(len(share.order)) % 3] for name, spec in info.targets.items()}
     share = replace(share, whole=replace(share.whole, targets=labels))
     model.train().to(META)
     losses.to(META)
@@ -47,7 +48,7 @@ def step_of(recipe):
 def buildable(job):
     """A stand-in for the data that fits the recipe's parts: its description, the model, the losses."""
     for width, classes in product(STAND_IN_WIDTHS, ("abc", "abcdefg")):
-        info = stand_in_info(job.recipe, job.parts.extractors, width, tuple(classes))
+        info = stand_in_info(job.recipe, job.parts, width, tuple(classes))
         try:
             return info, build_model(job.parts.network, info), build_losses(job.recipe, job.parts.losses, info)
         except InputError as error:

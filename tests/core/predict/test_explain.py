@@ -76,7 +76,7 @@ def test_the_answers_are_those_that_were_left(opened, runs):
     left = open_run(folder).answers("test", "emotion")
     with torch.no_grad():
         outputs = opened.run.network(collate(opened.splits["test"]).inputs)
-    assert left.probabilities == pytest.approx(outputs.heads["emotion"].logits.softmax(-1).numpy(), abs=1e-5)
+    assert left.values == pytest.approx(outputs.heads["emotion"].logits.softmax(-1).numpy(), abs=1e-5)
 
 
 class WholeNetwork(Model):

@@ -64,7 +64,7 @@ def test_answers_of_several_seeds_are_their_mean(runs):
     data = browser_data(find_groups([runs / "base", runs / "w-o-audio"]), None)
     assert data["answers"] == ["base", "w/o audio"]
     group = find_groups([runs / "base"])[0]
-    mean = np.mean([run.answers("test", "emotion").probabilities for run in group.runs], 0)
+    mean = np.mean([run.answers("test", "emotion").values for run in group.runs], 0)
     shown = [u[4][0][0] for c in data["splits"][0]["conversations"] for u in c["utterances"]]
     assert np.array(shown) == pytest.approx(1000 * mean, abs=0.51)
     predicted = [u[5][0][0] for c in data["splits"][0]["conversations"] for u in c["utterances"]]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
+from ercfw.contract.metric import traits_of
 from ercfw_basics import provide_metrics
 
 CLASSES = ("neutral", "joy", "anger", "fear")
@@ -74,7 +75,9 @@ def test_macro_f1_is_scikit_learns_over_the_same_labels_for_every_model(absent) 
 
 
 def test_a_constant_answer_gives_no_warning(recwarn) -> None:
-    for name in provide_metrics():
+    for name, metric in provide_metrics().items():
+        if "classes" not in traits_of(metric).serves or isinstance(metric, type):
+            continue
         score(name, TRUE, np.zeros_like(TRUE))
     assert not recwarn.list
     assert score("weighted-f1", TRUE, np.zeros_like(TRUE)) == pytest.approx(4 / 7 * (2 * 4 / 11))

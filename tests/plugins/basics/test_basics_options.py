@@ -20,14 +20,54 @@ def test_all_that_the_basics_are_to_offer() -> None:
         [f"encoders: {name}" for name in ("identity", "linear", "mlp")]
         + [f"contexts: {name}" for name in ("none", "gru", "lstm", "transformer", "dialogue-rnn")]
         + [f"fusions: {name}" for name in ("concat", "sum", "gated-sum", "cross-modal-transformer")]
-        + [f"heads: {name}" for name in ("linear", "mlp")]
+        + [f"heads: {name}" for name in ("linear", "mlp", "ordinal")]
         + [
             f"losses: {name}"
-            for name in ("cross-entropy", "auxiliary-cross-entropy", "distillation", "focal", "supcon")
+            for name in (
+                "cross-entropy",
+                "auxiliary-cross-entropy",
+                "distillation",
+                "focal",
+                "supcon",
+                "ordinal",
+                "soft-cross-entropy",
+                "bce",
+                "mse",
+                "mae",
+                "huber",
+                "ccc",
+            )
         ]
     )
     assert sorted(ercfw_basics.provide_metrics()) == sorted(
-        ["weighted-f1", "macro-f1", "f1", "accuracy", "unweighted-accuracy"]
+        [
+            "weighted-f1",
+            "macro-f1",
+            "f1",
+            "accuracy",
+            "unweighted-accuracy",
+            "micro-f1",
+            "kappa",
+            "mae",
+            "rmse",
+            "pearson",
+            "ccc",
+            "acc-7",
+            "acc-5",
+            "acc-3",
+            "acc-2-has0",
+            "acc-2-non0",
+            "f1-has0",
+            "f1-non0",
+            "label-f1",
+            "label-macro-f1",
+            "label-micro-f1",
+            "exact-match",
+            "map",
+            "soft-cross-entropy",
+            "jensen-shannon",
+            "share-error",
+        ]
     )
 
 

@@ -33,6 +33,7 @@ SMALL = {
     ("encoder", "mlp"): {"width": 8, "hidden": 9, "standardise": True},
     ("head", "linear"): {},
     ("head", "mlp"): {"hidden": 9},
+    ("head", "ordinal"): {},
 }
 KINDS = {
     "context": provide_contexts,

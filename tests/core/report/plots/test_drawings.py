@@ -53,7 +53,7 @@ def every_drawing(classes, rng):
         "embeddings": draw_embeddings(embeddings, labels, classes),
         "attention": draw_attention(weights, [f"Ann: line {n} 😀 مرحبا $x$" for n in range(9)], 4),
         "case": draw_case({"text alone": probabilities[0], "all": probabilities[1]}, classes, int(labels[0])),
-        "calibration": draw_calibration(calibrate(labels, probabilities)),
+        "calibration": draw_calibration(calibrate("classes", labels, probabilities)),
         "forest": draw_forest(result_table(Cell(0.6, 0.01, (0.5, 0.7)), Cell(0.4)), {"majority $class$": 0.3}),
     }  # fmt: skip
 

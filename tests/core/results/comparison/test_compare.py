@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 from ercfw import Quoted
+from ercfw.contract.metric import SHARE
 from ercfw.report.latex_table import as_latex
 from ercfw.results.comparison.agreement import pair_agreements, share_right
-from ercfw.results.comparison.make_table import _column, _Estimate, make_table
+from ercfw.results.comparison.estimates import Estimate
+from ercfw.results.comparison.make_table import _column, make_table
 from ercfw.results.comparison.reported_scores import with_quoted
 from ercfw.results.comparison.significance import SampledScore, mean_scores
 from ercfw.results.finished_run import find_groups
@@ -162,7 +164,7 @@ def test_bold_is_what_nothing_exceeds_if_it_is_at_most_half_of_a_column_and_neve
     def cells(scores):
         column = [score + rng.normal(0, 1e-9, 3) for score in map(np.array, scores)]
         samples = [SampledScore(each, np.full(100, each.mean()), 30) for each in column]
-        return _column(scores, _Estimate(range(len(scores)), mean_scores(samples)))
+        return _column(scores, Estimate(range(len(scores)), mean_scores(samples)), SHARE)
 
     assert [cell.is_best for cell in cells(values)] == [True, False, True, False]
     assert not any(cell.is_best for cell in cells(values[:3]))

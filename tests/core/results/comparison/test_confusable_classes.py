@@ -33,7 +33,7 @@ def test_the_minority_classes_of_both_corpora():
 def test_the_calibration_error_by_hand():
     """Two utterances at 0.9 of which one is right, and one at 0.6 that is right: (2 * 0.4 + 0.4) / 3."""
     probabilities = np.array([[0.9, 0.1], [0.1, 0.9], [0.4, 0.6]])
-    found = calibrate(np.array([0, 0, 1]), probabilities)
+    found = calibrate("classes", np.array([0, 0, 1]), probabilities)
     assert found.counts.sum() == 3
     assert found.ece == pytest.approx((2 * 0.4 + 0.4) / 3)
 
@@ -47,9 +47,9 @@ def test_the_calibration_error_by_a_loop():
         if inside:
             right = np.mean([probabilities[n].argmax() == true[n] for n in inside])
             expected += len(inside) / 500 * abs(right - np.mean([probabilities[n].max() for n in inside]))
-    assert calibrate(true, probabilities).ece == pytest.approx(expected)
+    assert calibrate("classes", true, probabilities).ece == pytest.approx(expected)
 
 
 def test_nothing_and_certainty():
-    assert calibrate(np.zeros(0, int), np.zeros((0, 2))).ece == 0
-    assert calibrate(np.array([0, 0]), np.array([[1.0, 0.0], [1.0, 0.0]])).ece == 0
+    assert calibrate("classes", np.zeros(0, int), np.zeros((0, 2))).ece == 0
+    assert calibrate("classes", np.array([0, 0]), np.array([[1.0, 0.0], [1.0, 0.0]])).ece == 0
