@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from ercfw.contract.batch import HeadOutput, Inputs, Outputs
 from ercfw.contract.conversation import Conversation
 from ercfw.contract.data_info import DataInfo, StreamKind
-from ercfw.contract.interfaces import Fused
+from ercfw.contract.optional_parts import supports_views
+from ercfw.contract.part_outputs import ContextOutput, Fused
 from ercfw.registry import catalog
 from ercfw.testing.fixtures import DIMS, SIZES, SOME, TARGET, data_info, make_conversations, pack
 from ercfw.testing.outcome import CheckFailed
@@ -69,7 +70,7 @@ class Subject:
             return (self.dims[ONE], self.info)
         if self.kind == "fusion":
             return (dict(self.dims), self.info)
-        return (self.dims[ONE], TARGET, self.info) if self.kind == "head" else (self.info,)
+        return (self.dims[ONE], TARGET, self.info, dict(self.dims)) if self.kind == "head" else (self.info,)
 
     def run(self, part: nn.Module, conversations: Sequence[Conversation]) -> Tensor:
         """Run the part on conversations and return all its tensors side by side: ``[N, D]``."""
@@ -88,19 +89,30 @@ class Subject:
         given = self._call(part, inputs)
         if isinstance(given, Tensor):
             return [given]
+        if isinstance(given, ContextOutput):
+            return [given.x, *self._extras(given.extras)]
         if isinstance(given, Fused):
-            return [given.joint, *given.views.values()]
+            return [given.joint, *(given.views or {}).values(), *self._extras(given.extras)]
         if isinstance(given, HeadOutput):
             return self._answers(given)
         if isinstance(given, Outputs):
             heads = [tensor for head in given.heads.values() for tensor in self._answers(head)]
-            return [*heads, *given.views.values()]
+            return [*heads, *given.views.values(), *self._extras(given.extras)]
         raise CheckFailed(f"it returns {type(given).__name__}; see the table of kinds in the plugin author's tutorial")
 
     @staticmethod
     def _answers(head: HeadOutput) -> list[Tensor]:
         auxiliary = [] if head.auxiliary is None else [head.auxiliary.flatten(1)]  # [N, K * C]
-        return [head.logits, head.embedding, *auxiliary]
+        return [head.logits, head.embedding, *auxiliary, *Subject._extras(head.extras)]
+
+    @staticmethod
+    def _extras(extras: Mapping[str, Tensor]) -> list[Tensor]:
+        """Return the extras that are no row numbers or the like, ``[N, D]`` each."""
+        return [
+            extra.flatten(1) if extra.dim() > 1 else extra.unsqueeze(1)
+            for extra in extras.values()
+            if extra.is_floating_point()
+        ]
 
     def _call(self, part: nn.Module, inputs: Inputs) -> Any:
         return part(*self.arguments(inputs))
@@ -112,4 +124,6 @@ class Subject:
             return (inputs.streams[ONE], inputs)
         if self.kind == "fusion":
             return (values, inputs)
+        if self.kind == "head" and supports_views(self.factory):
+            return (values[ONE], inputs, values)
         return (inputs,) if self.kind == "model" else (values[ONE], inputs)
