@@ -38,10 +38,11 @@ class FeatureDistillation(Loss):
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
         """Return the loss ``[]``; 0 if nothing is labelled."""
         embedding = outputs.heads[self.target].embedding  # [N, E]
-        here = labelled(targets, self.target).float()  # [N]
+        here = labelled(targets, self.target)  # [N]
         found = []
         for project, teacher in zip(self.project, outputs.teachers.values(), strict=True):
             wanted = teacher.embeddings[self.target]  # [N, E_r]
             given = project(embedding.to(next(project.parameters()).dtype))  # [N, E_r]
-            found.append(weighted_mean(here * (given - wanted).square().mean(-1), here))
+            apart = (given - wanted).square().mean(-1)  # [N]
+            found.append(weighted_mean(here * apart, here.to(apart.dtype)))
         return torch.stack(found).mean()  # []

@@ -84,7 +84,7 @@ class MixupCrossEntropy(WeighedLoss):
         share, partner = (outputs.extras[name] for name in self.requires)  # [N], [N]
         log_p = at_least_float32(outputs.heads[self.target].logits).log_softmax(-1)  # [N, C]
         labels = targets[self.target].clamp_min(0)  # [N]
-        of_row = self.row_weights(targets)  # [N]
+        of_row = self.row_weights(targets).to(log_p.dtype)  # [N]
         own, other = share * of_row, (1 - share) * of_row[partner]  # [N] each
         losses = -own * _taken(log_p, labels) - other * _taken(log_p, labels[partner])  # [N]
         return weighted_mean(losses, own + other)  # []

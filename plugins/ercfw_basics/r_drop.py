@@ -52,5 +52,5 @@ class RDrop(WeighedLoss):
         label = targets[self.target].clamp_min(0).unsqueeze(-1)  # [N, 1]
         both = -(p + q).gather(-1, label).squeeze(-1) / 2  # [N]
         apart = ((p.exp() - q.exp()) * (p - q)).sum(-1)  # [N], KL(p || q) + KL(q || p)
-        weights = self.row_weights(targets)  # [N]
+        weights = self.row_weights(targets).to(p.dtype)  # [N]
         return weighted_mean(weights * (both + self.alpha / 4 * apart), weights)  # []

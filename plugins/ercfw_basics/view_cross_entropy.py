@@ -41,6 +41,6 @@ class ViewCrossEntropy(WeighedLoss):
         for name, classify in self.classify.items():
             logits = classify(outputs.views[name].to(next(classify.parameters()).dtype))  # [N, C]
             losses = -logits.log_softmax(-1).gather(-1, label).squeeze(-1)  # [N]
-            weights = of_row * outputs.present[name]  # [N]
+            weights = (of_row * outputs.present[name]).to(losses.dtype)  # [N]
             found.append(weighted_mean(weights * losses, weights))
         return torch.stack(found).sum()  # []
