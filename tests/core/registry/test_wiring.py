@@ -95,6 +95,7 @@ def catalog_of(factory: type) -> Catalog:
         ("dims, info, seed", {"dims": {"text": 8}, "info": None, "seed": 7}),
         ("seed", {"seed": 7}),
         ("sizes, data, number", {"sizes": {"text": 8}, "data": None, "number": 7}),
+        ("sizes, data", {"sizes": {"text": 8}, "data": None}),
     ],
 )
 def test_a_base_class_that_gains_a_parameter_breaks_no_part(parameters, given, monkeypatch):
