@@ -80,13 +80,19 @@ class Subject:
         """Run the part on a packed batch and return all its tensors side by side: ``[N, D]``."""
         return torch.cat(self.pieces(part, inputs), -1)
 
+    def side_by_side(self, output: Any) -> Tensor:
+        """Return all tensors of a part's output side by side: ``[N, D]``."""
+        return torch.cat(self._pieces_of(output), -1)
+
     def pieces(self, part: nn.Module, inputs: Inputs) -> list[Tensor]:
         """Run the part on a packed batch and return each of its tensors, ``[N, D]``.
 
         Raises:
             CheckFailed: the part returns something else than its kind does.
         """
-        given = self._call(part, inputs)
+        return self._pieces_of(self._call(part, inputs))
+
+    def _pieces_of(self, given: Any) -> list[Tensor]:
         if isinstance(given, Tensor):
             return [given]
         if isinstance(given, ContextOutput):
@@ -107,12 +113,11 @@ class Subject:
 
     @staticmethod
     def _extras(extras: Mapping[str, Tensor]) -> list[Tensor]:
-        """Return the extras that are no row numbers or the like, ``[N, D]`` each."""
-        return [
-            extra.flatten(1) if extra.dim() > 1 else extra.unsqueeze(1)
-            for extra in extras.values()
-            if extra.is_floating_point()
-        ]
+        """Return the extras as floats ``[N, D]``, without row numbers and the like."""
+        for name, extra in extras.items():
+            if not isinstance(extra, Tensor) or not extra.dim():
+                raise CheckFailed(f"extra '{name}' is not a tensor with one row per utterance")
+        return [extra.reshape(len(extra), -1) for extra in extras.values() if extra.is_floating_point()]
 
     def _call(self, part: nn.Module, inputs: Inputs) -> Any:
         return part(*self.arguments(inputs))

@@ -14,16 +14,22 @@ PARTS = {
     for name, part in getattr(ercfw_basics, f"provide_{kind}")().items()
 }
 
+REQUIRED = {"losses: extra": {"name": "fusion.kl"}}
+
 
 def test_all_that_the_basics_are_to_offer() -> None:
     assert sorted(PARTS) == sorted(
         [f"encoders: {name}" for name in ("identity", "linear", "mlp")]
-        + [f"contexts: {name}" for name in ("none", "gru", "lstm", "transformer", "dialogue-rnn")]
-        + [f"fusions: {name}" for name in ("concat", "sum", "gated-sum", "cross-modal-transformer")]
-        + [f"heads: {name}" for name in ("linear", "mlp")]
+        + [f"contexts: {name}" for name in ("none", "gru", "lstm", "transformer", "dialogue-rnn", "mixup")]
+        + [f"fusions: {name}" for name in ("concat", "sum", "gated-sum", "cross-modal-transformer", "vib")]
+        + [f"heads: {name}" for name in ("linear", "mlp", "auxiliary-linear")]
         + [
             f"losses: {name}"
-            for name in ("cross-entropy", "auxiliary-cross-entropy", "distillation", "focal", "supcon")
+            for name in (
+                *("cross-entropy", "auxiliary-cross-entropy", "distillation", "extra", "feature-distillation", "focal"),
+                *("mixup-cross-entropy", "r-drop", "relation-distillation", "self-distillation", "supcon"),
+                "view-cross-entropy",
+            )
         ]
     )
     assert sorted(ercfw_basics.provide_metrics()) == sorted(
@@ -33,7 +39,7 @@ def test_all_that_the_basics_are_to_offer() -> None:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_every_option_has_a_default_and_stands_in_the_docstring(part) -> None:
-    options = constructor_arguments(read_options(PARTS[part], {}, "here"))
+    options = constructor_arguments(read_options(PARTS[part], REQUIRED.get(part, {}), "here"))
     described = (inspect.getdoc(PARTS[part]) or "").partition("Options:")[2]
     assert all(f"{name}:" in described for name in options)
 
@@ -60,6 +66,14 @@ def test_options_that_are_taken(part, options) -> None:
         ("losses: cross-entropy", {"smoothing": 1.5}),
         ("losses: focal", {"gamma": -1}),
         ("losses: supcon", {"temperature": 0}),
+        ("losses: self-distillation", {"temperature": 0}),
+        ("losses: r-drop", {"alpha": -1}),
+        ("losses: view-cross-entropy", {"class_weights": "balance"}),
+        ("losses: mixup-cross-entropy", {"context": ""}),
+        ("losses: extra", {"name": ""}),
+        ("contexts: mixup", {"alpha": 0}),
+        ("fusions: vib", {"width": 0}),
+        ("heads: auxiliary-linear", {"dropout": 1}),
         ("contexts: gru", {"width": 0}),
         ("contexts: lstm", {"dropout": 1.0}),
         ("contexts: transformer", {"heads": 2.5}),
