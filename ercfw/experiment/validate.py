@@ -22,6 +22,7 @@ from ercfw.training.made_up_teachers import like_student
 from ercfw.training.optimizer import optimizer_arguments
 
 STREAMS = "the streams' files and values"
+TEACHERS = "the widths of the teachers' embeddings and views"
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,12 @@ def _check(job: Job, data: _TrainingData) -> RecipeCheck:
     with with_warnings(warnings):
         check_tables(job.recipe, dataset)
         built = _build(job, replace(info, modalities=streams))
-    return RecipeCheck((*warnings, *built), (STREAMS,))
+    return RecipeCheck((*warnings, *built), (STREAMS, *_of_teachers(job)))
+
+
+def _of_teachers(job: Job) -> tuple[str, ...]:
+    """Return what is not checked of the teachers: their runs may not be there yet."""
+    return (TEACHERS,) if job.recipe.teacher is not None and asked_of_teachers(job.parts.losses.values()) else ()
 
 
 def _check_without_data(job: Job, reason: str) -> RecipeCheck:
@@ -100,7 +106,7 @@ def _check_without_data(job: Job, reason: str) -> RecipeCheck:
     Raises:
         InputError: the recipe fits neither.
     """
-    unchecked = (STREAMS, f"the data: {reason}")
+    unchecked = (STREAMS, *_of_teachers(job), f"the data: {reason}")
     failed: list[InputError] = []
     for width, classes in zip(STAND_IN_WIDTHS, STAND_IN_CLASSES, strict=True):
         try:
@@ -124,7 +130,7 @@ def _build(job: Job, info: DataInfo) -> tuple[str, ...]:
 
 
 def _teachers(job: Job, model: Model, info: DataInfo) -> Mapping[str, TeacherWidths]:
-    """Return the widths of the teachers, as if they were like the student: their runs may not be there yet."""
+    """Return the widths of the teachers, as if they were like the student."""
     if job.recipe.teacher is None:
         return {}
     asked = asked_of_teachers(job.parts.losses.values())

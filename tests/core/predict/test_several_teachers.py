@@ -157,7 +157,11 @@ def test_every_teacher_makes_another_run(recipe, tmp_path):
 
 def test_validate_needs_no_run(cli, recipe):
     words = ("teacher.run=['gone', 'lost']", "loss.distillation={}", FEATURES, RELATIONS)
-    assert cli("validate", recipe, *words).code == 0
+    ended = cli("validate", recipe, *words)
+    assert ended.code == 0
+    assert "the widths of the teachers' embeddings and views" in ended.out + ended.err
+    logits_only = cli("validate", recipe, *words[:2])
+    assert "the widths of the teachers" not in logits_only.out + logits_only.err
 
 
 @pytest.mark.parametrize(

@@ -125,3 +125,24 @@ def test_relations_of_fewer_than_two_utterances_are_none(labels):
     (gradient,) = torch.autograd.grad(found, embedding)
     assert found.item() == 0.0
     assert not gradient.any()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options"),
+    [
+        ("baselines/mvn_meld", ()),  # a whole model
+        ("baselines/bc_lstm_meld", ()),  # a head of a composed one
+        ("multiemo_meld", ("head.emotion={use='auxiliary-linear'}",)),  # a head that reads the views of a fusion
+    ],
+)
+def test_auxiliary_answers_of_any_model_are_distilled(recipe, options, cli):
+    words = ("data.use=simulated", "data.conversations=12", "loss.self-distillation.weight=0.1", *options)
+    ended = cli("validate", recipe, *words)
+    assert ended.code == 0, ended.err
+    assert "no effect" not in ended.out + ended.err
+
+
+def test_a_model_without_auxiliary_answers_is_refused(cli, tiny_recipe):
+    cli("validate", tiny_recipe(), "loss.self-distillation={}").check(
+        2, "[loss.self-distillation]: needs 'auxiliary', which this model does not return"
+    )
