@@ -36,7 +36,9 @@ def main() -> None:
     losses = WeightedLosses({"cross-entropy": training.losses.losses["cross-entropy"]}, {"cross-entropy": 1.0})
     padded = plain.load(conversations, plan.info.speakers, plan.batch_size, shuffle=False)
     work = {
-        "ercfw": lambda: predict(training.accelerator, training.model, losses, conversations, plan.batch_size),
+        "ercfw": lambda: predict(
+            training.accelerator, training.model, losses, plan.info, conversations, plan.batch_size
+        ),
         "plain": lambda: plain_predict(transcription, padded, arguments.device),
     }
     clocks = {name: bench.timed(each, arguments.device) for name, each in work.items()}

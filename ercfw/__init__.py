@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any
 from ercfw.system.version import VERSION
 
 if TYPE_CHECKING:
-    from ercfw.contract.batch import Batch, HeadOutput, Inputs, Layout, Outputs, Rows, Stream, TeacherOutput, labelled
+    from ercfw.contract.batch import (
+        Batch,
+        HeadOutput,
+        Inputs,
+        Layout,
+        Outputs,
+        Rows,
+        Stream,
+        TeacherOutput,
+        labelled,
+        values_of,
+    )
     from ercfw.contract.conversation import (
         SPLITS,
         UNLABELLED,
@@ -37,9 +48,9 @@ if TYPE_CHECKING:
         FusionBlock,
         Head,
         Loss,
-        Metric,
         Model,
     )
+    from ercfw.contract.metric import CORRELATION, ERROR, SHARE, Metric, Scale, ScoredRows, metric
     from ercfw.contract.option_types import Rate, Size
     from ercfw.contract.optional_parts import (
         SupportsCutTexts,
@@ -55,6 +66,7 @@ if TYPE_CHECKING:
     from ercfw.contract.public_file import PublicFile
     from ercfw.contract.published_features import Key, Published
     from ercfw.contract.reported_scores import Quoted
+    from ercfw.contract.targets import Target, TargetForm, TargetKind, has_label
     from ercfw.contract.widths import TeacherWidths, Widths
     from ercfw.data.tables.rows import TableRow, read_table
     from ercfw.data.tables.text import read_text
@@ -81,7 +93,7 @@ __version__ = VERSION
 _HOME = {
     "contract.batch": (
         "Batch", "HeadOutput", "Inputs", "Layout", "Outputs", "Rows", "Stream", "TeacherOutput",
-        "labelled",
+        "labelled", "values_of",
     ),
     "contract.conversation": (
         "SPLITS", "UNLABELLED", "Clip", "Conversation", "ConversationStream", "ConversationTeacher", "Split",
@@ -94,8 +106,9 @@ _HOME = {
     "contract.hooks": ("PLUGIN_API", "hookimpl"),
     "contract.interfaces": (
         "Broken", "ClipExtractor", "Context", "Dataset", "Encoder", "Extractor", "FusionBlock", "Head", "Loss",
-        "Metric", "Model",
+        "Model",
     ),
+    "contract.metric": ("CORRELATION", "ERROR", "SHARE", "Metric", "Scale", "ScoredRows", "metric"),
     "contract.option_types": ("Rate", "Size"),
     "contract.optional_parts": (
         "SupportsCutTexts", "SupportsExplain", "SupportsParameterGroups", "SupportsSilence", "SupportsSource",
@@ -106,6 +119,7 @@ _HOME = {
     "contract.public_file": ("PublicFile",),
     "contract.published_features": ("Key", "Published"),
     "contract.reported_scores": ("Quoted",),
+    "contract.targets": ("Target", "TargetForm", "TargetKind", "has_label"),
     "contract.widths": ("TeacherWidths", "Widths"),
     "data.tables.rows": ("TableRow", "read_table"),
     "data.tables.text": ("read_text",),
@@ -124,17 +138,18 @@ _HOME = {
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
-    "PLUGIN_API", "SPLITS", "UNLABELLED", "Batch", "Broken", "BrokenClipError", "Clip", "ClipExtractor", "Context",
-    "ContextOutput", "Conversation", "ConversationStream", "ConversationTeacher", "DataInfo", "Dataset", "Encoder",
-    "ErcfwError", "ExperimentalWarning", "Extractor", "FeatureTable", "FileFormat", "FinishedRun", "FittedOn", "Fused",
-    "FusionBlock", "Head", "HeadOutput", "InputError", "Inputs", "Key", "Layout", "Loss", "Metric", "Mistake",
-    "ModalitySpec", "Model", "Outputs", "Provenance", "PublicFile", "Published", "Quoted", "Rate", "Rows", "RunError",
-    "RunMetrics", "Size", "Split", "Stream", "StreamKind", "SupportsCutTexts", "SupportsExplain",
-    "SupportsParameterGroups", "SupportsSilence", "SupportsSource", "SupportsTogether", "SupportsViews", "TableRow",
-    "TargetSpec", "TeacherOutput", "TeacherWidths", "TrainedModel", "Utterance", "UtteranceId", "Widths", "ablate",
-    "cause_of", "compare", "did_you_mean", "hookimpl", "is_file", "is_folder", "labelled", "load", "missing_library",
-    "read_features", "read_table", "read_text", "replacing", "run", "runs_without_parts", "sha256", "to_conversations",
-    "write_report",
+    "CORRELATION", "ERROR", "PLUGIN_API", "SHARE", "SPLITS", "UNLABELLED", "Batch", "Broken", "BrokenClipError", "Clip",
+    "ClipExtractor", "Context", "ContextOutput", "Conversation", "ConversationStream", "ConversationTeacher",
+    "DataInfo", "Dataset", "Encoder", "ErcfwError", "ExperimentalWarning", "Extractor", "FeatureTable", "FileFormat",
+    "FinishedRun", "FittedOn", "Fused", "FusionBlock", "Head", "HeadOutput", "InputError", "Inputs", "Key", "Layout",
+    "Loss", "Metric", "Mistake", "ModalitySpec", "Model", "Outputs", "Provenance", "PublicFile", "Published", "Quoted",
+    "Rate", "Rows", "RunError", "RunMetrics", "Scale", "ScoredRows", "Size", "Split", "Stream", "StreamKind",
+    "SupportsCutTexts", "SupportsExplain", "SupportsParameterGroups", "SupportsSilence", "SupportsSource",
+    "SupportsTogether", "SupportsViews", "TableRow", "Target", "TargetForm", "TargetKind", "TargetSpec",
+    "TeacherOutput", "TeacherWidths", "TrainedModel", "Utterance", "UtteranceId", "Widths", "ablate", "cause_of",
+    "compare", "did_you_mean", "has_label", "hookimpl", "is_file", "is_folder", "labelled", "load", "metric",
+    "missing_library", "read_features", "read_table", "read_text", "replacing", "run", "runs_without_parts", "sha256",
+    "to_conversations", "values_of", "write_report",
 ]  # fmt: skip
 
 

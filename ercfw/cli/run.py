@@ -61,7 +61,7 @@ def run(
     jobs = plan(*select(recipe, overrides, variant, drop, seeds, trust, cross_fit or 0, name))
     check_folder("--out", out)
     from ercfw.experiment.run_all import RunOptions, run_jobs
-    from ercfw.report.tables import run_table, summary_table
+    from ercfw.report.tables import run_table, summary_tables
     from ercfw.system.terminal import Terminal
 
     terminal = Terminal(quiet=quiet, silent=not first_process())
@@ -77,7 +77,8 @@ def run(
     for metrics in results:
         console.print(run_table(metrics))
     if len(results) > 1:
-        console.print(summary_table(results))
+        for table in summary_tables(results):
+            console.print(table)
     for each in finished:
         line = f"report: {each.folder}/report.md (as a page: ercfw report {each.folder} --open)"
         console.print(line, soft_wrap=True, highlight=False, markup=False)

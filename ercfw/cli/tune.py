@@ -31,6 +31,7 @@ def tune(
     """
     from ercfw.experiment.search import make_search
     from ercfw.experiment.tune import tune as run_search
+    from ercfw.results.points import points
     from ercfw.system.terminal import Terminal
 
     source, selection = select(recipe, overrides, [variant], drop, None, trust, name=name)
@@ -50,7 +51,8 @@ def tune(
         print(json.dumps(printed))
         return
     stamps = "".join(f"[{stamp}] " for stamp in best.stamps)
-    print(f"{stamps}best of {best.trials} trials: {100 * best.score:.2f} on dev (the search chose it for that)")
+    score = points(best.score, scale=best.scale)
+    print(f"{stamps}best of {best.trials} trials: {score} on dev (the search chose it for that)")
     for key, value in best.values.items():
         print(f"  {key} = {value}")
     print(f"recipe: {best.recipe}")

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ercfw.contract.conversation import UNLABELLED, UtteranceId
+from ercfw.contract.targets import TargetKind
 
 
 def map_tensors(value: Any, fn: Callable[[Tensor], Tensor]) -> Any:
@@ -157,10 +158,11 @@ class Batch(TensorGroup):
 
     Attributes:
         inputs: what the model reads.
-        targets: the class of each utterance, ``[N]`` int64 per target, -100 = unlabelled.
+        targets: the labels of each target: ``[N]`` int64 classes, -100 = unlabelled; ``[N, C]`` float32 for other
+            forms of labels (``ercfw/contract/targets.py``), NaN = unlabelled.
         ids: the N utterance ids.
-        teacher: the logits of a teacher, ``[N, C]`` per target; empty without a teacher. Of several runs, the logarithm
-            of their mean probability.
+        teacher: the logits of a teacher, ``[N, C]`` per target; empty without a teacher. Of several runs, the logits
+            of their mean prediction: the logarithm of the mean probability of classes.
         teachers: the output of each run of ``[teacher]``, by its path in the recipe.
     """
 
@@ -192,12 +194,12 @@ class HeadOutput(TensorGroup):
     """The output of a head.
 
     Attributes:
-        logits: ``[N, C]``.
+        logits: ``[N, C]``: of classes before softmax, of labels before the sigmoid, or the numbers themselves.
         embedding: ``[N, E]``, the vectors that embedding losses read.
         auxiliary: ``[N, K, C]``, logits that are trained but not scored, such as one set per modality or iteration;
             None = there are none.
         teacher: ``[N, C]``, the logits of a frozen run (``[teacher]``), which the core adds for losses; None = there is
-            none. Of several runs, the logarithm of their mean probability.
+            none. Of several runs, the logits of their mean prediction.
         extras: tensors ``[N, ...]`` by name, for a loss that belongs to the head. A composed model moves them to those
             of ``Outputs``, as ``head.TARGET.NAME``.
     """
@@ -236,7 +238,15 @@ class Outputs(TensorGroup):
 
 def labelled(targets: dict[str, Tensor], target: str) -> Tensor:
     """Return which rows a loss may read: ``[N]`` bool, False where ``target`` has no label."""
-    return targets[target] != UNLABELLED
+    labels = targets[target]
+    return ~labels.isnan().any(-1) if labels.is_floating_point() else labels != UNLABELLED  # [N]
+
+
+def values_of(kind: TargetKind, logits: Tensor) -> Tensor:
+    """Return what a head's output means: probabilities of classes or of labels, or numbers. ``[N, C] -> [N, C]``."""
+    if kind == "regression":
+        return logits
+    return logits.sigmoid() if kind == "multilabel" else logits.softmax(-1)  # [N, C]
 
 
 for _dataclass in (Layout, Stream, Inputs, TeacherOutput, Batch, Rows, HeadOutput, Outputs):

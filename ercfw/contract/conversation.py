@@ -86,10 +86,11 @@ class Conversation:
         utterances: the U utterance ids, as in the source.
         speakers: the U speakers' names.
         texts: the U texts, empty where there is none.
-        labels: the classes of each target, ``[U]`` int64, ``UNLABELLED`` where there is no label.
+        labels: the labels of each target: classes ``[U]`` int64, ``UNLABELLED`` where there is no label; or ``[U, C]``
+            float32, NaN where there is none (``ercfw/contract/targets.py``).
         streams: the stream of each modality; may be read from disk only when accessed.
         teacher: a teacher's logits for each target, ``[U, C]`` float32; empty without a teacher. Of several runs, the
-            logarithm of their mean probability.
+            logits of their mean prediction.
         times: the start and end of each utterance in seconds, as in the source; empty if unknown.
         clips: the clip of each utterance, or None; empty if there are no clips.
         kind: the kind of conversation, if a corpus has several (scripted, improvised); reports give scores for each.
@@ -103,7 +104,7 @@ class Conversation:
     utterances: tuple[str, ...]
     speakers: tuple[str, ...]
     texts: tuple[str, ...]
-    labels: Mapping[str, NDArray[np.int64]]
+    labels: Mapping[str, NDArray[np.int64] | NDArray[np.float32]]
     streams: Mapping[str, ConversationStream] = field(default_factory=dict)
     teacher: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     times: tuple[tuple[float, float] | None, ...] = ()

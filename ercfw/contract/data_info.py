@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from ercfw.contract.targets import Ranges, TargetForm, TargetKind, form_of
+
 StreamKind = Literal["vector", "frames", "tokens"]
 
 
@@ -28,10 +30,38 @@ class ModalitySpec:
 
 @dataclass(frozen=True)
 class TargetSpec:
-    """One target: its C class names, and the number of training utterances of each."""
+    """One target.
+
+    Attributes:
+        classes: the names of its C classes, numbers or labels.
+        counts: the number of training utterances of each class or label; for numbers, of the labelled ones. A share of
+            annotators counts for the class that most of them chose, or for a label that half of them gave.
+        kind: what the target is.
+        ranges: for numbers, the lowest and highest value of each.
+        soft: whether its labels are shares of annotators.
+        mean: for numbers, the mean of each over train.
+        deviation: for numbers, the standard deviation of each over train (1 where a number is constant).
+        labelled: the number of labelled training utterances; 0 for classes, whose counts add up to it.
+    """
 
     classes: tuple[str, ...]
     counts: tuple[int, ...]
+    kind: TargetKind = "classes"
+    ranges: Ranges = ()
+    soft: bool = False
+    mean: tuple[float, ...] = ()
+    deviation: tuple[float, ...] = ()
+    labelled: int = 0
+
+    @property
+    def utterances(self) -> int:
+        """Return the number of labelled training utterances."""
+        return self.labelled or sum(self.counts)
+
+    @property
+    def form(self) -> TargetForm:
+        """Return the form of its labels."""
+        return form_of(self.kind, self.soft)
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -24,6 +23,7 @@ from ercfw.contract.former_names import AcceptsPublicLayout
 from ercfw.contract.part_outputs import ContextOutput, Fused
 from ercfw.contract.provenance import Provenance
 from ercfw.contract.public_file import PublicFile
+from ercfw.contract.targets import Target, TargetForm, TargetKind
 from ercfw.contract.widths import Widths
 from ercfw.errors import BrokenClipError, InputError
 
@@ -32,7 +32,7 @@ class Dataset(AcceptsPublicLayout, ABC):
     """The conversations of a corpus.
 
     Attributes:
-        targets: the class names of each target.
+        targets: what each target is; a tuple of names declares classes.
         modalities: the modalities that the dataset itself can provide.
         provenance: where the data came from.
         broken: utterances whose clips or times are known to be wrong.
@@ -46,7 +46,7 @@ class Dataset(AcceptsPublicLayout, ABC):
             ``dia{conversation}_utt{utterance}``; empty = the clip is named like the utterance.
     """
 
-    targets: Mapping[str, tuple[str, ...]]
+    targets: Mapping[str, tuple[str, ...] | Target]
     modalities: tuple[str, ...]
     provenance: Provenance
     broken: frozenset[UtteranceId] = frozenset()
@@ -207,13 +207,17 @@ class FusionBlock(nn.Module):
 
 
 class Head(nn.Module):
-    """Classifies each utterance; constructed with ``(dim, target, info, views, *, options)``.
+    """Answers for each utterance; constructed with ``(dim, target, info, views, *, options)``.
 
     ``views`` is the width of each modality's view. A head that reads the views themselves takes them in ``forward``:
     see ``ercfw.SupportsViews``.
+
+    Attributes:
+        serves: the kinds of targets that it answers for.
     """
 
     causal: bool = False
+    serves: tuple[TargetKind, ...] = ("classes",)
 
     def __init__(self, dim: int, target: str, info: DataInfo, views: Mapping[str, int] | None = None) -> None:
         super().__init__()
@@ -224,9 +228,14 @@ class Head(nn.Module):
 
 
 class Model(nn.Module):
-    """A whole network, for methods that cannot be split into parts; constructed with ``(info, *, options)``."""
+    """A whole network, for methods that cannot be split into parts; constructed with ``(info, *, options)``.
+
+    Attributes:
+        serves: the kinds of targets that it answers for.
+    """
 
     causal: bool = False
+    serves: tuple[TargetKind, ...] = ("classes",)
 
     def __init__(self, info: DataInfo) -> None:
         super().__init__()
@@ -244,10 +253,11 @@ class Loss(nn.Module):
     it out with one pass over made-up utterances if a loss takes it.
 
     A loss gets all rows of the batch, even if the model ran them in several processes or parts. It skips rows whose
-    label is -100 (``ercfw.labelled`` returns the mask). If no row has a label, the loss and its gradients are 0, never
-    NaN.
+    label is -100 or NaN (``ercfw.labelled`` returns the mask). If no row has a label, the loss and its gradients are
+    0, never NaN.
 
     Attributes:
+        serves: the forms of labels that it reads (``ercfw/contract/targets.py``).
         requires: what the outputs must hold: ``views``, ``embedding``, ``auxiliary`` or the name of an extra, which the
             model returns; ``teacher``, ``teacher.embedding``, ``teacher.views`` or ``second_pass``, which the core
             adds. The core reads those of the teacher from the class, before it makes the loss.
@@ -255,6 +265,7 @@ class Loss(nn.Module):
             although it reads them. The conformance kit then expects no gradient for them.
     """
 
+    serves: tuple[TargetForm, ...] = ("classes",)
     requires: tuple[str, ...] = ()
     detached: tuple[str, ...] = ()
 
@@ -265,13 +276,3 @@ class Loss(nn.Module):
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
         """Return the scalar ``[]`` to minimise."""
         raise NotImplementedError  # abstract
-
-
-class Metric(Protocol):
-    """Scores predictions: one number, or one per class."""
-
-    def __call__(
-        self, true: NDArray[np.int64], probabilities: NDArray[np.float32], classes: Sequence[str]
-    ) -> float | NDArray[np.float64]:
-        """Return a float, or ``[C]``, for ``true`` ``[N]`` and ``probabilities`` ``[N, C]``."""
-        ...

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
         FusionBlock,
         Head,
         Loss,
-        Metric,
         Model,
     )
+    from ercfw.contract.metric import Metric
 
 hookspec = pluggy.HookspecMarker("ercfw")
 

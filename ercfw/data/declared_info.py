@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from ercfw.contract.data_info import DataInfo, ModalitySpec, StreamKind, TargetSpec
 from ercfw.contract.interfaces import Dataset, Extractor
+from ercfw.data.label_form import check_label_form, declared_targets
 from ercfw.data.load import read_dataset
 from ercfw.data.train_statistics import make_data_info
 from ercfw.errors import with_warnings
@@ -24,7 +25,10 @@ def training_info(part: ResolvedPart[Dataset]) -> tuple[Dataset, DataInfo, tuple
     """
     dataset, warnings = read_dataset(part)
     with with_warnings(warnings):
-        info = make_data_info([replace(c, streams={}) for c in dataset.split("train")], dataset.targets)
+        targets = declared_targets(dataset.targets)
+        train = dataset.split("train")
+        check_label_form(train, targets)
+        info = make_data_info([replace(c, streams={}) for c in train], targets)
     return dataset, info, warnings
 
 

@@ -5,18 +5,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from ercfw.contract.conversation import SPLITS, UNLABELLED, Conversation
+from ercfw.contract.conversation import SPLITS, Conversation
 from ercfw.contract.feature_table import FeatureTable, FittedOn
 from ercfw.contract.interfaces import Dataset, Extractor
 from ercfw.contract.provenance import Provenance, StreamSummary
 from ercfw.contract.stamps import SIMULATED
 from ercfw.contract.stored_streams import StoredStreams, presence
+from ercfw.contract.targets import Target, has_label
 from ercfw.data.cross_fit import without_part
+from ercfw.data.label_form import check_label_form, declared_targets
 from ercfw.data.leakage import check_fitted
 from ercfw.data.missing_modalities import keep_mask_of_splits, mask_stored, mask_stream
 from ercfw.data.modality_sources import StreamSource, find_source
-from ercfw.data.numeric_classes import describe_numbers, look_like_scores
-from ercfw.data.train_statistics import count_classes
+from ercfw.data.target_warnings import target_warnings
 from ercfw.errors import InputError, Mistake, did_you_mean, with_warnings
 from ercfw.recipe.queries import DEFAULT, brings, feature_part, selected_metric
 from ercfw.recipe.schema import Missing, Recipe
@@ -32,7 +33,7 @@ class Data:
 
     Attributes:
         splits: the conversations of each split, with their streams.
-        targets: the class names of each target.
+        targets: what each target is.
         provenance: where the conversations came from.
         streams: the origin of each modality, what it was fitted on, and how often it is present; for reports.
         stamps: marks that every output of a run must carry.
@@ -40,7 +41,7 @@ class Data:
     """
 
     splits: Mapping[str, Sequence[Conversation]]
-    targets: Mapping[str, tuple[str, ...]]
+    targets: Mapping[str, Target]
     provenance: Provenance
     streams: Mapping[str, StreamSummary]
     stamps: tuple[str, ...] = ()
@@ -87,7 +88,8 @@ def load_data(
     given: list[str] = []
     with with_warnings(given):
         splits: dict[str, Sequence[Conversation]] = {name: list(dataset.split(name)) for name in SPLITS}
-        _check_splits(splits)
+        targets = declared_targets(dataset.targets)
+        _check_splits(splits, targets)
         if recipe.data.leave_out is not None:
             splits["train"] = without_part(splits["train"], recipe.data.leave_out)
         check_tables(recipe, dataset)
@@ -108,12 +110,12 @@ def load_data(
             stamps += [stamp for stamp in (*source.stamps, *leakage.stamps) if stamp not in stamps]
             given += leakage.warnings
         presence_of = {name: _count_present(with_streams, name) for name in recipe.data.modalities}
-        given += _class_warnings(splits["train"], dataset.targets)
+        given += target_warnings(splits["train"], targets)
         _check_present(presence_of)
         given += _stream_warnings(presence_of)
     streams = {name: _summary(source, presence_of[name]) for name, source in sources.items()}
     provenance = replace(dataset.provenance, files={**dataset.provenance.files, **_feature_files(recipe, tables)})
-    return Data(with_streams, dataset.targets, provenance, streams, tuple(stamps), tuple(given))
+    return Data(with_streams, targets, provenance, streams, tuple(stamps), tuple(given))
 
 
 class Presence(NamedTuple):
@@ -137,20 +139,6 @@ def _summary(source: StreamSource, presence_in: Mapping[str, Presence]) -> Strea
         fitted_on=_describe_fitted_on(source.fitted_on),
         present={split: str(counts) for split, counts in presence_in.items()},
     )
-
-
-def _class_warnings(train: Sequence[Conversation], targets: Mapping[str, tuple[str, ...]]) -> Iterable[str]:
-    """Warn about classes without an utterance, of names that differ in case only, that are numbers, or alone."""
-    for target, spec in count_classes(train, targets).items():
-        for name, count in zip(spec.classes, spec.counts, strict=True):
-            if not count:
-                yield f"class '{name}' of '{target}' has no utterance in train"
-            if name.lower() in {other.lower() for other in spec.classes if other != name}:
-                yield f"class '{name}' of '{target}' differs from another class in capital letters only"
-        if look_like_scores(spec.classes):
-            yield f"target '{target}': {describe_numbers(spec.classes)}"
-        if len(spec.classes) == 1:
-            yield f"target '{target}' has a single class, so every prediction is correct"
 
 
 def _count_present(splits: Mapping[str, Sequence[Conversation]], modality: str) -> dict[str, Presence]:
@@ -220,8 +208,10 @@ def _check_no_real_files(recipe: Recipe, dataset: Dataset) -> None:
         )
 
 
-def _check_splits(splits: Mapping[str, Sequence[Conversation]]) -> None:
+def _check_splits(splits: Mapping[str, Sequence[Conversation]], targets: Mapping[str, Target]) -> None:
     """Check that conversations are not empty, that each is in one split, and that train and dev have labels."""
+    for conversations in splits.values():
+        check_label_form(conversations, targets)
     mistakes = [
         Mistake(f"split '{split}': conversation {conversation.id}", "has no utterances")
         for split, conversations in splits.items()
@@ -237,7 +227,7 @@ def _check_splits(splits: Mapping[str, Sequence[Conversation]]) -> None:
             seen[conversation.id] = split
     for split in ("train", "dev"):
         labels = [values for conversation in splits[split] for values in conversation.labels.values()]
-        if not any((values != UNLABELLED).any() for values in labels):
+        if not any(has_label(values).any() for values in labels):
             mistakes.append(Mistake(f"split '{split}'", "has no labelled utterance", "train and dev need labels"))
     if mistakes:
         raise InputError(mistakes)

@@ -1,6 +1,7 @@
 """Compute the statistics of the training split that parts are made with."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,27 +9,42 @@ from numpy.typing import NDArray
 from ercfw.contract.conversation import Conversation, ConversationStream
 from ercfw.contract.data_info import DataInfo, ModalitySpec, StreamKind, TargetSpec
 from ercfw.contract.stored_streams import gather, vocabulary
+from ercfw.contract.targets import Target, as_target, hard_labels, has_label
 
 BLOCK = 16
 """Conversations per step of the statistics: few, so that their float64 copy stays in the CPU cache."""
 
 
-def make_data_info(train: Sequence[Conversation], targets: Mapping[str, tuple[str, ...]]) -> DataInfo:
-    """Compute the class counts, widths, means and standard deviations of the training split."""
+def make_data_info(train: Sequence[Conversation], targets: Mapping[str, Target | tuple[str, ...]]) -> DataInfo:
+    """Compute the statistics of the targets, and the widths, means and standard deviations of the training split."""
     return DataInfo(
-        targets=count_classes(train, targets),
+        targets=describe_targets(train, targets),
         modalities={name: _describe_modality(train, name) for name in train[0].streams},
         speakers=max(int(conversation.speaker_numbers.max()) + 1 for conversation in train),
     )
 
 
-def count_classes(train: Sequence[Conversation], targets: Mapping[str, tuple[str, ...]]) -> dict[str, TargetSpec]:
-    """Count the utterances of each class in the training split."""
+def describe_targets(
+    train: Sequence[Conversation], targets: Mapping[str, Target | tuple[str, ...]]
+) -> dict[str, TargetSpec]:
+    """Count the utterances of each class and label in the training split, and compute the moments of numbers."""
     labels = {name: np.concatenate([conversation.labels[name] for conversation in train]) for name in targets}
-    return {
-        name: TargetSpec(classes, tuple(np.bincount(y[y >= 0], minlength=len(classes)).tolist()))
-        for (name, classes), y in zip(targets.items(), labels.values(), strict=True)
-    }
+    return {name: _describe_target(as_target(declared), labels[name]) for name, declared in targets.items()}
+
+
+def _describe_target(target: Target, labels: NDArray[Any]) -> TargetSpec:
+    known = labels[has_label(labels)]
+    if target.kind == "regression":
+        numbers = known.astype(np.float64)  # [N, C]
+        mean = numbers.mean(0) if len(numbers) else np.zeros(len(target.names))
+        spread = numbers.std(0) if len(numbers) else np.ones(len(target.names))
+        moments = tuple(mean.tolist()), tuple(np.where(spread > 0, spread, 1).tolist())
+        counted = (len(known),) * len(target.names)
+        return TargetSpec(target.names, counted, target.kind, target.ranges, False, *moments, labelled=len(known))
+    hard = hard_labels(target.kind, known)
+    counts = hard.sum(0) if target.kind == "multilabel" else np.bincount(hard, minlength=len(target.names))
+    rows = len(known) if target.kind == "multilabel" else 0
+    return TargetSpec(target.names, tuple(counts.tolist()), target.kind, soft=target.soft, labelled=rows)
 
 
 def _describe_modality(train: Sequence[Conversation], modality: str) -> ModalitySpec:

@@ -2,21 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 
-from ercfw.contract.conversation import UNLABELLED, Conversation, fingerprint
+from ercfw.contract.conversation import Conversation, fingerprint
+from ercfw.contract.metric import Metric
 from ercfw.contract.stamps import meaning_of
+from ercfw.contract.targets import has_label
 from ercfw.data.load import Data
 from ercfw.experiment.plan import Job
 from ercfw.recipe.recipe_file import read_toml
+from ercfw.registry.metrics import scales_of
 from ercfw.report.markdown import as_markdown
 from ercfw.report.pictures import draw_run
 from ercfw.report.sections import run_sections
 from ercfw.report.tables import headline
 from ercfw.results.finished_run import FinishedRun
 from ercfw.results.model_file import save_model
-from ercfw.results.prediction_table import write_predictions
+from ercfw.results.prediction_csv import write_predictions
 from ercfw.results.run_folder import RunFolder
 from ercfw.results.run_metrics import RunMetrics, SplitSize
-from ercfw.results.scoring import Predictions, score
+from ercfw.results.scoring import Predictions, Scores, score
 from ercfw.results.tabulate_run import run_table
 from ercfw.system.files import write_text
 from ercfw.training.protocol import CHOSEN_ON, NOTES
@@ -42,7 +45,7 @@ def collect_metrics(
     scores = {split: score(predicted, plan.metrics, plan.info) for split, predicted in predictions.items()}
     unscored = [f"{split} has no labels: predicted, not scored" for split, found in scores.items() if not found]
     protocol = job.recipe.train.protocol
-    return RunMetrics(
+    metrics = RunMetrics(
         recipe=job.name,
         title=job.recipe.title,
         dataset=job.recipe.data.use,
@@ -68,6 +71,7 @@ def collect_metrics(
         folder=str(folder.path),
         pictures=[],
     )
+    return metrics.with_scales(scales_of(_used(plan.metrics, scores)))
 
 
 def write_outputs(
@@ -103,7 +107,13 @@ def write_outputs(
     return metrics
 
 
+def _used(metrics: Mapping[str, Metric], scores: Mapping[str, Mapping[str, Scores]]) -> dict[str, Metric]:
+    """Return the metrics that gave a score."""
+    names = {name for of_split in scores.values() for of_target in of_split.values() for name in of_target}
+    return {name: metric for name, metric in metrics.items() if name in names}
+
+
 def _size(conversations: Sequence[Conversation]) -> SplitSize:
-    labelled = sum(int((y != UNLABELLED).sum()) for c in conversations for y in c.labels.values())
+    labelled = sum(int(has_label(y).sum()) for c in conversations for y in c.labels.values())
     utterances = sum(map(len, conversations))
     return SplitSize(conversations=len(conversations), utterances=utterances, labels=labelled)

@@ -13,6 +13,7 @@ from ercfw.experiment.request import RunRequest
 from ercfw.experiment.run_all import announce_data, load
 from ercfw.experiment.worker_process import Ended
 from ercfw.recipe.schema import RunSettings
+from ercfw.results.points import points
 from ercfw.results.run_folder import RunFolder
 from ercfw.results.run_metrics import read_metrics
 from ercfw.system.accelerate_variables import only_the_recipe_decides
@@ -145,5 +146,6 @@ def _score(task: Task) -> str:
     metrics = read_metrics(task.folder.path)
     target, _, metric = metrics.select.partition(".")
     value = metrics.score(metrics.chosen_on, target, metric)
-    score = f"{metrics.select} on {metrics.chosen_on} {100 * value:.2f}, " if value is not None else ""
+    shown = points(value, scale=metrics.selected_scale)
+    score = f"{metrics.select} on {metrics.chosen_on} {shown}, " if value is not None else ""
     return f"{score}{metrics.seconds:.0f} s"

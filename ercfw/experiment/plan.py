@@ -18,6 +18,7 @@ from ercfw.recipe.schema import BASE, Recipe, parse_recipe
 from ercfw.recipe.toml import Tables
 from ercfw.registry.catalog import Catalog, load_catalog
 from ercfw.registry.check_names import check_names
+from ercfw.registry.metrics import plain_metrics
 from ercfw.registry.options import constructor_arguments
 from ercfw.registry.plugin_file import plugin_files
 from ercfw.registry.resolve import ByTable, RecipeParts, recipe_parts, resolve_parts, tables_with_defaults
@@ -197,10 +198,10 @@ def read_variant(
     catalog, untrusted = catalogs[files]
     if untrusted:  # a name that no installed plugin offers may be that of a part in these files
         found, unresolved = resolve_parts(recipe, catalog, lambda kind, part: part.use in catalog.names(kind))
-        metrics = [*catalog.names("metric"), selected_metric(recipe).rpartition(".")[2]]
+        metrics = [*plain_metrics(catalog), selected_metric(recipe).rpartition(".")[2]]
     else:
         found, unresolved = resolve_parts(recipe, catalog)
-        metrics = catalog.names("metric")
+        metrics = [*plain_metrics(catalog), *recipe.metric]
     in_tables = [replace(m, where=f"{where}: {m.where}") for m in [*unresolved, *check_names(recipe, metrics)]]
     mistakes += catalog.broken_files(f"{where}: plugins") or in_tables
     return ReadVariant(recipe, tables, where, catalog, files, found, tuple(mistakes), untrusted)

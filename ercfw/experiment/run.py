@@ -19,15 +19,18 @@ from ercfw.data.train_statistics import make_data_info
 from ercfw.errors import InputError
 from ercfw.experiment.outputs import collect_metrics, write_outputs
 from ercfw.experiment.plan import Job
+from ercfw.experiment.served_targets import check_served
 from ercfw.model.build import build_model
 from ercfw.model.losses import WeightedLosses, build_losses
 from ercfw.recipe.queries import selected_metric
 from ercfw.recipe.schema import Recipe
+from ercfw.registry.metrics import metrics_of
 from ercfw.results.embeddings_file import write_embeddings
 from ercfw.results.environment import RunEnvironment, describe_environment
 from ercfw.results.finished_run import FinishedRun
 from ercfw.results.json_file import write_json
 from ercfw.results.model_file import start_from
+from ercfw.results.points import points
 from ercfw.results.run_folder import RunFolder, can_resume
 from ercfw.results.run_metrics import RunMetrics
 from ercfw.system.names import slug
@@ -159,6 +162,8 @@ class Run:
 
     def _prepare(self, resuming: bool) -> tuple[Training, Plan]:
         recipe, select = self.recipe, selected_metric(self.recipe)
+        metrics = metrics_of(self.job.catalog, recipe.metric)
+        check_served(self.job, self.data.targets, metrics)
         watched = watched_splits(self.protocol, self.data.splits, select.split(".")[0], self.seed)
         info = make_data_info(watched.train, self.data.targets)
         seed_everything(self.seed)
@@ -170,7 +175,6 @@ class Run:
             self._note(note)
         if recipe.train.init_from is not None:
             self._start_from(model, Path(recipe.train.init_from))
-        metrics = {component.name: component.factory for component in self.job.catalog.components("metric")}
         plan = Plan(
             settings=recipe.train,
             watched=watched,
@@ -244,7 +248,7 @@ class Run:
             loss = sum(line["train_loss"].values())
             self.terminal.info(
                 f"{name}: epoch {line['epoch']}/{plan.settings.epochs}  loss {loss:.4f}  "
-                f"{plan.select} on {CHOSEN_ON[self.protocol]} {100 * line['selected']:.2f}  "
+                f"{plan.select} on {CHOSEN_ON[self.protocol]} {points(line['selected'], scale=plan.scale)}  "
                 f"{line['seconds']:.1f} s"
             )
             self.watch(line)

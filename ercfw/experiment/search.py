@@ -6,13 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ercfw.contract.metric import Scale, traits_of
 from ercfw.errors import InputError, in_recipe
 from ercfw.experiment.plan import Job, Selection, plan_job
 from ercfw.recipe.overrides import merge, parse_overrides
+from ercfw.recipe.queries import selected_metric
 from ercfw.recipe.recipe_file import RecipeFile
 from ercfw.recipe.schema import BASE
 from ercfw.recipe.search_space import Range, Tune
 from ercfw.recipe.toml import Tables
+from ercfw.registry.metrics import metrics_of
 from ercfw.system.names import slug
 from ercfw.system.writable import check_folder
 
@@ -43,6 +46,12 @@ class Search:
     def variant(self) -> str:
         """Return the name of the variant."""
         return self.job.variant
+
+    @property
+    def scale(self) -> Scale:
+        """Return how the score is read that the search optimizes."""
+        metrics = metrics_of(self.job.catalog, self.job.recipe.metric)
+        return traits_of(metrics[selected_metric(self.job.recipe).partition(".")[2]]).scale
 
     def plan(self, values: Mapping[str, Any]) -> Job:
         """Plan a trial with these values.

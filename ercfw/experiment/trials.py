@@ -17,6 +17,7 @@ from ercfw.experiment.run import Run
 from ercfw.experiment.run_all import announce_data, load, make_accelerator
 from ercfw.experiment.search import Search
 from ercfw.recipe.search_space import Choices, Range
+from ercfw.results.points import points
 from ercfw.results.run_folder import RunFolder
 from ercfw.results.scoring import selected
 from ercfw.system.accelerate_variables import only_the_recipe_decides
@@ -61,7 +62,7 @@ def open_study(search: Search) -> "optuna.Study":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # of the heartbeat
             storage = optuna.storages.RDBStorage(url, heartbeat_interval=HEARTBEAT)
-        study = optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
+        study = optuna.create_study(storage=storage, study_name=name, direction=_direction(search), load_if_exists=True)
     except Exception as error:
         if search.storage is None:
             raise RunError(f"{search.folder / 'trials.db'}: cannot be opened: {_cause(error)}") from error
@@ -97,6 +98,10 @@ def run_trials(search: Search, study: "optuna.Study", terminal: Terminal) -> Non
         _run_trials(search, study, terminal)
 
 
+def _direction(search: Search) -> str:
+    return "minimize" if search.scale.lower_is_better else "maximize"
+
+
 def _run_trials(search: Search, study: "optuna.Study", terminal: Terminal) -> None:
     import optuna
 
@@ -105,8 +110,9 @@ def _run_trials(search: Search, study: "optuna.Study", terminal: Terminal) -> No
     failures: list[str] = []
 
     def show(study: "optuna.Study", trial: "optuna.trial.FrozenTrial") -> None:
-        best = f", best {100 * study.best_value:.2f}" if any(t.state.name == "COMPLETE" for t in study.trials) else ""
-        score = f"{100 * trial.value:.2f}" if trial.value is not None else "-"
+        scale, has_best = search.scale, any(t.state.name == "COMPLETE" for t in study.trials)
+        best = f", best {points(study.best_value, scale=scale)}" if has_best else ""
+        score = points(trial.value, scale=scale)
         values = ", ".join(f"{key} = {value}" for key, value in trial.params.items())
         terminal.info(f"trial {trial.number}: {trial.state.name.lower()}, {score} on dev{best}  ({values})")
 
@@ -130,7 +136,7 @@ def _run_trials(search: Search, study: "optuna.Study", terminal: Terminal) -> No
 
 
 def _make_objective(search: Search, accelerator: Accelerator, terminal: Terminal) -> "Callable[[optuna.Trial], float]":
-    """Return what Optuna maximizes: the selected dev score of a run with a trial's values."""
+    """Return what Optuna optimizes: the selected dev score of a run with a trial's values."""
     data = _TrialData(terminal)
 
     def objective(trial: "optuna.Trial") -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import tomlkit
 
+from ercfw.contract.metric import Scale
 from ercfw.errors import RunError
 from ercfw.experiment.executors import open_executor
 from ercfw.experiment.request import SearchRequest
@@ -17,6 +18,7 @@ from ercfw.experiment.worker_process import Ended
 from ercfw.recipe.overrides import merge
 from ercfw.recipe.search_space import Range
 from ercfw.recipe.toml import Tables
+from ercfw.results.points import points
 from ercfw.system.accelerate_variables import only_the_recipe_decides
 from ercfw.system.files import write_text
 from ercfw.system.terminal import Terminal
@@ -34,7 +36,8 @@ class BestTrial:
 
     Attributes:
         values: its settings, by dotted key.
-        score: its selected score on dev, which is too good because the search maximized it.
+        score: its selected score on dev, which is too good because the search optimized it.
+        scale: how that score is read.
         trial: its number.
         trials: the number of trials that have finished.
         recipe: the file with these settings.
@@ -43,6 +46,7 @@ class BestTrial:
 
     values: Mapping[str, Any]
     score: float
+    scale: Scale
     trial: int
     trials: int
     recipe: Path
@@ -70,7 +74,7 @@ def tune(search: Search, terminal: Terminal) -> BestTrial:
     else:
         run_trials(search, study, terminal)
     path, best = write_best(search, study), study.best_trial
-    return BestTrial(best.params, best.value or 0.0, best.number, finished(study), path, stamps_of(best))
+    return BestTrial(best.params, best.value or 0.0, search.scale, best.number, finished(study), path, stamps_of(best))
 
 
 def _run_workers(search: Search) -> None:
@@ -115,10 +119,10 @@ def stamps_of(trial: "optuna.trial.FrozenTrial") -> list[str]:
 
 
 def _history(search: Search, study: "optuna.Study", best: "optuna.trial.FrozenTrial") -> Sequence[str]:
-    select = search.job.tables["train"]["select"]
+    select, shown = search.job.tables["train"]["select"], points(best.value or 0.0, scale=search.scale)
     return (
         *stamps_of(best),
-        f"Trial {best.number} of {len(study.trials)}: the best {select} on dev, {100 * (best.value or 0):.2f}.",
+        f"Trial {best.number} of {len(study.trials)}: the best {select} on dev, {shown}.",
         "The search chose it for that score, so the score is too good; test was not read.",
         *(f"  {key} = {value}" for key, value in best.params.items()),
     )

@@ -9,13 +9,16 @@ from ercfw.contract.data_info import DataInfo
 from ercfw.contract.interfaces import Dataset, Model
 from ercfw.contract.widths import TeacherWidths
 from ercfw.data.declared_info import STAND_IN_CLASSES, STAND_IN_WIDTHS, promised_streams, stand_in_info, training_info
+from ercfw.data.label_form import declared_targets
 from ercfw.data.load import check_tables
 from ercfw.errors import InputError, Mistake, in_recipe, warnings_of, with_warnings
 from ercfw.experiment.plan import Job, with_new
+from ercfw.experiment.served_targets import check_served
 from ercfw.model.build import build_model
 from ercfw.model.losses import asked_of_teachers, build_losses
 from ercfw.recipe.queries import teacher_runs
 from ercfw.recipe.schema import BASE
+from ercfw.registry.metrics import metrics_of
 from ercfw.training.dry_run import dry_run, made_up_outputs
 from ercfw.training.find_widths import find_widths
 from ercfw.training.made_up_teachers import like_student
@@ -91,6 +94,7 @@ def _check(job: Job, data: _TrainingData) -> RecipeCheck:
     streams = promised_streams(job.recipe, job.parts.extractors, STAND_IN_WIDTHS[0])
     with with_warnings(warnings):
         check_tables(job.recipe, dataset)
+        check_served(job, declared_targets(dataset.targets), metrics_of(job.catalog, job.recipe.metric))
         built = _build(job, replace(info, modalities=streams))
     return RecipeCheck((*warnings, *built), (STREAMS, *_of_teachers(job)))
 

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -10,12 +10,18 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ercfw.contract.conversation import UNLABELLED
+from ercfw.contract.conversation import UNLABELLED, UtteranceId
 from ercfw.errors import shown
-from ercfw.results.prediction_table import KEYS, PredictionTable, TargetPredictions, write_csv
+from ercfw.results.prediction_csv import write_csv
+from ercfw.results.prediction_table import KEYS, PredictionTable
+from ercfw.results.target_predictions import TargetPredictions
 
 LONGEST_CELL = 60
 """Maximum number of characters of a text that the table shows."""
+
+
+Prediction = str | tuple[str, ...] | Mapping[str, float]
+"""A class, several labels, or numbers by name."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +35,8 @@ class Answer:
         text: the words of the utterance.
         start: the start in seconds, if known.
         end: the end in seconds, if known.
-        predicted: the class of each target.
-        probabilities: of each target, one per class; they add up to 1.
+        predicted: for each target its class, its labels, or its numbers by name.
+        probabilities: for each target, one per class, which add up to 1, or one per label; none for numbers.
     """
 
     conversation: str
@@ -39,7 +45,7 @@ class Answer:
     text: str
     start: float | None
     end: float | None
-    predicted: Mapping[str, str]
+    predicted: Mapping[str, Prediction]
     probabilities: Mapping[str, Mapping[str, float]]
 
 
@@ -76,17 +82,30 @@ def _table(predicted: Predicted) -> PredictionTable:
     answers = predicted.answers
     about = {name: tuple(_cell(getattr(answer, name)) for answer in answers) for name in (*KEYS, "start", "end")}
     ids = tuple((answer.conversation, answer.utterance) for answer in answers)
-    targets = {}
-    for target, probabilities in answers[0].probabilities.items():
-        classes = tuple(probabilities)
-        targets[target] = TargetPredictions(
-            ids,
-            np.full(len(ids), UNLABELLED),
-            np.array([classes.index(answer.predicted[target]) for answer in answers]),
-            np.array([list(answer.probabilities[target].values()) for answer in answers]),
-            classes,
-        )
+    targets = {target: _of_target(ids, answers, target) for target in answers[0].predicted}
     return PredictionTable(about, targets, stamps=predicted.stamps)
+
+
+def _of_target(ids: tuple[UtteranceId, ...], answers: Sequence[Answer], target: str) -> TargetPredictions:
+    """Return the predictions of one target as a table has them, without labels."""
+    first = answers[0].predicted[target]
+    if isinstance(first, Mapping):
+        names = tuple(first)
+        numbers = np.array([list(_numbers(answer, target).values()) for answer in answers])  # [N, C]
+        return TargetPredictions.of(ids, np.full(numbers.shape, np.nan), numbers, names, "regression")
+    names = tuple(answers[0].probabilities[target])
+    probabilities = np.array([list(answer.probabilities[target].values()) for answer in answers])  # [N, C]
+    if isinstance(first, str):
+        classes = np.array([names.index(str(answer.predicted[target])) for answer in answers])
+        return TargetPredictions(ids, np.full(len(ids), UNLABELLED), classes, probabilities, names)
+    given = np.array([[int(name in answer.predicted[target]) for name in names] for answer in answers])  # [N, C]
+    return TargetPredictions(ids, np.full(given.shape, UNLABELLED), given, probabilities, names, "multilabel")
+
+
+def _numbers(answer: Answer, target: str) -> Mapping[str, float]:
+    numbers = answer.predicted[target]
+    assert isinstance(numbers, Mapping)
+    return numbers
 
 
 def _cell(value: str | float | None) -> str:
@@ -94,7 +113,10 @@ def _cell(value: str | float | None) -> str:
 
 
 def answers_table(predicted: Predicted) -> Table:
-    """Return a table for a terminal: each target's class and its probability in percent. Long texts are cut."""
+    """Return a table for a terminal: each target's class and its probability in percent; its labels; or its numbers.
+
+    Long texts are cut.
+    """
     stamps = "".join(f" [{stamp}]" for stamp in predicted.stamps)
     table = Table(title=Text(shown(predicted.title) + stamps), box=box.SIMPLE_HEAD, title_style="bold")
     targets = list(predicted.answers[0].predicted)
@@ -103,13 +125,26 @@ def answers_table(predicted: Predicted) -> Table:
     table.add_column("start", justify="right")
     for target in targets:
         table.add_column(target)
-        table.add_column("%", justify="right")
+        if isinstance(predicted.answers[0].predicted[target], str):
+            table.add_column("%", justify="right")
     for answer in predicted.answers:
         values = [answer.conversation, answer.utterance, answer.speaker, answer.text]
         start = "" if answer.start is None else f"{answer.start:.1f}"
         cells = [*(shown(cell, LONGEST_CELL) for cell in values), start]
         for target in targets:
-            name = answer.predicted[target]
-            cells += [shown(name), f"{100 * answer.probabilities[target][name]:.0f}"]
+            cells += _shown(answer, target)
         table.add_row(*map(Text, cells))
     return table
+
+
+def _shown(answer: Answer, target: str) -> list[str]:
+    """Return the cells of one target."""
+    found = answer.predicted[target]
+    if isinstance(found, str):
+        return [shown(found), f"{100 * answer.probabilities[target][found]:.0f}"]
+    if isinstance(found, Mapping):
+        named = len(found) > 1
+        return [
+            shown(", ".join(f"{name} {number:.2f}" if named else f"{number:.2f}" for name, number in found.items()))
+        ]
+    return [shown(", ".join(found) or "none")]

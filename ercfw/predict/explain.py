@@ -20,7 +20,7 @@ from ercfw.data.load import load_data, read_dataset
 from ercfw.data.missing_modalities import mask_stream
 from ercfw.errors import ErcfwError, InputError, RunError, cause_of, in_recipe
 from ercfw.model.composed_model import ComposedModel
-from ercfw.predict.inference import Probabilities, check_probabilities, probabilities_of
+from ercfw.predict.inference import Values, check_finite, predicted_values
 from ercfw.predict.saved_run import SavedRun, read_run
 from ercfw.recipe.queries import extracted
 from ercfw.registry.resolve import resolve_part
@@ -62,11 +62,11 @@ class Reopened:
                 rows = slice(row, row := row + len(conversation))
                 yield {name: weights[rows, :, : len(conversation)] for name, weights in whole.items()}
 
-    def alone(self, conversations: Sequence[Conversation], modality: str) -> Probabilities:
+    def alone(self, conversations: Sequence[Conversation], modality: str) -> Values:
         """Return the predictions with every other modality removed, ``[N, C]`` per target.
 
         Raises:
-            RunError: the code of a part failed, or a probability is not a number.
+            RunError: the code of a part failed, or a prediction is not a number.
         """
         others = [name for name in self.run.recipe.data.modalities if name != modality]
         bare = [
@@ -79,8 +79,8 @@ class Reopened:
             for conversation in conversations
         ]
         size = self.run.recipe.data.batch_size
-        found = _as_run_error(lambda: probabilities_of(self.run, bare, size))
-        check_probabilities(bare, found)
+        found = _as_run_error(lambda: predicted_values(self.run, bare, size))
+        check_finite(bare, found)
         return found
 
 

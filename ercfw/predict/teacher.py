@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ercfw.contract.conversation import Conversation, ConversationTeacher, fingerprint
 from ercfw.contract.interfaces import Dataset
+from ercfw.contract.targets import TargetKind
 from ercfw.data.collate import batches, collate
 from ercfw.data.load import Data, load_data
 from ercfw.errors import InputError
@@ -40,9 +41,11 @@ def with_teachers(data: Data, recipe: Recipe, dataset: Dataset, progress: Progre
         InputError: there is no such run, it predicts other classes, or it was trained on data that scores the student.
     """
     assert recipe.teacher is not None
+    kinds: dict[str, TargetKind] = {}
     for run in teacher_runs(recipe):
         teacher = read_run(Path(run), PluginFiles.chosen(recipe.teacher.plugin_files, trust=False))
         _check(teacher, Path(run), data)
+        kinds |= {target: spec.kind for target, spec in teacher.info.targets.items()}
         own = teacher.recipe.data.modalities
         update = {"data": recipe.data.model_copy(update={"modalities": own, "missing": None})}
         wanted = teacher.recipe.model_copy(update=update)
@@ -53,7 +56,7 @@ def with_teachers(data: Data, recipe: Recipe, dataset: Dataset, progress: Progre
             for split, conversations in data.splits.items()
         }
         data = replace(data, splits=splits, stamps=tuple(dict.fromkeys((*data.stamps, *seen.stamps, *teacher.stamps))))
-    splits = {split: [_with_mean(c) for c in conversations] for split, conversations in data.splits.items()}
+    splits = {split: [_with_mean(c, kinds) for c in conversations] for split, conversations in data.splits.items()}
     return replace(data, splits=splits)
 
 
@@ -63,9 +66,13 @@ def _check(teacher: SavedRun, path: Path, data: Data) -> None:
         what = f"{path} predicts {', '.join(teacher.info.targets)}, not {', '.join(data.targets)}"
         raise InputError.at("[teacher] run", what, "choose a run of the same target")
     for target in shared:
-        if teacher.info.targets[target].classes != data.targets[target]:
+        if teacher.info.targets[target].classes != data.targets[target].names:
             what = f"{path} has other classes of '{target}': {', '.join(teacher.info.targets[target].classes)}"
-            raise InputError.at("[teacher] run", what, f"it must have {', '.join(data.targets[target])}")
+            raise InputError.at("[teacher] run", what, f"it must have {', '.join(data.targets[target].names)}")
+        kinds = teacher.info.targets[target].kind, data.targets[target].kind
+        if kinds[0] != kinds[1]:
+            what = f"{path} has '{target}' as a target of kind '{kinds[0]}'"
+            raise InputError.at("[teacher] run", what, f"it must be of kind '{kinds[1]}'")
     for split in HELD_OUT:
         trained_on = sum(fingerprint(conversation) in teacher.trained_on for conversation in data.splits[split])
         if trained_on:
@@ -110,19 +117,25 @@ def _output(teacher: SavedRun, conversations: Sequence[Conversation], asked: Col
     )
 
 
-def _with_mean(conversation: Conversation) -> Conversation:
-    """Return a conversation with the logits of its teacher or, of several, the logarithm of their mean probability."""
+def _with_mean(conversation: Conversation, kinds: Mapping[str, TargetKind]) -> Conversation:
+    """Return a conversation with the logits of its teacher or, of several, those of their mean prediction."""
     found: dict[str, list[NDArray[np.float32]]] = {}
     for teacher in conversation.teachers.values():
         for target, logits in teacher.logits.items():
             found.setdefault(target, []).append(logits)
-    return replace(conversation, teacher={target: _log_mean(logits) for target, logits in found.items()})
+    return replace(conversation, teacher={target: _mean(kinds[target], logits) for target, logits in found.items()})
 
 
-def _log_mean(logits: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+def _mean(kind: TargetKind, logits: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return the logits ``[U, C]`` of the mean probability of classes or labels, or the mean of numbers."""
     if len(logits) == 1:
         return logits[0]
     exact = np.stack(logits).astype(np.float64)  # [R, U, C]
-    log_p = exact - np.logaddexp.reduce(exact, axis=-1, keepdims=True)
-    mean: NDArray[np.float64] = np.logaddexp.reduce(log_p, axis=0) - np.log(len(logits))  # [U, C]
+    mean: NDArray[np.float64] = exact.mean(0)  # [U, C]
+    if kind == "multilabel":
+        yes, no = (-np.logaddexp(0, sign * exact) for sign in (-1, 1))  # log p and log (1 - p), [R, U, C] each
+        mean = np.logaddexp.reduce(yes, axis=0) - np.logaddexp.reduce(no, axis=0)
+    elif kind == "classes":
+        log_p = exact - np.logaddexp.reduce(exact, axis=-1, keepdims=True)
+        mean = np.logaddexp.reduce(log_p, axis=0) - np.log(len(logits))
     return mean.astype(np.float32)

@@ -60,7 +60,7 @@ def parts_of(recipe: Recipe) -> Iterable[tuple[str, str, Part | FeaturePart]]:
     for name, features in recipe.features.items():
         if features.use is not None:
             yield "extractor", f"features.{name}", features
-    for kind in ("encoder", "context", "head", "loss"):
+    for kind in ("encoder", "context", "head", "loss", "metric"):
         for name, part in getattr(recipe, kind).items():
             yield kind, f"{kind}.{name}", part
     for kind in ("fusion", "model"):

@@ -15,6 +15,8 @@ from ercfw.system.validation import Location, Strict, as_json, by_place, mistake
 BASE = "base"
 PART = r"([1-9]\d?)/([1-9]\d?)"
 """A part of the training split and the number of parts, such as ``2/5``."""
+NAMED_BY_TABLE = ("loss", "metric")
+"""The kinds whose tables need no ``use``: their own name is that of the part."""
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -68,6 +70,12 @@ class LossPart(Part):
     """``[loss.NAME]``; ``weight = "rest"`` means 1 minus the other weights."""
 
     weight: Annotated[float, Field(ge=0)] | Literal["rest"] = 1.0
+    target: str | None = None
+
+
+class MetricPart(Part):
+    """``[metric.NAME]``: a metric with options, for all targets that it serves or for one."""
+
     target: str | None = None
 
 
@@ -148,6 +156,7 @@ class Recipe(Strict):
     model: Part | None = None
     teacher: Teacher | None = None
     loss: Annotated[dict[str, LossPart], Field(min_length=1)]
+    metric: dict[str, MetricPart] = Field(default_factory=dict)
     train: Train = Train()
     run: RunSettings = RunSettings()
     tune: Tune | None = None
@@ -172,7 +181,7 @@ def parse_recipe(tables: Tables, path: str) -> tuple[Recipe | None, list[Mistake
 
     The recipe lacks the invalid keys, so that its parts can still be checked. It is None if no recipe remains.
     """
-    tables = _name_losses(tables)
+    tables = _name_parts(tables)
     try:
         recipe = Recipe.model_validate_json(as_json(tables))
     except ValidationError as error:
@@ -196,13 +205,14 @@ def _without(tables: Tables, places: Iterable[Location]) -> Recipe | None:
         return None
 
 
-def _name_losses(tables: Tables) -> Tables:
-    """Return the tables with ``use`` set to a loss table's own name where the table sets none."""
-    losses = tables.get("loss")
-    if not isinstance(losses, dict):
-        return tables
-    named = {k: {"use": k, **v} if isinstance(v, dict) else v for k, v in losses.items()}
-    return {**tables, "loss": named}
+def _name_parts(tables: Tables) -> Tables:
+    """Return the tables with ``use`` set to the own name of a loss or metric table that sets none."""
+    named = {
+        kind: {name: {"use": name, **part} if isinstance(part, dict) else part for name, part in parts.items()}
+        for kind in NAMED_BY_TABLE
+        if isinstance(parts := tables.get(kind), dict)
+    }
+    return {**tables, **named}
 
 
 def _keys_at(table: Location) -> list[str]:

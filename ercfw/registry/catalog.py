@@ -249,6 +249,8 @@ def _check(kind: str, base: Any, name: Any, factory: Any) -> str:
     if base is None:
         if not callable(factory):
             raise TypeError(f"{kind} '{name}' is not callable")
+        if isinstance(factory, type):
+            options_model(factory)
         return name
     if not (isinstance(factory, type) and issubclass(factory, base)):
         raise TypeError(f"{kind} '{name}' is not a subclass of {base.__name__}: derive it from ercfw.{base.__name__}")

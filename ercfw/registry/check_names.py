@@ -23,6 +23,7 @@ def check_names(recipe: Recipe, metrics: Collection[str]) -> list[Mistake]:
     mistakes += _name_mistakes(recipe.data.modalities, "[data] modalities")
     mistakes += _name_mistakes(recipe.loss, "[loss]")
     mistakes += _name_mistakes(recipe.head, "[head]")
+    mistakes += _name_mistakes(recipe.metric, "[metric]")
     return mistakes
 
 

@@ -13,7 +13,7 @@ def arguments_for(factory: Any, base: Any, wired: Sequence[Any]) -> list[Any]:
 
     Args:
         factory: the part's class.
-        base: the base class of its kind, whose constructor names what the core passes.
+        base: the base class of its kind, whose constructor names what the core passes; None = the core passes nothing.
         wired: a value for each positional parameter of ``base``.
 
     Raises:
@@ -32,7 +32,7 @@ def wired_places(factory: Any, base: Any) -> tuple[int, ...]:
     Raises:
         TypeError: it takes something else.
     """
-    taken, passed = positional(factory), positional(base)
+    taken, passed = positional(factory), positional(base) if base is not None else []
     unknown = [name for name in taken if name not in passed]
     if not unknown:
         return tuple(passed.index(name) for name in taken)

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-from ercfw.contract.conversation import UNLABELLED
 from ercfw.report.blocks import Block, Grid, Paragraph, Section
 from ercfw.report.tables import SPLIT
 from ercfw.results.comparison.comparability import answered_targets
 from ercfw.results.comparison.confusable_classes import minority_classes, similar_pairs
 from ercfw.results.comparison.confusion_counts import Array, class_f1
-from ercfw.results.comparison.slices import find_slices
+from ercfw.results.comparison.slices import MAIN, find_slices
 from ercfw.results.finished_run import Group
 from ercfw.results.points import points_over_seeds
 
@@ -20,23 +19,26 @@ def analysis(groups: Sequence[Group]) -> list[Section]:
     targets = answered_targets(groups) if SPLIT in first.splits else []
     for target in targets:
         suffix = f" ({target})" if len(targets) > 1 else ""
-        if (first.answers(SPLIT, target).labels != UNLABELLED).any():
-            sections += [
-                Section(f"Subgroups{suffix}", _slices(groups, target)),
-                Section(f"Similar emotions and minority classes{suffix}", _hard_classes(groups, target)),
-            ]
+        if first.answers(SPLIT, target).labelled.any():
+            sections.append(Section(f"Subgroups{suffix}", _slices(groups, target)))
+            if first.answers(SPLIT, target).kind == "classes":
+                blocks = _hard_classes(groups, target)
+                sections.append(Section(f"Similar emotions and minority classes{suffix}", blocks))
     return sections
 
 
 def _slices(groups: Sequence[Group], target: str) -> list[Block]:
     """Return one table per property by which the utterances are divided."""
-    headings = [group.name for group in groups] if len(groups) > 1 else ["weighted F1"]
+    name, metric = MAIN[groups[0].first.answers(SPLIT, target).kind]
+    scale = groups[0].first.metrics.scale(metric)
+    headings = [group.name for group in groups] if len(groups) > 1 else [name]
     tables: dict[str, list[list[str]]] = {}
     for each in find_slices(groups, SPLIT, target):
-        scores = [points_over_seeds(each.scores[group.name]) for group in groups]
+        scores = [points_over_seeds(each.scores[group.name], scale) for group in groups]
         tables.setdefault(each.by, []).append([each.name, str(each.utterances), *scores])
     grids = [Grid([by, "utterances", *headings], rows) for by, rows in tables.items()]
-    text = f"Weighted F1, in points, on subgroups of the {SPLIT} utterances."
+    unit = ", in points," if scale.in_points else ""
+    text = f"{name[0].upper()}{name[1:]}{unit} on subgroups of the {SPLIT} utterances."
     return [Paragraph(text, is_lead=True), *grids] if grids else []
 
 

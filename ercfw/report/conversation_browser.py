@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ercfw.contract.targets import TargetKind, decided
 from ercfw.errors import InputError
 from ercfw.predict.explain import Maps, Reopened
 from ercfw.report.html import in_script
@@ -16,6 +17,7 @@ from ercfw.report.plots.attention import readable_name
 from ercfw.report.plots.style import looks
 from ercfw.results.comparison.comparability import answered_targets
 from ercfw.results.finished_run import FinishedRun, Group
+from ercfw.results.target_predictions import TargetPredictions
 
 MOST_TEXT = 2_400_000
 """Maximum bytes of conversations and predictions in a page; the page omits the rest, dev before test."""
@@ -33,14 +35,14 @@ class PredictionLine:
 
     Attributes:
         name: the name of the run or variant, or ``text alone``.
-        probabilities: ``[N, C]`` for each target.
-        predicted: ``[N]`` class numbers for each target. Probabilities in a table are rounded, so the largest of them
-            need not be the predicted class.
+        probabilities: ``[N, C]`` for each target; of numbers, these.
+        predicted: ``[N]`` class numbers, ``[N, C]`` labels, or ``[N, C]`` numbers for each target. Probabilities in a
+            table are rounded, so the largest of them need not be the predicted class.
     """
 
     name: str
     probabilities: Mapping[str, NDArray[np.floating[Any]]]
-    predicted: Mapping[str, NDArray[np.int64]]
+    predicted: Mapping[str, NDArray[Any]]
 
 
 def browser_data(groups: Sequence[Group], opened: Reopened | None) -> dict[str, Any]:
@@ -57,12 +59,15 @@ def browser_data(groups: Sequence[Group], opened: Reopened | None) -> dict[str, 
     first = groups[0].first
     shared = answered_targets(groups)
     splits = [split for split in first.splits if all(_is_same(groups, split, target) for target in shared)]
-    targets = {target: first.answers(splits[0], target).classes for target in shared}
+    kinds = {target: first.predictions.targets[target].kind for target in shared}
+    classed = [target for target in shared if kinds[target] == "classes"]
+    targets = {target: first.predictions.targets[target].classes for target in classed}
     data: dict[str, Any] = {
         "targets": [
             {"name": target, "classes": list(classes), "colours": [look.colour for look in looks(classes)]}
             for target, classes in targets.items()
         ],
+        "others": [target for target in shared if target not in classed],
         "splits": [],
         "left_out": 0,
         "note": "Predictions by probabilities averaged over seeds."
@@ -73,8 +78,8 @@ def browser_data(groups: Sequence[Group], opened: Reopened | None) -> dict[str, 
     for split in splits:
         if opened is not None:
             _check_same(first, split, opened)
-        lines = [*_of_groups(groups, split, shared), *(_alone(opened, split) if opened else [])]
-        whole = _conversations(first, split, lines, shared)
+        lines = [*_of_groups(groups, split, shared), *(_alone(opened, split, kinds) if opened else [])]
+        whole = _conversations(first, split, lines, classed, data["others"])
         kept = []
         for conversation in whole:
             room -= len(in_script(conversation).encode())
@@ -107,33 +112,38 @@ def _of_groups(groups: Sequence[Group], split: str, targets: Sequence[str]) -> l
 def _of_group(group: Group, split: str, targets: Sequence[str]) -> PredictionLine:
     """Return the predictions of one run, or the means over seeds and their largest class."""
     answers = {target: [run.answers(split, target) for run in group.runs] for target in targets}
-    means = {target: np.mean([each.probabilities for each in of_runs], axis=0) for target, of_runs in answers.items()}
+    means = {target: np.mean([each.values for each in of_runs], axis=0) for target, of_runs in answers.items()}
     if len(group.runs) == 1:
         return PredictionLine(group.name, means, {target: only.predicted for target, (only,) in answers.items()})
-    return PredictionLine(group.name, means, _largest(means))
+    kinds = {target: of_runs[0].kind for target, of_runs in answers.items()}
+    return PredictionLine(group.name, means, _decided(means, kinds))
 
 
-def _largest(probabilities: Mapping[str, NDArray[np.floating[Any]]]) -> dict[str, NDArray[np.int64]]:
-    return {target: values.argmax(-1) for target, values in probabilities.items()}  # [N] each
+def _decided(
+    values: Mapping[str, NDArray[np.floating[Any]]], kinds: Mapping[str, TargetKind]
+) -> dict[str, NDArray[Any]]:
+    return {target: decided(kinds[target], of_target) for target, of_target in values.items() if target in kinds}
 
 
-def _alone(opened: Reopened, split: str) -> list[PredictionLine]:
+def _alone(opened: Reopened, split: str, kinds: Mapping[str, TargetKind]) -> list[PredictionLine]:
     modalities = opened.run.recipe.data.modalities
     lines = []
     for name in modalities if len(modalities) > 1 else ():
         probabilities = opened.alone(opened.splits[split], name)
-        lines.append(PredictionLine(f"{name} alone", probabilities, _largest(probabilities)))
+        lines.append(PredictionLine(f"{name} alone", probabilities, _decided(probabilities, kinds)))
     return lines
 
 
 def _conversations(
-    run: FinishedRun, split: str, lines: Sequence[PredictionLine], targets: Sequence[str]
+    run: FinishedRun, split: str, lines: Sequence[PredictionLine], targets: Sequence[str], others: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Return the conversations with their utterances.
 
     Each utterance is ``[id, speaker, text, labels, probabilities, predicted classes]``: labels per target, the others
-    per target and line. Probabilities are in thousandths.
+    per target and line. Probabilities are in thousandths. If there are other targets than those of classes, a last
+    entry has for each of them the label and the predictions of all lines in words.
     """
+    in_words = {target: _in_words(run.answers(split, target), lines, target) for target in others}
     labels = {target: run.answers(split, target).labels for target in targets}
     thousandths = {
         target: np.stack([np.rint(DIGITS * line.probabilities[target]).astype(int) for line in lines], 1)  # [N, L, C]
@@ -146,8 +156,31 @@ def _conversations(
         probabilities = [thousandths[target][number].tolist() for target in targets]
         classes = [predicted[target][number].tolist() for target in targets]
         utterance = [row["utterance"], row["speaker"], row["text"], true, probabilities, classes]
+        utterance += [[of_target[number] for of_target in in_words.values()]] if others else []
         found.setdefault(row["conversation"], []).append(utterance)
     return [{"id": name, "utterances": utterances} for name, utterances in found.items()]
+
+
+def _in_words(answers: TargetPredictions, lines: Sequence[PredictionLine], target: str) -> list[tuple[str, list[str]]]:
+    """Return for each utterance its label (empty if unknown), and the prediction of each line."""
+    say = _numbers_in_words if answers.kind == "regression" else _labels_in_words
+    return [
+        (
+            say(label, answers.classes) if known else "",
+            [say(line.predicted[target][row], answers.classes) for line in lines],
+        )
+        for row, (label, known) in enumerate(zip(answers.labels, answers.labelled, strict=True))
+    ]
+
+
+def _numbers_in_words(numbers: NDArray[Any], names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return f"{numbers[0]:.2f}"
+    return ", ".join(f"{name} {number:.2f}" for name, number in zip(names, numbers, strict=True))
+
+
+def _labels_in_words(labels: NDArray[Any], names: Sequence[str]) -> str:
+    return ", ".join(name for name, given in zip(names, labels, strict=True) if given) or "none"
 
 
 def _attention(data: Mapping[str, Any], opened: Reopened) -> dict[str, Any] | None:

@@ -5,9 +5,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from ercfw.contract.metric import Scale
 from ercfw.results.comparison.result_table import Cell, ResultLine, ResultTable
 from ercfw.results.comparison.significance import Difference
-from ercfw.results.points import p_value, points
+from ercfw.results.points import difference, interval, p_value, points
 from ercfw.system.names import slug
 
 MISSING = "{--}"
@@ -23,6 +24,7 @@ PREAMBLE = r"""% \usepackage{booktabs, siunitx, tabularx}
 % \sisetup{separate-uncertainty, detect-weight, mode = text}
 """
 LAST_LATIN = 0x24F
+OF_EACH = {"f1": "F1 of each class", "label-f1": "F1 of each label", "ccc-each": "CCC of each number"}
 OTHER_SCRIPTS = """% Some names are in a script that pdfLaTeX lacks. Compile with LuaLaTeX and a font that has it:
 % \\usepackage{fontspec} \\setmainfont{...}
 """
@@ -45,7 +47,7 @@ def as_latex(table: ResultTable) -> str:
         parts.append(_environment(table, f"table{wide}", _label(title), columns, " ".join(notes)))
     if table.classes:
         columns = _Columns(table.classes, [line.cells[:split] for line in table.lines], {})
-        notes = [f"{caption} F1 of each class.", *table.score_notes, *table.notes]
+        notes = [f"{caption} {OF_EACH.get(table.each, table.each)}.", *table.score_notes, *table.notes]
         parts.append(_environment(table, "table*", _label(f"{title} classes"), columns, " ".join(notes)))
     text = "\n".join(parts)
     return (OTHER_SCRIPTS if any(sign.isalpha() and ord(sign) > LAST_LATIN for sign in text) else "") + text
@@ -72,18 +74,18 @@ def _differences(table: ResultTable) -> dict[str, list[str]]:
     if not any(line.difference is not None for line in table.lines):
         return {}
     return {
-        r"$\Delta$": [_value(line.difference) for line in table.lines],
-        r"95\,\% interval": [_interval(line.difference) for line in table.lines],
+        r"$\Delta$": [_value(line.difference, table.main_scale) for line in table.lines],
+        r"95\,\% interval": [_interval(line.difference, table.main_scale) for line in table.lines],
         "$p$": [_p(line.difference) for line in table.lines],
     }
 
 
-def _value(found: Difference | None) -> str:
-    return f"${100 * found.value:+.2f}$" if found is not None else ""
+def _value(found: Difference | None, scale: Scale) -> str:
+    return f"${difference(found.value, scale)}$" if found is not None else ""
 
 
-def _interval(found: Difference | None) -> str:
-    return f"$[{100 * found.low:+.2f}, {100 * found.high:+.2f}]$" if found is not None else ""
+def _interval(found: Difference | None, scale: Scale) -> str:
+    return f"${interval(found.low, found.high, scale, signed=True)}$" if found is not None else ""
 
 
 def _p(found: Difference | None) -> str:
@@ -92,13 +94,15 @@ def _p(found: Difference | None) -> str:
 
 def _environment(table: ResultTable, environment: str, label: str, columns: _Columns, caption: str) -> str:
     """Return one table with these columns."""
-    forms = [_number_column(column) for column in zip(*columns.scores, strict=True)] + ["r"] * len(columns.others)
+    scales = [table.scale(heading) for heading in columns.headings]
+    forms = [_number_column(*each) for each in zip(zip(*columns.scores, strict=True), scales, strict=False)]
+    forms += ["r"] * len(columns.others)
     head = ["", *(f"{{{escaped(heading)}}}" for heading in columns.headings), *columns.others]
     scored = [place for place, cells in enumerate(columns.scores) if any(cell is not None for cell in cells)]
     rows = [
         [
             escaped(table.lines[n].name),
-            *map(_score, columns.scores[n]),
+            *map(_score, columns.scores[n], scales),
             *(other[n] for other in columns.others.values()),
         ]
         for n in scored
@@ -139,24 +143,26 @@ def _row(cells: Iterable[str]) -> str:
     return " & ".join(cells) + r" \\"
 
 
-def _number_column(cells: Sequence[Cell | None]) -> str:
+def _number_column(cells: Sequence[Cell | None], scale: Scale) -> str:
     """Return siunitx's column for scores as long as these."""
     shown = [cell for cell in cells if cell is not None]
-    digits = max((len(points(cell.mean)) - 3 for cell in shown), default=2)
-    uncertain = max((len(_deviation(cell)) for cell in shown), default=0)
-    return f"S[table-format={digits}.2{f'({uncertain})' if uncertain else ''}]"
+    places = [points(cell.mean, scale=scale).partition(".") for cell in shown]
+    whole, decimals = max((len(digits) for digits, _, _ in places), default=2), 2 if scale.in_points else 3
+    uncertain = max((len(_deviation(cell, scale)) for cell in shown), default=0)
+    return f"S[table-format={whole}.{decimals}{f'({uncertain})' if uncertain else ''}]"
 
 
-def _deviation(cell: Cell) -> str:
+def _deviation(cell: Cell, scale: Scale) -> str:
     """Return a deviation in units of the score's last digit, as siunitx reads it; empty with one seed."""
-    return f"{10000 * cell.deviation:.0f}" if cell.deviation is not None else ""
+    units = 10000 if scale.in_points else 1000
+    return f"{units * cell.deviation:.0f}" if cell.deviation is not None else ""
 
 
-def _score(cell: Cell | None) -> str:
+def _score(cell: Cell | None, scale: Scale) -> str:
     if cell is None:
         return MISSING
-    deviation = f"({_deviation(cell)})" if cell.deviation is not None else ""
-    return (r"\bfseries " if cell.is_best else "") + points(cell.mean) + deviation
+    deviation = f"({_deviation(cell, scale)})" if cell.deviation is not None else ""
+    return (r"\bfseries " if cell.is_best else "") + points(cell.mean, scale=scale) + deviation
 
 
 def escaped(text: str) -> str:

@@ -15,7 +15,7 @@ from ercfw.report.blocks import Block, Bullets, Grid, Paragraph, Section
 from ercfw.report.cards import OF_GROUPS, OF_RUN, cards_of_groups, cards_of_run
 from ercfw.report.conversation_browser import browser_data
 from ercfw.report.html import Page
-from ercfw.report.pictures import class_scores, confusions, drawn, main_scores, other_pictures
+from ercfw.report.pictures import confusions, drawn, main_scores, other_pictures, target_scores
 from ercfw.report.result_tables import in_parts
 from ercfw.report.tables import SPLIT, headline
 from ercfw.results.comparison.agreement import pair_agreements
@@ -50,7 +50,7 @@ def make_page(groups: Sequence[Group], progress: Progress, plugin_files: PluginF
 
 def _page_of_run(group: Group, progress: Progress, plugin_files: PluginFiles) -> Page:
     run = group.first
-    pictures, matrices = [*class_scores([group], run.targets), *other_pictures(run)], [*confusions([group])]
+    pictures, matrices = [*target_scores([group], run.targets), *other_pictures(run)], [*confusions([group])]
     steps = Steps(progress, "report", 3 + len(pictures) + len(matrices))
     browser, note = steps(_browser(group, progress, plugin_files))
     notes = [*run.metrics.warnings, *run.metrics.notes, *([note] if note else [])]
@@ -76,7 +76,7 @@ def _page_of_run(group: Group, progress: Progress, plugin_files: PluginFiles) ->
         _filled(top),
         browser,
         _filled(below),
-        cards_note=OF_RUN,
+        cards_note=f"{OF_RUN} {metrics.unit_note}",
         unshown=drawn(matrices, steps),
     )
 
@@ -114,7 +114,7 @@ def _page_of_groups(groups: Sequence[Group], progress: Progress) -> Page:
         browser,
         _filled(below),
         tuple(failures),
-        OF_GROUPS,
+        f"{OF_GROUPS} {first.metrics.unit_note}",
         drawn(matrices, steps),
     )
 
@@ -131,7 +131,7 @@ def _scores(groups: Sequence[Group], table: ResultTable, controls: Controls, ste
     """Return the section of the scores of one target; the page itself shows the stamps."""
     whole, by_class, costs = in_parts(table)
     main = drawn(main_scores(groups, table, controls), steps)
-    of_classes = drawn(class_scores(groups, [table.target]), steps)
+    of_classes = drawn(target_scores(groups, [table.target]), steps)
     title = f"Scores of {table.target}" if tables > 1 else "Scores"
     return Section(title, [whole, by_class, *main, costs, Bullets(table.all_notes), *of_classes])
 
@@ -157,6 +157,8 @@ def _browser(group: Group, progress: Progress, plugin_files: PluginFiles) -> tup
 
 def _agreement(groups: Sequence[Group], target: str) -> list[Paragraph | Grid]:
     """Return the table of all pairs of variants; of too many, only the pairs with the first variant."""
+    if groups[0].first.answers(SPLIT, target).kind == "regression":  # numbers are never quite right
+        return []
     pairs = pair_agreements(groups, SPLIT, target)
     if len(pairs) > MOST_PAIRS:
         pairs = [pair for pair in pairs if pair.first == groups[0].name]

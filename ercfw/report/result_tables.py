@@ -11,34 +11,33 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from ercfw.contract.metric import Scale
 from ercfw.errors import shown
 from ercfw.report.blocks import Bullets, Grid, Section
 from ercfw.report.latex_table import as_latex
 from ercfw.report.markdown import section_lines
 from ercfw.results.comparison.result_table import Cell, ResultLine, ResultTable
 from ercfw.results.comparison.significance import Difference
-from ercfw.results.points import MISSING, p_value, points
+from ercfw.results.points import MISSING, difference, interval, p_value
 from ercfw.system.files import write_text
 
 QUOTED = "quoted"
+SHOWN = {"f1": "F1", "label-f1": "F1", "ccc-each": "CCC"}
+"""The metrics of the columns per class, label or number, as readers know them."""
 
 
-def _score(cell: Cell | None) -> str:
-    return points(cell.mean, cell.deviation) if cell is not None else MISSING
+def _score(cell: Cell | None, scale: Scale) -> str:
+    return cell.shown(scale) if cell is not None else MISSING
 
 
-def _difference(found: Difference | None) -> str:
+def _difference(found: Difference | None, scale: Scale) -> str:
     if found is None:
         return ""
-    interval = f"[{100 * found.low:+.2f}, {100 * found.high:+.2f}]"
-    return f"{100 * found.value:+.2f} {interval} {p_value(found.p)}"
+    return f"{difference(found.value, scale)} {interval(found.low, found.high, scale, signed=True)} {p_value(found.p)}"
 
 
-def _interval(cell: Cell | None) -> str:
-    if cell is None or cell.interval is None:
-        return ""
-    low, high = cell.interval
-    return f"[{100 * low:.2f}, {100 * high:.2f}]"
+def _interval(cell: Cell | None, scale: Scale) -> str:
+    return interval(*cell.interval, scale) if cell is not None and cell.interval is not None else ""
 
 
 def _costs(line: ResultLine) -> list[str]:
@@ -58,8 +57,10 @@ def _inference_columns(table: ResultTable) -> dict[str, list[str]]:
     selected = [line.cells[len(table.classes)] if table.metrics else None for line in table.lines]
     return _filled(
         {
-            "95 % interval": [_interval(cell) for cell in selected],
-            f"difference from {table.reference}": [_difference(line.difference) for line in table.lines],
+            "95 % interval": [_interval(cell, table.main_scale) for cell in selected],
+            f"difference from {table.reference}": [
+                _difference(line.difference, table.main_scale) for line in table.lines
+            ],
         }
     )
 
@@ -81,7 +82,8 @@ def _title(table: ResultTable) -> str:
 def in_terminal(table: ResultTable) -> list[Table]:
     """Return tables for the terminal, with the best scores in bold.
 
-    They are: the F1 per class; the single-number scores with their differences; the costs. Rules separate quoted rows.
+    They are: the score per class; the single-number scores with their differences; the costs. Rules separate quoted
+    rows.
     """
     split = len(table.classes)
     by_class = _console_table(table, table.classes, [line.cells[:split] for line in table.lines], {})
@@ -103,7 +105,10 @@ def _console_table(
         printed.add_column(Text(shown(heading)), justify="right", overflow="fold")
     for number, (line, cells) in enumerate(zip(table.lines, scores, strict=True)):
         more = [column[number] for column in others.values()]
-        styled = [Text(_score(cell), style="bold" if cell is not None and cell.is_best else "") for cell in cells]
+        styled = [
+            Text(_score(cell, table.scale(name)), style="bold" if cell is not None and cell.is_best else "")
+            for name, cell in zip(headings, cells, strict=True)
+        ]
         after = table.lines[number + 1] if number + 1 < len(table.lines) else line
         printed.add_row(Text(shown(line.name)), *styled, *more, end_section=line.is_quoted != after.is_quoted)
     return printed
@@ -116,10 +121,10 @@ def as_section(table: ResultTable) -> Section:
 
 
 def in_parts(table: ResultTable) -> tuple[Grid, Grid, Grid]:
-    """Return the scores of one number with their intervals and differences, the F1 per class, and the costs."""
+    """Return the scores of one number with their intervals and differences, those per class, and the costs."""
     split = len(table.classes)
     whole = _grid(table, range(split, len(table.columns)), _inference_columns(table), "variant")
-    by_class = _grid(table, range(split), {}, f"F1 per {table.target}")
+    by_class = _grid(table, range(split), {}, f"{SHOWN.get(table.each, table.each)} per {table.target}")
     return whole, by_class, _grid(table, (), _cost_columns(table), "variant")
 
 
@@ -127,7 +132,11 @@ def _grid(table: ResultTable, places: Sequence[int], others: Mapping[str, Sequen
     """Return the score columns at these places, and other columns; without any column, no rows."""
     headings = [table.columns[place] for place in places]
     rows = [
-        [line.name, *(_score(line.cells[place]) for place in places), *(column[number] for column in others.values())]
+        [
+            line.name,
+            *(_score(line.cells[place], table.scale(table.columns[place])) for place in places),
+            *(column[number] for column in others.values()),
+        ]
         for number, line in enumerate(table.lines)
     ]
     best = frozenset(
@@ -145,7 +154,7 @@ def as_markdown(table: ResultTable) -> str:
 
 
 def as_csv(table: ResultTable) -> str:
-    """Return one row per line and score, unrounded (1 = 100 points).
+    """Return one row per line and score, unrounded; of a share, 1 = 100 points.
 
     ``mean_low`` and ``mean_high`` are the 95 % interval of the mean. Rows of the first metric also hold the difference
     from the reference, its simultaneous interval and its p-value.
@@ -167,7 +176,7 @@ def as_csv(table: ResultTable) -> str:
 
 
 def record(table: ResultTable) -> dict[str, Any]:
-    """Return the table for JSON: unrounded numbers (1 = 100 points) and their meaning."""
+    """Return the table for JSON: unrounded numbers (of a share, 1 = 100 points) and their meaning."""
     return {**asdict(table), "meaning": table.meaning}
 
 

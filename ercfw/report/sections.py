@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ercfw.contract.conversation import UNLABELLED
 from ercfw.report.analysis import analysis
 from ercfw.report.blocks import Block, Bullets, Code, Grid, Paragraph, PictureFile, Section
 from ercfw.report.tables import class_rows, score_rows
@@ -13,6 +12,7 @@ from ercfw.results.environment import read_environment
 from ercfw.results.finished_run import FinishedRun, Group
 from ercfw.results.points import MISSING, points
 from ercfw.results.run_metrics import RunMetrics, SplitSize
+from ercfw.results.scoring import EACH
 
 
 def run_sections(run: FinishedRun, pictures: Sequence[str]) -> list[Section]:
@@ -47,10 +47,14 @@ def scores(run: FinishedRun) -> list[Block]:
     )
     summary = (
         f"{selected}{metrics.parameters:,} parameters; run time {metrics.seconds:.0f} s; "
-        f"peak memory {metrics.peak_memory / MEGABYTE:.0f} MB. Scores are in points (0 to 100)."
+        f"peak memory {metrics.peak_memory / MEGABYTE:.0f} MB. {metrics.unit_note}"
     )
     splits, rows = score_rows(metrics)
-    calibration = [[f"{target}: calibration error (ECE)", *_errors(run, splits, target)] for target in run.targets]
+    calibration = [
+        [f"{target}: calibration error (ECE)", *_errors(run, splits, target)]
+        for target, of in run.predictions.targets.items()
+        if of.kind != "regression"
+    ]
     blocks: list[Block] = [
         Paragraph(summary, is_lead=True),
         Grid(["score", *splits], [*([name, *values] for name, values in rows), *calibration]),
@@ -63,7 +67,7 @@ def scores(run: FinishedRun) -> list[Block]:
         for name, count in zip(spec.classes, spec.counts, strict=True)
     }
     for (target, metric), by_class in class_rows(metrics).items():
-        header = [f"{metric} per {target}", "utterances in train", *splits]
+        header = [f"{metric.removesuffix(EACH)} per {target}", "utterances in train", *splits]
         counts = [str(train_counts.get((target, name), MISSING)) for name, _ in by_class]
         cells = [[name, count, *values] for (name, values), count in zip(by_class, counts, strict=True)]
         blocks.append(Grid(header, cells))
@@ -82,10 +86,10 @@ def _errors(run: FinishedRun, splits: Sequence[str], target: str) -> list[str]:
     cells = []
     for split in splits:
         answers = run.answers(split, target)
-        labelled = answers.labels != UNLABELLED
+        labelled = answers.labelled
         has_labels = labelled.any()
-        error = calibrate(answers.labels[labelled], answers.probabilities[labelled]).ece if has_labels else None
-        cells.append(points(error))
+        found = calibrate(answers.kind, answers.labels[labelled], answers.values[labelled]) if has_labels else None
+        cells.append(points(found.ece if found is not None else None))
     return cells
 
 

@@ -1,4 +1,4 @@
-"""Build tables for the terminal and for ``report.md``; scores in points (0 to 100)."""
+"""Build tables for the terminal and for ``report.md``."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -7,6 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from ercfw.contract.metric import Scale
 from ercfw.errors import shown
 from ercfw.results.points import points, points_over_seeds
 from ercfw.results.run_metrics import RunMetrics
@@ -47,20 +48,20 @@ def _names(metrics: RunMetrics) -> list[ScoreName]:
 
 
 def _cells(metrics: RunMetrics, name: ScoreName) -> list[str]:
-    return [_cell(scores, name) for scores in metrics.scores.values()]
+    return [_cell(scores, name, metrics.scale(name[1])) for scores in metrics.scores.values()]
 
 
 def _first(metrics: RunMetrics) -> str:
     return str(next(iter(next(iter(metrics.scores.values()))), "")) if metrics.scores else ""
 
 
-def _cell(scores: Mapping[str, Any], name: ScoreName) -> str:
+def _cell(scores: Mapping[str, Any], name: ScoreName, scale: Scale) -> str:
     value: Any = scores
     for key in name:
         if not isinstance(value, Mapping) or key not in value:
             return points(None)
         value = value[key]
-    return points(value)
+    return points(value, scale=scale)
 
 
 def run_table(metrics: RunMetrics) -> Table:
@@ -86,28 +87,41 @@ def headline(metrics: RunMetrics) -> str:
     return f"{title}: {variant}, seed {metrics.seed}, protocol {metrics.protocol}{stamps}"
 
 
-def summary_table(results: Sequence[RunMetrics]) -> Table:
-    """Return the mean and standard deviation over the seeds of each variant, one row per split and target."""
+def summary_tables(results: Sequence[RunMetrics]) -> list[Table]:
+    """Return the mean and standard deviation over the seeds of each variant, one row per split and target.
+
+    Targets with the same metrics share a table.
+    """
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for target in dict.fromkeys(target for run in results for of in run.scores.values() for target in of):
+        alike.setdefault(tuple(_plain_metrics(results, target)), []).append(target)
+    return [_summary_table(results, metrics, targets) for metrics, targets in alike.items()]
+
+
+def _summary_table(results: Sequence[RunMetrics], metrics: Sequence[str], targets: Sequence[str]) -> Table:
     table = Table(title=Text(f"{shown(results[0].title)}: mean and standard deviation over seeds"), box=box.SIMPLE_HEAD)
-    metrics = _plain_metrics(results)
     for name in ("variant", "seeds", "split"):
         table.add_column(name)
     for metric in metrics:
         table.add_column(metric, justify="right", no_wrap=True)
     for variant, runs in _by_variant(results):
         stamps = "".join(f" [{stamp}]" for stamp in runs[0].stamps)
-        for number, (split, target) in enumerate(_scored(runs)):
+        scored = [(split, target) for split, target in _scored(runs) if target in targets]
+        for number, (split, target) in enumerate(scored):
             found = [[run.score(split, target, metric) for run in runs] for metric in metrics]
-            cells = [points_over_seeds([value for value in values if value is not None]) for values in found]
+            cells = [
+                points_over_seeds([value for value in values if value is not None], runs[0].scale(metric))
+                for metric, values in zip(metrics, found, strict=True)
+            ]
             of = f"{split} {target}" if len(_scored(runs)) > len(runs[0].scores) else split
             named = (Text(variant + stamps), str(len(runs))) if number == 0 else ("", "")
             table.add_row(*named, Text(of), *cells)
     return table
 
 
-def _plain_metrics(results: Sequence[RunMetrics]) -> list[str]:
-    """Return the single-number metrics; the one that selects the epoch comes first."""
-    scores = [of_target for run in results for split in run.scores.values() for of_target in split.values()]
+def _plain_metrics(results: Sequence[RunMetrics], target: str) -> list[str]:
+    """Return the single-number metrics of a target; the one that selects the epoch comes first."""
+    scores = [split[target] for run in results for split in run.scores.values() if target in split]
     names = dict.fromkeys(name for each in scores for name, value in each.items() if not isinstance(value, dict))
     chosen = results[0].select.partition(".")[2]
     return sorted(names, key=lambda name: name != chosen)

@@ -18,9 +18,12 @@ from ercfw.results.comparison.confusion_counts import Array
 from ercfw.results.differing_settings import differing_settings
 from ercfw.results.history import HINT, read_history
 from ercfw.results.model_file import ModelMetadata, read_about
-from ercfw.results.prediction_table import PredictionTable, TargetPredictions, read_predictions
+from ercfw.results.points import points
+from ercfw.results.prediction_csv import read_predictions
+from ercfw.results.prediction_table import PredictionTable
 from ercfw.results.run_files import RunFiles
 from ercfw.results.run_metrics import RunMetrics, read_metrics
+from ercfw.results.target_predictions import TargetPredictions
 from ercfw.system.files import is_folder
 from ercfw.system.html_table import html_table
 
@@ -47,22 +50,23 @@ class FinishedRun:
         stamps = "".join(f" [{stamp}]" for stamp in metrics.stamps)
         target, _, name = metrics.select.partition(".")
         value = metrics.score("test", target, name)
-        score = f", {metrics.select} {100 * value:.2f} on test" if value is not None else ""
+        shown = points(value, scale=metrics.selected_scale)
+        score = f", {metrics.select} {shown} on test" if value is not None else ""
         return f"<FinishedRun {metrics.title}{stamps}, {metrics.variant}, seed {metrics.seed}{score}, in {self.folder}>"
 
     def _repr_html_(self) -> str:
         """Return the scores as an HTML table, for notebooks."""
         scores = [
-            (f"{target} {metric}", split, value)
+            (f"{target} {metric}", split, value, self.metrics.scale(metric))
             for split, of_split in self.metrics.scores.items()
             for target, of_target in of_split.items()
             for metric, value in of_target.items()
             if isinstance(value, float)
         ]
-        splits = dict.fromkeys(split for _, split, _ in scores)
-        points = {(name, split): f"{100 * value:.2f}" for name, split, value in scores}
+        splits = dict.fromkeys(split for _, split, *_ in scores)
+        cells = {(name, split): points(value, scale=scale) for name, split, value, scale in scores}
         rows = [
-            [name, *(points.get((name, split), "") for split in splits)] for name in dict.fromkeys(s[0] for s in scores)
+            [name, *(cells.get((name, split), "") for split in splits)] for name in dict.fromkeys(s[0] for s in scores)
         ]
         stamps = "".join(f" [{stamp}]" for stamp in self.metrics.stamps)
         title = f"{self.metrics.title}: {self.metrics.variant}, seed {self.metrics.seed}{stamps}"
@@ -158,8 +162,8 @@ class Group:
         """Return the run with the lowest seed."""
         return self.runs[0]
 
-    def counts(self, split: str, target: str) -> Array:
-        """Return the confusion counts of every seed, ``[S, K, C, C]``.
+    def answers(self, split: str, target: str) -> list[TargetPredictions]:
+        """Return the predictions of every seed for a split and target.
 
         Raises:
             InputError: the seeds were scored on different utterances.
@@ -168,7 +172,15 @@ class Group:
         for run, each in zip(self.runs, answers, strict=True):
             if not each.is_of_same(answers[0]):
                 raise InputError.at(run.folder, f"was scored on other utterances than {self.first.folder}")
-        return np.stack([each.counts for each in answers])
+        return answers
+
+    def counts(self, split: str, target: str) -> Array:
+        """Return the confusion counts of every seed, ``[S, K, C, C]``; for targets of classes only.
+
+        Raises:
+            InputError: the seeds were scored on different utterances.
+        """
+        return np.stack([each.counts for each in self.answers(split, target)])
 
 
 def open_run(folder: Path) -> FinishedRun:

@@ -1,8 +1,10 @@
 """Model weights with their metadata, in a safetensors file that is written atomically."""
 
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from ercfw.contract.data_info import DataInfo
+from ercfw.contract.data_info import DataInfo, TargetSpec
 from ercfw.errors import InputError
 from ercfw.results.run_files import RunFiles
 from ercfw.system.files import check_regular, is_file, sha256
@@ -43,16 +45,33 @@ class ModelMetadata(BaseModel):
 
     @field_validator("info")
     @classmethod
-    def _has_a_count_per_class(cls, info: DataInfo) -> DataInfo:
+    def _fits(cls, info: DataInfo) -> DataInfo:
         for name, spec in info.targets.items():
-            if len(spec.classes) != len(spec.counts) or not all(0 <= count < MOST_UTTERANCES for count in spec.counts):
+            names = len(spec.classes)
+            if names != len(spec.counts) or not all(0 <= n < MOST_UTTERANCES for n in (*spec.counts, spec.labelled)):
                 raise ValueError(f"the counts of target '{name}' are not one number of utterances per class")
+            wanted = names if spec.kind == "regression" else 0
+            if any(len(of_names) != wanted for of_names in (spec.ranges, spec.mean, spec.deviation)):
+                raise ValueError(f"the statistics of target '{name}' are not one per number")
+            if not all(map(math.isfinite, (*chain(*spec.ranges), *spec.mean, *spec.deviation))):
+                raise ValueError(f"a statistic of target '{name}' is not a finite number")
         return info
 
 
 def save_model(path: Path, weights: Mapping[str, Tensor], info: DataInfo, about: Mapping[str, Any]) -> None:
     """Write a model's weights, the description of its data and the metadata of its training."""
-    save_tensors(path, weights, {"format": FORMAT, "info": asdict(info), **about})
+    save_tensors(path, weights, {"format": FORMAT, "info": _written(info), **about})
+
+
+def _written(info: DataInfo) -> dict[str, Any]:
+    """Return the description of the data; of a target, fields with their default values are left out."""
+    targets = {name: _changed(spec) for name, spec in info.targets.items()}
+    return {**asdict(info), "targets": targets}
+
+
+def _changed(spec: TargetSpec) -> dict[str, Any]:
+    defaults = {field.name: field.default for field in fields(spec)}
+    return {name: value for name, value in asdict(spec).items() if value != defaults[name]}
 
 
 def load_model(path: Path) -> tuple[dict[str, Tensor], DataInfo, dict[str, Any]]:

@@ -1,14 +1,16 @@
 """``metrics.json``: the scores and facts of a finished run."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ercfw.contract.metric import SHARE, Scale
 from ercfw.contract.provenance import Provenance, StreamSummary
 from ercfw.results.json_file import SCHEMA, read_json
 from ercfw.results.run_files import RunFiles
-from ercfw.results.scoring import Scores
+from ercfw.results.scoring import EACH, Scores
 
 
 class SplitSize(BaseModel):
@@ -37,6 +39,7 @@ class RunMetrics(BaseModel):
         best_epoch: the number of the best epoch; None for an ensemble.
         epochs: the number of trained epochs.
         scores: by split, target and metric; a score per class is a mapping.
+        scales: how the scores of a metric are read, for each metric whose scores are no shares.
         losses: by split, each weighted loss.
         gradient_shares: each loss's share of the gradient, before training (``untrained``) and at the ``best`` epoch;
             empty with a single loss.
@@ -69,6 +72,7 @@ class RunMetrics(BaseModel):
     best_epoch: int | None = None
     epochs: int = 0
     scores: dict[str, dict[str, Scores]]
+    scales: dict[str, Scale] = {}
     losses: dict[str, dict[str, float]] = {}
     gradient_shares: dict[str, dict[str, float]] = {}
     stamps: list[str]
@@ -89,10 +93,29 @@ class RunMetrics(BaseModel):
         """Return the content of the file; fields that were never set are left out."""
         return {"schema": self.version, **self.model_dump(by_alias=True, exclude_unset=True)}
 
+    def with_scales(self, scales: Mapping[str, Scale]) -> "RunMetrics":
+        """Return the metrics with the scales of those whose scores are no shares; without such, the file has none."""
+        return self.model_copy(update={"scales": dict(scales)}) if scales else self
+
     def score(self, split: str, target: str, metric: str) -> float | None:
         """Return one score; None if there is none, or if it is one number per class."""
         value = self.scores.get(split, {}).get(target, {}).get(metric)
         return value if isinstance(value, float) else None
+
+    def scale(self, metric: str) -> Scale:
+        """Return how the scores of a metric are read."""
+        return self.scales.get(metric.removesuffix(EACH), SHARE)
+
+    @property
+    def selected_scale(self) -> Scale:
+        """Return how the scores are read that chose the epoch."""
+        return self.scale(self.select.partition(".")[2])
+
+    @property
+    def unit_note(self) -> str:
+        """Return how the scores are shown."""
+        plain = ", ".join(name for name, scale in self.scales.items() if not scale.in_points)
+        return "Scores are in points (0 to 100)" + (f", but as they are for {plain}." if plain else ".")
 
     def size(self, split: str) -> SplitSize:
         """Return the size of a split; one that was not loaded has none of anything."""

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from ercfw.contract.conversation import Conversation
 from ercfw.contract.data_info import DataInfo
 from ercfw.contract.stored_streams import presence
-from ercfw.results.prediction_table import PredictionTable, TargetPredictions, join
+from ercfw.results.prediction_table import PredictionTable, join
 from ercfw.results.scoring import Predictions
+from ercfw.results.target_predictions import TargetPredictions
 
 
 def run_table(
@@ -55,11 +54,7 @@ def _describe(
 
 
 def _of_target(predicted: Predictions, target: str, info: DataInfo) -> TargetPredictions:
-    probabilities = predicted.probabilities[target]
-    return TargetPredictions(
-        predicted.ids,
-        predicted.labels[target],
-        probabilities.argmax(-1),
-        probabilities.astype(np.float64),
-        info.targets[target].classes,
+    spec = info.targets[target]
+    return TargetPredictions.of(
+        predicted.ids, predicted.labels[target], predicted.values[target], spec.classes, spec.kind
     )

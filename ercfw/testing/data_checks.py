@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw.contract.conversation import SPLITS, UNLABELLED, Clip, Conversation
+from ercfw.contract.conversation import SPLITS, Clip, Conversation
 from ercfw.contract.file_format import FileFormat
 from ercfw.contract.interfaces import Broken, Dataset, Extractor
 from ercfw.contract.optional_parts import SupportsSource
 from ercfw.contract.published_features import Published
 from ercfw.data.extraction.declared_kind import as_declared
+from ercfw.data.label_form import declared_targets, wrong_form
 from ercfw.errors import InputError
 from ercfw.testing.documented import check_documented
 from ercfw.testing.fixtures import CLASSES, DIMS, TARGET, make_conversations
@@ -71,6 +72,7 @@ def splits_are_apart(subject: DataSubject) -> None:
 def labels_are_classes(subject: DataSubject) -> None:
     """Check that each utterance has one label per target, the number of a class or -100, one speaker and one text."""
     dataset: Dataset = subject.make()
+    targets = declared_targets(dataset.targets)
     for conversation in (c for split in SPLITS for c in dataset.split(split)):
         where = f"conversation '{conversation.id}'"
         if set(conversation.labels) != set(dataset.targets):
@@ -78,13 +80,8 @@ def labels_are_classes(subject: DataSubject) -> None:
                 f"{where} has labels of {sorted(conversation.labels)}, but the targets are {sorted(dataset.targets)}"
             )
         for target, labels in conversation.labels.items():
-            known = (labels >= 0) & (labels < len(dataset.targets[target]))
-            if (
-                labels.dtype != np.int64
-                or len(labels) != len(conversation)
-                or not (known | (labels == UNLABELLED)).all()
-            ):
-                raise CheckFailed(f"{where}: labels of '{target}' are not int64 [U] of class numbers or {UNLABELLED}")
+            if (wrong := wrong_form(targets[target], labels, len(conversation))) is not None:
+                raise CheckFailed(f"{where}: labels of '{target}' {wrong[0]}; they must be {wrong[1]}")
         if not len(conversation.speakers) == len(conversation.texts) == len(conversation):
             raise CheckFailed(f"{where} has more or fewer speakers or texts than utterances")
 

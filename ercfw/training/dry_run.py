@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ercfw.contract.batch import Inputs, Outputs, Stream, map_tensors
-from ercfw.contract.data_info import DataInfo, ModalitySpec, TargetSpec
+from ercfw.contract.data_info import DataInfo, ModalitySpec
 from ercfw.contract.interfaces import FusionBlock, Head, Loss, Model
 from ercfw.contract.optional_parts import supports_views
 from ercfw.contract.part_outputs import ContextOutput, Fused
@@ -22,6 +22,7 @@ from ercfw.data.collate import make_layout
 from ercfw.errors import ErcfwError, InputError, RunError, cause_of
 from ercfw.model.composed_model import ComposedModel
 from ercfw.model.losses import SECOND_PASS, WeightedLosses
+from ercfw.training.made_up_labels import three_labels
 from ercfw.training.made_up_teachers import add_made_up_teachers
 
 T = TypeVar("T")
@@ -184,7 +185,7 @@ def _idle_losses(
     outputs = add_made_up_teachers(map_tensors(outputs, leaf), teachers)
     if losses.second_pass:
         outputs = replace(outputs, second=outputs.map(_shifted))
-    labels = {target: _three_labels(spec) for target, spec in info.targets.items()}
+    labels = {target: three_labels(spec) for target, spec in info.targets.items()}
     idle = []
     for name, loss in losses.losses.items():
         value = _call_part(f"[loss.{name}]", partial(loss, outputs, labels))
@@ -201,15 +202,6 @@ def _idle_losses(
 def _shifted(x: Tensor) -> Tensor:
     """Return what another pass with other dropout might return."""
     return x + 0.1 * torch.randn_like(x) if x.is_floating_point() else x
-
-
-def _three_labels(spec: TargetSpec) -> Tensor:
-    """Return two labels of one class and one of another, ``[3]``, both with utterances in train if there are two such.
-
-    Losses may ignore a class that train lacks.
-    """
-    known = [place for place, count in enumerate(spec.counts) if count] or [0, len(spec.classes) - 1]
-    return torch.tensor([known[0], known[0], known[-1]])
 
 
 def _idle_teacher(losses: WeightedLosses, has_teacher: bool) -> list[str]:

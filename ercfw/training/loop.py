@@ -67,7 +67,7 @@ def fit(training: Training, plan: Plan, callbacks: Callbacks) -> Training:
             _train_epoch(training, plan, callbacks, stop_request)
             epoch = _score_epoch(training, plan, callbacks)
             epoch["seconds"] = round(before + time.perf_counter() - began, 3)
-            _keep_best(training, epoch, plan.watched.later_wins)
+            _keep_best(training, epoch, plan)
             training.history.append(epoch)
             training.underway = {}
             _save_when_due(training, plan)
@@ -190,7 +190,7 @@ def predict_split(
     accelerator, model, losses, memory = training.accelerator, training.model, training.losses, training.memory
 
     def attempt() -> Predictions:
-        return predict(accelerator, model, losses, conversations, plan.step_size, memory.parts)
+        return predict(accelerator, model, losses, plan.info, conversations, plan.step_size, memory.parts)
 
     return memory.run(attempt, callbacks.warning)
 
@@ -200,9 +200,11 @@ def _is_out_of_patience(training: Training, settings: Train) -> bool:
     return settings.patience is not None and waited >= settings.patience
 
 
-def _keep_best(training: Training, epoch: Epoch, later_wins: bool) -> None:
-    best = training.history[training.best_epoch - 1]["selected"] if training.best_epoch else float("-inf")
-    if epoch["selected"] > best or (later_wins and epoch["selected"] == best):
+def _keep_best(training: Training, epoch: Epoch, plan: Plan) -> None:
+    sign = -1 if plan.scale.lower_is_better else 1
+    best = sign * training.history[training.best_epoch - 1]["selected"] if training.best_epoch else float("-inf")
+    score = sign * epoch["selected"]
+    if score > best or (plan.watched.later_wins and score == best):
         training.best_epoch = epoch["epoch"]
         training.best = to_host(training.accelerator.unwrap_model(training.model).state_dict())
         training.best_losses = to_host(training.losses.state_dict())

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ercfw.contract.conversation import UNLABELLED, Conversation
+from ercfw.contract.conversation import Conversation
 from ercfw.contract.stamps import CHOSEN_ON_TEST
+from ercfw.contract.targets import has_label
 from ercfw.errors import InputError
 from ercfw.training.state import Watched
 
@@ -38,7 +39,7 @@ def watched_splits(protocol: str, splits: Mapping[str, Sequence[Conversation]], 
         InputError: the split that chooses the epoch has no label of the target.
     """
     chosen_on = CHOSEN_ON[protocol]
-    if not any((c.labels[target] != UNLABELLED).any() for c in splits[chosen_on] if target in c.labels):
+    if not any(has_label(c.labels[target]).any() for c in splits[chosen_on] if target in c.labels):
         what = f"'{protocol}' chooses the epoch on {chosen_on}, which has no label of '{target}'"
         raise InputError.at("[train] protocol", what, f"add labels to {chosen_on}, or use another protocol or target")
     if protocol == "dev":

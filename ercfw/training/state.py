@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ercfw.contract.conversation import Conversation
 from ercfw.contract.data_info import DataInfo
 from ercfw.contract.hooks import Epoch
-from ercfw.contract.interfaces import Metric
+from ercfw.contract.metric import Metric, Scale, traits_of
 from ercfw.errors import InputError
 from ercfw.model.losses import WeightedLosses
 from ercfw.recipe.schema import Train
@@ -62,6 +62,11 @@ class Plan:
     info: DataInfo
     seed: int
     state: Path
+
+    @property
+    def scale(self) -> Scale:
+        """Return how the scores are read that choose the epoch."""
+        return traits_of(self.metrics[self.select.partition(".")[2]]).scale
 
     @property
     def step_size(self) -> int:

@@ -1,7 +1,6 @@
 """Basic parts that ship with ercfw and that most recipes use."""
 
 from ercfw import Context, Encoder, Extractor, FusionBlock, Head, Loss, Metric, hookimpl
-from ercfw_basics import metrics
 from ercfw_basics.blocks.attention import ConversationAttention, FeedForward
 from ercfw_basics.blocks.attention_mask import AttentionMask
 from ercfw_basics.blocks.class_weights import ClassWeights, class_weights, weighted_mean
@@ -20,7 +19,12 @@ from ercfw_basics.feature_distillation import FeatureDistillation
 from ercfw_basics.fusions import Concat, GatedSum, Sum
 from ercfw_basics.heads import AuxiliaryLinearHead, LinearHead, MLPHead
 from ercfw_basics.identity import NoContext
+from ercfw_basics.label_losses import BCE, SoftCrossEntropy
+from ercfw_basics.metrics import classes, labels, numbers, sentiment, soft
+from ercfw_basics.metrics.with_options import Kappa, MicroF1
 from ercfw_basics.mixup import Mixup, MixupCrossEntropy
+from ercfw_basics.number_losses import CCC, MAE, MSE, Huber
+from ercfw_basics.ordinal import Ordinal, OrdinalHead
 from ercfw_basics.r_drop import RDrop
 from ercfw_basics.recurrent import GRUContext, LSTMContext
 from ercfw_basics.relation_distillation import RelationDistillation
@@ -93,8 +97,8 @@ def provide_fusions() -> dict[str, type[FusionBlock]]:
 
 @hookimpl
 def provide_heads() -> dict[str, type[Head]]:
-    """Return the classification heads."""
-    return {"linear": LinearHead, "mlp": MLPHead, "auxiliary-linear": AuxiliaryLinearHead}
+    """Return the heads for all kinds of targets, and that for classes with an order."""
+    return {"linear": LinearHead, "mlp": MLPHead, "ordinal": OrdinalHead, "auxiliary-linear": AuxiliaryLinearHead}
 
 
 @hookimpl
@@ -113,16 +117,44 @@ def provide_losses() -> dict[str, type[Loss]]:
         "self-distillation": SelfDistillation,
         "supcon": SupCon,
         "view-cross-entropy": ViewCrossEntropy,
+        "ordinal": Ordinal,
+        "soft-cross-entropy": SoftCrossEntropy,
+        "bce": BCE,
+        "mse": MSE,
+        "mae": MAE,
+        "huber": Huber,
+        "ccc": CCC,
     }
 
 
 @hookimpl
-def provide_metrics() -> dict[str, Metric]:
+def provide_metrics() -> dict[str, Metric | type[Metric]]:
     """Return the metrics that the field reports."""
     return {
-        "weighted-f1": metrics.weighted_f1,
-        "macro-f1": metrics.macro_f1,
-        "f1": metrics.f1,
-        "accuracy": metrics.accuracy,
-        "unweighted-accuracy": metrics.unweighted_accuracy,
+        "weighted-f1": classes.weighted_f1,
+        "macro-f1": classes.macro_f1,
+        "f1": classes.f1,
+        "accuracy": classes.accuracy,
+        "unweighted-accuracy": classes.unweighted_accuracy,
+        "micro-f1": MicroF1,
+        "kappa": Kappa,
+        "mae": numbers.mae,
+        "rmse": numbers.rmse,
+        "pearson": numbers.pearson,
+        "ccc": numbers.ccc,
+        "acc-7": sentiment.acc_7,
+        "acc-5": sentiment.acc_5,
+        "acc-3": sentiment.acc_3,
+        "acc-2-has0": sentiment.acc_2_has0,
+        "acc-2-non0": sentiment.acc_2_non0,
+        "f1-has0": sentiment.f1_has0,
+        "f1-non0": sentiment.f1_non0,
+        "label-f1": labels.label_f1,
+        "label-macro-f1": labels.label_macro_f1,
+        "label-micro-f1": labels.label_micro_f1,
+        "exact-match": labels.exact_match,
+        "map": labels.mean_average_precision,
+        "soft-cross-entropy": soft.soft_cross_entropy,
+        "jensen-shannon": soft.jensen_shannon,
+        "share-error": soft.share_error,
     }

@@ -21,6 +21,8 @@ class ExtraLoss(Loss):
         InputError: the model returns no such extra, or the extra has not one number per utterance.
     """
 
+    serves = ("classes", "regression", "multilabel", "soft-classes", "soft-multilabel")
+
     def __init__(
         self, target: str, info: DataInfo, widths: Widths, *, name: Annotated[str, Field(min_length=1)]
     ) -> None:

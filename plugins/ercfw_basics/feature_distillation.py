@@ -23,6 +23,7 @@ class FeatureDistillation(Loss):
         InputError: a run does not predict the target.
     """
 
+    serves = ("classes", "regression", "multilabel", "soft-classes", "soft-multilabel")
     requires = ("teacher.embedding",)
 
     def __init__(self, target: str, info: DataInfo, widths: Widths) -> None:

@@ -31,6 +31,7 @@ class RelationDistillation(Loss):
     These are equations 4 to 7 of the paper, with a mean in place of the sum. Memory holds a few times N^2 numbers.
     """
 
+    serves = ("classes", "regression", "multilabel", "soft-classes", "soft-multilabel")
     requires = ("embedding", "teacher.embedding")
 
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:

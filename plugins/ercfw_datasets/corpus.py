@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ercfw import Conversation, Dataset, FeatureTable, InputError, Split, UtteranceId, is_file, read_features
-from ercfw_datasets.annotations import TARGET, Annotations
+from ercfw_datasets.annotations import Annotations
 from ercfw_datasets.clips import clip_warnings
 
 SUFFIXES = (".safetensors", ".npy", ".npz")
@@ -89,7 +89,7 @@ class Corpus(Dataset):
     """Annotated conversations whose streams are read from files or simulated."""
 
     def __init__(self, annotations: Annotations, streams: Streams) -> None:
-        self.targets = {TARGET: annotations.classes}
+        self.targets = annotations.targets
         self.modalities = streams.modalities
         self.provenance = annotations.provenance
         self.broken = annotations.broken

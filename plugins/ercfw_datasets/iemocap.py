@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from ercfw import Conversation, InputError, Provenance, Size, TableRow, is_file, sha256
-from ercfw_datasets.annotations import Annotations, Record, to_annotated
+from ercfw_datasets.annotations import TARGET, Annotations, Record, choose_targets, to_annotated, with_labels
 from ercfw_datasets.class_choice import ClassChoice
 from ercfw_datasets.corpus import Corpus, FeatureFiles
 from ercfw_datasets.iemocap_labels import iemocap_classes
@@ -18,12 +20,15 @@ from ercfw_datasets.public_files import IEMOCAP_FILES
 from ercfw_datasets.real_or_simulated import real_root
 from ercfw_datasets.shapes import IEMOCAP, MODALITIES
 from ercfw_datasets.simulated import Seed, simulate
+from ercfw_datasets.simulated_targets import AFFECT
 from ercfw_datasets.source_files import table_rows
+from ercfw_datasets.table_numbers import NumberColumns, role
 
 DEFAULT_ROOT = Path("data/iemocap")
 TABLE = "utterances.csv"
 COLUMNS = ("conversation", "utterance", "speaker", "text", "label")
 
+UNKNOWN = (float("nan"),) * len(AFFECT.names)
 PUBLISHED = {"test": (144, 245, 384, 170, 299, 381)}
 """Utterances of each class where session 5 is the test split; there is no official dev split."""
 
@@ -66,6 +71,9 @@ class Iemocap(Corpus):
         labels: the class for a label of the corpus, to rename or merge classes (``exc = "happiness"``), or ``""`` to
             leave its utterances out of their conversations.
         classes: the classes in order; utterances of other classes are left out of their conversations, with a warning.
+        targets: ``emotion``, ``affect`` (valence, activation and dominance from 1 to 5), or both; by default the
+            emotion alone. The numbers are the annotators' means in the corpus itself, or the columns ``valence``,
+            ``activation`` and ``dominance`` of the table.
         parties: how the two speakers of a conversation are numbered: by first ``appearance``, or by ``gender`` (male 0,
             female 1), as in most released codes. Speaker vectors and relations then mean the same in all conversations.
             The gender is read from the utterance's id. Simulated conversations, and those that ``ercfw predict`` reads,
@@ -90,20 +98,21 @@ class Iemocap(Corpus):
         dev: Dev = "telme",
         labels: dict[str, str] | None = None,
         classes: tuple[str, ...] | None = None,
+        targets: Annotated[tuple[Literal["emotion", "affect"], ...], Field(min_length=1)] | None = None,
         parties: Parties = "appearance",
         widths: dict[str, Size] | None = None,
         seed: Seed = 0,
     ) -> None:
         _check_sessions(test_session, dev)
         choice = iemocap_classes(labels, classes)
-        if test_session != 5 or not choice.is_own:
+        if test_session != 5 or not choice.is_own or (targets is not None and targets[0] != TARGET):
             self.published_counts = {}
         place = real_root(root, DEFAULT_ROOT, "IEMOCAP")
         if place is None:
             why = f"nothing is at {DEFAULT_ROOT}"
-            super().__init__(*simulate(IEMOCAP, choice, seed=seed, widths=widths, instead_of=why))
+            super().__init__(*simulate(IEMOCAP, choice, seed=seed, widths=widths, targets=targets, instead_of=why))
         else:
-            annotations = read_iemocap(place, test_session, dev, choice)
+            annotations = choose_targets(read_iemocap(place, test_session, dev, choice), targets)
             if parties == "gender":
                 annotations = replace(annotations, conversations=tuple(map(_by_gender, annotations.conversations)))
             super().__init__(annotations, FeatureFiles(place, annotations.rows, MODALITIES))
@@ -127,9 +136,10 @@ def read_iemocap(root: Path, test_session: int, dev: Dev, choice: ClassChoice) -
     records = [replace(record, kind=_kind(record.id[0])) for record in records]
     splits = _splits(records, test_session, dev)
     of_classes = "the six classes" if choice.is_own else f"the classes {', '.join(choice.classes)}"
+    numbers = {record.id: np.array(record.affect or UNKNOWN, np.float32) for record in records}
     return Annotations(
-        conversations=to_annotated(records, splits, choice.classes),
-        classes=choice.classes,
+        conversations=with_labels(to_annotated(records, splits, choice.classes), "affect", numbers),
+        targets={TARGET: choice.classes, "affect": AFFECT},
         rows=tuple(record.id for record in records),
         source_train=frozenset(r.id for r in records if splits[r.id[0]] != "test"),
         provenance=Provenance(
@@ -162,8 +172,11 @@ def _kind(conversation: str) -> str:
 
 def _read_table(path: Path, choice: ClassChoice) -> tuple[list[Record], list[Path]]:
     needed = dict.fromkeys(COLUMNS, "a column of IEMOCAP's table")
-    rows = table_rows(path, {role: role for role in COLUMNS}, needed)
-    return choice.of(list(map(_record, rows))), [path]
+    columns = {name: name for name in COLUMNS} | {role("affect", name): name for name in AFFECT.names}
+    rows = table_rows(path, columns, needed)
+    numbers = NumberColumns("affect", AFFECT, AFFECT.ranges).read(rows)
+    records = [_record(row, of_row) for row, of_row in zip(rows, numbers, strict=True)]
+    return choice.of(records), [path]
 
 
 def _check_sessions(test_session: int, dev: Dev) -> None:
@@ -177,13 +190,14 @@ def _check_sessions(test_session: int, dev: Dev) -> None:
         raise InputError.at("[data] dev", f"session {test_session} is already the test split")
 
 
-def _record(row: TableRow) -> Record:
+def _record(row: TableRow, affect: NDArray[np.float32]) -> Record:
     return Record(
         where=row.where,
         id=row.id,
         speaker=row.speaker.strip(),
         text=row.text,
         label=row.fields["label"].strip(),
+        affect=() if np.isnan(affect).any() else tuple(affect.tolist()),
     )
 
 

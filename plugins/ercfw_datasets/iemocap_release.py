@@ -13,6 +13,7 @@ from ercfw import Clip, InputError, Mistake, is_folder
 from ercfw_datasets.annotations import Record
 from ercfw_datasets.class_choice import ClassChoice
 from ercfw_datasets.clips import fault_of, only_there, warn_of
+from ercfw_datasets.simulated_targets import AFFECT
 from ercfw_datasets.source_files import text_of
 from ercfw_datasets.unpacked import folders_below
 
@@ -20,7 +21,7 @@ SESSIONS = tuple(f"Session{number}" for number in range(1, 6))
 DIALOG = re.compile(r"Ses0[1-5][FM]_\w+")
 UTTERANCE = re.compile(r"(Ses0[1-5][FM]_\w+)_([FM])\d+")
 """The dialog of an utterance, and its speaker; ``FXX0`` and ``MXX0`` (laughter, breathing) are not utterances."""
-EVALUATION = re.compile(r"\[(\d+\.?\d*) - (\d+\.?\d*)\]\s+(\S+)\s+(\w+)\s+\[.*\]")
+EVALUATION = re.compile(r"\[(\d+\.?\d*) - (\d+\.?\d*)\]\s+(\S+)\s+(\w+)\s+\[(.*)\]")
 TRANSCRIPTION = re.compile(r"(\S+) \[[\d.]+-[\d.]+\]:(.*)")
 
 
@@ -83,8 +84,9 @@ def _lines(path: Path) -> Iterable[tuple[str, str]]:
 def _read_evaluations(path: Path, mistakes: list[Mistake]) -> Iterator[Record]:
     """Yield a record without text for each summary line of a file of evaluations.
 
-    A summary line looks like ``[6.2901 - 8.2357] Ses01F_impro01_F000 neu [2.5, 2.5, 2.5]``. The other lines are those
-    of single annotators.
+    A summary line looks like ``[6.2901 - 8.2357] Ses01F_impro01_F000 neu [2.5, 2.5, 2.5]``. Its last three numbers are
+    the annotators' mean valence, activation and dominance, from 1 to 5. The other lines are those of single
+    annotators.
     """
     for where, line in _lines(path):
         if not line.startswith("["):
@@ -102,7 +104,17 @@ def _read_evaluations(path: Path, mistakes: list[Mistake]) -> Iterator[Record]:
             text="",
             label=found[4],
             time=(float(found[1]), float(found[2])),
+            affect=_affect(found[5]),
         )
+
+
+def _affect(numbers: str) -> tuple[float, ...]:
+    """Return valence, activation and dominance; empty if they are not three numbers."""
+    try:
+        found = tuple(float(number) for number in numbers.split(","))
+    except ValueError:
+        return ()
+    return found if len(found) == len(AFFECT.names) else ()
 
 
 def _read_transcriptions(path: Path) -> Iterator[tuple[str, str]]:

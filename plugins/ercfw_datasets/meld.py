@@ -6,9 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from sys import intern
 from types import MappingProxyType
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from ercfw import SPLITS, Clip, InputError, Provenance, Size, TableRow, is_file, is_folder, sha256
-from ercfw_datasets.annotations import Annotations, Record, to_annotated
+from ercfw_datasets.annotations import (
+    TARGET,
+    Annotations,
+    Record,
+    choose_targets,
+    class_labels,
+    to_annotated,
+    with_labels,
+)
 from ercfw_datasets.class_choice import ClassChoice, choose_classes
 from ercfw_datasets.clips import only_there
 from ercfw_datasets.corpus import Corpus, FeatureFiles
@@ -16,6 +27,7 @@ from ercfw_datasets.public_files import MELD_FILES
 from ercfw_datasets.real_or_simulated import real_root
 from ercfw_datasets.shapes import MELD, MODALITIES
 from ercfw_datasets.simulated import Seed, simulate
+from ercfw_datasets.simulated_targets import SENTIMENTS
 from ercfw_datasets.source_files import table_rows
 from ercfw_datasets.unpacked import first_below
 
@@ -24,6 +36,8 @@ COLUMNS = {
     "conversation": "Dialogue_ID", "utterance": "Utterance_ID", "speaker": "Speaker", "text": "Utterance",
     "label": "Emotion", "start": "StartTime", "end": "EndTime",
 }  # fmt: skip
+SENTIMENT = {"sentiment": "Sentiment"}
+"""The column of the second target, which only some recipes read."""
 TRANSCRIPT = MappingProxyType({role: COLUMNS[role] for role in ("conversation", "utterance", "speaker", "text")})
 """Without the times, which count from the start of the episode, not of the clip."""
 CLIPS = {"train": "train_splits", "dev": "dev_splits_complete", "test": "output_repeated_splits_test"}
@@ -64,6 +78,8 @@ class Meld(Corpus):
         labels: the class for a label of the corpus, to rename or merge classes (``disgust = "anger"``), or ``""`` to
             leave its utterances out of their conversations.
         classes: the classes in order; utterances of other classes are left out of their conversations, with a warning.
+        targets: ``emotion``, ``sentiment`` (the corpus' own: negative, neutral, positive), or both; by default the
+            emotion alone.
         widths: widths of simulated streams; real streams have their own.
         seed: seed of simulated conversations.
 
@@ -85,11 +101,12 @@ class Meld(Corpus):
         clips: Path | None = None,
         labels: dict[str, str] | None = None,
         classes: tuple[str, ...] | None = None,
+        targets: Annotated[tuple[Literal["emotion", "sentiment"], ...], Field(min_length=1)] | None = None,
         widths: dict[str, Size] | None = None,
         seed: Seed = 0,
     ) -> None:
         choice = choose_classes(MELD.classes, labels, classes)
-        if not choice.is_own:
+        if not choice.is_own or (targets is not None and targets[0] != TARGET):
             self.published_counts = {}
         place = real_root(root, DEFAULT_ROOT, "MELD")
         if place is None:
@@ -97,9 +114,9 @@ class Meld(Corpus):
                 what = f"is set, but MELD's annotations are not at {DEFAULT_ROOT}"
                 raise InputError.at("[data] clips", what, "set root to the folder of the annotations")
             why = f"nothing is at {DEFAULT_ROOT}"
-            super().__init__(*simulate(MELD, choice, seed=seed, widths=widths, instead_of=why))
+            super().__init__(*simulate(MELD, choice, seed=seed, widths=widths, targets=targets, instead_of=why))
         else:
-            annotations = read_meld(place, find_clips(place, clips), choice)
+            annotations = choose_targets(read_meld(place, find_clips(place, clips), choice), targets)
             super().__init__(annotations, FeatureFiles(place, annotations.rows, MODALITIES))
 
 
@@ -145,11 +162,11 @@ def read_meld(root: Path, clips: Mapping[str, Path], choice: ClassChoice) -> Ann
     records = {split: _records(split, path, clips.get(split)) for split, path in paths.items()}
     classed = choice.of([record for split in SPLITS for record in records[split]])
     everything = only_there("MELD", classed, BROKEN)
+    splits = {record.id[0]: record.id[0].split("/")[0] for record in everything}
+    sentiments = class_labels(everything, [record.sentiment for record in everything], SENTIMENTS, "")
     return Annotations(
-        conversations=to_annotated(
-            everything, {record.id[0]: record.id[0].split("/")[0] for record in everything}, choice.classes
-        ),
-        classes=choice.classes,
+        conversations=with_labels(to_annotated(everything, splits, choice.classes), "sentiment", sentiments),
+        targets={TARGET: choice.classes, "sentiment": SENTIMENTS},
         rows=tuple(record.id for record in everything),
         source_train=frozenset(record.id for record in records["train"]),
         provenance=Provenance(
@@ -161,7 +178,7 @@ def read_meld(root: Path, clips: Mapping[str, Path], choice: ClassChoice) -> Ann
 
 def _records(split: str, path: Path, clips: Path | None) -> list[Record]:
     needed = dict.fromkeys(COLUMNS, "a column of MELD's annotations")
-    return [_record(split, row, clips) for row in table_rows(path, COLUMNS, needed)]
+    return [_record(split, row, clips) for row in table_rows(path, {**COLUMNS, **SENTIMENT}, needed)]
 
 
 def _record(split: str, row: TableRow, clips: Path | None) -> Record:
@@ -172,6 +189,7 @@ def _record(split: str, row: TableRow, clips: Path | None) -> Record:
         speaker=intern(row.speaker.strip()),
         text=row.text,
         label=row.fields["label"].strip(),
+        sentiment=row.fields.get("sentiment", "").strip(),
         time=row.stretch().both,  # invalid times cost no utterance: MELD is known to have some
         clip=None if clips is None else Clip(clips / f"dia{dialogue}_utt{utterance}.mp4"),
     )

@@ -1,7 +1,7 @@
 """Simulated conversations in the shape of a public corpus, for experiments without its files."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ercfw import SPLITS, FeatureTable, InputError, Provenance, Size, UtteranceId, did_you_mean
-from ercfw_datasets.annotations import Annotations, Record, to_annotated
+from ercfw_datasets.annotations import TARGET, Annotations, Record, to_annotated
 from ercfw_datasets.class_choice import ClassChoice, choose_classes
 from ercfw_datasets.corpus import Corpus
 from ercfw_datasets.iemocap_labels import iemocap_classes
 from ercfw_datasets.shapes import SHAPES, WIDTHS, Shape
+from ercfw_datasets.simulated_targets import SimulatedTarget, with_simulated_targets
 
 Seed = Annotated[int, Field(ge=0)]
 Signal = Annotated[float, Field(ge=0)]
@@ -45,6 +46,8 @@ class Simulated(Corpus):
         classes: the classes in order; utterances of other classes are left out of their conversations, with a warning.
         widths: the width of each modality's vectors; may also name further modalities.
         signal: the distance between the classes of each modality, in standard deviations of its noise.
+        targets: targets besides, or in place of, ``emotion``: ``sentiment`` (three classes), ``affect`` (the numbers
+            valence, activation and dominance), ``moods`` (several labels at once), ``votes`` (shares of annotators).
         seed: seed of the conversations and their streams; the seed of a run does not change them.
 
     Raises:
@@ -60,13 +63,24 @@ class Simulated(Corpus):
         classes: tuple[str, ...] | None = None,
         widths: dict[str, Size] | None = None,
         signal: dict[str, Signal] | None = None,
+        targets: Annotated[tuple[SimulatedTarget, ...], Field(min_length=1)] | None = None,
         seed: Seed = 0,
     ) -> None:
         shape = SHAPES[like]
         choice = (
             iemocap_classes(labels, classes) if like == "iemocap" else choose_classes(shape.classes, labels, classes)
         )
-        super().__init__(*simulate(shape, choice, seed=seed, widths=widths, signal=signal, conversations=conversations))
+        super().__init__(
+            *simulate(
+                shape,
+                choice,
+                seed=seed,
+                widths=widths,
+                signal=signal,
+                conversations=conversations,
+                targets=targets,
+            )
+        )
 
 
 class SimulatedStreams:
@@ -155,6 +169,7 @@ def simulate(
     widths: Mapping[str, int] | None = None,
     signal: Mapping[str, float] | None = None,
     conversations: int | None = None,
+    targets: Sequence[SimulatedTarget] | None = None,
     instead_of: str = "",
 ) -> tuple[Annotations, SimulatedStreams]:
     """Return conversations of this shape and these classes, and their streams.
@@ -174,7 +189,7 @@ def simulate(
     ids = tuple(record.id for record in records)
     annotations = Annotations(
         conversations=to_annotated(choice.of(records), split_of, choice.classes),
-        classes=choice.classes,
+        targets={TARGET: choice.classes},
         rows=ids,
         source_train=frozenset(id for id in ids if split_of[id[0]] == "train"),
         provenance=Provenance(
@@ -182,7 +197,9 @@ def simulate(
             simulated=True,
         ),
     )
-    classes = np.array([shape.classes.index(record.label or "") for record in records], dtype=np.int64)
+    emotions = {record.id: record.label or "" for record in records}
+    annotations = with_simulated_targets(annotations, emotions, targets, seed)
+    classes = np.array([shape.classes.index(emotion) for emotion in emotions.values()], dtype=np.int64)
     return annotations, SimulatedStreams(ids, classes, widths, {**SIGNAL, **(signal or {})}, seed)
 
 

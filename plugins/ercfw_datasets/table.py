@@ -1,7 +1,7 @@
 """Any corpus: CSV files of utterances, one feature file per modality, and clips."""
 
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from sys import intern
@@ -10,7 +10,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field
 
 from ercfw import Clip, InputError, Provenance, TableRow, is_file, sha256
-from ercfw_datasets.annotations import Annotations, Record, to_annotated
+from ercfw_datasets.annotations import Annotations, Record, to_unlabelled, with_labels
 from ercfw_datasets.clips import only_there
 from ercfw_datasets.corpus import Corpus, FeatureFiles
 from ercfw_datasets.splits import by_column, by_fold, by_lists
@@ -23,12 +23,13 @@ from ercfw_datasets.table_files import (
     read_files,
     with_other_splits,
 )
-from ercfw_datasets.table_labels import TableLabels
+from ercfw_datasets.table_numbers import TargetTable
+from ercfw_datasets.table_targets import UNNAMED, TargetReader, read_targets, target_readers
 
 Column = Literal["conversation", "utterance", "speaker", "text", "label", "split", "kind", "clip", "start", "end"]
 
 Names = str | Annotated[tuple[str, ...], Field(min_length=1)]
-COLUMNS: tuple[Column, ...] = get_args(Column)
+COLUMNS: tuple[Column, ...] = tuple(column for column in get_args(Column) if column != "label")
 NEEDED: tuple[Column, ...] = ("conversation", "utterance")
 
 
@@ -64,6 +65,9 @@ class Table(Corpus):
             has is a mistake unless it is listed here.
         thresholds: the limits between classes, if the labels are scores: ``[-0.5, 0.5]`` with three ``classes``. A
             score equal to a limit belongs to the class above it.
+        targets: one or more targets in place of ``emotion``, by name: numbers, several labels at once, shares of
+            annotators, or classes from any column. Such as
+            ``[data.targets.sentiment]`` with ``kind = "regression"`` and ``range = [-3, 3]``.
         splits: the split for a value of the split column, to rename or merge splits (``holdout = "test"``), or ``""``
             to leave its conversations out. Usual names, such as ``valid`` and ``Train``, need no setting; a warning
             reports how they are read.
@@ -86,6 +90,7 @@ class Table(Corpus):
         labels: dict[str, str] | None = None,
         classes: tuple[str, ...] | None = None,
         thresholds: tuple[Annotated[float, Field(allow_inf_nan=False)], ...] = (),
+        targets: Annotated[dict[str, TargetTable], Field(min_length=1)] | None = None,
         splits: dict[str, Literal["train", "dev", "test", ""]] | None = None,
         dev: tuple[str, ...] = (),
         test: tuple[str, ...] = (),
@@ -98,25 +103,26 @@ class Table(Corpus):
             raise InputError.at(
                 "[data] fold", "cannot be combined with dev or test", "set either fold, or dev and test"
             )
-        needed = {*NEEDED, *(columns or {}), *(["split"] if splits else []), *([] if classes else ["label"])}
-        files = _read(root, utterances, columns or {}, needed, complete=fold is not None or bool(dev or test))
+        columns = columns or {}
+        readers = target_readers(targets, labels or {}, classes, thresholds, "label" in columns)
+        files = _read(root, utterances, columns, splits, readers, complete=fold is not None or bool(dev or test))
         rows = [row for file in files for row in file.rows]
         source = f"table {_name(files)}"
         listed = by_column(rows, splits or {})
         chosen = by_lists(listed, dev, test) if fold is None else by_fold(listed, fold, folds)
-        reading = TableLabels(labels or {}, classes, thresholds)
-        reading.check(rows)
-        labelled = [record for file in files for record in to_records(file.rows, reading, file.path.parent)]
-        kept = [record if record.id[0] in chosen else replace(record, label=None) for record in labelled]
-        records = only_there(source, kept)
         # The test split of the corpus does not make classes. One of the recipe does, so that all folds have the same.
-        known = [r for r in records if fold is not None or not chosen.get(r.id[0]) == listed[r.id[0]] == "test"]
-        classes = reading.classes_of(known or records, f"{files[0].path}: label")  # a table may be a test split alone
+        known = [fold is not None or not chosen.get(r.id[0]) == listed[r.id[0]] == "test" for r in rows]
+        read = read_targets(readers, rows, [r.id[0] in chosen for r in rows], known, files[0].path)
+        everything = [record for file in files for record in to_records(file.rows, file.path.parent)]
+        records = only_there(source, [replace(r, label=None) if r.id in read.left_out else r for r in everything])
         has_column = "split" in rows[0].fields
         trained = {c for c in chosen if (listed[c] == "train" if has_column else chosen[c] != "test")}
+        conversations = to_unlabelled(records, chosen)
+        for target, of_target in read.labels.items():
+            conversations = with_labels(conversations, target, of_target)
         annotations = Annotations(
-            conversations=to_annotated(records, chosen, classes, reading.how_to_declare(classes)),
-            classes=classes,
+            conversations=conversations,
+            targets=read.targets,
             rows=tuple(record.id for record in records),
             source_train=frozenset(record.id for record in records if record.id[0] in trained),
             provenance=Provenance(source, files={str(f.path): sha256(f.path) for f in files}),
@@ -130,12 +136,11 @@ class Table(Corpus):
         return None if is_file(path) or files_of_splits(root) else path
 
 
-def to_records(rows: Sequence[TableRow], labels: TableLabels, folder: Path) -> list[Record]:
-    """Return the rows of a table as records with their classes.
+def to_records(rows: Sequence[TableRow], folder: Path) -> list[Record]:
+    """Return the rows of a table as records without labels.
 
     Args:
         rows: the rows of the table.
-        labels: how the recipe reads the labels.
         folder: the folder to which the clips' paths are relative.
 
     Raises:
@@ -154,7 +159,6 @@ def to_records(rows: Sequence[TableRow], labels: TableLabels, folder: Path) -> l
                 id=row.id,
                 speaker=intern(row.speaker),
                 text=row.text,
-                label=labels.class_of(row.fields.get("label", "").strip()),
                 kind=intern(row.fields.get("kind", "").strip()),
                 time=None if has_clips else stretch.both,
                 clip=Clip(folder / clip, stretch.start or 0.0, stretch.end) if clip else None,
@@ -164,7 +168,12 @@ def to_records(rows: Sequence[TableRow], labels: TableLabels, folder: Path) -> l
 
 
 def _read(
-    root: Path, utterances: Utterances | None, columns: Mapping[Column, Names], needed: Collection[str], complete: bool
+    root: Path,
+    utterances: Utterances | None,
+    columns: Mapping[Column, Names],
+    splits: Mapping[str, str] | None,
+    readers: Mapping[str, TargetReader],
+    complete: bool,
 ) -> list[TableFile]:
     """Read the files of the table.
 
@@ -172,15 +181,21 @@ def _read(
         root: the folder.
         utterances: the files, as the recipe names them.
         columns: the names of the columns that the recipe renames.
-        needed: the columns that must be there.
+        splits: the splits for values of the split column.
+        readers: how each target is read.
         complete: whether the recipe itself says which conversations are dev and test.
     """
     files = find_files(root, utterances)
     names: dict[str, Names] = {column: columns.get(column, column) for column in COLUMNS}
     if isinstance(utterances, Mapping):
         del names["split"]  # the recipe says the split of each file
-    hints = {"label": "set [data] columns, or classes if nothing is labelled"}
-    settings: dict[str, str] = {c: hints.get(c, f"[data] columns: {c}") for c in COLUMNS if c in needed}
+    needed = [*NEEDED, *columns, *(["split"] if splits else [])]
+    settings: dict[str, str] = {c: f"[data] columns: {c}" for c in COLUMNS if c in needed}
+    for reader in readers.values():
+        names |= {
+            role: columns.get("label", column) if role == UNNAMED else column for role, column in reader.columns.items()
+        }
+        settings |= reader.needed
     read = read_files(files, names, settings)
     if complete or len(read) > 1 or "split" in read[0].rows[0].fields:
         return read

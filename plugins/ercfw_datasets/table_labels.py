@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ercfw import InputError, Mistake, TableRow, did_you_mean
-from ercfw_datasets.annotations import Record
 from ercfw_datasets.class_choice import check_once
 
 MOST_NUMBERS = 10
 """More different numbers than this are scores, unless they count up from 0 or 1."""
+NUMBERS = '[data.targets.score] kind = "regression" and its range'
 SUCH_AS = '[data] thresholds = [0.0] and classes = ["negative", "positive"]'
 
 
@@ -23,11 +23,15 @@ class TableLabels:
         renamed: the class for each label to be changed; ``""`` leaves its utterances out.
         classes: the classes in order; None = those of the labels.
         thresholds: the limits between the classes, if the labels are scores; may be empty.
+        role: the role of the column of labels.
+        where: the table of the recipe, for messages.
     """
 
     renamed: Mapping[str, str]
     classes: tuple[str, ...] | None
     thresholds: tuple[float, ...]
+    role: str = "label"
+    where: str = "[data]"
 
     def check(self, rows: Sequence[TableRow]) -> None:
         """Check the options against each other and against the rows.
@@ -38,12 +42,12 @@ class TableLabels:
         check_once(self.classes or ())
         first: dict[str, str] = {}
         for row in rows:
-            first.setdefault(row.fields.get("label", "").strip(), row.place("label"))
+            first.setdefault(row.fields.get(self.role, "").strip(), row.place(self.role))
         first.pop("", None)
         for label in self.renamed:
             if label not in first:
                 hint = did_you_mean(label, first)
-                raise InputError.at(f"[data] labels: {label}", "no utterance has this label", hint)
+                raise InputError.at(f"{self.where} labels: {label}", "no utterance has this label", hint)
         read = {self.renamed.get(label, label): where for label, where in first.items()}
         read.pop("", None)
         if self.thresholds:
@@ -52,7 +56,7 @@ class TableLabels:
             _check_no_scores(read)
 
     def _check_thresholds(self, read: Mapping[str, str]) -> None:
-        where, needed = "[data] thresholds", len(self.thresholds) + 1
+        where, needed = f"{self.where} thresholds", len(self.thresholds) + 1
         if any(after <= before for before, after in pairwise(self.thresholds)):
             raise InputError.at(where, "do not increase", "write them from the lowest to the highest")
         if self.classes is None or len(self.classes) != needed:
@@ -60,10 +64,14 @@ class TableLabels:
                 f"{len(self.thresholds)} thresholds make {needed} classes, but classes names {len(self.classes or ())}"
             )
             raise InputError.at(where, what, f"such as {SUCH_AS}")
-        hint = 'rename it to a number, or leave it out: [data] labels = { "%s" = "" }'
+        hint = f'rename it to a number, or leave it out: {self.where} labels = {{ "%s" = "" }}'
         mistakes = [Mistake(at, f"'{x}' is not a number", hint % x) for x, at in read.items() if not _is_number(x)]
         if mistakes:
             raise InputError(mistakes)
+
+    def read(self, rows: Sequence[TableRow]) -> list[str | None]:
+        """Return the class of each row, as ``class_of``."""
+        return [self.class_of(row.fields.get(self.role, "").strip()) for row in rows]
 
     def class_of(self, label: str) -> str | None:
         """Return the class of a label; empty if it is empty, None if its utterance is left out."""
@@ -74,24 +82,26 @@ class TableLabels:
             return new
         return self.classes[bisect_right(self.thresholds, float(new))]
 
-    def classes_of(self, records: Iterable[Record], place: str) -> tuple[str, ...]:
-        """Return the classes: those of the recipe, or all labels of these records.
+    def classes_of(self, labels: Iterable[str | None], place: str) -> tuple[str, ...]:
+        """Return the classes: those of the recipe, or all of these.
 
         Raises:
-            InputError: if the recipe names no classes, and no record has a label.
+            InputError: if the recipe names no classes, and there is no label.
         """
         if self.classes:
             return self.classes
-        found = tuple(sorted({record.label for record in records if record.label}))
+        found = tuple(sorted({label for label in labels if label}))
         if not found:
-            raise InputError.at(place, "no utterance has a label", "set [data] classes if this is intended")
+            raise InputError.at(place, "no utterance has a label", f"set {self.where} classes if this is intended")
         return found
 
     def how_to_declare(self, classes: Sequence[str]) -> str:
         """Return a hint for a label that is not one of the classes."""
         whose = "" if self.classes else ", the labels of train and dev"
-        scores = "; if the labels are scores, set [data] thresholds" if all(map(_is_number, classes)) else ""
-        return f"{whose}; add it to [data] classes if it is a class, or rename it with [data] labels{scores}"
+        scores = f"; if the labels are scores, set {self.where} thresholds" if all(map(_is_number, classes)) else ""
+        return (
+            f"{whose}; add it to {self.where} classes if it is a class, or rename it with {self.where} labels{scores}"
+        )
 
 
 def _number(text: str) -> float | None:
@@ -115,5 +125,8 @@ def _check_no_scores(read: Mapping[str, str]) -> None:
         return
     where = read[numbers[0][1]]
     what = f"the labels are {len(numbers)} different numbers, from {numbers[0][1]} to {numbers[-1][1]}, not classes"
-    raise InputError.at(where, what, f"ercfw predicts classes, not scores: set limits between them, such as {SUCH_AS}; "
-                                     "if each number is a class, list all of them in [data] classes")  # fmt: skip
+    hint = (
+        f"to predict the scores, set {NUMBERS}; for classes, set limits between them, such as {SUCH_AS}; "
+        "if each number is a class, list all of them in [data] classes"
+    )
+    raise InputError.at(where, what, hint)

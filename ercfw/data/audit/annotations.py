@@ -5,11 +5,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import filterfalse, islice, pairwise
 
-import numpy as np
-
-from ercfw.contract.conversation import UNLABELLED, Conversation, Split, UtteranceId
+from ercfw.contract.conversation import Conversation, Split, UtteranceId
 from ercfw.contract.interfaces import Dataset
+from ercfw.contract.targets import as_target
 from ercfw.data.audit.finding import MAX_NAMED, Finding, Level, first
+from ercfw.data.audit.labels import check_labels
 from ercfw.data.numeric_classes import describe_numbers, look_like_scores, numbers_of
 from ercfw.data.tables.control_characters import CONTROL
 
@@ -27,13 +27,15 @@ Splits = Mapping[Split, Sequence[Conversation]]
 
 def check_annotations(dataset: Dataset, splits: Splits) -> Iterator[Finding]:
     """Yield all findings about the annotations."""
+    targets = {name: as_target(declared) for name, declared in dataset.targets.items()}
     for split, conversations in splits.items():
         yield from _ids(split, conversations)
         yield from _times(split, conversations, dataset.broken)
-        yield from _labels(dataset, split, conversations)
+        for target, of in targets.items():
+            yield from check_labels(target, of, split, conversations, _published(dataset, split, target))
         yield from _empty(split, conversations)
         yield from _control_characters(split, conversations)
-    yield from _numbers(dataset.targets)
+    yield from _numbers({name: of.names for name, of in targets.items() if of.kind == "classes"})
     yield from _texts(splits)
     yield from _repeated(splits)
     yield from _speakers(splits)
@@ -110,27 +112,10 @@ def _times(split: str, conversations: Sequence[Conversation], broken: frozenset[
         yield Finding("fine", split, f"times of {timed} utterances: in order")
 
 
-def _labels(dataset: Dataset, split: Split, conversations: Sequence[Conversation]) -> Iterator[Finding]:
-    """Find missing labels, empty classes, and class counts that differ from the published ones."""
-    for target, classes in dataset.targets.items():
-        labels = np.concatenate([c.labels[target] for c in conversations])
-        found = np.bincount(labels[labels != UNLABELLED], minlength=len(classes))
-        about = f"{split}, {target}"
-        if (labels == UNLABELLED).any():
-            yield Finding("note", about, f"utterances without a label: {int((labels == UNLABELLED).sum())}")
-        for name, count in zip(classes, found, strict=True):
-            if not count:
-                yield Finding("doubtful", about, f"no utterance of class '{name}'")
-        expected = dataset.published_counts.get(split)
-        if expected is None or target != next(iter(dataset.targets)) or dataset.provenance.simulated:
-            continue
-        differing = [f"{n}: {a}, not {b}" for n, a, b in zip(classes, found, expected, strict=True) if a != b]
-        if differing:
-            yield Finding(
-                "doubtful", about, f"class counts that differ from the published ones: {'; '.join(differing)}"
-            )
-        else:
-            yield Finding("fine", about, f"{int(found.sum())} utterances, all class counts as published")
+def _published(dataset: Dataset, split: Split, target: str) -> tuple[int, ...] | None:
+    """Return the published number of utterances of each class, which are known of real corpora and one target."""
+    is_first = target == next(iter(dataset.targets))
+    return dataset.published_counts.get(split) if is_first and not dataset.provenance.simulated else None
 
 
 def _numbers(targets: Mapping[str, Sequence[str]]) -> Iterator[Finding]:

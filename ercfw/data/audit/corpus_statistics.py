@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from statistics import mean, median
 from typing import Any
 
+import numpy as np
+
 from ercfw.contract.conversation import SPLITS, UNLABELLED, Conversation
 from ercfw.contract.interfaces import Dataset
+from ercfw.contract.targets import Target, TargetKind, as_target, hard_labels, has_label
 
 ALL = "all"
 
@@ -26,6 +29,28 @@ class Shifts:
 
 
 @dataclass(frozen=True)
+class LabelStatistics:
+    """The labels of one target.
+
+    Attributes:
+        kind: what the target is.
+        counts: the number of utterances of each class or label; empty for numbers.
+        numbers: the values of each number; empty otherwise.
+        unlabelled: the number of utterances without a label.
+    """
+
+    kind: TargetKind
+    counts: Mapping[str, int]
+    numbers: Mapping[str, tuple[float, ...]]
+    unlabelled: int
+
+    @property
+    def labelled(self) -> int:
+        """The number of classes that were given; of several labels at once, each counts."""
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True)
 class SplitStatistics:
     """The statistics of one split, or of all splits together.
 
@@ -34,9 +59,8 @@ class SplitStatistics:
         casts: the number of speakers of each conversation.
         speakers: the number of speaker names; two names are two people only where the corpus names people.
         words: the number of words of each text that is not empty.
-        classes: the number of utterances of each class.
-        unlabelled: the number of utterances without a label.
-        own_shifts: shifts against the previous utterance of the same speaker.
+        targets: the labels of each target.
+        own_shifts: shifts of the first target of classes against the previous utterance of the same speaker.
         shifts: shifts against the previous utterance of anyone.
         seconds: the duration of each utterance whose times are known and possible.
     """
@@ -45,38 +69,50 @@ class SplitStatistics:
     casts: tuple[int, ...]
     speakers: int
     words: tuple[int, ...]
-    classes: Mapping[str, int]
-    unlabelled: int
+    targets: Mapping[str, LabelStatistics]
     own_shifts: Shifts
     shifts: Shifts
     seconds: tuple[float, ...]
 
 
 def statistics_of(dataset: Dataset) -> dict[str, SplitStatistics]:
-    """Compute the statistics of each split and of all splits, for the first target of the dataset."""
-    target, classes = next(iter(dataset.targets.items()))
+    """Compute the statistics of each split and of all splits."""
+    targets = {name: as_target(declared) for name, declared in dataset.targets.items()}
     splits: dict[str, Sequence[Conversation]] = {split: dataset.split(split) for split in SPLITS}
     splits[ALL] = [c for conversations in splits.values() for c in conversations]
-    return {name: _statistics(conversations, target, classes) for name, conversations in splits.items()}
+    return {name: _statistics(conversations, targets) for name, conversations in splits.items()}
 
 
-def _statistics(conversations: Sequence[Conversation], target: str, classes: Sequence[str]) -> SplitStatistics:
-    labels = Counter(label for c in conversations for label in c.labels[target].tolist())
+def _statistics(conversations: Sequence[Conversation], targets: Mapping[str, Target]) -> SplitStatistics:
     times = [time for c in conversations for time in c.times if time is not None]
     own, before = Counter[bool](), Counter[bool]()
-    for conversation in conversations:
-        _count_shifts(conversation.speakers, conversation.labels[target].tolist(), own, before)
+    of_classes = next((name for name, of in targets.items() if of.kind == "classes"), None)
+    if of_classes is not None:
+        for conversation in conversations:
+            labels = hard_labels("classes", conversation.labels[of_classes])
+            _count_shifts(conversation.speakers, labels.tolist(), own, before)
     return SplitStatistics(
         lengths=tuple(map(len, conversations)),
         casts=tuple(len(set(c.speakers)) for c in conversations),
         speakers=len({speaker for c in conversations for speaker in c.speakers}),
         words=tuple(len(text.split()) for c in conversations for text in c.texts if text.strip()),
-        classes={name: labels[number] for number, name in enumerate(classes)},
-        unlabelled=labels[UNLABELLED],
+        targets={name: _labels(conversations, name, of) for name, of in targets.items()},
         own_shifts=Shifts(own.total(), own[True]),
         shifts=Shifts(before.total(), before[True]),
         seconds=tuple(end - start for start, end in times if end > start),
     )
+
+
+def _labels(conversations: Sequence[Conversation], name: str, target: Target) -> LabelStatistics:
+    labels = np.concatenate([c.labels[name] for c in conversations])
+    known = has_label(labels)
+    if target.kind == "regression":
+        numbers = dict(zip(target.names, (tuple(column.tolist()) for column in labels[known].T), strict=True))
+        return LabelStatistics(target.kind, {}, numbers, int((~known).sum()))
+    hard = hard_labels(target.kind, labels[known])
+    counts = hard.sum(0) if target.kind == "multilabel" else np.bincount(hard, minlength=len(target.names))
+    named = dict(zip(target.names, counts.tolist(), strict=True))
+    return LabelStatistics(target.kind, named, {}, int((~known).sum()))
 
 
 def _count_shifts(speakers: Sequence[str], labels: Sequence[int], own: Counter[bool], before: Counter[bool]) -> None:
@@ -104,16 +140,37 @@ def rows_of(statistics: Mapping[str, SplitStatistics]) -> list[dict[str, Any]]:
             "speakers": f"{of.speakers}",
             "speakers per conversation": _spread(of.casts),
             "words per text": _spread(of.words),
-            **{f"class {label}": _share(count, sum(of.classes.values())) for label, count in of.classes.items()},
-            "unlabelled": f"{of.unlabelled}",
-            "emotion shifts of the same speaker": f"{of.own_shifts.share:.1f} % of {of.own_shifts.compared}",
-            "emotion shifts from the previous utterance": f"{of.shifts.share:.1f} % of {of.shifts.compared}",
+            **_label_rows(of.targets, sum(of.lengths)),
+            **_shift_rows(of),
             "hours": f"{sum(of.seconds) / 3600:.2f}" if of.seconds else "-",
             "seconds per utterance": _spread(of.seconds),
         }
         for figure, value in column.items():
             rows.setdefault(figure, {})[name] = value
     return [{"figure": figure, **values} for figure, values in rows.items()]
+
+
+def _label_rows(targets: Mapping[str, LabelStatistics], utterances: int) -> dict[str, str]:
+    """Return a row per class, label or number; with several targets, each begins with the name of its target."""
+    rows: dict[str, str] = {}
+    for target, of in targets.items():
+        before = f"{target}: " if len(targets) > 1 else ""
+        what = "class" if of.kind == "classes" else "label"
+        total = of.labelled if of.kind == "classes" else utterances - of.unlabelled
+        rows |= {f"{before}{what} {name}": _share(count, total) for name, count in of.counts.items()}
+        rows |= {f"{before}{name}": _spread(values) for name, values in of.numbers.items()}
+        rows[f"{before}unlabelled"] = f"{of.unlabelled}"
+    return rows
+
+
+def _shift_rows(of: SplitStatistics) -> dict[str, str]:
+    """Return the rows of emotion shifts; without classes there are none."""
+    if not any(target.kind == "classes" for target in of.targets.values()):
+        return {}
+    return {
+        "emotion shifts of the same speaker": f"{of.own_shifts.share:.1f} % of {of.own_shifts.compared}",
+        "emotion shifts from the previous utterance": f"{of.shifts.share:.1f} % of {of.shifts.compared}",
+    }
 
 
 def _share(count: int, total: int) -> str:
@@ -137,14 +194,19 @@ def as_json(statistics: Mapping[str, SplitStatistics]) -> dict[str, Any]:
             "speakers": of.speakers,
             "speakers_a_conversation": _summary(of.casts),
             "words_a_text": _summary(of.words),
-            "classes": dict(of.classes),
-            "unlabelled": of.unlabelled,
+            **_record(next(iter(of.targets.values()))),
+            "targets": {target: _record(labels) for target, labels in of.targets.items()},
             "own_shifts": {"compared": of.own_shifts.compared, "changed": of.own_shifts.changed},
             "shifts": {"compared": of.shifts.compared, "changed": of.shifts.changed},
             "seconds": {"sum": sum(of.seconds), **_summary(of.seconds)},
         }
         for name, of in statistics.items()
     }
+
+
+def _record(of: LabelStatistics) -> dict[str, Any]:
+    numbers = {name: _summary(values) for name, values in of.numbers.items()}
+    return {"classes": dict(of.counts), "unlabelled": of.unlabelled, **({"numbers": numbers} if numbers else {})}
 
 
 def _summary(values: Sequence[float]) -> dict[str, float]:

@@ -12,6 +12,7 @@ from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.file_format import FileFormat
 from ercfw.contract.interfaces import Dataset
 from ercfw.contract.published_features import Key, Published
+from ercfw.data.exchange.class_target import class_target
 from ercfw.data.exchange.keys import ANYBODYS, public_keys, splits_of
 from ercfw.data.exchange.manifest import write_manifest
 from ercfw.errors import InputError, did_you_mean
@@ -108,7 +109,7 @@ def _published(
 ) -> Published:
     """Return the corpus and the values of each slot as a format writes them."""
     conversations = [c for found in splits.values() for c in found]
-    target, classes = next(iter(dataset.targets.items()))
+    target, classes = class_target(dataset)
     return Published(
         paths=(),
         corpus=corpus,

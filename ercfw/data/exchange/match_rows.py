@@ -9,6 +9,7 @@ from itertools import pairwise
 from ercfw.contract.conversation import UNLABELLED, Conversation, Split, UtteranceId
 from ercfw.contract.interfaces import Dataset
 from ercfw.contract.published_features import Key, Published
+from ercfw.data.exchange.class_target import class_target
 from ercfw.data.exchange.keys import splits_of
 from ercfw.errors import InputError
 
@@ -205,7 +206,7 @@ def _compare_labels(
     """Compare all labels that both sides have; return how many agree, and warnings about the others."""
     if not published.labels:
         return 0, [UNPROVEN]
-    target, classes = next(iter(dataset.targets.items()))
+    target, classes = class_target(dataset)
     meaning = published.classes or classes
     agreeing, unknown, differing = 0, 0, []
     for key, conversation in by_key.items():

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ercfw.contract.conversation import UNLABELLED
+from ercfw.contract.targets import TargetKind
 from ercfw.errors import InputError, did_you_mean
 from ercfw.predict.explain import reopen
 from ercfw.report.plots.attention import draw_attention
@@ -23,24 +24,27 @@ from ercfw.report.plots.case import draw_case
 from ercfw.report.plots.classes import draw_class_distribution, draw_class_f1
 from ercfw.report.plots.confusion import draw_confusion
 from ercfw.report.plots.curves import draw_learning_curves
-from ercfw.report.plots.embedding import draw_embeddings
+from ercfw.report.plots.embedding import draw_embeddings, draw_numbered_embeddings
 from ercfw.report.plots.forest import draw_forest
+from ercfw.report.plots.numbers import draw_number_calibration, draw_numbers
 from ercfw.report.plots.style import save, titled
 from ercfw.report.tables import headline
 from ercfw.results.comparison.calibration import calibrate
 from ercfw.results.comparison.comparability import check_comparable
-from ercfw.results.comparison.confusion_counts import class_f1 as f1_of
+from ercfw.results.comparison.confusion_counts import class_f1 as class_f1_of
 from ercfw.results.comparison.controls import Controls, find_controls
+from ercfw.results.comparison.label_counts import label_f1
 from ercfw.results.comparison.make_table import make_table
 from ercfw.results.comparison.result_table import ResultTable
+from ercfw.results.comparison.summed_scores import sums_of
 from ercfw.results.embeddings_file import read_embeddings
 from ercfw.results.finished_run import FinishedRun, Group, find_groups, open_run
-from ercfw.results.prediction_table import TargetPredictions
+from ercfw.results.target_predictions import TargetPredictions
 from ercfw.system.progress import no_progress
 
 __all__ = [
     "attention", "calibration", "case_card", "class_distribution", "class_f1", "confusion", "embeddings", "forest",
-    "learning_curves", "save",
+    "learning_curves", "numbers", "save",
 ]  # fmt: skip
 
 RunOrFolder = str | Path | FinishedRun
@@ -54,14 +58,17 @@ def class_distribution(run: RunOrFolder, target: str | None = None) -> Figure:
     """Draw the frequency of each class in each split (figure 2)."""
     run = _opened(run)
     target = _target(run, target)
+    _check_kind(run, target, "classes", "multilabel")
     counts = {}
     if run.info is not None and target in run.info.targets:
         counts["train"] = list(run.info.targets[target].counts)
     for split in sorted(run.splits):
         answers = run.answers(split, target)
-        labels = answers.labels[answers.labels != UNLABELLED]
+        labels = answers.labels[answers.labelled]
         if len(labels):
-            counts[split] = np.bincount(labels, minlength=len(answers.classes)).tolist()
+            is_class = answers.kind == "classes"
+            found = np.bincount(labels, minlength=len(answers.classes)) if is_class else labels.sum(0)
+            counts[split] = found.tolist()
     classes = run.answers(run.splits[0], target).classes
     return _titled(draw_class_distribution(counts, classes), run, f"distribution of {target}")
 
@@ -70,8 +77,20 @@ def confusion(run: RunOrFolder, split: str = "test", target: str | None = None) 
     """Draw the confusion matrix."""
     run = _opened(run)
     target = _target(run, target)
+    _check_kind(run, target, "classes")
     answers = _labelled(run, split, target)
     return _titled(draw_confusion(answers.counts.sum(0), answers.classes), run, f"confusion of {target}, {split}")
+
+
+def numbers(run: RunOrFolder, split: str = "test", target: str | None = None) -> Figure:
+    """Draw predicted by true numbers, and the residuals by predicted numbers, of a target of numbers."""
+    run = _opened(run)
+    target = _target(run, target)
+    _check_kind(run, target, "regression")
+    answers = _labelled(run, split, target)
+    real = answers.labelled
+    figure = draw_numbers(answers.labels[real], answers.values[real], answers.classes)
+    return _titled(figure, run, f"{target}, {split}")
 
 
 def class_f1(runs: RunOrFolder | Sequence[RunOrFolder], split: str = "test", target: str | None = None) -> Figure:
@@ -79,8 +98,10 @@ def class_f1(runs: RunOrFolder | Sequence[RunOrFolder], split: str = "test", tar
     groups = _groups(runs)
     first = groups[0].first
     target = _target(first, target)
-    counts = {group.name: group.counts(split, target) for group in groups}
-    scores = {name: f1_of(of_group.sum(1)) for name, of_group in counts.items()}  # [S, C] each
+    _check_kind(first, target, "classes", "multilabel")
+    f1_of = class_f1_of if first.answers(split, target).kind == "classes" else label_f1
+    sums = {group.name: sums_of(group.answers(split, target)) for group in groups}
+    scores = {name: f1_of(of_group.sum(1)) for name, of_group in sums.items()}  # [S, C] each
     deviations = {name: of_group.std(0, ddof=1) for name, of_group in scores.items() if len(of_group) > 1}
     means = {name: of_group.mean(0) for name, of_group in scores.items()}
     figure = draw_class_f1(means, first.answers(split, target).classes, deviations)
@@ -114,7 +135,8 @@ def learning_curves(run: RunOrFolder) -> Figure:
     metrics = run.metrics
     if not run.history or metrics.best_epoch is None:
         raise InputError.at(run.folder, "has no history.jsonl: no model was trained in this folder")
-    figure = draw_learning_curves(run.history, metrics.best_epoch, metrics.select, metrics.chosen_on)
+    scale = metrics.selected_scale
+    figure = draw_learning_curves(run.history, metrics.best_epoch, metrics.select, metrics.chosen_on, scale)
     return _titled(figure, run)
 
 
@@ -129,18 +151,24 @@ def embeddings(run: RunOrFolder, split: str = "test", target: str | None = None)
             run.folder, "its embeddings and predictions differ in number", "ercfw run --force writes both again"
         )
     stages = {STAGES.get(moment, moment): x for moment, x in found.items()}
-    figure = draw_embeddings(stages, answers.labels, answers.classes)
+    _check_kind(run, target, "classes", "regression")
+    is_number = answers.kind == "regression"
+    draw = draw_numbered_embeddings if is_number else draw_embeddings
+    figure = draw(stages, answers.labels[:, 0] if is_number else answers.labels, answers.classes)
     return _titled(figure, run, f"embeddings of {target}, {split}")
 
 
 def calibration(run: RunOrFolder, split: str = "test", target: str | None = None) -> Figure:
-    """Draw how well the confidence of the model matches its accuracy."""
+    """Draw how well the confidence of the model matches its accuracy; of numbers, the mean true by predicted number."""
     run = _opened(run)
     target = _target(run, target)
     answers = _labelled(run, split, target)
-    real = answers.labels != UNLABELLED
-    found = calibrate(answers.labels[real], answers.probabilities[real])
-    return _titled(draw_calibration(found), run, f"calibration of {target}, {split}")
+    real = answers.labelled
+    if answers.kind == "regression":
+        figure = draw_number_calibration(answers.labels[real], answers.values[real], answers.classes)
+    else:
+        figure = draw_calibration(calibrate(answers.kind, answers.labels[real], answers.values[real]), answers.kind)
+    return _titled(figure, run, f"calibration of {target}, {split}")
 
 
 def attention(run: RunOrFolder, conversation: str, utterance: str) -> Figure:
@@ -172,6 +200,7 @@ def case_card(
     groups = _groups(runs)
     first = groups[0].first
     target = _target(first, target)
+    _check_kind(first, target, "classes")
     place, rows = _conversation(first, conversation, utterance)
     predictions = {group.name: _mean_prediction(group, conversation, utterance, target) for group in groups}
     if len(groups) == len(groups[0].runs) == 1:
@@ -198,7 +227,7 @@ def _mean_prediction(group: Group, conversation: str, utterance: str, target: st
     _, rows = _conversation(group.first, conversation, utterance)
     of_runs = [run.answers(rows[0]["split"], target) for run in group.runs]
     row = of_runs[0].ids.index((conversation, utterance))
-    mean: ClassProbabilities = np.mean([each.probabilities[row] for each in of_runs], axis=0)  # [C]
+    mean: ClassProbabilities = np.mean([each.values[row] for each in of_runs], axis=0)  # [C]
     return mean
 
 
@@ -232,9 +261,20 @@ def _target(run: FinishedRun, target: str | None) -> str:
     return target
 
 
+def _check_kind(run: FinishedRun, target: str, *kinds: TargetKind) -> None:
+    """Check that a target is of a kind that a picture shows.
+
+    Raises:
+        InputError: it is of another kind.
+    """
+    kind = run.predictions.targets[target].kind
+    if kind not in kinds:
+        raise InputError.at(run.folder, f"its target '{target}' is {kind}", f"this picture shows {' and '.join(kinds)}")
+
+
 def _labelled(run: FinishedRun, split: str, target: str) -> TargetPredictions:
     answers = run.answers(split, target)
-    if not (answers.labels != UNLABELLED).any():
+    if not (answers.labelled).any():
         what = f"has no labelled predictions of '{target}' in {split}"
         raise InputError.at(run.folder, what, f"it has {', '.join(run.splits)}")
     return answers

@@ -47,9 +47,7 @@ def draw_embeddings(
         labels: ``[N]``; unlabelled utterances are left out.
         classes: the C class names.
     """
-    rows = np.flatnonzero(labels != UNLABELLED)
-    if len(rows) > MOST_POINTS:
-        rows = np.sort(np.random.default_rng(0).choice(rows, MOST_POINTS, replace=False))
+    rows = _drawn_rows(labels != UNLABELLED)
     across = max(1, len(embeddings))
     columns = _columns(names_of(classes))
     legend_height = 0.24 * -(-len(classes) // columns)
@@ -72,6 +70,39 @@ def draw_embeddings(
     for text in legend.get_texts():
         text.set_parse_math(False)
     return figure
+
+
+def draw_numbered_embeddings(
+    embeddings: Mapping[str, NDArray[np.float32]], numbers: NDArray[np.float64], names: Sequence[str]
+) -> Figure:
+    """Draw one panel per stage of training, each utterance in the colour of its first true number.
+
+    Args:
+        embeddings: ``[N, E]`` by the name of the stage.
+        numbers: ``[N]``, NaN = unlabelled; such utterances are left out.
+        names: the names of the target's numbers.
+    """
+    rows = _drawn_rows(~np.isnan(numbers))
+    across = max(1, len(embeddings))
+    figure = Figure(figsize=(WIDTH, 0.9 + WIDTH / across), layout="constrained")
+    panels = figure.subplots(1, across, squeeze=False)[0]
+    ends = (float(numbers[rows].min()), float(numbers[rows].max()))
+    for axes, (stage, x) in zip(panels, embeddings.items(), strict=True):
+        points = axes.scatter(
+            *project(x[rows]).T, s=9, c=numbers[rows], cmap="cividis", vmin=ends[0], vmax=ends[1], rasterized=True
+        )
+        axes.set(title=stage, xticks=[], yticks=[])
+    bar = figure.colorbar(points, ax=list(panels), location="bottom", fraction=0.05)
+    bar.set_label(f"true {names[0]}", parse_math=False)
+    return figure
+
+
+def _drawn_rows(known: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the labelled rows, or a random part of too many."""
+    rows = np.flatnonzero(known)
+    if len(rows) > MOST_POINTS:
+        rows = np.sort(np.random.default_rng(0).choice(rows, MOST_POINTS, replace=False))
+    return rows
 
 
 def _columns(names: Sequence[str]) -> int:

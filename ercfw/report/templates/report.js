@@ -9,6 +9,7 @@ const chosen = () => Object.fromEntries(inputs.map((name) => {
   return [name, field.type === "checkbox" ? field.checked : field.value];
 }));
 const MOST_CLASSES = 60;
+const hasClasses = data.targets.length > 0;  // numbers and labels are shown with each utterance, but have no filters
 let current = null;  // the id of the conversation that is shown
 
 function make(tag, attributes = {}, ...children) {
@@ -24,12 +25,14 @@ function make(tag, attributes = {}, ...children) {
 
 // An utterance with its label and prediction under the chosen target and run.
 function predictionOf(utterance, by) {
-  const [id, speaker, text, labels, everyProbability, predicted] = utterance;
+  const [id, speaker, text, labels, everyProbability, predicted, others = []] = utterance;
+  const said = others.map(([truth, ofLines]) => [truth, ofLines[by.answer]]);
+  if (!hasClasses) return {id, speaker, text, said, label: -1, answer: -1, differs: true, wrong: false};
   const probabilities = everyProbability[by.target][by.answer];
   const label = labels[by.target];
   const answer = predicted[by.target][by.answer];
   const differs = by.against === "" || predicted[by.target][by.against] !== answer;
-  return {id, speaker, text, label, answer, probabilities, differs, wrong: label >= 0 && label !== answer};
+  return {id, speaker, text, said, label, answer, probabilities, differs, wrong: label >= 0 && label !== answer};
 }
 
 function fits(one, by) {
@@ -59,6 +62,7 @@ function named(by, number) {
 }
 
 function showMatrix(found, by) {
+  if (!hasClasses) return;
   const {classes} = data.targets[by.target];
   if (classes.length > MOST_CLASSES) {
     byId("matrix").replaceChildren(make("p", {}, `The confusion matrix of ${classes.length} classes is too large to show.`));
@@ -150,15 +154,22 @@ function item(conversation, one, place, by) {
   },
   make("span", {class: "speech"}, make("bdi", {class: "speaker"}, one.speaker), " ", make("span", {dir: "auto", class: "text"}, one.text || "(no text)")),
   make("span", {class: "tags"},
-    make("span", {class: "tag"}, "true ", ...(one.label < 0 ? [] : [swatch(by, one.label)]), named(by, one.label)),
-    make("span", {class: "tag"}, "predicted ", swatch(by, one.answer), `${named(by, one.answer)} ${(one.probabilities[one.answer] / 10).toFixed(0)} %`),
-    make("span", {class: `tag ${verdict.replace(" ", "-")}`}, verdict)));
+    ...(hasClasses ? classTags(one, verdict, by) : []),
+    ...one.said.map(([truth, answer], number) => make("span", {class: "tag"}, `${data.others[number]}: true ${truth || "unknown"}, predicted ${answer}`))));
   const marked = fits(one, by) ? "found" : "other";
   return make("li", {class: marked, value: place + 1}, button, detail);
 }
 
+function classTags(one, verdict, by) {
+  return [
+    make("span", {class: "tag"}, "true ", ...(one.label < 0 ? [] : [swatch(by, one.label)]), named(by, one.label)),
+    make("span", {class: "tag"}, "predicted ", swatch(by, one.answer), `${named(by, one.answer)} ${(one.probabilities[one.answer] / 10).toFixed(0)} %`),
+    make("span", {class: `tag ${verdict.replace(" ", "-")}`}, verdict),
+  ];
+}
+
 function fill(detail, conversation, place, by) {
-  detail.append(probabilities(conversation.id, place, by));
+  if (hasClasses) detail.append(probabilities(conversation.id, place, by));
   const held = data.attention && data.attention.conversations[conversation.id];
   if (!held) return;
   const box = make("div", {class: "attention"});
@@ -254,7 +265,7 @@ function options(id, entries) {
 function fillFilters() {
   const by = chosen();
   const any = [["", "any"]];
-  const classes = data.targets[by.target || 0].classes.map((name, number) => [number, name]);
+  const classes = hasClasses ? data.targets[by.target || 0].classes.map((name, number) => [number, name]) : [];
   const speakers = new Set(data.splits[by.split || 0].conversations.flatMap((one) => one.utterances.map((each) => each[1])));
   options("by-true", [...any, ...classes]);
   options("by-predicted", [...any, ...classes]);
@@ -270,6 +281,10 @@ function start() {
   for (const [name, entries] of Object.entries(chosenFrom)) {
     byId(`by-${name}`).closest("label").hidden = entries.length < 2;
   }
+  for (const name of hasClasses ? [] : ["against", "true", "predicted", "mistakes"]) {
+    byId(`by-${name}`).closest("label").hidden = true;
+  }
+  byId("matrix").hidden = !hasClasses;
   fillFilters();
   byId("filters").addEventListener("input", (event) => {
     if (["by-split", "by-target"].includes(event.target.id)) fillFilters();

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw.contract.conversation import UNLABELLED
 from ercfw.results.finished_run import Group
 from ercfw.results.prediction_table import KEYS
 from ercfw.system.files import replacing
@@ -41,8 +40,9 @@ class PairAgreement:
 def share_right(group: Group, split: str, target: str) -> NDArray[np.float64]:
     """Return for each labelled utterance the share of seeds that predict it correctly: ``[N]``."""
     answers = [run.answers(split, target) for run in group.runs]
-    real = answers[0].labels != UNLABELLED
-    shares: NDArray[np.float64] = np.mean([each.predicted[real] == each.labels[real] for each in answers], axis=0)
+    real = answers[0].labelled
+    right = [each.predicted[real] == each.labels[real] for each in answers]  # [N] or [N, C]
+    shares: NDArray[np.float64] = np.mean([each.reshape(len(each), -1).all(1) for each in right], axis=0)
     return shares
 
 
@@ -70,7 +70,7 @@ def write_right(path: Path, groups: Sequence[Group], split: str, target: str) ->
     shares = [share_right(group, split, target) for group in groups]
     table = groups[0].first.of_split(split)
     of = table.targets[target]
-    real = np.flatnonzero(of.labels != UNLABELLED).tolist()
+    real = np.flatnonzero(of.labelled).tolist()
     described = table.take(real).about
     columns = {name: described[name] for name in KEYS}
     columns[target] = tuple(of.classes[label] for label in of.labels[real])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ercfw.contract.targets import TargetKind
 from ercfw.results.comparison.confusion_counts import Array
 
 BINS = 15
@@ -12,12 +13,12 @@ BINS = 15
 
 @dataclass(frozen=True)
 class Calibration:
-    """Utterances grouped by the probability of the predicted class, in ``BINS`` bins of equal width.
+    """Utterances grouped by the probability of the predicted class (or labels by theirs), in ``BINS`` bins.
 
     Attributes:
-        counts: ``[BINS]`` numbers of utterances.
+        counts: ``[BINS]`` numbers of utterances or labels.
         confidence: ``[BINS]`` mean probabilities; 0 in an empty bin.
-        accuracy: ``[BINS]`` shares of correct predictions; 0 in an empty bin.
+        accuracy: ``[BINS]`` shares of correct predictions, or of true labels; 0 in an empty bin.
     """
 
     counts: NDArray[np.int64]
@@ -31,10 +32,18 @@ class Calibration:
         return float((self.counts * gaps).sum() / max(1, self.counts.sum()))
 
 
-def calibrate(true: NDArray[np.int64], probabilities: Array) -> Calibration:
-    """Compute the calibration of ``[N]`` labels and ``[N, C]`` probabilities; a bin includes its upper edge."""
-    sure = probabilities.max(1)  # [N]
-    right = probabilities.argmax(1) == true  # [N]
+def calibrate(kind: TargetKind, true: NDArray[np.int64], probabilities: Array) -> Calibration:
+    """Compute the calibration of probabilities; a bin includes its upper edge.
+
+    Args:
+        kind: ``classes``: how often the most probable class is right; ``multilabel``: how often a label is true.
+        true: ``[N]`` classes, or ``[N, C]`` labels of 0 and 1.
+        probabilities: ``[N, C]``.
+    """
+    if kind == "multilabel":
+        sure, right = probabilities.ravel(), true.ravel() == 1  # [N * C]
+    else:
+        sure, right = probabilities.max(1), probabilities.argmax(1) == true  # [N]
     place = np.clip(np.ceil(sure * BINS).astype(np.int64) - 1, 0, BINS - 1)  # [N]
     counts = np.bincount(place, minlength=BINS)
     divisor = np.maximum(counts, 1)

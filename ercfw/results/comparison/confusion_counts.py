@@ -12,12 +12,24 @@ Score = Callable[[Array], Array]
 
 def count(conversations: Sequence[str], true: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> Array:
     """Count confusions per conversation: ``[N], [N] [N] -> [K, C, C]``; conversations in order of appearance."""
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(conversations))}
-    cells = (
-        np.array([numbers[name] for name in conversations], np.int64) * classes + true
-    ) * classes + predicted  # [N]
-    counts = np.bincount(cells, minlength=len(numbers) * classes**2).astype(np.float64)  # [K * C * C]
+    numbers, size = _numbered(conversations)
+    cells = (numbers * classes + true) * classes + predicted  # [N]
+    counts = np.bincount(cells, minlength=size * classes**2).astype(np.float64)  # [K * C * C]
     return counts.reshape(-1, classes, classes)
+
+
+def sum_by_conversation(conversations: Sequence[str], features: Array) -> Array:
+    """Sum features per conversation: ``[N], [N, ...] -> [K, ...]``; conversations in order of appearance."""
+    numbers, size = _numbered(conversations)
+    sums = np.zeros((size, *features.shape[1:]))
+    np.add.at(sums, numbers, features)
+    return sums
+
+
+def _numbered(conversations: Sequence[str]) -> tuple[NDArray[np.int64], int]:
+    """Return the number of each row's conversation ``[N]``, and how many there are."""
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(conversations))}
+    return np.array([numbers[name] for name in conversations], np.int64), len(numbers)
 
 
 def class_f1(counts: Array) -> Array:

@@ -1,18 +1,33 @@
-"""What a score is compared with: the most frequent class, a linear control, and other samples of conversations."""
+"""What a score is compared with: the best constant answer, a linear control, and other samples of conversations."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import mean
 
 import numpy as np
 
+from ercfw.contract.data_info import TargetSpec
+from ercfw.contract.metric import Scale
+from ercfw.contract.targets import TargetKind, decided
 from ercfw.errors import InputError
 from ercfw.results.comparison.comparability import check_comparable
-from ercfw.results.comparison.confusion_counts import WHOLE, Array, Score
-from ercfw.results.comparison.significance import FEWEST, draw_conversations, half_width_over, sample_scores
+from ercfw.results.comparison.confusion_counts import Array
+from ercfw.results.comparison.significance import (
+    FEWEST,
+    bounded,
+    draw_conversations,
+    half_width_over,
+    sample_scores,
+)
+from ercfw.results.comparison.summed_scores import SUMMED
 from ercfw.results.finished_run import FinishedRun, Group, find_groups
+from ercfw.results.target_predictions import TargetPredictions
 
+CONSTANT: Mapping[TargetKind, str] = {
+    "classes": "majority class", "regression": "mean of train", "multilabel": "majority of each label",
+}  # fmt: skip
+"""The names of the best constant answer."""
 LINEAR = "linear"
 """The beginning of the name of a variant that is the linear control of a recipe."""
 
@@ -32,14 +47,16 @@ class Controls:
     target: str
 
     def scores(self, metric: str) -> dict[str, float]:
-        """Return the scores of the linear control and of the majority class, where they are known."""
+        """Return the scores of the linear control and of the best constant answer, where they are known."""
         found: dict[str, float] = {}
         if self.linear is not None:
             values = [run.metrics.score(self.split, self.target, metric) for run in self.linear.runs]
             if known := [value for value in values if value is not None]:
                 found[self.linear.first.metrics.variant] = mean(known)
-        majority = majority_score(self.run, self.split, self.target, metric)
-        return found if majority is None else {**found, "majority class": majority}
+        constant = constant_score(self.run, self.split, self.target, metric)
+        if constant is None:
+            return found
+        return {**found, CONSTANT[self.run.answers(self.split, self.target).kind]: constant}
 
 
 def find_controls(groups: Sequence[Group], split: str, target: str) -> Controls:
@@ -49,15 +66,28 @@ def find_controls(groups: Sequence[Group], split: str, target: str) -> Controls:
     return Controls(groups[0].first, None if is_first else linear, split, target)
 
 
-def majority_score(run: FinishedRun, split: str, target: str, metric: str) -> float | None:
-    """Return the score of predicting the most frequent class of train; None if it is not known, as in an ensemble."""
-    score = WHOLE.get(metric)
-    if score is None or run.info is None or target not in run.info.targets:
+def constant_score(run: FinishedRun, split: str, target: str, metric: str) -> float | None:
+    """Return the score of the best constant answer; None if it is not known, as in an ensemble.
+
+    That is the most frequent class of train, each label that half of train has, or the mean of train.
+    """
+    answers = run.answers(split, target)
+    score = SUMMED[answers.kind].whole.get(metric)
+    if score is None or run.info is None or target not in run.info.targets or not answers.labelled.any():
         return None
-    counts = run.answers(split, target).counts.sum(0)  # [C, C]
-    constant = np.zeros_like(counts)
-    constant[:, int(np.argmax(run.info.targets[target].counts))] = counts.sum(1)
-    return float(score(constant))
+    values = np.tile(_constant(run.info.targets[target]), (len(answers.ids), 1))  # [N, C]
+    constant = replace(answers, values=values, predicted=decided(answers.kind, values))
+    return float(score(SUMMED[answers.kind].sums(constant).sum(0)))
+
+
+def _constant(spec: TargetSpec) -> Array:
+    """Return the constant answer, as a head gives it: ``[C]``."""
+    if spec.kind == "regression":
+        return np.array(spec.mean)
+    if spec.kind == "multilabel":
+        return np.array(spec.counts) / max(1, spec.utterances)
+    one_hot: Array = np.eye(len(spec.classes))[int(np.argmax(spec.counts))]
+    return one_hot
 
 
 def _linear_control(groups: Sequence[Group], split: str, target: str) -> Group | None:
@@ -75,10 +105,13 @@ def _linear_control(groups: Sequence[Group], split: str, target: str) -> Group |
     return None
 
 
-def interval_over_conversations(counts: Array, score: Score) -> tuple[float, float] | None:
-    """Return the 95 % interval of the score of one run, ``[K, C, C]``, over conversations; None for a single one."""
-    if len(counts) < FEWEST:
+def interval_over_conversations(answers: TargetPredictions, metric: str, scale: Scale) -> tuple[float, float] | None:
+    """Return the 95 % interval of a score of one run over conversations; None for a single one, or another metric."""
+    score = SUMMED[answers.kind].whole.get(metric)
+    if score is None or not answers.labelled.any():
         return None
-    (sampled,) = sample_scores(counts[None], [score], draw_conversations(len(counts)))
-    half = half_width_over(sampled)
-    return max(0.0, float(sampled.seeds[0]) - half), min(1.0, float(sampled.seeds[0]) + half)
+    sums = SUMMED[answers.kind].sums(answers)  # [K, ...]
+    if len(sums) < FEWEST:
+        return None
+    (sampled,) = sample_scores(sums[None], [score], draw_conversations(len(sums)))
+    return bounded(float(sampled.seeds[0]), half_width_over(sampled), scale)

@@ -1,4 +1,4 @@
-"""Ensembles: averaged probabilities of several runs, with weights that are equal or fitted on dev."""
+"""Ensembles: averaged probabilities or numbers of several runs, with weights that are equal or fitted on dev."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,16 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from ercfw.contract.conversation import UNLABELLED
+from ercfw.contract.metric import Scale
+from ercfw.contract.targets import decided
 from ercfw.errors import InputError
 from ercfw.registry.catalog import Catalog
 from ercfw.results.comparison.confusion_counts import Array
+from ercfw.results.comparison.ensemble_weights import fit_weights
 from ercfw.results.finished_run import FinishedRun
-from ercfw.results.prediction_table import PredictionTable, TargetPredictions, join
+from ercfw.results.points import points
+from ercfw.results.prediction_table import PredictionTable, join
 from ercfw.results.run_metrics import RunMetrics
-from ercfw.results.scoring import Scores, measure
+from ercfw.results.score_table import metrics_of_run, score_table, spec_of
+from ercfw.results.scoring import Scores
+from ercfw.results.target_predictions import TargetPredictions
 
-STEPS, ENOUGH = 10_000, 1e-9
 SPLITS = ("dev", "test")
 NOTE = "the members' weights were fitted on dev's labels, so the score of dev is too good"
 
@@ -36,26 +40,8 @@ class Ensemble:
     scores: Mapping[str, Mapping[str, Scores]]
 
 
-def fit_weights(probabilities: Array, labels: Array) -> Array:
-    """Return the mixture weights that maximise the likelihood of the labels, by expectation maximisation.
-
-    ``[M, N, C]`` probabilities and ``[N]`` labels -> ``[M]``. The log-likelihood is concave in the weights, so every
-    maximum is global, and no step decreases it.
-    """
-    stacked = probabilities[:, np.arange(len(labels)), labels]  # [M, N]
-    stacked = np.maximum(stacked, np.finfo(float).tiny)
-    weights: Array = np.full(len(stacked), 1 / len(stacked))  # [M]
-    for _ in range(STEPS):
-        shares = weights[:, None] * stacked  # [M, N]
-        better = (shares / shares.sum(0)).mean(1)  # [M]
-        if np.abs(better - weights).max() < ENOUGH:
-            break
-        weights = better
-    return weights
-
-
 def combine(runs: Sequence[FinishedRun], targets: Sequence[str], catalog: Catalog, fitted: bool) -> Ensemble:
-    """Return the averaged probabilities of the runs and their scores.
+    """Return the averaged probabilities or numbers of the runs and their scores.
 
     Args:
         runs: the runs, scored on the same utterances.
@@ -66,7 +52,7 @@ def combine(runs: Sequence[FinishedRun], targets: Sequence[str], catalog: Catalo
     Raises:
         InputError: the runs predicted different utterances, or the weights should be fitted but dev has no labels.
     """
-    metrics = {component.name: component.factory for component in catalog.components("metric")}
+    metrics = metrics_of_run(runs[0], catalog)
     weights: dict[str, Array] = {}
     answers: dict[str, dict[str, TargetPredictions]] = {split: {} for split in SPLITS}
     scores: dict[str, dict[str, Scores]] = {split: {} for split in SPLITS}
@@ -75,22 +61,21 @@ def combine(runs: Sequence[FinishedRun], targets: Sequence[str], catalog: Catalo
         for split in SPLITS:
             of_runs = _same(runs, split, target)
             first = of_runs[0]
-            stacked = np.stack([each.probabilities for each in of_runs])  # [M, N, C]
-            real = first.labels != UNLABELLED
+            stacked = np.stack([each.values for each in of_runs])  # [M, N, C]
+            real = first.labelled
             if split == "dev" and fitted:
                 if not real.any():
                     raise InputError.at(
                         runs[0].folder, f"has no labels of '{target}' in dev to fit weights on", "use --equal"
                     )
-                weights[target] = fit_weights(stacked[:, real], first.labels[real])
+                weights[target] = fit_weights(first.kind, stacked[:, real], first.labels[real])
             if not len(first.ids):
                 continue
             mixed = np.einsum("m,mnc->nc", weights[target], stacked)  # [N, C]
-            answers[split][target] = replace(first, probabilities=mixed, predicted=mixed.argmax(-1))
+            found = answers[split][target] = replace(first, values=mixed, predicted=decided(first.kind, mixed))
             if real.any():
-                scores[split][target] = measure(
-                    first.labels[real], mixed[real].astype(np.float32), metrics, first.classes
-                )
+                table, spec = runs[0].of_split(split), spec_of(runs[0], target, first)
+                scores[split][target] = score_table(target, table, found, metrics, spec)
     return Ensemble(weights, answers, {split: found for split, found in scores.items() if found})
 
 
@@ -117,7 +102,7 @@ def ensemble_metrics(runs: Sequence[FinishedRun], ensemble: Ensemble, folder: Pa
     """Return the content of an ensemble's ``metrics.json``, with members and weights; costs are summed."""
     first = runs[0].metrics
     members = [str(run.folder) for run in runs]
-    return RunMetrics(
+    metrics = RunMetrics(
         recipe=first.recipe,
         title=first.title,
         dataset=first.dataset,
@@ -138,12 +123,14 @@ def ensemble_metrics(runs: Sequence[FinishedRun], ensemble: Ensemble, folder: Pa
         peak_memory=max(run.metrics.peak_memory for run in runs),
         folder=str(folder),
     )
+    return metrics.with_scales(first.scales)
 
 
 def member_rows(runs: Sequence[FinishedRun], ensemble: Ensemble, select: str) -> list[dict[str, str]]:
     """Return one row per member and one for the ensemble: the selected score of each split, and the weight."""
     target, _, metric = select.partition(".")
     target = target if target in ensemble.weights else next(iter(ensemble.weights))
+    scale = runs[0].metrics.scale(metric)
     rows = [
         (str(run.folder), run.metrics.scores, weight)
         for run, weight in zip(runs, ensemble.weights[target], strict=True)
@@ -151,13 +138,13 @@ def member_rows(runs: Sequence[FinishedRun], ensemble: Ensemble, select: str) ->
     return [
         {
             "": name,
-            **{f"{metric}, {split}": _point(scores, split, target, metric) for split in SPLITS},
+            **{f"{metric}, {split}": _shown(scores, split, target, metric, scale) for split in SPLITS},
             "weight": f"{w:.3f}",
         }
         for name, scores, w in [*rows, ("together", ensemble.scores, 1.0)]
     ]
 
 
-def _point(scores: Mapping[str, Any], split: str, target: str, metric: str) -> str:
+def _shown(scores: Mapping[str, Any], split: str, target: str, metric: str, scale: Scale) -> str:
     value = scores.get(split, {}).get(target, {}).get(metric)
-    return f"{100 * value:.2f}" if isinstance(value, float) else "-"
+    return points(value if isinstance(value, float) else None, scale=scale)

@@ -10,7 +10,7 @@ from ercfw.results.comparison.comparability import check_comparable, targets_of
 from ercfw.results.comparison.ensemble import combine, ensemble_metrics, ensemble_table, member_rows
 from ercfw.results.finished_run import FinishedRun, Group
 from ercfw.results.json_file import write_json
-from ercfw.results.prediction_table import write_predictions
+from ercfw.results.prediction_csv import write_predictions
 from ercfw.results.run_files import RunFiles
 from ercfw.results.run_metrics import RunMetrics
 

@@ -4,14 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from ercfw.contract.conversation import UNLABELLED
 from ercfw.errors import InputError
 from ercfw.registry.catalog import Catalog
 from ercfw.results.finished_run import FinishedRun
 from ercfw.results.prediction_table import PredictionTable, join
-from ercfw.results.scoring import measure
+from ercfw.results.score_table import metrics_of_run, score_table, spec_of
 
 
 @dataclass(frozen=True)
@@ -43,16 +40,15 @@ def pool(parts: Sequence[FinishedRun], catalog: Catalog) -> PooledRun:
         InputError: the folds do not belong together.
     """
     first = parts[0]
-    metrics = {component.name: component.factory for component in catalog.components("metric")}
+    metrics = metrics_of_run(first, catalog)
     unscored = PooledRun(first.folder, first.metrics, tuple(parts))
     scores: dict[str, dict[str, Any]] = {}
     for split, targets in first.metrics.scores.items():
         for target in targets:
             answers = unscored.answers(split, target)
-            real = answers.labels != UNLABELLED
-            true, probabilities = answers.labels[real], answers.probabilities[real].astype(np.float32)
-            found = measure(true, probabilities, metrics, answers.classes)
-            scores.setdefault(split, {})[target] = found
+            table = unscored.of_split(split)
+            spec = spec_of(first, target, answers)
+            scores.setdefault(split, {})[target] = score_table(target, table, answers, metrics, spec)
     return PooledRun(first.folder, first.metrics.model_copy(update={**_costs(parts), "scores": scores}), tuple(parts))
 
 

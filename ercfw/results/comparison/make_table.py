@@ -1,69 +1,106 @@
 """Make the result table of groups of runs: means, intervals, and significant differences."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import mean, stdev
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from ercfw.contract.metric import SHARE, Metric, Scale
 from ercfw.errors import InputError
-from ercfw.results.comparison.confusion_counts import WHOLE, Array, Score, of_class
+from ercfw.results.comparison.confusion_counts import Array, Score
+from ercfw.results.comparison.estimates import Estimate, estimate_scores
 from ercfw.results.comparison.result_table import Cell, ResultLine, ResultTable
-from ercfw.results.comparison.significance import (
-    FEWEST,
-    Difference,
-    MeanScores,
-    draw_conversations,
-    mean_scores,
-    sample_scores,
-)
+from ercfw.results.comparison.row_scores import RowScores
+from ercfw.results.comparison.significance import Difference
+from ercfw.results.comparison.summed_scores import SUMMED, sums_of
 from ercfw.results.finished_run import Group
+from ercfw.results.target_predictions import TargetPredictions
 
 MEGABYTE = 1e6
 
 
-def make_table(groups: Sequence[Group], split: str, target: str) -> ResultTable:
+def make_table(
+    groups: Sequence[Group], split: str, target: str, functions: Mapping[str, Metric] = MappingProxyType({})
+) -> ResultTable:
     """Make the table of groups that were scored on the same utterances; the first group is the reference.
+
+    Args:
+        groups: the runs of each line.
+        split: the split that was scored.
+        target: the predicted target.
+        functions: metrics by name, for the intervals of scores that are no function of sums over conversations.
 
     Raises:
         InputError: seeds of a group were scored on different utterances, or their predictions are not those scored.
     """
-    counts = [group.counts(split, target) for group in groups]
-    classes = groups[0].first.answers(split, target).classes
-    select = groups[0].first.metrics.select
-    metrics = _metrics(groups, split, target, select)
-    scores = [*map(of_class, range(len(classes))), *(WHOLE.get(name) for name in metrics)]
-    keys = [*(("f1", name) for name in classes), *((name,) for name in metrics)]
+    answers = [group.answers(split, target) for group in groups]
+    sums = [sums_of(of_seeds) for of_seeds in answers]
+    first, kind = answers[0][0], SUMMED[answers[0][0].kind]
+    names = kind.names(first)
+    metrics = _metrics(groups, split, target, groups[0].first.metrics.select)
+    scores = [*(kind.of_one(place) for place in range(len(names))), *(kind.whole.get(name) for name in metrics)]
+    keys = [*((kind.each, name) for name in names), *((name,) for name in metrics)]
+    scales = [groups[0].first.metrics.scale(key[0]) for key in keys]
     values = [[_values(group, split, target, key) for group in groups] for key in keys]
-    for name, of_metric in zip(metrics, values[len(classes) :], strict=True):
-        for group, runs, seen in zip(groups, counts, of_metric, strict=True):
-            _check_scored(group, runs, seen, name)
-    estimates = _estimates(counts, scores)
-    columns = [_column(of_key, estimate) for of_key, estimate in zip(values, estimates, strict=True)]
-    from_first = _from_first(len(groups), estimates[len(classes)] if metrics else None)
+    for metric, of_metric in zip(metrics, values[len(names) :], strict=True):
+        for group, runs, seen in zip(groups, sums, of_metric, strict=True):
+            _check_scored(group, runs, seen, metric, kind.whole.get(metric))
+    by_rows = RowScores(groups, split, target, functions)
+    estimates = estimate_scores(sums, scores, scales, [by_rows.of(key[0]) for key in keys])
+    columns = [_column(*each) for each in zip(values, estimates, scales, strict=True)]
+    from_first = _from_first(len(groups), estimates[len(names)] if metrics else None)
     lines = [
         _line(group, [column[number] for column in columns], difference)
         for number, (group, difference) in enumerate(zip(groups, from_first, strict=True))
     ]
+    return _table_of(groups, split, target, names, metrics, lines, _without_utterances(first, split))
+
+
+def _table_of(
+    groups: Sequence[Group],
+    split: str,
+    target: str,
+    names: Sequence[str],
+    metrics: Sequence[str],
+    lines: Sequence[ResultLine],
+    notes: Sequence[str],
+) -> ResultTable:
     first = groups[0].first.metrics
     stamps = dict.fromkeys(stamp for group in groups for run in group.runs for stamp in run.metrics.stamps)
-    without = _without_utterances(counts[0], classes, split)
+    each = SUMMED[groups[0].first.answers(split, target).kind].each
+    scales = {name: first.scale(each) for name in names} | {name: first.scale(name) for name in metrics}
     return ResultTable(
-        first.title, target, split, classes, metrics, lines, groups[0].name, first.protocol, tuple(stamps), without
+        first.title,
+        target,
+        split,
+        names,
+        metrics,
+        lines,
+        groups[0].name,
+        first.protocol,
+        tuple(stamps),
+        notes,
+        scales={name: scale for name, scale in scales.items() if scale != SHARE},
+        each=each,
     )
 
 
-def _without_utterances(counts: Array, classes: Sequence[str], split: str) -> list[str]:
-    """Return a note about the classes that no utterance has: ``[S, K, C, C]``."""
-    true = counts[0].sum((0, 2))  # [C]
-    names = [name for name, number in zip(classes, true, strict=True) if not number]
-    return [f"No utterance of {split} has these classes, so their F1 is 0: {', '.join(names)}."] if names else []
+def _without_utterances(answers: TargetPredictions, split: str) -> list[str]:
+    """Return a note about the classes or labels that no utterance has."""
+    if answers.kind == "regression":
+        return []
+    labels = answers.labels[answers.labelled]
+    counts = labels.sum(0) if answers.kind == "multilabel" else np.bincount(labels, minlength=len(answers.classes))
+    names = [name for name, number in zip(answers.classes, counts, strict=True) if not number]
+    what = "labels" if answers.kind == "multilabel" else "classes"
+    return [f"No utterance of {split} has these {what}, so their F1 is 0: {', '.join(names)}."] if names else []
 
 
-def _check_scored(group: Group, runs: Array, values: Sequence[float], metric: str) -> None:
+def _check_scored(group: Group, runs: Array, values: Sequence[float], metric: str, score: Score | None) -> None:
     """Check a score against the predictions, so that no column has values of two definitions of its metric."""
-    score = WHOLE.get(metric)
     if score is not None and len(values) == len(runs) and not np.allclose(score(runs.sum(1)), values, atol=1e-6):
         what = f"has predictions that do not match the scores in its metrics.json: {metric} differs"
         raise InputError.at(group.first.folder.parent, what, "ercfw run --force makes the runs again")
@@ -86,27 +123,7 @@ def _values(group: Group, split: str, target: str, key: tuple[str, ...]) -> list
     return found
 
 
-@dataclass(frozen=True)
-class _Estimate:
-    """The mean scores of those lines that have enough seeds, by their places in the table."""
-
-    places: Sequence[int]
-    scores: MeanScores
-
-
-def _estimates(counts: Sequence[Array], scores: Sequence[Score | None]) -> list[_Estimate | None]:
-    """Return an estimate for each score that is computed from confusion counts."""
-    places = [place for place, runs in enumerate(counts) if min(runs.shape[:2]) >= FEWEST]
-    known = [score for score in scores if score is not None]
-    if not places:
-        return [None] * len(scores)
-    drawn = draw_conversations(counts[places[0]].shape[1])
-    sampled = [sample_scores(counts[place], known, drawn) for place in places]
-    by_score = iter(_Estimate(places, mean_scores(lines)) for lines in zip(*sampled, strict=True))
-    return [next(by_score) if score is not None else None for score in scores]
-
-
-def _column(values: Sequence[Sequence[float]], estimate: _Estimate | None) -> list[Cell | None]:
+def _column(values: Sequence[Sequence[float]], estimate: Estimate | None, scale: Scale) -> list[Cell | None]:
     cells = [Cell(mean(each), stdev(each) if len(each) > 1 else None) if each else None for each in values]
     if estimate is None:
         return cells
@@ -114,12 +131,12 @@ def _column(values: Sequence[Sequence[float]], estimate: _Estimate | None) -> li
     tells_apart = 2 * len(best) <= len(estimate.places)
     for number, place in enumerate(estimate.places):
         if (cell := cells[place]) is not None:
-            is_best = place in best and tells_apart and cell.mean > 0
+            is_best = place in best and tells_apart and (scale.lower_is_better or cell.mean > 0)
             cells[place] = replace(cell, interval=estimate.scores.interval(number), is_best=is_best)
     return cells
 
 
-def _from_first(lines: int, estimate: _Estimate | None) -> list[Difference | None]:
+def _from_first(lines: int, estimate: Estimate | None) -> list[Difference | None]:
     found: list[Difference | None] = [None] * lines
     if estimate is not None and estimate.places[0] == 0:
         for place, difference in zip(estimate.places[1:], estimate.scores.differences(0), strict=True):

@@ -1,16 +1,17 @@
 """Result table of several recipes or variants: means, deviations over seeds, and significant differences."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 
+from ercfw.contract.metric import SHARE, Scale
 from ercfw.errors import InputError, did_you_mean
 from ercfw.results.comparison.significance import FEWEST, Difference
 from ercfw.results.points import points
 from ercfw.system.html_table import html_table
 
 BOLD = (
-    "Bold: the scores that no other score of the column exceeds significantly, in columns where they are at most half "
+    "Bold: the scores that no other score of the column beats significantly, in columns where they are at most half "
     "of the scores (t-tests over conversations and seeds, of all pairs of rows, adjusted by Holm)."
 )
 
@@ -20,13 +21,13 @@ MANY = 20
 
 @dataclass(frozen=True)
 class Cell:
-    """Score over seeds, 1 = 100 points.
+    """Score over seeds; of a share, 1 = 100 points.
 
     Attributes:
         mean: the mean over seeds.
         deviation: the sample standard deviation; None with one seed.
         interval: the 95 % interval of the mean, over conversations and seeds; None with one seed.
-        is_best: whether no other score of its column significantly exceeds it, and this holds for at most half of the
+        is_best: whether no other score of its column is significantly better, and this holds for at most half of the
             column.
     """
 
@@ -35,8 +36,9 @@ class Cell:
     interval: tuple[float, float] | None = None
     is_best: bool = False
 
-    def __str__(self) -> str:
-        return points(self.mean, self.deviation)
+    def shown(self, scale: Scale) -> str:
+        """Return the mean and its deviation, as scores on this scale are shown."""
+        return points(self.mean, self.deviation, scale)
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ class ResultTable:
         stamps: words that must appear on the table.
         notes: what a reader must know in addition to the meaning of the columns.
         left_out: which reported scores are not shown, and why.
+        scales: how the scores of a column are read, for each column whose scores are no shares.
+        each: the metric of the first columns.
     """
 
     title: str
@@ -96,11 +100,29 @@ class ResultTable:
     stamps: Sequence[str] = ()
     notes: Sequence[str] = field(default=())
     left_out: Sequence[str] = field(default=())
+    scales: Mapping[str, Scale] = field(default_factory=dict)
+    each: str = "f1"
+
+    def scale(self, column: str) -> Scale:
+        """Return how the scores of a column are read."""
+        return self.scales.get(column, SHARE)
+
+    @property
+    def main_scale(self) -> Scale:
+        """Return how the first metric is read, which is that of the differences."""
+        return self.scale(self.metrics[0]) if self.metrics else SHARE
 
     def _repr_html_(self) -> str:
         """Return the table as HTML, for notebooks."""
         stamps = "".join(f" [{stamp}]" for stamp in self.stamps)
-        rows = [[line.name, *(str(cell) if cell is not None else "-" for cell in line.cells)] for line in self.lines]
+        scales = [self.scale(column) for column in self.columns]
+        rows = [
+            [
+                line.name,
+                *(cell.shown(of) if cell is not None else "-" for cell, of in zip(line.cells, scales, strict=True)),
+            ]
+            for line in self.lines
+        ]
         bold = {
             (y, x) for y, line in enumerate(self.lines) for x, cell in enumerate(line.cells, 1) if cell and cell.is_best
         }
@@ -114,7 +136,7 @@ class ResultTable:
         tested = [line for line in own if line.seeds >= FEWEST]
         single = [line.name for line in own if line.seeds < FEWEST]
         two = [line.name for line in own if line.seeds == FEWEST]
-        notes = [f"Scores in points (0 to 100): mean ± standard deviation over seeds. Protocol: {self.protocol}."]
+        notes = [f"{self.unit_note}: mean ± standard deviation over seeds. Protocol: {self.protocol}."]
         if len(tested) > 1:
             notes.append(BOLD)
         if single:
@@ -122,6 +144,18 @@ class ResultTable:
         if two:
             notes.append(f"Two seeds only, so the intervals are rough: {', '.join(two)}.")
         return notes
+
+    @property
+    def unit_note(self) -> str:
+        """Return how the scores are shown."""
+        plain = [name for name in self.columns if not self.scale(name).in_points]
+        if not plain:
+            return "Scores in points (0 to 100)"
+        errors = [name for name in self.metrics if self.scale(name).lower_is_better]
+        lower = f"; the lower, the better: {', '.join(errors)}" if errors else ""
+        if len(plain) == len(self.columns):
+            return f"Scores as they are{lower}"
+        return f"Scores in points (0 to 100), but as they are for {', '.join(plain)}{lower}"
 
     @property
     def interval_notes(self) -> list[str]:

@@ -1,7 +1,7 @@
 """Uncertainty of the mean scores in a table: their intervals, and tests of their differences.
 
-A line of the table is a recipe's runs, ``[S, K, C, C]``: the confusion counts of S seeds in K conversations. Its mean
-score would be another one with other conversations and with other seeds:
+A line of the table is a recipe's runs, ``[S, K, ...]``: sums of S seeds in K conversations, such as confusion counts.
+Its mean score would be another one with other conversations and with other seeds:
 
 - Conversations are drawn anew, whole, because their utterances depend on each other. All lines share the draws.
 - The variance over seeds, divided by S, is that of the mean. A few seeds estimate it roughly. A line whose variance is
@@ -12,17 +12,20 @@ Each of the two has a half-width by itself, from Student's t. The half-width of 
 their squares (method of variance estimates recovery; Zou and Donner, 2008).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri, stdtrit
 
+from ercfw.contract.metric import SHARE, Scale
 from ercfw.results.comparison.confusion_counts import Array, Score
 
 SAMPLES = 2000
 """Number of bootstrap samples of the conversations."""
+FEW_SAMPLES = 200
+"""Number of samples for scores that are no function of sums; their variance is then known to some 10 %."""
 AT_ONCE = 500
 FEWEST = 2
 """Minimum number of seeds of a line, and of conversations, for an interval."""
@@ -40,11 +43,13 @@ class SampledScore:
         seeds: the score of each seed, ``[S]``.
         samples: the mean score over seeds in samples of the conversations, ``[R]``.
         conversations: the number of conversations.
+        scale: how the score is read.
     """
 
     seeds: Array
     samples: Array
     conversations: int
+    scale: Scale = SHARE
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class Difference:
     """Difference between the mean scores of two lines.
 
     Attributes:
-        value: the difference of the means, in the score's own unit (1 = 100 points).
+        value: the difference of the means, in the score's own unit (of a share, 1 = 100 points).
         low: the lower end of the simultaneous 95 % interval.
         high: the upper end of the interval.
         p: the p of the test that the means are equal, adjusted for the number of comparisons (Holm, 1979).
@@ -78,18 +83,20 @@ class MeanScores:
         by_conversations: the covariance of the means over samples of the conversations, ``[L, L]``.
         by_seeds: the variance of each mean over seeds, ``[L]``.
         degrees: the degrees of freedom of the two.
+        scale: how the score is read.
     """
 
     means: Array
     by_conversations: Array
     by_seeds: Array
     degrees: tuple[int, int]
+    scale: Scale = SHARE
 
     def interval(self, line: int) -> tuple[float, float]:
-        """Return the 95 % interval of a line's mean; it ends at 0 and 1, as the scores do."""
+        """Return the 95 % interval of a line's mean; it ends where the scores do, such as at 0 and 1."""
         variances = self.by_conversations[line, line], self.by_seeds[line]
         half = float(_half_width(np.asarray(LEVEL), *variances, self.degrees))
-        return max(0.0, float(self.means[line]) - half), min(1.0, float(self.means[line]) + half)
+        return bounded(float(self.means[line]), half, self.scale)
 
     def differences(self, reference: int) -> list[Difference]:
         """Return the differences of the other lines from ``reference``; the intervals hold together, as the p do."""
@@ -106,7 +113,8 @@ class MeanScores:
         one, other = np.triu_indices(len(self.means), 1)
         values = self.means[one] - self.means[other]
         ps = holm(_p(np.abs(values), *self._variances(one, other), self.degrees))
-        surpassed = np.where(values < 0, one, other)[ps < LEVEL]
+        is_one = values > 0 if self.scale.lower_is_better else values < 0
+        surpassed = np.where(is_one, one, other)[ps < LEVEL]
         return set(range(len(self.means))) - set(surpassed.tolist())
 
     def _variances(self, one: NDArray[np.int64], other: NDArray[np.int64]) -> tuple[Array, Array]:
@@ -116,6 +124,12 @@ class MeanScores:
         return np.maximum(by_conversations, 0), self.by_seeds[one] + self.by_seeds[other]
 
 
+def bounded(mean: float, half: float, scale: Scale) -> tuple[float, float]:
+    """Return the interval around a mean, cut where the scores end."""
+    low = mean - half if scale.lowest is None else max(scale.lowest, mean - half)
+    return low, mean + half if scale.highest is None else min(scale.highest, mean + half)
+
+
 def draw_conversations(conversations: int) -> Array:
     """Return how often each conversation is in each bootstrap sample, ``[R, K]``; all lines of a table share it."""
     rng = np.random.default_rng(0)
@@ -123,7 +137,7 @@ def draw_conversations(conversations: int) -> Array:
 
 
 def sample_scores(runs: Array, scores: Sequence[Score], drawn: Array) -> list[SampledScore]:
-    """Sample the scores of a line: ``[S, K, C, C], [R, K] -> [S]`` and ``[R]`` for each score."""
+    """Sample the scores of a line from its sums: ``[S, K, ...], [R, K] -> [S]`` and ``[R]`` for each score."""
     samples = np.mean([_sample(drawn, run, scores) for run in runs], axis=0)  # [scores, R]
     return [
         SampledScore(score(runs.sum(1)), of_score, runs.shape[1])
@@ -131,13 +145,25 @@ def sample_scores(runs: Array, scores: Sequence[Score], drawn: Array) -> list[Sa
     ]
 
 
+def sample_function(score: Callable[[Sequence[int]], Array], conversations: int, drawn: Array) -> SampledScore:
+    """Sample a score that is no function of sums; it takes long, so fewer samples are drawn.
+
+    Args:
+        score: returns the score of each seed, ``[S]``, over conversations, by their numbers; one may occur repeatedly.
+        conversations: K, the number of conversations.
+        drawn: ``[R, K]``, how often each conversation is in each sample.
+    """
+    numbers = np.arange(conversations)
+    samples = [score(np.repeat(numbers, counts.astype(int)).tolist()).mean() for counts in drawn[:FEW_SAMPLES]]
+    return SampledScore(score(numbers.tolist()), np.array(samples), conversations)
+
+
 def _sample(drawn: Array, run: Array, scores: Sequence[Score]) -> Array:
-    """Compute the scores under each weighting of conversations: ``[R, K], [K, C, C] -> [scores, R]``."""
-    size, classes = run.shape[0], run.shape[-1]
+    """Compute the scores under each weighting of conversations: ``[R, K], [K, ...] -> [scores, R]``."""
     sampled = []
     for start in range(0, len(drawn), AT_ONCE):
-        counts = (drawn[start : start + AT_ONCE] @ run.reshape(size, -1)).reshape(-1, classes, classes)
-        sampled.append([score(counts) for score in scores])
+        sums = (drawn[start : start + AT_ONCE] @ run.reshape(len(run), -1)).reshape(-1, *run.shape[1:])
+        sampled.append([score(sums) for score in scores])
     return np.concatenate(sampled, axis=1)
 
 
@@ -159,6 +185,7 @@ def mean_scores(lines: Sequence[SampledScore]) -> MeanScores:
         by_conversations=covariance,
         by_seeds=np.maximum(own, pooled) / seeds,
         degrees=(conversations - 1, max(1, int(efficiency * free.sum()))),
+        scale=lines[0].scale,
     )
 
 

@@ -7,13 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ercfw.contract.conversation import UNLABELLED
-from ercfw.results.comparison.confusion_counts import count, weighted_f1
+from ercfw.contract.targets import TargetKind
+from ercfw.results.comparison.summed_scores import SUMMED
 from ercfw.results.finished_run import FinishedRun, Group
-from ercfw.results.prediction_table import TargetPredictions
+from ercfw.results.target_predictions import TargetPredictions
 
 Names = NDArray[np.str_]
 """``[N]`` names of the slice that each utterance is in; "" = in none."""
 Row = Mapping[str, str]
+MAIN: Mapping[TargetKind, tuple[str, str]] = {
+    "classes": ("weighted F1", "weighted-f1"),
+    "regression": ("mean absolute error", "mae"),
+    "multilabel": ("micro F1", "label-micro-f1"),
+}
+"""The score of a slice for each kind of target: its name for readers, and that of the metric."""
 PLACES = ((1, "1st"), (5, "2nd to 5th"), (10, "6th to 10th"))
 LENGTHS = ((1, "1 utterance"), (5, "2 to 5"), (10, "6 to 10"), (20, "11 to 20"))
 
@@ -26,7 +33,7 @@ class Slice:
         by: the property that defines the slices.
         name: the name of this slice.
         utterances: the number of labelled utterances.
-        scores: the weighted F1 of each seed, by the group's name.
+        scores: the main score of the target's kind (``MAIN``) of each seed, by the group's name.
     """
 
     by: str
@@ -39,7 +46,7 @@ def find_slices(groups: Sequence[Group], split: str, target: str) -> list[Slice]
     """Return every slice of the labelled utterances of a split; all groups must have the same utterances."""
     first = groups[0].first
     answers = first.answers(split, target)
-    real = answers.labels != UNLABELLED
+    real = answers.labelled
     found = []
     for by, names in _ways(first, split, answers).items():
         parts = sorted({*names[real].tolist()} - {""}, key=_order)
@@ -57,8 +64,9 @@ def _order(name: str) -> tuple[int, str]:
 
 
 def _score(answers: TargetPredictions, rows: NDArray[np.bool_]) -> float:
-    together = [""] * int(rows.sum())
-    return float(weighted_f1(count(together, answers.labels[rows], answers.predicted[rows], len(answers.classes))[0]))
+    kind = SUMMED[answers.kind]
+    sums = kind.sums(answers.take(np.flatnonzero(rows))).sum(0)
+    return float(kind.whole[MAIN[answers.kind][1]](sums))
 
 
 def _ways(run: FinishedRun, split: str, answers: TargetPredictions) -> dict[str, Names]:
@@ -66,15 +74,20 @@ def _ways(run: FinishedRun, split: str, answers: TargetPredictions) -> dict[str,
     rows = run.of_split(split).rows()
     place, length = _places([row["conversation"] for row in rows])
     return {
-        "emotion shift from the speaker's previous utterance": _shifts(
-            answers.labels, [(r["conversation"], r["speaker"]) for r in rows]
-        ),
-        "emotion shift from the previous utterance": _shifts(answers.labels, [(r["conversation"],) for r in rows]),
+        **(_shift_ways(answers, rows) if answers.kind == "classes" else {}),
         "position in the conversation": _binned(place, PLACES, "11th and later"),
         "length of the conversation": _binned(length, LENGTHS, "more than 20"),
         "speaker": _named(rows, "new_speaker", {"yes": "not in train", "no": "also in train"}.get),
         "modalities": _named(rows, "lacks", _without),
         "kind of conversation": _named(rows, "kind", lambda kind: kind),
+    }
+
+
+def _shift_ways(answers: TargetPredictions, rows: Sequence[Row]) -> dict[str, Names]:
+    by_speaker = [(row["conversation"], row["speaker"]) for row in rows]
+    return {
+        "emotion shift from the speaker's previous utterance": _shifts(answers.labels, by_speaker),
+        "emotion shift from the previous utterance": _shifts(answers.labels, [(row["conversation"],) for row in rows]),
     }
 
 

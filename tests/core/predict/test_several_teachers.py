@@ -87,6 +87,23 @@ def test_the_mean_of_several_runs_is_that_of_their_probabilities(recipe):
             assert not batch.teachers[run].views
 
 
+@pytest.mark.parametrize(
+    ("kind", "meaning", "back"),
+    [
+        ("classes", lambda x: torch.softmax(x, -1), lambda p: p.log()),
+        ("multilabel", torch.sigmoid, torch.logit),
+        ("regression", lambda x: x, lambda x: x),
+    ],
+)
+def test_the_mean_of_each_kind_of_target(kind, meaning, back):
+    from ercfw.predict.teacher import _mean
+
+    logits = [4 * np.random.default_rng(seed).normal(size=(6, 3)).astype(np.float32) for seed in range(3)]
+    wanted = back(torch.stack([meaning(torch.from_numpy(x).double()) for x in logits]).mean(0))
+    torch.testing.assert_close(torch.from_numpy(_mean(kind, logits)).double(), wanted, rtol=1e-6, atol=1e-6)
+    assert _mean(kind, logits[:1]) is logits[0]
+
+
 def test_embeddings_and_views_are_there_if_a_loss_requires_them(recipe, plugin_file):
     plugin_file(OF_VIEWS)
     features = loaded(recipe, TWO, FEATURES)

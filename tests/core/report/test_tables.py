@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from ercfw.contract.provenance import Provenance
-from ercfw.report.tables import run_table, summary_table
+from ercfw.report.tables import run_table, summary_tables
 from ercfw.results.run_metrics import RunMetrics
 
 
@@ -59,7 +59,7 @@ def test_a_split_without_labels_has_no_numbers():
 def test_several_seeds_give_mean_and_deviation():
     shifts = (0.0, 0.02, 0.07)
     results = [metrics("base", seed, shift, ["CHOSEN ON TEST"]) for seed, shift in enumerate(shifts)]
-    text = printed(summary_table([*results, metrics("other")]))
+    text = "".join(map(printed, summary_tables([*results, metrics("other")])))
     base, other = rows(text)["base [CHOSEN ON TEST]"], rows(text)["other"]
     values = [50 + 100 * shift for shift in shifts]
     assert base[:2] == ["3", "dev emotion"]
@@ -89,6 +89,6 @@ def test_terminal_report_and_json_agree(cli, tiny_recipe, tmp_path, split):
 def test_what_a_user_named_is_printed_as_it_is():
     odd = metrics("[b]bold[/b] [/x]", stamps=["SIMULATED"])
     odd.scores["dev"]["emotion"]["f1"] = {"[/x]": 0.5, "a [red]": 0.25}
-    one, several = printed(run_table(odd)), printed(summary_table([odd, odd]))
+    one, several = printed(run_table(odd)), "".join(map(printed, summary_tables([odd, odd])))
     assert all(name in one for name in ("[/x]", "a [red]", "[b]bold[/b] [/x]", "[SIMULATED]"))
     assert "[b]bold[/b] [/x]" in several

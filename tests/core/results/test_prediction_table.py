@@ -7,13 +7,9 @@ import numpy as np
 import pytest
 
 from ercfw import InputError
-from ercfw.results.prediction_table import (
-    PredictionTable,
-    TargetPredictions,
-    join,
-    read_predictions,
-    write_predictions,
-)
+from ercfw.results.prediction_csv import read_predictions, write_predictions
+from ercfw.results.prediction_table import PredictionTable, join
+from ercfw.results.target_predictions import TargetPredictions
 
 CLASSES = ("joy", "anger, loud", "fear")
 
@@ -42,7 +38,7 @@ def equal(one, other):
     assert one.stamps == other.stamps
     assert mine.is_of_same(theirs)
     assert (mine.predicted == theirs.predicted).all()
-    assert (mine.probabilities == theirs.probabilities).all()
+    assert (mine.values == theirs.values).all()
 
 
 def test_reading_gives_what_was_written(tmp_path):
@@ -60,7 +56,7 @@ def test_cells_are_those_that_other_programs_read(tmp_path):
     assert list(rows[0])[-6:] == ["emotion", "emotion.predicted", *(f"emotion.p.{name}" for name in CLASSES), "stamp"]
     assert [row["emotion"] for row in rows] == ["", *(CLASSES[label] for label in of.labels[1:])]
     assert [row["emotion.predicted"] for row in rows] == [CLASSES[number] for number in of.predicted]
-    assert [[float(row[f"emotion.p.{name}"]) for name in CLASSES] for row in rows] == of.probabilities.tolist()
+    assert [[float(row[f"emotion.p.{name}"]) for name in CLASSES] for row in rows] == of.values.tolist()
     assert {row["stamp"] for row in rows} == {"SIMULATED"}
 
 

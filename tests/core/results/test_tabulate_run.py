@@ -12,7 +12,7 @@ from sklearn.metrics import confusion_matrix, f1_score
 from ercfw.contract.conversation import Conversation, ConversationStream
 from ercfw.contract.data_info import DataInfo, ModalitySpec, TargetSpec
 from ercfw.report.plots.confusion import draw_confusion
-from ercfw.results.prediction_table import write_predictions
+from ercfw.results.prediction_csv import write_predictions
 from ercfw.results.scoring import Predictions
 from ercfw.results.tabulate_run import run_table
 

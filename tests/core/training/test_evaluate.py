@@ -53,7 +53,7 @@ def conversations():
 
 def run(conversations, batch_size):
     losses = WeightedLosses({"nll": NegativeLogLikelihood("emotion", INFO)}, {"nll": 0.5})
-    return predict(Accelerator(cpu=True), Fixed(), losses, conversations, batch_size)
+    return predict(Accelerator(cpu=True), Fixed(), losses, INFO, conversations, batch_size)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 100])
@@ -62,7 +62,7 @@ def test_every_utterance_once_in_order_with_its_own_probabilities(conversations,
     assert found.ids == tuple(id for c in conversations for id in c.ids)
     values = np.concatenate([c.streams["text"].values for c in conversations]).astype(np.float64)
     expected = np.exp(values) / np.exp(values).sum(1, keepdims=True)
-    np.testing.assert_allclose(found.probabilities["emotion"], expected, atol=1e-6)
+    np.testing.assert_allclose(found.values["emotion"], expected, atol=1e-6)
     labels = np.concatenate([c.labels["emotion"] for c in conversations])
     real = labels >= 0
     expected_loss = 0.5 * -np.log(expected[np.arange(len(labels)), labels * real])[real].mean()
@@ -73,7 +73,7 @@ def test_without_any_label_there_are_predictions_and_no_scores(conversations):
     bare = [replace(c, labels={"emotion": np.full(len(c), -100)}) for c in conversations]
     found = run(bare, 2)
     assert found.losses == {"nll": 0.0}
-    assert len(found.probabilities["emotion"]) == sum(LENGTHS)
+    assert len(found.values["emotion"]) == sum(LENGTHS)
     assert score(found, {"m": lambda *_: 1.0}, INFO) == {}
 
 
@@ -99,7 +99,7 @@ def test_scores_read_labelled_rows_only_and_name_classes():
 
 def test_what_is_not_a_number_is_reported():
     predictions = made([0, 1], [0, 1])
-    predictions.probabilities["emotion"][1, 0] = np.nan
+    predictions.values["emotion"][1, 0] = np.nan
     with pytest.raises(RunError, match="head 'emotion'"):
         score(predictions, {}, INFO)
 
@@ -114,6 +114,6 @@ def test_predicting_leaves_no_gradient_and_the_model_in_training(conversations):
     model = nn.Sequential()
     model.forward = Fixed().forward
     losses = WeightedLosses({"nll": NegativeLogLikelihood("emotion", INFO)}, {"nll": 0.5})
-    predict(Accelerator(cpu=True), model, losses, conversations, 2)
+    predict(Accelerator(cpu=True), model, losses, INFO, conversations, 2)
     assert model.training
     assert not torch.is_inference_mode_enabled()

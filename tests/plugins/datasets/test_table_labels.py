@@ -7,7 +7,7 @@ import pytest
 
 from ercfw.contract.conversation import UNLABELLED
 from ercfw.data.audit.audit import check_corpus
-from ercfw.data.train_statistics import count_classes
+from ercfw.data.train_statistics import describe_targets
 from ercfw.errors import InputError
 from ercfw_datasets.table import Table
 
@@ -127,7 +127,7 @@ def test_every_fold_has_the_class_of_a_single_conversation(tmp_path, silent):
     (tmp_path / "utterances.csv").write_text("\n".join(["conversation,utterance,label", *lines, ""]))
     folds = [silent(Table, root=tmp_path, fold=fold, folds=3) for fold in range(3)]
     assert {fold.targets["emotion"] for fold in folds} == {("fear", "joy", "sad")}
-    counts = [count_classes(fold.split("train"), fold.targets)["emotion"].counts[0] for fold in folds]
+    counts = [describe_targets(fold.split("train"), fold.targets)["emotion"].counts[0] for fold in folds]
     assert sorted(counts)[0] == 0
     assert ["fear" in labels for fold in folds for labels in found(fold)[2:]].count(True) == 1
 

@@ -37,11 +37,11 @@ def test_by_hand(small):
     assert train.casts == (2, 1)
     assert train.speakers == 3
     assert train.words == (2, 1, 3, 1)
-    assert train.classes == {"anger": 2, "joy": 3}
+    assert train.targets["emotion"].counts == {"anger": 2, "joy": 3}
     assert train.own_shifts == Shifts(compared=2, changed=1)  # Ann: joy, joy; Bob: anger, joy
     assert train.shifts == Shifts(compared=3, changed=2)
     assert train.seconds == (2, 3, 1, 4)
-    assert dev.unlabelled == 1
+    assert dev.targets["emotion"].unlabelled == 1
     assert dev.own_shifts == Shifts(1, 1)  # across the one without a label
     assert dev.shifts == Shifts(0, 0)  # next to it nothing is compared
     assert found["all"].lengths == (4, 1, 3, 1)

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from ercfw.results.comparison.confusion_counts import WHOLE, class_f1, count, of_class
-from ercfw_basics import metrics
+from ercfw_basics.metrics import classes as metrics
 
 CLASSES = ("joy", "anger", "fear", "never")
 

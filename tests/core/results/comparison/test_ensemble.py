@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from ercfw.results.comparison.ensemble import fit_weights
-from ercfw_basics.metrics import weighted_f1
+from ercfw.results.comparison.ensemble_weights import fit_weights
+from ercfw_basics.metrics.classes import weighted_f1
 
 
 def test_the_weights_are_the_likeliest():
@@ -26,7 +26,7 @@ def test_the_weights_are_the_likeliest():
         constraints={"type": "eq", "fun": lambda w: w.sum() - 1},
         tol=1e-10,
     )
-    found = fit_weights(said, labels)
+    found = fit_weights("classes", said, labels)
     assert found == pytest.approx(best.x, abs=2e-3)
     assert found.sum() == pytest.approx(1)
     assert (found >= 0).all()
@@ -35,7 +35,7 @@ def test_the_weights_are_the_likeliest():
 def test_a_label_that_nobody_believes_in_breaks_nothing():
     said = np.zeros((2, 3, 2))
     said[:, :, 0] = 1
-    assert fit_weights(said, np.array([0, 1, 1])) == pytest.approx([0.5, 0.5])
+    assert fit_weights("classes", said, np.array([0, 1, 1])) == pytest.approx([0.5, 0.5])
 
 
 def rows(path):

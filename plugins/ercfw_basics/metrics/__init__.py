@@ -1,0 +1,1 @@
+"""The metrics that ship with ercfw, one file per kind of target."""
