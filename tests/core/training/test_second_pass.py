@@ -68,7 +68,7 @@ def test_the_first_pass_is_the_same_as_without_a_second_one_which_is_another(tra
 def test_evaluation_has_no_second_pass(training):
     begun, plan = training(*DROPOUT, loss=Passes("emotion"))
     calls = calls_of(begun.model)
-    predict(begun.accelerator, begun.model, begun.losses, plan.watched.train, 12)
+    predict(begun.accelerator, begun.model, begun.losses, plan.info, plan.watched.train, 12)
     assert len(calls) == 1
     assert begun.losses.losses["cross-entropy"].seen[0][1] is None
 
