@@ -11,19 +11,32 @@ from typing import TYPE_CHECKING, Any
 from ercfw.system.version import VERSION
 
 if TYPE_CHECKING:
-    from ercfw.contract.batch import Batch, HeadOutput, Inputs, Layout, Outputs, Rows, Stream, labelled, values_of
+    from ercfw.contract.batch import (
+        Batch,
+        HeadOutput,
+        Inputs,
+        Layout,
+        Outputs,
+        Rows,
+        Stream,
+        TeacherOutput,
+        labelled,
+        values_of,
+    )
     from ercfw.contract.conversation import (
         SPLITS,
         UNLABELLED,
         Clip,
         Conversation,
         ConversationStream,
+        ConversationTeacher,
         Split,
         UtteranceId,
     )
     from ercfw.contract.data_info import DataInfo, ModalitySpec, StreamKind, TargetSpec
     from ercfw.contract.deprecated import ExperimentalWarning
     from ercfw.contract.feature_table import FeatureTable, FittedOn, read_features
+    from ercfw.contract.file_format import FileFormat
     from ercfw.contract.hooks import PLUGIN_API, hookimpl
     from ercfw.contract.interfaces import (
         Broken,
@@ -32,8 +45,6 @@ if TYPE_CHECKING:
         Dataset,
         Encoder,
         Extractor,
-        FileFormat,
-        Fused,
         FusionBlock,
         Head,
         Loss,
@@ -48,12 +59,15 @@ if TYPE_CHECKING:
         SupportsSilence,
         SupportsSource,
         SupportsTogether,
+        SupportsViews,
     )
+    from ercfw.contract.part_outputs import ContextOutput, Fused
     from ercfw.contract.provenance import Provenance
     from ercfw.contract.public_file import PublicFile
     from ercfw.contract.published_features import Key, Published
     from ercfw.contract.reported_scores import Quoted
     from ercfw.contract.targets import Target, TargetForm, TargetKind, has_label
+    from ercfw.contract.widths import TeacherWidths, Widths
     from ercfw.data.tables.rows import TableRow, read_table
     from ercfw.data.tables.text import read_text
     from ercfw.data.tables.utterances import Utterance, to_conversations
@@ -77,30 +91,36 @@ if TYPE_CHECKING:
 __version__ = VERSION
 
 _HOME = {
-    "contract.batch": ("Batch", "HeadOutput", "Inputs", "Layout", "Outputs", "Rows", "Stream", "labelled",
-                       "values_of"),
+    "contract.batch": (
+        "Batch", "HeadOutput", "Inputs", "Layout", "Outputs", "Rows", "Stream", "TeacherOutput",
+        "labelled", "values_of",
+    ),
     "contract.conversation": (
-        "SPLITS", "UNLABELLED", "Clip", "Conversation", "ConversationStream", "Split", "UtteranceId",
+        "SPLITS", "UNLABELLED", "Clip", "Conversation", "ConversationStream", "ConversationTeacher", "Split",
+        "UtteranceId",
     ),
     "contract.data_info": ("DataInfo", "ModalitySpec", "StreamKind", "TargetSpec"),
     "contract.deprecated": ("ExperimentalWarning",),
     "contract.feature_table": ("FeatureTable", "FittedOn", "read_features"),
+    "contract.file_format": ("FileFormat",),
     "contract.hooks": ("PLUGIN_API", "hookimpl"),
     "contract.interfaces": (
-        "Broken", "ClipExtractor", "Context", "Dataset", "Encoder", "Extractor", "FileFormat", "Fused",
-        "FusionBlock", "Head", "Loss", "Model",
+        "Broken", "ClipExtractor", "Context", "Dataset", "Encoder", "Extractor", "FusionBlock", "Head", "Loss",
+        "Model",
     ),
     "contract.metric": ("CORRELATION", "ERROR", "SHARE", "Metric", "Scale", "ScoredRows", "metric"),
     "contract.option_types": ("Rate", "Size"),
     "contract.optional_parts": (
         "SupportsCutTexts", "SupportsExplain", "SupportsParameterGroups", "SupportsSilence", "SupportsSource",
-        "SupportsTogether",
+        "SupportsTogether", "SupportsViews",
     ),
+    "contract.part_outputs": ("ContextOutput", "Fused"),
     "contract.provenance": ("Provenance",),
     "contract.public_file": ("PublicFile",),
     "contract.published_features": ("Key", "Published"),
     "contract.reported_scores": ("Quoted",),
     "contract.targets": ("Target", "TargetForm", "TargetKind", "has_label"),
+    "contract.widths": ("TeacherWidths", "Widths"),
     "data.tables.rows": ("TableRow", "read_table"),
     "data.tables.text": ("read_text",),
     "data.tables.utterances": ("Utterance", "to_conversations"),
@@ -119,13 +139,14 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "CORRELATION", "ERROR", "PLUGIN_API", "SHARE", "SPLITS", "UNLABELLED", "Batch", "Broken", "BrokenClipError", "Clip",
-    "ClipExtractor", "Context", "Conversation", "ConversationStream", "DataInfo", "Dataset", "Encoder", "ErcfwError",
-    "ExperimentalWarning", "Extractor", "FeatureTable", "FileFormat", "FinishedRun", "FittedOn", "Fused", "FusionBlock",
-    "Head", "HeadOutput", "InputError", "Inputs", "Key", "Layout", "Loss", "Metric", "Mistake", "ModalitySpec", "Model",
-    "Outputs", "Provenance", "PublicFile", "Published", "Quoted", "Rate", "Rows", "RunError", "RunMetrics", "Scale",
-    "ScoredRows", "Size", "Split", "Stream", "StreamKind", "SupportsCutTexts", "SupportsExplain",
-    "SupportsParameterGroups", "SupportsSilence", "SupportsSource", "SupportsTogether", "TableRow", "Target",
-    "TargetForm", "TargetKind", "TargetSpec", "TrainedModel", "Utterance", "UtteranceId", "ablate", "cause_of",
+    "ClipExtractor", "Context", "ContextOutput", "Conversation", "ConversationStream", "ConversationTeacher",
+    "DataInfo", "Dataset", "Encoder", "ErcfwError", "ExperimentalWarning", "Extractor", "FeatureTable", "FileFormat",
+    "FinishedRun", "FittedOn", "Fused", "FusionBlock", "Head", "HeadOutput", "InputError", "Inputs", "Key", "Layout",
+    "Loss", "Metric", "Mistake", "ModalitySpec", "Model", "Outputs", "Provenance", "PublicFile", "Published", "Quoted",
+    "Rate", "Rows", "RunError", "RunMetrics", "Scale", "ScoredRows", "Size", "Split", "Stream", "StreamKind",
+    "SupportsCutTexts", "SupportsExplain", "SupportsParameterGroups", "SupportsSilence", "SupportsSource",
+    "SupportsTogether", "SupportsViews", "TableRow", "Target", "TargetForm", "TargetKind", "TargetSpec",
+    "TeacherOutput", "TeacherWidths", "TrainedModel", "Utterance", "UtteranceId", "Widths", "ablate", "cause_of",
     "compare", "did_you_mean", "has_label", "hookimpl", "is_file", "is_folder", "labelled", "load", "metric",
     "missing_library", "read_features", "read_table", "read_text", "replacing", "run", "runs_without_parts", "sha256",
     "to_conversations", "values_of", "write_report",

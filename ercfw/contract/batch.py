@@ -61,6 +61,8 @@ class Layout(TensorGroup):
         previous_same_speaker: ``[N]`` int64, the row of the speaker's previous utterance, -1 = none.
         mask: ``[B, U]`` bool, True = an utterance, False = an empty place.
         slot: ``[N]`` int64, the place of each row in the bins.
+        row: ``[N]`` int64, the number of each row in the whole batch, which differs from its place here if a process or
+            part runs a share of the batch. It names another row in an extra, since losses see the whole batch.
         sizes: the lengths again, on the host, so that reading them does not wait for the device.
         speakers: the largest number of speakers in a conversation of the batch, on the host.
         bins: the number and width of the bins of each group, on the host.
@@ -74,6 +76,7 @@ class Layout(TensorGroup):
     previous_same_speaker: Tensor
     mask: Tensor
     slot: Tensor
+    row: Tensor
     sizes: tuple[int, ...]
     speakers: int
     bins: tuple[tuple[int, int], ...]
@@ -133,6 +136,23 @@ class Inputs(TensorGroup):
 
 
 @dataclass(frozen=True)
+class TeacherOutput(TensorGroup):
+    """The output of one run of ``[teacher]``, frozen. Every tensor has one row per utterance.
+
+    Attributes:
+        logits: ``[N, C]`` of each target that the run predicts.
+        embeddings: ``[N, E]`` of each target; empty unless a loss requires ``teacher.embedding``.
+        views: ``[N, D]`` of each modality; empty unless a loss requires ``teacher.views``.
+        present: ``[N]`` bool for each view, False = the utterance lacks the modality, so its view has no meaning.
+    """
+
+    logits: dict[str, Tensor]
+    embeddings: dict[str, Tensor] = field(default_factory=dict)
+    views: dict[str, Tensor] = field(default_factory=dict)
+    present: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Batch(TensorGroup):
     """A batch of whole conversations.
 
@@ -141,13 +161,16 @@ class Batch(TensorGroup):
         targets: the labels of each target: ``[N]`` int64 classes, -100 = unlabelled; ``[N, C]`` float32 for other
             forms of labels (``ercfw/contract/targets.py``), NaN = unlabelled.
         ids: the N utterance ids.
-        teacher: the logits of a teacher, ``[N, C]`` per target; empty without a teacher.
+        teacher: the logits of a teacher, ``[N, C]`` per target; empty without a teacher. Of several runs, the logits
+            of their mean prediction: the logarithm of the mean probability of classes.
+        teachers: the output of each run of ``[teacher]``, by its path in the recipe.
     """
 
     inputs: Inputs
     targets: dict[str, Tensor]
     ids: tuple[UtteranceId, ...]
     teacher: dict[str, Tensor] = field(default_factory=dict)
+    teachers: dict[str, TeacherOutput] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -176,13 +199,16 @@ class HeadOutput(TensorGroup):
         auxiliary: ``[N, K, C]``, logits that are trained but not scored, such as one set per modality or iteration;
             None = there are none.
         teacher: ``[N, C]``, the logits of a frozen run (``[teacher]``), which the core adds for losses; None = there is
-            none.
+            none. Of several runs, the logits of their mean prediction.
+        extras: tensors ``[N, ...]`` by name, for a loss that belongs to the head. A composed model moves them to those
+            of ``Outputs``, as ``head.TARGET.NAME``.
     """
 
     logits: Tensor
     embedding: Tensor
     auxiliary: Tensor | None = None
     teacher: Tensor | None = None
+    extras: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -194,7 +220,11 @@ class Outputs(TensorGroup):
         rows: the order of the rows.
         views: the vectors ``[N, D]`` of each modality, from the fusion, or from the contexts if it returns none.
         present: ``[N]`` bool per modality, False = the utterance lacks it, so its view has no meaning.
-        extras: tensors ``[N, ...]`` by name, for a loss that belongs to the model.
+        extras: tensors ``[N, ...]`` by name, for a loss that belongs to the model or to one of its parts. The name of a
+            part's extra begins with its table: ``fusion.NAME``, ``context.text.NAME``, ``head.emotion.NAME``.
+        teachers: the output of each run of ``[teacher]``, by its path in the recipe; the core adds them for losses.
+        second: the output of a second pass over the same batch with other random numbers, such as other dropout; None
+            unless a loss requires ``second_pass``, and in evaluation. The core adds it.
     """
 
     heads: dict[str, HeadOutput]
@@ -202,6 +232,8 @@ class Outputs(TensorGroup):
     views: dict[str, Tensor] = field(default_factory=dict)
     present: dict[str, Tensor] = field(default_factory=dict)
     extras: dict[str, Tensor] = field(default_factory=dict)
+    teachers: dict[str, TeacherOutput] = field(default_factory=dict)
+    second: "Outputs | None" = None
 
 
 def labelled(targets: dict[str, Tensor], target: str) -> Tensor:
@@ -217,5 +249,5 @@ def values_of(kind: TargetKind, logits: Tensor) -> Tensor:
     return logits.sigmoid() if kind == "multilabel" else logits.softmax(-1)  # [N, C]
 
 
-for _dataclass in (Layout, Stream, Inputs, Batch, Rows, HeadOutput, Outputs):
+for _dataclass in (Layout, Stream, Inputs, TeacherOutput, Batch, Rows, HeadOutput, Outputs):
     torch.export.register_dataclass(_dataclass)

@@ -52,6 +52,31 @@ class ConversationStream:
 
 
 @dataclass(frozen=True)
+class ConversationTeacher:
+    """The output of one run of ``[teacher]`` for a conversation; all float32 but ``present``, bool.
+
+    Attributes:
+        logits: ``[U, C]`` of each target that the run predicts.
+        embeddings: ``[U, E]`` of each target; empty unless a loss requires ``teacher.embedding``.
+        views: ``[U, D]`` of each modality; empty unless a loss requires ``teacher.views``.
+        present: ``[U]`` for each view.
+    """
+
+    logits: Mapping[str, NDArray[np.float32]]
+    embeddings: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    views: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    present: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+
+    def only(self, rows: slice) -> "ConversationTeacher":
+        """Return the output for these utterances only."""
+
+        def cut(group: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+            return {name: values[rows] for name, values in group.items()}
+
+        return ConversationTeacher(cut(self.logits), cut(self.embeddings), cut(self.views), cut(self.present))
+
+
+@dataclass(frozen=True)
 class Conversation:
     """A sequence of utterances.
 
@@ -64,12 +89,14 @@ class Conversation:
         labels: the labels of each target: classes ``[U]`` int64, ``UNLABELLED`` where there is no label; or ``[U, C]``
             float32, NaN where there is none (``ercfw/contract/targets.py``).
         streams: the stream of each modality; may be read from disk only when accessed.
-        teacher: a teacher's logits for each target, ``[U, C]`` float32; empty without a teacher.
+        teacher: a teacher's logits for each target, ``[U, C]`` float32; empty without a teacher. Of several runs, the
+            logits of their mean prediction.
         times: the start and end of each utterance in seconds, as in the source; empty if unknown.
         clips: the clip of each utterance, or None; empty if there are no clips.
         kind: the kind of conversation, if a corpus has several (scripted, improvised); reports give scores for each.
         parties: the number of the speaker of each utterance, if a corpus assigns the numbers (such as one per gender);
             empty = numbered by first appearance.
+        teachers: the output of each run of ``[teacher]``, by its path in the recipe.
     """
 
     id: str
@@ -84,6 +111,7 @@ class Conversation:
     clips: tuple[Clip | None, ...] = ()
     kind: str = ""
     parties: tuple[int, ...] = ()
+    teachers: Mapping[str, ConversationTeacher] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -118,6 +146,7 @@ class Conversation:
             times=cut(self.times),
             clips=cut(self.clips),
             parties=cut(self.parties),
+            teachers={run: teacher.only(rows) for run, teacher in self.teachers.items()},
         )
 
     def with_streams(self, streams: Mapping[str, ConversationStream]) -> "Conversation":

@@ -35,7 +35,7 @@ from ercfw.contract.former_names import former_name
 if TYPE_CHECKING:
     import typer
 
-    from ercfw.contract.interfaces import FileFormat
+    from ercfw.contract.file_format import FileFormat
     from ercfw.contract.reported_scores import Quoted
 
 __all__ = [

@@ -20,10 +20,11 @@ from ercfw.contract.conversation import SPLITS, Clip, Conversation, Split, Utter
 from ercfw.contract.data_info import DataInfo, ModalitySpec, StreamKind
 from ercfw.contract.feature_table import FeatureTable, FittedOn
 from ercfw.contract.former_names import AcceptsPublicLayout
+from ercfw.contract.part_outputs import ContextOutput, Fused
 from ercfw.contract.provenance import Provenance
 from ercfw.contract.public_file import PublicFile
-from ercfw.contract.published_features import Published
 from ercfw.contract.targets import Target, TargetForm, TargetKind
+from ercfw.contract.widths import Widths
 from ercfw.errors import BrokenClipError, InputError
 
 
@@ -89,34 +90,6 @@ class Dataset(AcceptsPublicLayout, ABC):
     def draw(self, modality: str, width: int, tokens: bool = False) -> FeatureTable:
         """Draw random vectors of a width, or tokens from a vocabulary of that size; called for simulated data only."""
         raise InputError.at(f"[features.{modality}]", "this dataset cannot draw random features")
-
-
-class FileFormat(ABC):
-    """Feature files as other projects keep them.
-
-    Attributes:
-        slots: the streams that the files can hold.
-        needed: those of them without which the other projects' readers fail.
-    """
-
-    slots: tuple[str, ...]
-    needed: tuple[str, ...] = ()
-
-    @abstractmethod
-    def read(self, path: Path) -> Published:
-        """Read the files at ``path``, a folder or one of the files.
-
-        Raises:
-            InputError: they are missing, damaged, or of another format.
-        """
-
-    def write(self, published: Published, folder: Path) -> list[Path]:
-        """Write such files and return their paths.
-
-        Raises:
-            InputError: this format is read only.
-        """
-        raise InputError.at("--format", "this format can only be imported")
 
 
 @dataclass(frozen=True)
@@ -206,24 +179,24 @@ class Context(nn.Module):
     def __init__(self, dim: int, info: DataInfo) -> None:
         super().__init__()
 
-    def forward(self, x: Tensor, inputs: Inputs) -> Tensor:
-        """Compute ``[N, D] -> [N, out_dim]``."""
+    def forward(self, x: Tensor, inputs: Inputs) -> Tensor | ContextOutput:
+        """Compute ``[N, D] -> [N, out_dim]``, or return ``ContextOutput``."""
         raise NotImplementedError  # abstract
 
 
-@dataclass(frozen=True)
-class Fused:
-    """The output of a fusion with a view per modality: ``joint`` ``[N, out_dim]``, ``views`` ``[N, D]`` each."""
-
-    joint: Tensor
-    views: dict[str, Tensor]
-
-
 class FusionBlock(nn.Module):
-    """Makes one vector of several modalities; constructed with ``({modality: dim}, info, *, options)``."""
+    """Makes one vector of several modalities; constructed with ``({modality: dim}, info, *, options)``.
+
+    Attributes:
+        out_dim: the width of the vector.
+        causal: True if row n reads no later utterance of its conversation.
+        view_dims: the width of each view that the fusion returns, for heads that read views; None = the widths that the
+            fusion was given.
+    """
 
     out_dim: int
     causal: bool = False
+    view_dims: Mapping[str, int] | None = None
 
     def __init__(self, dims: dict[str, int], info: DataInfo) -> None:
         super().__init__()
@@ -234,7 +207,10 @@ class FusionBlock(nn.Module):
 
 
 class Head(nn.Module):
-    """Answers for each utterance; constructed with ``(dim, target, info, *, options)``.
+    """Answers for each utterance; constructed with ``(dim, target, info, views, *, options)``.
+
+    ``views`` is the width of each modality's view. A head that reads the views themselves takes them in ``forward``:
+    see ``ercfw.SupportsViews``.
 
     Attributes:
         serves: the kinds of targets that it answers for.
@@ -243,7 +219,7 @@ class Head(nn.Module):
     causal: bool = False
     serves: tuple[TargetKind, ...] = ("classes",)
 
-    def __init__(self, dim: int, target: str, info: DataInfo) -> None:
+    def __init__(self, dim: int, target: str, info: DataInfo, views: Mapping[str, int] | None = None) -> None:
         super().__init__()
 
     def forward(self, x: Tensor, inputs: Inputs) -> HeadOutput:
@@ -270,7 +246,11 @@ class Model(nn.Module):
 
 
 class Loss(nn.Module):
-    """A scalar over a whole batch; constructed with ``(target, info, *, options)``.
+    """A scalar over a whole batch; constructed with ``(target, info, widths, *, options)``.
+
+    A loss may have parameters. They are trained with those of the model and stored in checkpoints, but not in the
+    trained model, since predictions do not need them. ``widths`` says how wide the model's outputs are; the core finds
+    it out with one pass over made-up utterances if a loss takes it.
 
     A loss gets all rows of the batch, even if the model ran them in several processes or parts. It skips rows whose
     label is -100 or NaN (``ercfw.labelled`` returns the mask). If no row has a label, the loss and its gradients are
@@ -278,13 +258,18 @@ class Loss(nn.Module):
 
     Attributes:
         serves: the forms of labels that it reads (``ercfw/contract/targets.py``).
-        requires: what the model must return: ``views``, ``embedding``, ``auxiliary`` or the name of an extra.
+        requires: what the outputs must hold: ``views``, ``embedding``, ``auxiliary`` or the name of an extra, which the
+            model returns; ``teacher``, ``teacher.embedding``, ``teacher.views`` or ``second_pass``, which the core
+            adds. The core reads those of the teacher from the class, before it makes the loss.
+        detached: those of ``logits``, ``embedding``, ``auxiliary`` and ``views`` that the loss treats as constants,
+            although it reads them. The conformance kit then expects no gradient for them.
     """
 
     serves: tuple[TargetForm, ...] = ("classes",)
     requires: tuple[str, ...] = ()
+    detached: tuple[str, ...] = ()
 
-    def __init__(self, target: str, info: DataInfo) -> None:
+    def __init__(self, target: str, info: DataInfo, widths: Widths | None = None) -> None:
         super().__init__()
         self.target = target
 

@@ -3,15 +3,17 @@
 A part need not name these protocols: it offers one by having its method.
 """
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ercfw.contract.batch import Inputs
+from ercfw.contract.batch import HeadOutput, Inputs
 from ercfw.contract.conversation import Clip, Conversation
 from ercfw.contract.interfaces import Extractor
+from ercfw.contract.part_outputs import ContextOutput
 
 
 @runtime_checkable
@@ -23,7 +25,7 @@ class SupportsTogether(Protocol):
     """
 
     @staticmethod
-    def together(blocks: Sequence[Any], xs: Sequence[Tensor], inputs: Inputs) -> list[Tensor]:
+    def together(blocks: Sequence[Any], xs: Sequence[Tensor], inputs: Inputs) -> Sequence[Tensor | ContextOutput]:
         """Run all blocks, each on its own input.
 
         Args:
@@ -35,6 +37,25 @@ class SupportsTogether(Protocol):
             the output ``[N, out_dim]`` of each block, equal to what its ``forward`` returns.
         """
         ...
+
+
+class SupportsViews(Protocol):
+    """A head that reads the modalities' views beside the joint vector, such as one with a classifier for each of them.
+
+    It offers this by the parameter ``views`` of its ``forward``. Its constructor takes their widths as ``views``.
+    """
+
+    def forward(self, x: Tensor, inputs: Inputs, views: dict[str, Tensor] | None = None) -> HeadOutput:
+        """Compute ``[N, D]`` and ``{m: [N, D_m]} -> logits [N, C], embedding [N, E], auxiliary [N, K, C]``.
+
+        The core always passes ``views``: those of the fusion, or what the fusion was given if it returns none.
+        """
+        ...
+
+
+def supports_views(head: type[nn.Module]) -> bool:
+    """Return whether a class of heads reads views."""
+    return "views" in inspect.signature(head.forward).parameters
 
 
 @runtime_checkable

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
+    from ercfw.contract.file_format import FileFormat
     from ercfw.contract.interfaces import (
         Context,
         Dataset,
         Encoder,
         Extractor,
-        FileFormat,
         FusionBlock,
         Head,
         Loss,

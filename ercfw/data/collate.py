@@ -1,14 +1,15 @@
 """Pack conversations into a batch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ercfw.contract.batch import Batch, Inputs, Layout, Stream
-from ercfw.contract.conversation import Conversation, ConversationStream
+from ercfw.contract.batch import Batch, Inputs, Layout, Stream, TeacherOutput
+from ercfw.contract.conversation import Conversation, ConversationStream, ConversationTeacher
 from ercfw.contract.stored_streams import gather
 from ercfw.data.packing import pack
 
@@ -30,7 +31,22 @@ def collate(conversations: Sequence[Conversation]) -> Batch:
         name: torch.from_numpy(np.concatenate([c.teacher[name] for c in conversations]))  # [N, C]
         for name in conversations[0].teacher
     }
-    return Batch(inputs, targets, ids, teacher)
+    teachers = {run: _teacher([c.teachers[run] for c in conversations]) for run in conversations[0].teachers}
+    return Batch(inputs, targets, ids, teacher, teachers)
+
+
+def _teacher(outputs: Sequence[ConversationTeacher]) -> TeacherOutput:
+    """Pack the outputs of one teacher for several conversations."""
+
+    def join(groups: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, torch.Tensor]:
+        return {name: torch.from_numpy(np.concatenate([group[name] for group in groups])) for name in groups[0]}
+
+    return TeacherOutput(
+        logits=join([output.logits for output in outputs]),
+        embeddings=join([output.embeddings for output in outputs]),
+        views=join([output.views for output in outputs]),
+        present=join([output.present for output in outputs]),
+    )
 
 
 def make_layout(sizes: Sequence[int], speakers: Sequence[NDArray[np.int64]]) -> Layout:
@@ -52,6 +68,7 @@ def make_layout(sizes: Sequence[int], speakers: Sequence[NDArray[np.int64]]) -> 
         previous_same_speaker=torch.from_numpy(_previous_of_same(conversation, speaker)),
         mask=torch.from_numpy(np.arange(longest) < lengths[:, None]),  # [B, U]
         slot=torch.from_numpy(slots[conversation] + position),
+        row=torch.from_numpy(rows),
         sizes=tuple(int(size) for size in lengths),
         speakers=int(speaker.max()) + 1,
         bins=groups,

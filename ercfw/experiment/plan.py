@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ercfw.errors import InputError, Mistake
+from ercfw.model.losses import asked_of_teachers
 from ercfw.recipe.home_paths import with_home
 from ercfw.recipe.identity import HARMLESS, without_keys
-from ercfw.recipe.queries import refuse_plugin_files, selected_metric, variant_name
+from ercfw.recipe.queries import refuse_plugin_files, selected_metric, teacher_runs, variant_name
 from ercfw.recipe.recipe_file import RecipeFile, check_variants, resolve_variant
 from ercfw.recipe.schema import BASE, Recipe, parse_recipe
 from ercfw.recipe.toml import Tables
@@ -118,8 +119,8 @@ class Job:
         """Yield each key of the recipe that names a run, as a dotted path, and the weights of that run."""
         if self.recipe.train.init_from is not None:
             yield "train.init_from", RunFiles(Path(self.recipe.train.init_from)).model
-        if self.recipe.teacher is not None:
-            yield "teacher.run", RunFiles(Path(self.recipe.teacher.run)).model
+        for number, run in enumerate(teacher_runs(self.recipe)):
+            yield f"teacher.run{f'.{number}' if number else ''}", RunFiles(Path(run)).model
         for part in self.parts.extractors.values():
             for option, value in constructor_arguments(part.options).items():
                 if isinstance(value, Path):
@@ -129,7 +130,7 @@ class Job:
     def shared_data(self) -> str:
         """Return a key that is the same for jobs that read the same conversations and streams."""
         tables = {key: self.tables.get(key) for key in ("data", "features", "plugins", "teacher")}
-        return json.dumps(tables, sort_keys=True)
+        return json.dumps([tables, asked_of_teachers(self.parts.losses.values())], sort_keys=True)
 
 
 def plan_job(source: RecipeFile, selection: Selection) -> Job:

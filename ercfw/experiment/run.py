@@ -13,6 +13,7 @@ from torch import Tensor
 from ercfw.contract.conversation import fingerprint
 from ercfw.contract.hooks import Epoch
 from ercfw.contract.interfaces import Model
+from ercfw.contract.widths import Widths
 from ercfw.data.load import Data
 from ercfw.data.train_statistics import make_data_info
 from ercfw.errors import InputError
@@ -36,8 +37,10 @@ from ercfw.system.names import slug
 from ercfw.system.peak_memory import peak_memory, reset_peak_memory
 from ercfw.system.terminal import ProgressBars, Terminal
 from ercfw.training.dry_run import dry_run
+from ercfw.training.find_widths import find_widths
 from ercfw.training.gradient_shares import gradient_shares
 from ercfw.training.loop import fit, locate_failure
+from ercfw.training.made_up_teachers import teacher_widths
 from ercfw.training.protocol import CHOSEN_ON, SCORED, STAMPS, watched_splits
 from ercfw.training.resume import resume
 from ercfw.training.seeds import seed_everything
@@ -60,6 +63,7 @@ class Run:
         watch: called after each epoch; it may end the run by raising an exception.
         notes: remarks for the report.
         inherited: the stamps of the run that provided the initial weights.
+        widths: the widths that losses read, by target; empty if no loss takes them.
     """
 
     accelerator: Accelerator
@@ -71,6 +75,7 @@ class Run:
     watch: Callable[[Epoch], None] = lambda _: None
     notes: list[str] = field(default_factory=list)
     inherited: list[str] = field(default_factory=list)
+    widths: Mapping[str, Widths] = field(default_factory=dict)
 
     def execute(self, resuming: bool) -> FinishedRun:
         """Train, score and report."""
@@ -88,7 +93,7 @@ class Run:
         training.losses.load_state_dict(training.best_losses)
         with locate_failure("scoring the best epoch"):
             untrained = initial_weights(self.recipe.train, self.job.parts.network, self.seed, plan.info)
-            untrained_losses = build_losses(self.recipe, self.job.parts.losses, plan.info)
+            untrained_losses = build_losses(self.recipe, self.job.parts.losses, plan.info, self.widths)
             answers = predict_splits(training, plan, self.data.splits, SCORED[self.protocol], untrained, self._note)
         seconds, peak = time.perf_counter() - began, peak_memory(self.accelerator.device)
         shares = self._gradient_shares(training, plan, untrained, untrained_losses)
@@ -163,8 +168,10 @@ class Run:
         info = make_data_info(watched.train, self.data.targets)
         seed_everything(self.seed)
         model = build_model(self.job.parts.network, info)
-        losses = build_losses(recipe, self.job.parts.losses, info)
-        for note in dry_run(model, losses, info, recipe.teacher is not None):
+        teachers = teacher_widths(watched.train[0]) if watched.train else {}
+        self.widths = find_widths(model, self.job.parts.losses, info, teachers)
+        losses = build_losses(recipe, self.job.parts.losses, info, self.widths)
+        for note in dry_run(model, losses, info, teachers):
             self._note(note)
         if recipe.train.init_from is not None:
             self._start_from(model, Path(recipe.train.init_from))

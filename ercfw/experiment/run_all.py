@@ -18,7 +18,8 @@ from ercfw.data.load import Data, load_data, read_dataset
 from ercfw.errors import InputError, PeerGoneError, RunError, in_recipe, with_warnings
 from ercfw.experiment.plan import Job
 from ercfw.experiment.run import Run
-from ercfw.predict.teacher import with_teacher
+from ercfw.model.losses import asked_of_teachers
+from ercfw.predict.teacher import with_teachers
 from ercfw.recipe.schema import Recipe
 from ercfw.report.plots.glyphs import hint_of_glyphs
 from ercfw.results.finished_run import FinishedRun, open_run
@@ -141,7 +142,8 @@ def load(job: Job, dataset: Dataset, warnings: Sequence[str], terminal: Terminal
     with terminal.progress() as bars:
         data = load_data(job.recipe, job.parts.extractors, dataset, bars.or_lines, default_processes())
         if job.recipe.teacher is not None:
-            data = with_teacher(data, job.recipe, dataset, bars.or_lines)
+            asked = asked_of_teachers(job.parts.losses.values())
+            data = with_teachers(data, job.recipe, dataset, bars.or_lines, asked)
     return replace(data, warnings=(*warnings, *data.warnings))
 
 

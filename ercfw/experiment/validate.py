@@ -1,12 +1,13 @@
 """Check a recipe without training it, and if necessary without its data."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from torch import nn
 
 from ercfw.contract.data_info import DataInfo
-from ercfw.contract.interfaces import Dataset
+from ercfw.contract.interfaces import Dataset, Model
+from ercfw.contract.widths import TeacherWidths
 from ercfw.data.declared_info import STAND_IN_CLASSES, STAND_IN_WIDTHS, promised_streams, stand_in_info, training_info
 from ercfw.data.label_form import WrongLabelsError, declared_targets
 from ercfw.data.load import check_tables
@@ -14,13 +15,17 @@ from ercfw.errors import InputError, Mistake, in_recipe, warnings_of, with_warni
 from ercfw.experiment.plan import Job, with_new
 from ercfw.experiment.served_targets import check_served
 from ercfw.model.build import build_model
-from ercfw.model.losses import build_losses
+from ercfw.model.losses import asked_of_teachers, build_losses
+from ercfw.recipe.queries import teacher_runs
 from ercfw.recipe.schema import BASE
 from ercfw.registry.metrics import metrics_of
-from ercfw.training.dry_run import dry_run
+from ercfw.training.dry_run import dry_run, made_up_outputs
+from ercfw.training.find_widths import find_widths
+from ercfw.training.made_up_teachers import like_student
 from ercfw.training.optimizer import optimizer_arguments
 
 STREAMS = "the streams' files and values"
+TEACHERS = "the widths of the teachers' embeddings and views"
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,12 @@ def _check(job: Job, data: _TrainingData) -> RecipeCheck:
         check_tables(job.recipe, dataset)
         check_served(job, declared_targets(dataset.targets), metrics_of(job.catalog, job.recipe.metric))
         built = _build(job, replace(info, modalities=streams))
-    return RecipeCheck((*warnings, *built), (STREAMS,))
+    return RecipeCheck((*warnings, *built), (STREAMS, *_of_teachers(job)))
+
+
+def _of_teachers(job: Job) -> tuple[str, ...]:
+    """Return what is not checked of the teachers: their runs may not be there yet."""
+    return (TEACHERS,) if job.recipe.teacher is not None and asked_of_teachers(job.parts.losses.values()) else ()
 
 
 def _check_without_data(job: Job, reason: str) -> RecipeCheck:
@@ -102,7 +112,7 @@ def _check_without_data(job: Job, reason: str) -> RecipeCheck:
     Raises:
         InputError: the recipe fits neither.
     """
-    unchecked = (STREAMS, f"the data: {reason}")
+    unchecked = (STREAMS, *_of_teachers(job), f"the data: {reason}")
     failed: list[InputError] = []
     for width, classes in zip(STAND_IN_WIDTHS, STAND_IN_CLASSES, strict=True):
         try:
@@ -118,6 +128,16 @@ def _check_without_data(job: Job, reason: str) -> RecipeCheck:
 def _build(job: Job, info: DataInfo) -> tuple[str, ...]:
     """Build the model, the losses and the optimizer, and return the warnings of a dry run."""
     model = build_model(job.parts.network, info)
-    losses = build_losses(job.recipe, job.parts.losses, info)
+    teachers = _teachers(job, model, info)
+    widths = find_widths(model, job.parts.losses, info, teachers)
+    losses = build_losses(job.recipe, job.parts.losses, info, widths)
     optimizer_arguments(job.recipe.train, nn.ModuleList([model, losses]))
-    return tuple(dry_run(model, losses, info, job.recipe.teacher is not None))
+    return tuple(dry_run(model, losses, info, teachers))
+
+
+def _teachers(job: Job, model: Model, info: DataInfo) -> Mapping[str, TeacherWidths]:
+    """Return the widths of the teachers, as if they were like the student."""
+    if job.recipe.teacher is None:
+        return {}
+    asked = asked_of_teachers(job.parts.losses.values())
+    return like_student(made_up_outputs(model, info), teacher_runs(job.recipe), asked)

@@ -1,5 +1,7 @@
 """Build the model of a recipe."""
 
+from collections.abc import Mapping
+
 from torch import nn
 
 from ercfw.contract.data_info import DataInfo
@@ -30,14 +32,16 @@ def build_model(parts: NetworkParts, info: DataInfo) -> Model:
         widths[name] = _out_dim(contexts[name], context.table)
     fusion: FusionBlock | None = None
     width = next(iter(widths.values()))
+    views: Mapping[str, int] = widths
     if parts.fusion is not None:
         fusion = make_part(parts.fusion, widths, info)
         width = _out_dim(fusion, parts.fusion.table)
+        views = widths if fusion.view_dims is None else fusion.view_dims
     joint: Context | None = None
     if parts.joint is not None:
         joint = make_part(parts.joint, width, info)
         width = _out_dim(joint, parts.joint.table)
-    heads = {target: make_part(head, width, target, info) for target, head in parts.heads.items()}
+    heads = {target: make_part(head, width, target, info, views) for target, head in parts.heads.items()}
     return ComposedModel(encoders, contexts, fusion, joint, heads)
 
 

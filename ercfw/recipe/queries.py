@@ -47,6 +47,13 @@ def refuse_plugin_files(recipe: Recipe, where: str) -> None:
         raise InputError.at(f"{where}: [teacher] plugin_files", "is true, but --no-plugin-files forbids it")
 
 
+def teacher_runs(recipe: Recipe) -> tuple[str, ...]:
+    """Return the paths of the runs of ``[teacher]``."""
+    if recipe.teacher is None:
+        return ()
+    return (recipe.teacher.run,) if isinstance(recipe.teacher.run, str) else recipe.teacher.run
+
+
 def parts_of(recipe: Recipe) -> Iterable[tuple[str, str, Part | FeaturePart]]:
     """Yield every part that a recipe names: its kind, the name of its table, and the table."""
     yield "dataset", "data", recipe.data

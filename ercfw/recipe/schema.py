@@ -87,9 +87,9 @@ class ParameterGroup(Strict):
 
 
 class Teacher(Strict):
-    """``[teacher]``: a finished run, frozen, whose logits losses may read."""
+    """``[teacher]``: one or several finished runs, frozen, whose outputs losses may read."""
 
-    run: str
+    run: str | Annotated[tuple[str, ...], Field(min_length=1)]
     plugin_files: bool = False
 
 
@@ -291,16 +291,16 @@ def _loss_mistakes(recipe: Recipe) -> Iterator[Mistake]:
     if rest and total > 1:
         what = f'"rest" is negative: the other weights add up to {total:g}'
         yield Mistake(f"[loss.{rest[0]}] weight", what, "they may add up to at most 1")
-    if len(set(recipe.seeds)) < len(recipe.seeds):
-        yield Mistake("seeds", "lists a seed twice")
-    heads = ", ".join(recipe.head)
+    runs = recipe.teacher.run if recipe.teacher is not None and isinstance(recipe.teacher.run, tuple) else ()
+    for key, what, listed in (("seeds", "a seed", recipe.seeds), ("[teacher] run", "a run", runs)):
+        if len(set(listed)) < len(listed):
+            yield Mistake(key, f"lists {what} twice")
     for name, part in recipe.loss.items():
+        where = f"[loss.{name}] target"
         if recipe.model is None and part.target is None and len(recipe.head) > 1:
-            yield Mistake(f"[loss.{name}] target", "is missing, but there are several heads", f"choose one of {heads}")
+            yield Mistake(where, "is missing, but there are several heads", f"choose one of {', '.join(recipe.head)}")
         if recipe.model is None and part.target is not None and part.target not in recipe.head:
-            yield Mistake(
-                f"[loss.{name}] target", f"no head is named '{part.target}'", did_you_mean(part.target, recipe.head)
-            )
+            yield Mistake(where, f"no head is named '{part.target}'", did_you_mean(part.target, recipe.head))
 
 
 CORE_KEYS = {

@@ -11,6 +11,7 @@ from typing import Any
 import pluggy
 
 from ercfw.contract import hooks, interfaces
+from ercfw.contract.file_format import FileFormat
 from ercfw.errors import InputError, Mistake, cause_of, did_you_mean
 from ercfw.registry.options import options_model
 from ercfw.registry.plugin_errors import Origin, check_api, check_hooks, check_version, with_hint
@@ -22,7 +23,7 @@ CHOICE = "ERCFW_PLUGINS"
 """The environment variable that selects which installed plugins are loaded."""
 KINDS: Mapping[str, tuple[str, Any]] = {
     "dataset": ("provide_datasets", interfaces.Dataset),
-    "format": ("provide_formats", interfaces.FileFormat),
+    "format": ("provide_formats", FileFormat),
     "extractor": ("provide_extractors", interfaces.Extractor),
     "encoder": ("provide_encoders", interfaces.Encoder),
     "context": ("provide_contexts", interfaces.Context),

@@ -27,7 +27,7 @@ def wired_places(factory: Any, base: Any) -> tuple[int, ...]:
     """Return the place, among the base class's positional parameters, of each one that a part takes.
 
     A part may take any of them, by name. A part that takes as many parameters as the base class, but under other names,
-    gets them in order.
+    gets them in order. It may leave out those that the base class gives a default, which an earlier ercfw did not pass.
 
     Raises:
         TypeError: it takes something else.
@@ -36,12 +36,18 @@ def wired_places(factory: Any, base: Any) -> tuple[int, ...]:
     unknown = [name for name in taken if name not in passed]
     if not unknown:
         return tuple(passed.index(name) for name in taken)
-    if len(taken) == len(passed):
-        return tuple(range(len(passed)))
+    if len(taken) in (len(passed), len(passed) - defaults(base)):
+        return tuple(range(len(taken)))
     wanted = f"must be constructed with ({', '.join([*passed, '*'])}, options)"
     fewer = " or fewer of these" if passed else ""
     hint = f" ({did_you_mean(unknown[0], passed)})" if passed else ""
     raise TypeError(f"{wanted}{fewer}: ercfw passes no '{unknown[0]}', and options come after the *{hint}")
+
+
+def defaults(base: Any) -> int:
+    """Return the number of a constructor's positional parameters that have a default."""
+    parameters = inspect.signature(base).parameters
+    return sum(parameters[name].default is not inspect.Parameter.empty for name in positional(base))
 
 
 def positional(factory: Any) -> list[str]:

@@ -12,10 +12,13 @@ from ercfw.data.declared_info import STAND_IN_CLASSES, STAND_IN_WIDTHS, promised
 from ercfw.errors import InputError
 from ercfw.model.build import build_model
 from ercfw.model.composed_model import ComposedModel
-from ercfw.model.losses import build_losses
-from ercfw.recipe.queries import JOINT
+from ercfw.model.losses import OF_TEACHER, SECOND_PASS, WeightedLosses, asked_of_teachers, build_losses
+from ercfw.recipe.queries import JOINT, teacher_runs
 from ercfw.recipe.schema import Recipe
 from ercfw.registry.resolve import RecipeParts
+from ercfw.training.dry_run import made_up_outputs
+from ercfw.training.find_widths import find_widths
+from ercfw.training.made_up_teachers import like_student
 
 Shapes = Mapping[str, str]
 """The output shape of each table's part, such as ``[N, 256]``."""
@@ -37,10 +40,18 @@ def mermaid(recipe: Recipe, parts: RecipeParts) -> str:
     models = [build_model(parts.network, info) for info in infos]
     shapes = [dict(_shapes(model, info)) for model, info in zip(models, infos, strict=True)]
     known = {table: _common(*(of[table] for of in shapes)) for table in shapes[0]}
-    losses = build_losses(recipe, parts.losses, infos[0])
+    losses = _losses(recipe, parts, models[0], infos[0])
     lines = ["flowchart LR", *_nodes(recipe, models[0], known)]
     lines += _loss_lines(recipe, losses.losses, losses.weights, models[0])
     return "\n".join(lines)
+
+
+def _losses(recipe: Recipe, parts: RecipeParts, model: Model, info: DataInfo) -> WeightedLosses:
+    """Build the losses; teachers are taken to be like the student."""
+    runs = teacher_runs(recipe)
+    asked = asked_of_teachers(parts.losses.values())
+    teachers = like_student(made_up_outputs(model, info), runs, asked) if runs else {}
+    return build_losses(recipe, parts.losses, info, find_widths(model, parts.losses, info, teachers))
 
 
 def _shapes(model: Model, info: DataInfo) -> Iterator[tuple[str, str]]:
@@ -105,17 +116,24 @@ def _loss_lines(recipe: Recipe, losses: nn.ModuleDict, weights: Mapping[str, flo
     """Yield one node per loss, with a dotted arrow from each of its inputs."""
     whole = not isinstance(model, ComposedModel)
     views = "model" if whole else "fusion" if model.fusion is not None else ""
+    tables = {table for table, _ in model.parts()} if isinstance(model, ComposedModel) else set()
     for name, loss in losses.items():
         assert isinstance(loss, Loss)
         node = _id(f"loss.{name}")
         yield f"  {node}{{{{{_label(f'{name} × {weights[name]:g}', '')}}}}}"
         head = _id(f"head.{loss.target}")
         for read in loss.requires or ("logits",):
-            source = views if read == "views" and views else "model" if whole and read not in HEADS_OWN else head
+            of_part = read.rpartition(".")[0]
+            if read in HEADS_OWN:
+                source = head
+            elif whole:
+                source = "model"
+            else:
+                source = views if read == "views" and views else _id(of_part) if of_part in tables else head
             yield f"  {source} -. {read} .-> {node}"
 
 
-HEADS_OWN = ("logits", "embedding", "auxiliary", "teacher")
+HEADS_OWN = ("logits", "embedding", "auxiliary", "teacher", *OF_TEACHER, SECOND_PASS)
 
 
 def _id(table: str) -> str:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from ercfw.contract.batch import HeadOutput, Inputs, Outputs
 from ercfw.contract.conversation import Conversation
 from ercfw.contract.data_info import DataInfo, StreamKind
-from ercfw.contract.interfaces import Fused
+from ercfw.contract.optional_parts import supports_views
+from ercfw.contract.part_outputs import ContextOutput, Fused
 from ercfw.registry import catalog
 from ercfw.testing.fixtures import DIMS, SIZES, SOME, TARGET, data_info, make_conversations, pack
 from ercfw.testing.outcome import CheckFailed
@@ -69,7 +70,7 @@ class Subject:
             return (self.dims[ONE], self.info)
         if self.kind == "fusion":
             return (dict(self.dims), self.info)
-        return (self.dims[ONE], TARGET, self.info) if self.kind == "head" else (self.info,)
+        return (self.dims[ONE], TARGET, self.info, dict(self.dims)) if self.kind == "head" else (self.info,)
 
     def run(self, part: nn.Module, conversations: Sequence[Conversation]) -> Tensor:
         """Run the part on conversations and return all its tensors side by side: ``[N, D]``."""
@@ -79,28 +80,44 @@ class Subject:
         """Run the part on a packed batch and return all its tensors side by side: ``[N, D]``."""
         return torch.cat(self.pieces(part, inputs), -1)
 
+    def side_by_side(self, output: Any) -> Tensor:
+        """Return all tensors of a part's output side by side: ``[N, D]``."""
+        return torch.cat(self._pieces_of(output), -1)
+
     def pieces(self, part: nn.Module, inputs: Inputs) -> list[Tensor]:
         """Run the part on a packed batch and return each of its tensors, ``[N, D]``.
 
         Raises:
             CheckFailed: the part returns something else than its kind does.
         """
-        given = self._call(part, inputs)
+        return self._pieces_of(self._call(part, inputs))
+
+    def _pieces_of(self, given: Any) -> list[Tensor]:
         if isinstance(given, Tensor):
             return [given]
+        if isinstance(given, ContextOutput):
+            return [given.x, *self._extras(given.extras)]
         if isinstance(given, Fused):
-            return [given.joint, *given.views.values()]
+            return [given.joint, *(given.views or {}).values(), *self._extras(given.extras)]
         if isinstance(given, HeadOutput):
             return self._answers(given)
         if isinstance(given, Outputs):
             heads = [tensor for head in given.heads.values() for tensor in self._answers(head)]
-            return [*heads, *given.views.values()]
+            return [*heads, *given.views.values(), *self._extras(given.extras)]
         raise CheckFailed(f"it returns {type(given).__name__}; see the table of kinds in the plugin author's tutorial")
 
     @staticmethod
     def _answers(head: HeadOutput) -> list[Tensor]:
         auxiliary = [] if head.auxiliary is None else [head.auxiliary.flatten(1)]  # [N, K * C]
-        return [head.logits, head.embedding, *auxiliary]
+        return [head.logits, head.embedding, *auxiliary, *Subject._extras(head.extras)]
+
+    @staticmethod
+    def _extras(extras: Mapping[str, Tensor]) -> list[Tensor]:
+        """Return the extras as floats ``[N, D]``, without row numbers and the like."""
+        for name, extra in extras.items():
+            if not isinstance(extra, Tensor) or not extra.dim():
+                raise CheckFailed(f"extra '{name}' is not a tensor with one row per utterance")
+        return [extra.reshape(len(extra), -1) for extra in extras.values() if extra.is_floating_point()]
 
     def _call(self, part: nn.Module, inputs: Inputs) -> Any:
         return part(*self.arguments(inputs))
@@ -112,4 +129,6 @@ class Subject:
             return (inputs.streams[ONE], inputs)
         if self.kind == "fusion":
             return (values, inputs)
+        if self.kind == "head" and supports_views(self.factory):
+            return (values[ONE], inputs, values)
         return (inputs,) if self.kind == "model" else (values[ONE], inputs)

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ercfw.contract.conversation import SPLITS, Clip, Conversation
-from ercfw.contract.interfaces import Broken, Dataset, Extractor, FileFormat
+from ercfw.contract.file_format import FileFormat
+from ercfw.contract.interfaces import Broken, Dataset, Extractor
 from ercfw.contract.optional_parts import SupportsSource
 from ercfw.contract.published_features import Published
 from ercfw.data.extraction.declared_kind import as_declared

@@ -4,16 +4,17 @@ Each takes a ``LossSubject``, raises ``CheckFailed`` if the loss breaks the prom
 does not apply to it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ercfw.contract.batch import HeadOutput, Outputs, Rows, map_tensors
+from ercfw.contract.batch import HeadOutput, Outputs, Rows, TeacherOutput, map_tensors
 from ercfw.contract.conversation import UNLABELLED
 from ercfw.contract.data_info import DataInfo
+from ercfw.contract.widths import TeacherWidths, Widths
 from ercfw.registry import catalog
 from ercfw.testing.documented import check_documented
 from ercfw.testing.fixtures import CLASSES, DIMS, TARGET, data_info, make_conversations
@@ -22,8 +23,19 @@ from ercfw.testing.outcome import CheckFailed, CheckSkipped
 
 ROWS, WIDTH = 12, 5
 """Utterances, and the width of embeddings and views."""
-KNOWN = ("views", "embedding", "auxiliary", "teacher")
+PENALTY = "penalty"
+"""The name of an extra ``[N]``."""
+TEACHER = "runs/teacher"
+"""The path of the teacher's run."""
+KNOWN = ("views", "embedding", "auxiliary", "teacher", "teacher.embedding", "teacher.views", "second_pass", PENALTY)
 """Optional outputs that ``made_outputs`` provides for losses that require them."""
+WIDTHS = Widths(
+    WIDTH,
+    dict.fromkeys(DIMS, WIDTH),
+    {PENALTY: ()},
+    {TEACHER: TeacherWidths({TARGET: len(CLASSES)}, {TARGET: WIDTH}, dict.fromkeys(DIMS, WIDTH))},
+)
+"""The widths of ``made_outputs``."""
 LARGE = 1e3
 """The factor of large outputs."""
 CLOSE = 1e-5
@@ -56,7 +68,7 @@ class LossSubject:
             CheckSkipped: it requires an output that only its own model has.
         """
         torch.manual_seed(0)
-        made: nn.Module = catalog.construct("loss", self.factory, (TARGET, self.info), self.options)
+        made: nn.Module = catalog.construct("loss", self.factory, (TARGET, self.info, WIDTHS), self.options)
         unknown = [name for name in getattr(made, "requires", ()) if name not in KNOWN]
         if unknown:
             raise CheckSkipped(
@@ -75,8 +87,8 @@ def made_outputs(rows: int = ROWS, scale: float = 1.0, dtype: torch.dtype = torc
         seed: determines all values.
 
     Returns:
-        logits ``[N, C]``, embedding ``[N, E]``, auxiliary ``[N, K, C]``, teacher ``[N, C]`` and views ``[N, D]``; all
-        but the teacher require gradients.
+        logits ``[N, C]``, embedding ``[N, E]``, auxiliary ``[N, K, C]``, teacher ``[N, C]``, views ``[N, D]``, an extra
+        ``[N]`` and a second pass; all but the teacher require gradients.
     """
     draw = torch.Generator().manual_seed(seed)
 
@@ -89,7 +101,12 @@ def made_outputs(rows: int = ROWS, scale: float = 1.0, dtype: torch.dtype = torc
     teacher = random(len(CLASSES)).detach()
     head = HeadOutput(random(len(CLASSES)), random(WIDTH), auxiliary.detach().requires_grad_(), teacher)
     views = {name: random(WIDTH) for name in DIMS}
-    return Outputs({TARGET: head}, order, views, {name: torch.ones(rows, dtype=torch.bool) for name in DIMS})
+    present = {name: torch.ones(rows, dtype=torch.bool) for name in DIMS}
+    of_teacher = {name: random(WIDTH).detach() for name in DIMS}
+    teachers = {TEACHER: TeacherOutput({TARGET: teacher}, {TARGET: random(WIDTH).detach()}, of_teacher, present)}
+    penalty = random(1).detach().squeeze(1).requires_grad_()  # [N]
+    second = Outputs({TARGET: HeadOutput(random(len(CLASSES)), random(WIDTH))}, order)
+    return Outputs({TARGET: head}, order, views, present, {PENALTY: penalty}, teachers, second)
 
 
 def made_labels(rows: int = ROWS) -> dict[str, Tensor]:
@@ -183,7 +200,12 @@ def finite_differences(subject: LossSubject) -> None:
     outputs, labels, loss = made_outputs(), made_labels(), subject.make().double()
     leaves = leaves_of(outputs)
     value = loss(outputs, labels)
+    constants = _constants(outputs, getattr(loss, "detached", ()))
     for place, (leaf, gradient) in enumerate(zip(leaves, _gradients(value, leaves), strict=True)):
+        if any(leaf is constant for constant in constants):
+            if gradient.any():
+                raise CheckFailed(f"it declares detached = {loss.detached}, but one of these has a gradient")
+            continue
         direction = torch.randn(leaf.shape, generator=torch.Generator().manual_seed(place), dtype=leaf.dtype)
         step, sides = STEP, []
         for sign in (1, -1):
@@ -192,6 +214,13 @@ def finite_differences(subject: LossSubject) -> None:
         numeric, analytic = (sides[0] - sides[1]) / (2 * step), float((gradient * direction).sum())
         if abs(numeric - analytic) > AGREES * max(1.0, abs(numeric)):
             raise CheckFailed(f"its gradient is {analytic:.4g}, but finite differences give {numeric:.4g}")
+
+
+def _constants(outputs: Outputs, detached: Sequence[str]) -> list[Tensor]:
+    """Return the outputs that a loss declares to be constants."""
+    head = outputs.heads[TARGET]
+    of_head = [getattr(head, name) for name in ("logits", "embedding", "auxiliary") if name in detached]
+    return [*of_head, *(outputs.views.values() if "views" in detached else ())]
 
 
 def any_device(subject: LossSubject) -> None:

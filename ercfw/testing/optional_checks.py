@@ -41,8 +41,8 @@ def _together(subject: Subject, modalities: Sequence[str], inputs: Inputs) -> No
     except InputError:
         return  # it needs another width, as it may
     xs = [inputs.streams[name].values.clone().requires_grad_() for name in modalities]  # [N, D_m] each
-    alone = [block(x, inputs) for block, x in zip(blocks, xs, strict=True)]  # [N, out_dim] each
-    at_once = subject.factory.together(blocks, xs, inputs)
+    alone = [subject.side_by_side(block(x, inputs)) for block, x in zip(blocks, xs, strict=True)]  # [N, D] each
+    at_once = [subject.side_by_side(output) for output in subject.factory.together(blocks, xs, inputs)]
     if len(at_once) != len(blocks):
         raise CheckFailed(f"together returns {len(at_once)} tensors for {len(blocks)} blocks")
     for name, one, other in zip(modalities, alone, at_once, strict=True):

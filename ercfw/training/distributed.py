@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch import distributed as dist
 
@@ -82,14 +83,22 @@ def take_share(conversations: Sequence[Conversation], rank: int, processes: int,
         for share in partition(sizes, processes)
     ]  # conversation numbers of each part of each process
     starts = np.cumsum([0, *sizes])
-    gathered = [np.arange(starts[n], starts[n + 1]) for share in pieces for part in share for n in part]
+    rows_of = [np.arange(starts[n], starts[n + 1]) for n in range(len(sizes))]
+    gathered = [rows_of[n] for share in pieces for part in share for n in part]
     return Share(
-        parts=tuple(collate([conversations[n] for n in part or [0]]) for part in pieces[rank]),
+        parts=tuple(_part(conversations, rows_of, part or [0]) for part in pieces[rank]),
         rows=tuple(sum(sizes[n] for n in part) for part in pieces[rank]),
         whole=collate([conversation.with_streams({}) for conversation in conversations]),
         counts=tuple(sum(sizes[n] for part in share for n in part) for share in pieces),
         order=torch.from_numpy(np.argsort(np.concatenate(gathered))),
     )
+
+
+def _part(conversations: Sequence[Conversation], rows_of: Sequence[NDArray[np.int64]], numbers: list[int]) -> Batch:
+    """Pack these conversations of a batch, whose rows keep their numbers in the whole batch."""
+    part = collate([conversations[n] for n in numbers])
+    rows = torch.from_numpy(np.concatenate([rows_of[n] for n in numbers]))  # [N]
+    return replace(part, inputs=replace(part.inputs, layout=replace(part.inputs.layout, row=rows)))
 
 
 def gather_outputs(parts: Sequence[Outputs], share: Share, rank: int) -> Outputs:
@@ -106,13 +115,18 @@ def gather_outputs(parts: Sequence[Outputs], share: Share, rank: int) -> Outputs
             x = _GatherRows.apply(x, share.counts, rank)  # type: ignore[no-untyped-call]
         return x.index_select(0, order)  # [N, ...]
 
-    return Outputs(
-        heads=zip_tensors([part.heads for part in parts], gather),
-        rows=Rows.of(share.whole.inputs).to(order.device, non_blocking=True),
-        views=zip_tensors([part.views for part in parts], gather),
-        present=zip_tensors([part.present for part in parts], gather),
-        extras=zip_tensors([part.extras for part in parts], gather),
-    )
+    def whole(parts: Sequence[Outputs]) -> Outputs:
+        seconds = [part.second for part in parts if part.second is not None]
+        return Outputs(
+            heads=zip_tensors([part.heads for part in parts], gather),
+            rows=Rows.of(share.whole.inputs).to(order.device, non_blocking=True),
+            views=zip_tensors([part.views for part in parts], gather),
+            present=zip_tensors([part.present for part in parts], gather),
+            extras=zip_tensors([part.extras for part in parts], gather),
+            second=whole(seconds) if seconds else None,
+        )
+
+    return whole(parts)
 
 
 class _GatherRows(torch.autograd.Function):

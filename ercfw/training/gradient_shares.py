@@ -12,7 +12,7 @@ from ercfw.contract.conversation import Conversation
 from ercfw.data.collate import batches
 from ercfw.model.losses import WeightedLosses
 from ercfw.training.distributed import gather_outputs, take_share
-from ercfw.training.gradients import forward, whole_losses
+from ercfw.training.gradients import training_forward, whole_losses
 from ercfw.training.state import Plan, Training
 
 BATCHES = 3
@@ -62,7 +62,7 @@ def _norms(
     share = take_share(conversations, 0, 1)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     with accelerator.autocast():
-        outputs = forward(accelerator, model, share, 0, entropy)
+        outputs = training_forward(accelerator, model, losses, share, 0, entropy)
     values = whole_losses(accelerator, losses, gather_outputs([outputs], share, 0), share, entropy)  # [L]
     if not values.requires_grad:
         return torch.zeros(len(values), dtype=torch.float64)

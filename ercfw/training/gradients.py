@@ -1,6 +1,5 @@
 """Compute the gradients of one batch: at once, or part by part with the same result."""
 
-from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -8,10 +7,13 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from ercfw.contract.batch import Outputs, map_tensors
+from ercfw.contract.batch import Batch, Outputs, map_tensors
 from ercfw.model.losses import WeightedLosses
 from ercfw.training.distributed import Share, gather_outputs
 from ercfw.training.seeds import seed_everything
+
+SECOND_PASS = 2
+"""Added to the seed of the second pass."""
 
 
 def backward(
@@ -32,13 +34,17 @@ def backward(
         entropy: seeds the random numbers of the parts, with the same result in both passes.
     """
     if len(share.parts) == 1:
-        outputs = gather_outputs([forward(accelerator, model, share, 0, entropy)], share, accelerator.process_index)
+        outputs = gather_outputs(
+            [training_forward(accelerator, model, losses, share, 0, entropy)], share, accelerator.process_index
+        )
         values = whole_losses(accelerator, losses, outputs, share, entropy)
         accelerator.backward(values.sum())
         return values.detach()
     buffers = {buffer: buffer.clone() for buffer in model.buffers()}
     with torch.no_grad():
-        cached = [forward(accelerator, model, share, number, entropy) for number in range(len(share.parts))]
+        cached = [
+            training_forward(accelerator, model, losses, share, number, entropy) for number in range(len(share.parts))
+        ]
     leaves = [outputs.map(_leaf) for outputs in cached]
     outputs = gather_outputs(leaves, share, accelerator.process_index)
     values = whole_losses(accelerator, losses, outputs, share, entropy)
@@ -48,8 +54,26 @@ def backward(
     for number, part in enumerate(leaves):
         last = number == len(leaves) - 1
         with nullcontext() if last else accelerator.no_sync(model):
-            _continue_backward(forward(accelerator, model, share, number, entropy), part)
+            _continue_backward(training_forward(accelerator, model, losses, share, number, entropy), part)
     return values.detach()
+
+
+def training_forward(
+    accelerator: Accelerator,
+    model: nn.Module,
+    losses: WeightedLosses,
+    share: Share,
+    number: int,
+    entropy: tuple[int, ...],
+) -> Outputs:
+    """Run the model on one part, and a second time with other random numbers if a loss requires it."""
+    if not losses.second_pass:
+        return forward(accelerator, model, share, number, entropy)
+    # Only the second pass prepares the exchange of gradients between processes, which then covers both passes. It also
+    # broadcasts no buffers, which the first pass may have saved for its gradients.
+    with accelerator.no_sync(model):
+        first = forward(accelerator, model, share, number, entropy)
+    return replace(first, second=forward(accelerator, model, share, number, (*entropy, SECOND_PASS)))
 
 
 def forward(
@@ -71,18 +95,20 @@ def whole_losses(
 ) -> Tensor:
     """Return the weighted losses ``[L]`` of the whole batch, which are the same in every process."""
     targets = {name: y.to(accelerator.device, non_blocking=True) for name, y in share.whole.targets.items()}
-    outputs = with_teacher(outputs, {name: x.to(accelerator.device) for name, x in share.whole.teacher.items()})
+    outputs = with_teachers(outputs, share.whole, accelerator.device)
     if entropy is not None:
         seed_everything(*entropy)
     return torch.stack(list(losses(outputs, targets).values()))  # [L]
 
 
-def with_teacher(outputs: Outputs, teacher: Mapping[str, Tensor]) -> Outputs:
-    """Return the outputs with the logits ``[N, C]`` of the teacher in each head."""
-    if not teacher:
+def with_teachers(outputs: Outputs, batch: Batch, device: torch.device) -> Outputs:
+    """Return the outputs with those of the teachers, whose logits ``[N, C]`` are also in each head."""
+    if not batch.teacher:
         return outputs
+    teacher = {name: x.to(device, non_blocking=True) for name, x in batch.teacher.items()}
     heads = {name: replace(head, teacher=teacher.get(name)) for name, head in outputs.heads.items()}
-    return replace(outputs, heads=heads)
+    teachers = {run: x.to(device, non_blocking=True) for run, x in batch.teachers.items()}
+    return replace(outputs, heads=heads, teachers=teachers)
 
 
 def _leaf(x: Tensor) -> Tensor:

@@ -14,18 +14,26 @@ from ercfw_basics.cross_modal import CrossModalTransformer
 from ercfw_basics.dialogue_rnn import DialogueRNN
 from ercfw_basics.distillation import Distillation
 from ercfw_basics.encoders import IdentityEncoder, LinearEncoder, MLPEncoder
+from ercfw_basics.extra_loss import ExtraLoss
+from ercfw_basics.feature_distillation import FeatureDistillation
 from ercfw_basics.fusions import Concat, GatedSum, Sum
-from ercfw_basics.heads import LinearHead, MLPHead
+from ercfw_basics.heads import AuxiliaryLinearHead, LinearHead, MLPHead
 from ercfw_basics.identity import NoContext
 from ercfw_basics.label_losses import BCE, SoftCrossEntropy
 from ercfw_basics.metrics import classes, labels, numbers, sentiment, soft
 from ercfw_basics.metrics.with_options import Kappa, MicroF1
+from ercfw_basics.mixup import Mixup, MixupCrossEntropy
 from ercfw_basics.number_losses import CCC, MAE, MSE, Huber
 from ercfw_basics.ordinal import Ordinal, OrdinalHead
+from ercfw_basics.r_drop import RDrop
 from ercfw_basics.recurrent import GRUContext, LSTMContext
+from ercfw_basics.relation_distillation import RelationDistillation
+from ercfw_basics.self_distillation import SelfDistillation
 from ercfw_basics.supcon import SupCon
 from ercfw_basics.trained_encoder import TrainedEncoder
 from ercfw_basics.transformer import SpeakerEmbedding, TransformerContext
+from ercfw_basics.vib import VariationalBottleneck
+from ercfw_basics.view_cross_entropy import ViewCrossEntropy
 
 __all__ = [
     "AttentionMask",
@@ -64,13 +72,14 @@ def provide_encoders() -> dict[str, type[Encoder]]:
 
 @hookimpl
 def provide_contexts() -> dict[str, type[Context]]:
-    """Return the contexts: none, recurrent networks, a transformer, and DialogueRNN."""
+    """Return the contexts: none, recurrent networks, a transformer, DialogueRNN, and mixup."""
     return {
         "none": NoContext,
         "gru": GRUContext,
         "lstm": LSTMContext,
         "transformer": TransformerContext,
         "dialogue-rnn": DialogueRNN,
+        "mixup": Mixup,
     }
 
 
@@ -82,24 +91,32 @@ def provide_fusions() -> dict[str, type[FusionBlock]]:
         "sum": Sum,
         "gated-sum": GatedSum,
         "cross-modal-transformer": CrossModalTransformer,
+        "vib": VariationalBottleneck,
     }
 
 
 @hookimpl
 def provide_heads() -> dict[str, type[Head]]:
     """Return the heads for all kinds of targets, and that for classes with an order."""
-    return {"linear": LinearHead, "mlp": MLPHead, "ordinal": OrdinalHead}
+    return {"linear": LinearHead, "mlp": MLPHead, "ordinal": OrdinalHead, "auxiliary-linear": AuxiliaryLinearHead}
 
 
 @hookimpl
 def provide_losses() -> dict[str, type[Loss]]:
-    """Return the losses on logits and on embeddings."""
+    """Return the losses on logits, on embeddings and on extras."""
     return {
         "cross-entropy": CrossEntropy,
         "distillation": Distillation,
         "auxiliary-cross-entropy": AuxiliaryCrossEntropy,
+        "extra": ExtraLoss,
+        "feature-distillation": FeatureDistillation,
         "focal": Focal,
+        "mixup-cross-entropy": MixupCrossEntropy,
+        "r-drop": RDrop,
+        "relation-distillation": RelationDistillation,
+        "self-distillation": SelfDistillation,
         "supcon": SupCon,
+        "view-cross-entropy": ViewCrossEntropy,
         "ordinal": Ordinal,
         "soft-cross-entropy": SoftCrossEntropy,
         "bce": BCE,

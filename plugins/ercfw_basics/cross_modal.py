@@ -66,7 +66,8 @@ class CrossModalTransformer(FusionBlock):
         self.width = width
         self.positions = positions
         self.sources = {m: [other for other in dims if other != m] or [m] for m in dims}
-        self.out_dim = width * sum(len(sources) for sources in self.sources.values())
+        self.view_dims = {m: width * len(sources) for m, sources in self.sources.items()}
+        self.out_dim = sum(self.view_dims.values())
         self.project = nn.ModuleDict({m: Linear(dim, width) for m, dim in dims.items()})
         self.stacks = nn.ModuleDict(
             {

@@ -135,7 +135,7 @@ def test_the_command_line_predicts_numbers(finished, cli) -> None:
     shown = cli(*words)
     shown.check(0)
     assert "valence" in shown.out
-    written = cli(*words, "--csv")
+    written = cli(*words, "--format", "csv")
     written.check(0)
     header = written.out.splitlines()[0].split(",")
     assert {"affect.valence.predicted", "moods.aroused.predicted", "votes.predicted"} <= set(header)

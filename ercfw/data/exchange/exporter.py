@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ercfw.contract.conversation import UNLABELLED, Conversation, Split
 from ercfw.contract.feature_table import FeatureTable
-from ercfw.contract.interfaces import Dataset, FileFormat
+from ercfw.contract.file_format import FileFormat
+from ercfw.contract.interfaces import Dataset
 from ercfw.contract.published_features import Key, Published
 from ercfw.data.exchange.class_target import class_target
 from ercfw.data.exchange.keys import ANYBODYS, public_keys, splits_of

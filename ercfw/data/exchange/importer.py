@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from ercfw.contract.conversation import UtteranceId
 from ercfw.contract.feature_table import FeatureTable
-from ercfw.contract.interfaces import Dataset, FileFormat
+from ercfw.contract.file_format import FileFormat
+from ercfw.contract.interfaces import Dataset
 from ercfw.contract.published_features import Key, Published
 from ercfw.data.exchange.existing_stores import check_other_kinds, with_existing_rows
 from ercfw.data.exchange.keys import ANYBODYS, splits_of

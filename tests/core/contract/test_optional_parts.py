@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 import ercfw
-from ercfw import SupportsExplain, SupportsParameterGroups, SupportsTogether
+from ercfw import Head, SupportsExplain, SupportsParameterGroups, SupportsTogether, SupportsViews
+from ercfw.contract.optional_parts import supports_views
 from ercfw.registry.catalog import KINDS, load_catalog
 
 METHODS = {"explain": SupportsExplain, "parameter_groups": SupportsParameterGroups, "together": SupportsTogether}
@@ -40,8 +41,19 @@ def test_the_shipped_parts_that_offer_them():
     }
 
 
+def test_a_head_that_reads_views_offers_it_by_a_parameter():
+    class Reads(Head):
+        def forward(self, x, inputs, views=None): ...
+
+    assert supports_views(Reads)
+    assert supports_views(type("Inherits", (Reads,), {}))
+    assert not supports_views(Head)
+    heads = load_catalog().components("head")
+    assert [each.name for each in heads if supports_views(each.factory)] == ["auxiliary-linear"]
+
+
 def test_each_is_documented_and_exported():
-    for protocol in METHODS.values():
+    for protocol in (*METHODS.values(), SupportsViews):
         assert getattr(ercfw, protocol.__name__) is protocol
         assert protocol.__doc__
 

@@ -95,6 +95,7 @@ def catalog_of(factory: type) -> Catalog:
         ("dims, info, seed", {"dims": {"text": 8}, "info": None, "seed": 7}),
         ("seed", {"seed": 7}),
         ("sizes, data, number", {"sizes": {"text": 8}, "data": None, "number": 7}),
+        ("sizes, data", {"sizes": {"text": 8}, "data": None}),
     ],
 )
 def test_a_base_class_that_gains_a_parameter_breaks_no_part(parameters, given, monkeypatch):
@@ -167,6 +168,6 @@ def test_the_kit_makes_a_part_as_the_core_does():
 def test_every_kind_passes_the_names_that_the_tutorial_lists():
     wired = {kind: catalog.wired_places(base, base) for kind, (_, base) in KINDS.items() if base}
     assert {kind: len(places) for kind, places in wired.items()} == {
-        "dataset": 0, "format": 0, "extractor": 0, "encoder": 2, "context": 2, "fusion": 2, "head": 3, "loss": 2,
+        "dataset": 0, "format": 0, "extractor": 0, "encoder": 2, "context": 2, "fusion": 2, "head": 4, "loss": 3,
         "model": 1,
     }  # fmt: skip

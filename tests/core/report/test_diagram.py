@@ -44,6 +44,28 @@ def test_the_model_of_the_paper():
     assert 'loss_cross_entropy{{"cross-entropy × 0.4"}}' in graph
 
 
+def test_what_losses_read_of_parts_and_of_the_core(tiny_recipe):
+    more = """
+[context.joint]
+use = "mixup"
+[teacher]
+run = ["gone", "lost"]
+[loss.kl]
+use = "extra"
+name = "fusion.kl"
+[loss.mixup-cross-entropy]
+[loss.feature-distillation]
+[loss.r-drop]
+"""
+    path = tiny_recipe(more)
+    path.write_text(path.read_text().replace('use = "concat"', 'use = "vib"\nwidth = 6'))
+    graph, _ = graph_of(path)
+    assert "fusion -. fusion.kl .-> loss_kl" in graph
+    assert "context_joint -. context.joint.partner .-> loss_mixup_cross_entropy" in graph
+    assert "head_emotion -. teacher.embedding .-> loss_feature_distillation" in graph
+    assert "head_emotion -. second_pass .-> loss_r_drop" in graph
+
+
 def test_the_shapes_are_those_that_a_batch_has(tiny_recipe):
     more = '[context.text]\nuse = "gru"\nwidth = 6\n[context.joint]\nuse = "transformer"\nwidth = 12\nheads = 2\n'
     graph, job = graph_of(tiny_recipe(more))

@@ -10,6 +10,7 @@ from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.recipe_file import read_toml
+from ercfw.training.find_widths import find_widths
 from ercfw.training.seeds import seed_everything
 from ercfw.training.state import Plan, Watched, start
 
@@ -24,7 +25,8 @@ def training(tiny_recipe, tmp_path):
         train = [change(c) for c in data.splits["train"]]
         seed_everything(0)
         model = build_model(job.parts.network, make_data_info(data.splits["train"], data.targets))
-        losses = build_losses(job.recipe, job.parts.losses, make_data_info(data.splits["train"], data.targets))
+        info = make_data_info(data.splits["train"], data.targets)
+        losses = build_losses(job.recipe, job.parts.losses, info, find_widths(model, job.parts.losses, info))
         if loss is not None:
             losses.losses["cross-entropy"] = loss
         plan = Plan(

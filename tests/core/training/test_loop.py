@@ -42,7 +42,12 @@ def unlabel_unevenly(conversation):
 COUPLED = ("loss.supcon={}", "loss.swfc={}", "loss.cross-entropy.class_weights=balanced")
 
 
-@pytest.mark.parametrize("words", [(), COUPLED], ids=["rows apart", "coupled"])
+WITH_MORE = (
+    "head.emotion.use=auxiliary-linear", "loss.self-distillation={}", "loss.view-cross-entropy={}", "loss.r-drop={}",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [(), COUPLED, WITH_MORE], ids=["rows apart", "coupled", "two passes, own weights"])
 @pytest.mark.parametrize("change", [lambda c: c, unlabel_unevenly], ids=["labelled", "unlabelled rows"])
 @pytest.mark.parametrize("accumulate", [3, 5])
 def test_accumulation_is_the_whole_batch(training, change, words, accumulate):
@@ -55,6 +60,8 @@ def test_accumulation_is_the_whole_batch(training, change, words, accumulate):
     assert go(whole, plan)[0]["train_loss"] == pytest.approx(lines[0]["train_loss"], abs=1e-6)
     assert (weights(whole) - before).norm() > 0.01
     torch.testing.assert_close(weights(parts), weights(whole), rtol=0, atol=1e-6)
+    own = [torch.cat([torch.zeros(1), *(p.flatten() for p in each.losses.parameters())]) for each in (parts, whole)]
+    torch.testing.assert_close(*own, rtol=0, atol=1e-6)
 
 
 def test_a_last_group_that_is_not_full_is_a_step_of_its_own(training):

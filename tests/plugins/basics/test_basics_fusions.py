@@ -18,6 +18,7 @@ SMALL = {
     "sum": {"width": 8},
     "gated-sum": {"width": 8},
     "cross-modal-transformer": {"width": 8, "heads": 2, "ffn": 16, "layers": 2, "dropout": 0.0},
+    "vib": {"width": 8},
 }
 SUBSETS = [names for size in (1, 2, 3) for names in combinations(DIMS, size)]
 
@@ -34,8 +35,9 @@ def test_any_set_of_modalities(name, names, batch, info) -> None:
     joint = fused.joint if isinstance(fused, Fused) else fused
     assert joint.shape == (18, made.out_dim)
     assert joint.isfinite().all()
-    if isinstance(fused, Fused):
+    if isinstance(fused, Fused) and fused.views is not None:
         assert list(fused.views) == list(names)
+        assert made.view_dims == {m: view.shape[1] for m, view in fused.views.items()}
         assert len({view.shape for view in fused.views.values()}) == 1
 
 

@@ -14,66 +14,35 @@ PARTS = {
     for name, part in getattr(ercfw_basics, f"provide_{kind}")().items()
 }
 
+REQUIRED = {"losses: extra": {"name": "fusion.kl"}}
+
 
 def test_all_that_the_basics_are_to_offer() -> None:
     assert sorted(PARTS) == sorted(
         [f"encoders: {name}" for name in ("identity", "linear", "mlp")]
-        + [f"contexts: {name}" for name in ("none", "gru", "lstm", "transformer", "dialogue-rnn")]
-        + [f"fusions: {name}" for name in ("concat", "sum", "gated-sum", "cross-modal-transformer")]
-        + [f"heads: {name}" for name in ("linear", "mlp", "ordinal")]
+        + [f"contexts: {name}" for name in ("none", "gru", "lstm", "transformer", "dialogue-rnn", "mixup")]
+        + [f"fusions: {name}" for name in ("concat", "sum", "gated-sum", "cross-modal-transformer", "vib")]
+        + [f"heads: {name}" for name in ("linear", "mlp", "auxiliary-linear", "ordinal")]
         + [
             f"losses: {name}"
             for name in (
-                "cross-entropy",
-                "auxiliary-cross-entropy",
-                "distillation",
-                "focal",
-                "supcon",
-                "ordinal",
-                "soft-cross-entropy",
-                "bce",
-                "mse",
-                "mae",
-                "huber",
-                "ccc",
+                *("cross-entropy", "auxiliary-cross-entropy", "distillation", "extra", "feature-distillation", "focal"),
+                *("mixup-cross-entropy", "r-drop", "relation-distillation", "self-distillation", "supcon"),
+                *("view-cross-entropy", "ordinal", "soft-cross-entropy", "bce", "mse", "mae", "huber", "ccc"),
             )
         ]
     )
-    assert sorted(ercfw_basics.provide_metrics()) == sorted(
-        [
-            "weighted-f1",
-            "macro-f1",
-            "f1",
-            "accuracy",
-            "unweighted-accuracy",
-            "micro-f1",
-            "kappa",
-            "mae",
-            "rmse",
-            "pearson",
-            "ccc",
-            "acc-7",
-            "acc-5",
-            "acc-3",
-            "acc-2-has0",
-            "acc-2-non0",
-            "f1-has0",
-            "f1-non0",
-            "label-f1",
-            "label-macro-f1",
-            "label-micro-f1",
-            "exact-match",
-            "map",
-            "soft-cross-entropy",
-            "jensen-shannon",
-            "share-error",
-        ]
-    )
+    metrics = """
+        weighted-f1 macro-f1 f1 accuracy unweighted-accuracy micro-f1 kappa mae rmse pearson ccc acc-7 acc-5 acc-3
+        acc-2-has0 acc-2-non0 f1-has0 f1-non0 label-f1 label-macro-f1 label-micro-f1 exact-match map
+        soft-cross-entropy jensen-shannon share-error
+    """
+    assert sorted(ercfw_basics.provide_metrics()) == sorted(metrics.split())
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_every_option_has_a_default_and_stands_in_the_docstring(part) -> None:
-    options = constructor_arguments(read_options(PARTS[part], {}, "here"))
+    options = constructor_arguments(read_options(PARTS[part], REQUIRED.get(part, {}), "here"))
     described = (inspect.getdoc(PARTS[part]) or "").partition("Options:")[2]
     assert all(f"{name}:" in described for name in options)
 
@@ -100,6 +69,14 @@ def test_options_that_are_taken(part, options) -> None:
         ("losses: cross-entropy", {"smoothing": 1.5}),
         ("losses: focal", {"gamma": -1}),
         ("losses: supcon", {"temperature": 0}),
+        ("losses: self-distillation", {"temperature": 0}),
+        ("losses: r-drop", {"alpha": -1}),
+        ("losses: view-cross-entropy", {"class_weights": "balance"}),
+        ("losses: mixup-cross-entropy", {"context": ""}),
+        ("losses: extra", {"name": ""}),
+        ("contexts: mixup", {"alpha": 0}),
+        ("fusions: vib", {"width": 0}),
+        ("heads: auxiliary-linear", {"dropout": 1}),
         ("contexts: gru", {"width": 0}),
         ("contexts: lstm", {"dropout": 1.0}),
         ("contexts: transformer", {"heads": 2.5}),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ercfw import Fused, Inputs, Stream
+from ercfw import ContextOutput, Fused, Inputs, Stream
 from ercfw.data.collate import collate
 from ercfw_basics import (
     provide_contexts,
@@ -24,16 +24,19 @@ SMALL = {
     ("context", "transformer", "causal"): {"width": 8, "heads": 2, "ffn": 16, "layers": 2, "causal": True},
     ("context", "dialogue-rnn"): {"width": 8, "bidirectional": True},
     ("context", "dialogue-rnn", "causal"): {"width": 8},
+    ("context", "mixup"): {},
     ("fusion", "concat"): {},
     ("fusion", "sum"): {"width": 8},
     ("fusion", "gated-sum"): {"width": 8},
     ("fusion", "cross-modal-transformer"): {"width": 8, "heads": 2, "ffn": 16},
+    ("fusion", "vib"): {"width": 8},
     ("encoder", "identity"): {"standardise": True},
     ("encoder", "linear"): {"width": 8},
     ("encoder", "mlp"): {"width": 8, "hidden": 9, "standardise": True},
     ("head", "linear"): {},
     ("head", "mlp"): {"hidden": 9},
     ("head", "ordinal"): {},
+    ("head", "auxiliary-linear"): {},
 }
 KINDS = {
     "context": provide_contexts,
@@ -44,7 +47,7 @@ KINDS = {
 DIMS = {"text": 6, "audio": 5, "visual": 4}
 parts = pytest.mark.parametrize("part", SMALL, ids="-".join)
 learning = pytest.mark.parametrize(
-    "part", [part for part in SMALL if part[1] not in ("none", "concat", "identity")], ids="-".join
+    "part", [part for part in SMALL if part[1] not in ("none", "concat", "identity", "mixup")], ids="-".join
 )
 
 
@@ -57,6 +60,8 @@ def build(part, info):
         "encoder": (info.modalities["text"], info),
         "head": (6, "emotion", info),
     }[part[0]]
+    if part[1] == "auxiliary-linear":
+        first = (*first, DIMS)
     return made(*first, **SMALL[part]).eval()
 
 
@@ -66,9 +71,14 @@ def run(part, made, inputs: Inputs) -> torch.Tensor:
     if part[0] == "fusion":
         fused = made({m: stream.values for m, stream in inputs.streams.items()}, inputs)
         return fused.joint if isinstance(fused, Fused) else fused
+    if part[1] == "auxiliary-linear":
+        views = {m: stream.values for m, stream in inputs.streams.items()}
+        output = made(text.values, inputs, views)
+        return torch.cat([output.logits, output.auxiliary.flatten(1)], 1)
     if part[0] == "head":
         return made(text.values, inputs).logits
-    return made(text if part[0] == "encoder" else text.values, inputs)
+    given = made(text if part[0] == "encoder" else text.values, inputs)
+    return given.x if isinstance(given, ContextOutput) else given
 
 
 def test_every_part_is_tried_here() -> None:
