@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ercfw.errors import InputError
-from ercfw.recipe.schema import PART, FeaturePart, Part, Recipe
+from ercfw.recipe.part_table import Part
+from ercfw.recipe.schema import PART, FeaturePart, Recipe
 
 DEFAULT = "default"
 """The name of the table that serves each modality without a table of its own."""

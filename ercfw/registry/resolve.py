@@ -7,8 +7,9 @@ from typing import Any, Generic, TypeVar
 
 from ercfw.contract.interfaces import Context, Dataset, Encoder, Extractor, FusionBlock, Head, Loss, Model
 from ercfw.errors import InputError, Mistake
+from ercfw.recipe.part_table import Part
 from ercfw.recipe.queries import JOINT, extracted, parts_of, selected_metric, table_of
-from ercfw.recipe.schema import FeaturePart, Part, Recipe
+from ercfw.recipe.schema import FeaturePart, Recipe
 from ercfw.recipe.toml import Tables
 from ercfw.registry.catalog import Catalog, Component
 from ercfw.registry.options import read_options, written_options

@@ -15,7 +15,7 @@ from ercfw.contract.conversation import Conversation
 from ercfw.contract.hooks import Epoch
 from ercfw.data.collate import batches
 from ercfw.errors import ErcfwError, PeerGoneError, RunError, cause_of
-from ercfw.recipe.schema import Train
+from ercfw.recipe.train_tables import Train
 from ercfw.results.scoring import Predictions, score, selected
 from ercfw.system.signals import Stopped, StopRequest, when_saved
 from ercfw.training.checkpoint import to_host

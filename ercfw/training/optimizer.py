@@ -10,7 +10,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, R
 
 from ercfw.contract.optional_parts import SupportsParameterGroups
 from ercfw.errors import InputError, did_you_mean
-from ercfw.recipe.schema import Train
+from ercfw.recipe.train_tables import Train
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,

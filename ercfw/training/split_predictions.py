@@ -8,7 +8,7 @@ from torch import Tensor
 from ercfw.contract.conversation import Conversation
 from ercfw.contract.data_info import DataInfo
 from ercfw.model.build import build_model
-from ercfw.recipe.schema import Train
+from ercfw.recipe.train_tables import Train
 from ercfw.registry.resolve import NetworkParts
 from ercfw.results.embeddings_file import Moment
 from ercfw.results.model_file import start_from

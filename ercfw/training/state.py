@@ -17,7 +17,7 @@ from ercfw.contract.hooks import Epoch
 from ercfw.contract.interfaces import Metric
 from ercfw.errors import InputError
 from ercfw.model.losses import WeightedLosses
-from ercfw.recipe.schema import Train
+from ercfw.recipe.train_tables import Train
 from ercfw.system.out_of_memory import BatchParts
 from ercfw.training.optimizer import Schedule, make_optimizer, make_schedule
 

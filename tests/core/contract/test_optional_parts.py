@@ -55,7 +55,7 @@ def test_a_group_of_the_recipe_finds_the_parameters_that_a_part_names():
         def parameter_groups(self):
             return {"slow": list(self.slow.parameters())}
 
-    from ercfw.recipe.schema import ParameterGroup, Train
+    from ercfw.recipe.train_tables import ParameterGroup, Train
     from ercfw.training.optimizer import make_optimizer
 
     made = make_optimizer(Train(groups={"slow": ParameterGroup(lr=1e-6)}), nn.Sequential(Grouped(), nn.Linear(2, 2)))

@@ -4,7 +4,7 @@ import pytest
 from torch import nn
 
 from ercfw import FusionBlock
-from ercfw.recipe.schema import Part
+from ercfw.recipe.part_table import Part
 from ercfw.registry import catalog
 from ercfw.registry.catalog import KINDS, Catalog, Component, Plugin, load_catalog
 from ercfw.registry.make import make_part

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ercfw.errors import InputError
-from ercfw.recipe.schema import ParameterGroup, Train
+from ercfw.recipe.train_tables import ParameterGroup, Train
 from ercfw.training.optimizer import make_optimizer, make_schedule
 
 
