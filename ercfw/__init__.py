@@ -44,7 +44,9 @@ if TYPE_CHECKING:
     from ercfw.contract.optional_parts import (
         SupportsCutTexts,
         SupportsExplain,
+        SupportsObserve,
         SupportsParameterGroups,
+        SupportsParameterLayers,
         SupportsSilence,
         SupportsSource,
         SupportsTogether,
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from ercfw.contract.public_file import PublicFile
     from ercfw.contract.published_features import Key, Published
     from ercfw.contract.reported_scores import Quoted
+    from ercfw.contract.training_parts import Callback, Sampler, TrainingView
     from ercfw.data.tables.rows import TableRow, read_table
     from ercfw.data.tables.text import read_text
     from ercfw.data.tables.utterances import Utterance, to_conversations
@@ -90,13 +93,14 @@ _HOME = {
     ),
     "contract.option_types": ("Rate", "Size"),
     "contract.optional_parts": (
-        "SupportsCutTexts", "SupportsExplain", "SupportsParameterGroups", "SupportsSilence", "SupportsSource",
-        "SupportsTogether",
+        "SupportsCutTexts", "SupportsExplain", "SupportsObserve", "SupportsParameterGroups",
+        "SupportsParameterLayers", "SupportsSilence", "SupportsSource", "SupportsTogether",
     ),
     "contract.provenance": ("Provenance",),
     "contract.public_file": ("PublicFile",),
     "contract.published_features": ("Key", "Published"),
     "contract.reported_scores": ("Quoted",),
+    "contract.training_parts": ("Callback", "Sampler", "TrainingView"),
     "data.tables.rows": ("TableRow", "read_table"),
     "data.tables.text": ("read_text",),
     "data.tables.utterances": ("Utterance", "to_conversations"),
@@ -114,16 +118,17 @@ _HOME = {
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
-    "PLUGIN_API", "SPLITS", "UNLABELLED", "Batch", "Broken", "BrokenClipError", "Clip", "ClipExtractor",
+    "PLUGIN_API", "SPLITS", "UNLABELLED", "Batch", "Broken", "BrokenClipError", "Callback", "Clip", "ClipExtractor",
     "Context", "Conversation", "ConversationStream", "DataInfo", "Dataset", "Encoder", "ErcfwError",
-    "ExperimentalWarning", "Extractor", "FeatureTable", "FileFormat", "FinishedRun", "FittedOn", "Fused",
-    "FusionBlock", "Head", "HeadOutput", "InputError", "Inputs", "Key", "Layout", "Loss", "Metric", "Mistake",
-    "ModalitySpec", "Model", "Outputs", "Provenance", "PublicFile", "Published", "Quoted", "Rate", "Rows",
-    "RunError", "RunMetrics", "Size", "Split", "Stream", "StreamKind", "SupportsCutTexts", "SupportsExplain",
-    "SupportsParameterGroups", "SupportsSilence", "SupportsSource", "SupportsTogether", "TableRow", "TargetSpec",
-    "TrainedModel", "Utterance", "UtteranceId", "ablate", "cause_of", "compare", "did_you_mean", "hookimpl", "is_file",
-    "is_folder", "labelled", "load", "missing_library", "read_features", "read_table", "read_text", "replacing", "run",
-    "runs_without_parts", "sha256", "to_conversations", "write_report",
+    "ExperimentalWarning", "Extractor", "FeatureTable", "FileFormat", "FinishedRun", "FittedOn", "Fused", "FusionBlock",
+    "Head", "HeadOutput", "InputError", "Inputs", "Key", "Layout", "Loss", "Metric", "Mistake", "ModalitySpec", "Model",
+    "Outputs", "Provenance", "PublicFile", "Published", "Quoted", "Rate", "Rows", "RunError", "RunMetrics", "Sampler",
+    "Size", "Split", "Stream", "StreamKind", "SupportsCutTexts", "SupportsExplain", "SupportsObserve",
+    "SupportsParameterGroups", "SupportsParameterLayers", "SupportsSilence", "SupportsSource", "SupportsTogether",
+    "TableRow", "TargetSpec", "TrainedModel", "TrainingView", "Utterance", "UtteranceId", "ablate", "cause_of",
+    "compare", "did_you_mean", "hookimpl", "is_file", "is_folder", "labelled", "load", "missing_library",
+    "read_features", "read_table", "read_text", "replacing", "run", "runs_without_parts", "sha256", "to_conversations",
+    "write_report",
 ]  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from ercfw.model.build import build_model
 from ercfw.model.losses import build_losses
 from ercfw.recipe.schema import BASE
 from ercfw.training.dry_run import dry_run
-from ercfw.training.optimizer import optimizer_arguments
+from ercfw.training.start import check_training_parts
 
 STREAMS = "the streams' files and values"
 
@@ -110,8 +110,8 @@ def _check_without_data(job: Job, reason: str) -> RecipeCheck:
 
 
 def _build(job: Job, info: DataInfo) -> tuple[str, ...]:
-    """Build the model, the losses and the optimizer, and return the warnings of a dry run."""
+    """Build the model, the losses, the optimizer and what else trains, and return the warnings of a dry run."""
     model = build_model(job.parts.network, info)
     losses = build_losses(job.recipe, job.parts.losses, info)
-    optimizer_arguments(job.recipe.train, nn.ModuleList([model, losses]))
+    check_training_parts(job.recipe.train, job.parts.training, info, nn.ModuleList([model, losses]))
     return tuple(dry_run(model, losses, info, job.recipe.teacher is not None))

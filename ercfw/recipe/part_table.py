@@ -18,3 +18,7 @@ class Part(Strict, extra="allow"):
     def options(self) -> dict[str, Any]:
         """Return the options for the part's constructor."""
         return dict(self.model_extra or {})
+
+
+class Short(Part):
+    """A part that a recipe names by a string, ``optimizer = "adam"``, in place of a table."""

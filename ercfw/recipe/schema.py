@@ -105,6 +105,7 @@ class Recipe(Strict):
     model: Part | None = None
     teacher: Teacher | None = None
     loss: Annotated[dict[str, LossPart], Field(min_length=1)]
+    callback: dict[str, Part] = Field(default_factory=dict)
     train: Train = Train()
     run: RunSettings = RunSettings()
     tune: Tune | None = None
@@ -129,7 +130,7 @@ def parse_recipe(tables: Tables, path: str) -> tuple[Recipe | None, list[Mistake
 
     The recipe lacks the invalid keys, so that its parts can still be checked. It is None if no recipe remains.
     """
-    tables = _name_losses(tables)
+    tables = _name_parts(tables)
     try:
         recipe = Recipe.model_validate_json(as_json(tables))
     except ValidationError as error:
@@ -153,13 +154,13 @@ def _without(tables: Tables, places: Iterable[Location]) -> Recipe | None:
         return None
 
 
-def _name_losses(tables: Tables) -> Tables:
-    """Return the tables with ``use`` set to a loss table's own name where the table sets none."""
-    losses = tables.get("loss")
-    if not isinstance(losses, dict):
-        return tables
-    named = {k: {"use": k, **v} if isinstance(v, dict) else v for k, v in losses.items()}
-    return {**tables, "loss": named}
+def _name_parts(tables: Tables) -> Tables:
+    """Return the tables with ``use`` set to the own name of each loss and callback whose table sets none."""
+    named = dict(tables)
+    for kind in ("loss", "callback"):
+        if isinstance(parts := tables.get(kind), dict):
+            named[kind] = {k: {"use": k, **v} if isinstance(v, dict) else v for k, v in parts.items()}
+    return named
 
 
 def _keys_at(table: Location) -> list[str]:

@@ -1,6 +1,6 @@
 """Compute the gradients of one batch: at once, or part by part with the same result."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -15,7 +15,12 @@ from ercfw.training.seeds import seed_everything
 
 
 def backward(
-    accelerator: Accelerator, model: nn.Module, losses: WeightedLosses, share: Share, entropy: tuple[int, ...]
+    accelerator: Accelerator,
+    model: nn.Module,
+    losses: WeightedLosses,
+    share: Share,
+    entropy: tuple[int, ...],
+    seen: Callable[[Outputs, Share], None] | None = None,
 ) -> Tensor:
     """Add the gradients of a batch to those of model and losses; return the weighted losses ``[L]``, detached.
 
@@ -30,11 +35,14 @@ def backward(
         losses: the losses, which read the outputs of the whole batch.
         share: the part of the batch that this process runs.
         entropy: seeds the random numbers of the parts, with the same result in both passes.
+        seen: called with the outputs of the whole batch.
     """
     if len(share.parts) == 1:
         outputs = gather_outputs([forward(accelerator, model, share, 0, entropy)], share, accelerator.process_index)
         values = whole_losses(accelerator, losses, outputs, share, entropy)
         accelerator.backward(values.sum())
+        if seen is not None:
+            seen(outputs, share)
         return values.detach()
     buffers = {buffer: buffer.clone() for buffer in model.buffers()}
     with torch.no_grad():
@@ -49,6 +57,8 @@ def backward(
         last = number == len(leaves) - 1
         with nullcontext() if last else accelerator.no_sync(model):
             _continue_backward(forward(accelerator, model, share, number, entropy), part)
+    if seen is not None:
+        seen(outputs, share)
     return values.detach()
 
 

@@ -1,6 +1,9 @@
 """Basic parts that ship with ercfw and that most recipes use."""
 
-from ercfw import Context, Encoder, Extractor, FusionBlock, Head, Loss, Metric, hookimpl
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from ercfw import Callback, Context, Encoder, Extractor, FusionBlock, Head, Loss, Metric, Sampler, hookimpl
 from ercfw_basics import metrics
 from ercfw_basics.blocks.attention import ConversationAttention, FeedForward
 from ercfw_basics.blocks.attention_mask import AttentionMask
@@ -21,6 +24,16 @@ from ercfw_basics.identity import NoContext
 from ercfw_basics.recurrent import GRUContext, LSTMContext
 from ercfw_basics.supcon import SupCon
 from ercfw_basics.trained_encoder import TrainedEncoder
+from ercfw_basics.training.early_stopping import EarlyStopping
+from ercfw_basics.training.fgm import FGM
+from ercfw_basics.training.freeze import Freeze
+from ercfw_basics.training.gradient_noise import GradientNoise
+from ercfw_basics.training.modality_dropout import ModalityDropout
+from ercfw_basics.training.sam import SAM
+from ercfw_basics.training.samplers import Balanced, Curriculum, Shuffle
+from ercfw_basics.training.torch_optimizers import torch_optimizers
+from ercfw_basics.training.torch_schedules import torch_schedules
+from ercfw_basics.training.weight_averages import EMA, SWA
 from ercfw_basics.transformer import SpeakerEmbedding, TransformerContext
 
 __all__ = [
@@ -108,4 +121,37 @@ def provide_metrics() -> dict[str, Metric]:
         "f1": metrics.f1,
         "accuracy": metrics.accuracy,
         "unweighted-accuracy": metrics.unweighted_accuracy,
+    }
+
+
+@hookimpl
+def provide_optimizers() -> dict[str, type[Optimizer]]:
+    """Return the optimisers of torch."""
+    return torch_optimizers()
+
+
+@hookimpl
+def provide_schedules() -> dict[str, type[LRScheduler]]:
+    """Return the schedules of torch."""
+    return torch_schedules()
+
+
+@hookimpl
+def provide_samplers() -> dict[str, type[Sampler]]:
+    """Return the samplers: random order, rare classes more often, and easy conversations first."""
+    return {"shuffle": Shuffle, "balanced": Balanced, "curriculum": Curriculum}
+
+
+@hookimpl
+def provide_callbacks() -> dict[str, type[Callback]]:
+    """Return the callbacks."""
+    return {
+        "ema": EMA,
+        "swa": SWA,
+        "sam": SAM,
+        "early-stopping": EarlyStopping,
+        "freeze": Freeze,
+        "gradient-noise": GradientNoise,
+        "fgm": FGM,
+        "modality-dropout": ModalityDropout,
     }

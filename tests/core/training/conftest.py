@@ -11,7 +11,8 @@ from ercfw.model.losses import build_losses
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.training.seeds import seed_everything
-from ercfw.training.state import Plan, Watched, start
+from ercfw.training.start import start
+from ercfw.training.state import Plan, Watched
 
 
 @pytest.fixture
@@ -36,6 +37,7 @@ def training(tiny_recipe, tmp_path):
             info=make_data_info(data.splits["train"], data.targets),
             seed=0,
             state=tmp_path / "state.safetensors",
+            parts=job.parts.training,
         )
         return start(make_accelerator([job.recipe]), model, losses, plan), plan
 
