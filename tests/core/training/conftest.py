@@ -19,7 +19,7 @@ from ercfw.training.state import Plan, Watched
 def training(tiny_recipe, tmp_path):
     """A training of the tiny recipe that stands at its beginning, its plan, and the conversations."""
 
-    def begin(*words, metrics=None, change=lambda c: c, later_wins=False, loss=None):
+    def begin(*words, metrics=None, change=lambda c: c, later_wins=False, loss=None, modules=None):
         (job,) = plan_jobs(read_toml(tiny_recipe()), Selection(overrides=parse_overrides(words)))
         data = load_data(job.recipe, job.parts.extractors, make_dataset(job.parts.dataset), lambda *_: None)
         train = [change(c) for c in data.splits["train"]]
@@ -28,6 +28,8 @@ def training(tiny_recipe, tmp_path):
         losses = build_losses(job.recipe, job.parts.losses, make_data_info(data.splits["train"], data.targets))
         if loss is not None:
             losses.losses["cross-entropy"] = loss
+        if modules is not None:
+            modules(model)
         plan = Plan(
             settings=job.recipe.train,
             watched=Watched(train, data.splits["dev"], data.splits["dev"], later_wins),
