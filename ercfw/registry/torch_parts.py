@@ -32,7 +32,7 @@ PASSED: Mapping[type, tuple[str, ...]] = {
 }
 """Parameters that are no options, for each base class."""
 UNREADABLE = object()
-_PARAMETER = r"^    (\w+)\s*(?:\(.*?\))? *: *(.*(?:\n(?: {5,}.*|\s*(?=\n {5,})))*)"
+_PARAMETER = r"^    (\w+)\s*(?:\([^)]*\))? *: *(.*(?:\n(?: {5,}.*|\s*(?=\n {5,})))*)"
 """A parameter in a docstring: its name, perhaps its type in brackets, and its description."""
 
 

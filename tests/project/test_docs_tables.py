@@ -79,6 +79,7 @@ def written(field):
                 "run",
                 "tune",
                 "teacher",
+                "callback",
             },
         ),
         ("`[data]`", DataPart, set()),
