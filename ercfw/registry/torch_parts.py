@@ -28,9 +28,11 @@ WAYS = ("foreach", "fused", "capturable", "differentiable")
 """How torch runs the step of an optimiser; not an option, since it does not change what is computed."""
 PASSED: Mapping[type, tuple[str, ...]] = {
     Optimizer: ("params", *OF_TRAIN, *WAYS),
-    LRScheduler: ("optimizer", "last_epoch", "verbose", "epochs", "steps_per_epoch"),
+    LRScheduler: ("optimizer", "last_epoch", "verbose"),
 }
 """Parameters that are no options, for each base class."""
+FACTORS = ("epochs", "steps_per_epoch")
+"""Parameters of a schedule that stand in for ``total_steps``, which the core knows."""
 UNREADABLE = object()
 _PARAMETER = r"^    (\w+)\s*(?:\([^)]*\))? *: *(.*(?:\n(?: {5,}.*|\s*(?=\n {5,})))*)"
 """A parameter in a docstring: its name, perhaps its type in brackets, and its description."""
@@ -67,8 +69,10 @@ def torch_fields(cls: Any, base: type) -> dict[str, tuple[Any, Any]]:
         TypeError: an option without a default has a type that a recipe cannot hold.
     """
     fields: dict[str, tuple[Any, Any]] = {}
-    for name, parameter in inspect.signature(cls).parameters.items():
-        if name in PASSED[base] or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+    parameters = inspect.signature(cls).parameters
+    passed = (*PASSED[base], *(FACTORS if "total_steps" in parameters else ()))
+    for name, parameter in parameters.items():
+        if name in passed or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         given = parameter.default is not parameter.empty
         hint = _readable(_hint(cls, name, parameter))

@@ -1,6 +1,7 @@
 """Shipped callbacks against what they are by definition: loops, torch's own averages, gradients by hand."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -371,3 +372,85 @@ def test_an_error_of_the_batch_is_not_blamed_on_the_callback_that_ran_it_again(t
     monkeypatch.setattr(callbacks, "backward", fail_the_second_time)
     with pytest.raises(RunError, match=r"^epoch 1, batch 1: ValueError: bad batch"):
         fit(begun, plan, Listeners())
+
+
+def made(name, **options):
+    """A training of a few steps with a shipped callback, after the first one."""
+    from ercfw.testing.callback_checks import CallbackSubject, SmallTraining
+    from ercfw_basics import provide_callbacks
+
+    return SmallTraining(CallbackSubject(provide_callbacks()[name], options))
+
+
+def test_noise_is_scaled_as_the_gradients_are_under_fp16():
+    found = []
+    for scale in (1.0, 8.0):
+        small = made("gradient-noise", eta=0.5)
+        for p in small.view(0, 0).parameters():
+            p.grad = torch.zeros_like(p)
+        small.callback.before_step(replace(small.view(1, 1), gradient_scale=scale))
+        found.append(torch.cat([p.grad.flatten() for p in small.view(0, 0).parameters()]))
+    torch.testing.assert_close(found[1], 8 * found[0])
+
+
+@pytest.mark.parametrize(("name", "options"), [("sam", {}), ("fgm", {"parameters": ("text",)})])
+def test_infinite_gradients_leave_the_weights_as_they_are(name, options):
+    """As under fp16, where the scaler then skips the step."""
+    small = made(name, **options)
+    before = small.weights()
+    for p in small.view(0, 0).parameters():
+        p.grad = torch.full_like(p, float("inf"))
+    small.callback.after_backward(small.view(1, 1, small.inputs), lambda: pytest.fail("computed again"))
+    assert torch.equal(small.weights(), before)
+
+
+def test_sam_gives_the_weights_back_if_the_second_pass_fails():
+    """Memory may run out in it; the step is then run again in more parts."""
+    small = made("sam")
+    for p in small.view(0, 0).parameters():
+        p.grad = torch.ones_like(p)
+    before = small.weights()
+
+    def fail():
+        assert not torch.equal(small.weights(), before)
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        small.callback.after_backward(small.view(1, 1), fail)
+    assert torch.equal(small.weights(), before)
+
+
+@pytest.mark.parametrize("table", ["callback.ema={}", "train.sampler.use=balanced", "train.optimizer.use=adam"])
+def test_a_run_with_another_table_is_another_run(cli, tiny_recipe, tmp_path, table):
+    recipe = tiny_recipe()
+    assert cli("run", recipe).code == 0
+    assert cli("run", recipe, table).code == 0
+    assert len(list((tmp_path / "runs/tiny").iterdir())) - len(list((tmp_path / "runs/tiny").glob("*.*"))) >= 2
+
+
+def test_a_recipe_without_these_tables_is_written_as_ever(cli, tiny_recipe, tmp_path):
+    assert cli("run", tiny_recipe(), "train.optimizer=adamw").code == 0
+    written = (tmp_path / "runs/tiny/base/seed-0/recipe.toml").read_text()
+    assert 'optimizer = "adamw"' in written
+    assert not any(word in written for word in ("callback", "sampler", "layer_decay", "betas"))
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["callback.emma={}"], "[callback.emma] use: there is no callback named 'emma' (did you mean 'ema'?"),
+        (["callback.mine.use=ema", "callback.mine.decay=2"], "[callback.mine] decay: should be less than 1, not 2"),
+        (["callback.ema=3"], "[callback] ema: should be a table, not 3"),
+        (["callback=3"], "[callback]: should be a table, not 3"),
+        (["train.sampler=balanced"], "[train] sampler: should be a table, not 'balanced'"),
+        (["train.sampler.use=balanse"], "[train.sampler] use: there is no sampler named 'balanse' (did you mean"),
+        (["train.optimizer=3"], "[train] optimizer: should be a valid string or a table, not 3"),
+        (["train.optimizer.betas=[0.9, 0.9]"], "[train.optimizer] use: is missing"),
+        (['train.schedule={ use = "steplr", step_size = 2, each = "batch" }'], "[train.schedule] each: should be"),
+        (["train.groups.text.layer_decay=0.9"], "[train.groups.text]: no part has this group"),
+        (["train.groups.text.layer_decay=2"], "[train.groups.text] layer_decay: should be less than or equal to 1"),
+    ],
+)
+def test_what_is_wrong_in_a_recipe_is_one_message(cli, tiny_recipe, words, says):
+    for command in ("validate", "run"):
+        cli(command, tiny_recipe(), *words).check(2, says)
