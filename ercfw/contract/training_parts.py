@@ -103,9 +103,9 @@ class Callback:
     """Acts at certain moments of a training; constructed with ``(info, *, options)``.
 
     The methods do nothing unless a callback overrides them. Several callbacks are called in the order of their tables
-    (``after_scoring`` in the reverse order). Every process calls them with the same values, except ``inputs``. A
-    callback that is killed and resumed must go on with the same bits: what it remembers belongs into ``state_dict``,
-    and random numbers come from ``view.generator()`` or ``draw``.
+    (``after_scoring`` in the reverse order). Every process calls them with the same values, except ``inputs``. A run
+    that is killed and resumed ends in the same bits if the callback keeps what it remembers in ``state_dict``, and
+    takes random numbers from ``view.generator()`` or ``draw``.
     """
 
     def __init__(self, info: DataInfo) -> None:

@@ -24,7 +24,7 @@ width = 8
 use = "concat"
 [head.emotion]
 use = "mlp"
-width = 8
+hidden = 8
 [loss.swfc]
 weight = 0.2
 [loss.soft-hgr]
