@@ -24,7 +24,8 @@ from ercfw.recipe.recipe_file import read_toml
 from ercfw.recipe.shipped import find_recipe
 from ercfw.training.loop import fit
 from ercfw.training.seeds import seed_everything
-from ercfw.training.state import Callbacks, Plan, Training, Watched, start
+from ercfw.training.start import start
+from ercfw.training.state import Listeners, Plan, Training, Watched
 
 QUICK = 12
 """The number of conversations with ``--quick``."""
@@ -67,6 +68,7 @@ def begin_training(job: Job, data: Data, folder: Path) -> tuple[Training, Plan]:
         info=info,
         seed=job.recipe.seeds[0],
         state=folder / f"{job.recipe.train.precision}.safetensors",
+        parts=job.parts.training,
     )
     return start(make_accelerator([job.recipe]), model, losses, plan), plan
 
@@ -97,7 +99,7 @@ def epoch_clock(training: Training, plan: Plan) -> bench.Clock:
 
     def clock() -> float:
         epochs = len(training.history) + 1
-        fit(training, replace(plan, settings=plan.settings.model_copy(update={"epochs": epochs})), Callbacks())
+        fit(training, replace(plan, settings=plan.settings.model_copy(update={"epochs": epochs})), Listeners())
         return float(training.history[-1]["seconds"])
 
     return clock

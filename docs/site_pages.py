@@ -67,7 +67,8 @@ def kind_page(kind: str) -> str:
 
 def part_section(part: Description) -> str:
     """Return the section of one part: docstring, table of options, shapes."""
-    file = Path(part.file.rpartition(",")[0]).resolve().relative_to(CHECKOUT)
+    path = Path(part.file.rpartition(",")[0]).resolve()
+    file = path.relative_to(CHECKOUT) if path.is_relative_to(CHECKOUT) else "torch"
     rows = "\n".join(map(row, part.options))
     table = f"| Option | Allowed values | Default | Meaning |\n|---|---|---|---|\n{rows}" if rows else "No options."
     signature = f"Constructor arguments: `{', '.join([*part.constructor, '*, options'])}`." if part.constructor else ""

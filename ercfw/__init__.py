@@ -55,7 +55,9 @@ if TYPE_CHECKING:
     from ercfw.contract.optional_parts import (
         SupportsCutTexts,
         SupportsExplain,
+        SupportsObserve,
         SupportsParameterGroups,
+        SupportsParameterLayers,
         SupportsSilence,
         SupportsSource,
         SupportsTogether,
@@ -66,7 +68,8 @@ if TYPE_CHECKING:
     from ercfw.contract.public_file import PublicFile
     from ercfw.contract.published_features import Key, Published
     from ercfw.contract.reported_scores import Quoted
-    from ercfw.contract.targets import Target, TargetForm, TargetKind, has_label
+    from ercfw.contract.targets import Target, TargetForm, TargetKind, hard_labels, has_label
+    from ercfw.contract.training_parts import Callback, Sampler, TrainingView
     from ercfw.contract.widths import TeacherWidths, Widths
     from ercfw.data.tables.rows import TableRow, read_table
     from ercfw.data.tables.text import read_text
@@ -111,15 +114,16 @@ _HOME = {
     "contract.metric": ("CORRELATION", "ERROR", "SHARE", "Metric", "Scale", "ScoredRows", "metric"),
     "contract.option_types": ("Rate", "Size"),
     "contract.optional_parts": (
-        "SupportsCutTexts", "SupportsExplain", "SupportsParameterGroups", "SupportsSilence", "SupportsSource",
-        "SupportsTogether", "SupportsViews",
+        "SupportsCutTexts", "SupportsExplain", "SupportsObserve", "SupportsParameterGroups",
+        "SupportsParameterLayers", "SupportsSilence", "SupportsSource", "SupportsTogether", "SupportsViews",
     ),
     "contract.part_outputs": ("ContextOutput", "Fused"),
     "contract.provenance": ("Provenance",),
     "contract.public_file": ("PublicFile",),
     "contract.published_features": ("Key", "Published"),
     "contract.reported_scores": ("Quoted",),
-    "contract.targets": ("Target", "TargetForm", "TargetKind", "has_label"),
+    "contract.targets": ("Target", "TargetForm", "TargetKind", "hard_labels", "has_label"),
+    "contract.training_parts": ("Callback", "Sampler", "TrainingView"),
     "contract.widths": ("TeacherWidths", "Widths"),
     "data.tables.rows": ("TableRow", "read_table"),
     "data.tables.text": ("read_text",),
@@ -138,16 +142,17 @@ _HOME = {
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
-    "CORRELATION", "ERROR", "PLUGIN_API", "SHARE", "SPLITS", "UNLABELLED", "Batch", "Broken", "BrokenClipError", "Clip",
-    "ClipExtractor", "Context", "ContextOutput", "Conversation", "ConversationStream", "ConversationTeacher",
-    "DataInfo", "Dataset", "Encoder", "ErcfwError", "ExperimentalWarning", "Extractor", "FeatureTable", "FileFormat",
-    "FinishedRun", "FittedOn", "Fused", "FusionBlock", "Head", "HeadOutput", "InputError", "Inputs", "Key", "Layout",
-    "Loss", "Metric", "Mistake", "ModalitySpec", "Model", "Outputs", "Provenance", "PublicFile", "Published", "Quoted",
-    "Rate", "Rows", "RunError", "RunMetrics", "Scale", "ScoredRows", "Size", "Split", "Stream", "StreamKind",
-    "SupportsCutTexts", "SupportsExplain", "SupportsParameterGroups", "SupportsSilence", "SupportsSource",
-    "SupportsTogether", "SupportsViews", "TableRow", "Target", "TargetForm", "TargetKind", "TargetSpec",
-    "TeacherOutput", "TeacherWidths", "TrainedModel", "Utterance", "UtteranceId", "Widths", "ablate", "cause_of",
-    "compare", "did_you_mean", "has_label", "hookimpl", "is_file", "is_folder", "labelled", "load", "metric",
+    "CORRELATION", "ERROR", "PLUGIN_API", "SHARE", "SPLITS", "UNLABELLED", "Batch", "Broken", "BrokenClipError",
+    "Callback", "Clip", "ClipExtractor", "Context", "ContextOutput", "Conversation", "ConversationStream",
+    "ConversationTeacher", "DataInfo", "Dataset", "Encoder", "ErcfwError", "ExperimentalWarning", "Extractor",
+    "FeatureTable", "FileFormat", "FinishedRun", "FittedOn", "Fused", "FusionBlock", "Head", "HeadOutput", "InputError",
+    "Inputs", "Key", "Layout", "Loss", "Metric", "Mistake", "ModalitySpec", "Model", "Outputs", "Provenance",
+    "PublicFile", "Published", "Quoted", "Rate", "Rows", "RunError", "RunMetrics", "Sampler", "Scale", "ScoredRows",
+    "Size", "Split", "Stream", "StreamKind", "SupportsCutTexts", "SupportsExplain", "SupportsObserve",
+    "SupportsParameterGroups", "SupportsParameterLayers", "SupportsSilence", "SupportsSource", "SupportsTogether",
+    "SupportsViews", "TableRow", "Target", "TargetForm", "TargetKind", "TargetSpec", "TeacherOutput", "TeacherWidths",
+    "TrainedModel", "TrainingView", "Utterance", "UtteranceId", "Widths", "ablate", "cause_of", "compare",
+    "did_you_mean", "hard_labels", "has_label", "hookimpl", "is_file", "is_folder", "labelled", "load", "metric",
     "missing_library", "read_features", "read_table", "read_text", "replacing", "run", "runs_without_parts", "sha256",
     "to_conversations", "values_of", "write_report",
 ]  # fmt: skip

@@ -3,13 +3,14 @@
 A plugin is a module (or another object) that implements some of these hooks, each marked with ``@hookimpl``. It is
 found through an entry point of group ``ercfw``, or a recipe names its file: ``plugins = ["./mine.py"]``.
 
-The hooks that provide parts are in ``ercfw/contract/part_hooks.py``. This file has those that react to an event or add
-something else. ``ercfw/contract/interfaces.py`` says what a part of each kind must offer.
+The hooks that provide parts are in ``ercfw/contract/part_hooks.py`` and ``training_hooks.py``. This file has those that
+react to an event or add something else. ``ercfw/contract/interfaces.py`` and ``training_parts.py`` say what a part of
+each kind must offer.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -28,8 +29,10 @@ from ercfw.contract.part_hooks import (
     provide_metrics,
     provide_models,
 )
+from ercfw.contract.training_hooks import provide_optimizers, provide_schedules, provide_samplers, provide_callbacks
 
 # isort: on
+from ercfw.contract.epoch import Epoch
 from ercfw.contract.former_names import former_name
 
 if TYPE_CHECKING:
@@ -39,41 +42,15 @@ if TYPE_CHECKING:
     from ercfw.contract.reported_scores import Quoted
 
 __all__ = [
-    "Epoch", "add_commands", "epoch_finished", "hookimpl", "provide_contexts", "provide_datasets", "provide_encoders",
-    "provide_extractors", "provide_formats", "provide_fusions", "provide_heads", "provide_layouts", "provide_losses",
-    "provide_metrics", "provide_models", "quote_scores", "run_finished",
+    "Epoch", "add_commands", "epoch_finished", "hookimpl", "provide_callbacks", "provide_contexts", "provide_datasets",
+    "provide_encoders", "provide_extractors", "provide_formats", "provide_fusions", "provide_heads", "provide_layouts",
+    "provide_losses", "provide_metrics", "provide_models", "provide_optimizers", "provide_samplers",
+    "provide_schedules", "quote_scores", "run_finished",
 ]  # fmt: skip
 
 hookimpl = pluggy.HookimplMarker("ercfw")
 PLUGIN_API = 1
 """The version of the plugin interface; it grows when a plugin written for the one before may need a change."""
-
-
-class Epoch(TypedDict):
-    """One line of a run's ``history.jsonl``.
-
-    The split that chooses the epoch is dev, except under the protocol ``release``, where it is test.
-
-    Attributes:
-        epoch: the number of the epoch, from 1.
-        lr: the learning rate at the start of the epoch.
-        train_loss: each loss by name, times its weight; the mean over the steps.
-        watched_loss: the losses on the split that chooses the epoch.
-        watched: the scores on that split: for each target and metric, one number or one per class.
-        selected: the score that chooses the epoch (``train.select``).
-        seconds: how long training and scoring took.
-        gradient_shares: each loss's share of the gradient, only with several losses and after the training: in the
-            first line at the start of that epoch, in the line of the best epoch at its end (so there if they are one).
-    """
-
-    epoch: int
-    lr: float
-    train_loss: dict[str, float]
-    watched_loss: dict[str, float]
-    watched: dict[str, dict[str, float | dict[str, float]]]
-    selected: float
-    seconds: float
-    gradient_shares: NotRequired[dict[str, float]]
 
 
 @hookspec

@@ -68,6 +68,33 @@ class SupportsParameterGroups(Protocol):
 
 
 @runtime_checkable
+class SupportsParameterLayers(Protocol):
+    """A module that names the layers of some of its groups, so that ``layer_decay`` can lower their learning rates."""
+
+    def parameter_layers(self) -> Mapping[str, Sequence[Sequence[nn.Parameter]]]:
+        """Return the parameters of each layer, from the lowest to the highest, for each group that has layers.
+
+        The groups are those of ``parameter_groups``. Parameters of a group that are in none of its layers are trained
+        like those of the highest layer.
+        """
+        ...
+
+
+@runtime_checkable
+class SupportsObserve(Protocol):
+    """A sampler that learns from the losses of each step, for example to order conversations by difficulty."""
+
+    def observe(self, numbers: Sequence[int], losses: Sequence[float]) -> None:
+        """Take the losses of a step.
+
+        Args:
+            numbers: the numbers of the step's conversations that have a label.
+            losses: for each of them, the mean loss of its labelled utterances for the first head.
+        """
+        ...
+
+
+@runtime_checkable
 class SupportsExplain(Protocol):
     """A part that can report its attention: which utterances each utterance reads, and how much."""
 

@@ -45,7 +45,8 @@ from ercfw.training.protocol import CHOSEN_ON, SCORED, STAMPS, watched_splits
 from ercfw.training.resume import resume
 from ercfw.training.seeds import seed_everything
 from ercfw.training.split_predictions import initial_weights, predict_splits
-from ercfw.training.state import Callbacks, Plan, Training, start
+from ercfw.training.start import start
+from ercfw.training.state import Listeners, Plan, Training
 from ercfw.training.trackers import Log, check_trackers, tracking
 
 
@@ -184,10 +185,11 @@ class Run:
             info=info,
             seed=self.seed,
             state=self.folder.files.state,
+            parts=self.job.parts.training,
         )
         training = start(self.accelerator, model, losses, plan)
         if resuming and can_resume(self.folder.files.state):
-            resume(training, self.folder.files.state, Callbacks(warning=self.terminal.warning))
+            resume(training, self.folder.files.state, Listeners(warning=self.terminal.warning))
             self._show_position(training)
         elif self.accelerator.is_main_process:
             if resuming:
@@ -232,12 +234,11 @@ class Run:
         return tracking(self.accelerator, self.recipe.run.trackers, self.folder.files.trackers, title, self.job.tables)
 
     def _train(self, training: Training, plan: Plan, bars: ProgressBars, log: Log) -> Training:
-        per_epoch = -(-len(plan.watched.train) // plan.step_size)
         name = f"{self.job.variant}, seed {self.seed}"
 
         def step() -> None:
-            done = len(training.history) * per_epoch + training.underway["steps"]
-            bars(name, done, plan.settings.epochs * per_epoch)
+            done = sum(training.steps[: len(training.history)]) + training.underway["steps"]
+            bars(name, done, sum(training.steps))
 
         def epoch(line: Epoch) -> None:
             if self.accelerator.is_main_process:
@@ -253,4 +254,4 @@ class Run:
             )
             self.watch(line)
 
-        return fit(training, plan, Callbacks(epoch, step, self._note))
+        return fit(training, plan, Listeners(epoch, step, self._note))

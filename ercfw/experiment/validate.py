@@ -22,7 +22,7 @@ from ercfw.registry.metrics import metrics_of
 from ercfw.training.dry_run import dry_run, made_up_outputs
 from ercfw.training.find_widths import find_widths
 from ercfw.training.made_up_teachers import like_student
-from ercfw.training.optimizer import optimizer_arguments
+from ercfw.training.start import check_training_parts
 
 STREAMS = "the streams' files and values"
 TEACHERS = "the widths of the teachers' embeddings and views"
@@ -126,12 +126,12 @@ def _check_without_data(job: Job, reason: str) -> RecipeCheck:
 
 
 def _build(job: Job, info: DataInfo) -> tuple[str, ...]:
-    """Build the model, the losses and the optimizer, and return the warnings of a dry run."""
+    """Build the model, the losses, the optimizer and what else trains, and return the warnings of a dry run."""
     model = build_model(job.parts.network, info)
     teachers = _teachers(job, model, info)
     widths = find_widths(model, job.parts.losses, info, teachers)
     losses = build_losses(job.recipe, job.parts.losses, info, widths)
-    optimizer_arguments(job.recipe.train, nn.ModuleList([model, losses]))
+    check_training_parts(job.recipe.train, job.parts.training, info, nn.ModuleList([model, losses]))
     return tuple(dry_run(model, losses, info, teachers))
 
 

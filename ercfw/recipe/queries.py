@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ercfw.errors import InputError
-from ercfw.recipe.schema import PART, FeaturePart, Part, Recipe
+from ercfw.recipe.part_table import Part, Short
+from ercfw.recipe.schema import PART, FeaturePart, Recipe
+from ercfw.recipe.train_tables import SHORT_SCHEDULES, Train
 
 DEFAULT = "default"
 """The name of the table that serves each modality without a table of its own."""
@@ -67,6 +69,21 @@ def parts_of(recipe: Recipe) -> Iterable[tuple[str, str, Part | FeaturePart]]:
         part = getattr(recipe, kind)
         if part is not None:
             yield kind, kind, part
+    for name, part in recipe.callback.items():
+        yield "callback", f"callback.{name}", part
+    yield from training_parts_of(recipe.train)
+
+
+def training_parts_of(train: Train) -> Iterable[tuple[str, str, Part]]:
+    """Yield the parts that ``[train]`` names, as ``parts_of`` does; the short schedules are no parts."""
+    optimizer, schedule = train.optimizer, train.schedule
+    yield "optimizer", "train.optimizer", Short(use=optimizer) if isinstance(optimizer, str) else optimizer
+    if not isinstance(schedule, str):
+        yield "schedule", "train.schedule", schedule
+    elif schedule not in SHORT_SCHEDULES:
+        yield "schedule", "train.schedule", Short(use=schedule)
+    if train.sampler is not None:
+        yield "sampler", "train.sampler", train.sampler
 
 
 def selected_metric(recipe: Recipe) -> str:

@@ -8,27 +8,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from ercfw.errors import Mistake, did_you_mean
+from ercfw.recipe.part_table import Count, Part
 from ercfw.recipe.search_space import Choices, Range, Tune
 from ercfw.recipe.toml import Tables
+from ercfw.recipe.train_tables import ParameterGroup, Train
 from ercfw.system.validation import Location, Strict, as_json, by_place, mistakes_of
 
 BASE = "base"
 PART = r"([1-9]\d?)/([1-9]\d?)"
 """A part of the training split and the number of parts, such as ``2/5``."""
-NAMED_BY_TABLE = ("loss", "metric")
+NAMED_BY_TABLE = ("loss", "metric", "callback")
 """The kinds whose tables need no ``use``: their own name is that of the part."""
-Count = Annotated[int, Field(ge=1)]
-
-
-class Part(Strict, extra="allow"):
-    """A table that names a part. Keys that do not belong to the core are options of the part."""
-
-    use: str
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Return the options for the part's constructor."""
-        return dict(self.model_extra or {})
 
 
 class Missing(Strict):
@@ -79,44 +69,11 @@ class MetricPart(Part):
     target: str | None = None
 
 
-class ParameterGroup(Strict):
-    """``[train.groups.NAME]``: settings of the parameters that a part puts in this group."""
-
-    lr: Annotated[float, Field(gt=0)] | None = None
-    weight_decay: Annotated[float, Field(ge=0)] | None = None
-
-
 class Teacher(Strict):
     """``[teacher]``: one or several finished runs, frozen, whose outputs losses may read."""
 
     run: str | Annotated[tuple[str, ...], Field(min_length=1)]
     plugin_files: bool = False
-
-
-class Train(Strict):
-    """``[train]``: the optimiser, its schedule, and the protocol."""
-
-    epochs: Count = 20
-    lr: Annotated[float, Field(gt=0)] = 1e-3
-    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    schedule: Literal["constant", "cosine", "plateau"] = "constant"
-    warmup: Annotated[float, Field(ge=0, le=1e6)] = 0.0
-    plateau_factor: Annotated[float, Field(gt=0, lt=1)] = 0.95
-    plateau_patience: Annotated[int, Field(ge=0)] = 10
-    plateau_threshold: Annotated[float, Field(ge=0)] = 1e-6
-    clip: Annotated[float, Field(gt=0)] | None = None
-    accumulate: Count = 1
-    on_out_of_memory: Literal["stop", "halve"] = "stop"
-    save_seconds: Annotated[float, Field(ge=0)] = 30.0
-    precision: Literal["no", "bf16", "fp16"] = "no"
-    device: Literal["auto", "cpu"] = "auto"
-    patience: Count | None = None
-    protocol: Literal["dev", "release"] = "dev"
-    select: str | None = None
-    init_from: str | None = None
-    groups: dict[str, ParameterGroup] = Field(default_factory=dict)
 
 
 class RunSettings(Strict):
@@ -157,6 +114,7 @@ class Recipe(Strict):
     teacher: Teacher | None = None
     loss: Annotated[dict[str, LossPart], Field(min_length=1)]
     metric: dict[str, MetricPart] = Field(default_factory=dict)
+    callback: dict[str, Part] = Field(default_factory=dict)
     train: Train = Train()
     run: RunSettings = RunSettings()
     tune: Tune | None = None
@@ -206,7 +164,7 @@ def _without(tables: Tables, places: Iterable[Location]) -> Recipe | None:
 
 
 def _name_parts(tables: Tables) -> Tables:
-    """Return the tables with ``use`` set to the own name of a loss or metric table that sets none."""
+    """Return the tables with ``use`` set to the own name of a loss, metric or callback whose table sets none."""
     named = {
         kind: {name: {"use": name, **part} if isinstance(part, dict) else part for name, part in parts.items()}
         for kind in NAMED_BY_TABLE

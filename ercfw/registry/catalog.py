@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pluggy
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
-from ercfw.contract import hooks, interfaces
+from ercfw.contract import hooks, interfaces, training_parts
 from ercfw.contract.file_format import FileFormat
 from ercfw.errors import InputError, Mistake, cause_of, did_you_mean
+from ercfw.recipe.train_tables import SHORT_SCHEDULES
 from ercfw.registry.options import options_model
 from ercfw.registry.plugin_errors import Origin, check_api, check_hooks, check_version, with_hint
 from ercfw.registry.plugin_file import PluginFile
+from ercfw.registry.torch_parts import check_torch_part, torch_base
 from ercfw.registry.wiring import arguments_for, wired_places
 
 GROUP = "ercfw"
@@ -32,6 +36,10 @@ KINDS: Mapping[str, tuple[str, Any]] = {
     "loss": ("provide_losses", interfaces.Loss),
     "metric": ("provide_metrics", None),
     "model": ("provide_models", interfaces.Model),
+    "optimizer": ("provide_optimizers", Optimizer),
+    "schedule": ("provide_schedules", LRScheduler),
+    "sampler": ("provide_samplers", training_parts.Sampler),
+    "callback": ("provide_callbacks", training_parts.Callback),
 }
 RENAMED_HOOKS: Mapping[str, str] = {"provide_layouts": "provide_formats"}
 """The deprecated names of ``provide_*`` hooks, which still work, with the current name of each."""
@@ -105,7 +113,8 @@ class Catalog:
         if owners:
             hint = f"rename it in one of them, or block one with {CHOICE}=-{owners[-1].plugin}"
             raise InputError.at(where, _claimed(owners), hint)
-        raise InputError.at(where, f"there is no {kind} named '{name}'", self.instead(name, self.names(kind)))
+        known = [*self.names(kind), *(SHORT_SCHEDULES if kind == "schedule" else ())]
+        raise InputError.at(where, f"there is no {kind} named '{name}'", self.instead(name, known))
 
     def instead(self, name: str, known: Iterable[str]) -> str:
         """Return a hint for a name that no working plugin offers; a broken plugin may offer it."""
@@ -253,15 +262,25 @@ def _check(kind: str, base: Any, name: Any, factory: Any) -> str:
             options_model(factory)
         return name
     if not (isinstance(factory, type) and issubclass(factory, base)):
-        raise TypeError(f"{kind} '{name}' is not a subclass of {base.__name__}: derive it from ercfw.{base.__name__}")
+        home = "torch.optim" if kind == "optimizer" else "torch.optim.lr_scheduler" if kind == "schedule" else "ercfw"
+        raise TypeError(f"{kind} '{name}' is not a subclass of {base.__name__}: derive it from {home}.{base.__name__}")
     lacking: frozenset[str] = getattr(factory, "__abstractmethods__", frozenset())
     if lacking:
         raise TypeError(f"{kind} '{name}' does not implement {', '.join(sorted(lacking))}")
     if "forward" in vars(base) and getattr(factory, "forward", None) is vars(base)["forward"]:
         raise TypeError(f"{kind} '{name}' does not implement forward")
+    if kind == "schedule" and name in SHORT_SCHEDULES:
+        raise TypeError(f"schedule '{name}': the name belongs to ercfw; choose another one")
+    _check_constructor(kind, base, name, factory)
+    return name
+
+
+def _check_constructor(kind: str, base: Any, name: str, factory: Any) -> None:
     try:
-        wired_places(factory, base)
+        if torch_base(base) is None:
+            wired_places(factory, base)
+        else:
+            check_torch_part(factory, base)
     except TypeError as error:
         raise TypeError(f"{kind} '{name}' {error}") from error
     options_model(factory)
-    return name

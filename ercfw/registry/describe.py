@@ -13,6 +13,7 @@ from pydantic_core import to_jsonable_python
 
 from ercfw.registry.catalog import KINDS, Component
 from ercfw.registry.options import options_model
+from ercfw.registry.torch_parts import meanings_of, torch_base
 from ercfw.registry.wiring import positional
 
 RANGES = {
@@ -87,18 +88,37 @@ def describe_part(component: Component) -> Description:
     """Return the description of a part, read from its class."""
     factory = component.factory
     is_class = KINDS[component.kind][1] is not None
-    path, line = inspect.getsourcefile(factory) or "", inspect.getsourcelines(factory)[1]
     docstring, meanings = _split(inspect.getdoc(factory) or "")
+    base = torch_base(factory)
+    if base is not None:
+        docstring, meanings = _of_torch(factory, docstring), {**meanings_of(inspect.getdoc(factory) or ""), **meanings}
     return Description(
         kind=component.kind,
         name=component.name,
         plugin=component.plugin,
-        file=f"{Path(path)}, line {line}",
-        constructor=tuple(positional(factory)) if is_class else (),
+        file=_place_of(factory),
+        constructor=(() if base else tuple(positional(factory))) if is_class else (),
         options=_options(factory, meanings) if is_class else (),
         docstring=docstring,
         shapes=_shapes(factory) if is_class else "",
     )
+
+
+def _place_of(factory: Any) -> str:
+    """Return the file and line of a class or function."""
+    path = Path(inspect.getsourcefile(factory) or "")
+    try:
+        return f"{path}, line {inspect.getsourcelines(factory)[1]}"
+    except OSError:  # torch sets the module of some classes to the one that exports them
+        return f"{path}, line 1"
+
+
+def _of_torch(factory: Any, docstring: str) -> str:
+    """Return the docstring of an optimiser or schedule; of torch's own only the beginning, which has no formulas."""
+    if not factory.__module__.startswith("torch."):
+        return docstring.partition("\nArgs:\n")[0].strip()
+    first = docstring.partition("\n\n")[0].strip()
+    return f"{first}\n\nThis is torch.optim's class {factory.__qualname__}; its documentation has the formulas."
 
 
 def summary(component: Component) -> str:

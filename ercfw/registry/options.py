@@ -1,4 +1,7 @@
-"""Read options: the keyword-only parameters of a constructor are the only schema of what a recipe may set."""
+"""Read options: the keyword-only parameters of a constructor are the only schema of what a recipe may set.
+
+Optimisers and schedules follow torch's conventions instead: see ``torch_parts``.
+"""
 
 import inspect
 from collections.abc import Iterable, Mapping
@@ -9,6 +12,7 @@ from pydantic import PydanticUserError, ValidationError, create_model
 
 from ercfw.errors import InputError
 from ercfw.recipe.schema import CORE_KEYS
+from ercfw.registry.torch_parts import torch_base, torch_fields
 from ercfw.system.validation import Strict, as_json, mistakes_of
 
 _CLASHES = {"model_config", "schema", "copy", "register", "construct", "dict", "json", "validate"}
@@ -22,25 +26,32 @@ def options_model(cls: Any) -> type[Strict]:
         TypeError: an option has no type hint, a type hint that cannot be read, or a name that the core or pydantic
             reserves.
     """
-    try:
-        hints = get_type_hints(cls.__init__, include_extras=True)
-    except NameError as error:
-        raise TypeError(f"{cls.__qualname__}: a type hint cannot be read: {error}") from error
-    fields: dict[str, Any] = {}
-    for name, parameter in inspect.signature(cls).parameters.items():
-        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
-            continue
+    base = torch_base(cls)
+    fields: dict[str, Any] = _keyword_fields(cls) if base is None else torch_fields(cls, base)
+    for name in fields:
         if name in CORE_KEYS | _CLASHES or name.startswith("model_"):
             raise TypeError(f"{cls.__qualname__}: an option cannot be named '{name}', which is reserved")
-        if name not in hints:
-            raise TypeError(f"{cls.__qualname__}: option '{name}' has no type hint")
-        default = ... if parameter.default is inspect.Parameter.empty else parameter.default
-        fields[name] = (hints[name], default)
     try:
         return create_model(cls.__qualname__, __base__=Strict, **fields)
     except PydanticUserError as error:
         reason = str(error).partition(".")[0]
         raise TypeError(f"{cls.__qualname__}: an option has a type that a recipe cannot hold: {reason}") from error
+
+
+def _keyword_fields(cls: Any) -> dict[str, tuple[Any, Any]]:
+    """Return the type and the default of each keyword-only parameter; ``...`` = no default."""
+    try:
+        hints = get_type_hints(cls.__init__, include_extras=True)
+    except NameError as error:
+        raise TypeError(f"{cls.__qualname__}: a type hint cannot be read: {error}") from error
+    fields: dict[str, tuple[Any, Any]] = {}
+    for name, parameter in inspect.signature(cls).parameters.items():
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+            continue
+        if name not in hints and name not in CORE_KEYS | _CLASHES and not name.startswith("model_"):
+            raise TypeError(f"{cls.__qualname__}: option '{name}' has no type hint")
+        fields[name] = (hints.get(name), ... if parameter.default is inspect.Parameter.empty else parameter.default)
+    return fields
 
 
 def read_options(cls: Any, options: Mapping[str, Any], where: str, core_keys: Iterable[str] = ()) -> Strict:

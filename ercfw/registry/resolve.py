@@ -5,13 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
 from ercfw.contract.interfaces import Context, Dataset, Encoder, Extractor, FusionBlock, Head, Loss, Model
+from ercfw.contract.training_parts import Callback, Sampler
 from ercfw.errors import InputError, Mistake
+from ercfw.recipe.part_table import Part, Short
 from ercfw.recipe.queries import JOINT, extracted, parts_of, selected_metric, table_of
-from ercfw.recipe.schema import FeaturePart, Part, Recipe
+from ercfw.recipe.schema import FeaturePart, Recipe
 from ercfw.recipe.toml import Tables
+from ercfw.recipe.train_tables import SHORT_SCHEDULES
 from ercfw.registry.catalog import Catalog, Component
 from ercfw.registry.options import read_options, written_options
+from ercfw.registry.torch_parts import misplaced
 from ercfw.system.validation import Strict
 
 Made = TypeVar("Made")
@@ -61,6 +68,23 @@ class NetworkParts:
 
 
 @dataclass(frozen=True)
+class TrainingParts:
+    """The parts that take part in a training.
+
+    Attributes:
+        optimizer: the optimiser.
+        schedule: the schedule; None = constant, cosine or plateau, which ``[train]`` describes.
+        sampler: the sampler; None = every conversation once, in random order.
+        callbacks: the callbacks, by the names of their tables.
+    """
+
+    optimizer: ResolvedPart[Optimizer]
+    schedule: ResolvedPart[LRScheduler] | None
+    sampler: ResolvedPart[Sampler] | None
+    callbacks: Mapping[str, ResolvedPart[Callback]]
+
+
+@dataclass(frozen=True)
 class RecipeParts:
     """All parts of a recipe.
 
@@ -69,12 +93,14 @@ class RecipeParts:
         extractors: the extractor of each modality that has one.
         network: the parts of its network.
         losses: its losses, by the names of their tables.
+        training: the parts of its training.
     """
 
     dataset: ResolvedPart[Dataset]
     extractors: Mapping[str, ResolvedPart[Extractor]]
     network: NetworkParts
     losses: Mapping[str, ResolvedPart[Loss]]
+    training: TrainingParts
 
 
 def resolve_part(catalog: Catalog, kind: str, table: str, part: Part | FeaturePart) -> ResolvedPart[Any]:
@@ -83,9 +109,20 @@ def resolve_part(catalog: Catalog, kind: str, table: str, part: Part | FeaturePa
     Raises:
         InputError: no plugin offers the part, or its options are wrong; the message lists every mistake.
     """
-    component = catalog.find(kind, str(part.use), f"[{table}] use")
+    if kind == "schedule" and part.use in SHORT_SCHEDULES:
+        raise InputError.at(f"[{table}] use", f"'{part.use}' has no table", f'write [train] schedule = "{part.use}"')
+    component = catalog.find(kind, str(part.use), _place_of_name(table, part))
+    if wrong := misplaced(component.factory, part.options, table):
+        raise InputError(wrong)
     options = read_options(component.factory, part.options, f"[{table}]", type(part).model_fields)
     return ResolvedPart(table, component, options, catalog.files)
+
+
+def _place_of_name(table: str, part: Part | FeaturePart) -> str:
+    if isinstance(part, Short):
+        above, _, key = table.rpartition(".")
+        return f"[{above}] {key}"
+    return f"[{table}] use"
 
 
 def resolve_parts(
@@ -156,6 +193,12 @@ def recipe_parts(recipe: Recipe, found: ByTable) -> RecipeParts:
         extractors={name: found[f"features.{table_of(recipe.features, name)}"] for name in extracted(recipe)},
         network=_network_parts(recipe, found),
         losses={name: found[f"loss.{name}"] for name in recipe.loss},
+        training=TrainingParts(
+            optimizer=found["train.optimizer"],
+            schedule=found.get("train.schedule"),
+            sampler=found.get("train.sampler"),
+            callbacks={name: found[f"callback.{name}"] for name in recipe.callback},
+        ),
     )
 
 
@@ -166,6 +209,7 @@ def tables_with_defaults(recipe: Recipe, found: ByTable) -> Tables:
         place: Any = tables
         for key in name.split(".", 1):
             place = place[key]
-        place.update(written_options(part.options))
+        if isinstance(place, dict):  # not a string that names the part
+            place.update(written_options(part.options))
     tables["train"]["select"] = selected_metric(recipe)
     return {key: value for key, value in tables.items() if value not in ({}, [])}

@@ -9,13 +9,15 @@ from typing import Any
 from ercfw.contract.data_info import StreamKind
 from ercfw.contract.former_names import current_kind
 from ercfw.errors import BrokenClipError, InputError, cause_of, did_you_mean
-from ercfw.testing import data_checks, loss_checks, network_checks
+from ercfw.testing import callback_checks, data_checks, loss_checks, network_checks, training_checks
+from ercfw.testing.callback_checks import CallbackSubject
 from ercfw.testing.checked_part import KINDS, Subject
 from ercfw.testing.data_checks import DataSubject
 from ercfw.testing.fixtures import DIMS
 from ercfw.testing.loss_checks import LossSubject
 from ercfw.testing.optional_checks import together
 from ercfw.testing.outcome import CheckFailed, CheckSkipped, Outcome, Report
+from ercfw.testing.training_checks import TrainingSubject
 from ercfw.testing.two_processes import two_processes
 
 EVEN = 8
@@ -29,6 +31,10 @@ CHECKS: Mapping[str, Sequence[Check]] = {
     "extractor": data_checks.EXTRACTOR_CHECKS,
     "metric": data_checks.METRIC_CHECKS,
     "format": data_checks.FORMAT_CHECKS,
+    "optimizer": training_checks.OPTIMIZER_CHECKS,
+    "schedule": training_checks.SCHEDULE_CHECKS,
+    "sampler": training_checks.SAMPLER_CHECKS,
+    "callback": callback_checks.CALLBACK_CHECKS,
 }
 """The checks of each kind, in the order in which they run."""
 SLOW_CHECKS: Mapping[str, Sequence[Check]] = dict.fromkeys(KINDS, (two_processes,))
@@ -137,6 +143,10 @@ def subject_of(
         raise ValueError(f"there is no kind '{kind}'; {did_you_mean(kind, CHECKS)}")
     if kind in KINDS:
         return _network_part(kind, factory, options or {}, reads, dims)
+    if kind in ("optimizer", "schedule", "sampler"):
+        return TrainingSubject(kind, factory, options or {})
+    if kind == "callback":
+        return CallbackSubject(factory, options or {})
     return LossSubject(factory, options or {}) if kind == "loss" else DataSubject(factory, options or {}, clip)
 
 

@@ -6,13 +6,17 @@ from typing import Any
 
 from torch import Tensor
 
-from ercfw.errors import InputError
+from ercfw.errors import InputError, RunError
 from ercfw.results.run_folder import previous_of
 from ercfw.system.tensor_file import FORMAT, load_tensors, save_tensors
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Write nested dicts and lists of tensors and plain values; the previous file is kept beside the new one."""
+    """Write nested dicts and lists of tensors and plain values; the previous file is kept beside the new one.
+
+    Raises:
+        RunError: the state holds something else, such as a function.
+    """
     tensors: dict[str, Tensor] = {}
     skeleton = _flatten(state, "", tensors)
     save_tensors(path, tensors, {"format": FORMAT, "state": skeleton}, keep=previous_of(path))
@@ -46,6 +50,8 @@ def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
         return {"dict": [[key, _flatten(item, f"{name}/{key}", tensors)] for key, item in value.items()]}
     if isinstance(value, (list, tuple)):
         return {"list": [_flatten(item, f"{name}/{number}", tensors) for number, item in enumerate(value)]}
+    if not isinstance(value, bool | int | float | str | None):
+        raise RunError(f"the checkpoint cannot hold {name.strip('/')}: {type(value).__name__} is no plain value")
     return {"value": value}
 
 

@@ -1,5 +1,6 @@
 """Compute the gradients of one batch: at once, or part by part with the same result."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -17,7 +18,12 @@ SECOND_PASS = 2
 
 
 def backward(
-    accelerator: Accelerator, model: nn.Module, losses: WeightedLosses, share: Share, entropy: tuple[int, ...]
+    accelerator: Accelerator,
+    model: nn.Module,
+    losses: WeightedLosses,
+    share: Share,
+    entropy: tuple[int, ...],
+    seen: Callable[[Outputs, Share], None] | None = None,
 ) -> Tensor:
     """Add the gradients of a batch to those of model and losses; return the weighted losses ``[L]``, detached.
 
@@ -32,6 +38,7 @@ def backward(
         losses: the losses, which read the outputs of the whole batch.
         share: the part of the batch that this process runs.
         entropy: seeds the random numbers of the parts, with the same result in both passes.
+        seen: called with the outputs of the whole batch.
     """
     if len(share.parts) == 1:
         outputs = gather_outputs(
@@ -39,6 +46,8 @@ def backward(
         )
         values = whole_losses(accelerator, losses, outputs, share, entropy)
         accelerator.backward(values.sum())
+        if seen is not None:
+            seen(outputs, share)
         return values.detach()
     buffers = {buffer: buffer.clone() for buffer in model.buffers()}
     with torch.no_grad():
@@ -55,6 +64,8 @@ def backward(
         last = number == len(leaves) - 1
         with nullcontext() if last else accelerator.no_sync(model):
             _continue_backward(training_forward(accelerator, model, losses, share, number, entropy), part)
+    if seen is not None:
+        seen(outputs, share)
     return values.detach()
 
 

@@ -2,29 +2,33 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch import distributed as dist
 
+from ercfw.contract.batch import Outputs
 from ercfw.contract.conversation import Conversation
+from ercfw.contract.data_info import DataInfo
 from ercfw.contract.hooks import Epoch
+from ercfw.contract.optional_parts import SupportsObserve
 from ercfw.data.collate import batches
 from ercfw.errors import ErcfwError, PeerGoneError, RunError, cause_of
-from ercfw.recipe.schema import Train
+from ercfw.recipe.train_tables import Train
 from ercfw.results.scoring import Predictions, score, selected
 from ercfw.system.signals import Stopped, StopRequest, when_saved
+from ercfw.training import callbacks
 from ercfw.training.checkpoint import to_host
+from ercfw.training.conversation_losses import conversation_losses
 from ercfw.training.distributed import Share, is_of_another_process, take_share
 from ercfw.training.evaluate import predict
-from ercfw.training.gradients import backward
+from ercfw.training.order import checked_order, observe, order_of_epoch
 from ercfw.training.prefetch import prefetch
 from ercfw.training.resume import save
-from ercfw.training.state import Callbacks, Plan, Training
+from ercfw.training.state import Listeners, Plan, Training
 
 
 @contextmanager
@@ -48,7 +52,7 @@ def locate_failure(where: str) -> Iterator[None]:
         raise RunError(f"{where}: {cause_of(error)}") from error
 
 
-def fit(training: Training, plan: Plan, callbacks: Callbacks) -> Training:
+def fit(training: Training, plan: Plan, listeners: Listeners) -> Training:
     """Train from the current state of ``training`` to the last epoch.
 
     A checkpoint is written between two steps every ``train.save_seconds``, and at the end. After the first signal to
@@ -61,17 +65,15 @@ def fit(training: Training, plan: Plan, callbacks: Callbacks) -> Training:
     """
     training.saved_at = time.monotonic()
     with when_saved() as stop_request:
-        while len(training.history) < plan.settings.epochs and not _is_out_of_patience(training, plan.settings):
+        while not _is_over(training, plan.settings):
             began = time.perf_counter()
             before = training.underway.get("seconds", 0.0)
-            _train_epoch(training, plan, callbacks, stop_request)
-            epoch = _score_epoch(training, plan, callbacks)
+            _train_epoch(training, plan, listeners, stop_request)
+            epoch = _score_epoch(training, plan, listeners)
             epoch["seconds"] = round(before + time.perf_counter() - began, 3)
-            _keep_best(training, epoch, plan)
-            training.history.append(epoch)
-            training.underway = {}
+            _finish_epoch(training, plan, epoch)
             _save_when_due(training, plan)
-            callbacks.epoch(epoch)
+            listeners.epoch(epoch)
         if training.accelerator.is_main_process:
             save(training, plan.state)
         training.accelerator.wait_for_everyone()
@@ -81,7 +83,7 @@ def fit(training: Training, plan: Plan, callbacks: Callbacks) -> Training:
     return training
 
 
-def _train_epoch(training: Training, plan: Plan, callbacks: Callbacks, stop_request: StopRequest) -> None:
+def _train_epoch(training: Training, plan: Plan, listeners: Listeners, stop_request: StopRequest) -> None:
     """Run the remaining steps of an epoch, in an order that depends only on the seed and the epoch."""
     began = time.perf_counter()
     if not training.underway:
@@ -89,16 +91,19 @@ def _train_epoch(training: Training, plan: Plan, callbacks: Callbacks, stop_requ
         begun = {"epoch": len(training.history) + 1, "lr": learning_rate, "steps": 0, "seconds": 0.0}
         training.underway = {**begun, "totals": dict.fromkeys(training.losses.weights, 0.0)}
     underway, before = training.underway, training.underway["seconds"]
-    order = np.random.default_rng([plan.seed, underway["epoch"]]).permutation(len(plan.watched.train))
-    steps = list(batches([plan.watched.train[number] for number in order], plan.step_size))
+    with locate_failure(f"epoch {underway['epoch']}"):
+        count = len(plan.watched.train)
+        order = training.order or order_of_epoch(training.sampler, count, plan.seed, underway["epoch"])
+        training.order = checked_order(order, count, underway["epoch"])
+    steps = list(batches([plan.watched.train[number] for number in training.order], plan.step_size))
     left = steps[underway["steps"] :]
     with prefetch(partial(_share_or_none, training), left) as shares:
         for conversations, share in zip(left, shares, strict=True):
             with locate_failure(f"epoch {underway['epoch']}, batch {underway['steps'] + 1}"):
-                must_stop = _step(training, plan, conversations, share, callbacks, stop_request)
+                must_stop = _step(training, plan, conversations, share, listeners, stop_request)
             underway["seconds"] = before + time.perf_counter() - began
             _save_when_due(training, plan, at_once=must_stop)
-            callbacks.step()
+            listeners.step()
             if must_stop:
                 raise Stopped
 
@@ -122,7 +127,7 @@ def _step(
     plan: Plan,
     conversations: Sequence[Conversation],
     prepared: Share | None,
-    callbacks: Callbacks,
+    listeners: Listeners,
     stop_request: StopRequest,
 ) -> bool:
     """Run one step of the optimiser; return whether a stop was requested."""
@@ -134,21 +139,38 @@ def _step(
         if share is None or len(share.parts) != training.memory.parts:
             share = _share(training, conversations)
         entropy = (plan.seed, underway["epoch"], underway["steps"])
-        return backward(accelerator, training.model, training.losses, share, entropy)
+        return callbacks.batch_gradients(training, plan, share, entropy, seen)
 
-    values, must_stop = _read(training, training.memory.run(gradients, callbacks.warning), stop_request)
+    observed: dict[int, float] = {}
+    seen = _note_losses(observed, plan.info) if isinstance(training.sampler, SupportsObserve) else None
+    values, must_stop = _read(training, training.memory.run(gradients, listeners.warning), stop_request)
     for name, value in zip(training.losses.weights, values, strict=True):
         if not math.isfinite(value):
             raise RunError(f"loss '{name}' is {value} (try a lower train.lr, or set train.clip)")
         underway["totals"][name] += value
+    callbacks.call(training, plan, "before_step", underway["steps"] + 1)
     if plan.settings.clip is not None:
         parameters = [*training.model.parameters(), *training.losses.parameters()]
         accelerator.clip_grad_norm_(parameters, plan.settings.clip)
     training.optimizer.step()
     if not accelerator.optimizer_step_was_skipped:
         training.schedule.step()
+    callbacks.call(training, plan, "after_step", underway["steps"] + 1)
+    if training.sampler is not None and seen is not None:
+        numbers = training.order[underway["steps"] * plan.step_size :]
+        observe(training.sampler, [numbers[place] for place in observed], [*observed.values()])
     underway["steps"] += 1
     return must_stop
+
+
+def _note_losses(observed: dict[int, float], info: DataInfo) -> Callable[[Outputs, Share], None]:
+    """Return a function that notes the loss of each conversation of a batch, by its place in the batch."""
+
+    def note(outputs: Outputs, share: Share) -> None:
+        observed.clear()
+        observed.update(conversation_losses(outputs, share, info))
+
+    return note
 
 
 def _read(training: Training, losses: Tensor, stop_request: StopRequest) -> tuple[list[float], bool]:
@@ -160,13 +182,14 @@ def _read(training: Training, losses: Tensor, stop_request: StopRequest) -> tupl
     return values, bool(stop)
 
 
-def _score_epoch(training: Training, plan: Plan, callbacks: Callbacks) -> Epoch:
+def _score_epoch(training: Training, plan: Plan, listeners: Listeners) -> Epoch:
     """Score the watched splits, advance the plateau schedule, and return the entry of the history."""
     underway, watched = training.underway, plan.watched
     with locate_failure(f"epoch {underway['epoch']}, scoring"):
-        chosen = predict_split(training, plan, watched.select, callbacks)
+        callbacks.call(training, plan, "before_scoring", underway["steps"])
+        chosen = predict_split(training, plan, watched.select, listeners)
         same = watched.schedule is watched.select
-        scheduled = chosen if same else predict_split(training, plan, watched.schedule, callbacks)
+        scheduled = chosen if same else predict_split(training, plan, watched.schedule, listeners)
         training.schedule.epoch(sum(scheduled.losses.values()))
         scores = score(chosen, plan.metrics, plan.info)
     line = Epoch(
@@ -184,7 +207,7 @@ def _score_epoch(training: Training, plan: Plan, callbacks: Callbacks) -> Epoch:
 
 
 def predict_split(
-    training: Training, plan: Plan, conversations: Sequence[Conversation], callbacks: Callbacks
+    training: Training, plan: Plan, conversations: Sequence[Conversation], listeners: Listeners
 ) -> Predictions:
     """Predict conversations with the current weights, in as many parts per batch as memory requires."""
     accelerator, model, losses, memory = training.accelerator, training.model, training.losses, training.memory
@@ -192,12 +215,24 @@ def predict_split(
     def attempt() -> Predictions:
         return predict(accelerator, model, losses, plan.info, conversations, plan.step_size, memory.parts)
 
-    return memory.run(attempt, callbacks.warning)
+    return memory.run(attempt, listeners.warning)
 
 
-def _is_out_of_patience(training: Training, settings: Train) -> bool:
+def _finish_epoch(training: Training, plan: Plan, epoch: Epoch) -> None:
+    """Keep the weights if they are the best, as they were scored, and let the callbacks end the training."""
+    steps = training.underway["steps"]
+    _keep_best(training, epoch, plan)
+    with locate_failure(f"epoch {epoch['epoch']}"):
+        callbacks.call_reversed(training, plan, "after_scoring", steps)
+        training.history.append(epoch)
+        training.underway, training.order = {}, []
+        training.ended |= any(callbacks.call(training, plan, "after_epoch", steps))
+
+
+def _is_over(training: Training, settings: Train) -> bool:
     waited = len(training.history) - training.best_epoch
-    return settings.patience is not None and waited >= settings.patience
+    out_of_patience = settings.patience is not None and waited >= settings.patience
+    return training.ended or out_of_patience or len(training.history) >= settings.epochs
 
 
 def _keep_best(training: Training, epoch: Epoch, plan: Plan) -> None:

@@ -14,7 +14,7 @@ from ercfw.results.run_folder import previous_of
 from ercfw.system.files import still_there
 from ercfw.system.validation import in_short
 from ercfw.training.checkpoint import load_state, save_state
-from ercfw.training.state import Callbacks, Training
+from ercfw.training.state import Listeners, Training
 
 STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
 
@@ -47,6 +47,10 @@ class State(BaseModel):
     best_epoch: int
     history: list[EpochEntry]
     underway: Underway | Annotated[dict[str, Any], Field(max_length=0)]
+    order: list[int] = Field(default_factory=list)
+    sampler: dict[str, Any] = Field(default_factory=dict)
+    callbacks: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    ended: bool = False
 
 
 def save(training: Training, path: Path) -> None:
@@ -72,30 +76,42 @@ def save(training: Training, path: Path) -> None:
         "history": training.history,
         "underway": training.underway,
     }
+    if training.sampler is not None:  # without one, the order depends only on seed and epoch
+        state |= {"order": training.order, "sampler": training.sampler.state_dict()}
+    if training.callbacks:
+        state["callbacks"] = {name: callback.state_dict() for name, callback in training.callbacks.items()}
+        state["ended"] = training.ended
     save_state(path, state)
 
 
-def resume(training: Training, path: Path, callbacks: Callbacks) -> None:
+def resume(training: Training, path: Path, listeners: Listeners) -> None:
     """Restore a training from its last checkpoint, or from the previous one if the last one is damaged.
 
     Raises:
         InputError: both checkpoints are damaged, or they are of another model.
     """
-    saved = _last_intact(path, callbacks)
+    saved = _last_intact(path, listeners)
     try:
-        _check(State.model_validate(saved), training)
+        state = State.model_validate(saved)
+        _check(state, training)
         training.accelerator.unwrap_model(training.model).load_state_dict(saved["model"])
         training.losses.load_state_dict(saved["losses"])
         training.optimizer.load_state_dict(saved["optimizer"])
         training.schedule.load_state_dict(saved["schedule"])
         if training.accelerator.scaler is not None:
             training.accelerator.scaler.load_state_dict(saved["scaler"])
+        if training.sampler is not None:
+            training.sampler.load_state_dict(state.sampler)
+            training.order = state.order
+        for name, callback in training.callbacks.items():
+            callback.load_state_dict(state.callbacks[name])
     except Exception as error:  # torch raises almost any exception for the state of another model
         raise InputError.at(path, f"does not fit this recipe: {in_short(error)}", "--force starts anew") from error
     training.memory.parts = saved["parts"]
     training.best, training.best_losses = saved["best"], saved["best_losses"]
     training.best_epoch = saved["best_epoch"]
     training.history, training.underway = saved["history"], saved["underway"]
+    training.ended = state.ended
 
 
 def _check(saved: State, training: Training) -> None:
@@ -116,6 +132,8 @@ def _check(saved: State, training: Training) -> None:
         raise ValueError("the losses are different")
     if isinstance(saved.underway, Underway) and saved.underway.epoch != len(saved.history) + 1:
         raise ValueError("the epochs are not consecutive")
+    if {*saved.callbacks} != {*training.callbacks}:
+        raise ValueError("the callbacks are different")
     if saved.parts > training.memory.most:
         raise ValueError(f"a batch of {training.memory.most} cannot be run in {saved.parts} parts")
     groups = training.optimizer.state_dict()["param_groups"], saved.optimizer["param_groups"]
@@ -136,7 +154,7 @@ def _kinds(group: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _last_intact(path: Path, callbacks: Callbacks) -> dict[str, Any]:
+def _last_intact(path: Path, listeners: Listeners) -> dict[str, Any]:
     """Read the last checkpoint, or the previous one with a warning."""
     damaged: list[Mistake] = []
     for place in (path, previous_of(path)):
@@ -148,7 +166,7 @@ def _last_intact(path: Path, callbacks: Callbacks) -> dict[str, Any]:
             damaged += error.mistakes
             continue
         for mistake in damaged:
-            callbacks.warning(f"{mistake}; resuming from the previous checkpoint")
+            listeners.warning(f"{mistake}; resuming from the previous checkpoint")
             path.unlink(missing_ok=True)  # otherwise the next save would keep it in place of the intact one
         return saved
     raise InputError([replace(mistake, hint="--force starts anew") for mistake in damaged])

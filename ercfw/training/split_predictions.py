@@ -8,14 +8,14 @@ from torch import Tensor
 from ercfw.contract.conversation import Conversation
 from ercfw.contract.data_info import DataInfo
 from ercfw.model.build import build_model
-from ercfw.recipe.schema import Train
+from ercfw.recipe.train_tables import Train
 from ercfw.registry.resolve import NetworkParts
 from ercfw.results.embeddings_file import Moment
 from ercfw.results.model_file import start_from
 from ercfw.results.scoring import Predictions
 from ercfw.training.loop import predict_split
 from ercfw.training.seeds import seed_everything
-from ercfw.training.state import Callbacks, Plan, Training
+from ercfw.training.state import Listeners, Plan, Training
 
 
 def predict_splits(
@@ -42,7 +42,7 @@ def predict_splits(
     for split, conversations in splits.items():
         for moment in weights if split in scored and conversations else ():
             model.load_state_dict(weights[moment])
-            found[moment][split] = predict_split(training, plan, conversations, Callbacks(warning=warn))
+            found[moment][split] = predict_split(training, plan, conversations, Listeners(warning=warn))
     return found
 
 

@@ -1,6 +1,5 @@
-"""The plan and the state of a training, and the function that starts one."""
+"""The plan and the state of a training, and who is told of its progress."""
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,11 +14,12 @@ from ercfw.contract.conversation import Conversation
 from ercfw.contract.data_info import DataInfo
 from ercfw.contract.hooks import Epoch
 from ercfw.contract.metric import Metric, Scale, traits_of
-from ercfw.errors import InputError
+from ercfw.contract.training_parts import Callback, Sampler
 from ercfw.model.losses import WeightedLosses
-from ercfw.recipe.schema import Train
+from ercfw.recipe.train_tables import Train
+from ercfw.registry.resolve import TrainingParts
 from ercfw.system.out_of_memory import BatchParts
-from ercfw.training.optimizer import Schedule, make_optimizer, make_schedule
+from ercfw.training.schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class Plan:
         info: the statistics of the data.
         seed: the seed of the order of conversations and of dropout.
         state: the file of the checkpoint.
+        parts: the optimiser, schedule, sampler and callbacks.
     """
 
     settings: Train
@@ -62,6 +63,7 @@ class Plan:
     info: DataInfo
     seed: int
     state: Path
+    parts: TrainingParts
 
     @property
     def scale(self) -> Scale:
@@ -75,8 +77,8 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Callbacks:
-    """Functions that a training calls.
+class Listeners:
+    """Functions that a training calls to report its progress; they do not take part in it.
 
     Attributes:
         epoch: called after each epoch with its entry of the history.
@@ -100,6 +102,12 @@ class Training:
         optimizer: the optimiser.
         schedule: the learning rate schedule.
         memory: the number of parts in which a batch is run.
+        steps: the number of steps of each epoch.
+        sampler: chooses the conversations of each epoch; None = all, in random order.
+        callbacks: the callbacks by the names of their tables.
+        parts: the modules of model and losses by the names of their tables.
+        order: the numbers of the conversations of the current epoch; empty between epochs.
+        ended: whether a callback has ended the training.
         best: the weights of the best epoch so far.
         best_losses: the parameters of the losses after the best epoch.
         best_epoch: the number of the best epoch; 0 before the first.
@@ -114,29 +122,15 @@ class Training:
     optimizer: torch.optim.Optimizer
     schedule: Schedule
     memory: BatchParts
+    steps: tuple[int, ...]
+    sampler: Sampler | None = None
+    callbacks: Mapping[str, Callback] = field(default_factory=dict)
+    parts: Mapping[str, nn.Module] = field(default_factory=dict)
+    order: list[int] = field(default_factory=list)
+    ended: bool = False
     best: dict[str, Tensor] = field(default_factory=dict)
     best_losses: dict[str, Tensor] = field(default_factory=dict)
     best_epoch: int = 0
     history: list[Epoch] = field(default_factory=list)
     underway: dict[str, Any] = field(default_factory=dict)
     saved_at: float = field(default_factory=time.monotonic)
-
-
-def start(accelerator: Accelerator, model: nn.Module, losses: WeightedLosses, plan: Plan) -> Training:
-    """Start a training.
-
-    Raises:
-        InputError: the recipe asks for halved batches, and there are several processes.
-    """
-    settings = plan.settings
-    if settings.on_out_of_memory == "halve" and accelerator.num_processes > 1:
-        what = "'halve' works in a single process only"
-        raise InputError.at(
-            "[train] on_out_of_memory", what, "use a lower data.batch_size with a higher train.accumulate"
-        )
-    losses.to(accelerator.device)
-    optimizer = make_optimizer(settings, nn.ModuleList([model, losses]))
-    schedule = make_schedule(settings, optimizer, math.ceil(len(plan.watched.train) / plan.step_size))
-    prepared, optimizer = accelerator.prepare(model, optimizer)
-    memory = BatchParts(settings.accumulate, plan.step_size, settings.on_out_of_memory == "halve")
-    return Training(accelerator, prepared, losses, optimizer, schedule, memory)

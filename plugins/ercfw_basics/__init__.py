@@ -1,6 +1,9 @@
 """Basic parts that ship with ercfw and that most recipes use."""
 
-from ercfw import Context, Encoder, Extractor, FusionBlock, Head, Loss, Metric, hookimpl
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from ercfw import Callback, Context, Encoder, Extractor, FusionBlock, Head, Loss, Metric, Sampler, hookimpl
 from ercfw_basics.blocks.attention import ConversationAttention, FeedForward
 from ercfw_basics.blocks.attention_mask import AttentionMask
 from ercfw_basics.blocks.class_weights import ClassWeights, class_weights, weighted_mean
@@ -31,6 +34,16 @@ from ercfw_basics.relation_distillation import RelationDistillation
 from ercfw_basics.self_distillation import SelfDistillation
 from ercfw_basics.supcon import SupCon
 from ercfw_basics.trained_encoder import TrainedEncoder
+from ercfw_basics.training.early_stopping import EarlyStopping
+from ercfw_basics.training.fgm import FGM
+from ercfw_basics.training.freeze import Freeze
+from ercfw_basics.training.gradient_noise import GradientNoise
+from ercfw_basics.training.modality_dropout import ModalityDropout
+from ercfw_basics.training.sam import SAM
+from ercfw_basics.training.samplers import Balanced, Curriculum, Shuffle
+from ercfw_basics.training.torch_optimizers import torch_optimizers
+from ercfw_basics.training.torch_schedules import torch_schedules
+from ercfw_basics.training.weight_averages import EMA, SWA
 from ercfw_basics.transformer import SpeakerEmbedding, TransformerContext
 from ercfw_basics.vib import VariationalBottleneck
 from ercfw_basics.view_cross_entropy import ViewCrossEntropy
@@ -157,4 +170,37 @@ def provide_metrics() -> dict[str, Metric | type[Metric]]:
         "soft-cross-entropy": soft.soft_cross_entropy,
         "jensen-shannon": soft.jensen_shannon,
         "share-error": soft.share_error,
+    }
+
+
+@hookimpl
+def provide_optimizers() -> dict[str, type[Optimizer]]:
+    """Return the optimisers of torch."""
+    return torch_optimizers()
+
+
+@hookimpl
+def provide_schedules() -> dict[str, type[LRScheduler]]:
+    """Return the schedules of torch."""
+    return torch_schedules()
+
+
+@hookimpl
+def provide_samplers() -> dict[str, type[Sampler]]:
+    """Return the samplers: random order, rare classes more often, and easy conversations first."""
+    return {"shuffle": Shuffle, "balanced": Balanced, "curriculum": Curriculum}
+
+
+@hookimpl
+def provide_callbacks() -> dict[str, type[Callback]]:
+    """Return the callbacks."""
+    return {
+        "ema": EMA,
+        "swa": SWA,
+        "sam": SAM,
+        "early-stopping": EarlyStopping,
+        "freeze": Freeze,
+        "gradient-noise": GradientNoise,
+        "fgm": FGM,
+        "modality-dropout": ModalityDropout,
     }

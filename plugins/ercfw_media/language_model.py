@@ -15,7 +15,8 @@ class LanguageModel(Encoder):
 
     The vector of an utterance is the mean of its tokens' vectors in the last layer, or the vector of the first token.
     The text features of MultiEMO and COSMIC (Ghosal et al., 2020) are made like this, with cross-entropy on the
-    training split alone. The parameters are the group ``language-model`` of ``[train.groups]``.
+    training split alone. The parameters are the group ``language-model`` of ``[train.groups]``, which has
+    layers for ``layer_decay``.
 
     Options:
         model: ``minilm``, the folder of a transformers model, or the id of one in the local hub cache.
@@ -59,6 +60,11 @@ class LanguageModel(Encoder):
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return the pretrained weights as a group, because they need a lower learning rate than the rest."""
         return {"language-model": list(self.network.parameters())}
+
+    def parameter_layers(self) -> dict[str, list[list[nn.Parameter]]]:
+        """Return the layers of that group, from the embeddings to the last one, for ``layer_decay``."""
+        layers = [self.network.embeddings, *self.network.encoder.layer]
+        return {"language-model": [list(layer.parameters()) for layer in layers]}
 
     def forward(self, stream: Stream, inputs: Inputs) -> Tensor:
         """Return one vector per utterance, ``[N, out_dim]``; zeros for an utterance without tokens."""

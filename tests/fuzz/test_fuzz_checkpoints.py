@@ -26,7 +26,8 @@ from ercfw.system.tensor_file import content_hash
 from ercfw.training.checkpoint import load_state, save_state
 from ercfw.training.loop import fit
 from ercfw.training.resume import resume, save
-from ercfw.training.state import Callbacks, Plan, Training, Watched, start
+from ercfw.training.start import start
+from ercfw.training.state import Listeners, Plan, Training, Watched
 
 TARGETS = {"emotion": TargetSpec(("a", "é"), (3, 4))}
 INFO = DataInfo(TARGETS, {"text": ModalitySpec("vector", 2, 1, (0.1, 0.2), (1.0, 2.0))}, 2)
@@ -151,7 +152,9 @@ def begin(tiny_recipe):
     data = load_data(job.recipe, job.parts.extractors, make_dataset(job.parts.dataset), lambda *_: None)
     info = make_data_info(data.splits["train"], data.targets)
     watched, state = Watched(data.splits["train"], data.splits["dev"], data.splits["dev"]), Path("state.safetensors")
-    plan = Plan(job.recipe.train, watched, 2, "emotion.mine", {"mine": lambda *_: 0.5}, info, 0, state)
+    plan = Plan(
+        job.recipe.train, watched, 2, "emotion.mine", {"mine": lambda *_: 0.5}, info, 0, state, job.parts.training
+    )
     accelerator = make_accelerator([job.recipe])
 
     def training() -> Training:
@@ -165,7 +168,7 @@ def begin(tiny_recipe):
 def states(begin):
     """The state of a training that is done, and of one in the middle of an epoch."""
     training, plan = begin[0](), begin[1]
-    fit(training, plan, Callbacks(step=lambda: save(training, PATH)))
+    fit(training, plan, Listeners(step=lambda: save(training, PATH)))
     return load_state(plan.state), load_state(PATH)
 
 
@@ -185,7 +188,7 @@ FOUND_STATES = {
 def test_found_a_state_that_does_not_fit(name, begin, states, bearable):
     key, value = FOUND_STATES[name]
     save_state(PATH, {**states[0], key: value})
-    reported = bearable(lambda: resume(begin[0](), PATH, Callbacks()), names=PATH)
+    reported = bearable(lambda: resume(begin[0](), PATH, Listeners()), names=PATH)
     assert "does not fit this recipe: " in str(reported)
     assert "--force starts anew" in str(reported)
 
@@ -204,8 +207,8 @@ def test_states(data, which, begin, states, bearable, changed, anything):
 
     def go_on() -> None:
         training, plan = begin[0](), begin[1]
-        resume(training, PATH, Callbacks())
-        fit(training, plan, Callbacks())
+        resume(training, PATH, Listeners())
+        fit(training, plan, Listeners())
         training.model.load_state_dict(training.best)
         training.losses.load_state_dict(training.best_losses)
 

@@ -39,6 +39,7 @@ COUNTS = {
     "docs/python.md": {"toml": 1, "csv": 1, "python": 5},
     "docs/reliability.md": {"bash": 3},
     "docs/reports.md": {"bash": 3, "python": 1},
+    "docs/training.md": {"toml": 6, "bash": 3, "python": 2},
     "docs/user_guide.md": {"bash": 12, "toml": 6, "python": 1, "csv": 1},
 }
 SMALL = ["data.use=simulated", "data.conversations=12"]

@@ -13,15 +13,14 @@ from ercfw.recipe.schema import (
     FeaturePart,
     LossPart,
     Missing,
-    ParameterGroup,
     Recipe,
     RunSettings,
     Teacher,
-    Train,
     Variant,
 )
 from ercfw.recipe.search_space import Range, Tune
 from ercfw.recipe.shipped import shipped_recipes
+from ercfw.recipe.train_tables import ParameterGroup, Train
 from ercfw.registry.catalog import KINDS, load_catalog
 from ercfw.report import plots
 from ercfw.testing.conformance_kit import CHECKS, SLOW_CHECKS
@@ -80,6 +79,7 @@ def written(field):
                 "run",
                 "tune",
                 "teacher",
+                "callback",
             },
         ),
         ("`[data]`", DataPart, set()),

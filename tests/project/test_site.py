@@ -83,7 +83,7 @@ def sections(page: Page) -> dict[str, str]:
 def test_every_shipped_part_is_described_by_its_signature_and_docstring(site, kind):
     described = sections(Page(site / "reference" / f"{kind}.html"))
     shipped = [c for c in load_catalog().components(kind) if c.factory.__module__.startswith(OURS)]
-    assert shipped
+    assert shipped or kind == "optimizer"  # all of those are torch's
     for component in shipped:
         words = described[component.name]
         first = inspect.getdoc(component.factory).splitlines()[0].replace("`", "")

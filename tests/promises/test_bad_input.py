@@ -31,7 +31,7 @@ OVERRIDES = {
     "target": (["train.select=emotio.weighted-f1"], "[train] select: no head is named 'emotio'..'emotion'"),
     "no dot": (["train.select=weighted-f1"], "[train] select: ..is not of the form TARGET.METRIC"),
     "loss target": (["loss.cross-entropy.target=mood"], "[loss.cross-entropy] target: no head is named 'mood'"),
-    "optimizer": (["train.optimizer=adan"], "[train] optimizer: should be 'adam', 'adamw', 'sgd' or 'rmsprop'"),
+    "optimizer": (["train.optimizer=adan"], "[train] optimizer: there is no optimizer named 'adan'"),
     # wrong types and ranges
     "bool for int": (["train.epochs=true"], "[train] epochs: should be a valid integer, not true"),
     "text for int": (["train.epochs='3'"], "[train] epochs: should be a valid integer, not '3'"),

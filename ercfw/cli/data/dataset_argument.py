@@ -58,7 +58,7 @@ def chosen_data(
     from ercfw.data.load import read_dataset
     from ercfw.errors import InputError, did_you_mean, in_recipe
     from ercfw.recipe.overrides import parse_overrides
-    from ercfw.recipe.schema import Part
+    from ercfw.recipe.part_table import Part
     from ercfw.registry.resolve import resolve_part
     from ercfw.system.files import is_folder
 

@@ -16,7 +16,7 @@ from ercfw.data.exchange.class_target import class_target
 from ercfw.data.exchange.keys import ANYBODYS, public_keys, splits_of
 from ercfw.data.exchange.manifest import write_manifest
 from ercfw.errors import InputError, did_you_mean
-from ercfw.recipe.schema import Part
+from ercfw.recipe.part_table import Part
 from ercfw.registry.catalog import Catalog
 from ercfw.registry.make import make_part
 from ercfw.registry.resolve import resolve_part

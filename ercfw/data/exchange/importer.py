@@ -24,7 +24,7 @@ from ercfw.data.exchange.match_rows import RowMatch, match_rows
 from ercfw.data.exchange.published_texts import with_repaired_texts
 from ercfw.data.load import read_dataset
 from ercfw.errors import InputError, shown, with_warnings
-from ercfw.recipe.schema import Part
+from ercfw.recipe.part_table import Part
 from ercfw.registry.catalog import Catalog
 from ercfw.registry.make import make_part
 from ercfw.registry.resolve import resolve_part

@@ -122,6 +122,10 @@ def _recipe(name: str, kind: str, plugins: list[str]) -> str:
         "extractor": {"features": {"text": part}},
         "dataset": {"data": {**part, "modalities": ["text"]}},
         "model": {"model": part},
+        "optimizer": {"train": {**RECIPE["train"], "optimizer": name}},
+        "schedule": {"train": {**RECIPE["train"], "schedule": name}},
+        "sampler": {"train": {**RECIPE["train"], "sampler": part}},
+        "callback": {"callback": {name: {}}},
     }
     tables = {**RECIPE, **swapped[kind]}
     if kind == "model":

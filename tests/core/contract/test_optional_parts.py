@@ -67,9 +67,13 @@ def test_a_group_of_the_recipe_finds_the_parameters_that_a_part_names():
         def parameter_groups(self):
             return {"slow": list(self.slow.parameters())}
 
-    from ercfw.recipe.schema import ParameterGroup, Train
+    from ercfw.recipe.part_table import Part
+    from ercfw.recipe.train_tables import ParameterGroup, Train
+    from ercfw.registry.resolve import resolve_part
     from ercfw.training.optimizer import make_optimizer
 
-    made = make_optimizer(Train(groups={"slow": ParameterGroup(lr=1e-6)}), nn.Sequential(Grouped(), nn.Linear(2, 2)))
+    settings = Train(groups={"slow": ParameterGroup(lr=1e-6)})
+    adam = resolve_part(load_catalog(), "optimizer", "train.optimizer", Part(use="adam"))
+    made = make_optimizer(settings, adam, nn.Sequential(Grouped(), nn.Linear(2, 2)))
     sizes = {group["lr"]: sum(p.numel() for p in group["params"]) for group in made.param_groups}
     assert sizes[1e-6] == torch.nn.Linear(2, 2).weight.numel() + 2

@@ -23,7 +23,8 @@ from ercfw.training.dry_run import dry_run
 from ercfw.training.loop import fit
 from ercfw.training.protocol import watched_splits
 from ercfw.training.seeds import seed_everything
-from ercfw.training.state import Callbacks, Plan, start
+from ercfw.training.start import start
+from ercfw.training.state import Listeners, Plan
 
 RECIPES = sorted((Path(__file__).resolve().parents[3] / "recipes").glob("*.toml"))
 SMALL = {"width": 8, "hidden": 8, "ffn": 8, "layers": 2, "epochs": 1, "batch_size": 3}
@@ -94,9 +95,10 @@ def test_a_variant_trains_an_epoch_with_all_its_losses(path, variant, tmp_path):
         info=make_data_info(data.splits["train"], data.targets),
         seed=0,
         state=tmp_path / "state",
+        parts=job.parts.training,
     )
     lines = []
-    fit(start(make_accelerator([job.recipe]), model, losses, plan), plan, Callbacks(epoch=lines.append))
+    fit(start(make_accelerator([job.recipe]), model, losses, plan), plan, Listeners(epoch=lines.append))
     (line,) = lines
     assert line["train_loss"].keys() == job.recipe.loss.keys()
     for name, value in line["train_loss"].items():

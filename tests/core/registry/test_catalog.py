@@ -39,11 +39,14 @@ BROKEN = {
         "No module named 'nothing_there' (broken.py, line 1); install the package that provides 'nothing_there'",
     ),
     "name of a newer ercfw": (
-        "from ercfw import Sampler",
+        "from ercfw import Tokenizer",
         "(broken.py, line 1); ercfw 0.1.0 has no such name: use another version of ercfw or of the plugin",
     ),
-    "module of a newer ercfw": ("import ercfw.samplers", "ercfw 0.1.0 has no such name"),
-    "hook of a newer ercfw": (fusion(hook="provide_samplers"), "there is no hook 'provide_samplers' in ercfw 0.1.0"),
+    "module of a newer ercfw": ("import ercfw.tokenizers", "ercfw 0.1.0 has no such name"),
+    "hook of a newer ercfw": (
+        fusion(hook="provide_tokenizers"),
+        "there is no hook 'provide_tokenizers' in ercfw 0.1.0",
+    ),
     "syntax": ("def f(:", "SyntaxError"),
     "exit": ("import sys\nsys.exit(3)", "SystemExit: 3 (broken.py, line 2)"),
     "no hook": ("x = 1", "implements no hook of ercfw (is @hookimpl missing?)"),

@@ -34,7 +34,7 @@ def metric(hook: str = "provide_metrics", arguments: str = "", more: str = "") -
     return METRIC.format(hook=hook, arguments=arguments) + more
 
 
-def unknown(hook: str = "provide_samplers", arguments: str = "") -> str:
+def unknown(hook: str = "provide_tokenizers", arguments: str = "") -> str:
     return UNKNOWN.format(hook=hook, arguments=arguments)
 
 
@@ -51,7 +51,7 @@ def test_an_unknown_hook_is_a_warning_and_the_plugin_works(loaded):
     assert plugin.failure is None
     assert [component.name for component in plugin.components] == ["mine"]
     (warning,) = plugin.warnings
-    assert warning.startswith("there is no hook 'provide_samplers' in ercfw 0.1.0 (did you mean ")
+    assert warning.startswith("there is no hook 'provide_tokenizers' in ercfw 0.1.0 (did you mean ")
     assert warning.endswith("it is never called; @hookimpl(optionalhook=True) silences this warning")
 
 
@@ -77,11 +77,11 @@ def test_an_optional_hook_is_silent(loaded):
     [
         (
             "from ercfw import hookimpl\n" + unknown(),
-            "implements no hook of ercfw: there is no hook 'provide_samplers' in ercfw 0.1.0",
+            "implements no hook of ercfw: there is no hook 'provide_tokenizers' in ercfw 0.1.0",
         ),
         (
             "from ercfw import hookimpl\n" + unknown() + unknown("other", "(optionalhook=True)"),
-            "implements no hook of ercfw: there is no hook 'provide_samplers' in ercfw 0.1.0",
+            "implements no hook of ercfw: there is no hook 'provide_tokenizers' in ercfw 0.1.0",
         ),
         ("from ercfw import hookimpl\n", "implements no hook of ercfw (is @hookimpl missing?)"),
     ],
@@ -106,7 +106,7 @@ def test_a_warning_is_shown_once(words, cli, plugin_file, tiny_recipe):
     recipe = tiny_recipe(variants, top="plugins = ['./mine.py']\n")
     ended = cli(words[0], recipe, *words[1:])
     assert ended.code == 0, ended.err
-    assert ended.err.count("warning: plugin 'mine': there is no hook 'provide_samplers' in ercfw 0.1.0") == 1
+    assert ended.err.count("warning: plugin 'mine': there is no hook 'provide_tokenizers' in ercfw 0.1.0") == 1
 
 
 def test_installed_plugins_are_warned_of_too(cli, plugin_file, monkeypatch):
@@ -122,8 +122,8 @@ def test_installed_plugins_are_warned_of_too(cli, plugin_file, monkeypatch):
     monkeypatch.setattr(catalog, "_entry_points", lambda: [*own, Entry()])
     listed = cli("ls", "metric")
     assert "mine" in listed.out
-    assert listed.err.count("warning: plugin 'theirs': there is no hook 'provide_samplers'") == 1
-    assert "  warning: there is no hook 'provide_samplers' in ercfw" in cli("plugins").out
+    assert listed.err.count("warning: plugin 'theirs': there is no hook 'provide_tokenizers'") == 1
+    assert "  warning: there is no hook 'provide_tokenizers' in ercfw" in cli("plugins").out
     (theirs,) = [p for p in json.loads(cli("plugins", "--json").out) if p["name"] == "theirs"]
     assert len(theirs["warnings"]) == 1
     assert cli("plugins", "--strict").code == 0
@@ -192,6 +192,6 @@ def test_a_plugin_states_the_api_that_it_was_written_for(stated, failure, loaded
 
 
 def test_a_newer_api_is_the_one_failure_that_is_reported(loaded):
-    plugin = loaded(metric("provide_samplers", more="\nercfw_plugin_api = 2\n"))
+    plugin = loaded(metric("provide_tokenizers", more="\nercfw_plugin_api = 2\n"))
     assert "plugin API 2" in plugin.failure
-    assert "provide_samplers" not in plugin.failure
+    assert "provide_tokenizers" not in plugin.failure

@@ -4,7 +4,7 @@ import pytest
 from torch import nn
 
 from ercfw import FusionBlock
-from ercfw.recipe.schema import Part
+from ercfw.recipe.part_table import Part
 from ercfw.registry import catalog
 from ercfw.registry.catalog import KINDS, Catalog, Component, Plugin, load_catalog
 from ercfw.registry.make import make_part
@@ -169,5 +169,5 @@ def test_every_kind_passes_the_names_that_the_tutorial_lists():
     wired = {kind: catalog.wired_places(base, base) for kind, (_, base) in KINDS.items() if base}
     assert {kind: len(places) for kind, places in wired.items()} == {
         "dataset": 0, "format": 0, "extractor": 0, "encoder": 2, "context": 2, "fusion": 2, "head": 4, "loss": 3,
-        "model": 1,
+        "model": 1, "optimizer": 2, "schedule": 2, "sampler": 2, "callback": 1,
     }  # fmt: skip

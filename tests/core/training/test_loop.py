@@ -16,14 +16,14 @@ from ercfw.recipe.recipe_file import read_toml
 from ercfw.results.model_file import load_model
 from ercfw.training import evaluate
 from ercfw.training.loop import fit
-from ercfw.training.state import Callbacks
+from ercfw.training.state import Listeners
 
 SGD = ("train.optimizer=sgd", "train.lr=1.0")
 
 
 def go(training, plan):
     lines = []
-    fit(training, plan, Callbacks(epoch=lines.append))
+    fit(training, plan, Listeners(epoch=lines.append))
     return lines
 
 
@@ -93,7 +93,7 @@ def by_epoch(*values):
 def test_of_equal_epochs(training, later_wins, best):
     begun, plan = training("train.epochs=5", metrics=by_epoch(0.1, 0.3, 0.2, 0.3, 0.0), later_wins=later_wins)
     kept = {}
-    fit(begun, plan, Callbacks(epoch=lambda line: kept.update({line["epoch"]: weights(begun)})))
+    fit(begun, plan, Listeners(epoch=lambda line: kept.update({line["epoch"]: weights(begun)})))
     assert begun.best_epoch == best
     best_weights = torch.cat([begun.best[name].flatten() for name, _ in begun.model.named_parameters()])
     assert torch.equal(best_weights, kept[best])

@@ -7,8 +7,27 @@ import torch
 from torch import nn
 
 from ercfw.errors import InputError
-from ercfw.recipe.schema import ParameterGroup, Train
-from ercfw.training.optimizer import make_optimizer, make_schedule
+from ercfw.recipe.queries import training_parts_of
+from ercfw.recipe.train_tables import ParameterGroup, Train
+from ercfw.registry.catalog import load_catalog
+from ercfw.registry.resolve import resolve_part
+from ercfw.training import optimizer as optimizers
+from ercfw.training import schedule as schedules
+
+
+def parts(settings):
+    """The parts that the settings name, by the names of their tables."""
+    catalog = load_catalog()
+    return {table: resolve_part(catalog, kind, table, part) for kind, table, part in training_parts_of(settings)}
+
+
+def make_optimizer(settings, modules):
+    return optimizers.make_optimizer(settings, parts(settings)["train.optimizer"], modules)
+
+
+def make_schedule(settings, optimizer, steps_per_epoch):
+    steps = (steps_per_epoch,) * settings.epochs
+    return schedules.make_schedule(settings, parts(settings).get("train.schedule"), optimizer, steps)
 
 
 class Grouped(nn.Module):

@@ -52,7 +52,7 @@ def test_a_step_that_fails_leaves_no_thread_while_its_error_is_handled(tiny_reci
     def fail(*_):
         raise PeerGoneError
 
-    monkeypatch.setattr("ercfw.training.loop.backward", fail)
+    monkeypatch.setattr("ercfw.training.callbacks.backward", fail)
     before = threading.active_count()
     with pytest.raises(PeerGoneError) as raised:
         ercfw.run(tiny_recipe(), seeds=1)

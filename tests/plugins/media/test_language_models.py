@@ -170,6 +170,17 @@ def test_only_what_is_asked_for_is_trained(encoder, tiny_roberta):
     assert group == {id(p) for p in model.parameters()}
 
 
+def test_its_layers_are_those_of_the_network_from_the_embeddings_upwards(encoder):
+    model = encoder(train_embeddings=True)
+    names = {id(p): name for name, p in model.network.named_parameters()}
+    found = [{names[id(p)] for p in layer} for layer in model.parameter_layers()["language-model"]]
+    assert all(name.startswith("embeddings.") for name in found[0])
+    assert [{".".join(name.split(".")[:3]) for name in layer} for layer in found[1:]] == [
+        {f"encoder.layer.{number}"} for number in range(len(model.network.encoder.layer))
+    ]
+    assert set().union(*found) == {name for name in names.values() if not name.startswith("pooler")}
+
+
 def test_what_the_encoder_refuses(encoder, tiny_roberta):
     from ercfw_media.language_model import LanguageModel
 

@@ -1,0 +1,1 @@
+"""Optimisers, schedules, samplers and callbacks."""
