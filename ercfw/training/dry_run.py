@@ -1,23 +1,23 @@
-"""Run one step on three made-up utterances, to find parts that do not fit together before the training."""
+"""Run one step on six made-up utterances, to find parts that do not fit together before the training."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ercfw.contract.batch import Inputs, Outputs, Stream, map_tensors
-from ercfw.contract.data_info import DataInfo, ModalitySpec, TargetSpec
+from ercfw.contract.batch import Outputs, map_tensors
+from ercfw.contract.data_info import DataInfo
 from ercfw.contract.interfaces import Fused, Head, Loss, Model
-from ercfw.data.collate import make_layout
 from ercfw.errors import ErcfwError, InputError, RunError, cause_of
 from ercfw.model.composed_model import ComposedModel
 from ercfw.model.losses import WeightedLosses
 from ercfw.training.gradients import with_teacher
+from ercfw.training.made_up_batch import made_up_inputs, made_up_labels
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ def dry_run(model: Model, losses: WeightedLosses, info: DataInfo, has_teacher: b
     # Copies, because a part may store what it sees, as in a memory bank or a running mean.
     model, losses = deepcopy(model), deepcopy(losses)
     with torch.random.fork_rng(devices=[]):
-        inputs = _made_up(info)
+        inputs = made_up_inputs(info)
         with torch.no_grad(), _checked_widths(model, rows=len(inputs.speakers)):
             outputs = _call_part("the model", partial(model.eval(), inputs))
         _check_outputs(outputs, info, rows=len(inputs.speakers), whole=not isinstance(model, ComposedModel))
@@ -80,7 +80,7 @@ def _call_part(what: str, call: Callable[[], T]) -> T:
     except ErcfwError:
         raise
     except Exception as error:
-        raise RunError(f"{what} fails on three made-up utterances: {cause_of(error)}") from error
+        raise RunError(f"{what} fails on six made-up utterances: {cause_of(error)}") from error
 
 
 def _check_outputs(outputs: Outputs, info: DataInfo, rows: int, whole: bool) -> None:
@@ -117,7 +117,34 @@ def _check_needs(name: str, loss: nn.Module, outputs: Outputs) -> None:
 
 
 def _idle_losses(losses: WeightedLosses, outputs: Outputs, info: DataInfo) -> list[str]:
-    """Warn about losses without an effect: no output has a gradient of theirs."""
+    """Warn about losses without an effect: no output has a gradient of theirs, whatever the outputs and labels are."""
+    batches = [
+        (outputs if number == 0 else _with_noise(outputs), labels)
+        for number, labels in enumerate(made_up_labels(info.targets))
+    ]
+    idle = []
+    for name, loss in losses.losses.items():
+        weight = losses.weights[name]
+        if not any(_has_gradient(name, weight, loss, given, labels) for given, labels in batches):
+            idle.append(f"[loss.{name}] has no effect: its gradient is zero")
+    return idle
+
+
+def _with_noise(outputs: Outputs) -> Outputs:
+    """Return outputs that differ between the utterances, which those of a layer that starts at zero do not."""
+    heads = {
+        target: replace(
+            head,
+            logits=head.logits + torch.randn_like(head.logits),
+            embedding=head.embedding + torch.randn_like(head.embedding),
+        )
+        for target, head in outputs.heads.items()
+    }
+    return replace(outputs, heads=heads)
+
+
+def _has_gradient(name: str, weight: float, loss: nn.Module, outputs: Outputs, labels: dict[str, Tensor]) -> bool:
+    """Return whether a weighted loss gives any of the outputs a gradient other than zero."""
     leaves: list[Tensor] = []
 
     def leaf(x: Tensor) -> Tensor:
@@ -126,48 +153,15 @@ def _idle_losses(losses: WeightedLosses, outputs: Outputs, info: DataInfo) -> li
         leaves.append(x.detach().float().requires_grad_())
         return leaves[-1]
 
-    outputs = map_tensors(outputs, leaf)
-    labels = {target: _three_labels(spec) for target, spec in info.targets.items()}
-    idle = []
-    for name, loss in losses.losses.items():
-        value = _call_part(f"[loss.{name}]", partial(loss, outputs, labels))
-        if not isinstance(value, Tensor) or value.shape:
-            shown = f"shape {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-            raise InputError.at(f"[loss.{name}]", f"returns {shown}", "a tensor of one number, of shape []")
-        value = losses.weights[name] * value
-        gradients = torch.autograd.grad(value, leaves, allow_unused=True) if value.requires_grad else []
-        if not any(gradient is not None and gradient.any() for gradient in gradients):
-            idle.append(f"[loss.{name}] has no effect: its gradient is zero")
-    return idle
-
-
-def _three_labels(spec: TargetSpec) -> Tensor:
-    """Return two labels of one class and one of another, ``[3]``, both with utterances in train if there are two such.
-
-    Losses may ignore a class that train lacks.
-    """
-    known = [place for place, count in enumerate(spec.counts) if count] or [0, len(spec.classes) - 1]
-    return torch.tensor([known[0], known[0], known[-1]])
+    value = _call_part(f"[loss.{name}]", partial(loss, map_tensors(outputs, leaf), labels))
+    if not isinstance(value, Tensor) or value.shape:
+        shown = f"shape {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        raise InputError.at(f"[loss.{name}]", f"returns {shown}", "a tensor of one number, of shape []")
+    value = weight * value
+    gradients = torch.autograd.grad(value, leaves, allow_unused=True) if value.requires_grad else []
+    return any(gradient is not None and bool(gradient.any()) for gradient in gradients)
 
 
 def _idle_teacher(losses: WeightedLosses, has_teacher: bool) -> list[str]:
     read = any("teacher" in getattr(loss, "requires", ()) for loss in losses.losses.values())
     return ["[teacher] has no effect: no loss reads it"] if has_teacher and not read else []
-
-
-def _made_up(info: DataInfo) -> Inputs:
-    """Make three utterances in two conversations."""
-    speakers = [np.array([0, 1]), np.array([0])]
-    layout = make_layout([2, 1], speakers)
-    streams = {name: _random_stream(spec) for name, spec in info.modalities.items()}
-    return Inputs(streams, layout, torch.from_numpy(np.concatenate(speakers)))
-
-
-def _random_stream(spec: ModalitySpec) -> Stream:
-    present, frames = torch.ones(3, dtype=torch.bool), torch.ones(3, 2, dtype=torch.bool)
-    if spec.kind == "tokens":
-        return Stream(torch.randint(spec.dim, (3, 2)), present, frames)
-    mean, deviation = torch.tensor(spec.mean), torch.tensor(spec.deviation)  # [D]
-    if spec.kind == "vector":
-        return Stream(mean + deviation * torch.randn(3, spec.dim), present)
-    return Stream(mean + deviation * torch.randn(3, 2, spec.dim), present, frames)

@@ -96,7 +96,7 @@ def test_what_fits_is_quiet_and_leaves_the_generator_alone(rehearsed, parts):
 @pytest.mark.parametrize(
     ("fused", "message"),
     [
-        ("x[:, :3]", "[fusion]: returns shape [3, 3] ([N, out_dim] = [3, 16])"),
+        ("x[:, :3]", "[fusion]: returns shape [6, 3] ([N, out_dim] = [6, 16])"),
         ("x[:1]", "[fusion]: returns shape [1, 16]"),
         ("None", "[fusion]: returns NoneType"),
         ("list(xs)", "[fusion]: returns list"),
@@ -111,7 +111,7 @@ def test_a_part_that_gives_another_shape_is_the_one_that_is_named(fused, message
 @pytest.mark.parametrize(
     ("loss", "message"),
     [
-        ("outputs.heads['emotion'].logits", "[loss.mine]: returns shape [3, 3]"),
+        ("outputs.heads['emotion'].logits", "[loss.mine]: returns shape [6, 3]"),
         ("0.5", "[loss.mine]: returns float"),
         ("None", "[loss.mine]: returns NoneType"),
     ],
