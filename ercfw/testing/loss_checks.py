@@ -5,6 +5,7 @@ does not apply to it.
 """
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,6 +69,13 @@ class LossSubject:
                 f"it requires '{unknown[0]}', which only its own model returns: test it in a run of a recipe"
             )
         return made
+
+    def used(self) -> nn.Module:
+        """Make the loss and call it once, since it may compare a batch with those before."""
+        loss = self.make()
+        with torch.no_grad():
+            loss(made_outputs(seed=DRAWS), made_labels())
+        return loss
 
 
 def made_outputs(rows: int = ROWS, scale: float = 1.0, seed: int = 0) -> Outputs:
@@ -161,11 +169,11 @@ def unlabelled_rows(subject: LossSubject) -> None:
     labels = made_labels()
     labels[TARGET][::3] = UNLABELLED
     skipped = labels[TARGET] == UNLABELLED
-    one, loss = made_outputs(), subject.make()
-    if float(loss(one, labels).detach()) == float(loss(one, {TARGET: labels[TARGET].flip(0)}).detach()):
+    one, loss = made_outputs(), subject.used()
+    if torch.equal(_value(loss, one, labels), _value(loss, one, {TARGET: labels[TARGET].flip(0)})):
         raise CheckSkipped("it reads no labels")
     other = made_outputs(seed=1)
-    apart = _apart(loss(one, labels), loss(_mix(one, other, skipped), labels))
+    apart = _apart(_value(loss, one, labels), _value(loss, _mix(one, other, skipped), labels))
     if apart > CLOSE:
         raise CheckFailed(
             f"utterances without a label change it (by {apart:.2g}): ercfw.labelled gives the mask of the others"
@@ -174,24 +182,24 @@ def unlabelled_rows(subject: LossSubject) -> None:
 
 def any_order(subject: LossSubject) -> None:
     """Check that the order of the conversations does not matter."""
-    outputs, labels, loss = made_outputs(), made_labels(), subject.make()
+    outputs, labels, loss = made_outputs(), made_labels(), subject.used()
     turned, order = in_reverse(outputs)
-    apart = _apart(loss(outputs, labels), loss(turned, {TARGET: labels[TARGET][order]}))
+    apart = _apart(_value(loss, outputs, labels), _value(loss, turned, {TARGET: labels[TARGET][order]}))
     if apart > CLOSE:
         raise CheckFailed(f"the order of the conversations changes it (by {apart:.2g})")
 
 
 def finite_differences(subject: LossSubject) -> None:
     """Check that the gradients agree with finite differences."""
-    outputs, labels, loss = made_outputs(), made_labels(), subject.make()
+    outputs, labels, loss = made_outputs(), made_labels(), subject.used()
     leaves = leaves_of(outputs)
-    value = loss(outputs, labels)
+    value = _value(loss, outputs, labels)
     for place, (leaf, gradient) in enumerate(zip(leaves, _gradients(value, leaves), strict=True)):
         direction = torch.randn(leaf.shape, generator=torch.Generator().manual_seed(place), dtype=leaf.dtype)
         step, sides = STEP, []
         for sign in (1, -1):
             shifted = [leaf + sign * step * direction if other is leaf else other for other in leaves]
-            sides.append(float(loss(_with(outputs, leaves, shifted), labels).detach()))
+            sides.append(float(_value(loss, _with(outputs, leaves, shifted), labels).detach()))
         numeric, analytic = (sides[0] - sides[1]) / (2 * step), float((gradient * direction).sum())
         rounding = ROUNDING * max(map(abs, sides)) / step
         if abs(numeric - analytic) > AGREES * max(1.0, abs(numeric)) + rounding:
@@ -204,6 +212,14 @@ def any_device(subject: LossSubject) -> None:
     outputs = map_tensors(made_outputs(), _moved)
     labels = {target: y.to(META) for target, y in made_labels().items()}
     run_on_meta(lambda: torch.autograd.backward(loss(outputs, labels)))
+
+
+def _value(loss: nn.Module, outputs: Outputs, labels: dict[str, Tensor]) -> Tensor:
+    """Return the loss for a batch; it draws the same random numbers each time, and what it keeps stays as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        value: Tensor = deepcopy(loss)(outputs, labels)
+    return value
 
 
 def _apart(one: Tensor, other: Tensor) -> float:

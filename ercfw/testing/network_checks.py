@@ -222,7 +222,7 @@ def _step(part: nn.Module) -> None:
     """Change each parameter by ``RATE`` against its gradient."""
     for parameter in part.parameters():
         if parameter.grad is not None:
-            parameter -= RATE * parameter.grad.sign()
+            parameter.sub_(RATE * parameter.grad.sign())
 
 
 def _spliced(conversation: Conversation, later: Conversation, place: int) -> Conversation:

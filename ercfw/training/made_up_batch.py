@@ -13,7 +13,7 @@ from ercfw.data.collate import make_layout
 SPEAKERS = ((0, 0, 0, 1, 0), (0,))
 """The speakers of each conversation; the conversation of a single utterance breaks code that needs a neighbour."""
 LABELS = (0, 0, 1, 1, 0, 1)
-"""The label of each utterance, one of two: after each of the same speaker and another, it once stays and once changes."""
+"""The label of each utterance, one of two: after the same speaker and after another, it once stays and once changes."""
 FEWEST_BATCHES = 2
 """A loss that compares a batch with those before it learns nothing from the first."""
 _ROWS = len(LABELS)

@@ -9,11 +9,11 @@ from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, kl_div, softplus
 
-from ercfw import Context, DataInfo, Encoder, Extractor, FusionBlock, Inputs, Loss, Outputs, labelled
+from ercfw import DataInfo, Encoder, Extractor, FusionBlock, InputError, Inputs, Loss, Outputs, labelled
 
 
 class EmotionShift(Loss):
-    """Binary cross-entropy of whether a speaker's emotion differs from the one before, by the distance of embeddings."""
+    """Binary cross-entropy of whether a speaker's emotion changes, from the distance of the embeddings."""
 
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
         labels, head = targets[self.target], outputs.heads[self.target]
@@ -89,6 +89,24 @@ class Prototypes(Loss):
         return cross_entropy(similar[here], targets[self.target][here], reduction="sum") / here.sum().clamp(min=1)
 
 
+class MemoryBank(Loss):
+    """Pulls embeddings away from the mean of the batch before; the first batch has none."""
+
+    def __init__(self, target: str, info: DataInfo) -> None:
+        super().__init__(target, info)
+        self.register_buffer("mean", torch.zeros(0))
+
+    def forward(self, outputs, targets):
+        here = labelled(targets, self.target)
+        x = outputs.heads[self.target].embedding[here]  # [P, E]
+        if not len(x):
+            return outputs.heads[self.target].embedding.sum() * 0
+        value = softplus((x * self.mean).sum(-1)).mean() if len(self.mean) else x.sum() * 0
+        if self.training and not len(self.mean):
+            self.mean = x.detach().mean(0)
+        return value
+
+
 class LowRank(Encoder):
     """A frozen projection with a low-rank adapter (Hu et al., 2022): B starts at zero, so A has no gradient at first.
 
@@ -122,26 +140,25 @@ class ZeroGate(FusionBlock):
         return x + self.gate * self.branch(x).tanh()
 
 
-class TwoZeroLayers(Context):
-    """An adapter of three layers, of which the last two start at zero: the first has a gradient from the third step."""
-
-    def __init__(self, dim, info) -> None:
-        super().__init__(dim, info)
-        self.out_dim = dim
-        self.layers = nn.ModuleList([nn.Linear(dim, dim) for _ in range(3)])
-        for layer in list(self.layers)[1:]:
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
-
-    def forward(self, x, inputs):
-        first, second, third = self.layers
-        return x + third(second(first(x)).tanh())
-
-
 def polarity_error(true, probabilities, classes):
     """Mean absolute error, where the names of the classes are numbers."""
     numbers = np.array([float(name) for name in classes])
     return float(np.abs(numbers[true] - probabilities @ numbers).mean())
+
+
+def seven_classes(true, probabilities, classes):
+    """Accuracy of a scale from -3 to 3."""
+    if [int(name) for name in classes] != [-3, -2, -1, 0, 1, 2, 3]:
+        raise InputError.at("acc-7", "the classes are not -3 to 3")
+    return float((probabilities.argmax(-1) == true).mean())
+
+
+def sensitivity(true, probabilities, classes):
+    """Share of the positive utterances that are found, for two classes."""
+    if len(classes) != 2:
+        raise ValueError("two classes are needed")
+    there = true == 1
+    return float(probabilities[there, 1].round().mean()) if there.any() else 0.0
 
 
 class Pieces(BaseModel):
