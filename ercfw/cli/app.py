@@ -91,6 +91,7 @@ Trust = Annotated[
         show_default=False,
     ),
 ]
+MaxRuns = Annotated[int, typer.Option(min=1, help="Refuse to start more runs than this, as a large grid has.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Quote = Annotated[
     bool, typer.Option("--quote", help="Also scores that papers report under another protocol, below the runs.")
