@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 
 from ercfw.contract.batch import Outputs, map_tensors
@@ -13,9 +13,12 @@ from ercfw.model.losses import WeightedLosses
 from ercfw.training.distributed import Share, gather_outputs
 from ercfw.training.seeds import seed_everything
 
+if TYPE_CHECKING:  # validating a recipe takes its dry run from here, and needs no Accelerate
+    from accelerate import Accelerator
+
 
 def backward(
-    accelerator: Accelerator, model: nn.Module, losses: WeightedLosses, share: Share, entropy: tuple[int, ...]
+    accelerator: "Accelerator", model: nn.Module, losses: WeightedLosses, share: Share, entropy: tuple[int, ...]
 ) -> Tensor:
     """Add the gradients of a batch to those of model and losses; return the weighted losses ``[L]``, detached.
 
@@ -53,7 +56,7 @@ def backward(
 
 
 def forward(
-    accelerator: Accelerator, model: nn.Module, share: Share, number: int, entropy: tuple[int, ...] | None = None
+    accelerator: "Accelerator", model: nn.Module, share: Share, number: int, entropy: tuple[int, ...] | None = None
 ) -> Outputs:
     """Run the model on one part; the same ``entropy`` gives the same random numbers."""
     if entropy is not None:
@@ -63,7 +66,7 @@ def forward(
 
 
 def whole_losses(
-    accelerator: Accelerator,
+    accelerator: "Accelerator",
     losses: WeightedLosses,
     outputs: Outputs,
     share: Share,
