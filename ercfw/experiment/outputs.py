@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from torch import nn
+
 from ercfw.contract.conversation import UNLABELLED, Conversation, fingerprint
 from ercfw.contract.stamps import meaning_of
 from ercfw.data.load import Data
@@ -42,7 +44,7 @@ def collect_metrics(
     scores = {split: score(predicted, plan.metrics, plan.info) for split, predicted in predictions.items()}
     unscored = [f"{split} has no labels: predicted, not scored" for split, found in scores.items() if not found]
     protocol = job.recipe.train.protocol
-    return RunMetrics(
+    metrics = RunMetrics(
         recipe=job.name,
         title=job.recipe.title,
         dataset=job.recipe.data.use,
@@ -62,12 +64,18 @@ def collect_metrics(
         data=data.provenance,
         sizes={split: _size(conversations) for split, conversations in data.splits.items()},
         streams=dict(data.streams),
-        parameters=sum(p.numel() for p in training.model.parameters() if p.requires_grad),
+        parameters=_number_of_parameters(training.model, trained=True),
         seconds=round(seconds, 2),
         peak_memory=peak_memory,
         folder=str(folder.path),
         pictures=[],
     )
+    return metrics.with_frozen(_number_of_parameters(training.model, trained=False))
+
+
+def _number_of_parameters(model: nn.Module, trained: bool) -> int:
+    """Return the number of trained parameters, or of frozen ones."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad == trained)
 
 
 def write_outputs(

@@ -117,7 +117,7 @@ def ensemble_metrics(runs: Sequence[FinishedRun], ensemble: Ensemble, folder: Pa
     """Return the content of an ensemble's ``metrics.json``, with members and weights; costs are summed."""
     first = runs[0].metrics
     members = [str(run.folder) for run in runs]
-    return RunMetrics(
+    metrics = RunMetrics(
         recipe=first.recipe,
         title=first.title,
         dataset=first.dataset,
@@ -138,6 +138,7 @@ def ensemble_metrics(runs: Sequence[FinishedRun], ensemble: Ensemble, folder: Pa
         peak_memory=max(run.metrics.peak_memory for run in runs),
         folder=str(folder),
     )
+    return metrics.with_frozen(sum(run.metrics.frozen for run in runs))
 
 
 def member_rows(runs: Sequence[FinishedRun], ensemble: Ensemble, select: str) -> list[dict[str, str]]:
