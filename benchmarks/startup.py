@@ -40,9 +40,10 @@ COMMANDS = {
     "ercfw --help": ["-m", "ercfw", "--help"],
     "ercfw ls": ["-m", "ercfw", "ls"],
     "ercfw plugins": ["-m", "ercfw", "plugins"],
-    "ercfw validate": ["-m", "ercfw", "validate", "multiemo_meld"],
+    "ercfw validate, one model": ["-m", "ercfw", "validate", "baselines/bc_lstm_meld"],
+    "ercfw validate, all variants": ["-m", "ercfw", "validate", "multiemo_meld"],
 }
-AIMS = {"ercfw --help": "0.4 s", "ercfw ls": "2.5 s"}
+AIMS = {"ercfw --help": "0.4 s", "ercfw ls": "2.5 s", "ercfw validate, one model": "2 s"}
 
 
 def install(folder: Path, name: str) -> None:
@@ -75,7 +76,7 @@ def main() -> None:
     for name, aim in AIMS.items():
         print(f"  {name}: {seconds[name]:.2f} s   (aim: {aim})")
     bench.print_ratio(seconds, "ercfw --help", "python")
-    for name in ("ercfw ls", "ercfw plugins", "ercfw validate"):
+    for name in ("ercfw ls", "ercfw plugins", "ercfw validate, one model", "ercfw validate, all variants"):
         bench.print_ratio(seconds, name, "import torch")
 
 

@@ -10,6 +10,7 @@ import typer
 from ercfw.cli.app import (
     AsJson,
     Dropped,
+    MaxRuns,
     Name,
     Overrides,
     Quote,
@@ -21,6 +22,7 @@ from ercfw.cli.app import (
     select,
     show_plugins,
 )
+from ercfw.experiment.number_of_runs import MOST_RUNS
 from ercfw.system.writable import check_folder
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ def ablate(
             min=3, max=99, help="Split the data into so many folds; each is test once, and scores are of all."
         ),
     ] = None,
+    max_runs: MaxRuns = MOST_RUNS,
     out: Out = Path("runs"),
     quote: Quote = False,
     trust: Trust = None,
@@ -58,16 +61,19 @@ def ablate(
 ) -> None:
     """Run every variant with every seed, and compare them.
 
-    Runs are parallel, one process each. The same command continues after an interruption.
+    Their number is shown first. Runs are parallel, one process each. The same command continues after an interruption.
     """
     check_folder("--out", out)
-    from ercfw.experiment.ablate import plan_ablation
+    from ercfw.experiment.ablate import number_of_runs, plan_ablation
     from ercfw.system.terminal import Terminal
 
     source, selection = select(recipe, overrides, variant or ["all"], drop, seeds, trust, name=name)
+    number, terminal = number_of_runs(source, selection, folds), Terminal(quiet=quiet)
+    number.check(max_runs, "--max-runs")
     tasks = plan_ablation(source, selection, out, folds)
     show_plugins([task.job for task in tasks])
-    _run_and_show(tasks, out, Terminal(quiet=quiet), as_json, quote)
+    terminal.info(str(number))
+    _run_and_show(tasks, out, terminal, as_json, quote)
 
 
 @app.command(epilog="ercfw missing mosi data.root=data/mosi --seeds 3")

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from typer.core import TyperGroup
 
 from ercfw.errors import LONGEST_HINT, InputError, shown
+from ercfw.system.gc_pause import collector_paused
 from ercfw.system.signals import Stopped
 from ercfw.system.user_folders import expand_home
 from ercfw.system.version import VERSION
@@ -19,6 +19,8 @@ from ercfw.system.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from rich.console import Console
 
     from ercfw.experiment.plan import Job, Selection
     from ercfw.recipe.recipe_file import RecipeFile
@@ -91,6 +93,7 @@ Trust = Annotated[
         show_default=False,
     ),
 ]
+MaxRuns = Annotated[int, typer.Option(min=1, help="Refuse to start more runs than this, as a large grid has.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Quote = Annotated[
     bool, typer.Option("--quote", help="Also scores that papers report under another protocol, below the runs.")
@@ -112,8 +115,10 @@ def interruptible(terminal: "Terminal", hint: str) -> "Iterator[None]":
         raise typer.Exit(1) from None
 
 
-def results_console() -> Console:
+def results_console() -> "Console":
     """Return the console for tables: as wide as the terminal, or a fixed width in a pipe."""
+    from rich.console import Console
+
     return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
@@ -163,11 +168,12 @@ def plan(source: "RecipeFile", selection: "Selection") -> "list[Job]":
     Raises:
         InputError: the recipe or a setting is wrong; the message lists every mistake.
     """
-    from ercfw.experiment.plan import plan_jobs
-
     if first_process():
         show_outside(source.path.parent, lambda line: print(line, file=sys.stderr))
-    jobs = plan_jobs(source, selection)
+    with collector_paused():  # importing torch makes many objects, all of which stay
+        from ercfw.experiment.plan import plan_jobs
+
+        jobs = plan_jobs(source, selection)
     show_plugins(jobs)
     return jobs
 

@@ -20,8 +20,9 @@ def check(
     options: Annotated[list[str] | None, typer.Argument(help="Its options.", metavar="[KEY=VALUE]...")] = None,
     plugin: NamedPlugins = None,
     reads: Annotated[
-        Literal["vector", "frames", "tokens"], typer.Option(help="What an encoder or model reads.")
-    ] = "vector",
+        Literal["vector", "frames", "tokens"] | None,
+        typer.Option(help="What an encoder or model reads; by default the first with which it runs."),
+    ] = None,
     modality: Annotated[
         list[str] | None, typer.Option(help="A modality to read, and its width; repeatable.", metavar="NAME=D")
     ] = None,
@@ -42,7 +43,7 @@ def check(
     kind, slash, bare = name.rpartition("/")
     reports = check_named(singular(kind) + slash + bare, parse_overrides(options or []), catalog, settings)
     if as_json:
-        print(json.dumps([{"part": r.part, "outcomes": [asdict(o) for o in r.outcomes]} for r in reports]))
+        print(json.dumps([asdict(report) for report in reports]))
     else:
         print("\n\n".join(map(str, reports)))
     if any(report.of("failed") for report in reports):

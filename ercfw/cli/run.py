@@ -10,6 +10,7 @@ import typer
 from ercfw.cli.app import (
     AsJson,
     Dropped,
+    MaxRuns,
     Name,
     Overrides,
     RecipeName,
@@ -23,6 +24,7 @@ from ercfw.cli.app import (
     select,
 )
 from ercfw.errors import InputError
+from ercfw.experiment.number_of_runs import MOST_RUNS, NumberOfRuns
 from ercfw.system.launch import MANY, launch
 from ercfw.system.writable import check_folder
 
@@ -42,6 +44,7 @@ def run(
         int | None,
         typer.Option(min=2, max=99, help="Run each variant also without each of so many parts of train."),
     ] = None,
+    max_runs: MaxRuns = MOST_RUNS,
     out: Annotated[Path, typer.Option(help="The folder of all runs.")] = Path("runs"),
     resume: Annotated[bool, typer.Option("--resume", help="Continue runs that were stopped.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Run again what has finished or was stopped.")] = False,
@@ -59,6 +62,7 @@ def run(
         launch(processes, _without_processes(sys.argv[1:]))
         return
     jobs = plan(*select(recipe, overrides, variant, drop, seeds, trust, cross_fit or 0, name))
+    NumberOfRuns(len(jobs), len(jobs[0].recipe.seeds)).check(max_runs, "--max-runs")
     check_folder("--out", out)
     from ercfw.experiment.run_all import RunOptions, run_jobs
     from ercfw.report.tables import run_table, summary_tables

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ercfw.experiment.number_of_runs import NumberOfRuns
 from ercfw.experiment.parallel import Task, prepare, run_all
 from ercfw.experiment.plan import Job, Selection, plan_job, plan_jobs
 from ercfw.experiment.request import RunRequest
@@ -43,6 +44,17 @@ class Ablation:
     def _repr_html_(self) -> str:
         """Return the tables as HTML, for notebooks."""
         return "".join(table._repr_html_() for table in self.tables)
+
+
+def number_of_runs(source: RecipeFile, selection: Selection, folds: int | None = None) -> NumberOfRuns:
+    """Return how many runs an ablation will have, without planning them; the arguments are those of ``plan_ablation``.
+
+    Seeds that a variant sets for itself are not counted.
+    """
+    selection = _with_seeds(source, selection)
+    named = {**source.tables, **(selection.overrides or {})}.get("seeds")
+    seeds = selection.seeds if selection.seeds is not None else named
+    return NumberOfRuns(len(selection.variants), len(seeds) if isinstance(seeds, Sequence) else 1, folds or 0)
 
 
 def plan_ablation(source: RecipeFile, selection: Selection, out: Path, folds: int | None = None) -> list[Task]:

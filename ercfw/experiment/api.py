@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from ercfw.errors import InputError
-from ercfw.experiment.ablate import Ablation, plan_ablation, run_ablation
+from ercfw.experiment.ablate import Ablation, number_of_runs, plan_ablation, run_ablation
 from ercfw.experiment.arguments import (
     Override,
     RecipeArgument,
@@ -16,6 +16,7 @@ from ercfw.experiment.arguments import (
     open_recipe,
     under_name,
 )
+from ercfw.experiment.number_of_runs import MOST_RUNS
 from ercfw.experiment.plan import Job, Selection, plan_jobs
 from ercfw.experiment.run_all import RunOptions, run_jobs
 from ercfw.recipe.recipe_file import RecipeFile
@@ -93,6 +94,7 @@ def ablate(
     variants: str | Sequence[str] = "all",
     seeds: Seeds = None,
     folds: int | None = None,
+    max_runs: int = MOST_RUNS,
     out: str | Path = "runs",
     drop: Sequence[str] = (),
     name: str | None = None,
@@ -111,6 +113,7 @@ def ablate(
         variants: names of variants, or ``"all"``; the first one is the reference.
         seeds: how many seeds, or a list of them; by default those of the recipe, or five if it names none.
         folds: split the data into so many folds (3 to 99); each is test once, and scores are of all.
+        max_runs: refuse to start more runs than this, such as those of a large grid.
         out: the folder of all runs.
         drop: dotted paths of tables or keys to remove from the recipe.
         name: a name for these settings, and for the folder of the runs; by default that of the variant.
@@ -131,9 +134,12 @@ def ablate(
     terminal, folder = Terminal(quiet=quiet), user_path(out)
     policy = PluginFiles.chosen(plugin_files, trust)
     source, selection = _select(recipe, overrides, variants, seeds, drop, policy, name=name)
+    number = number_of_runs(source, selection, folds)
+    number.check(max_runs, "max_runs")
     tasks = plan_ablation(source, selection, folder, folds)
     _show_plugins([task.job for task in tasks], terminal)
     check_folder("out", folder)
+    terminal.info(str(number))
     with _as_keyboard_interrupt():
         return run_ablation(tasks, folder, terminal, quote)
 

@@ -52,4 +52,4 @@ def _named_by(recipe: Path) -> Iterator[Path]:
     """
     names = read_toml(recipe).tables.get("plugins", [])
     if isinstance(names, list):
-        yield from plugin_files([name for name in names if isinstance(name, str)], recipe.parent, str(recipe))
+        yield from plugin_files([name for name in names if isinstance(name, str)], recipe.parent, f"{recipe}: plugins")

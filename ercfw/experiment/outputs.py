@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from torch import nn
+
 from ercfw.contract.conversation import Conversation, fingerprint
 from ercfw.contract.metric import Metric
 from ercfw.contract.stamps import meaning_of
@@ -65,13 +67,19 @@ def collect_metrics(
         data=data.provenance,
         sizes={split: _size(conversations) for split, conversations in data.splits.items()},
         streams=dict(data.streams),
-        parameters=sum(p.numel() for p in training.model.parameters() if p.requires_grad),
+        parameters=_number_of_parameters(training.model, trained=True),
         seconds=round(seconds, 2),
         peak_memory=peak_memory,
         folder=str(folder.path),
         pictures=[],
     )
-    return metrics.with_scales(scales_of(_used(plan.metrics, scores)))
+    frozen = _number_of_parameters(training.model, trained=False)
+    return metrics.with_frozen(frozen).with_scales(scales_of(_used(plan.metrics, scores)))
+
+
+def _number_of_parameters(model: nn.Module, trained: bool) -> int:
+    """Return the number of trained parameters, or of frozen ones."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad == trained)
 
 
 def write_outputs(

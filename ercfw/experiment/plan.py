@@ -189,7 +189,7 @@ def read_variant(
     recipe, mistakes = parse_recipe(with_home(tables), where)
     if recipe is None:
         raise InputError(mistakes)
-    files = tuple(plugin_files(recipe.plugins, source.path.parent, where))
+    files = tuple(plugin_files(recipe.plugins, source.path.parent, f"{where}: plugins"))
     if selection.plugin_files is PluginFiles.REFUSE:
         refuse_plugin_files(recipe, where)
     catalogs = {} if catalogs is None else catalogs

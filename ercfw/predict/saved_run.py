@@ -138,9 +138,9 @@ def _plugin_files(weights: Path, about: Mapping[str, Any]) -> list[Path]:
         InputError: a plugin file is missing, or the recipe that must name them.
     """
     if "plugin_files" in about:
-        return plugin_files(about["plugin_files"], weights.parent, str(weights))
+        return plugin_files(about["plugin_files"], weights.parent, f"{weights}: plugins")
     place = RunFiles(weights.parent).recipe
-    return plugin_files(read_toml(place).tables.get("plugins", []), weights.parent, str(place))
+    return plugin_files(read_toml(place).tables.get("plugins", []), weights.parent, f"{place}: plugins")
 
 
 def _trusted_by_folder(folder: Path) -> Path | None:

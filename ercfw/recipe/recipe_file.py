@@ -1,19 +1,24 @@
 """Read a recipe's file, and apply variants and overrides to its tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from ercfw.errors import InputError, Mistake, did_you_mean
+from ercfw.recipe.grid import expand_grids
 from ercfw.recipe.overrides import drop, merge
 from ercfw.recipe.schema import BASE, Variant
 from ercfw.recipe.toml import Tables, parse_toml
 from ercfw.system.files import read_bytes
 from ercfw.system.names import LONGEST_NAME, size, slug
 from ercfw.system.validation import as_json, mistakes_of
+
+LISTS = ("variant", "grid")
+"""The keys of a recipe that make variants, and are part of none."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,7 @@ class RecipeFile:
 
     Attributes:
         path: the file; paths of plugin files are relative to its folder.
-        tables: all tables of the file, including the variants.
+        tables: all tables of the file, including the variants and grids.
     """
 
     path: Path
@@ -33,7 +38,17 @@ class RecipeFile:
         """Return the names of all variants, the base first."""
         listed = self.tables.get("variant", [])
         named = [v.get("name") for v in listed if isinstance(v, dict)] if isinstance(listed, list) else []
-        return [BASE, *(name for name in named if isinstance(name, str))]
+        return [BASE, *(name for name in named if isinstance(name, str)), *self.in_grids]
+
+    @cached_property
+    def in_grids(self) -> Mapping[str, Tables]:
+        """Return the settings of each variant of the grids, by its name; of those with one name, the last."""
+        return {variant["name"]: variant["set"] for variant in self.expanded[0]}
+
+    @cached_property
+    def expanded(self) -> tuple[list[Tables], list[Mistake]]:
+        """Return ``expand_grids`` of the recipe's grids."""
+        return expand_grids(self.tables.get("grid", []), str(self.path))
 
 
 def read_toml(path: Path) -> RecipeFile:
@@ -65,7 +80,10 @@ def resolve_variant(
     Raises:
         InputError: there is no such variant, or a key to drop does not exist.
     """
-    tables = {key: value for key, value in source.tables.items() if key != "variant"}
+    tables = {key: value for key, value in source.tables.items() if key not in LISTS}
+    for key in LISTS:
+        if key in (overrides or {}):
+            raise InputError.at(f"override '{key}'", "cannot be set here", f"write [[{key}]] in the recipe")
     if variant == BASE:
         return drop(merge(tables, overrides or {}), dropped, "--drop")
     chosen = _variant(source, variant)
@@ -78,6 +96,8 @@ def _variant(source: RecipeFile, name: str) -> Variant:
     for number, table in enumerate(source.tables.get("variant", []), 1):
         if isinstance(table, dict) and table.get("name") == name:
             return _read_variant(table, f"{source.path}: [[variant]] number {number}")
+    if name in source.in_grids:
+        return Variant(name=name, set=source.in_grids[name])
     raise InputError.at(source.path, f"there is no variant named '{name}'", did_you_mean(name, source.variants))
 
 
@@ -119,7 +139,7 @@ def with_named_variants(
 
 
 def check_variants(source: RecipeFile) -> list[Mistake]:
-    """Return the mistakes: invalid variants, and names that are the same or unusable as a folder."""
+    """Return the mistakes: invalid variants and grids, and names that are the same or unusable as a folder."""
     tables = source.tables.get("variant", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         return [Mistake(f"{source.path}: variant", "is not a list of tables", "write [[variant]], in double brackets")]
@@ -129,12 +149,13 @@ def check_variants(source: RecipeFile) -> list[Mistake]:
             _read_variant(table, f"{source.path}: [[variant]] number {number}")
         except InputError as error:
             mistakes += error.mistakes
-    return mistakes + _name_mistakes(source)
+    return [*mistakes, *source.expanded[1], *_name_mistakes(source)]
 
 
 def _name_mistakes(source: RecipeFile) -> list[Mistake]:
-    mistakes, seen, where = [], {BASE: BASE}, f"{source.path}: [[variant]]"
-    for name in source.variants[1:]:
+    mistakes, seen = [], {BASE: BASE}
+    for table, name in _names(source):
+        where = f"{source.path}: [[{table}]]"
         if name == "all":
             mistakes.append(Mistake(where, "'all' is reserved for running every variant", "choose another name"))
         elif not slug(name):
@@ -144,6 +165,14 @@ def _name_mistakes(source: RecipeFile) -> list[Mistake]:
             mistakes.append(Mistake(where, what, f"use at most {LONGEST_NAME} bytes"))
         elif slug(name) in seen:
             both = f"'{name}' and '{seen[slug(name)]}' would share the folder '{slug(name)}'"
-            mistakes.append(Mistake(where, both, "rename one of them"))
+            mistakes.append(Mistake(where, both, "rename one of them" if table == "variant" else "remove one of them"))
         seen[slug(name)] = name
     return mistakes
+
+
+def _names(source: RecipeFile) -> Iterator[tuple[str, str]]:
+    """Yield the list that each variant comes from, and its name."""
+    made = [variant["name"] for variant in source.expanded[0]]
+    own = source.variants[1 : len(source.variants) - len(source.in_grids)]
+    yield from [("variant", name) for name in own]
+    yield from [("grid", name) for name in made]

@@ -119,6 +119,7 @@ class Recipe(Strict):
     run: RunSettings = RunSettings()
     tune: Tune | None = None
     variant: tuple[Variant, ...] = ()
+    grid: tuple[dict[str, Any], ...] = ()
 
 
 _TABLES = Recipe.model_fields.keys() - {"version", "title", "seeds", "plugins"}

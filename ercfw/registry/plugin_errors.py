@@ -4,8 +4,6 @@ import importlib.metadata
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 from pluggy import PluginManager, PluginValidationError
 
 from ercfw.contract.hooks import PLUGIN_API
@@ -37,6 +35,11 @@ def check_version(origin: Origin) -> None:
     Raises:
         TypeError: it requires another version.
     """
+    if not origin.requires:
+        return
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
     for needed in map(Requirement, origin.requires):
         if canonicalize_name(needed.name) != "ercfw" or (needed.marker and not needed.marker.evaluate({"extra": ""})):
             continue

@@ -51,16 +51,20 @@ def read_plugin_file(path: Path) -> PluginFile:
 
 
 def plugin_files(paths: Iterable[str], beside: Path, where: str) -> list[Path]:
-    """Return the paths of a recipe's plugin files, which are relative to its folder.
+    """Return the paths of plugin files.
+
+    Args:
+        paths: the files, as they are named.
+        beside: the folder that they are relative to.
+        where: what names them, such as a recipe's ``plugins``, for messages.
 
     Raises:
         InputError: files are missing or are not Python files; each of them is named.
     """
     files = {path: beside / path for path in paths}
-    table = f"{where}: plugins"
-    with in_table(table):
+    with in_table(where):
         mistakes = [
-            Mistake(table, f"'{path}' is not a Python file" if is_file(file) else f"there is no file {file}")
+            Mistake(where, f"'{path}' is not a Python file" if is_file(file) else f"there is no file {file}")
             for path, file in files.items()
             if file.suffix != ".py" or not is_file(file)
         ]

@@ -45,8 +45,9 @@ def scores(run: FinishedRun) -> list[Block]:
         if metrics.best_epoch is not None
         else ""
     )
+    parameters = f"{metrics.parameters:,} trainable parameters of {metrics.parameters + metrics.frozen:,}"
     summary = (
-        f"{selected}{metrics.parameters:,} parameters; run time {metrics.seconds:.0f} s; "
+        f"{selected}{parameters}; run time {metrics.seconds:.0f} s; "
         f"peak memory {metrics.peak_memory / MEGABYTE:.0f} MB. {metrics.unit_note}"
     )
     splits, rows = score_rows(metrics)

@@ -52,6 +52,8 @@ class RunMetrics(BaseModel):
         members: the folders of an ensemble's runs.
         weights: an ensemble's weights, by target and folder.
         parameters: the number of trained parameters.
+        all_parameters: the number of all parameters, with the frozen ones; None = none is frozen, or an older ercfw
+            wrote the file.
         seconds: the duration.
         peak_memory: the largest memory in use, in bytes.
         folder: the folder that the run was written to.
@@ -84,6 +86,7 @@ class RunMetrics(BaseModel):
     members: list[str] = []
     weights: dict[str, dict[str, float]] = {}
     parameters: int
+    all_parameters: int | None = None
     seconds: float
     peak_memory: int = 0
     folder: str
@@ -96,6 +99,15 @@ class RunMetrics(BaseModel):
     def with_scales(self, scales: Mapping[str, Scale]) -> "RunMetrics":
         """Return the metrics with the scales of those whose scores are no shares; without such, the file has none."""
         return self.model_copy(update={"scales": dict(scales)}) if scales else self
+
+    def with_frozen(self, frozen: int) -> "RunMetrics":
+        """Return the metrics with the number of frozen parameters; a file without any has no key for it."""
+        return self.model_copy(update={"all_parameters": self.parameters + frozen}) if frozen else self
+
+    @property
+    def frozen(self) -> int:
+        """Return the number of frozen parameters."""
+        return 0 if self.all_parameters is None else self.all_parameters - self.parameters
 
     def score(self, split: str, target: str, metric: str) -> float | None:
         """Return one score; None if there is none, or if it is one number per class."""

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
-
 from ercfw.errors import RunError
 
 T = TypeVar("T")
@@ -13,6 +11,8 @@ T = TypeVar("T")
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether the host or the device had no memory left."""
+    from accelerate.utils.memory import should_reduce_batch_size
+
     return isinstance(error, MemoryError) or (isinstance(error, Exception) and should_reduce_batch_size(error))
 
 
@@ -36,6 +36,8 @@ class BatchParts:
         Raises:
             RunError: the parts may not or cannot become smaller.
         """
+        from accelerate.utils.memory import clear_device_cache
+
         while (result := _result_or_none(attempt)) is None:
             if not self.halve:
                 hint = 'set train.on_out_of_memory = "halve" (same result, in parts), or lower data.batch_size'

@@ -10,6 +10,7 @@ from ercfw.errors import InputError, did_you_mean
 from ercfw.registry.catalog import Catalog, Component
 from ercfw.registry.options import constructor_arguments, read_options
 from ercfw.testing import CHECKS, Report, check_part
+from ercfw.testing.made_up_options import OptionsNeededError, made_up_options, needed
 
 
 @dataclass(frozen=True)
@@ -17,13 +18,13 @@ class CheckSettings:
     """Settings of the checks.
 
     Attributes:
-        reads: the kind of streams that an encoder or a model reads.
+        reads: the kind of streams that an encoder or a model reads; None = the first with which it runs.
         dims: the modalities that are read, and their widths; none = the checks' own.
         clip: a video or sound file for an extractor.
         slow: whether checks run that take seconds.
     """
 
-    reads: StreamKind = "vector"
+    reads: StreamKind | None = None
     dims: Mapping[str, Any] | None = None
     clip: Path | None = None
     slow: bool = False
@@ -49,8 +50,17 @@ def check_named(name: str, options: Mapping[str, Any], catalog: Catalog, setting
         kinds = ", ".join(f"{component.kind}/{name}" for component in found)
         raise InputError.at(f"check {name}", "options apply to one part, but several have this name", kinds)
     given = [_constructor_arguments(component, options, f"check {name}") for component in found]
-    return [
-        check_part(
+    return [_check(component, arguments, settings) for component, arguments in zip(found, given, strict=True)]
+
+
+def _check(component: Component, arguments: Mapping[str, Any], settings: CheckSettings) -> Report:
+    """Check one part.
+
+    Raises:
+        InputError: an option needs a value that cannot be made up.
+    """
+    try:
+        return check_part(
             component.kind,
             component.factory,
             arguments,
@@ -59,8 +69,14 @@ def check_named(name: str, options: Mapping[str, Any], catalog: Catalog, setting
             clip=settings.clip,
             slow=settings.slow,
         )
-        for component, arguments in zip(found, given, strict=True)
-    ]
+    except OptionsNeededError as error:
+        raise _ask(component, error) from error
+
+
+def _ask(component: Component, error: OptionsNeededError) -> InputError:
+    """Return the message that asks for the options of a part."""
+    part = f"{component.kind}/{component.name}"
+    return InputError.at(f"check {part}", error.what, f"ercfw check {part} {error.words}")
 
 
 def _constructor_arguments(component: Component, options: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -73,7 +89,10 @@ def _constructor_arguments(component: Component, options: Mapping[str, Any], whe
         if options:
             raise InputError.at(f"{where} {min(options)}", "there is no such key", "a metric has no options")
         return {}
-    read = constructor_arguments(read_options(component.factory, options, where))
+    made_up = made_up_options(component.factory, options)
+    if made_up.unknown:
+        raise _ask(component, needed(made_up.unknown))
+    read = constructor_arguments(read_options(component.factory, {**made_up.values, **options}, where))
     return {key: read[key] for key in options}
 
 

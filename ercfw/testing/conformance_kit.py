@@ -9,19 +9,18 @@ from typing import Any
 from ercfw.contract.data_info import StreamKind
 from ercfw.contract.former_names import current_kind
 from ercfw.errors import BrokenClipError, InputError, cause_of, did_you_mean
-from ercfw.testing import callback_checks, data_checks, loss_checks, network_checks, training_checks
+from ercfw.testing import callback_checks, data_checks, loss_checks, metric_checks, network_checks, training_checks
 from ercfw.testing.callback_checks import CallbackSubject
-from ercfw.testing.checked_part import KINDS, Subject
+from ercfw.testing.checked_part import KINDS
 from ercfw.testing.data_checks import DataSubject
-from ercfw.testing.fixtures import DIMS
+from ercfw.testing.find_streams import network_part
 from ercfw.testing.loss_checks import LossSubject
+from ercfw.testing.made_up_options import OptionsNeededError, made_up_options, needed
 from ercfw.testing.optional_checks import together
 from ercfw.testing.outcome import CheckFailed, CheckSkipped, Outcome, Report
 from ercfw.testing.training_checks import TrainingSubject
 from ercfw.testing.two_processes import two_processes
 
-EVEN = 8
-"""The width of every modality for parts that refuse unequal widths, or odd ones."""
 Check = Callable[[Any], None]
 CHECKS: Mapping[str, Sequence[Check]] = {
     **dict.fromkeys(KINDS, network_checks.CHECKS),
@@ -29,7 +28,7 @@ CHECKS: Mapping[str, Sequence[Check]] = {
     "loss": loss_checks.CHECKS,
     "dataset": data_checks.DATASET_CHECKS,
     "extractor": data_checks.EXTRACTOR_CHECKS,
-    "metric": data_checks.METRIC_CHECKS,
+    "metric": metric_checks.CHECKS,
     "format": data_checks.FORMAT_CHECKS,
     "optimizer": training_checks.OPTIMIZER_CHECKS,
     "schedule": training_checks.SCHEDULE_CHECKS,
@@ -46,7 +45,7 @@ def conformance(
     factory: Any,
     options: Mapping[str, Any] | None = None,
     *,
-    reads: StreamKind = "vector",
+    reads: StreamKind | None = None,
     dims: Mapping[str, int] | None = None,
     clip: Path | None = None,
     slow: bool = False,
@@ -59,21 +58,24 @@ def conformance(
     Args:
         kind: such as ``fusion``.
         factory: the part's class, or a metric's function.
-        options: keyword arguments of its constructor; only options without a default are needed.
-        reads: what an encoder or model reads: ``vector``, ``frames`` or ``tokens``.
+        options: keyword arguments of its constructor. An option without a default gets a made-up value if its type
+            tells one; text and paths must be given.
+        reads: what an encoder or model reads: ``vector``, ``frames`` or ``tokens``; None = the first that it accepts.
         dims: the widths of the modalities text, audio and visual; for tokens, the size of the vocabulary.
         clip: a video or sound file, for an extractor that reads clips.
         slow: also run the checks that take several seconds each.
         expected_failures: checks that the part is known to fail, by their name in the report, each with the reason:
             ``{"bf16": "its eigenvalues need float32"}``. Such a failure is reported with its reason and does not
-            fail the test; if the check passes, that is a failure, so that the entry gets removed.
+            fail the test; if the check passes, that is a failure, so that the entry gets removed. The class may
+            declare them, too: ``known_failures = {"bf16": "its eigenvalues need float32"}``.
 
     Returns:
         the outcomes of all checks.
 
     Raises:
         AssertionError: a check failed; the message is the whole report.
-        ValueError: there is no such kind, or ``expected_failures`` names an unknown check or gives no reason.
+        ValueError: there is no such kind, ``expected_failures`` names an unknown check or gives no reason, or an option
+            needs a value that cannot be made up.
     """
     kind = current_kind(kind, partial(warnings.warn, stacklevel=3))
     report = check_part(
@@ -89,7 +91,7 @@ def check_part(
     factory: Any,
     options: Mapping[str, Any] | None = None,
     *,
-    reads: StreamKind = "vector",
+    reads: StreamKind | None = None,
     dims: Mapping[str, int] | None = None,
     clip: Path | None = None,
     slow: bool = False,
@@ -100,27 +102,39 @@ def check_part(
     The arguments are those of ``conformance``.
 
     Raises:
-        ValueError: there is no such kind, or ``expected_failures`` names an unknown check or gives no reason.
+        ValueError: as for ``conformance``.
     """
     kind = current_kind(kind, partial(warnings.warn, stacklevel=3))
-    subject = subject_of(kind, factory, options, reads=reads, dims=dims, clip=clip)
-    declared = expected_failures or {}
-    _check_declared(kind, declared)
+    subject, notes = subject_of(kind, factory, options, reads=reads, dims=dims, clip=clip)
+    _check_declared(kind, expected_failures or {})
+    known, wrong = known_failures(kind, factory)
+    declared = {**known, **(expected_failures or {})}
     checks = [*CHECKS[kind], *(SLOW_CHECKS.get(kind, ()) if slow else ())]
-    outcomes = [run_check(check, subject) for check in checks]
-    name = f"{kind} {getattr(factory, '__name__', factory)}"
-    return Report(name, tuple(o.declared(declared[o.check]) if o.check in declared else o for o in outcomes))
+    outcomes = [run_check(check, subject, declared) for check in checks]
+    return Report(f"{kind} {getattr(factory, '__name__', factory)}", (*outcomes, *wrong), tuple(notes))
 
 
-def _check_declared(kind: str, declared: Mapping[str, str]) -> None:
+def known_failures(kind: str, factory: Any) -> tuple[Mapping[str, str], list[Outcome]]:
+    """Return the failures that a class declares as ``known_failures``, and an outcome if it declares them wrongly."""
+    declared = getattr(factory, "known_failures", {})
+    try:
+        if not isinstance(declared, Mapping):
+            raise ValueError(f'known_failures is not a dict, such as {{"{name_of(CHECKS[kind][0])}": "why it fails"}}')
+        _check_declared(kind, declared, "known_failures")
+    except ValueError as error:
+        return {}, [Outcome("known failures", "failed", str(error))]
+    return declared, []
+
+
+def _check_declared(kind: str, declared: Mapping[str, str], where: str = "expected_failures") -> None:
     """Refuse expected failures of checks that do not exist, and those without a reason."""
     known = [name_of(check) for check in (*CHECKS[kind], *SLOW_CHECKS.get(kind, ()))]
     for name, why in declared.items():
         if name not in known:
             hint = did_you_mean(name, known)
-            raise ValueError(f"expected_failures: there is no check '{name}' of kind '{kind}'; {hint}")
+            raise ValueError(f"{where}: there is no check '{name}' of kind '{kind}'; {hint}")
         if not isinstance(why, str) or not why.strip():
-            raise ValueError(f"expected_failures: '{name}' has no reason; give one: {{'{name}': 'why it fails'}}")
+            raise ValueError(f"{where}: '{name}' has no reason; give one: {{'{name}': 'why it fails'}}")
 
 
 def subject_of(
@@ -128,42 +142,66 @@ def subject_of(
     factory: Any,
     options: Mapping[str, Any] | None = None,
     *,
-    reads: StreamKind = "vector",
+    reads: StreamKind | None = None,
     dims: Mapping[str, int] | None = None,
     clip: Path | None = None,
-) -> Any:
-    """Return the subject of the checks of a kind: the part and how to make it.
+) -> tuple[Any, list[str]]:
+    """Return the subject of the checks of a kind, which can make the part, and notes about what the kit made up for it.
 
     The arguments are those of ``conformance``.
 
     Raises:
         ValueError: there is no such kind.
+        OptionsNeededError: an option needs a value that cannot be made up, or the part refuses what it got.
     """
     if kind not in CHECKS:
         raise ValueError(f"there is no kind '{kind}'; {did_you_mean(kind, CHECKS)}")
+    made_up = made_up_options(factory, options or {})
+    if made_up.unknown:
+        raise needed(made_up.unknown)
+    made = made_up.arguments
+    options = {**(options or {}), **made}
+    notes: list[str] = []
+    subject: Any
     if kind in KINDS:
-        return _network_part(kind, factory, options or {}, reads, dims)
+        subject, notes = network_part(kind, factory, options, reads, dims)
+    else:
+        subject = _other_subject(kind, factory, options, clip)
+    _try(subject, made)
+    if made:
+        notes.append(f"options without a default got the values {_shown(made)}; give your own if these make no sense")
+    return subject, notes
+
+
+def _other_subject(kind: str, factory: Any, options: Mapping[str, Any], clip: Any) -> Any:
+    """Return what the checks of a part that is not of a network take."""
     if kind in ("optimizer", "schedule", "sampler"):
-        return TrainingSubject(kind, factory, options or {})
+        return TrainingSubject(kind, factory, options)
     if kind == "callback":
-        return CallbackSubject(factory, options or {})
-    return LossSubject(factory, options or {}) if kind == "loss" else DataSubject(factory, options or {}, clip)
+        return CallbackSubject(factory, options)
+    return LossSubject(factory, options) if kind == "loss" else DataSubject(factory, options, clip)
 
 
-def _network_part(
-    kind: str, factory: Any, options: Mapping[str, Any], reads: StreamKind, dims: Mapping[str, int] | None
-) -> Subject:
-    """Return the part with modalities of unequal widths, or of equal ones if it refuses those."""
-    subject = Subject(kind, factory, options, reads, dims or DIMS)
+def _try(subject: Any, made: Mapping[str, Any]) -> None:
+    """Make the part once: what it refuses is no failure of the part, and nor is a failure of made-up options.
+
+    Raises:
+        OptionsNeededError: its constructor refuses the options, or fails with made-up ones.
+    """
     try:
         subject.make()
-    except InputError:
-        if dims is not None:
-            return subject
-        return Subject(kind, factory, options, reads, dict.fromkeys(DIMS, EVEN))
-    except Exception:  # every check reports it
-        return subject
-    return subject
+    except CheckSkipped:
+        return
+    except Exception as error:  # every check reports it, unless what the kit made up may be the reason
+        if made:
+            what = f"the options {_shown(made)}, which are made up since they have no default, are refused"
+            raise OptionsNeededError(list(made), f"{what} ({cause_of(error)})") from error
+        if isinstance(error, InputError):
+            raise OptionsNeededError((), f"it refuses its options, or what the kit passes: {error}") from error
+
+
+def _shown(options: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in options.items())
 
 
 def name_of(check: Check) -> str:
@@ -171,8 +209,13 @@ def name_of(check: Check) -> str:
     return check.__name__.replace("_", " ")
 
 
-def run_check(check: Check, subject: Any) -> Outcome:
-    """Run one check and return its outcome; an error in the part's code is a failure."""
+def run_check(check: Check, subject: Any, declared: Mapping[str, str]) -> Outcome:
+    """Run one check and return its outcome; an error in the part's code is a failure, which it may have declared."""
+    outcome = _run(check, subject)
+    return outcome.declared(declared[outcome.check]) if outcome.check in declared else outcome
+
+
+def _run(check: Check, subject: Any) -> Outcome:
     name = name_of(check)
     try:
         check(subject)

@@ -5,19 +5,21 @@ does not apply to it.
 """
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ercfw.contract.batch import HeadOutput, Outputs, Rows, TeacherOutput, map_tensors
+from ercfw.contract.batch import HeadOutput, Outputs, TeacherOutput, map_tensors
 from ercfw.contract.conversation import UNLABELLED
 from ercfw.contract.data_info import DataInfo
 from ercfw.contract.widths import TeacherWidths, Widths
 from ercfw.registry import catalog
 from ercfw.testing.documented import check_documented
 from ercfw.testing.fixtures import CLASSES, DIMS, TARGET, data_info, make_conversations
+from ercfw.testing.made_rows import in_reverse, made_labels_of, made_rows
 from ercfw.testing.meta_device import META, run_on_meta
 from ercfw.testing.outcome import CheckFailed, CheckSkipped
 
@@ -38,10 +40,14 @@ WIDTHS = Widths(
 """The widths of ``made_outputs``."""
 LARGE = 1e3
 """The factor of large outputs."""
+DRAWS = 4
+"""Number of batches to try before a loss counts as one without a gradient: it may compare a batch with those before."""
 CLOSE = 1e-5
-"""The largest difference between values that should be equal."""
+"""The largest difference between values that should be equal, relative to them where they are above 1."""
 STEP, AGREES = 1e-2, 5e-3
-"""Coarse, since many losses compute in float32 whatever dtype they get."""
+"""Coarse, since losses compute in float32, as in real runs."""
+ROUNDING = 8 * torch.finfo(torch.float32).eps
+"""The largest rounding error of a loss, relative to it."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +82,20 @@ class LossSubject:
             )
         return made
 
+    def used(self) -> nn.Module:
+        """Make the loss and call it once, since it may compare a batch with those before."""
+        loss = self.make()
+        with torch.no_grad():
+            loss(made_outputs(seed=DRAWS), made_labels())
+        return loss
 
-def made_outputs(rows: int = ROWS, scale: float = 1.0, dtype: torch.dtype = torch.float64, seed: int = 0) -> Outputs:
-    """Make outputs of a model for utterances that are each a conversation of its own.
+
+def made_outputs(rows: int = ROWS, scale: float = 1.0, seed: int = 0) -> Outputs:
+    """Make outputs of a model, in float32, as losses get them in real runs.
 
     Args:
         rows: N utterances.
         scale: the standard deviation of all values.
-        dtype: the dtype of all values.
         seed: determines all values.
 
     Returns:
@@ -93,10 +105,8 @@ def made_outputs(rows: int = ROWS, scale: float = 1.0, dtype: torch.dtype = torc
     draw = torch.Generator().manual_seed(seed)
 
     def random(width: int) -> Tensor:
-        return (scale * torch.randn(rows, width, generator=draw, dtype=dtype)).requires_grad_()
+        return (scale * torch.randn(rows, width, generator=draw)).requires_grad_()
 
-    none = torch.full((rows,), -1)
-    order = Rows(torch.arange(rows), none, none, torch.zeros(rows, dtype=torch.long))
     auxiliary = torch.stack([random(len(CLASSES)) for _ in range(2)], 1)  # [N, K, C]
     teacher = random(len(CLASSES)).detach()
     head = HeadOutput(random(len(CLASSES)), random(WIDTH), auxiliary.detach().requires_grad_(), teacher)
@@ -105,13 +115,14 @@ def made_outputs(rows: int = ROWS, scale: float = 1.0, dtype: torch.dtype = torc
     of_teacher = {name: random(WIDTH).detach() for name in DIMS}
     teachers = {TEACHER: TeacherOutput({TARGET: teacher}, {TARGET: random(WIDTH).detach()}, of_teacher, present)}
     penalty = random(1).detach().squeeze(1).requires_grad_()  # [N]
+    order = made_rows(rows)
     second = Outputs({TARGET: HeadOutput(random(len(CLASSES)), random(WIDTH))}, order)
     return Outputs({TARGET: head}, order, views, present, {PENALTY: penalty}, teachers, second)
 
 
 def made_labels(rows: int = ROWS) -> dict[str, Tensor]:
-    """Return labels ``[N]`` that go through the classes in turn."""
-    return {TARGET: torch.arange(rows) % len(CLASSES)}
+    """Return labels ``[N]`` of all classes, which stay or change from one utterance of a speaker to the next."""
+    return {TARGET: made_labels_of(rows)}
 
 
 def leaves_of(outputs: Outputs) -> list[Tensor]:
@@ -133,15 +144,18 @@ def options_are_documented(subject: LossSubject) -> None:
 
 def one_finite_number(subject: LossSubject) -> None:
     """Check that the loss is a finite tensor ``[]`` with a gradient for an output of the model."""
-    outputs = made_outputs()
-    value = subject.make()(outputs, made_labels())
-    if not isinstance(value, Tensor) or value.shape:
-        given = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
-        raise CheckFailed(f"it returns {given}, not a tensor of shape []")
-    if not value.isfinite():
-        raise CheckFailed("it returns NaN or infinity for ordinary outputs")
-    if not value.requires_grad or not any(g.any() for g in _gradients(value, leaves_of(outputs))):
-        raise CheckFailed("no output of the model gets a gradient: nothing would be learned")
+    loss = subject.make()
+    for draw in range(DRAWS):
+        outputs = made_outputs(seed=draw)
+        value = loss(outputs, made_labels())
+        if not isinstance(value, Tensor) or value.shape:
+            given = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise CheckFailed(f"it returns {given}, not a tensor of shape []")
+        if not value.isfinite():
+            raise CheckFailed("it returns NaN or infinity for ordinary outputs")
+        if value.requires_grad and any(g.any() for g in _gradients(value, leaves_of(outputs))):
+            return
+    raise CheckFailed("no output of the model gets a gradient: nothing would be learned")
 
 
 def nothing_labelled(subject: LossSubject) -> None:
@@ -162,9 +176,9 @@ def few_rows(subject: LossSubject) -> None:
 
 
 def large_values(subject: LossSubject) -> None:
-    """Check that the loss is finite in float32 for outputs a thousand times as large, and for equal ones."""
-    _finite(subject, made_outputs(scale=LARGE, dtype=torch.float32), made_labels(), f"outputs are about {LARGE:g}")
-    equal = made_outputs(scale=0.0, dtype=torch.float32)
+    """Check that the loss is finite for outputs a thousand times as large, and for equal ones."""
+    _finite(subject, made_outputs(scale=LARGE), made_labels(), f"outputs are about {LARGE:g}")
+    equal = made_outputs(scale=0.0)
     _finite(subject, equal, made_labels(), "all outputs are zero")
 
 
@@ -173,12 +187,11 @@ def unlabelled_rows(subject: LossSubject) -> None:
     labels = made_labels()
     labels[TARGET][::3] = UNLABELLED
     skipped = labels[TARGET] == UNLABELLED
-    one, loss = made_outputs(), subject.make()
-    if float(loss(one, labels).detach()) == float(loss(one, {TARGET: labels[TARGET].flip(0)}).detach()):
+    one, loss = made_outputs(), subject.used()
+    if torch.equal(_value(loss, one, labels), _value(loss, one, {TARGET: labels[TARGET].flip(0)})):
         raise CheckSkipped("it reads no labels")
     other = made_outputs(seed=1)
-    mixed = _mix(one, other, skipped)
-    apart = abs(float(loss(one, labels).detach()) - float(loss(mixed, labels).detach()))
+    apart = _apart(_value(loss, one, labels), _value(loss, _mix(one, other, skipped), labels))
     if apart > CLOSE:
         raise CheckFailed(
             f"utterances without a label change it (by {apart:.2g}): ercfw.labelled gives the mask of the others"
@@ -187,19 +200,18 @@ def unlabelled_rows(subject: LossSubject) -> None:
 
 def any_order(subject: LossSubject) -> None:
     """Check that the order of the conversations does not matter."""
-    order = torch.randperm(ROWS, generator=torch.Generator().manual_seed(0))
-    outputs, labels, loss = made_outputs(), made_labels(), subject.make()
-    turned = map_tensors(outputs, lambda x: x[order])
-    apart = abs(float(loss(outputs, labels).detach()) - float(loss(turned, {TARGET: labels[TARGET][order]}).detach()))
+    outputs, labels, loss = made_outputs(), made_labels(), subject.used()
+    turned, order = in_reverse(outputs)
+    apart = _apart(_value(loss, outputs, labels), _value(loss, turned, {TARGET: labels[TARGET][order]}))
     if apart > CLOSE:
-        raise CheckFailed(f"the order of the utterances changes it (by {apart:.2g})")
+        raise CheckFailed(f"the order of the conversations changes it (by {apart:.2g})")
 
 
 def finite_differences(subject: LossSubject) -> None:
     """Check that the gradients agree with finite differences."""
-    outputs, labels, loss = made_outputs(), made_labels(), subject.make().double()
+    outputs, labels, loss = made_outputs(), made_labels(), subject.used()
     leaves = leaves_of(outputs)
-    value = loss(outputs, labels)
+    value = _value(loss, outputs, labels)
     constants = _constants(outputs, getattr(loss, "detached", ()))
     for place, (leaf, gradient) in enumerate(zip(leaves, _gradients(value, leaves), strict=True)):
         if any(leaf is constant for constant in constants):
@@ -210,9 +222,10 @@ def finite_differences(subject: LossSubject) -> None:
         step, sides = STEP, []
         for sign in (1, -1):
             shifted = [leaf + sign * step * direction if other is leaf else other for other in leaves]
-            sides.append(float(loss(_with(outputs, leaves, shifted), labels).detach()))
+            sides.append(float(_value(loss, _with(outputs, leaves, shifted), labels).detach()))
         numeric, analytic = (sides[0] - sides[1]) / (2 * step), float((gradient * direction).sum())
-        if abs(numeric - analytic) > AGREES * max(1.0, abs(numeric)):
+        rounding = ROUNDING * max(map(abs, sides)) / step
+        if abs(numeric - analytic) > AGREES * max(1.0, abs(numeric)) + rounding:
             raise CheckFailed(f"its gradient is {analytic:.4g}, but finite differences give {numeric:.4g}")
 
 
@@ -226,9 +239,22 @@ def _constants(outputs: Outputs, detached: Sequence[str]) -> list[Tensor]:
 def any_device(subject: LossSubject) -> None:
     """Check that the loss computes on the device of the outputs, and reads no value, which would make the CPU wait."""
     loss = subject.make().to(META)
-    outputs = map_tensors(made_outputs(dtype=torch.float32), _moved)
+    outputs = map_tensors(made_outputs(), _moved)
     labels = {target: y.to(META) for target, y in made_labels().items()}
     run_on_meta(lambda: torch.autograd.backward(loss(outputs, labels)))
+
+
+def _value(loss: nn.Module, outputs: Outputs, labels: dict[str, Tensor]) -> Tensor:
+    """Return the loss for a batch; it draws the same random numbers each time, and what it keeps stays as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        value: Tensor = deepcopy(loss)(outputs, labels)
+    return value
+
+
+def _apart(one: Tensor, other: Tensor) -> float:
+    """Return the difference of two losses, relative to the first if that is above 1."""
+    return abs(float((one - other).detach())) / max(1.0, abs(float(one.detach())))
 
 
 def _moved(x: Tensor) -> Tensor:

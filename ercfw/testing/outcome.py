@@ -47,15 +47,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Report:
-    """The outcomes of all checks of one part; ``str`` gives one line per check and the summary.
+    """The outcomes of all checks of one part; ``str`` gives one line per check, the notes and the summary.
 
     Attributes:
         part: its kind and the name of its class.
         outcomes: in the order in which the checks ran.
+        notes: what the kit made up or found out to check the part.
     """
 
     part: str
     outcomes: tuple[Outcome, ...]
+    notes: tuple[str, ...] = ()
 
     def of(self, status: Status) -> Sequence[Outcome]:
         """Return the outcomes with this status."""
@@ -72,4 +74,4 @@ class Report:
         )
 
     def __str__(self) -> str:
-        return "\n".join([*map(str, self.outcomes), self.summary])
+        return "\n".join([*map(str, self.outcomes), *(f"note: {note}" for note in self.notes), self.summary])

@@ -1,4 +1,4 @@
-"""Run one step on three made-up utterances, to find parts that do not fit together before the training."""
+"""Run one step on six made-up utterances, to find parts that do not fit together before the training."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,21 +8,19 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ercfw.contract.batch import Inputs, Outputs, Stream, map_tensors
-from ercfw.contract.data_info import DataInfo, ModalitySpec
+from ercfw.contract.batch import Outputs, map_tensors
+from ercfw.contract.data_info import DataInfo
 from ercfw.contract.interfaces import FusionBlock, Head, Loss, Model
 from ercfw.contract.optional_parts import supports_views
 from ercfw.contract.part_outputs import ContextOutput, Fused
 from ercfw.contract.widths import TeacherWidths
-from ercfw.data.collate import make_layout
 from ercfw.errors import ErcfwError, InputError, RunError, cause_of
 from ercfw.model.composed_model import ComposedModel
 from ercfw.model.losses import SECOND_PASS, WeightedLosses
-from ercfw.training.made_up_labels import three_labels
+from ercfw.training.made_up_batch import made_up_inputs, made_up_labels
 from ercfw.training.made_up_teachers import add_made_up_teachers
 
 T = TypeVar("T")
@@ -53,7 +51,7 @@ def dry_run(
 
 
 def made_up_outputs(model: Model, info: DataInfo) -> Outputs:
-    """Run a copy of the model on three made-up utterances, without gradients; torch's generator keeps its state.
+    """Run a copy of the model on made-up utterances, without gradients; torch's generator keeps its state.
 
     Raises:
         InputError: an output does not have the declared shape.
@@ -61,7 +59,7 @@ def made_up_outputs(model: Model, info: DataInfo) -> Outputs:
     """
     model = deepcopy(model)  # because a part may store what it sees, as in a memory bank or a running mean
     with torch.random.fork_rng(devices=[]):
-        inputs = _made_up(info)
+        inputs = made_up_inputs(info)
         with torch.no_grad(), _checked_widths(model, rows=len(inputs.speakers)):
             outputs: Outputs = _call_part("the model", partial(model.eval(), inputs))
     _check_outputs(outputs, info, rows=len(inputs.speakers), whole=not isinstance(model, ComposedModel))
@@ -112,7 +110,7 @@ def _call_part(what: str, call: Callable[[], T]) -> T:
     except ErcfwError:
         raise
     except Exception as error:
-        raise RunError(f"{what} fails on three made-up utterances: {cause_of(error)}") from error
+        raise RunError(f"{what} fails on six made-up utterances: {cause_of(error)}") from error
 
 
 def _check_outputs(outputs: Outputs, info: DataInfo, rows: int, whole: bool) -> None:
@@ -173,7 +171,46 @@ def _check_teachers(name: str, needed: str, target: str, teachers: Mapping[str, 
 def _idle_losses(
     losses: WeightedLosses, outputs: Outputs, info: DataInfo, teachers: Mapping[str, TeacherWidths]
 ) -> list[str]:
-    """Warn about losses without an effect: no output has a gradient of theirs."""
+    """Warn about losses without an effect: no output has a gradient of theirs, whatever the outputs and labels are."""
+    batches = [
+        (_as_losses_see(outputs if number == 0 else _with_noise(outputs), losses, teachers), labels)
+        for number, labels in enumerate(made_up_labels(info.targets))
+    ]
+    idle = []
+    for name, loss in losses.losses.items():
+        weight = losses.weights[name]
+        if not any(_has_gradient(name, weight, loss, given, labels) for given, labels in batches):
+            idle.append(f"[loss.{name}] has no effect: its gradient is zero")
+    return idle
+
+
+def _as_losses_see(outputs: Outputs, losses: WeightedLosses, teachers: Mapping[str, TeacherWidths]) -> Outputs:
+    """Return the outputs with what teachers and a second pass might return."""
+    if losses.second_pass:
+        outputs = replace(outputs, second=outputs.map(_shifted))
+    return add_made_up_teachers(outputs, teachers)
+
+
+def _shifted(x: Tensor) -> Tensor:
+    """Return what another pass with other dropout might return."""
+    return x + 0.1 * torch.randn_like(x) if x.is_floating_point() else x
+
+
+def _with_noise(outputs: Outputs) -> Outputs:
+    """Return outputs that differ between the utterances, which those of a layer that starts at zero do not."""
+    heads = {
+        target: replace(
+            head,
+            logits=head.logits + torch.randn_like(head.logits),
+            embedding=head.embedding + torch.randn_like(head.embedding),
+        )
+        for target, head in outputs.heads.items()
+    }
+    return replace(outputs, heads=heads)
+
+
+def _has_gradient(name: str, weight: float, loss: nn.Module, outputs: Outputs, labels: dict[str, Tensor]) -> bool:
+    """Return whether a weighted loss gives any of the outputs a gradient other than zero."""
     leaves: list[Tensor] = []
 
     def leaf(x: Tensor) -> Tensor:
@@ -182,26 +219,13 @@ def _idle_losses(
         leaves.append(x.detach().float().requires_grad_())
         return leaves[-1]
 
-    outputs = add_made_up_teachers(map_tensors(outputs, leaf), teachers)
-    if losses.second_pass:
-        outputs = replace(outputs, second=outputs.map(_shifted))
-    labels = {target: three_labels(spec) for target, spec in info.targets.items()}
-    idle = []
-    for name, loss in losses.losses.items():
-        value = _call_part(f"[loss.{name}]", partial(loss, outputs, labels))
-        if not isinstance(value, Tensor) or value.shape:
-            shown = f"shape {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-            raise InputError.at(f"[loss.{name}]", f"returns {shown}", "a tensor of one number, of shape []")
-        value = losses.weights[name] * value
-        gradients = torch.autograd.grad(value, leaves, allow_unused=True) if value.requires_grad else []
-        if not any(gradient is not None and gradient.any() for gradient in gradients):
-            idle.append(f"[loss.{name}] has no effect: its gradient is zero")
-    return idle
-
-
-def _shifted(x: Tensor) -> Tensor:
-    """Return what another pass with other dropout might return."""
-    return x + 0.1 * torch.randn_like(x) if x.is_floating_point() else x
+    value = _call_part(f"[loss.{name}]", partial(loss, map_tensors(outputs, leaf), labels))
+    if not isinstance(value, Tensor) or value.shape:
+        shown = f"shape {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        raise InputError.at(f"[loss.{name}]", f"returns {shown}", "a tensor of one number, of shape []")
+    value = weight * value
+    gradients = torch.autograd.grad(value, leaves, allow_unused=True) if value.requires_grad else []
+    return any(gradient is not None and bool(gradient.any()) for gradient in gradients)
 
 
 def _idle_teacher(losses: WeightedLosses, has_teacher: bool) -> list[str]:
@@ -209,21 +233,3 @@ def _idle_teacher(losses: WeightedLosses, has_teacher: bool) -> list[str]:
         needed.startswith("teacher") for loss in losses.losses.values() for needed in getattr(loss, "requires", ())
     )
     return ["[teacher] has no effect: no loss reads it"] if has_teacher and not read else []
-
-
-def _made_up(info: DataInfo) -> Inputs:
-    """Make three utterances in two conversations."""
-    speakers = [np.array([0, 1]), np.array([0])]
-    layout = make_layout([2, 1], speakers)
-    streams = {name: _random_stream(spec) for name, spec in info.modalities.items()}
-    return Inputs(streams, layout, torch.from_numpy(np.concatenate(speakers)))
-
-
-def _random_stream(spec: ModalitySpec) -> Stream:
-    present, frames = torch.ones(3, dtype=torch.bool), torch.ones(3, 2, dtype=torch.bool)
-    if spec.kind == "tokens":
-        return Stream(torch.randint(spec.dim, (3, 2)), present, frames)
-    mean, deviation = torch.tensor(spec.mean), torch.tensor(spec.deviation)  # [D]
-    if spec.kind == "vector":
-        return Stream(mean + deviation * torch.randn(3, spec.dim), present)
-    return Stream(mean + deviation * torch.randn(3, 2, spec.dim), present, frames)

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 
 from ercfw.contract.batch import Batch, Outputs, map_tensors
@@ -13,12 +13,15 @@ from ercfw.model.losses import WeightedLosses
 from ercfw.training.distributed import Share, gather_outputs
 from ercfw.training.seeds import seed_everything
 
+if TYPE_CHECKING:  # validating a recipe takes its dry run from here, and needs no Accelerate
+    from accelerate import Accelerator
+
 SECOND_PASS = 2
 """Added to the seed of the second pass."""
 
 
 def backward(
-    accelerator: Accelerator,
+    accelerator: "Accelerator",
     model: nn.Module,
     losses: WeightedLosses,
     share: Share,
@@ -70,7 +73,7 @@ def backward(
 
 
 def training_forward(
-    accelerator: Accelerator,
+    accelerator: "Accelerator",
     model: nn.Module,
     losses: WeightedLosses,
     share: Share,
@@ -88,7 +91,7 @@ def training_forward(
 
 
 def forward(
-    accelerator: Accelerator, model: nn.Module, share: Share, number: int, entropy: tuple[int, ...] | None = None
+    accelerator: "Accelerator", model: nn.Module, share: Share, number: int, entropy: tuple[int, ...] | None = None
 ) -> Outputs:
     """Run the model on one part; the same ``entropy`` gives the same random numbers."""
     if entropy is not None:
@@ -98,7 +101,7 @@ def forward(
 
 
 def whole_losses(
-    accelerator: Accelerator,
+    accelerator: "Accelerator",
     losses: WeightedLosses,
     outputs: Outputs,
     share: Share,

@@ -5,10 +5,12 @@ import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+import ercfw
 from ercfw import (
     Broken,
     Conversation,
@@ -16,12 +18,13 @@ from ercfw import (
     FittedOn,
     InputError,
     SupportsCutTexts,
-    TrainedModel,
     is_file,
-    load,
     runs_without_parts,
     sha256,
 )
+
+if TYPE_CHECKING:
+    from ercfw import TrainedModel
 
 
 class TrainedEncoder(Extractor):
@@ -93,8 +96,8 @@ class TrainedEncoder(Extractor):
         )
 
     @cached_property
-    def _models(self) -> list[TrainedModel]:
-        return [load(folder, self._plugin_files) for folder in self._folders]
+    def _models(self) -> "list[TrainedModel]":
+        return [ercfw.load(folder, self._plugin_files) for folder in self._folders]
 
 
 def _mean(vectors: Sequence[NDArray[np.float32] | Broken | None]) -> NDArray[np.float32] | Broken | None:
@@ -103,7 +106,7 @@ def _mean(vectors: Sequence[NDArray[np.float32] | Broken | None]) -> NDArray[np.
     return np.mean(arrays, 0) if arrays else vectors[0]
 
 
-def _modality(model: TrainedModel, named: str | None) -> str:
+def _modality(model: "TrainedModel", named: str | None) -> str:
     """Return the modality that is named, or else the run's only one.
 
     Raises:

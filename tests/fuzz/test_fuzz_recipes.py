@@ -48,6 +48,9 @@ drop = ["loss.other"]
 [[variant]]
 name = "one"
 set = { data.modalities = ["text"], train.epochs = 1 }
+[[grid]]
+loss.other.use = ["supcon", "focal"]
+"train.lr" = [0.1, 0.2]
 """.replace(b",\n", b",")
 RECIPES = {name: path.read_bytes() for name, path in shipped_recipes().items()} | {"every key": EVERY_KEY}
 NAME = st.sampled_from(list(RECIPES))

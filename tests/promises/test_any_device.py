@@ -22,7 +22,7 @@ from ercfw.testing.meta_device import META, run_on_meta
 from ercfw.testing.outcome import CheckSkipped
 from ercfw.training.distributed import take_share
 from ercfw.training.gradients import backward
-from ercfw.training.made_up_labels import three_labels
+from ercfw.training.made_up_batch import made_up_labels
 
 HERE = SimpleNamespace(device=META, process_index=0, backward=torch.autograd.backward)
 """As much of an accelerator as a step asks for."""
@@ -37,7 +37,8 @@ def step_of(recipe):
         {name: spec.kind for name, spec in specs.items()}, dims={name: spec.dim for name, spec in specs.items()}
     )
     share = take_share(conversations, 0, 1)
-    labels = {name: three_labels(spec)[torch.arange(len(share.order)) % 3] for name, spec in info.targets.items()}
+    made_up = next(iter(made_up_labels(info.targets)))
+    labels = {name: of_target[torch.arange(len(share.order)) % 6] for name, of_target in made_up.items()}
     share = replace(share, whole=replace(share.whole, targets=labels))
     model.train().to(META)
     losses.to(META)

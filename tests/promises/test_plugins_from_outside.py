@@ -134,7 +134,7 @@ def test_a_whole_model_in_ten_lines(cli, tiny_recipe, plugin_file):
         ),
         ("HeadOutput(head(z), z)", "HeadOutput(head(z)[:1], z)", "[head.emotion]: returns logits of shape (1, 7)"),
         (", Rows.of(inputs))", ", Rows.of(inputs), extras={'x': z[:1]})", "extra 'x': has 1 rows"),
-        ("return Outputs(", "return list(", "the model fails on three made-up utterances: TypeError"),
+        ("return Outputs(", "return list(", "the model fails on six made-up utterances: TypeError"),
     ],
 )
 def test_a_model_that_breaks_its_word_is_reported(old, new, message, cli, tiny_recipe, plugin_file):

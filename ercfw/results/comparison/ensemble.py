@@ -123,7 +123,7 @@ def ensemble_metrics(runs: Sequence[FinishedRun], ensemble: Ensemble, folder: Pa
         peak_memory=max(run.metrics.peak_memory for run in runs),
         folder=str(folder),
     )
-    return metrics.with_scales(first.scales)
+    return metrics.with_frozen(sum(run.metrics.frozen for run in runs)).with_scales(first.scales)
 
 
 def member_rows(runs: Sequence[FinishedRun], ensemble: Ensemble, select: str) -> list[dict[str, str]]:

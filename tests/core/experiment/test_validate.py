@@ -1,5 +1,8 @@
 """Checks without training: with the data's classes where it is at hand, with stand-ins where it is not."""
 
+import subprocess
+import sys
+
 import pytest
 
 from ercfw.errors import InputError
@@ -88,3 +91,25 @@ def test_the_search_space_is_checked(cli, tiny_recipe):
     assert cli("validate", wrong, "train.protocol=release").code == 0, "a search would choose on test"
     high = tiny_recipe(space.format("train.lr").replace("1e-2", "-1"))
     cli("validate", high).check(2, "[tune.space] train.lr")
+
+
+LATE = ("accelerate", "rich", "sklearn", "scipy", "matplotlib", "transformers", "optuna", "ercfw.predict", "packaging")
+VALIDATE = """
+import sys
+from ercfw.cli import main
+sys.argv = ["ercfw", "validate", sys.argv[1]]
+try:
+    main()
+finally:
+    print(*[name for name in {late} if name in sys.modules], file=sys.stderr)
+"""
+
+
+@pytest.mark.slow
+def test_validation_imports_only_what_it_uses(tiny_recipe):
+    """In a process of its own; each of these libraries would take a tenth of a second or more."""
+    command = [sys.executable, "-c", VALIDATE.format(late=LATE), str(tiny_recipe())]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    assert "valid (variants: 0)" in ended.stdout
+    assert ended.stderr.strip() == ""

@@ -255,7 +255,7 @@ def test_events_reach_every_plugin_whoever_raises(hook, argument, key, installed
 
 def test_plugin_files_are_found_beside_the_recipe_and_all_that_are_not_are_reported(tmp_path, plugin_file):
     path = plugin_file("")
-    assert plugin_files(["./mine.py", "mine.py"], tmp_path, "r.toml") == [path]
+    assert plugin_files(["./mine.py", "mine.py"], tmp_path, "r.toml: plugins") == [path]
     with pytest.raises(InputError) as raised:
-        plugin_files(["no.py", "neither.py"], tmp_path, "r.toml")
+        plugin_files(["no.py", "neither.py"], tmp_path, "r.toml: plugins")
     assert [mistake.where for mistake in raised.value.mistakes] == ["r.toml: plugins"] * 2

@@ -116,6 +116,20 @@ class Unused(Good):
         self.spare = nn.Linear(2, 2)
 
 
+class NeverWakes(Good):
+    """Two layers in a row start at zero, so that neither ever gets a gradient, nor the layer before them."""
+
+    def __init__(self, dims, info) -> None:
+        super().__init__(dims, info)
+        self.branch = nn.Sequential(*(nn.Linear(6, 6, bias=False) for _ in range(3)))
+        nn.init.zeros_(self.branch[1].weight)
+        nn.init.zeros_(self.branch[2].weight)
+
+    def forward(self, xs, inputs):
+        x = super().forward(xs, inputs)
+        return x + self.branch(x)
+
+
 class ReadsTheNext(Good):
     def forward(self, xs, inputs):
         x = super().forward(xs, inputs)
@@ -209,7 +223,7 @@ MUTANTS = {
     "missing modalities": [DividesByPresent, RootOfAbsent],
     "one modality": [NeedsSound],
     "bf16": [OverflowsInHalf],
-    "gradients": [Unused],
+    "gradients": [Unused, NeverWakes],
     "causal": [ReadsTheNext],
     "same seed": [OwnDraws, DropsAlways],
     "saved and loaded": [HidesState, LearnsInHiding],

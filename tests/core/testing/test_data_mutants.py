@@ -31,7 +31,7 @@ def test_the_check_catches_it(kind, check, mutant):
 
 def test_extractors_of_clips_need_one(tmp_path):
     skipped = check_part("extractor", OfSound).of("skipped")
-    assert "pass one with conformance(..., clip=path)" in skipped[0].reason
+    assert "pass a clip with conformance(..., clip=path)" in skipped[0].reason
     path = tmp_path / "clip.wav"
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, 8000, 0, "NONE", ""))

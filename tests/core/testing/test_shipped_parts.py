@@ -121,7 +121,7 @@ def provide_fusions():
         (("gated-sum", "widht=3"), "check gated-sum widht: there is no such key..did you mean 'width'?"),
         (("metric/accuracy", "width=3"), "check metric/accuracy width: there is no such key..a metric has no options"),
         (("linear", "width=3"), "options apply to one part, but several have this name..encoder/linear, head/linear"),
-        (("sum", "--plugin", "no.py"), "there is no file no.py"),
+        (("sum", "--plugin", "no.py"), "--plugin: there is no file no.py"),
     ],
 )
 def test_commands_that_cannot_be(cli, words, says):

@@ -96,7 +96,7 @@ def test_what_fits_is_quiet_and_leaves_the_generator_alone(rehearsed, parts):
 @pytest.mark.parametrize(
     ("fused", "message"),
     [
-        ("x[:, :3]", "[fusion]: returns shape [3, 3] ([N, out_dim] = [3, 16])"),
+        ("x[:, :3]", "[fusion]: returns shape [6, 3] ([N, out_dim] = [6, 16])"),
         ("x[:1]", "[fusion]: returns shape [1, 16]"),
         ("None", "[fusion]: returns NoneType"),
         ("list(xs)", "[fusion]: returns list"),
@@ -111,7 +111,7 @@ def test_a_part_that_gives_another_shape_is_the_one_that_is_named(fused, message
 @pytest.mark.parametrize(
     ("loss", "message"),
     [
-        ("outputs.heads['emotion'].logits", "[loss.mine]: returns shape [3, 3]"),
+        ("outputs.heads['emotion'].logits", "[loss.mine]: returns shape [6, 3]"),
         ("0.5", "[loss.mine]: returns float"),
         ("None", "[loss.mine]: returns NoneType"),
     ],
@@ -167,3 +167,50 @@ def test_a_loss_that_ignores_a_class_without_utterances_is_not_reported(counts, 
     assert rehearsed(*swfc, "loss.cross-entropy.class_weights=balanced", info=info) == (
         [] if any(counts) else ["[loss.cross-entropy] has no effect: its gradient is zero"]
     )
+
+
+CHANGES = "(labels != labels[before])"
+PAIRS = """[
+    ((x - x[before]).pow(2).sum(-1) * (before >= 0) * {pairs}).sum()
+    for labels, before, x in [
+        (targets["emotion"], outputs.rows.{order}, outputs.heads["emotion"].{of})
+    ]
+][0]"""
+
+
+@pytest.mark.parametrize("of", ["logits", "embedding"])
+@pytest.mark.parametrize("order", ["previous", "previous_same_speaker"])
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        CHANGES,
+        f"~{CHANGES}",
+        f"{CHANGES} * (outputs.rows.speaker == outputs.rows.speaker[before])",
+        f"{CHANGES} * (labels == 1)",
+    ],
+)
+def test_a_loss_that_compares_an_utterance_with_the_one_before_is_not_reported(pairs, order, of, rehearsed):
+    assert rehearsed(loss=" ".join(PAIRS.format(pairs=pairs, order=order, of=of).split())) == []
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "outputs.heads['emotion'].logits[:, 1][targets['emotion'] == 1].sum()",
+        "self.remember(outputs.heads['emotion'].logits).sum() * (len(self.seen) > 1)",
+    ],
+)
+def test_a_loss_of_one_class_or_of_the_batch_before_is_not_reported(loss, rehearsed):
+    assert rehearsed(loss=loss) == []
+
+
+@pytest.mark.parametrize(("same", "other"), [("~", ""), ("", "~"), ("~", "~"), ("", "")])
+def test_a_loss_across_speakers_is_not_reported(same, other, rehearsed):
+    pairs = f"({same}(outputs.rows.speaker == outputs.rows.speaker[before])) & ({other}{CHANGES})"
+    assert rehearsed(loss=" ".join(PAIRS.format(pairs=f"({pairs})", order="previous", of="logits").split())) == []
+
+
+def test_equal_outputs_of_a_layer_that_starts_at_zero_do_not_make_a_loss_idle(rehearsed):
+    """The difference of equal logits has no gradient before the first step, and has one after it."""
+    loss = " ".join(PAIRS.format(pairs="1", order="previous", of="logits").split())
+    assert rehearsed(fused="x * 0", loss=loss) == []
