@@ -164,6 +164,7 @@ class Batch(TensorGroup):
         teacher: the logits of a teacher, ``[N, C]`` per target; empty without a teacher. Of several runs, the logits
             of their mean prediction: the logarithm of the mean probability of classes.
         teachers: the output of each run of ``[teacher]``, by its path in the recipe.
+        agreement: for targets that tell it, the share of annotators who agreed with the label, ``[N]``.
     """
 
     inputs: Inputs
@@ -171,6 +172,7 @@ class Batch(TensorGroup):
     ids: tuple[UtteranceId, ...]
     teacher: dict[str, Tensor] = field(default_factory=dict)
     teachers: dict[str, TeacherOutput] = field(default_factory=dict)
+    agreement: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,8 @@ class HeadOutput(TensorGroup):
             none. Of several runs, the logits of their mean prediction.
         extras: tensors ``[N, ...]`` by name, for a loss that belongs to the head. A composed model moves them to those
             of ``Outputs``, as ``head.TARGET.NAME``.
+        agreement: ``[N]``, the share of annotators who agreed with the label, which the core adds for losses; None =
+            the data does not tell it.
     """
 
     logits: Tensor
@@ -209,6 +213,7 @@ class HeadOutput(TensorGroup):
     auxiliary: Tensor | None = None
     teacher: Tensor | None = None
     extras: dict[str, Tensor] = field(default_factory=dict)
+    agreement: Tensor | None = None
 
 
 @dataclass(frozen=True)

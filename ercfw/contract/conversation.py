@@ -97,6 +97,8 @@ class Conversation:
         parties: the number of the speaker of each utterance, if a corpus assigns the numbers (such as one per gender);
             empty = numbered by first appearance.
         teachers: the output of each run of ``[teacher]``, by its path in the recipe.
+        agreement: for targets that tell it, the share of annotators who agreed with the label, ``[U]`` float32 above 0
+            and at most 1; all conversations of a corpus have the same targets here.
     """
 
     id: str
@@ -112,6 +114,7 @@ class Conversation:
     kind: str = ""
     parties: tuple[int, ...] = ()
     teachers: Mapping[str, ConversationTeacher] = field(default_factory=dict)
+    agreement: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -146,6 +149,7 @@ class Conversation:
             times=cut(self.times),
             clips=cut(self.clips),
             parties=cut(self.parties),
+            agreement={target: cut(shares) for target, shares in self.agreement.items()},
             teachers={run: teacher.only(rows) for run, teacher in self.teachers.items()},
         )
 

@@ -42,6 +42,7 @@ class TargetSpec:
         mean: for numbers, the mean of each over train.
         deviation: for numbers, the standard deviation of each over train (1 where a number is constant).
         labelled: the number of labelled training utterances; 0 for classes, whose counts add up to it.
+        has_agreement: whether the data tells which share of annotators agreed with each label.
     """
 
     classes: tuple[str, ...]
@@ -52,6 +53,7 @@ class TargetSpec:
     mean: tuple[float, ...] = ()
     deviation: tuple[float, ...] = ()
     labelled: int = 0
+    has_agreement: bool = False
 
     @property
     def utterances(self) -> int:

@@ -32,7 +32,11 @@ def collate(conversations: Sequence[Conversation]) -> Batch:
         for name in conversations[0].teacher
     }
     teachers = {run: _teacher([c.teachers[run] for c in conversations]) for run in conversations[0].teachers}
-    return Batch(inputs, targets, ids, teacher, teachers)
+    agreement = {
+        name: torch.from_numpy(np.concatenate([c.agreement[name] for c in conversations]))  # [N]
+        for name in conversations[0].agreement
+    }
+    return Batch(inputs, targets, ids, teacher, teachers, agreement)
 
 
 def _teacher(outputs: Sequence[ConversationTeacher]) -> TeacherOutput:

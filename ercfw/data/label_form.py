@@ -60,8 +60,22 @@ def check_label_form(conversations: Sequence[Conversation], targets: Mapping[str
             raise WrongLabelsError.at(where, what, "the dataset must give labels of every target")
         for name, target in targets.items():
             wrong = wrong_form(target, conversation.labels[name], len(conversation))
+            if wrong is None:
+                wrong = _wrong_agreement(conversation.agreement.get(name), len(conversation))
             if wrong is not None:
                 raise WrongLabelsError.at(where, f"labels of '{name}' {wrong[0]}", wrong[1])
+
+
+def _wrong_agreement(shares: NDArray[Any] | None, utterances: int) -> tuple[str, str] | None:
+    """Return what is wrong with the shares of annotators who agreed, ``[U]``, and what would be right."""
+    if shares is None:
+        return None
+    if shares.dtype != np.float32 or shares.shape != (utterances,):
+        what = f"have an agreement that is {shares.dtype} {list(shares.shape)}"
+        return what, f"float32 [U] = [{utterances}]"
+    if not ((shares > 0) & (shares <= 1)).all():
+        return "have an agreement that is not above 0 and at most 1", "the share of annotators who agreed"
+    return None
 
 
 def wrong_form(target: Target, labels: NDArray[Any], utterances: int) -> tuple[str, str] | None:

@@ -1,6 +1,7 @@
 """Compute the statistics of the training split that parts are made with."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,9 @@ def describe_targets(
 ) -> dict[str, TargetSpec]:
     """Count the utterances of each class and label in the training split, and compute the moments of numbers."""
     labels = {name: np.concatenate([conversation.labels[name] for conversation in train]) for name in targets}
-    return {name: _describe_target(as_target(declared), labels[name]) for name, declared in targets.items()}
+    specs = {name: _describe_target(as_target(declared), labels[name]) for name, declared in targets.items()}
+    agreed = {name for conversation in train for name in conversation.agreement}
+    return {name: replace(spec, has_agreement=True) if name in agreed else spec for name, spec in specs.items()}
 
 
 def _describe_target(target: Target, labels: NDArray[Any]) -> TargetSpec:

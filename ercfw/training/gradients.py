@@ -109,7 +109,7 @@ def whole_losses(
 ) -> Tensor:
     """Return the weighted losses ``[L]`` of the whole batch, which are the same in every process."""
     targets = {name: y.to(accelerator.device, non_blocking=True) for name, y in share.whole.targets.items()}
-    outputs = with_teachers(outputs, share.whole, accelerator.device)
+    outputs = with_agreement(with_teachers(outputs, share.whole, accelerator.device), share.whole, accelerator.device)
     if entropy is not None:
         seed_everything(*entropy)
     return torch.stack(list(losses(outputs, targets).values()))  # [L]
@@ -123,6 +123,15 @@ def with_teachers(outputs: Outputs, batch: Batch, device: torch.device) -> Outpu
     heads = {name: replace(head, teacher=teacher.get(name)) for name, head in outputs.heads.items()}
     teachers = {run: x.to(device, non_blocking=True) for run, x in batch.teachers.items()}
     return replace(outputs, heads=heads, teachers=teachers)
+
+
+def with_agreement(outputs: Outputs, batch: Batch, device: torch.device) -> Outputs:
+    """Return the outputs with the share of annotators who agreed, ``[N]``, in the head of each target that has it."""
+    if not batch.agreement:
+        return outputs
+    shares = {name: x.to(device, non_blocking=True) for name, x in batch.agreement.items()}
+    heads = {name: replace(head, agreement=shares.get(name)) for name, head in outputs.heads.items()}
+    return replace(outputs, heads=heads)
 
 
 def _leaf(x: Tensor) -> Tensor:

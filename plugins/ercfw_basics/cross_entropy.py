@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ercfw import UNLABELLED, DataInfo, Loss, Outputs, labelled
+from ercfw_basics.blocks.agreement import check_agreement, weigh_by_agreement
 from ercfw_basics.blocks.class_weights import ClassWeights, class_weights, weighted_mean
 
 
@@ -38,9 +39,11 @@ class CrossEntropy(WeighedLoss):
         class_weights: ``none``; ``balanced``, which is N / (C n_c) of the training split; or one number per class, in
             the order of the classes.
         smoothing: s, the share of the label that is spread over all classes.
+        by_agreement: whether the share of annotators who agreed weights each row.
 
     Raises:
-        InputError: if there is not one class weight per class, or all are zero.
+        InputError: if there is not one class weight per class, or all are zero; or the data does not tell which share
+            of annotators agreed.
     """
 
     def __init__(
@@ -50,9 +53,11 @@ class CrossEntropy(WeighedLoss):
         *,
         class_weights: ClassWeights = "none",
         smoothing: Annotated[float, Field(ge=0, le=1)] = 0.0,
+        by_agreement: bool | None = None,  # a default of False would change the hash of every recipe with this loss
     ) -> None:
         super().__init__(target, info, class_weights)
-        self.smoothing = smoothing
+        self.smoothing, self.by_agreement = smoothing, bool(by_agreement)
+        check_agreement(self.by_agreement, target, info)
 
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
         """Return the loss ``[]``; 0 if nothing is labelled."""
@@ -64,7 +69,9 @@ class CrossEntropy(WeighedLoss):
             reduction="none",
             label_smoothing=self.smoothing,
         )  # [N]
-        return weighted_mean(losses, self.row_weights(targets))  # []
+        head, weights = outputs.heads[self.target], self.row_weights(targets)  # [N]
+        losses = weigh_by_agreement(losses, head, self.by_agreement)  # [N]
+        return weighted_mean(losses, weigh_by_agreement(weights, head, self.by_agreement))  # []
 
 
 class AuxiliaryCrossEntropy(WeighedLoss):

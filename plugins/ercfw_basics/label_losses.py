@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ercfw import DataInfo, InputError, Loss, Outputs, labelled
+from ercfw_basics.blocks.agreement import check_agreement, weigh_by_agreement
 from ercfw_basics.blocks.class_weights import weighted_mean
 
 PositiveWeights = Literal["none", "balanced"] | list[Annotated[float, Field(gt=0)]]
@@ -19,16 +20,21 @@ class BCE(Loss):
     Options:
         positive_weights: the weight of a label that is there: ``none``; ``balanced``, which is the number of training
             utterances without the label over the number with it; or one number per label, in their order.
+        by_agreement: whether the share of annotators who agreed weights each row.
 
     Raises:
-        InputError: if there is not one weight per label.
+        InputError: if there is not one weight per label, or the data does not tell which share of annotators agreed.
     """
 
     serves = ("multilabel", "soft-multilabel")
     weights: Tensor | None
 
-    def __init__(self, target: str, info: DataInfo, *, positive_weights: PositiveWeights = "none") -> None:
+    def __init__(
+        self, target: str, info: DataInfo, *, positive_weights: PositiveWeights = "none", by_agreement: bool = False
+    ) -> None:
         super().__init__(target, info)
+        check_agreement(by_agreement, target, info)
+        self.by_agreement = by_agreement
         spec = info.targets[target]
         weights: Tensor | None = None
         if positive_weights == "balanced":
@@ -47,19 +53,33 @@ class BCE(Loss):
         labels = targets[self.target].to(logits.dtype).nan_to_num()  # [N, C]
         losses = F.binary_cross_entropy_with_logits(logits, labels, reduction="none", pos_weight=self.weights)  # [N, C]
         here = labelled(targets, self.target).to(logits.dtype)  # [N]
-        return weighted_mean(here * losses.mean(-1), here)  # []
+        weights = weigh_by_agreement(here, outputs.heads[self.target], self.by_agreement)  # [N]
+        return weighted_mean(weights * losses.mean(-1), weights)  # []
 
 
 class SoftCrossEntropy(Loss):
     """Cross-entropy with the shares q of annotators: -sum_c q_c log p_c, averaged over labelled rows.
 
     Peterson et al. (2019) train classifiers on such shares.
+
+    Options:
+        by_agreement: whether the share of annotators who agreed weights each row.
+
+    Raises:
+        InputError: the data does not tell which share of annotators agreed.
     """
 
     serves = ("soft-classes",)
+
+    def __init__(self, target: str, info: DataInfo, *, by_agreement: bool = False) -> None:
+        super().__init__(target, info)
+        check_agreement(by_agreement, target, info)
+        self.by_agreement = by_agreement
 
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
         """Return the loss ``[]``; 0 if nothing is labelled."""
         logs = outputs.heads[self.target].logits.float().log_softmax(-1)  # [N, C]
         losses = -(targets[self.target].to(logs.dtype).nan_to_num() * logs).sum(-1)  # [N]
-        return weighted_mean(losses, labelled(targets, self.target).to(logs.dtype))  # []
+        here = labelled(targets, self.target).to(logs.dtype)  # [N]
+        weights = weigh_by_agreement(here, outputs.heads[self.target], self.by_agreement)  # [N]
+        return weighted_mean(weights * losses, weights)  # []

@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ercfw import DataInfo, Loss, Outputs, labelled
+from ercfw_basics.blocks.agreement import check_agreement, weigh_by_agreement
 from ercfw_basics.blocks.class_weights import weighted_mean
 
 
@@ -17,13 +18,19 @@ class NumberLoss(Loss):
         target: the target.
         info: the description of the data.
         standardise: whether errors are divided by the number's standard deviation over train.
+        by_agreement: whether the share of annotators who agreed weights each row.
+
+    Raises:
+        InputError: the data does not tell which share of annotators agreed.
     """
 
     serves = ("regression",)
     deviation: Tensor
 
-    def __init__(self, target: str, info: DataInfo, standardise: bool) -> None:
+    def __init__(self, target: str, info: DataInfo, standardise: bool, by_agreement: bool) -> None:
         super().__init__(target, info)
+        check_agreement(by_agreement, target, info)
+        self.by_agreement = by_agreement
         spec = info.targets[target]
         unit = spec.deviation if standardise else (1.0,) * len(spec.classes)
         self.register_buffer("deviation", torch.tensor(unit))  # [C]
@@ -35,10 +42,11 @@ class NumberLoss(Loss):
         here = labelled(targets, self.target).unsqueeze(-1)  # [N, 1]
         return torch.where(here, (predicted - true) / self.deviation, 0.0)  # [N, C]
 
-    def mean(self, losses: Tensor, targets: dict[str, Tensor]) -> Tensor:
+    def mean(self, losses: Tensor, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
         """Return the mean over labelled rows of ``losses`` ``[N, C]``, which are 0 in the other rows: ``[]``."""
         here = labelled(targets, self.target).to(losses.dtype)  # [N]
-        return weighted_mean(losses.mean(-1), here)  # []
+        weights = weigh_by_agreement(here, outputs.heads[self.target], self.by_agreement)  # [N]
+        return weighted_mean(weights * losses.mean(-1), weights)  # []
 
 
 class MSE(NumberLoss):
@@ -47,14 +55,18 @@ class MSE(NumberLoss):
     Options:
         standardise: whether errors are divided by the number's standard deviation over train, so that several numbers
             of different ranges count alike.
+        by_agreement: whether the share of annotators who agreed weights each row.
+
+    Raises:
+        InputError: the data does not tell which share of annotators agreed.
     """
 
-    def __init__(self, target: str, info: DataInfo, *, standardise: bool = False) -> None:
-        super().__init__(target, info, standardise)
+    def __init__(self, target: str, info: DataInfo, *, standardise: bool = False, by_agreement: bool = False) -> None:
+        super().__init__(target, info, standardise, by_agreement)
 
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
         """Return the loss ``[]``; 0 if nothing is labelled."""
-        return self.mean(self.errors(outputs, targets).square(), targets)  # []
+        return self.mean(self.errors(outputs, targets).square(), outputs, targets)  # []
 
 
 class MAE(NumberLoss):
@@ -63,14 +75,18 @@ class MAE(NumberLoss):
     Options:
         standardise: whether errors are divided by the number's standard deviation over train, so that several numbers
             of different ranges count alike.
+        by_agreement: whether the share of annotators who agreed weights each row.
+
+    Raises:
+        InputError: the data does not tell which share of annotators agreed.
     """
 
-    def __init__(self, target: str, info: DataInfo, *, standardise: bool = False) -> None:
-        super().__init__(target, info, standardise)
+    def __init__(self, target: str, info: DataInfo, *, standardise: bool = False, by_agreement: bool = False) -> None:
+        super().__init__(target, info, standardise, by_agreement)
 
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
         """Return the loss ``[]``; 0 if nothing is labelled."""
-        return self.mean(self.errors(outputs, targets).abs(), targets)  # []
+        return self.mean(self.errors(outputs, targets).abs(), outputs, targets)  # []
 
 
 class Huber(NumberLoss):
@@ -82,6 +98,10 @@ class Huber(NumberLoss):
         delta: the error from which on the loss is linear.
         standardise: whether errors are divided by the number's standard deviation over train, so that several numbers
             of different ranges count alike.
+        by_agreement: whether the share of annotators who agreed weights each row.
+
+    Raises:
+        InputError: the data does not tell which share of annotators agreed.
     """
 
     def __init__(
@@ -91,15 +111,16 @@ class Huber(NumberLoss):
         *,
         delta: Annotated[float, Field(gt=0)] = 1.0,
         standardise: bool = False,
+        by_agreement: bool = False,
     ) -> None:
-        super().__init__(target, info, standardise)
+        super().__init__(target, info, standardise, by_agreement)
         self.delta = delta
 
     def forward(self, outputs: Outputs, targets: dict[str, Tensor]) -> Tensor:
         """Return the loss ``[]``; 0 if nothing is labelled."""
         size = self.errors(outputs, targets).abs()  # [N, C]
         small = size.clamp_max(self.delta)  # [N, C]
-        return self.mean(small * (size - small / 2), targets)  # []
+        return self.mean(small * (size - small / 2), outputs, targets)  # []
 
 
 class CCC(Loss):

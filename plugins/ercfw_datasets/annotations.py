@@ -138,6 +138,16 @@ def with_labels(
     return tuple(replace(c, labels={**c.labels, target: _stacked([labels[id] for id in c.ids])}) for c in conversations)
 
 
+def with_agreement(
+    conversations: Iterable[Conversation], target: str, shares: Mapping[UtteranceId, float]
+) -> tuple[Conversation, ...]:
+    """Return the conversations with the share of annotators who agreed with each label of a target."""
+    return tuple(
+        replace(c, agreement={**c.agreement, target: np.array([shares[id] for id in c.ids], np.float32)})
+        for c in conversations
+    )
+
+
 def _stacked(labels: Sequence[int | NDArray[np.float32]]) -> NDArray[np.int64] | NDArray[np.float32]:
     return np.array(labels, np.int64) if isinstance(labels[0], int) else np.array(labels, np.float32)
 

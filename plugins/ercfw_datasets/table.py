@@ -10,7 +10,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field
 
 from ercfw import Clip, InputError, Provenance, TableRow, is_file, sha256
-from ercfw_datasets.annotations import Annotations, Record, to_unlabelled, with_labels
+from ercfw_datasets.annotations import Annotations, Record, to_unlabelled, with_agreement, with_labels
 from ercfw_datasets.clips import only_there
 from ercfw_datasets.corpus import Corpus, FeatureFiles
 from ercfw_datasets.splits import by_column, by_fold, by_lists
@@ -120,6 +120,8 @@ class Table(Corpus):
         conversations = to_unlabelled(records, chosen)
         for target, of_target in read.labels.items():
             conversations = with_labels(conversations, target, of_target)
+        for target, shares in read.agreement.items():
+            conversations = with_agreement(conversations, target, shares)
         annotations = Annotations(
             conversations=conversations,
             targets=read.targets,

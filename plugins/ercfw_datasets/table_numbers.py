@@ -29,6 +29,7 @@ class TargetTable(BaseModel):
         labels: for classes, the class for a label of the file, or ``""`` to leave its utterances out.
         classes: for classes, their order; for labels in one column, all of them in order.
         thresholds: for classes made of scores, the limits between them.
+        agreement: the column with the share of annotators who agreed with the label.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -41,6 +42,7 @@ class TargetTable(BaseModel):
     labels: dict[str, str] | None = None
     classes: tuple[str, ...] | None = None
     thresholds: tuple[Finite, ...] = ()
+    agreement: str | None = None
 
     def named_columns(self, target: str) -> dict[str, str]:
         """Return the table's column for each class, number or label; or one for all, by the name of the target."""
@@ -161,6 +163,45 @@ class LabelList:
         if mistakes:
             raise InputError(list(mistakes.values()))
         return read
+
+
+@dataclass(frozen=True)
+class AgreementColumn:
+    """The share of annotators who agreed with the label of an utterance.
+
+    Attributes:
+        name: the name of the target.
+    """
+
+    name: str
+
+    def read(self, rows: Iterable[TableRow]) -> list[float]:
+        """Return the share of each row, above 0 and at most 1; 1 for an empty cell.
+
+        Raises:
+            InputError: a cell is no such number; the message lists every mistake.
+        """
+        mistakes: list[Mistake] = []
+        shares = [self._of(row, mistakes) for row in rows]
+        if mistakes:
+            raise InputError(mistakes)
+        return shares
+
+    def _of(self, row: TableRow, mistakes: list[Mistake]) -> float:
+        cell = row.fields.get(agreement_role(self.name), "").strip()
+        if not cell:
+            return 1.0
+        mistake = _cell_mistake(row.place(agreement_role(self.name)), cell, (0.0, 1.0))
+        if mistake is None and float(cell) == 0:
+            what = "is 0, so that the label would not count"
+            mistake = Mistake(row.place(agreement_role(self.name)), what, "leave the label empty instead")
+        mistakes += [mistake] if mistake is not None else []
+        return float(cell) if mistake is None else 1.0
+
+
+def agreement_role(target: str) -> str:
+    """Return the role of the column with the share of annotators who agreed."""
+    return f"{target}: agreement"
 
 
 def reader_of(name: str, table: TargetTable) -> NumberColumns | LabelList | None:

@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from ercfw import InputError, TableRow, Target, UtteranceId
 from ercfw_datasets.annotations import TARGET, Targets, class_labels
 from ercfw_datasets.table_labels import TableLabels
-from ercfw_datasets.table_numbers import LabelList, NumberColumns, TargetTable, reader_of, role
+from ercfw_datasets.table_numbers import (
+    AgreementColumn,
+    LabelList,
+    NumberColumns,
+    TargetTable,
+    agreement_role,
+    reader_of,
+    role,
+)
 
 Label = int | NDArray[np.float32]
 UNNAMED = "label"
@@ -25,11 +33,13 @@ class TargetReader:
         columns: the table's column for each role.
         needed: for each role that must have a column, the setting that names it.
         reading: reads the labels of rows.
+        agreement: reads the share of annotators who agreed; None = the table does not tell it.
     """
 
     columns: Mapping[str, str]
     needed: Mapping[str, str]
     reading: TableLabels | NumberColumns | LabelList
+    agreement: AgreementColumn | None = None
 
 
 @dataclass(frozen=True)
@@ -40,11 +50,13 @@ class ReadTargets:
         targets: what each target is.
         labels: for each target, the label of each utterance that is not left out.
         left_out: utterances that are in no conversation.
+        agreement: for targets that tell it, the share of annotators who agreed with the label of each utterance.
     """
 
     targets: Targets
     labels: Mapping[str, Mapping[UtteranceId, Label]]
     left_out: frozenset[UtteranceId]
+    agreement: Mapping[str, Mapping[UtteranceId, float]]
 
 
 def target_readers(
@@ -87,7 +99,12 @@ def _reader(name: str, table: TargetTable) -> TargetReader:
     if isinstance(reading, TableLabels | LabelList):
         columns = {name: next(iter(columns.values()))}
     roles = {role(name, each): column for each, column in columns.items()}
-    return TargetReader(roles, dict.fromkeys(roles, f"{where} columns"), reading)
+    needed = dict.fromkeys(roles, f"{where} columns")
+    if table.agreement is None:
+        return TargetReader(roles, needed, reading)
+    own = agreement_role(name)
+    roles, needed = {**roles, own: table.agreement}, {**needed, own: f"{where} agreement"}
+    return TargetReader(roles, needed, reading, AgreementColumn(name))
 
 
 def read_targets(
@@ -126,4 +143,8 @@ def read_targets(
         else:
             targets[name] = reading.target
             labels[name] = {row.id: x for row, x in zip(rows, reading.read(rows), strict=True)}
-    return ReadTargets(targets, labels, frozenset(left_out))
+    told = {name: reader.agreement for name, reader in readers.items() if reader.agreement is not None}
+    shares = {
+        name: {row.id: x for row, x in zip(rows, column.read(rows), strict=True)} for name, column in told.items()
+    }
+    return ReadTargets(targets, labels, frozenset(left_out), shares)

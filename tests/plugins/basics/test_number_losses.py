@@ -1,6 +1,7 @@
 """Losses of numbers, labels, shares and ordered classes, against loops in float64, gradients included."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from ercfw import DataInfo, HeadOutput, InputError, Outputs, Rows, TargetSpec
+from ercfw_basics.cross_entropy import CrossEntropy
 from ercfw_basics.label_losses import BCE, SoftCrossEntropy
 from ercfw_basics.number_losses import CCC, MAE, MSE, Huber
 from ercfw_basics.ordinal import Ordinal, OrdinalHead
@@ -207,3 +209,37 @@ def test_the_ordinal_head_is_finite_far_from_its_limits() -> None:
     logits.logsumexp(-1).sum().backward()
     assert logits.isfinite().all()
     assert x.grad.isfinite().all()
+
+
+AGREED = DataInfo({name: replace(spec, has_agreement=True) for name, spec in INFO.targets.items()}, {}, 1)
+
+
+@pytest.mark.parametrize(
+    ("make", "target"),
+    [
+        (MSE, "numbers"), (MAE, "numbers"), (Huber, "numbers"), (BCE, "labels"), (SoftCrossEntropy, "shares"),
+        (CrossEntropy, "classes"),
+    ],
+)  # fmt: skip
+def test_agreement_weights_the_rows(make, target) -> None:
+    """A row on which half of the annotators agreed counts half as much: as one of two rows that counts once."""
+    width = len(INFO.targets[target].classes)
+    given, label = answers(width).float(), torch.arange(ROWS) % 3
+    labels = label if target == "classes" else answers(width, 3).float().softmax(-1)
+    loss = make(target, AGREED, by_agreement=True)
+    shares = torch.tensor([0.5, 1.0] * (ROWS // 2))
+    out = outputs(target, given)
+    weighed = loss(with_shares(out, target, shares), {target: labels})
+    whole = make(target, INFO)
+    rows = [row for row in range(ROWS) for _ in range(int(2 * shares[row]))]
+    repeated = whole(outputs(target, given[rows]), {target: labels[rows]})
+    assert weighed.item() == pytest.approx(repeated.item(), rel=1e-5)
+    assert loss(with_shares(out, target, torch.ones(ROWS)), {target: labels}).item() == pytest.approx(
+        whole(out, {target: labels}).item(), rel=1e-6
+    )
+    with pytest.raises(InputError, match="by_agreement: the data has no share of annotators"):
+        make(target, INFO, by_agreement=True)
+
+
+def with_shares(out: Outputs, target: str, shares: torch.Tensor) -> Outputs:
+    return replace(out, heads={target: replace(out.heads[target], agreement=shares)})

@@ -193,3 +193,14 @@ def test_scores_without_a_kind_say_how_to_predict_them(corpus, tmp_path) -> None
     (tmp_path / "utterances.csv").write_text("\n".join(["conversation,utterance,split,label", *rows, ""]))
     with pytest.raises(InputError, match=r'\[data.targets.score\] kind = "regression"'):
         Table(root=tmp_path)
+
+
+def test_the_share_of_annotators_who_agreed(corpus) -> None:
+    table = {**REGRESSION, "agreement": "joy"}
+    rows = {0: "one,0,train,1.8,0.5,-0.25,0.6,0,,joy", 2: "one,2,train,-3,-1,1,1,0,,", 3: "two,0,dev,0,0,0,,1,,"}
+    dataset = read(corpus(rows), sentiment=table)
+    np.testing.assert_array_equal(dataset.split("train")[0].agreement["sentiment"], np.float32([0.6, 1, 1]))
+    np.testing.assert_array_equal(dataset.split("dev")[0].agreement["sentiment"], np.float32([1]))
+    for cell, message in (("0", "is 0, so that the label would not count"), ("2", "out of range"), ("x", "no")):
+        with pytest.raises(InputError, match=message):
+            read(corpus({0: f"one,0,train,1.8,0.5,-0.25,{cell},0,,joy"}), sentiment=table)
