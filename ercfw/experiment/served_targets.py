@@ -7,7 +7,7 @@ import numpy as np
 
 from ercfw.contract.data_info import TargetSpec
 from ercfw.contract.metric import Metric, ScoredRows, traits_of
-from ercfw.contract.targets import Target
+from ercfw.contract.targets import FORMS, Target
 from ercfw.errors import InputError, Mistake, did_you_mean
 from ercfw.experiment.plan import Job
 from ercfw.recipe.queries import selected_metric
@@ -64,8 +64,9 @@ def _mistake(job: Job, table: str, kind: str, form: str, target: str) -> Mistake
 
 
 def _such_as(job: Job, kind: str, fits: Callable[[Any], bool]) -> str:
-    """Return the parts of a kind that fit."""
-    names = [c.name for c in job.catalog.components(kind) if fits(c.factory)]
+    """Return the parts of a kind that fit; a loss for every form reads no labels, so it replaces none."""
+    parts = [c for c in job.catalog.components(kind) if set(c.factory.serves) != set(FORMS)]
+    names = [c.name for c in parts if fits(c.factory)]
     return f"use {', '.join(names)}" if names else f"no plugin offers a {kind} that does"
 
 
