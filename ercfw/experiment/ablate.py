@@ -19,6 +19,7 @@ from ercfw.results.comparison.reported_scores import find_quoted
 from ercfw.results.comparison.result_table import ResultTable
 from ercfw.results.finished_run import FinishedRun, Group, open_run
 from ercfw.results.run_folder import open_folder
+from ercfw.results.score_table import known_metrics
 from ercfw.system.terminal import Terminal
 
 DEFAULT_SEEDS = 5
@@ -139,7 +140,7 @@ def _tables(
         terminal.warning(failure)
     notes = [f"Failed, and not in the table: {', '.join(failures)}."] if failures else []
     split = "test" if "test" in groups[0].first.metrics.scores else "dev"
-    tables = comparable_tables(groups, split, quoted, quote)
+    tables = comparable_tables(groups, split, quoted, quote, known_metrics(groups[0].first, job.catalog))
     return [replace(table, title=job.recipe.title, notes=[*notes, *table.notes]) for table in tables]
 
 

@@ -12,6 +12,7 @@ from ercfw.results.comparison.compare import comparable_tables, side_by_side
 from ercfw.results.comparison.reported_scores import find_quoted
 from ercfw.results.comparison.result_table import ResultTable
 from ercfw.results.finished_run import Group
+from ercfw.results.score_table import known_metrics
 from ercfw.system.user_folders import user_path
 
 
@@ -78,11 +79,14 @@ def compare_groups(
     if apart:
         table = side_by_side(groups, split)
         return Comparison(groups, split, [table], [], [])
-    quoted, failures = find_quoted(load_catalog())
-    tables = comparable_tables(groups, split, quoted, quote)
+    catalog = load_catalog()
+    quoted, failures = find_quoted(catalog)
+    tables = comparable_tables(groups, split, quoted, quote, known_metrics(groups[0].first, catalog))
     if columns:
         tables = [table.with_columns(columns) for table in tables]
-    return Comparison(groups, split, tables, pair_agreements(groups, split, tables[0].target), failures)
+    is_number = groups[0].first.answers(split, tables[0].target).kind == "regression"  # which is never quite right
+    pairs = [] if is_number else pair_agreements(groups, split, tables[0].target)
+    return Comparison(groups, split, tables, pairs, failures)
 
 
 def _renamed(groups: Sequence[Group], names: Mapping[str, str], apart: bool) -> list[Group]:

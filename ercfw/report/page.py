@@ -25,6 +25,7 @@ from ercfw.results.comparison.controls import Controls, find_controls
 from ercfw.results.comparison.reported_scores import find_quoted
 from ercfw.results.comparison.result_table import ResultTable
 from ercfw.results.finished_run import Group
+from ercfw.results.score_table import known_metrics
 from ercfw.system.flatten import flatten
 from ercfw.system.progress import Progress, Steps
 
@@ -84,10 +85,11 @@ def _page_of_run(group: Group, progress: Progress, plugin_files: PluginFiles) ->
 def _page_of_groups(groups: Sequence[Group], progress: Progress) -> Page:
     first = groups[0].first
     targets = targets_of(groups, SPLIT)
-    quoted, failures = find_quoted(load_catalog())
+    catalog = load_catalog()
+    quoted, failures = find_quoted(catalog)
     matrices = list(confusions(groups))
     steps = Steps(progress, "report", 4 + (2 if len(groups) > 1 else 1) * len(targets) + len(matrices))
-    tables = steps(comparable_tables(groups, SPLIT, quoted))
+    tables = steps(comparable_tables(groups, SPLIT, quoted, functions=known_metrics(first, catalog)))
     controls = [find_controls(groups, SPLIT, table.target) for table in tables]
     compared = list(zip(tables, controls, strict=True))
     cards = steps([card for table, of_table in compared for card in cards_of_groups(groups, table, of_table)])

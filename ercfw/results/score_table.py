@@ -6,6 +6,7 @@ import numpy as np
 
 from ercfw.contract.data_info import TargetSpec
 from ercfw.contract.metric import Metric
+from ercfw.errors import InputError
 from ercfw.recipe.schema import MetricPart
 from ercfw.registry.catalog import Catalog
 from ercfw.registry.metrics import metrics_of
@@ -23,6 +24,14 @@ def metrics_of_run(run: FinishedRun, catalog: Catalog) -> dict[str, Metric]:
     """
     tables = run.recipe.get("metric", {}) if run.files.recipe.is_file() else {}
     return metrics_of(catalog, {name: MetricPart.model_validate(table) for name, table in tables.items()})
+
+
+def known_metrics(run: FinishedRun, catalog: Catalog) -> dict[str, Metric]:
+    """Return those metrics of a run that the catalog offers; a plugin file of the run may not be among its plugins."""
+    try:
+        return metrics_of_run(run, catalog)
+    except InputError:
+        return metrics_of(catalog, {})
 
 
 def spec_of(run: FinishedRun, target: str, answers: TargetPredictions) -> TargetSpec:

@@ -159,9 +159,9 @@ def test_reports_and_tables_of_several_seeds(finished, cli) -> None:
     assert "the lower, the better: mae, rmse" in page
     words = ("train.lr=5e-3", "--seeds", "2", "--out", "runs", "--quiet")
     cli("run", "every.toml", "--name", "other", *words).check(0)
-    compared = cli("compare", finished, "runs/other/base", "--json")
+    compared = cli("compare", finished, "runs/every/other", "--json")
     compared.check(0)
-    tables = {table["target"]: table for table in json.loads(compared.out)}
+    tables = {table["target"]: table for table in json.loads(compared.out)["tables"]}
     assert set(tables) == set(TARGETS)
     affect = tables["affect"]
     assert affect["metrics"][0] == "mae"

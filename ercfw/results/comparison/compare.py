@@ -1,8 +1,10 @@
 """Comparison tables of groups of runs, for one corpus or for several side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
+from ercfw.contract.metric import Metric
 from ercfw.contract.reported_scores import Quoted
 from ercfw.errors import InputError
 from ercfw.results.comparison.comparability import check_comparable, targets_of
@@ -15,7 +17,11 @@ APART = "The columns differ in data or protocol: compare scores within a column,
 
 
 def comparable_tables(
-    groups: Sequence[Group], split: str, quoted: Sequence[Quoted] = (), quote: bool = False
+    groups: Sequence[Group],
+    split: str,
+    quoted: Sequence[Quoted] = (),
+    quote: bool = False,
+    functions: Mapping[str, Metric] = MappingProxyType({}),
 ) -> list[ResultTable]:
     """Return one table per target for groups that were scored on the same utterances.
 
@@ -24,6 +30,7 @@ def comparable_tables(
         split: the split whose scores are shown.
         quoted: the scores that plugins quote.
         quote: whether quoted scores of another protocol are shown too, below the runs.
+        functions: metrics by name, for the intervals of scores that are no function of sums over conversations.
 
     Raises:
         InputError: the utterances differ, or no target has scores.
@@ -32,7 +39,7 @@ def comparable_tables(
     runs = [run for group in groups for run in group.runs]
     for target in targets_of(groups, split):
         warnings = check_comparable(groups, split, target)
-        table = make_table(groups, split, target)
+        table = make_table(groups, split, target, functions)
         made.append(with_quoted(replace(table, notes=[*warnings, *table.notes]), runs, quoted, quote))
     return made
 
