@@ -159,4 +159,5 @@ def test_options_are_read_once_however_often_a_part_is_made(job, monkeypatch):
     for _ in range(2):
         build(planned)
         build_losses(planned.recipe, planned.parts.losses, INFO)
-    assert sorted(reads) == ["[data]", "[encoder.default]", "[fusion]", "[head.emotion]", "[loss.cross-entropy]"]
+    network = ["[data]", "[encoder.default]", "[fusion]", "[head.emotion]", "[loss.cross-entropy]"]
+    assert sorted(reads) == [*network, "[train.optimizer]"]
