@@ -68,11 +68,10 @@ def ablate(
     from ercfw.system.terminal import Terminal
 
     source, selection = select(recipe, overrides, variant or ["all"], drop, seeds, trust, name=name)
-    number, terminal = number_of_runs(source, selection, folds), Terminal(quiet=quiet)
-    number.check(max_runs, "--max-runs")
+    terminal = Terminal(quiet=quiet)
+    number_of_runs(source, selection, folds).announce(max_runs, "--max-runs", terminal.info)
     tasks = plan_ablation(source, selection, out, folds)
     show_plugins([task.job for task in tasks])
-    terminal.info(str(number))
     _run_and_show(tasks, out, terminal, as_json, quote)
 
 

@@ -54,21 +54,19 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Train a recipe, score it, and write a report."""
-    if resume and force:
-        raise InputError.at(
-            "--resume and --force", "one continues a run, the other starts it again", "use only one of them"
-        )
+    _refuse_both(resume, force)
     if processes is not None and processes > 1:
         launch(processes, _without_processes(sys.argv[1:]))
         return
     jobs = plan(*select(recipe, overrides, variant, drop, seeds, trust, cross_fit or 0, name))
-    NumberOfRuns(len(jobs), len(jobs[0].recipe.seeds)).check(max_runs, "--max-runs")
     check_folder("--out", out)
     from ercfw.experiment.run_all import RunOptions, run_jobs
     from ercfw.report.tables import run_table, summary_tables
     from ercfw.system.terminal import Terminal
 
     terminal = Terminal(quiet=quiet, silent=not first_process())
+    number = NumberOfRuns(len(jobs), len(jobs[0].recipe.seeds))
+    number.announce(max_runs, "--max-runs", terminal.info if number.total > 1 else lambda _: None)
     with interruptible(terminal, HINT):
         finished = run_jobs(jobs, RunOptions(out, resume, force), terminal)
     if not first_process():
@@ -85,6 +83,12 @@ def run(
     for each in finished:
         line = f"report: {each.folder}/report.md (as a page: ercfw report {each.folder} --open)"
         console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _refuse_both(resume: bool, force: bool) -> None:
+    if resume and force:
+        what = "one continues a run, the other starts it again"
+        raise InputError.at("--resume and --force", what, "use only one of them")
 
 
 def _without_processes(words: list[str]) -> list[str]:

@@ -129,17 +129,13 @@ def ablate(
         InputError: the recipe, a setting or the data is wrong; the message lists every mistake.
         KeyboardInterrupt: the ablation was interrupted.
     """
-    if folds is not None and not 3 <= folds <= MOST_FOLDS:
-        raise InputError.at("folds", f"{folds} is not from 3 to {MOST_FOLDS}")
-    terminal, folder = Terminal(quiet=quiet), user_path(out)
-    policy = PluginFiles.chosen(plugin_files, trust)
+    _check_folds(folds)
+    terminal, folder, policy = Terminal(quiet=quiet), user_path(out), PluginFiles.chosen(plugin_files, trust)
     source, selection = _select(recipe, overrides, variants, seeds, drop, policy, name=name)
-    number = number_of_runs(source, selection, folds)
-    number.check(max_runs, "max_runs")
+    number_of_runs(source, selection, folds).announce(max_runs, "max_runs", terminal.info)
     tasks = plan_ablation(source, selection, folder, folds)
     _show_plugins([task.job for task in tasks], terminal)
     check_folder("out", folder)
-    terminal.info(str(number))
     with _as_keyboard_interrupt():
         return run_ablation(tasks, folder, terminal, quote)
 
@@ -209,6 +205,11 @@ def write_report(
     for warning in warnings:
         terminal.warning(warning)
     return path
+
+
+def _check_folds(folds: int | None) -> None:
+    if folds is not None and not 3 <= folds <= MOST_FOLDS:
+        raise InputError.at("folds", f"{folds} is not from 3 to {MOST_FOLDS}")
 
 
 def _run_options(out: Path, resume: bool, force: bool) -> RunOptions:

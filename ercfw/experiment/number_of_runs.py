@@ -1,5 +1,6 @@
 """The number of runs of an ablation, which is told before the first one starts."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ercfw.errors import InputError
@@ -32,12 +33,13 @@ class NumberOfRuns:
         factors += [_many(self.folds, "fold")] if self.folds else []
         return f"{_many(self.total, 'run')} ({' x '.join(factors)})"
 
-    def check(self, most: int, where: str) -> None:
-        """Refuse more runs than the caller expects.
+    def announce(self, most: int, where: str, show: Callable[[str], None]) -> None:
+        """Show the number before the first run, or refuse more runs than the caller expects.
 
         Args:
             most: the largest number of runs.
             where: the argument that sets it.
+            show: shows a line.
 
         Raises:
             InputError: there are more.
@@ -45,6 +47,7 @@ class NumberOfRuns:
         if self.total > most:
             hint = f"select fewer variants or seeds, or set it to {self.total}"
             raise InputError.at(where, f"{self} are more than {most}", hint)
+        show(str(self))
 
 
 def _many(number: int, word: str) -> str:

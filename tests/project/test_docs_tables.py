@@ -12,6 +12,7 @@ from ercfw.recipe.schema import (
     DataPart,
     FeaturePart,
     LossPart,
+    MetricPart,
     Missing,
     Recipe,
     RunSettings,
@@ -80,12 +81,14 @@ def written(field):
                 "tune",
                 "teacher",
                 "callback",
+                "metric",
             },
         ),
         ("`[data]`", DataPart, set()),
         ("`[data.missing]`", Missing, set()),
         ("`[features.MODALITY]`", FeaturePart, set()),
         ("`[loss.NAME]`", LossPart, set()),
+        ("`[metric.NAME]`", MetricPart, set()),
         ("`[teacher]`", Teacher, set()),
         ("`[train]`", Train, set()),
         ("`[train.groups.NAME]`", ParameterGroup, set()),
@@ -97,10 +100,10 @@ def written(field):
 )
 def test_keys_and_defaults_are_the_code_s(heading, model, apart):
     listed = {names_in(key)[0]: default for key, default, _ in table_under("docs/user_guide.md", heading)}
-    fields = {f.alias or name: f for name, f in model.model_fields.items() if name not in apart | {"variant"}}
+    fields = {f.alias or name: f for name, f in model.model_fields.items() if name not in apart | {"variant", "grid"}}
     assert list(listed) == list(fields)
     for name, field in fields.items():
-        expected = "the table's name" if (model, name) == (LossPart, "use") else written(field)
+        expected = "the table's name" if name == "use" and model in (LossPart, MetricPart) else written(field)
         said = listed[name]
         assert said == expected or json.loads(said.strip("`")) == json.loads(expected.strip("`")), name
 

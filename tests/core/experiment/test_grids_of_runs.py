@@ -83,4 +83,6 @@ def test_a_call_refuses_them_too(tiny_recipe):
 def test_a_number_of_runs():
     assert str(NumberOfRuns(1, 1)) == "1 run (1 variant x 1 seed)"
     assert str(NumberOfRuns(3, 2, 5)) == "30 runs (3 variants x 2 seeds x 5 folds)"
-    NumberOfRuns(3, 2, 5).check(30, "")
+    shown = []
+    NumberOfRuns(3, 2).announce(6, "", shown.append)
+    assert shown == ["6 runs (3 variants x 2 seeds)"]

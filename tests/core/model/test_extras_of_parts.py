@@ -195,9 +195,9 @@ def test_losses_on_extras_that_cannot_be(words, message, cli, misa, tiny_recipe)
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        (' | {"kl": joint.mean()}', "extra 'fusion.kl': is a single number (a tensor with one row per utterance: 3)"),
-        (' | {"kl": 0.5}', "extra 'fusion.kl': is float (a tensor with one row per utterance: 3)"),
-        (' | {"kl": joint[:1]}', "extra 'fusion.kl': has 1 rows (one row per utterance: 3)"),
+        (' | {"kl": joint.mean()}', "extra 'fusion.kl': is a single number (a tensor with one row per utterance: 6)"),
+        (' | {"kl": 0.5}', "extra 'fusion.kl': is float (a tensor with one row per utterance: 6)"),
+        (' | {"kl": joint[:1]}', "extra 'fusion.kl': has 1 rows (one row per utterance: 6)"),
     ],
 )
 def test_extras_that_are_no_rows(extra, message, cli, misa, tiny_recipe):

@@ -232,8 +232,8 @@ from ercfw import Loss, hookimpl
 
 class Failing(Loss):
     def forward(self, outputs, targets):
-        if len(targets[self.target]) > 3:
-            raise ValueError("no more than three")
+        if len(targets[self.target]) > 6:
+            raise ValueError("no more than six")
         return outputs.heads[self.target].logits.sum()
 
 @hookimpl
@@ -245,7 +245,7 @@ def provide_losses():
 def test_a_part_that_fails_on_a_real_batch_is_named_with_the_place(cli, tiny_recipe, plugin_file):
     plugin_file(FAILING)
     ended = cli("run", tiny_recipe(top='plugins = ["./mine.py"]\n'), "loss.failing={}")
-    ended.check(1, "epoch 1, batch 1: ValueError: no more than three (mine.py, line 8)")
+    ended.check(1, "epoch 1, batch 1: ValueError: no more than six (mine.py, line 8)")
 
 
 def test_a_nan_met_in_scoring_names_the_epoch(cli, tiny_recipe):
