@@ -208,6 +208,8 @@ def test_adapters_begin_as_the_frozen_layer_and_are_all_that_learns(plugin):
     tiny, adapted = module.Tiny(*arguments), module.TinyLoRA(*arguments, rank=2, scale=3.0)
     adapted.load_state_dict(tiny.state_dict(), strict=False)
     assert torch.equal(adapted(inputs.streams["text"], inputs), tiny(inputs.streams["text"], inputs))
+    x = torch.randn(4, tiny.lower.in_features)  # [N, D]
+    assert torch.equal(module.LoRA(tiny.lower, 2, 3.0)(x), tiny.lower(x))
     trained = {name for name, p in adapted.named_parameters() if p.requires_grad}
     assert trained == {"lower.a", "lower.b", "upper.a", "upper.b"}
     optimizer = torch.optim.SGD([p for p in adapted.parameters() if p.requires_grad], lr=0.1)
