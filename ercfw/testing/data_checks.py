@@ -113,7 +113,7 @@ def same_dataset_twice(subject: DataSubject) -> None:
     for split in SPLITS:
         for a, b in zip(one.split(split), other.split(split), strict=True):
             same = (a.id, a.utterances, a.speakers, a.texts) == (b.id, b.utterances, b.speakers, b.texts)
-            if not same or any(not np.array_equal(a.labels[t], b.labels[t]) for t in a.labels):
+            if not same or any(not np.array_equal(a.labels[t], b.labels[t], equal_nan=True) for t in a.labels):
                 raise CheckFailed(f"conversation '{a.id}' of {split} differs when the dataset is made a second time")
 
 

