@@ -1,4 +1,4 @@
-"""The checks of every dataset, extractor and file format, and the part that the checks of metrics get, too.
+"""The checks of every dataset, extractor and file format.
 
 Each takes a ``DataSubject``, raises ``CheckFailed`` if the part breaks the promise, and ``CheckSkipped`` if the promise
 does not apply to it.
@@ -30,10 +30,10 @@ READS = ("text", "audio", "visual")
 
 @dataclass(frozen=True)
 class DataSubject:
-    """The class of a part, or the function of a metric, and how to make one.
+    """The class of a part, and how to make one.
 
     Attributes:
-        factory: the class or function.
+        factory: the class.
         options: keyword arguments of the constructor.
         clip: a video or sound file, for extractors that read clips.
     """
@@ -72,7 +72,7 @@ def splits_are_apart(subject: DataSubject) -> None:
 
 
 def labels_are_classes(subject: DataSubject) -> None:
-    """Check that each utterance has one label per target, the number of a class or -100, one speaker and one text."""
+    """Check that each utterance has one label per target in the target's form, or none, one speaker and one text."""
     dataset: Dataset = subject.make()
     targets = declared_targets(dataset.targets)
     for conversation in (c for split in SPLITS for c in dataset.split(split)):
@@ -113,7 +113,7 @@ def same_dataset_twice(subject: DataSubject) -> None:
     for split in SPLITS:
         for a, b in zip(one.split(split), other.split(split), strict=True):
             same = (a.id, a.utterances, a.speakers, a.texts) == (b.id, b.utterances, b.speakers, b.texts)
-            if not same or any(not np.array_equal(a.labels[t], b.labels[t]) for t in a.labels):
+            if not same or any(not np.array_equal(a.labels[t], b.labels[t], equal_nan=True) for t in a.labels):
                 raise CheckFailed(f"conversation '{a.id}' of {split} differs when the dataset is made a second time")
 
 
