@@ -20,7 +20,7 @@ from ercfw.testing.made_up_options import OptionsNeededError, made_up_options, n
 from ercfw.testing.metric_checks import MetricSubject
 from ercfw.testing.optional_checks import together
 from ercfw.testing.outcome import CheckFailed, CheckSkipped, Outcome, Report, worst
-from ercfw.testing.served_forms import ALLOWED, in_each_form, served_forms, wrongly_served
+from ercfw.testing.served_forms import in_each_form, served_forms, where_of, wrongly_served
 from ercfw.testing.training_checks import TrainingSubject
 from ercfw.testing.two_processes import two_processes
 
@@ -173,7 +173,7 @@ def subjects_of(
         subject, notes = network_part(kind, factory, options, reads, dims, TARGETS[forms[0]])
     else:
         subject = _other_subject(kind, factory, options, clip)
-    subjects = in_each_form(subject, forms) if kind in ALLOWED else [subject]
+    subjects = in_each_form(kind, subject, forms)
     for each in subjects:
         _try(each, made)
     if forms != ("classes",):
@@ -231,8 +231,7 @@ def run_check(check: Check, subjects: Sequence[Any], declared: Mapping[str, str]
 
 
 def _run(check: Check, subject: Any) -> Outcome:
-    name, form = name_of(check), getattr(getattr(subject, "target", None), "form", "classes")
-    where = "" if form == "classes" else f"for {form}: "
+    name, where = name_of(check), where_of(subject)
     try:
         check(subject)
     except CheckFailed as found:

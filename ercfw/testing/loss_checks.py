@@ -153,6 +153,21 @@ def unlabelled_rows(subject: LossSubject) -> None:
         )
 
 
+def each_row_its_label(subject: LossSubject) -> None:
+    """Check that it matters which utterance has which label, if labels are ``[N, C]`` and the loss reads them.
+
+    It does not matter where ``[N, 1]`` and ``[N]`` are combined to ``[N, N]``.
+    """
+    outputs, loss = subject.outputs(), subject.used()
+    if subject.target.form == "classes":
+        return
+    value = _value(loss, outputs, subject.labels())
+    turned = _value(loss, outputs, {TARGET: subject.labels()[TARGET].roll(1, 0)})
+    others = _value(loss, outputs, labels_of([1] * ROWS, subject.target))
+    if _apart(value, others) > CLOSE and _apart(value, turned) <= CLOSE:
+        raise CheckFailed("which utterance has which label does not matter: are [N, 1] and [N] combined to [N, N]?")
+
+
 def any_order(subject: LossSubject) -> None:
     """Check that the order of the conversations does not matter."""
     outputs, labels, loss = subject.outputs(), subject.labels(), subject.used()
@@ -256,6 +271,6 @@ def _finite(subject: LossSubject, outputs: Outputs, labels: dict[str, Tensor], w
 
 
 CHECKS = (
-    options_are_documented, one_finite_number, nothing_labelled, few_rows, large_values, unlabelled_rows, any_order,
-    finite_differences, any_device,
+    options_are_documented, one_finite_number, nothing_labelled, few_rows, large_values, unlabelled_rows,
+    each_row_its_label, any_order, finite_differences, any_device,
 )  # fmt: skip

@@ -18,7 +18,7 @@ ALLOWED: Mapping[str, Sequence[str]] = {
 }
 """What parts of a kind may serve; the other kinds do not know the targets."""
 ONE_NUMBER = one_number("emotion", -3.0, 3.0)
-"""For parts that refuse several numbers."""
+"""Without other numbers beside it, shapes such as ``[N, 1]`` and ``[N]`` can be mixed up unnoticed."""
 
 
 def served_forms(kind: str, factory: Any) -> tuple[TargetForm, ...]:
@@ -42,23 +42,39 @@ def wrongly_served(kind: str, factory: Any) -> list[Outcome]:
     return [Outcome("serves", "failed", f"serves names {unknown[0]!r}, which no {kind} can serve ({hint})")]
 
 
-def in_each_form(subject: Any, forms: Sequence[TargetForm]) -> list[Any]:
-    """Return the subject with a target of each form, one that its part accepts if there is such a target."""
-    return [_accepted(subject, form) for form in forms]
+def in_each_form(kind: str, subject: Any, forms: Sequence[TargetForm]) -> list[Any]:
+    """Return the subject with a target of each form; for numbers, with two of them and with one.
+
+    A part may refuse one of these two.
+    """
+    if kind not in ALLOWED:
+        return [subject]
+    found: list[Any] = []
+    for form in forms:
+        several, one = (replace(subject, target=target) for target in (TARGETS[form], ONE_NUMBER))
+        if form != "regression" or kind == "metric":  # a metric makes answers for both itself
+            found.append(several)
+        else:
+            found += [each for each in (several, one) if not _refused(each)] or [several]
+    return found
 
 
-def _accepted(subject: Any, form: TargetForm) -> Any:
-    candidates: list[Target] = [TARGETS[form], *([ONE_NUMBER] if form == "regression" else [])]
-    for target in candidates:
-        candidate = replace(subject, target=target)
-        try:
-            candidate.make()
-        except InputError:
-            continue
-        except Exception:  # every check reports it
-            return candidate
-        return candidate
-    return replace(subject, target=candidates[0])
+def where_of(subject: Any) -> str:
+    """Return the words that tell in a message which target the subject has; none for classes."""
+    target: Target = getattr(subject, "target", TARGETS["classes"])
+    if target.form == "classes":
+        return ""
+    return f"for {target.form}{' of one number' if target == ONE_NUMBER else ''}: "
+
+
+def _refused(subject: Any) -> bool:
+    try:
+        subject.make()
+    except InputError:
+        return True
+    except Exception:  # every check reports it
+        return False
+    return False
 
 
 def _declared(kind: str, factory: Any) -> Any:

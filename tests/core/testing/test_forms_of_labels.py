@@ -114,6 +114,15 @@ class RootOfZero(Errors):
         return super().forward(outputs, targets).sqrt()
 
 
+class AllPairs(Errors):
+    """Compares each answer with each label where there is one number."""
+
+    def forward(self, outputs, targets):
+        here = labelled(targets, self.target)
+        apart = outputs.heads[self.target].logits.squeeze(-1) - targets[self.target].nan_to_num()
+        return (apart.square().mean(-1) * here).sum() / here.sum().clamp(min=1)
+
+
 class SecondFormOnly(OfLabels):
     """Wrong for shares of annotators alone."""
 
@@ -128,6 +137,7 @@ LOSS_MUTANTS = [
     (CountsAsZero, "unlabelled rows", "for regression: utterances without a label change it"),
     (NeverZero, "nothing labelled", "for regression: it is 1, or has a gradient, where no utterance has a label"),
     (OfClasses, "one finite number", "for regression: "),
+    (AllPairs, "each row its label", "for regression of one number: which utterance has which label does not matter"),
     (RootOfZero, "nothing labelled", "for regression: its gradient is NaN or infinite"),
     (SecondFormOnly, "one finite number", "for soft-multilabel: it returns NoneType"),
 ]
