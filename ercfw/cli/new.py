@@ -1,7 +1,7 @@
 """``ercfw new plugin``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -31,6 +31,10 @@ def plugin(
     name: Annotated[str, typer.Argument(help="The name that recipes will use, such as my-gate.")],
     kind: Annotated[str, typer.Option(help="What it is: 'ercfw ls' lists the kinds.")],
     to: Annotated[Path | None, typer.Option(help="The folder; NAME by default, or here for a single file.")] = None,
+    target: Annotated[
+        Literal["classes", "regression", "multilabel"],
+        typer.Option(help="The kind of target of a dataset, or that a head, loss, metric or model serves."),
+    ] = "classes",
     single_file: Annotated[bool, typer.Option("--single-file", help="One file and a recipe, no package.")] = False,
 ) -> None:
     """Write a working part with passing tests, for you to change."""
@@ -41,7 +45,7 @@ def plugin(
     folder = to or (Path() if single_file else Path(name))
     check_folder("--to", folder.absolute().parent)
     write = new_single_file if single_file else new_plugin
-    written = write(load_catalog(), name, singular(kind), folder)
+    written = write(load_catalog(), name, singular(kind), folder, target)
     if single_file:
         admit([path for path in written if path.suffix == ".py"], PluginFiles.TRUST, f"new plugin {name}")
     for path in written:

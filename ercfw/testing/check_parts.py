@@ -85,9 +85,10 @@ def _constructor_arguments(component: Component, options: Mapping[str, Any], whe
     Raises:
         InputError: options are wrong; the message lists every mistake.
     """
-    if component.kind == "metric":
+    if component.kind == "metric" and not isinstance(component.factory, type):
         if options:
-            raise InputError.at(f"{where} {min(options)}", "there is no such key", "a metric has no options")
+            hint = "a metric that is a function has no options"
+            raise InputError.at(f"{where} {min(options)}", "there is no such key", hint)
         return {}
     made_up = made_up_options(component.factory, options)
     if made_up.unknown:

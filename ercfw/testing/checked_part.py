@@ -13,8 +13,9 @@ from ercfw.contract.conversation import Conversation
 from ercfw.contract.data_info import DataInfo, StreamKind
 from ercfw.contract.optional_parts import supports_views
 from ercfw.contract.part_outputs import ContextOutput, Fused
+from ercfw.contract.targets import Target
 from ercfw.registry import catalog
-from ercfw.testing.fixtures import DIMS, SIZES, SOME, TARGET, data_info, make_conversations, pack
+from ercfw.testing.fixtures import DIMS, SIZES, SOME, TARGET, TARGETS, data_info, make_conversations, pack
 from ercfw.testing.outcome import CheckFailed
 
 KINDS = ("encoder", "context", "fusion", "head", "model")
@@ -33,6 +34,7 @@ class Subject:
         options: keyword arguments of its constructor.
         reads: what its modalities hold: ``vector``, ``frames`` or ``tokens``.
         dims: the width of each modality; for tokens, the size of the vocabulary.
+        target: what its target is.
     """
 
     kind: str
@@ -40,6 +42,7 @@ class Subject:
     options: Mapping[str, Any] = field(default_factory=dict)
     reads: StreamKind = "vector"
     dims: Mapping[str, int] = field(default_factory=lambda: DIMS)
+    target: Target = TARGETS["classes"]
 
     @cached_property
     def conversations(self) -> list[Conversation]:
@@ -48,12 +51,12 @@ class Subject:
 
     def others(self, absent: float = SOME, sizes: Sequence[int] = SIZES, seed: int = 0) -> list[Conversation]:
         """Make conversations of the same modalities; the arguments are those of ``make_conversations``."""
-        return make_conversations(dict.fromkeys(self.dims, self.reads), absent, sizes, seed, self.dims)
+        return make_conversations(dict.fromkeys(self.dims, self.reads), absent, sizes, seed, self.dims, self.target)
 
     @cached_property
     def info(self) -> DataInfo:
         """Return the ``info`` that the part is made with."""
-        return data_info(self.conversations)
+        return data_info(self.conversations, self.target)
 
     def make(self, seed: int = 0) -> nn.Module:
         """Make the part with weights of this seed, in evaluation mode."""

@@ -14,10 +14,13 @@ from ercfw.testing.callback_checks import CallbackSubject
 from ercfw.testing.checked_part import KINDS
 from ercfw.testing.data_checks import DataSubject
 from ercfw.testing.find_streams import network_part
+from ercfw.testing.fixtures import TARGETS
 from ercfw.testing.loss_checks import LossSubject
 from ercfw.testing.made_up_options import OptionsNeededError, made_up_options, needed
+from ercfw.testing.metric_checks import MetricSubject
 from ercfw.testing.optional_checks import together
-from ercfw.testing.outcome import CheckFailed, CheckSkipped, Outcome, Report
+from ercfw.testing.outcome import CheckFailed, CheckSkipped, Outcome, Report, worst
+from ercfw.testing.served_forms import in_each_form, served_forms, where_of, wrongly_served
 from ercfw.testing.training_checks import TrainingSubject
 from ercfw.testing.two_processes import two_processes
 
@@ -105,12 +108,13 @@ def check_part(
         ValueError: as for ``conformance``.
     """
     kind = current_kind(kind, partial(warnings.warn, stacklevel=3))
-    subject, notes = subject_of(kind, factory, options, reads=reads, dims=dims, clip=clip)
+    subjects, notes = subjects_of(kind, factory, options, reads=reads, dims=dims, clip=clip)
     _check_declared(kind, expected_failures or {})
     known, wrong = known_failures(kind, factory)
     declared = {**known, **(expected_failures or {})}
     checks = [*CHECKS[kind], *(SLOW_CHECKS.get(kind, ()) if slow else ())]
-    outcomes = [run_check(check, subject, declared) for check in checks]
+    outcomes = [run_check(check, subjects, declared) for check in checks]
+    wrong = [*wrong, *wrongly_served(kind, factory)]
     return Report(f"{kind} {getattr(factory, '__name__', factory)}", (*outcomes, *wrong), tuple(notes))
 
 
@@ -137,7 +141,7 @@ def _check_declared(kind: str, declared: Mapping[str, str], where: str = "expect
             raise ValueError(f"{where}: '{name}' has no reason; give one: {{'{name}': 'why it fails'}}")
 
 
-def subject_of(
+def subjects_of(
     kind: str,
     factory: Any,
     options: Mapping[str, Any] | None = None,
@@ -145,10 +149,11 @@ def subject_of(
     reads: StreamKind | None = None,
     dims: Mapping[str, int] | None = None,
     clip: Path | None = None,
-) -> tuple[Any, list[str]]:
-    """Return the subject of the checks of a kind, which can make the part, and notes about what the kit made up for it.
+) -> tuple[list[Any], list[str]]:
+    """Return the subjects of the checks of a kind, and notes about what the kit made up for them.
 
-    The arguments are those of ``conformance``.
+    A subject can make the part. There is one for each form of labels that the part serves, otherwise one alone. The
+    arguments are those of ``conformance``.
 
     Raises:
         ValueError: there is no such kind.
@@ -163,14 +168,19 @@ def subject_of(
     options = {**(options or {}), **made}
     notes: list[str] = []
     subject: Any
+    forms = served_forms(kind, factory)
     if kind in KINDS:
-        subject, notes = network_part(kind, factory, options, reads, dims)
+        subject, notes = network_part(kind, factory, options, reads, dims, TARGETS[forms[0]])
     else:
         subject = _other_subject(kind, factory, options, clip)
-    _try(subject, made)
+    subjects = in_each_form(kind, subject, forms)
+    for each in subjects:
+        _try(each, made)
+    if forms != ("classes",):
+        notes.append(f"it was checked with each form of labels that it serves: {', '.join(forms)}")
     if made:
         notes.append(f"options without a default got the values {_shown(made)}; give your own if these make no sense")
-    return subject, notes
+    return subjects, notes
 
 
 def _other_subject(kind: str, factory: Any, options: Mapping[str, Any], clip: Any) -> Any:
@@ -179,6 +189,8 @@ def _other_subject(kind: str, factory: Any, options: Mapping[str, Any], clip: An
         return TrainingSubject(kind, factory, options)
     if kind == "callback":
         return CallbackSubject(factory, options)
+    if kind == "metric":
+        return MetricSubject(factory, options)
     return LossSubject(factory, options) if kind == "loss" else DataSubject(factory, options, clip)
 
 
@@ -209,22 +221,25 @@ def name_of(check: Check) -> str:
     return check.__name__.replace("_", " ")
 
 
-def run_check(check: Check, subject: Any, declared: Mapping[str, str]) -> Outcome:
-    """Run one check and return its outcome; an error in the part's code is a failure, which it may have declared."""
-    outcome = _run(check, subject)
+def run_check(check: Check, subjects: Sequence[Any], declared: Mapping[str, str]) -> Outcome:
+    """Run one check and return its outcome; an error in the part's code is a failure, which it may have declared.
+
+    Of several subjects, it is the worst outcome.
+    """
+    outcome = worst([_run(check, subject) for subject in subjects])
     return outcome.declared(declared[outcome.check]) if outcome.check in declared else outcome
 
 
 def _run(check: Check, subject: Any) -> Outcome:
-    name = name_of(check)
+    name, where = name_of(check), where_of(subject)
     try:
         check(subject)
     except CheckFailed as found:
-        return Outcome(name, "failed", str(found))
+        return Outcome(name, "failed", f"{where}{found}")
     except CheckSkipped as found:
         return Outcome(name, "skipped", str(found))
     except BrokenClipError as error:
         return Outcome(name, "failed", str(error))
     except Exception as error:  # the part's own code may raise anything
-        return Outcome(name, "failed", cause_of(error))
+        return Outcome(name, "failed", f"{where}{cause_of(error)}")
     return Outcome(name, "passed")

@@ -1,4 +1,4 @@
-"""The checks of every dataset, extractor and file format, and the part that the checks of metrics get, too.
+"""The checks of every dataset, extractor and file format.
 
 Each takes a ``DataSubject``, raises ``CheckFailed`` if the part breaks the promise, and ``CheckSkipped`` if the promise
 does not apply to it.
@@ -30,10 +30,10 @@ READS = ("text", "audio", "visual")
 
 @dataclass(frozen=True)
 class DataSubject:
-    """The class of a part, or the function of a metric, and how to make one.
+    """The class of a part, and how to make one.
 
     Attributes:
-        factory: the class or function.
+        factory: the class.
         options: keyword arguments of the constructor.
         clip: a video or sound file, for extractors that read clips.
     """
@@ -72,7 +72,7 @@ def splits_are_apart(subject: DataSubject) -> None:
 
 
 def labels_are_classes(subject: DataSubject) -> None:
-    """Check that each utterance has one label per target, the number of a class or -100, one speaker and one text."""
+    """Check that each utterance has one label per target in the target's form, or none, one speaker and one text."""
     dataset: Dataset = subject.make()
     targets = declared_targets(dataset.targets)
     for conversation in (c for split in SPLITS for c in dataset.split(split)):

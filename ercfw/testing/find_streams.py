@@ -7,6 +7,7 @@ from typing import Any, get_args
 from torch import Tensor
 
 from ercfw.contract.data_info import StreamKind
+from ercfw.contract.targets import Target
 from ercfw.errors import InputError
 from ercfw.testing.checked_part import Subject
 from ercfw.testing.fixtures import DIMS, pack
@@ -18,7 +19,12 @@ READERS = ("encoder", "model")
 
 
 def network_part(
-    kind: str, factory: Any, options: Mapping[str, Any], reads: StreamKind | None, dims: Mapping[str, int] | None
+    kind: str,
+    factory: Any,
+    options: Mapping[str, Any],
+    reads: StreamKind | None,
+    dims: Mapping[str, int] | None,
+    target: Target,
 ) -> tuple[Subject, list[str]]:
     """Return a part with streams that it accepts, and notes about them.
 
@@ -28,8 +34,10 @@ def network_part(
         options: its options.
         reads: the kind of its streams; None = the first with which it runs.
         dims: the width of each modality; None = unequal widths, or equal ones if it refuses those.
+        target: what its target is.
     """
-    subject = _with_widths(Subject(kind, factory, options, reads or "vector", dims or DIMS), fixed=dims is not None)
+    given = Subject(kind, factory, options, reads or "vector", dims or DIMS, target)
+    subject = _with_widths(given, fixed=dims is not None)
     if reads is not None or kind not in READERS or _runs(subject):
         return subject, []
     for other in get_args(StreamKind)[1:]:

@@ -1,18 +1,20 @@
-"""Simulated conversations for tests: several lengths and speakers, absent values, vectors, frames and tokens."""
+"""Simulated conversations for tests: several lengths and speakers, absent values, all kinds of streams and targets."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ercfw.contract.batch import Batch
 from ercfw.contract.conversation import UNLABELLED, Conversation, ConversationStream
 from ercfw.contract.data_info import DataInfo, StreamKind
+from ercfw.contract.targets import Target
 from ercfw.data.collate import collate
 from ercfw.data.train_statistics import make_data_info
+from ercfw.testing.made_targets import CLASSES, TARGETS, in_form
 
-__all__ = ["CLASSES", "DIMS", "TARGET", "data_info", "make_conversations", "pack"]
+__all__ = ["CLASSES", "DIMS", "TARGET", "TARGETS", "data_info", "make_conversations", "pack"]
 
-CLASSES = ("neutral", "joy", "anger", "fear")
 TARGET = "emotion"
 SIZES = (5, 9, 1, 3)
 """Numbers of utterances; the conversation of a single utterance breaks code that needs a neighbour."""
@@ -30,6 +32,7 @@ def make_conversations(
     sizes: Sequence[int] = SIZES,
     seed: int = 0,
     dims: Mapping[str, int] = DIMS,
+    target: Target = TARGETS["classes"],
 ) -> list[Conversation]:
     """Make conversations; about one label in ten is missing.
 
@@ -39,14 +42,16 @@ def make_conversations(
         sizes: the number of utterances of each conversation.
         seed: determines all values.
         dims: the width of each modality; for tokens, the size of the vocabulary.
+        target: what the target ``emotion`` is: one of ``TARGETS``, which has one for each form of labels.
 
     Returns:
         conversations of the split train, with labels of the target ``emotion``.
     """
-    return [
+    made = [
         _make(number, size, kinds, absent, dims, np.random.default_rng([seed, number]))
         for number, size in enumerate(sizes)
     ]
+    return [replace(each, labels={TARGET: in_form(target, each.labels[TARGET])}) for each in made]
 
 
 def _make(
@@ -85,9 +90,9 @@ def _stream(kind: StreamKind, dim: int, size: int, absent: float, draw: np.rando
     return ConversationStream(frames.astype(np.float32), present, lengths)
 
 
-def data_info(conversations: Sequence[Conversation]) -> DataInfo:
-    """Return the ``info`` that parts get when a run is trained on these conversations."""
-    return make_data_info(conversations, {TARGET: CLASSES})
+def data_info(conversations: Sequence[Conversation], target: Target = TARGETS["classes"]) -> DataInfo:
+    """Return the ``info`` that parts get when a run is trained on these conversations, which have this target."""
+    return make_data_info(conversations, {TARGET: target})
 
 
 def pack(conversations: Sequence[Conversation]) -> Batch:

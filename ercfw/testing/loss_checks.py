@@ -12,32 +12,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ercfw.contract.batch import HeadOutput, Outputs, TeacherOutput, map_tensors
+from ercfw.contract.batch import Outputs, labelled, map_tensors
 from ercfw.contract.conversation import UNLABELLED
 from ercfw.contract.data_info import DataInfo
-from ercfw.contract.widths import TeacherWidths, Widths
+from ercfw.contract.targets import Target
 from ercfw.registry import catalog
 from ercfw.testing.documented import check_documented
-from ercfw.testing.fixtures import CLASSES, DIMS, TARGET, data_info, make_conversations
-from ercfw.testing.made_rows import in_reverse, made_labels_of, made_rows
+from ercfw.testing.fixtures import DIMS, TARGET, TARGETS, data_info, make_conversations
+from ercfw.testing.made_outputs import KNOWN, ROWS, labels_of, leaves_of, made_labels, made_outputs, widths_of
+from ercfw.testing.made_rows import in_reverse
 from ercfw.testing.meta_device import META, run_on_meta
 from ercfw.testing.outcome import CheckFailed, CheckSkipped
 
-ROWS, WIDTH = 12, 5
-"""Utterances, and the width of embeddings and views."""
-PENALTY = "penalty"
-"""The name of an extra ``[N]``."""
-TEACHER = "runs/teacher"
-"""The path of the teacher's run."""
-KNOWN = ("views", "embedding", "auxiliary", "teacher", "teacher.embedding", "teacher.views", "second_pass", PENALTY)
-"""Optional outputs that ``made_outputs`` provides for losses that require them."""
-WIDTHS = Widths(
-    WIDTH,
-    dict.fromkeys(DIMS, WIDTH),
-    {PENALTY: ()},
-    {TEACHER: TeacherWidths({TARGET: len(CLASSES)}, {TARGET: WIDTH}, dict.fromkeys(DIMS, WIDTH))},
-)
-"""The widths of ``made_outputs``."""
 LARGE = 1e3
 """The factor of large outputs."""
 DRAWS = 4
@@ -57,15 +43,25 @@ class LossSubject:
     Attributes:
         factory: the class.
         options: keyword arguments of its constructor.
+        target: what its target is.
     """
 
     factory: Any
     options: Mapping[str, Any] = field(default_factory=dict)
+    target: Target = TARGETS["classes"]
 
     @property
     def info(self) -> DataInfo:
         """Return the ``info`` that the loss is made with."""
-        return data_info(make_conversations(dict.fromkeys(DIMS, "vector")))
+        return data_info(make_conversations(dict.fromkeys(DIMS, "vector"), target=self.target), self.target)
+
+    def outputs(self, rows: int = ROWS, scale: float = 1.0, seed: int = 0) -> Outputs:
+        """Make outputs of a model; the arguments are those of ``made_outputs``."""
+        return made_outputs(rows, scale, seed, self.target)
+
+    def labels(self, rows: int = ROWS) -> dict[str, Tensor]:
+        """Make labels, each of a labelled utterance."""
+        return made_labels(rows, self.target)
 
     def make(self) -> nn.Module:
         """Make the loss, in training mode.
@@ -74,7 +70,8 @@ class LossSubject:
             CheckSkipped: it requires an output that only its own model has.
         """
         torch.manual_seed(0)
-        made: nn.Module = catalog.construct("loss", self.factory, (TARGET, self.info, WIDTHS), self.options)
+        wired = (TARGET, self.info, widths_of(self.target))
+        made: nn.Module = catalog.construct("loss", self.factory, wired, self.options)
         unknown = [name for name in getattr(made, "requires", ()) if name not in KNOWN]
         if unknown:
             raise CheckSkipped(
@@ -86,55 +83,8 @@ class LossSubject:
         """Make the loss and call it once, since it may compare a batch with those before."""
         loss = self.make()
         with torch.no_grad():
-            loss(made_outputs(seed=DRAWS), made_labels())
+            loss(self.outputs(seed=DRAWS), self.labels())
         return loss
-
-
-def made_outputs(rows: int = ROWS, scale: float = 1.0, seed: int = 0) -> Outputs:
-    """Make outputs of a model, in float32, as losses get them in real runs.
-
-    Args:
-        rows: N utterances.
-        scale: the standard deviation of all values.
-        seed: determines all values.
-
-    Returns:
-        logits ``[N, C]``, embedding ``[N, E]``, auxiliary ``[N, K, C]``, teacher ``[N, C]``, views ``[N, D]``, an extra
-        ``[N]`` and a second pass; all but the teacher require gradients.
-    """
-    draw = torch.Generator().manual_seed(seed)
-
-    def random(width: int) -> Tensor:
-        return (scale * torch.randn(rows, width, generator=draw)).requires_grad_()
-
-    auxiliary = torch.stack([random(len(CLASSES)) for _ in range(2)], 1)  # [N, K, C]
-    teacher = random(len(CLASSES)).detach()
-    head = HeadOutput(random(len(CLASSES)), random(WIDTH), auxiliary.detach().requires_grad_(), teacher)
-    views = {name: random(WIDTH) for name in DIMS}
-    present = {name: torch.ones(rows, dtype=torch.bool) for name in DIMS}
-    of_teacher = {name: random(WIDTH).detach() for name in DIMS}
-    teachers = {TEACHER: TeacherOutput({TARGET: teacher}, {TARGET: random(WIDTH).detach()}, of_teacher, present)}
-    penalty = random(1).detach().squeeze(1).requires_grad_()  # [N]
-    order = made_rows(rows)
-    second = Outputs({TARGET: HeadOutput(random(len(CLASSES)), random(WIDTH))}, order)
-    return Outputs({TARGET: head}, order, views, present, {PENALTY: penalty}, teachers, second)
-
-
-def made_labels(rows: int = ROWS) -> dict[str, Tensor]:
-    """Return labels ``[N]`` of all classes, which stay or change from one utterance of a speaker to the next."""
-    return {TARGET: made_labels_of(rows)}
-
-
-def leaves_of(outputs: Outputs) -> list[Tensor]:
-    """Return the tensors that require gradients."""
-    found: list[Tensor] = []
-
-    def keep(x: Tensor) -> Tensor:
-        found.extend([x] if x.requires_grad else [])
-        return x
-
-    map_tensors(outputs, keep)
-    return found
 
 
 def options_are_documented(subject: LossSubject) -> None:
@@ -146,8 +96,8 @@ def one_finite_number(subject: LossSubject) -> None:
     """Check that the loss is a finite tensor ``[]`` with a gradient for an output of the model."""
     loss = subject.make()
     for draw in range(DRAWS):
-        outputs = made_outputs(seed=draw)
-        value = loss(outputs, made_labels())
+        outputs = subject.outputs(seed=draw)
+        value = loss(outputs, subject.labels())
         if not isinstance(value, Tensor) or value.shape:
             given = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise CheckFailed(f"it returns {given}, not a tensor of shape []")
@@ -159,57 +109,77 @@ def one_finite_number(subject: LossSubject) -> None:
 
 
 def nothing_labelled(subject: LossSubject) -> None:
-    """Check that the loss and its gradients are finite when no utterance has a label."""
-    _finite(subject, made_outputs(), {TARGET: torch.full((ROWS,), UNLABELLED)}, "no utterance has a label")
+    """Check that the loss and its gradients are finite when no utterance has a label, and 0 if it reads labels."""
+    outputs, labels = subject.outputs(), labels_of([UNLABELLED] * ROWS, subject.target)
+    _finite(subject, outputs, labels, "no utterance has a label")
+    value = _value(subject.make(), outputs, labels)
+    if _reads_labels(subject) and (value.any() or any(g.any() for g in _gradients(value, leaves_of(outputs)))):
+        what = f"it is {float(value.detach()):.3g}, or has a gradient, where no utterance has a label"
+        raise CheckFailed(f"{what}: return 0, such as outputs.heads[self.target].logits.sum() * 0")
 
 
 def few_rows(subject: LossSubject) -> None:
-    """Check that the loss is finite for one utterance, for two, for a single class and for a class of one utterance."""
-    _finite(subject, made_outputs(1), made_labels(1), "there is one utterance")
-    _finite(subject, made_outputs(2), made_labels(2), "there are two utterances of different classes")
-    _finite(
-        subject, made_outputs(), {TARGET: torch.zeros(ROWS, dtype=torch.long)}, "all utterances have the same class"
-    )
-    alone = torch.zeros(ROWS, dtype=torch.long)
-    alone[0] = 1
-    _finite(subject, made_outputs(), {TARGET: alone}, "a class has one utterance")
+    """Check that the loss is finite for one utterance, for two, for a single label and for a label of one utterance."""
+    _finite(subject, subject.outputs(1), subject.labels(1), "there is one utterance")
+    _finite(subject, subject.outputs(2), subject.labels(2), "there are two utterances with different labels")
+    same = labels_of([0] * ROWS, subject.target)
+    _finite(subject, subject.outputs(), same, "all utterances have the same label")
+    alone = labels_of([1, *[0] * (ROWS - 1)], subject.target)
+    _finite(subject, subject.outputs(), alone, "a label occurs once")
 
 
 def large_values(subject: LossSubject) -> None:
     """Check that the loss is finite for outputs a thousand times as large, and for equal ones."""
-    _finite(subject, made_outputs(scale=LARGE), made_labels(), f"outputs are about {LARGE:g}")
-    equal = made_outputs(scale=0.0)
-    _finite(subject, equal, made_labels(), "all outputs are zero")
+    _finite(subject, subject.outputs(scale=LARGE), subject.labels(), f"outputs are about {LARGE:g}")
+    equal = subject.outputs(scale=0.0)
+    _finite(subject, equal, subject.labels(), "all outputs are zero")
 
 
 def unlabelled_rows(subject: LossSubject) -> None:
-    """Check that the outputs of utterances without a label do not matter."""
-    labels = made_labels()
-    labels[TARGET][::3] = UNLABELLED
-    skipped = labels[TARGET] == UNLABELLED
-    one, loss = made_outputs(), subject.used()
-    if torch.equal(_value(loss, one, labels), _value(loss, one, {TARGET: labels[TARGET].flip(0)})):
+    """Check that the outputs of utterances without a label do not matter, and that their gradients are finite."""
+    labels = subject.labels()
+    labels[TARGET][::3] = labels_of([UNLABELLED], subject.target)[TARGET]
+    skipped = ~labelled(labels, TARGET)
+    if not _reads_labels(subject):
         raise CheckSkipped("it reads no labels")
-    other = made_outputs(seed=1)
-    apart = _apart(_value(loss, one, labels), _value(loss, _mix(one, other, skipped), labels))
-    if apart > CLOSE:
+    one, other, loss = subject.outputs(), subject.outputs(seed=1), subject.used()
+    value = _value(loss, one, labels)
+    if not all(gradient.isfinite().all() for gradient in _gradients(value, leaves_of(one))):
+        raise CheckFailed("its gradient is NaN or infinite where some have no label: replace NaN labels first")
+    apart = _apart(value, _value(loss, _mix(one, other, skipped), labels))
+    if not apart <= CLOSE:
         raise CheckFailed(
             f"utterances without a label change it (by {apart:.2g}): ercfw.labelled gives the mask of the others"
         )
 
 
+def each_row_its_label(subject: LossSubject) -> None:
+    """Check that it matters which utterance has which label, if labels are ``[N, C]`` and the loss reads them.
+
+    It does not matter where ``[N, 1]`` and ``[N]`` are combined to ``[N, N]``.
+    """
+    outputs, loss = subject.outputs(), subject.used()
+    if subject.target.form == "classes":
+        return
+    value = _value(loss, outputs, subject.labels())
+    turned = _value(loss, outputs, {TARGET: subject.labels()[TARGET].roll(1, 0)})
+    others = _value(loss, outputs, labels_of([1] * ROWS, subject.target))
+    if _apart(value, others) > CLOSE and _apart(value, turned) <= CLOSE:
+        raise CheckFailed("which utterance has which label does not matter: are [N, 1] and [N] combined to [N, N]?")
+
+
 def any_order(subject: LossSubject) -> None:
     """Check that the order of the conversations does not matter."""
-    outputs, labels, loss = made_outputs(), made_labels(), subject.used()
+    outputs, labels, loss = subject.outputs(), subject.labels(), subject.used()
     turned, order = in_reverse(outputs)
     apart = _apart(_value(loss, outputs, labels), _value(loss, turned, {TARGET: labels[TARGET][order]}))
-    if apart > CLOSE:
+    if not apart <= CLOSE:
         raise CheckFailed(f"the order of the conversations changes it (by {apart:.2g})")
 
 
 def finite_differences(subject: LossSubject) -> None:
     """Check that the gradients agree with finite differences."""
-    outputs, labels, loss = made_outputs(), made_labels(), subject.used()
+    outputs, labels, loss = subject.outputs(), subject.labels(), subject.used()
     leaves = leaves_of(outputs)
     value = _value(loss, outputs, labels)
     constants = _constants(outputs, getattr(loss, "detached", ()))
@@ -225,7 +195,7 @@ def finite_differences(subject: LossSubject) -> None:
             sides.append(float(_value(loss, _with(outputs, leaves, shifted), labels).detach()))
         numeric, analytic = (sides[0] - sides[1]) / (2 * step), float((gradient * direction).sum())
         rounding = ROUNDING * max(map(abs, sides)) / step
-        if abs(numeric - analytic) > AGREES * max(1.0, abs(numeric)) + rounding:
+        if not abs(numeric - analytic) <= AGREES * max(1.0, abs(numeric)) + rounding:
             raise CheckFailed(f"its gradient is {analytic:.4g}, but finite differences give {numeric:.4g}")
 
 
@@ -239,9 +209,17 @@ def _constants(outputs: Outputs, detached: Sequence[str]) -> list[Tensor]:
 def any_device(subject: LossSubject) -> None:
     """Check that the loss computes on the device of the outputs, and reads no value, which would make the CPU wait."""
     loss = subject.make().to(META)
-    outputs = map_tensors(made_outputs(), _moved)
-    labels = {target: y.to(META) for target, y in made_labels().items()}
+    outputs = map_tensors(subject.outputs(), _moved)
+    labels = {target: y.to(META) for target, y in subject.labels().items()}
     run_on_meta(lambda: torch.autograd.backward(loss(outputs, labels)))
+
+
+def _reads_labels(subject: LossSubject) -> bool:
+    """Return whether other labels, some of them missing, change the loss."""
+    outputs, labels, loss = subject.outputs(), subject.labels(), subject.used()
+    labels[TARGET][::3] = labels_of([UNLABELLED], subject.target)[TARGET]
+    turned = {TARGET: labels[TARGET].flip(0)}
+    return not torch.equal(_value(loss, outputs, labels), _value(loss, outputs, turned))
 
 
 def _value(loss: nn.Module, outputs: Outputs, labels: dict[str, Tensor]) -> Tensor:
@@ -293,6 +271,6 @@ def _finite(subject: LossSubject, outputs: Outputs, labels: dict[str, Tensor], w
 
 
 CHECKS = (
-    options_are_documented, one_finite_number, nothing_labelled, few_rows, large_values, unlabelled_rows, any_order,
-    finite_differences, any_device,
+    options_are_documented, one_finite_number, nothing_labelled, few_rows, large_values, unlabelled_rows,
+    each_row_its_label, any_order, finite_differences, any_device,
 )  # fmt: skip

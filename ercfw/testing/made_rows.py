@@ -1,6 +1,7 @@
 """Rows of a batch for losses: conversations in which speakers speak twice, and emotions last and change."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -11,8 +12,8 @@ from ercfw.data.collate import make_layout
 
 SPEAKERS = ((0, 0, 0, 1, 0), (0, 1, 0, 1), (0,), (0, 0))
 """The speakers of each conversation; the conversation of a single utterance breaks code that needs a neighbour."""
-LABELS = (0, 1, 1, 0, 0, 2, 3, 2, 2, 3, 2, 3)
-"""After an utterance of the same speaker, and after one of another, the label stays at times, and changes at times."""
+CLASSES = (0, 1, 1, 0, 0, 2, 3, 2, 2, 3, 2, 3)
+"""After an utterance of the same speaker, and after one of another, the class stays at times, and changes at times."""
 
 
 def made_rows(rows: int) -> Rows:
@@ -20,9 +21,9 @@ def made_rows(rows: int) -> Rows:
     return _rows_of(_conversations(rows))
 
 
-def made_labels_of(rows: int) -> Tensor:
-    """Return the labels of the first ``rows`` utterances: ``[N]`` int64."""
-    return torch.tensor(LABELS[:rows])  # [N]
+def made_classes(rows: int) -> Sequence[int]:
+    """Return the classes of the first ``rows`` utterances, from 0 to 3."""
+    return CLASSES[:rows]
 
 
 def in_reverse(outputs: Outputs) -> tuple[Outputs, Tensor]:
@@ -34,7 +35,8 @@ def in_reverse(outputs: Outputs) -> tuple[Outputs, Tensor]:
     order = torch.argsort(-conversation, stable=True)  # [N]
     turned: Outputs = map_tensors(outputs, lambda x: x[order])
     rows = _rows_of(_conversations(len(order))[::-1])
-    return Outputs(turned.heads, rows, turned.views, turned.present, turned.extras), order
+    second = None if turned.second is None else replace(turned.second, rows=rows)
+    return replace(turned, rows=rows, second=second), order
 
 
 def _conversations(rows: int) -> Sequence[Sequence[int]]:

@@ -1,20 +1,24 @@
 """The checks of every metric.
 
-Each takes a ``DataSubject``, whose factory is the metric, and raises ``CheckFailed`` if it breaks the promise.
+Each takes a ``MetricSubject``, raises ``CheckFailed`` if the metric breaks the promise, and ``CheckSkipped`` if the
+promise does not apply to it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ercfw.contract.metric import Metric, traits_of
+from ercfw.contract.targets import Target
 from ercfw.errors import cause_of
 from ercfw.registry.wiring import positional
-from ercfw.results.scoring import scored_rows
-from ercfw.testing.data_checks import DataSubject
-from ercfw.testing.fixtures import CLASSES
-from ercfw.testing.outcome import CheckFailed
+from ercfw.testing.documented import check_documented
+from ercfw.testing.made_answers import Answers, made_answers
+from ercfw.testing.made_targets import CLASSES, TARGETS, one_number
+from ercfw.testing.outcome import CheckFailed, CheckSkipped
 
 CLASS_NAMES: Sequence[tuple[str, ...]] = (
     CLASSES,
@@ -24,94 +28,169 @@ CLASS_NAMES: Sequence[tuple[str, ...]] = (
     ("negative", "positive"),
 )
 """Names of classes in use. A metric may serve some of them only, such as numbers or two classes."""
-SIZES = (9, 1, 14, 3, 13)
-"""Numbers of utterances of the conversations that a metric of the order gets."""
+CLOSE = 1e-6
+"""How far a score may be beyond its scale, by rounding."""
 
 
-def made_answers(classes: int = len(CLASSES), rows: int = 40) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Make labels ``[N]`` and probabilities ``[N, C]`` that are right more often than not."""
-    draw = np.random.default_rng(0)
-    true = draw.integers(classes, size=rows)
-    scores = draw.random((rows, classes)) + np.eye(classes)[true] * 0.7
-    return true, (scores / scores.sum(1, keepdims=True)).astype(np.float32)
+@dataclass(frozen=True)
+class MetricSubject:
+    """A metric: a function, or a class whose instances are called.
 
-
-def gives_a_score(subject: DataSubject) -> None:
-    """Check that a metric returns a finite float, or one per class.
-
-    The order of utterances must not matter, or that of conversations for a metric that reads the order of utterances;
-    and the inputs must stay unchanged.
+    Attributes:
+        factory: the function or class.
+        options: keyword arguments of the constructor of a class.
+        target: stands for the form of labels that is checked.
     """
-    for classes in _served(subject.factory):
-        true, probabilities = made_answers(len(classes))
-        before = true.copy(), probabilities.copy()
-        score = np.asarray(_score(subject.factory, true, probabilities, classes))
-        if score.shape not in ((), (len(classes),)) or not np.isfinite(score).all():
-            what = f"shape {list(score.shape)}, or NaN, for {_named(classes)}"
+
+    factory: Any
+    options: Mapping[str, Any] = field(default_factory=dict)
+    target: Target = TARGETS["classes"]
+
+    def make(self) -> Metric:
+        """Return the function, or an object with these options."""
+        made: Metric = self.factory(**self.options) if isinstance(self.factory, type) else self.factory
+        return made
+
+    @property
+    def reads_rows(self) -> bool:
+        """Return whether it takes the order of the utterances."""
+        return len(positional(self.make())) > 3
+
+    def score(self, answers: Answers) -> NDArray[np.float64]:
+        """Return the score ``[]``, or one per class, ``[C]``."""
+        order = (answers.rows,) if self.reads_rows else ()
+        return np.asarray(self.make()(answers.true, answers.values, answers.target.names, *order))
+
+    def served(self) -> Sequence[Answers]:
+        """Return answers of each kind that the metric must score.
+
+        Raises:
+            CheckFailed: it serves classes, but runs with no names of classes.
+        """
+        if self.target.form != "classes":
+            return self._of_its_form()
+        served: list[Answers] = []
+        failures: list[str] = []
+        for names in CLASS_NAMES:
+            answers = made_answers(Target(names))
+            try:
+                self.score(answers.copy())
+            except Exception as error:  # the metric's own code may raise anything
+                failures.append(f"{answers.named}: {cause_of(error)}")
+            else:
+                served.append(answers)
+        if not served:
+            raise CheckFailed(f"it fails for {failures[0]}; and for other classes, such as {failures[1]}")
+        return served
+
+    def _of_its_form(self) -> Sequence[Answers]:
+        """Return answers in a form other than classes.
+
+        Labels of 0 and 1 are floats, or whole numbers where shares of annotators were rounded.
+        """
+        target, bounds = self.target, traits_of(self.factory).range
+        if target.form == "soft-classes":
+            return [made_answers(target)]
+        if target.kind == "regression":
+            one = [one_number("sentiment", *(bounds or (-3.0, 3.0))), one_number("arousal", *(bounds or (0.0, 1.0)))]
+            both = target if bounds is None else replace(target, ranges=(bounds, bounds))
+            return [made_answers(each) for each in (both, *one)]
+        found = [made_answers(each) for each in (target, replace(target, names=target.names[:1]))]
+        rounded = [replace(each, true=each.true.astype(np.int64)) for each in found]
+        return [*found, *(rounded if target.form == "multilabel" else [])]
+
+
+def options_are_documented(subject: MetricSubject) -> None:
+    """Check that each option has a type that a recipe can hold, and is named in the docstring of the class."""
+    if isinstance(subject.factory, type):  # a function has no options
+        check_documented(subject.factory)
+
+
+def gives_a_score(subject: MetricSubject) -> None:
+    """Check that a metric returns a finite float, or one per class, label or number.
+
+    The order of utterances must not matter; if the metric reads it, that of conversations must not. The inputs must
+    stay unchanged.
+    """
+    for answers in subject.served():
+        given = answers.copy()
+        score = subject.score(given)
+        if score.shape not in ((), (len(answers.target.names),)) or not np.isfinite(score).all():
+            what = f"shape {list(score.shape)}, or NaN, for {answers.named}"
             raise CheckFailed(f"it returns {what} (it should return a finite float, or [C])")
-        if not (np.array_equal(true, before[0]) and np.array_equal(probabilities, before[1])):
+        if not _equal(given, answers):
             raise CheckFailed("it changes its inputs in place")
-        conversation = np.repeat(np.arange(len(SIZES)), SIZES)  # [N]
-        if reads_order := len(positional(subject.factory)) > 3:
-            order = np.argsort(-conversation, kind="stable")  # [N]
-        else:
-            order = np.random.default_rng(1).permutation(len(true))  # [N]
-        if not np.allclose(score, _score(subject.factory, true, probabilities, classes, order)):
-            what = "conversations" if reads_order else "utterances"
+        moved = answers.last_first() if subject.reads_rows else answers.shuffled()
+        if not np.allclose(score, subject.score(moved)):
+            what = "conversations" if subject.reads_rows else "utterances"
             raise CheckFailed(f"the order of the {what} changes the score")
 
 
-def unseen_classes(subject: DataSubject) -> None:
-    """Check that the score is finite where a class has no utterance."""
-    for classes in _served(subject.factory):
-        true, probabilities = made_answers(len(classes))
-        seen = true % (len(classes) // 2)
-        if not np.isfinite(np.asarray(_score(subject.factory, seen, probabilities, classes))).all():
-            raise CheckFailed(f"it returns NaN or infinity where a class has no utterance, for {_named(classes)}")
+def unseen_classes(subject: MetricSubject) -> None:
+    """Check that the score is finite where a class has no utterance.
+
+    In other forms of labels, it must be finite where all labels are the same, and where all answers are.
+    """
+    for answers in subject.served():
+        if answers.target.form == "classes":
+            seen = answers.true % (len(answers.target.names) // 2)
+            _finite(subject, replace(answers, true=seen), "a class has no utterance")
+        else:
+            _finite(subject, answers.all_the_same(), "all labels are the same")
+            _finite(subject, answers.undecided(), "all answers are the same")
+            _finite(subject, answers.all_the_same().undecided(), "all labels are the same, and all answers")
 
 
-def _served(metric: Callable[..., Any]) -> Sequence[tuple[str, ...]]:
-    """Return those names of classes with which the metric runs.
+def scale_is_as_declared(subject: MetricSubject) -> None:
+    """Check that scores are between the ends of their scale, and that no answers score better than perfect ones.
 
     Raises:
-        CheckFailed: there are none.
+        CheckSkipped: the metric declares nothing.
     """
-    served: list[tuple[str, ...]] = []
-    failures: list[str] = []
-    for classes in CLASS_NAMES:
-        try:
-            _score(metric, *made_answers(len(classes)), classes)
-        except Exception as error:  # the metric's own code may raise anything
-            failures.append(f"{_named(classes)}: {cause_of(error)}")
-        else:
-            served.append(classes)
-    if not served:
-        raise CheckFailed(f"it fails for {failures[0]}; and for other classes, such as {failures[1]}")
-    return served
+    if not hasattr(subject.factory, "traits"):
+        raise CheckSkipped("it declares no scale; ercfw.metric does")
+    scale = traits_of(subject.factory).scale
+    for answers in subject.served():
+        perfect = subject.score(answers.perfect())
+        for name, others in {"perfect": answers.perfect(), "good": answers, "opposite": answers.opposite()}.items():
+            score = subject.score(others)
+            low = -np.inf if scale.lowest is None else scale.lowest
+            high = np.inf if scale.highest is None else scale.highest
+            if not ((score >= low - CLOSE) & (score <= high + CLOSE)).all():
+                what = f"{name} answers score {_shown(score)}, but the scale goes from {low:g} to {high:g}"
+                raise CheckFailed(f"{what} (@metric(..., scale=Scale(lowest=..., highest=...)))")
+            better = perfect.mean() - score.mean() if scale.lower_is_better else score.mean() - perfect.mean()
+            if not better <= CLOSE:
+                what = f"perfect answers score {_shown(perfect)}, and {name} ones {_shown(score)}"
+                hint = "higher" if scale.lower_is_better else "lower"
+                raise CheckFailed(f"{what}: is a {hint} score the better one? (@metric(..., scale=...))")
 
 
-def _score(
-    metric: Callable[..., Any],
-    true: NDArray[np.int64],
-    probabilities: NDArray[np.float32],
-    classes: Sequence[str],
-    order: NDArray[np.int64] | slice = slice(None),
-) -> Any:
-    """Return the score of made-up answers, with the rows ``[N]`` in another order if one is given.
+def short_conversations(subject: MetricSubject) -> None:
+    """Check that the score is finite where each conversation has one utterance.
 
-    A metric with a fourth parameter gets the order of the rows, in which the utterances of a conversation must stay
-    together.
+    Raises:
+        CheckSkipped: the metric does not read the order of the utterances.
     """
-    given = true[order], probabilities[order], classes
-    if len(positional(metric)) <= 3:
-        return metric(*given)
-    conversation = np.repeat(np.arange(len(SIZES)), SIZES)[order]  # [N]
-    speaker = (np.arange(len(true)) % 2)[order]  # [N]
-    return metric(*given, scored_rows(conversation.tolist(), speaker, np.ones(len(true), bool)))
+    if not subject.reads_rows:
+        raise CheckSkipped("it does not read the order of the utterances")
+    for answers in subject.served():
+        _finite(subject, answers.apart(), "each conversation has one utterance")
 
 
-def _named(classes: Sequence[str]) -> str:
-    return f"the classes {', '.join(classes)}"
+def _finite(subject: MetricSubject, answers: Answers, where: str) -> None:
+    if not np.isfinite(subject.score(answers)).all():
+        raise CheckFailed(f"it returns NaN or infinity where {where}, for {answers.named}")
 
 
-CHECKS = (gives_a_score, unseen_classes)
+def _equal(one: Answers, other: Answers) -> bool:
+    pairs = [(one.true, other.true), (one.values, other.values)]
+    pairs += [(getattr(one.rows, name), getattr(other.rows, name)) for name in ("conversation", "position", "speaker")]
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def _shown(score: NDArray[np.float64]) -> str:
+    return f"{score.mean():.3g}"
+
+
+CHECKS = (options_are_documented, gives_a_score, unseen_classes, scale_is_as_declared, short_conversations)

@@ -5,6 +5,7 @@ does not apply to it.
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,11 +19,12 @@ from torch import Tensor, nn
 
 from ercfw.contract.batch import Inputs, map_tensors
 from ercfw.contract.conversation import Conversation, ConversationStream
+from ercfw.contract.targets import TargetKind
 from ercfw.errors import InputError
 from ercfw.testing.checked_part import ONE, Subject
 from ercfw.testing.compare_results import same
 from ercfw.testing.documented import check_documented
-from ercfw.testing.fixtures import CLASSES, pack
+from ercfw.testing.fixtures import pack
 from ercfw.testing.meta_device import META, run_on_meta
 from ercfw.testing.optional_checks import explained, parameter_groups
 from ercfw.testing.outcome import CheckFailed, CheckSkipped
@@ -32,6 +34,8 @@ STEPS, RATE = 6, 0.01
 
 The first weights of an adapter have no gradient as long as its last ones are zero, as they are at the start.
 """
+NAMED: Mapping[TargetKind, str] = {"classes": "classes", "regression": "numbers", "multilabel": "labels"}
+"""What the names of a target of each kind name."""
 
 
 def options_are_documented(subject: Subject) -> None:
@@ -40,7 +44,10 @@ def options_are_documented(subject: Subject) -> None:
 
 
 def shapes(subject: Subject) -> None:
-    """Check that the part returns finite ``[N, D]``, D being ``out_dim``, or the number of classes for logits."""
+    """Check that the part returns finite ``[N, D]``, D being ``out_dim``, or for logits the number of classes.
+
+    A target of numbers or of several labels has as many logits as names.
+    """
     part, inputs = subject.make(), pack(subject.conversations).inputs
     pieces = subject.pieces(part, inputs)
     rows = len(inputs.speakers)
@@ -50,9 +57,10 @@ def shapes(subject: Subject) -> None:
             raise CheckFailed(f"{what} (it should return floats of shape [N, D], N = {rows})")
         if not piece.isfinite().all():
             raise CheckFailed("it returns NaN or infinity for ordinary inputs")
-    wanted = len(CLASSES) if subject.kind in ("head", "model") else getattr(part, "out_dim", None)
+    answers = subject.kind in ("head", "model")
+    wanted = len(subject.target.names) if answers else getattr(part, "out_dim", None)
     if pieces[0].shape[1] != wanted:
-        promised = "the number of classes" if subject.kind in ("head", "model") else "out_dim"
+        promised = f"the number of {NAMED[subject.target.kind]}" if answers else "out_dim"
         raise CheckFailed(f"it returns a width of {pieces[0].shape[1]}, but {promised} is {wanted}")
 
 

@@ -45,6 +45,11 @@ class Outcome:
         return f"{self.status:7} {self.check}" + (f": {self.reason}" if self.reason else "")
 
 
+def worst(outcomes: Sequence[Outcome]) -> Outcome:
+    """Return the first that failed; otherwise the first that was skipped; otherwise the first."""
+    return min(outcomes, key=lambda outcome: ("failed", "skipped", "passed").index(outcome.status))
+
+
 @dataclass(frozen=True)
 class Report:
     """The outcomes of all checks of one part; ``str`` gives one line per check, the notes and the summary.

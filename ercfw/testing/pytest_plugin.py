@@ -51,15 +51,15 @@ class ConformanceItem(pytest.Item):
 
     def runtest(self) -> None:
         """Run the check; fail or skip as it does."""
-        from ercfw.testing.conformance_kit import known_failures, run_check, subject_of
+        from ercfw.testing.conformance_kit import known_failures, run_check, subjects_of
         from ercfw.testing.made_up_options import OptionsNeededError
 
         kind, factory = self._part.kind, self._part.factory
         try:
-            subject, _ = subject_of(kind, factory)
+            subjects, _ = subjects_of(kind, factory)
         except OptionsNeededError as error:
             pytest.skip(f"test it with conformance(): {error}")
-        outcome = run_check(self._check, subject, known_failures(kind, factory)[0])
+        outcome = run_check(self._check, subjects, known_failures(kind, factory)[0])
         if outcome.status == "failed":
             pytest.fail(outcome.reason, pytrace=False)
         if outcome.status == "xfailed":

@@ -44,6 +44,14 @@ class TrainingSubject:
     factory: Any
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    def make(self) -> Any:
+        """Make the part, of a single parameter or of made-up conversations."""
+        if self.kind == "sampler":
+            return self.sampler()
+        if self.kind == "optimizer":
+            return self.optimizer([_weight()])
+        return self.schedule(torch.optim.SGD([_weight()], lr=LR))
+
     def optimizer(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
         """Make the optimiser of these parameters."""
         made: torch.optim.Optimizer = self.factory(list(parameters), lr=LR, **self.options)

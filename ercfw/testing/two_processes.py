@@ -6,6 +6,8 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -15,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ercfw.contract.batch import Inputs
+from ercfw.contract.targets import Target, TargetKind
 from ercfw.testing.checked_part import Subject
 from ercfw.testing.fixtures import pack
 from ercfw.testing.outcome import CheckFailed, CheckSkipped
@@ -57,6 +60,7 @@ def two_processes(subject: Subject) -> None:
         "options": dict(subject.options),
         "reads": subject.reads,
         "dims": dict(subject.dims),
+        "target": asdict(subject.target),
     }, default=str)  # fmt: skip
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -102,6 +106,11 @@ def _class(request: dict[str, Any]) -> Any:
     return found
 
 
+def _target(names: Sequence[str], kind: TargetKind, ranges: Sequence[Sequence[float]], soft: bool) -> Target:
+    """Return a target that was written as JSON, which has no tuples."""
+    return Target(tuple(names), kind, tuple((low, high) for low, high in ranges), soft)
+
+
 def _gradients(model: nn.Module, whole: Whole, inputs: Inputs) -> dict[str, Tensor]:
     """Return the gradient of each parameter for a sum over all rows, weighted by column."""
     given = model(inputs)  # [N, D]
@@ -113,7 +122,8 @@ def _gradients(model: nn.Module, whole: Whole, inputs: Inputs) -> dict[str, Tens
 def main() -> None:
     """Run one of the two processes; end with an error if its gradients differ from those of a single process."""
     request = json.loads(sys.argv[1])
-    subject = Subject(request["kind"], _class(request), request["options"], request["reads"], request["dims"])
+    given = (request["kind"], _class(request), request["options"], request["reads"], request["dims"])
+    subject = Subject(*given, _target(**request["target"]))
     alone = Whole(subject)
     expected = _gradients(alone, alone, pack(subject.conversations).inputs)
     torch.distributed.init_process_group("gloo")

@@ -12,17 +12,24 @@ from ercfw.registry.plugin_file import read_plugin_file
 from ercfw.testing import check_part
 
 CHECKOUT = Path(__file__).resolve().parents[3]
+OF_TARGETS = [
+    (kind, target) for kind in ("dataset", "head", "loss", "metric", "model") for target in ("regression", "multilabel")
+]
+"""The parts that know what a target is, and the kinds of targets besides classes."""
+EVERY = [*((kind, "classes") for kind in KINDS), *OF_TARGETS]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_single_file_passes_the_kit_and_its_recipe_is_valid(kind, cli, tmp_path):
-    result = cli("new", "plugin", "my-part", "--kind", kind, "--single-file")
+@pytest.mark.parametrize(("kind", "target"), EVERY)
+def test_a_single_file_passes_the_kit_and_its_recipe_is_valid(kind, target, cli, tmp_path):
+    words = () if target == "classes" else ("--target", target)
+    result = cli("new", "plugin", "my-part", "--kind", kind, "--single-file", *words)
     assert result.code == 0, result
     written = result.out.split()
     assert written == ["my_part.py", *([] if kind == "format" else ["my_part.toml"])]
     found = load_catalog([read_plugin_file(tmp_path / "my_part.py")])
     report = check_part(kind, found.find(kind, "my-part", "").factory)
     assert not report.of("failed"), report
+    assert target == "classes" or kind == "dataset" or target in report.notes[0]
     if kind != "format":
         validated = cli("validate", "my_part.toml")
         assert validated.code == 0, validated
@@ -44,11 +51,18 @@ def test_a_package(kind, cli, tmp_path):
     assert (folder / "recipe.toml").exists() == (kind != "format")
 
 
+def test_a_dataset_of_another_kind_of_target_declares_it(cli, tmp_path):
+    for target in ("regression", "multilabel"):
+        cli("new", "plugin", target, "--kind", "dataset", "--single-file", "--target", target).check(0)
+        made = load_catalog([read_plugin_file(tmp_path / f"{target}.py")]).find("dataset", target, "").factory()
+        assert [of.kind for of in made.targets.values()] == [target]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
-def test_its_own_tests_pass_and_its_code_is_clean(kind, cli, tmp_path):
+@pytest.mark.parametrize(("kind", "target"), EVERY)
+def test_its_own_tests_pass_and_its_code_is_clean(kind, target, cli, tmp_path):
     """In processes of their own, as its author would run them; the recipe of a single file trains."""
-    assert cli("new", "plugin", "my-part", "--kind", kind).code == 0
+    assert cli("new", "plugin", "my-part", "--kind", kind, "--target", target).code == 0
     folder = tmp_path / "my-part"
 
     def run(*words):
@@ -59,7 +73,7 @@ def test_its_own_tests_pass_and_its_code_is_clean(kind, cli, tmp_path):
     assert "1 passed" in run("pytest", "-p", "no:cacheprovider")
     run("ruff", "check", "--config", CHECKOUT / "pyproject.toml", "my_part.py")
     if kind != "format":
-        assert cli("new", "plugin", "my-part", "--kind", kind, "--single-file").code == 0
+        assert cli("new", "plugin", "my-part", "--kind", kind, "--target", target, "--single-file").code == 0
         trained = cli("run", "my_part.toml", "--quiet")
         assert trained.code == 0, trained
 
@@ -72,6 +86,10 @@ def test_its_own_tests_pass_and_its_code_is_clean(kind, cli, tmp_path):
         (("gated-sum", "--kind", "fusion"), "fusion 'gated-sum' exists already..ercfw show fusion gated-sum"),
         (("my-part", "--kind", "fusion", "--to", "full"), "full: exists and is not an empty folder"),
         (("taken", "--kind", "fusion", "--single-file", "--to", "full"), "taken.py: exists already"),
+        (
+            ("my-part", "--kind", "fusion", "--target", "regression"),
+            "--target regression: a part of kind fusion does not know the targets..write a dataset, head, loss, metric",
+        ),
         (("my-part", "--kind", "fusion", "--to", "full/taken.py/x"), "is not a folder that can be written to"),
     ],
 )

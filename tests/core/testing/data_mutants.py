@@ -8,6 +8,8 @@ import numpy as np
 from ercfw import Broken, Dataset, Extractor, FeatureTable, FileFormat, InputError, Provenance
 from ercfw.testing.fixtures import CLASSES, make_conversations
 
+from . import metric_mutants
+
 
 class GoodData(Dataset):
     """Made up.
@@ -175,33 +177,6 @@ class OfSound(GoodExtractor):
         return [None if clip is None else np.ones(1, np.float32) for clip in conversation.clips]
 
 
-def good_metric(true, probabilities, classes):
-    return float((probabilities.argmax(-1) == true).mean())
-
-
-def a_row_each(true, probabilities, classes):
-    return probabilities.max(-1)
-
-
-def changes_its_input(true, probabilities, classes):
-    probabilities *= 2
-    return 1.0
-
-
-def of_the_first(true, probabilities, classes):
-    return float(probabilities[0, 0])
-
-
-def of_the_first_conversation(true, probabilities, classes, rows):
-    return float((probabilities.argmax(-1) == true)[rows.conversation == 0].mean())
-
-
-def share_of_each(true, probabilities, classes):
-    return np.array(
-        [(probabilities.argmax(-1) == true)[true == n].sum() / (true == n).sum() for n in range(len(classes))]
-    )
-
-
 class GoodFormat(FileFormat):
     """A numpy file."""
 
@@ -272,14 +247,11 @@ MUTANTS = {
         "same features twice": [OwnFingerprint, OwnValues],
         "selects from its source": [SelectsOther, SourceOfMore],
     },
-    "metric": {
-        "gives a score": [a_row_each, changes_its_input, of_the_first, of_the_first_conversation],
-        "unseen classes": [share_of_each],
-    },
+    "metric": metric_mutants.MUTANTS,
     "format": {
         "options are documented": [UndocumentedFormat],
         "goes out and in": [OtherLabels, OtherOrder, OtherValues],
         "other files are refused": [RaisesAnything, ReadsAnything],
     },
 }
-GOOD = {"dataset": GoodData, "extractor": GoodExtractor, "metric": good_metric, "format": GoodFormat}
+GOOD = {"dataset": GoodData, "extractor": GoodExtractor, "metric": metric_mutants.AfterItself, "format": GoodFormat}

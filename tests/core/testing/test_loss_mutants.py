@@ -80,6 +80,17 @@ class HalfAGradient(Good):
         return 0.5 * value + 0.5 * value.detach()
 
 
+class AllPairs(Good):
+    """Compares each answer with each number: ``[N] - [N, 1]``."""
+
+    serves = ("regression",)
+
+    def forward(self, outputs, targets):
+        apart = outputs.heads[self.target].logits.squeeze(-1) - targets[self.target].nan_to_num()
+        here = labelled(targets, self.target)
+        return (apart.square().mean(-1) * here).sum() / here.sum().clamp(min=1)
+
+
 class OfAnExtra(Good):
     requires = ("gates",)
 
@@ -101,6 +112,7 @@ MUTANTS = {
     "few rows": [SpreadOfFew],
     "large values": [ExpFirst],
     "unlabelled rows": [CountsUnlabelled],
+    "each row its label": [AllPairs],
     "any order": [FirstCountsTwice],
     "finite differences": [HalfAGradient],
     "any device": [WeightsOnTheHost],

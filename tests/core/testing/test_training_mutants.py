@@ -308,6 +308,7 @@ def test_all_shipped_ones_pass(kind):
 
 def test_the_command_checks_them_with_options(cli):
     assert cli("check", "schedule/steplr", "step_size=2").code == 0
+    assert "step_size=8" in cli("check", "schedule/steplr").out  # a made-up value
     assert cli("check", "ema", "decay=0.5").code == 0
     assert cli("check", "optimizers/adamw", "betas=[0.9, 0.98]").code == 0
     cli("check", "sampler/balanced", "powr=1").check(2, "there is no such key")
