@@ -108,7 +108,7 @@ def measure(
     scores: Scores = {}
     for name, metric in metrics.items():
         if serves(metric, target, spec):
-            reads_shares = spec.form in traits_of(metric).serves
+            reads_shares = spec.soft and spec.form in traits_of(metric).serves
             true = labels if reads_shares else hard_labels(spec.kind, labels)
             scores.update(_measure(name, metric, true, values, spec, rows))
     return scores
