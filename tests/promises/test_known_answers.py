@@ -103,7 +103,7 @@ def test_several_labels_are_all_right(predicted) -> None:
 def test_numbers_are_right_in_their_own_unit(predicted) -> None:
     for row in predicted:
         given = [float(row[f"affect.{name}.predicted"]) for name in ("valence", "arousal")]
-        np.testing.assert_allclose(given, NUMBERS[row["text"]], atol=0.02)
+        np.testing.assert_allclose(given, NUMBERS[row["text"]], atol=0.1)
 
 
 def test_scores_of_right_answers(predicted, tmp_path: Path) -> None:
