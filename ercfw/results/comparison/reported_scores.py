@@ -43,7 +43,7 @@ def with_quoted(
         elif not same_protocol and not quote:
             why = f"they follow protocol {each.protocol}, and these runs protocol {metrics.protocol}; {QUOTE}"
         else:
-            (above if same_protocol else below).extend(_lines(each, runs, table.columns))
+            (above if same_protocol else below).extend(_lines(each, runs, table))
             shown.append(each)
             continue
         left_out.append(f"The scores of {each.source} are not shown: {why}.")
@@ -65,7 +65,7 @@ def _why_none(table: ResultTable, runs: Sequence[FinishedRun], of_corpus: Sequen
     return "" if table.split == "test" else f"they are for test, and this table is for {table.split}"
 
 
-def _lines(quoted: Quoted, runs: Sequence[FinishedRun], columns: Sequence[str]) -> list[ResultLine]:
+def _lines(quoted: Quoted, runs: Sequence[FinishedRun], table: ResultTable) -> list[ResultLine]:
     """Return a line per method; its name has what sets the method apart from the runs."""
     protocol = [f"protocol {quoted.protocol}"] if quoted.protocol != runs[0].metrics.protocol else []
     lines = []
@@ -73,12 +73,14 @@ def _lines(quoted: Quoted, runs: Sequence[FinishedRun], columns: Sequence[str]) 
         streams = quoted.streams.get(method, ())
         differs = bool(streams) and any(set(run.metrics.streams) != set(streams) for run in runs)
         marks = ["quoted", *([", ".join(streams)] if differs else []), *protocol]
-        lines.append(_line(f"{method} ({'; '.join(marks)})", scores, columns))
+        lines.append(_line(f"{method} ({'; '.join(marks)})", scores, table))
     return lines
 
 
-def _line(name: str, scores: Mapping[str, float], columns: Sequence[str]) -> ResultLine:
-    return ResultLine(name, [Cell(scores[column] / 100) if column in scores else None for column in columns], 0)
+def _line(name: str, scores: Mapping[str, float], table: ResultTable) -> ResultLine:
+    """Return a line of quoted scores: shares come in points, and other scores in their own unit."""
+    units = {column: 100 if table.scale(column).in_points else 1 for column in table.columns}
+    return ResultLine(name, [Cell(scores[c] / unit) if c in scores else None for c, unit in units.items()], 0)
 
 
 def _notes(shown: Sequence[Quoted]) -> list[str]:

@@ -7,6 +7,7 @@ import pytest
 
 import ercfw
 from ercfw import InputError, Quoted
+from ercfw.contract.metric import ERROR
 from ercfw.report.latex_table import as_latex
 from ercfw.report.result_tables import as_csv, as_markdown, in_terminal
 from ercfw.results.comparison.compare import comparable_tables
@@ -54,6 +55,17 @@ def test_a_plugin_that_states_neither_streams_nor_features_still_works(group):
     table = with_quoted(make_table([group], "test", "emotion"), [run], [old])
     assert names(table) == ["Theirs (quoted)", "base"]
     assert "(protocol dev): Theirs (streams not stated; features not stated)." in table.notes[-1]
+
+
+def test_shares_are_quoted_in_points_and_errors_in_their_own_unit(group):
+    run = real(group.first)
+    known = quote(run, scores={"Theirs": {"weighted-f1": 61.5, "mae": 0.88}})
+    own = make_table([group], "test", "emotion")
+    wider = replace(own, metrics=[*own.metrics, "mae"], scales={**own.scales, "mae": ERROR})
+    line = with_quoted(wider, [run], [known]).lines[0]
+    cells = dict(zip(wider.columns, line.cells, strict=True))
+    assert cells["weighted-f1"].mean == pytest.approx(0.615)
+    assert cells["mae"].mean == pytest.approx(0.88)
 
 
 def test_scores_of_other_streams_than_the_runs_are_marked(group):
