@@ -40,6 +40,11 @@ def check_optimizer(settings: Train, part: ResolvedPart[Optimizer], modules: nn.
     return _construct(part, stand_ins, options)
 
 
+def has_torch_defaults(part: ResolvedPart[Optimizer]) -> bool:
+    """Return whether this is an optimiser of torch with its default options, which the recipe's schema fully checks."""
+    return part.component.factory in FUSED and not part.options.model_fields_set
+
+
 def _stand_in(parameter: nn.Parameter) -> nn.Parameter:
     return nn.Parameter(torch.zeros((1,) * parameter.ndim))
 

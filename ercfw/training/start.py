@@ -12,7 +12,7 @@ from ercfw.registry.make import make_part
 from ercfw.registry.resolve import TrainingParts
 from ercfw.system.out_of_memory import BatchParts
 from ercfw.training import callbacks
-from ercfw.training.optimizer import check_optimizer, make_optimizer
+from ercfw.training.optimizer import check_optimizer, has_torch_defaults, make_optimizer, optimizer_arguments
 from ercfw.training.order import steps_of_epochs
 from ercfw.training.schedule import make_schedule
 from ercfw.training.state import Plan, Training
@@ -54,8 +54,12 @@ def check_training_parts(settings: Train, parts: TrainingParts, info: DataInfo, 
         InputError: the settings of a part are wrong.
         RunError: the code of a part failed.
     """
-    optimizer = check_optimizer(settings, parts.optimizer, modules)
-    make_schedule(settings, parts.schedule, optimizer, (1,) * settings.epochs)
+    if parts.schedule is None and has_torch_defaults(parts.optimizer):
+        # Torch imports its compiler to make the first optimiser, which takes as long as all other checks together.
+        optimizer_arguments(settings, parts.optimizer, modules)
+    else:
+        optimizer = check_optimizer(settings, parts.optimizer, modules)
+        make_schedule(settings, parts.schedule, optimizer, (1,) * settings.epochs)
     for part in parts.callbacks.values():
         make_part(part, info)
 
