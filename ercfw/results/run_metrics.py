@@ -127,7 +127,7 @@ class RunMetrics(BaseModel):
     def unit_note(self) -> str:
         """Return how the scores are shown."""
         plain = ", ".join(name for name, scale in self.scales.items() if not scale.in_points)
-        return "Scores are in points (0 to 100)" + (f", but as they are for {plain}." if plain else ".")
+        return "Scores are in points (0 to 100)" + (f", except for {plain}." if plain else ".")
 
     def size(self, split: str) -> SplitSize:
         """Return the size of a split; one that was not loaded has none of anything."""

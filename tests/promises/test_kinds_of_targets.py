@@ -150,13 +150,13 @@ def test_the_report_shows_every_kind(finished, cli) -> None:
     assert "mean of train" in page
     text = (finished / "seed-0" / "report.md").read_text()
     assert "| label-f1 per moods |" in text
-    assert "but as they are for" in text
+    assert "except for" in text
 
 
 def test_reports_and_tables_of_several_seeds(finished, cli) -> None:
     cli("report", finished).check(0)
     page = (finished / "report.html").read_text()
-    assert "the lower, the better: mae, rmse" in page
+    assert "Lower is better for mae, rmse." in page
     words = ("train.lr=5e-3", "--seeds", "2", "--out", "runs", "--quiet")
     cli("run", "every.toml", "--name", "other", *words).check(0)
     compared = cli("compare", finished, "runs/every/other", "--json")

@@ -136,7 +136,8 @@ class ResultTable:
         tested = [line for line in own if line.seeds >= FEWEST]
         single = [line.name for line in own if line.seeds < FEWEST]
         two = [line.name for line in own if line.seeds == FEWEST]
-        notes = [f"{self.unit_note}: mean ± standard deviation over seeds. Protocol: {self.protocol}."]
+        means = f"{self.unit_note}: mean ± standard deviation over seeds."
+        notes = [f"{means}{self.direction_note} Protocol: {self.protocol}."]
         if len(tested) > 1:
             notes.append(BOLD)
         if single:
@@ -147,15 +148,19 @@ class ResultTable:
 
     @property
     def unit_note(self) -> str:
-        """Return how the scores are shown."""
+        """Return the unit of the scores."""
         plain = [name for name in self.columns if not self.scale(name).in_points]
         if not plain:
             return "Scores in points (0 to 100)"
-        errors = [name for name in self.metrics if self.scale(name).lower_is_better]
-        lower = f"; the lower, the better: {', '.join(errors)}" if errors else ""
         if len(plain) == len(self.columns):
-            return f"Scores as they are{lower}"
-        return f"Scores in points (0 to 100), but as they are for {', '.join(plain)}{lower}"
+            return "Scores in their own units"
+        return f"Scores in points (0 to 100), except for {', '.join(plain)}"
+
+    @property
+    def direction_note(self) -> str:
+        """Return for which metrics a lower score is better, with a space before it; empty if for none."""
+        errors = [name for name in self.metrics if self.scale(name).lower_is_better]
+        return f" Lower is better for {', '.join(errors)}." if errors else ""
 
     @property
     def interval_notes(self) -> list[str]:
