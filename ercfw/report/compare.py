@@ -8,6 +8,7 @@ from ercfw.errors import InputError, did_you_mean
 from ercfw.registry.catalog import load_catalog
 from ercfw.report.result_tables import write_tables
 from ercfw.results.comparison.agreement import PairAgreement, pair_agreements, write_right
+from ercfw.results.comparison.comparability import groups_by_target
 from ercfw.results.comparison.compare import comparable_tables, side_by_side
 from ercfw.results.comparison.reported_scores import find_quoted
 from ercfw.results.comparison.result_table import ResultTable
@@ -84,8 +85,9 @@ def compare_groups(
     tables = comparable_tables(groups, split, quoted, quote, known_metrics(groups[0].first, catalog))
     if columns:
         tables = [table.with_columns(columns) for table in tables]
-    is_number = groups[0].first.answers(split, tables[0].target).kind == "regression"  # which is never quite right
-    pairs = [] if is_number else pair_agreements(groups, split, tables[0].target)
+    target = tables[0].target
+    is_number = groups[0].first.answers(split, target).kind == "regression"  # which is never quite right
+    pairs = [] if is_number else pair_agreements(groups_by_target(groups, split)[target], split, target)
     return Comparison(groups, split, tables, pairs, failures)
 
 

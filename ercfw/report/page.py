@@ -89,7 +89,8 @@ def _page_of_groups(groups: Sequence[Group], progress: Progress) -> Page:
     quoted, failures = find_quoted(catalog)
     matrices = list(confusions(groups))
     steps = Steps(progress, "report", 4 + (2 if len(groups) > 1 else 1) * len(targets) + len(matrices))
-    tables = steps(comparable_tables(groups, SPLIT, quoted, functions=known_metrics(first, catalog)))
+    found = steps(comparable_tables(groups, SPLIT, quoted, functions=known_metrics(first, catalog)))
+    tables = [table for table in found if table.target in targets]
     controls = [find_controls(groups, SPLIT, table.target) for table in tables]
     compared = list(zip(tables, controls, strict=True))
     cards = steps([card for table, of_table in compared for card in cards_of_groups(groups, table, of_table)])

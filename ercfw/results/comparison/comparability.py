@@ -1,6 +1,7 @@
 """Checks whether runs can be compared in one table."""
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 from ercfw.errors import InputError, Mistake
 from ercfw.results.finished_run import Group
@@ -42,12 +43,39 @@ def targets_of(groups: Sequence[Group], split: str) -> list[str]:
     Raises:
         InputError: there is no such target.
     """
-    scored = [set(run.metrics.scores.get(split, {})) for group in groups for run in group.runs]
-    common = set.intersection(*scored)
+    scored = [_scored(group, split) for group in groups]
+    common = [target for target in scored[0] if all(target in targets for targets in scored)]
     if not common:
-        lacking = next(run.folder for group in groups for run in group.runs if not run.metrics.scores.get(split))
-        raise InputError.at(lacking, f"has no target in common with the other runs that is scored on {split}")
-    return [target for target in groups[0].first.metrics.scores[split] if target in common]
+        _refuse(next((g for g, t in zip(groups, scored, strict=True) if not {*t} & {*scored[0]}), groups[-1]), split)
+    return common
+
+
+def groups_by_target(groups: Sequence[Group], split: str) -> dict[str, list[Group]]:
+    """Return the groups that were scored for each target of the first group, if there are others to compare it with.
+
+    Raises:
+        InputError: a group has no target in common with the first.
+    """
+    scored = [_scored(group, split) for group in groups]
+    for group, targets in zip(groups, scored, strict=True):
+        if not {*targets} & {*scored[0]}:
+            _refuse(group, split)
+    members = {
+        target: [group for group, targets in zip(groups, scored, strict=True) if target in targets]
+        for target in scored[0]
+    }
+    return {target: found for target, found in members.items() if len(found) > 1 or len(groups) == 1}
+
+
+def _scored(group: Group, split: str) -> list[str]:
+    """Return the targets that every run of a group was scored for."""
+    runs = [run.metrics.scores.get(split, {}) for run in group.runs]
+    return [target for target in runs[0] if all(target in scores for scores in runs)]
+
+
+def _refuse(group: Group, split: str) -> NoReturn:
+    lacking = next((run for run in group.runs if not run.metrics.scores.get(split)), group.first)
+    raise InputError.at(lacking.folder, f"has no target in common with the other runs that is scored on {split}")
 
 
 def answered_targets(groups: Sequence[Group]) -> list[str]:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from ercfw.contract.metric import Metric
 from ercfw.contract.reported_scores import Quoted
 from ercfw.errors import InputError
-from ercfw.results.comparison.comparability import check_comparable, targets_of
+from ercfw.results.comparison.comparability import check_comparable, groups_by_target, targets_of
 from ercfw.results.comparison.make_table import make_table
 from ercfw.results.comparison.reported_scores import with_quoted
 from ercfw.results.comparison.result_table import ResultLine, ResultTable
@@ -23,7 +23,9 @@ def comparable_tables(
     quote: bool = False,
     functions: Mapping[str, Metric] = MappingProxyType({}),
 ) -> list[ResultTable]:
-    """Return one table per target for groups that were scored on the same utterances.
+    """Return one table per target of the first group, of the groups that predict it.
+
+    A note names the groups that do not.
 
     Args:
         groups: the runs, by variant.
@@ -33,13 +35,15 @@ def comparable_tables(
         functions: metrics by name, for the intervals of scores that are no function of sums over conversations.
 
     Raises:
-        InputError: the utterances differ, or no target has scores.
+        InputError: the utterances differ, or a group has no scored target in common with the first.
     """
     made = []
-    runs = [run for group in groups for run in group.runs]
-    for target in targets_of(groups, split):
-        warnings = check_comparable(groups, split, target)
-        table = make_table(groups, split, target, functions)
+    for target, members in groups_by_target(groups, split).items():
+        warnings = check_comparable(members, split, target)
+        table = make_table(members, split, target, functions)
+        runs = [run for group in members for run in group.runs]
+        if others := [group.name for group in groups if group not in members]:
+            warnings.append(f"Not in this table, because they do not predict {target}: {', '.join(others)}.")
         made.append(with_quoted(replace(table, notes=[*warnings, *table.notes]), runs, quoted, quote))
     return made
 

@@ -107,10 +107,10 @@ def _check_scored(group: Group, runs: Array, values: Sequence[float], metric: st
 
 
 def _metrics(groups: Sequence[Group], split: str, target: str, select: str) -> list[str]:
-    """Return the metrics that are one number, the selected one first."""
+    """Return the metrics that are one number, first the one that chose the epoch, even if for another target."""
     scores = [run.metrics.scores.get(split, {}).get(target, {}) for group in groups for run in group.runs]
     names = dict.fromkeys(name for each in scores for name, value in each.items() if not isinstance(value, dict))
-    return sorted(names, key=lambda name: f"{target}.{name}" != select)
+    return sorted(names, key=lambda name: name != select.partition(".")[2])
 
 
 def _values(group: Group, split: str, target: str, key: tuple[str, ...]) -> list[float]:

@@ -29,7 +29,7 @@ def with_quoted(
     of_corpus = [each for each in known if (each.dataset, each.target) == (metrics.dataset, table.target)]
     if why_none := _why_none(table, runs, of_corpus):
         return replace(table, left_out=[f"No quoted scores are shown: {why_none}."]) if quote else table
-    labels = metrics.size("test").labels
+    labels = int(runs[0].answers(table.split, table.target).labelled.sum())
     above: list[ResultLine] = []
     below: list[ResultLine] = []
     shown: list[Quoted] = []
