@@ -36,11 +36,16 @@ class Comparison:
     warnings: Sequence[str]
 
     def write(self, folder: str | Path) -> None:
-        """Write ``comparison.md``, ``.tex`` and ``.csv``; and ``utterances.csv`` where the data is the same."""
+        """Write ``comparison.md``, ``.tex`` and ``.csv``; and ``utterances.csv`` where the data is the same.
+
+        ``utterances.csv`` is of the first table's target.
+        """
         folder = user_path(folder)
         write_tables(folder, "comparison", self.tables)
         if self.pairs:
-            write_right(folder / "utterances.csv", self.groups, self.split, self.tables[0].target)
+            target = self.tables[0].target
+            members = groups_by_target(self.groups, self.split)[target]
+            write_right(folder / "utterances.csv", members, self.split, target)
 
     def _repr_html_(self) -> str:
         """Return the tables as HTML, for notebooks."""
