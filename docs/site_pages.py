@@ -58,11 +58,19 @@ def shipped(kind: str) -> list[Component]:
 
 def kind_page(kind: str) -> str:
     """Return the page with every shipped part of a kind."""
-    base = KINDS[kind][1]
-    contract = f"The contract is [`{base.__name__}`](python.md#ercfw.{base.__name__}). " if base else ""
     parts = "\n\n".join(part_section(describe_part(component)) for component in shipped(kind))
     elsewhere = f"`ercfw show {kind} NAME` shows the same information for any installed part."
-    return f"# {TITLES[kind]}\n\n{contract}{elsewhere}\n\n{parts}\n"
+    return f"# {TITLES[kind]}\n\n{contract_of(kind)}{elsewhere}\n\n{parts}\n"
+
+
+def contract_of(kind: str) -> str:
+    """Return a sentence that names the class which parts of a kind extend; empty if they extend none."""
+    base = KINDS[kind][1]
+    if base is None:
+        return ""
+    if not hasattr(ercfw, base.__name__):
+        return f"The contract is torch's own: `{base.__name__}`. "
+    return f"The contract is [`{base.__name__}`](python.md#ercfw.{base.__name__}). "
 
 
 def part_section(part: Description) -> str:
