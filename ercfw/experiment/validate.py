@@ -19,10 +19,10 @@ from ercfw.model.losses import asked_of_teachers, build_losses
 from ercfw.recipe.queries import teacher_runs
 from ercfw.recipe.schema import BASE
 from ercfw.registry.metrics import metrics_of
+from ercfw.training.check_parts import check_training_parts
 from ercfw.training.dry_run import dry_run, made_up_outputs
 from ercfw.training.find_widths import find_widths
 from ercfw.training.made_up_teachers import like_student
-from ercfw.training.start import check_training_parts
 
 STREAMS = "the streams' files and values"
 TEACHERS = "the widths of the teachers' embeddings and views"

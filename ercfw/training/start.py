@@ -3,16 +3,13 @@
 from accelerate import Accelerator
 from torch import nn
 
-from ercfw.contract.data_info import DataInfo
 from ercfw.errors import InputError
 from ercfw.model.composed_model import ComposedModel
 from ercfw.model.losses import WeightedLosses
-from ercfw.recipe.train_tables import Train
 from ercfw.registry.make import make_part
-from ercfw.registry.resolve import TrainingParts
 from ercfw.system.out_of_memory import BatchParts
 from ercfw.training import callbacks
-from ercfw.training.optimizer import check_optimizer, has_torch_defaults, make_optimizer, optimizer_arguments
+from ercfw.training.optimizer import make_optimizer
 from ercfw.training.order import steps_of_epochs
 from ercfw.training.schedule import make_schedule
 from ercfw.training.state import Plan, Training
@@ -45,23 +42,6 @@ def start(accelerator: Accelerator, model: nn.Module, losses: WeightedLosses, pl
     training = Training(accelerator, prepared, losses, optimizer, schedule, memory, steps, sampler, made, named)
     callbacks.call(training, plan, "start", 0)
     return training
-
-
-def check_training_parts(settings: Train, parts: TrainingParts, info: DataInfo, modules: nn.Module) -> None:
-    """Check the settings of the optimiser, the schedule and the callbacks without data.
-
-    Raises:
-        InputError: the settings of a part are wrong.
-        RunError: the code of a part failed.
-    """
-    if parts.schedule is None and has_torch_defaults(parts.optimizer):
-        # Torch imports its compiler to make the first optimiser, which takes as long as all other checks together.
-        optimizer_arguments(settings, parts.optimizer, modules)
-    else:
-        optimizer = check_optimizer(settings, parts.optimizer, modules)
-        make_schedule(settings, parts.schedule, optimizer, (1,) * settings.epochs)
-    for part in parts.callbacks.values():
-        make_part(part, info)
 
 
 def named_parts(model: nn.Module, losses: WeightedLosses) -> dict[str, nn.Module]:
