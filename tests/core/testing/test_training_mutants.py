@@ -6,7 +6,6 @@ import torch
 from torch.optim.lr_scheduler import LRScheduler
 
 from ercfw import Callback, Sampler
-from ercfw.registry.catalog import load_catalog
 from ercfw.testing import CHECKS, check_part
 
 
@@ -289,26 +288,3 @@ def test_every_check_has_a_mutant(kind):
 )
 def test_the_check_catches_it(kind, check, mutant):
     assert check in {outcome.check for outcome in check_part(kind, mutant).of("failed")}
-
-
-REQUIRED = {
-    "steplr": {"step_size": 3}, "multisteplr": {"milestones": (2, 5)}, "exponentiallr": {"gamma": 0.9},
-    "cosineannealingwarmrestarts": {"T_0": 4}, "onecyclelr": {"max_lr": 0.1},
-    "cycliclr": {"base_lr": 0.01, "max_lr": 0.1}, "freeze": {"parts": ("encoder.text",), "until": 1},
-    "fgm": {"streams": ("text",)},
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", GOOD)
-def test_all_shipped_ones_pass(kind):
-    for component in load_catalog().components(kind):
-        report = check_part(kind, component.factory, REQUIRED.get(component.name))
-        assert not report.of("failed"), report
-
-
-def test_the_command_checks_them_with_options(cli):
-    assert cli("check", "schedule/steplr", "step_size=2").code == 0
-    assert "step_size=8" in cli("check", "schedule/steplr").out  # a made-up value
-    assert cli("check", "ema", "decay=0.5").code == 0
-    assert cli("check", "optimizers/adamw", "betas=[0.9, 0.98]").code == 0
-    cli("check", "sampler/balanced", "powr=1").check(2, "there is no such key")
