@@ -22,6 +22,7 @@ from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.queries import selected_metric
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.recipe.shipped import find_recipe
+from ercfw.registry.metrics import metrics_of
 from ercfw.training.loop import fit
 from ercfw.training.seeds import seed_everything
 from ercfw.training.start import start
@@ -64,7 +65,7 @@ def begin_training(job: Job, data: Data, folder: Path) -> tuple[Training, Plan]:
         watched=Watched(train, one, one),
         batch_size=job.recipe.data.batch_size,
         select=selected_metric(job.recipe),
-        metrics={c.name: c.factory for c in job.catalog.components("metric")},
+        metrics=metrics_of(job.catalog, job.recipe.metric),
         info=info,
         seed=job.recipe.seeds[0],
         state=folder / f"{job.recipe.train.precision}.safetensors",

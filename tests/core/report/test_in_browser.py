@@ -137,7 +137,7 @@ def test_where_variants_answer_otherwise(opened, pages, runs):
     means = []
     for variant in ("base", "w-o-audio"):
         seeds = [runs / variant / f"seed-{seed}" for seed in range(3)]
-        said = [open_run(folder).answers("test", "emotion").probabilities for folder in seeds]
+        said = [open_run(folder).answers("test", "emotion").values for folder in seeds]
         means.append(sum(said).argmax(1))
     page.get_by_label("Different from").select_option(label="w/o audio")
     assert shown(page)[0] == (means[0] != means[1]).sum() > 0
