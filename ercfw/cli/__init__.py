@@ -6,6 +6,7 @@ import time
 from ercfw.cli.app import app, first_process, show_warnings
 from ercfw.errors import ErcfwError, PeerGoneError, RunError, warnings_of
 from ercfw.system.disk import disk_failures
+from ercfw.system.gc_pause import skip_last_collection
 from ercfw.system.launch import launched_by_ercfw
 from ercfw.system.process_setup import set_up_process
 from ercfw.system.signals import Stopped, at_once
@@ -68,6 +69,7 @@ def _main() -> int | str | None:
     """Run the command; return its exit code."""
     set_up_streams()
     set_up_process()
+    skip_last_collection()
     try:
         with disk_failures():
             exit_code = _run_command()

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from ercfw.errors import LONGEST_HINT, InputError, shown
-from ercfw.system.gc_pause import collector_paused
+from ercfw.system.gc_pause import objects_stay
 from ercfw.system.signals import Stopped
 from ercfw.system.user_folders import expand_home
 from ercfw.system.version import VERSION
@@ -170,7 +170,7 @@ def plan(source: "RecipeFile", selection: "Selection") -> "list[Job]":
     """
     if first_process():
         show_outside(source.path.parent, lambda line: print(line, file=sys.stderr))
-    with collector_paused():  # importing torch makes many objects, all of which stay
+    with objects_stay():
         from ercfw.experiment.plan import plan_jobs
 
         jobs = plan_jobs(source, selection)

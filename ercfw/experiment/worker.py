@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ercfw.errors import ErcfwError, warnings_of
 from ercfw.system.disk import disk_failures
+from ercfw.system.gc_pause import objects_stay, skip_last_collection
 from ercfw.system.process_setup import set_up_process
 from ercfw.system.signals import Stopped, at_once
 from ercfw.system.streams import set_up_streams
@@ -26,6 +27,7 @@ def main(request: Path, result: Path) -> int:
     """
     set_up_streams()
     set_up_process()
+    skip_last_collection()
     from ercfw.experiment.request import WorkerResult
 
     try:
@@ -60,11 +62,12 @@ def _fulfill(path: Path) -> tuple[tuple[str, ...], int]:
 
 
 def _run(request: "RunRequest") -> None:
-    from ercfw.experiment.plan import plan_jobs
-    from ercfw.experiment.run_all import RunOptions, run_jobs
-    from ercfw.system.terminal import Terminal
+    with objects_stay():
+        from ercfw.experiment.plan import plan_jobs
+        from ercfw.experiment.run_all import RunOptions, run_jobs
+        from ercfw.system.terminal import Terminal
 
-    jobs = plan_jobs(request.source, request.select((request.seed,)))
+        jobs = plan_jobs(request.source, request.select((request.seed,)))
     run_jobs(jobs, RunOptions(request.out, resume=True), Terminal(quiet=True))
 
 
