@@ -6,6 +6,7 @@ from ercfw_media.face_expression import FaceExpression
 from ercfw_media.faces import FaceDetector, Pool, Which, face_crops, pool
 from ercfw_media.language_model import LanguageModel
 from ercfw_media.minilm import MiniLm
+from ercfw_media.mpnet import Mpnet
 from ercfw_media.opensmile import OpenSmile
 from ercfw_media.packaged import installed
 from ercfw_media.roberta import Roberta
@@ -21,6 +22,7 @@ def provide_extractors() -> dict[str, type[Extractor]]:
     """Return the extractors by name."""
     return {
         "minilm": MiniLm,
+        "mpnet": Mpnet,
         "roberta": Roberta,
         "tokens": Tokens,
         "opensmile": OpenSmile,

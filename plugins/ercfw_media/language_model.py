@@ -19,7 +19,7 @@ class LanguageModel(Encoder):
     layers for ``layer_decay``.
 
     Options:
-        model: ``minilm``, the folder of a transformers model, or the id of one in the local hub cache.
+        model: ``minilm`` or ``mpnet``, the folder of a transformers model, or the id of one in the local hub cache.
         pooling: how the vectors of an utterance's tokens become one vector.
         train_embeddings: whether the word embeddings are trained, too. Those of words that do not occur in the
             training split would stay unchanged while the others move.

@@ -15,9 +15,12 @@ import torch
 
 from ercfw import InputError, cause_of, is_file, is_folder, missing_library, sha256
 from ercfw_media.minilm_package import minilm_folder
+from ercfw_media.mpnet_package import mpnet_folder
 from ercfw_media.packaged import installed
 
 MINILM = "minilm"
+PACKAGED = {MINILM: minilm_folder, "mpnet": mpnet_folder}
+"""The models that come with Python packages, and what returns their folders."""
 READ = ("*.safetensors", "*.json", "*.txt", "*.model")
 """The files of a model's folder that determine what it computes."""
 
@@ -29,13 +32,14 @@ def model_folder(model: str) -> Path:
     """Return the folder of a model.
 
     Args:
-        model: ``minilm``, which comes with a Python package; a folder; or a hub id that was downloaded before.
+        model: ``minilm`` or ``mpnet``, which come with Python packages; a folder; or a hub id that was downloaded
+            before.
 
     Raises:
         InputError: if the model is not available locally, or has no safetensors weights.
     """
-    if model == MINILM:
-        return minilm_folder()
+    if model in PACKAGED:
+        return PACKAGED[model]()
     folder = Path(model) if is_folder(Path(model)) else _from_hub(model)
     if not is_file(folder / "config.json"):
         raise InputError.at("model", f"{folder} has no config.json", "name the folder of a transformers model")
@@ -53,7 +57,7 @@ def _from_hub(model: str) -> Path:
     try:
         return Path(snapshot_download(model, local_files_only=True))
     except Exception as error:  # of many types, for invalid ids, missing models and broken caches
-        hint = f"fetch it first: hf download {model}; or name a folder, or 'minilm'"
+        hint = f"fetch it first: hf download {model}; or name a folder, 'minilm' or 'mpnet'"
         raise InputError.at("model", f"'{model}' is neither a folder nor in the local hub cache", hint) from error
 
 
@@ -125,12 +129,16 @@ def model_sizes(folder: Path) -> Sizes:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         # RoBERTa and related models number positions from pad_token_id + 1.
-        first = config["pad_token_id"] + 1 if "roberta" in config.get("model_type", "") else 0
+        first = config["pad_token_id"] + 1 if _numbers_from_padding(config.get("model_type", "")) else 0
         positions = config.get("max_position_embeddings", 512) - first
         layers, width = (config.get(usual, config.get(t5)) for usual, t5 in T5_NAMES)
         return Sizes(config["vocab_size"], positions, int(layers), int(width))
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise InputError.at("model", f"{folder}/config.json does not state the sizes: {cause_of(error)}") from error
+
+
+def _numbers_from_padding(model_type: str) -> bool:
+    return "roberta" in model_type or model_type == "mpnet"
 
 
 def check_length(sizes: Sizes, most_tokens: int) -> None:

