@@ -7,20 +7,23 @@ from torch import Tensor, nn
 
 from ercfw import DataInfo, Encoder, InputError, Inputs, ModalitySpec, Rate, Stream
 from ercfw_media.pretrained import MINILM, load_network, model_folder
-from ercfw_media.run_tokens import Pooling, vectors_of
+from ercfw_media.prompt_tokens import PARTS
+from ercfw_media.run_tokens import PART_OF, Pooling, vectors_of
 
 
 class LanguageModel(Encoder):
     """Fine-tunes a language model on token ids (``[features.X] use = "tokens"`` with the same ``model``).
 
-    The vector of an utterance is the mean of its tokens' vectors in the last layer, or the vector of the first token.
-    The text features of MultiEMO and COSMIC (Ghosal et al., 2020) are made like this, with cross-entropy on the
-    training split alone. The parameters are the group ``language-model`` of ``[train.groups]``, which has
-    layers for ``layer_decay``.
+    The vector of an utterance is made of its tokens' vectors in the last layer. Where the extractor of the tokens has a
+    table ``prompt``, these may be the utterance's own tokens, or the mask of a question. Utterances with the same
+    prompt, such as those of a conversation that is read whole, share one run of the network. The text features of
+    MultiEMO and COSMIC (Ghosal et al., 2020) are made like this, with cross-entropy on the training split alone. The
+    parameters are the group ``language-model`` of ``[train.groups]``, which has layers for ``layer_decay``.
 
     Options:
         model: ``minilm`` or ``mpnet``, the folder of a transformers model, or the id of one in the local hub cache.
-        pooling: how the vectors of an utterance's tokens become one vector.
+        pooling: how the vectors of tokens become one vector: ``mean`` averages those of all tokens, ``utterance`` those
+            of the utterance itself, ``first`` takes that of the first token, ``mask`` that of the mask.
         train_embeddings: whether the word embeddings are trained, too. Those of words that do not occur in the
             training split would stay unchanged while the others move.
         frozen_layers: number of layers, from the lowest, that are not trained.
@@ -48,10 +51,14 @@ class LanguageModel(Encoder):
             )
         self.network = load_network(model_folder(model))
         size = self.network.config.vocab_size
-        if spec.dim != size:
+        if spec.dim not in (size, PARTS * size):
             raise InputError.at(
                 "model", f"knows {size} tokens, but the stream has {spec.dim}", "name the same model in both"
             )
+        if pooling in PART_OF and spec.dim == size:
+            what = f"is {pooling}, but the stream does not tell which tokens these are"
+            raise InputError.at("pooling", what, "give the extractor of the tokens a table prompt")
+        self.vocabulary = size
         self.pooling = pooling
         self.dropout = nn.Dropout(dropout)
         self.out_dim = int(self.network.config.hidden_size)
@@ -63,15 +70,22 @@ class LanguageModel(Encoder):
 
     def parameter_layers(self) -> dict[str, list[list[nn.Parameter]]]:
         """Return the layers of that group, from the embeddings to the last one, for ``layer_decay``."""
-        layers = [self.network.embeddings, *self.network.encoder.layer]
-        return {"language-model": [list(layer.parameters()) for layer in layers]}
+        lowest = [parameter for part in _lowest(self.network) for parameter in part.parameters()]
+        return {"language-model": [lowest, *(list(layer.parameters()) for layer in self.network.encoder.layer)]}
 
     def forward(self, stream: Stream, inputs: Inputs) -> Tensor:
         """Return one vector per utterance, ``[N, out_dim]``; zeros for an utterance without tokens."""
         assert stream.frames is not None
         lengths = stream.frames.sum(1).tolist()
-        vectors: Tensor = self.dropout(vectors_of(self.network, stream.values, lengths, self.pooling))  # [N, D]
+        tokens, parts = stream.values % self.vocabulary, stream.values // self.vocabulary  # [N, T], [N, T]
+        vectors: Tensor = self.dropout(vectors_of(self.network, tokens, lengths, self.pooling, parts=parts))  # [N, D]
         return vectors
+
+
+def _lowest(network: Any) -> list[nn.Module]:
+    """Return what lies below the layers: the embeddings, and MPNet's biases of relative positions, which all share."""
+    shared = getattr(network.encoder, "relative_attention_bias", None)
+    return [network.embeddings, *([] if shared is None else [shared])]
 
 
 def _freeze(network: Any, train_embeddings: bool, frozen_layers: int) -> None:
@@ -79,7 +93,7 @@ def _freeze(network: Any, train_embeddings: bool, frozen_layers: int) -> None:
     if frozen_layers >= len(layers):
         what = f"leaves none of the model's {len(layers)} layers to train"
         raise InputError.at("frozen_layers", what, 'for a frozen model, use the extractor "roberta" or "minilm"')
-    frozen = [*([] if train_embeddings else [network.embeddings]), *layers[:frozen_layers]]
+    frozen = [*([] if train_embeddings else _lowest(network)), *layers[:frozen_layers]]
     for part in frozen:
         part.requires_grad_(False)
     if getattr(network, "pooler", None) is not None:

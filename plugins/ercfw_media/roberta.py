@@ -22,9 +22,11 @@ from ercfw_media.pretrained import (
     model_folder,
     model_sizes,
 )
-from ercfw_media.run_tokens import Pooling, vectors_of
+from ercfw_media.prompt import Prompt
+from ercfw_media.prompt_tokens import check_question, cut_places, write_prompts
+from ercfw_media.run_tokens import Pooling, check_pooling, vectors_of
+from ercfw_media.short_prompt import about_prompt, chosen_prompt
 from ercfw_media.tokens import MostTokens, Neighbours
-from ercfw_media.transcript import Template, cut_places, read_tokens
 
 DEFAULT_MODEL = "roberta-base"
 
@@ -43,11 +45,15 @@ class Roberta(Extractor):
         after: number of utterances after it that are read with it.
         most_tokens: largest length of the whole input; neighbours that do not fit are left out, and a longer utterance
             is cut off.
-        pooling: ``first`` takes the vector of the first token (``<s>``), ``mean`` averages those of all tokens.
+        pooling: ``first`` takes the vector of the first token (``<s>``), ``mean`` averages those of all tokens,
+            ``utterance`` those of the utterance itself, ``mask`` takes that of the mask in the question.
         layers: the layers whose vectors are concatenated; -1 = the last, 0 = the embeddings.
+        prompt: what is read with the utterance, in place of ``speakers``, ``before`` and ``after``; see the page on
+            features for its keys.
 
     Raises:
-        InputError: if the model is not available locally, or lacks these layers or this length.
+        InputError: if the model is not available locally, lacks these layers or this length, or its prompt does not
+            fit.
     """
 
     reads = "text"
@@ -62,40 +68,56 @@ class Roberta(Extractor):
         most_tokens: MostTokens = 256,
         pooling: Pooling = "first",
         layers: Annotated[tuple[int, ...], Field(min_length=1)] = (-1,),
+        prompt: Prompt | None = None,
     ) -> None:
         self._folder = model_folder(model)
-        self._template = Template(speakers, before, after, most_tokens)
+        self._prompt = chosen_prompt(prompt, speakers, before, after, by_default=True)
+        self._is_table = prompt is not None
+        self._most_tokens = most_tokens
         self._pooling: Pooling = pooling
         self._layers = layers
         sizes = model_sizes(self._folder)
         check_length(sizes, most_tokens)
+        check_question(lambda: self._tokenizer, self._prompt, most_tokens)
+        check_pooling(pooling, self._prompt.question)
         self.longest_text = longest_text(most_tokens, sizes.positions)
         if any(not -sizes.layers - 1 <= layer <= sizes.layers for layer in layers):
             raise InputError.at("layers", f"the model has layers 0 to {sizes.layers}", "-1 is the last one")
         self.dim = sizes.width * len(layers)
-        self.causal = after == 0
+        self.causal = self._prompt.turns_after == 0
 
     @property
     def fingerprint(self) -> str:
         """Return a hash of the model's files, the version of the library that runs them, and the settings."""
-        about = [model_fingerprint(self._folder), vars(self._template), self._pooling, self._layers]
+        about = [
+            model_fingerprint(self._folder),
+            about_prompt(self._prompt, self._most_tokens, self._is_table),
+            self._pooling,
+            self._layers,
+        ]
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
     @torch.inference_mode()
     def extract(self, conversation: Conversation) -> Sequence[NDArray[np.float32] | None]:
         """Return U vectors ``[D]`` float32; None for an utterance without text."""
-        tokenizer, network, device = self._loaded
-        found = read_tokens(tokenizer, conversation, self._template)
-        lengths = [len(ids or ()) for ids in found]
-        tokens = pad_sequence([torch.tensor(ids or [0]) for ids in found], batch_first=True).to(device)  # [U, T]
-        vectors = vectors_of(network, tokens, lengths, self._pooling, self._layers).cpu().numpy()  # [U, D]
+        network, device = self._loaded
+        found = write_prompts(self._tokenizer, conversation, self._prompt, self._most_tokens)
+        lengths = [0 if written is None else len(written.ids) for written in found]
+        tokens = pad_sequence([torch.tensor(w.ids if w else [0]) for w in found], batch_first=True)  # [U, T]
+        parts = pad_sequence([torch.tensor(w.parts if w else [0]) for w in found], batch_first=True)  # [U, T]
+        read = vectors_of(network, tokens.to(device), lengths, self._pooling, self._layers, parts.to(device))  # [U, D]
+        vectors = read.cpu().numpy()  # [U, D]
         return [vector if length else None for vector, length in zip(vectors, lengths, strict=True)]
 
     def cut_texts(self, conversation: Conversation) -> list[int]:
         """Return the positions of the utterances of which only the beginning is read."""
-        return cut_places(lambda: self._loaded[0], conversation, self._template)
+        return cut_places(lambda: self._tokenizer, conversation, self._prompt, self._most_tokens)
 
     @cached_property
-    def _loaded(self) -> tuple[Any, Any, torch.device]:
+    def _tokenizer(self) -> Any:
+        return load_tokenizer(self._folder)
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, torch.device]:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return load_tokenizer(self._folder), load_network(self._folder).to(device), device
+        return load_network(self._folder).to(device), device

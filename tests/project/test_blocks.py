@@ -33,7 +33,7 @@ COUNTS = {
     "docs/cookbook.md": {"python": 8, "toml": 8, "bash": 8, "csv": 1},
     "docs/data.md": {"bash": 5, "python": 1},
     "docs/experiments.md": {"bash": 9, "toml": 2},
-    "docs/media.md": {"bash": 2, "toml": 1},
+    "docs/media.md": {"bash": 2, "toml": 2},
     "docs/plugin_author.md": {"python": 9, "toml": 5, "bash": 7, "json": 1},
     "docs/policy.md": {"python": 2},
     "docs/predict.md": {"bash": 1, "python": 2, "csv": 1},

@@ -198,7 +198,7 @@ def test_groups_hold_every_text_once_with_little_padding_and_have_a_bound(texts)
     from ercfw_media.run_tokens import MOST_TOKENS, _groups
 
     lengths = np.random.default_rng(0).integers(0, 200, texts).tolist()
-    groups = _groups(lengths)
+    groups = _groups(lengths, range(texts))
     assert sorted(row for group in groups for row in group) == [n for n, length in enumerate(lengths) if length]
     for group in groups:
         sizes = [lengths[row] for row in group]
