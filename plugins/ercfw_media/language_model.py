@@ -1,11 +1,15 @@
 """A pretrained language model as an encoder that is fine-tuned."""
 
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, Self
 
 from pydantic import Field
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from ercfw import DataInfo, Encoder, InputError, Inputs, ModalitySpec, Rate, Stream
+from ercfw_media.frozen_layers import FrozenLayers
+from ercfw_media.lora import Lora, add_adapters
 from ercfw_media.pretrained import MINILM, load_network, model_folder
 from ercfw_media.prompt_tokens import PARTS
 from ercfw_media.run_tokens import PART_OF, Pooling, vectors_of
@@ -27,6 +31,11 @@ class LanguageModel(Encoder):
         train_embeddings: whether the word embeddings are trained, too. Those of words that do not occur in the
             training split would stay unchanged while the others move.
         frozen_layers: number of layers, from the lowest, that are not trained.
+        cache_gib: memory, in GiB, for what the frozen layers give. Each text then passes them once in a training and
+            not once per epoch, and without their dropout. A token takes 4 bytes per number of its vector.
+        lora: trains low-rank adapters in place of the layers' own weights.
+        checkpointing: whether the backward pass computes the layers again, which takes a third more time and far less
+            memory.
         dropout: dropout rate on the result; inside the model, its own rates apply.
 
     Raises:
@@ -42,6 +51,9 @@ class LanguageModel(Encoder):
         pooling: Pooling = "mean",
         train_embeddings: bool = False,
         frozen_layers: Annotated[int, Field(ge=0)] = 0,
+        cache_gib: Annotated[float, Field(gt=0)] | None = None,
+        lora: Lora | None = None,
+        checkpointing: bool = False,
         dropout: Rate = 0.0,
     ) -> None:
         super().__init__(spec, info)
@@ -63,6 +75,19 @@ class LanguageModel(Encoder):
         self.dropout = nn.Dropout(dropout)
         self.out_dim = int(self.network.config.hidden_size)
         _freeze(self.network, train_embeddings, frozen_layers)
+        if lora is not None:
+            add_adapters(self.network, lora, frozen_layers)
+        if checkpointing:
+            for layer in self.network.encoder.layer:
+                layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)
+        self._frozen = None if cache_gib is None else _frozen(self.network, train_embeddings, frozen_layers, cache_gib)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training or evaluation mode; layers whose output is kept stay without dropout."""
+        super().train(mode)
+        if self._frozen is not None:
+            self._frozen.without_dropout()
+        return self
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Return the pretrained weights as a group, because they need a lower learning rate than the rest."""
@@ -78,8 +103,16 @@ class LanguageModel(Encoder):
         assert stream.frames is not None
         lengths = stream.frames.sum(1).tolist()
         tokens, parts = stream.values % self.vocabulary, stream.values // self.vocabulary  # [N, T], [N, T]
-        vectors: Tensor = self.dropout(vectors_of(self.network, tokens, lengths, self.pooling, parts=parts))  # [N, D]
+        network = self._frozen or self.network
+        vectors: Tensor = self.dropout(vectors_of(network, tokens, lengths, self.pooling, parts=parts))  # [N, D]
         return vectors
+
+
+def _frozen(network: Any, train_embeddings: bool, layers: int, gib: float) -> FrozenLayers:
+    if not layers or train_embeddings:
+        what = "is set, but the lowest layers or the embeddings are trained"
+        raise InputError.at("cache_gib", what, "set frozen_layers, and leave out train_embeddings")
+    return FrozenLayers(network, layers, gib)
 
 
 def _lowest(network: Any) -> list[nn.Module]:
