@@ -17,6 +17,7 @@ GOOD = {
         "dev": "session1",
         "labels": {"fru": ""},
         "classes": ["anger"],
+        "context": "all",
         "parties": "gender",
     },
     "emorynlp": {
@@ -44,6 +45,7 @@ BAD = [
     ("meld", {"seed": -1}, "[data] seed"),
     ("iemocap", {"test_session": 6}, "[data] test_session"),
     ("iemocap", {"dev": "session6"}, "[data] dev"),
+    ("iemocap", {"context": "some"}, "[data] context"),
     ("iemocap", {"parties": "age"}, "[data] parties"),
     ("emorynlp", {"clips": "data/x"}, "[data] clips"),
     ("emorynlp", {"targets": []}, "[data] targets"),
