@@ -41,7 +41,8 @@ class Dataset(AcceptsPublicLayout, ABC):
         public_format: the format of those that hold features.
         transcript_columns: the names that the corpus' own tables have for the columns ``conversation``,
             ``utterance``, ``speaker``, ``text``, ``start`` and ``end``. ``ercfw predict`` recognises such a table if
-            it has all that are listed here. Empty = the corpus has no table.
+            it has all that are listed here. Several columns may together name a conversation. Empty = the corpus has
+            no table.
         transcript_clip: the name of an utterance's clip in such a table, such as
             ``dia{conversation}_utt{utterance}``; empty = the clip is named like the utterance.
     """
@@ -53,8 +54,17 @@ class Dataset(AcceptsPublicLayout, ABC):
     published_counts: Mapping[str, tuple[int, ...]] = MappingProxyType({})
     public_files: tuple[PublicFile, ...] = ()
     public_format: str = ""
-    transcript_columns: Mapping[str, str] = MappingProxyType({})
+    transcript_columns: Mapping[str, str | tuple[str, ...]] = MappingProxyType({})
     transcript_clip: str = ""
+
+    @staticmethod
+    def transcript_speaker(field: str) -> str:
+        """Return the speaker that a cell of such a table names; by default the cell itself.
+
+        Raises:
+            ValueError: the cell names no speaker; the message says why.
+        """
+        return field
 
     @classmethod
     def table_to_make(cls, root: Path) -> Path | None:

@@ -1,14 +1,14 @@
 """Transcript: a CSV table with one line per utterance."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ercfw.contract.conversation import Clip, Conversation, UtteranceId
 from ercfw.data.tables.read import Read
-from ercfw.data.tables.rows import TableRow, open_csv, rows_of
+from ercfw.data.tables.rows import Columns, TableRow, columns_of, open_csv, rows_of
 from ercfw.data.tables.utterances import Utterance, to_conversations
-from ercfw.errors import InputError, did_you_mean, with_warnings
+from ercfw.errors import InputError, Mistake, did_you_mean, with_warnings
 from ercfw.registry.catalog import Catalog
 
 COLUMNS = ("conversation", "utterance", "speaker", "text", "clip", "start", "end")
@@ -21,10 +21,16 @@ class TableForm:
     Attributes:
         columns: the table's name for each role; the table has this form if it has all of these columns.
         clip: the pattern of a clip's name, such as ``dia{conversation}_utt{utterance}``; may be empty.
+        speaker: returns the speaker that a cell names, and raises ValueError if it names none.
     """
 
-    columns: Mapping[str, str]
-    clip: str
+    columns: Columns
+    clip: str = ""
+    speaker: Callable[[str], str] = str
+
+    def fits(self, header: Collection[str]) -> bool:
+        """Return whether a table with these columns has this form."""
+        return all(name in header for names in self.columns.values() for name in columns_of(names))
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ def table_forms(catalog: Catalog) -> tuple[TableForm, ...]:
     """Return the forms of table that datasets of installed plugins name."""
     datasets = [component.factory for component in catalog.components("dataset")]
     return tuple(
-        TableForm(dataset.transcript_columns, dataset.transcript_clip)
+        TableForm(dataset.transcript_columns, dataset.transcript_clip, dataset.transcript_speaker)
         for dataset in datasets
         if dataset.transcript_columns
     )
@@ -70,9 +76,9 @@ def read_transcript(path: Path, forms: Iterable[TableForm]) -> Read[Transcript]:
     """
     opened = open_csv(path)
     header = opened.value.header
-    form = next((form for form in forms if set(form.columns.values()) <= set(header)), None)
+    form = next((form for form in forms if form.fits(header)), None)
     if form is None:
-        form = TableForm({name: name for name in COLUMNS if name in header}, "")
+        form = TableForm({name: name for name in COLUMNS if name in header})
         if not {"text", "clip"} & form.columns.keys():
             hint = did_you_mean("text", header)
             with with_warnings(opened.warnings):
@@ -84,17 +90,23 @@ def read_transcript(path: Path, forms: Iterable[TableForm]) -> Read[Transcript]:
     if "speaker" not in form.columns:
         warnings.append(f"{path}: there is no speaker column, so each conversation has one speaker")
     columns = frozenset({*form.columns, *(["clip"] if form.clip else [])})
-    return Read(Transcript(path, columns, _utterances(rows, form.clip)), tuple(warnings))
+    with with_warnings(warnings):
+        return Read(Transcript(path, columns, _utterances(rows, form)), tuple(warnings))
 
 
-def _utterances(rows: Sequence[TableRow], pattern: str) -> tuple[Utterance, ...]:
-    utterances = []
+def _utterances(rows: Sequence[TableRow], form: TableForm) -> tuple[Utterance, ...]:
+    utterances, mistakes = [], []
     for row in rows:
         stretch = row.stretch()
-        name = "" if stretch.mistakes else _clip_name(row, pattern)
+        name = "" if stretch.mistakes else _clip_name(row, form.clip)
         clip = Clip(Path(name), stretch.start or 0.0, stretch.end) if name else None
         time = None if stretch.mistakes else stretch.both
-        utterances.append(Utterance(row.where, row.id, row.speaker, row.text, time, clip))
+        try:
+            utterances.append(Utterance(row.where, row.id, form.speaker(row.speaker), row.text, time, clip))
+        except ValueError as error:
+            mistakes.append(Mistake(row.place("speaker"), str(error)))
+    if mistakes:
+        raise InputError(mistakes)
     return tuple(utterances)
 
 

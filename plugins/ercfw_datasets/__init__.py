@@ -1,6 +1,7 @@
-"""Datasets: MELD, IEMOCAP, any corpus in a table, and simulated conversations."""
+"""Datasets: MELD, IEMOCAP, EmoryNLP, any corpus in a table, and simulated conversations."""
 
 from ercfw import Dataset, hookimpl
+from ercfw_datasets.emorynlp import EmoryNlp
 from ercfw_datasets.iemocap import Iemocap
 from ercfw_datasets.meld import Meld
 from ercfw_datasets.simulated import Simulated
@@ -10,4 +11,4 @@ from ercfw_datasets.table import Table
 @hookimpl
 def provide_datasets() -> dict[str, type[Dataset]]:
     """Return the datasets by name."""
-    return {"meld": Meld, "iemocap": Iemocap, "table": Table, "simulated": Simulated}
+    return {"meld": Meld, "iemocap": Iemocap, "emorynlp": EmoryNlp, "table": Table, "simulated": Simulated}

@@ -50,6 +50,7 @@ def choose_classes(
     classes: Sequence[str] | None = None,
     codes: Mapping[str, str] = NO_CODES,
     outside: Sequence[str] = (),
+    others_are: str = "left out",
 ) -> ClassChoice:
     """Return the classes of a corpus as the options ``labels`` and ``classes`` change them.
 
@@ -59,6 +60,7 @@ def choose_classes(
         classes: the classes in order; utterances of others are left out, and a warning names these.
         codes: the label for each of its other names.
         outside: labels whose utterances are left out unless ``labels`` gives them a class.
+        others_are: what the warning says of the utterances of other classes.
 
     Raises:
         InputError: if ``classes`` names an unknown class, or an option names a label or class twice.
@@ -80,7 +82,7 @@ def choose_classes(
     others = [name for name in found if name not in chosen]
     if others:
         warnings.warn(
-            f"[data] classes: utterances of {', '.join(others)} are left out; labels merges classes", stacklevel=3
+            f"[data] classes: utterances of {', '.join(others)} are {others_are}; labels merges classes", stacklevel=3
         )
     kept = {label: name if name in chosen else None for label, name in by_label.items()}
     return ClassChoice(chosen, kept, codes, foreign, is_own=chosen == tuple(own) and not labels)

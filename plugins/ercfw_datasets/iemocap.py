@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ercfw import Conversation, InputError, Provenance, Size, TableRow, is_file, sha256
+from ercfw import Conversation, InputError, Provenance, Size, TableRow, has_label, is_file, sha256
 from ercfw_datasets.annotations import TARGET, Annotations, Record, choose_targets, to_annotated, with_labels
 from ercfw_datasets.class_choice import ClassChoice
 from ercfw_datasets.corpus import Corpus, FeatureFiles
-from ercfw_datasets.iemocap_labels import iemocap_classes
+from ercfw_datasets.iemocap_labels import iemocap_classes, iemocap_classes_in_context
 from ercfw_datasets.iemocap_release import find_release, read_release
 from ercfw_datasets.public_files import IEMOCAP_FILES
 from ercfw_datasets.real_or_simulated import real_root
@@ -42,6 +42,7 @@ TELME_DEV = frozenset({
 Parties = Literal["appearance", "gender"]
 GENDER = re.compile(r"_([MF])[^_]*$")
 """The end of an utterance's id, which begins with the gender of its speaker."""
+Context = Literal["all"]
 Dev = Literal["telme", "session1", "session2", "session3", "session4", "session5"]
 
 
@@ -74,6 +75,10 @@ class Iemocap(Corpus):
         targets: ``emotion``, ``affect`` (valence, activation and dominance from 1 to 5), or both; by default the
             emotion alone. The numbers are the annotators' means in the corpus itself, or the columns ``valence``,
             ``activation`` and ``dominance`` of the table.
+        context: ``all`` keeps all other utterances in their conversations, too: those of other labels, those that
+            ``labels`` or ``classes`` would leave out, and, in the corpus itself, those without an evaluation. They
+            have neither an emotion nor numbers: models read them, but losses and metrics skip them. By default they are
+            left out.
         parties: how the two speakers of a conversation are numbered: by first ``appearance``, or by ``gender`` (male 0,
             female 1), as in most released codes. Speaker vectors and relations then mean the same in all conversations.
             The gender is read from the utterance's id. Simulated conversations, and those that ``ercfw predict`` reads,
@@ -99,20 +104,24 @@ class Iemocap(Corpus):
         labels: dict[str, str] | None = None,
         classes: tuple[str, ...] | None = None,
         targets: Annotated[tuple[Literal["emotion", "affect"], ...], Field(min_length=1)] | None = None,
+        context: Context | None = None,
         parties: Parties = "appearance",
         widths: dict[str, Size] | None = None,
         seed: Seed = 0,
     ) -> None:
         _check_sessions(test_session, dev)
-        choice = iemocap_classes(labels, classes)
+        choice = (iemocap_classes if context is None else iemocap_classes_in_context)(labels, classes)
         if test_session != 5 or not choice.is_own or (targets is not None and targets[0] != TARGET):
             self.published_counts = {}
         place = real_root(root, DEFAULT_ROOT, "IEMOCAP")
         if place is None:
             why = f"nothing is at {DEFAULT_ROOT}"
-            super().__init__(*simulate(IEMOCAP, choice, seed=seed, widths=widths, targets=targets, instead_of=why))
+            annotations, streams = simulate(
+                IEMOCAP, choice, seed=seed, widths=widths, targets=("emotion", "affect"), instead_of=why
+            )
+            super().__init__(_finished(annotations, targets, context), streams)
         else:
-            annotations = choose_targets(read_iemocap(place, test_session, dev, choice), targets or (TARGET,))
+            annotations = _finished(read_iemocap(place, test_session, dev, choice, context), targets, context)
             if parties == "gender":
                 annotations = replace(annotations, conversations=tuple(map(_by_gender, annotations.conversations)))
             super().__init__(annotations, FeatureFiles(place, annotations.rows, MODALITIES))
@@ -124,7 +133,9 @@ class Iemocap(Corpus):
         return None if is_file(path) or find_release(root) is not None else path
 
 
-def read_iemocap(root: Path, test_session: int, dev: Dev, choice: ClassChoice) -> Annotations:
+def read_iemocap(
+    root: Path, test_session: int, dev: Dev, choice: ClassChoice, context: Context | None = None
+) -> Annotations:
     """Read IEMOCAP's table, or the corpus itself if its sessions exist and the table does not.
 
     Raises:
@@ -132,7 +143,7 @@ def read_iemocap(root: Path, test_session: int, dev: Dev, choice: ClassChoice) -
     """
     table = root / TABLE
     release = None if is_file(table) else find_release(root)
-    records, paths = _read_table(table, choice) if release is None else read_release(release, choice)
+    records, paths = _read_table(table, choice) if release is None else read_release(release, choice, context)
     records = [replace(record, kind=_kind(record.id[0])) for record in records]
     splits = _splits(records, test_session, dev)
     of_classes = "the six classes" if choice.is_own else f"the classes {', '.join(choice.classes)}"
@@ -143,10 +154,30 @@ def read_iemocap(root: Path, test_session: int, dev: Dev, choice: ClassChoice) -
         rows=tuple(record.id for record in records),
         source_train=frozenset(r.id for r in records if splits[r.id[0]] != "test"),
         provenance=Provenance(
-            f"IEMOCAP, {sum(record.label is not None for record in records)} utterances of {of_classes}",
+            f"IEMOCAP, {_count(records, context)} of {of_classes}",
             files={str(path): sha256(path) for path in paths},
         ),
     )
+
+
+def _count(records: Sequence[Record], context: Context | None) -> str:
+    """Return the number of utterances; with their context, how many of all are labelled."""
+    if context is None:
+        return f"{sum(record.label is not None for record in records)} utterances"
+    return f"{len(records)} utterances, {sum(bool(record.label) for record in records)} of them"
+
+
+def _finished(annotations: Annotations, targets: Sequence[str] | None, context: Context | None) -> Annotations:
+    """Return the annotations with these targets; in a context, no target labels an utterance without an emotion."""
+    if context is not None:
+        annotations = replace(annotations, conversations=tuple(map(_without_numbers, annotations.conversations)))
+    return choose_targets(annotations, targets or (TARGET,))
+
+
+def _without_numbers(conversation: Conversation) -> Conversation:
+    known = has_label(conversation.labels[TARGET])[:, None]  # [U, 1]
+    affect = np.where(known, conversation.labels["affect"], np.float32(np.nan))  # [U, 3]
+    return replace(conversation, labels={**conversation.labels, "affect": affect})
 
 
 def _by_gender(conversation: Conversation) -> Conversation:

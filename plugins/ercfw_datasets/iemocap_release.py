@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from ercfw import Clip, InputError, Mistake, is_folder
 from ercfw_datasets.annotations import Record
@@ -22,7 +23,7 @@ DIALOG = re.compile(r"Ses0[1-5][FM]_\w+")
 UTTERANCE = re.compile(r"(Ses0[1-5][FM]_\w+)_([FM])\d+")
 """The dialog of an utterance, and its speaker; ``FXX0`` and ``MXX0`` (laughter, breathing) are not utterances."""
 EVALUATION = re.compile(r"\[(\d+\.?\d*) - (\d+\.?\d*)\]\s+(\S+)\s+(\w+)\s+\[(.*)\]")
-TRANSCRIPTION = re.compile(r"(\S+) \[[\d.]+-[\d.]+\]:(.*)")
+TRANSCRIPTION = re.compile(r"(\S+) \[([\d.]+)-([\d.]+)\]:(.*)")
 
 
 def find_release(root: Path) -> Path | None:
@@ -30,7 +31,9 @@ def find_release(root: Path) -> Path | None:
     return next((place for place in folders_below(root) if any(is_folder(place / s) for s in SESSIONS)), None)
 
 
-def read_release(root: Path, choice: ClassChoice) -> tuple[list[Record], list[Path]]:
+def read_release(
+    root: Path, choice: ClassChoice, context: Literal["all"] | None = None
+) -> tuple[list[Record], list[Path]]:
     """Return the evaluated utterances, and the files that were read.
 
     Utterances come dialog by dialog and, within one, in the order in which they begin.
@@ -38,6 +41,7 @@ def read_release(root: Path, choice: ClassChoice) -> tuple[list[Record], list[Pa
     Args:
         root: the folder with ``Session1`` to ``Session5``, or some of them.
         choice: the classes.
+        context: ``all`` adds the utterances without an evaluation, unlabelled, if their times are known.
 
     Raises:
         InputError: if a session has no evaluations, or a file is missing or damaged.
@@ -49,11 +53,13 @@ def read_release(root: Path, choice: ClassChoice) -> tuple[list[Record], list[Pa
     records: list[Record] = []
     for path in evaluations:
         evaluated = list(_read_evaluations(path, mistakes))
-        texts = dict(_read_transcriptions(_transcriptions_of(path)))
-        untranscribed += [record.id[1] for record in evaluated if record.id[1] not in texts]
-        unevaluated += sorted(texts.keys() - {record.id[1] for record in evaluated})
-        spoken = [replace(record, text=texts.get(record.id[1], "")) for record in evaluated]
-        records += sorted(spoken, key=lambda record: (record.time, record.id))
+        said = {record.id[1]: record for record in _read_transcriptions(_transcriptions_of(path))}
+        untranscribed += [record.id[1] for record in evaluated if record.id[1] not in said]
+        others = [said[id] for id in sorted(said.keys() - {record.id[1] for record in evaluated})]
+        added = [record for record in others if context == "all" and record.time is not None]
+        unevaluated += [record.id[1] for record in others if context is None or record.time is None]
+        spoken = [replace(r, text=said[r.id[1]].text if r.id[1] in said else "") for r in evaluated]
+        records += sorted([*spoken, *added], key=lambda record: (record.time, record.id))
     if mistakes:
         raise InputError(mistakes)
     if untranscribed:
@@ -117,15 +123,30 @@ def _affect(numbers: str) -> tuple[float, ...]:
     return found if len(found) == len(AFFECT.names) else ()
 
 
-def _read_transcriptions(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the utterance and text of each line.
+def _read_transcriptions(path: Path) -> Iterator[Record]:
+    """Yield an unlabelled record for each line of an utterance; its time is None if it is invalid.
 
     A line looks like ``Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me.``
     """
-    for _, line in _lines(path):
+    for where, line in _lines(path):
         found = TRANSCRIPTION.fullmatch(line)
-        if found and UTTERANCE.fullmatch(found[1]):
-            yield found[1], found[2].strip()
+        utterance = UTTERANCE.fullmatch(found[1]) if found else None
+        if found and utterance:
+            yield Record(
+                where=where,
+                id=(path.stem, found[1]),
+                speaker=f"{path.stem[:5]}_{utterance[2]}",
+                text=found[4].strip(),
+                time=_time(found[2], found[3]) if utterance[1] == path.stem else None,
+            )
+
+
+def _time(start: str, end: str) -> tuple[float, float] | None:
+    try:
+        time = float(start), float(end)
+    except ValueError:
+        return None
+    return time if time[0] < time[1] else None
 
 
 def _with_clips(root: Path, records: Sequence[Record]) -> list[Record]:

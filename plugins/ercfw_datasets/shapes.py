@@ -66,4 +66,21 @@ IEMOCAP = Shape(
     inertia=0.6,
     contagion=0.1,
 )
-SHAPES: Mapping[str, Shape] = {"meld": MELD, "iemocap": IEMOCAP}
+
+EMORYNLP = Shape(
+    corpus="EmoryNLP",
+    classes=("Joyful", "Mad", "Neutral", "Peaceful", "Powerful", "Sad", "Scared"),
+    counts=(1677, 785, 2485, 638, 551, 474, 941),
+    conversations=(659, 89, 79),
+    lengths={
+        1: 8, 2: 7, 3: 17, 4: 22, 5: 34, 6: 44, 7: 48, 8: 47, 9: 38, 10: 31, 11: 49, 12: 54, 13: 29,
+        14: 32, 15: 34, 16: 29, 17: 33, 18: 23, 19: 28, 20: 23, 21: 13, 22: 8, 23: 4, 24: 2, 25: 2,
+    },
+    casts={1: 15, 2: 239, 3: 154, 4: 104, 5: 66, 6: 42, 7: 26, 8: 11, 9: 2},
+    stay=0.09,
+    # In train, 36.1 % of the utterances have the emotion of their speaker's last one (20.0 % by chance), and
+    # 32.9 % that of the utterance before by another speaker. These two values give 36.3 % and 33.2 %.
+    inertia=0.17,
+    contagion=0.15,
+)  # fmt: skip
+SHAPES: Mapping[str, Shape] = {"meld": MELD, "iemocap": IEMOCAP, "emorynlp": EMORYNLP}

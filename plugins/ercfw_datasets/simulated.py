@@ -57,7 +57,7 @@ class Simulated(Corpus):
     def __init__(
         self,
         *,
-        like: Literal["meld", "iemocap"] = "meld",
+        like: Literal["meld", "iemocap", "emorynlp"] = "meld",
         conversations: Size | None = None,
         labels: dict[str, str] | None = None,
         classes: tuple[str, ...] | None = None,

@@ -1,4 +1,4 @@
-"""Tables: rubbish, damaged ones, odd names and settings, MELD's files; what was found by them stands first."""
+"""Tables: rubbish, damaged ones, odd names and settings, files of corpora; what was found by them stands first."""
 
 import csv
 import io
@@ -39,6 +39,14 @@ MELD = [
     [str(n), "Oh, hi\u2019", "Ross", ["joy", "fear"][n % 2], str(n // 3), str(n), "00:16:16,059", "00:16:21,731"]
     for n in range(6)
 ]
+EMORYNLP_HEADER = [
+    "Utterance", "Speaker", "Emotion", "Scene_ID", "Utterance_ID", "Season", "Episode", "Start_Time", "End_Time",
+]  # fmt: skip
+EMORYNLP = [
+    ["Oh, hi", ["['Ross']", "['Ann', \"O'Hara\"]"][n % 2], ["Mad", "Sad"][n % 2], str(n // 3), str(n), "1", "2",
+     "00:00:01.5", "00:00:02.5"]
+    for n in range(6)
+]  # fmt: skip
 
 
 def written(rows: list[list[str]]) -> bytes:
@@ -184,3 +192,15 @@ def test_meld(data, split, read, bearable, damaged):
         Path(f"own/{name}_sent_emo.csv").write_bytes(whole)
     Path(f"own/{split}_sent_emo.csv").write_bytes(data.draw(damaged(whole, WORDS)))
     bearable(lambda: read(OF_MELD))
+
+
+@pytest.mark.cases(100)
+@pytest.mark.filterwarnings("ignore:.*read as cp1252")
+@given(data=st.data(), split=st.sampled_from(["train", "dev", "test"]))
+def test_emorynlp(data, split, read, bearable, damaged):
+    for season, name in enumerate(("train", "dev", "test")):
+        rows = [[*row[:5], str(season), *row[6:]] for row in EMORYNLP]
+        whole = written([EMORYNLP_HEADER, *rows])
+        content = data.draw(damaged(whole, [*WORDS, b"['", b"\\", b"', '"])) if name == split else whole
+        Path(f"own/emorynlp_{name}_final.csv").write_bytes(content)
+    bearable(lambda: read("data={use='emorynlp', root='own'}"))

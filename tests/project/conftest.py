@@ -54,6 +54,15 @@ def meld(tmp_path_factory, real_data):
 
 
 @pytest.fixture(scope="module")
+def emorynlp(tmp_path_factory, real_data):
+    """The real EmoryNLP, cut to the first scene of each episode that has it."""
+    folder = tmp_path_factory.mktemp("emorynlp")
+    for path in real_data("emorynlp").glob("*.csv"):
+        copy_rows(path, folder / path.name, lambda row: row["Scene_ID"] == "1")
+    return folder
+
+
+@pytest.fixture(scope="module")
 def meld_clips(tmp_path_factory, meld, real_data):
     """MELD, cut, with two real clips that stand for the first utterances of each split."""
     if missing := [name for name in MEDIA if importlib.util.find_spec(name) is None]:

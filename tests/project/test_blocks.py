@@ -42,7 +42,7 @@ COUNTS = {
     "docs/reports.md": {"bash": 3, "python": 1},
     "docs/targets.md": {"toml": 3, "bash": 3, "csv": 1, "python": 1},
     "docs/training.md": {"toml": 6, "bash": 2, "python": 1},
-    "docs/user_guide.md": {"bash": 12, "toml": 7, "python": 1, "csv": 1},
+    "docs/user_guide.md": {"bash": 13, "toml": 7, "python": 1, "csv": 1},
 }
 SMALL = ["data.use=simulated", "data.conversations=12"]
 SHORT = ["train.epochs=1", "train.device=cpu", "--seeds", "1"]
@@ -181,6 +181,7 @@ def shortened_run(words, request):
         "meld_text": "meld",
         "meld_minilm_finetuned": "meld",
         "multiemo_meld": "meld",
+        "emorynlp_text": "emorynlp",
         "mosi": "mosi",
         "baselines/comparison_meld_text": "meld",
         "baselines/comparison_mosi": "mosi",
@@ -189,6 +190,7 @@ def shortened_run(words, request):
     reads_text = "features.text.use=minilm" in words or words[1] in (
         "meld_text",
         "meld_minilm_finetuned",
+        "emorynlp_text",
         "mosi",
         "table.toml",
         "baselines/comparison_meld_text",

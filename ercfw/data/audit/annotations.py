@@ -86,9 +86,11 @@ def _ranges(numbers: Sequence[int]) -> str:
 
 
 def _times(split: str, conversations: Sequence[Conversation], broken: frozenset[UtteranceId]) -> Iterator[Finding]:
-    """Find impossible times, and utterances that begin before the previous one."""
+    """Find impossible times, and utterances that begin before the previous one begins or ends."""
     kinds: dict[tuple[Level, str], list[str]] = defaultdict(list)
-    backwards, timed = [], 0
+    backwards: list[str] = []
+    crossing: list[str] = []
+    timed = 0
     for conversation in conversations:
         before = None
         for id, time in zip(conversation.ids, conversation.times, strict=False):
@@ -100,9 +102,9 @@ def _times(split: str, conversations: Sequence[Conversation], broken: frozenset[
             if length <= 0 or length > LONGEST:
                 what = "that end at or before their start" if length <= 0 else f"longer than {LONGEST:g} s"
                 kinds["known" if id in broken else "doubtful", what].append(f"{'/'.join(id)}: {length:.1f} s")
-            if before is not None and time[0] < before:
-                backwards.append("/".join(id))
-            before = time[0]
+            if before is not None and time[0] < before[1]:
+                (backwards if time[0] < before[0] else crossing).append("/".join(id))
+            before = time
     for (level, what), places in kinds.items():
         yield Finding(level, split, f"utterances {what}: {len(places)} ({first(places)})")
     if backwards:
@@ -110,6 +112,9 @@ def _times(split: str, conversations: Sequence[Conversation], broken: frozenset[
         yield Finding("note", split, what)
     elif timed:
         yield Finding("fine", split, f"times of {timed} utterances: in order")
+    if crossing:
+        what = f"utterances that begin before the previous one ends: {len(crossing)} of {timed} ({first(crossing)})"
+        yield Finding("note", split, what)
 
 
 def _published(dataset: Dataset, split: Split, target: str) -> tuple[int, ...] | None:

@@ -51,7 +51,7 @@ class TableRow:
 
     def place(self, role: str) -> str:
         """Return file, line and column, for messages."""
-        return f"{self.where}: {'/'.join(_names(self.columns.get(role, role)))}"
+        return f"{self.where}: {'/'.join(columns_of(self.columns.get(role, role)))}"
 
     def stretch(self) -> Stretch:
         """Return the times in the roles ``start`` and ``end``: seconds, or ``00:01:12,500``.
@@ -89,9 +89,9 @@ def read_table(path: Path, columns: Columns, needed: Mapping[str, str]) -> Read[
 def _read_rows(opened: Read["OpenCsv"], columns: Columns, needed: Mapping[str, str]) -> Read[tuple[TableRow, ...]]:
     path = opened.value.path
     found = _parse(opened.value, columns, needed)
-    outer = outer_columns(opened.value.header, {name for names in columns.values() for name in _names(names)})
+    outer = outer_columns(opened.value.header, {name for names in columns.values() for name in columns_of(names)})
     if found.repeated and not found.mistakes and outer and "conversation" in columns:
-        wider = (*outer, *_names(columns["conversation"]))
+        wider = (*outer, *columns_of(columns["conversation"]))
         again = _parse(open_csv(path).value, {**columns, "conversation": wider}, needed)
         if not again.repeated:
             told = f"{found.repeated}; so the columns {', '.join(wider)} together name the conversation"
@@ -168,9 +168,9 @@ class _Parsed:
 def _parse(table: OpenCsv, columns: Columns, needed: Mapping[str, str]) -> _Parsed:
     if mistakes := list(_header_mistakes(table, columns, needed)):
         raise InputError(mistakes)
-    names = {role: name for role, name in columns.items() if {*_names(name)} <= {*table.header}}
-    several = {role: [table.header.index(part) for part in _names(name)] for role, name in names.items()}
-    places = {role: several.pop(role)[0] for role, name in names.items() if len(_names(name)) == 1}
+    names = {role: name for role, name in columns.items() if {*columns_of(name)} <= {*table.header}}
+    several = {role: [table.header.index(part) for part in columns_of(name)] for role, name in names.items()}
+    places = {role: several.pop(role)[0] for role, name in names.items() if len(columns_of(name)) == 1}
     sizes: dict[str, int] = {}
     rows: list[TableRow] = []
     try:
@@ -192,7 +192,8 @@ def _parse(table: OpenCsv, columns: Columns, needed: Mapping[str, str]) -> _Pars
     return _Parsed(table.path, tuple(rows), tuple(mistakes), repeated_id(whole))
 
 
-def _names(column: str | tuple[str, ...]) -> tuple[str, ...]:
+def columns_of(column: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of the columns of a role, which are one or several."""
     return (column,) if isinstance(column, str) else column
 
 
@@ -203,7 +204,7 @@ def _joined(texts: Iterable[str]) -> str:
 
 
 def _header_mistakes(table: OpenCsv, columns: Columns, needed: Mapping[str, str]) -> Iterator[Mistake]:
-    for role, name in ((role, name) for role, names in columns.items() for name in _names(names)):
+    for role, name in ((role, name) for role, names in columns.items() for name in columns_of(names)):
         where = f"{table.where}: {name}"
         setting = f" ({needed[role]})" if role in needed else ""
         if table.header.count(name) > 1:

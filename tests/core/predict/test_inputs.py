@@ -115,6 +115,24 @@ def test_a_table_in_the_form_of_a_dataset_is_a_transcript(clips):
     assert given.warnings == ("t.csv: lines without a clip in clips, left out: 2 of 5 (3 7 first)",)
 
 
+def test_a_dataset_may_name_conversations_by_several_columns_and_read_the_speaker():
+    """EmoryNLP does; its times count from the start of the episode, too."""
+    header = "Utterance,Speaker,Emotion,Scene_ID,Utterance_ID,Season,Episode,Start_Time,End_Time"
+    said = [f'hi,"{speaker}",Mad,{scene},4,1,2,soon,late' for speaker, scene in (("['Ann']", 8), ("['Bob', 'Ann']", 9))]
+    given = read(write("t.csv", header, *said))
+    assert [(c.id, c.utterances, c.speakers) for c in given.conversations] == [
+        ("1/2/8", ("4",), ("Ann",)),
+        ("1/2/9", ("4",), ("Ann and Bob",)),
+    ]
+    assert given.warnings == ()
+    with pytest.raises(InputError) as error:
+        read(write("t.csv", header, *(line.replace("[", "").replace("]", "") for line in said)))
+    assert [m.where for m in error.value.mistakes] == ["t.csv, line 2: Speaker", "t.csv, line 3: Speaker"]
+    rest = header.replace("Season", "Series")
+    with pytest.raises(InputError, match="there is no column 'text' or 'clip'"):
+        read(write("t.csv", rest, *said))
+
+
 @pytest.mark.parametrize(
     ("column", "cells"),
     [("clip", ("dia3_utt2.mp4", "dia3_utt0.mp4")), ("clip", ("dia3_utt2", "dia3_utt0")),

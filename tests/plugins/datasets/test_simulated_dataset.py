@@ -9,6 +9,7 @@ from sklearn.metrics import f1_score
 from threadpoolctl import threadpool_limits
 
 from ercfw.errors import InputError
+from ercfw_datasets.emorynlp import EmoryNlp
 from ercfw_datasets.meld import Meld
 from ercfw_datasets.simulated import Simulated
 
@@ -40,15 +41,17 @@ def shape_of(dataset) -> dict[str, float | np.ndarray]:
     }
 
 
-def test_the_shape_of_real_meld(real_data):
-    real, drawn = shape_of(Meld(root=real_data("meld"))), shape_of(Simulated(seed=3))
+@pytest.mark.parametrize(("like", "corpus"), [("meld", Meld), ("emorynlp", EmoryNlp)])
+def test_the_shape_of_a_real_corpus(real_data, like, corpus):
+    real, drawn = shape_of(corpus(root=real_data(like))), shape_of(Simulated(like=like, seed=3))
     for name, band in BANDS.items():
         assert np.abs(real[name] - drawn[name]).max() < band, (name, real[name], drawn[name])
 
 
-def test_sizes_of_both_corpora():
+def test_sizes_of_the_corpora():
     for like, sizes, utterances, classes in (
         ("meld", (1038, 114, 280), (9989, 1109, 2610), 7),
+        ("emorynlp", (659, 89, 79), (7551, 954, 984), 7),
         ("iemocap", (108, 12, 31), (5163, 647, 1623), 6),
     ):
         dataset = Simulated(like=like)
@@ -88,7 +91,7 @@ def held_out(dataset, modalities, neighbours=False) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("like", ["meld", "iemocap"])
+@pytest.mark.parametrize("like", ["meld", "iemocap", "emorynlp"])
 def test_context_helps_and_modalities_add_to_each_other(like):
     dataset = Simulated(like=like)
     text = held_out(dataset, ["text"])

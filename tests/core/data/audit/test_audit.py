@@ -114,6 +114,8 @@ def twice_in_train(rows):
         (edit([7], start="", end=""), "doubtful", "train: utterances without readable times: 1 (train/1/2)"),
         (edit([7], start="1", end="2"), "note",
          "train: utterances that begin before the previous one: 1 of 30 (train/1/2)"),
+        (edit([6], end="9"), "note",
+         "train: utterances that begin before the previous one ends: 1 of 30 (train/1/2)"),
         (edit([7], label=""), "note", "train, emotion: utterances without a label: 1"),
         (edit(range(30, 40), label="calm"), "doubtful", "dev, emotion: no utterance of class 'wild'"),
         (edit([7], text=" "), "doubtful", "train: utterances with empty texts: 1 of 30 (train/1/2)"),
@@ -131,7 +133,17 @@ def test_annotations(own, change, level, says):
 
 @pytest.mark.parametrize(
     "says",
-    ["gaps", "not in order", "readable", "longer", "before the previous", "empty", "twice in", "in several"],
+    [
+        "gaps",
+        "not in order",
+        "readable",
+        "longer",
+        "before the previous one",
+        "one ends",
+        "empty",
+        "twice in",
+        "in several",
+    ],
 )
 def test_annotations_that_are_sound(own, says):
     assert not any(says in what for level, _, what in own(renumbered) if level != "fine")
