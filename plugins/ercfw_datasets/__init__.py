@@ -1,6 +1,7 @@
-"""Datasets: MELD, IEMOCAP, any corpus in a table, and simulated conversations."""
+"""Datasets: MELD, IEMOCAP, DailyDialog, M3ED, any corpus in a table, and simulated conversations."""
 
 from ercfw import Dataset, hookimpl
+from ercfw_datasets.dailydialog import DailyDialog
 from ercfw_datasets.iemocap import Iemocap
 from ercfw_datasets.meld import Meld
 from ercfw_datasets.simulated import Simulated
@@ -10,4 +11,10 @@ from ercfw_datasets.table import Table
 @hookimpl
 def provide_datasets() -> dict[str, type[Dataset]]:
     """Return the datasets by name."""
-    return {"meld": Meld, "iemocap": Iemocap, "table": Table, "simulated": Simulated}
+    return {
+        "meld": Meld,
+        "iemocap": Iemocap,
+        "dailydialog": DailyDialog,
+        "table": Table,
+        "simulated": Simulated,
+    }

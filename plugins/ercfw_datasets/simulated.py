@@ -57,7 +57,7 @@ class Simulated(Corpus):
     def __init__(
         self,
         *,
-        like: Literal["meld", "iemocap"] = "meld",
+        like: Literal["meld", "iemocap", "dailydialog", "m3ed"] = "meld",
         conversations: Size | None = None,
         labels: dict[str, str] | None = None,
         classes: tuple[str, ...] | None = None,
@@ -177,7 +177,7 @@ def simulate(
     Raises:
         InputError: if ``signal`` names a modality without a width.
     """
-    widths = {**WIDTHS, **(widths or {})}
+    widths = {**{modality: WIDTHS[modality] for modality in shape.modalities}, **(widths or {})}
     for modality in signal or {}:
         if modality not in widths:
             raise InputError.at(
