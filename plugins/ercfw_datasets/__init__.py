@@ -3,6 +3,7 @@
 from ercfw import Dataset, hookimpl
 from ercfw_datasets.dailydialog import DailyDialog
 from ercfw_datasets.iemocap import Iemocap
+from ercfw_datasets.m3ed import M3ed
 from ercfw_datasets.meld import Meld
 from ercfw_datasets.simulated import Simulated
 from ercfw_datasets.table import Table
@@ -15,6 +16,7 @@ def provide_datasets() -> dict[str, type[Dataset]]:
         "meld": Meld,
         "iemocap": Iemocap,
         "dailydialog": DailyDialog,
+        "m3ed": M3ed,
         "table": Table,
         "simulated": Simulated,
     }

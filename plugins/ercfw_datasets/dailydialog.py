@@ -19,7 +19,7 @@ DEFAULT_ROOT = Path("data/dailydialog")
 CODES = dict(zip(EMOTIONS, DAILYDIALOG.classes, strict=True))
 """The corpus' number of each emotion."""
 ACT_NAMES = ("inform", "question", "directive", "commissive")
-PUBLISHED: Mapping[Split, tuple[int, ...]] = {
+PUBLISHED: Mapping[str, tuple[int, ...]] = {
     "train": DAILYDIALOG.counts,
     "dev": (7108, 77, 3, 11, 684, 79, 107),
     "test": (6321, 118, 47, 17, 1019, 102, 116),
