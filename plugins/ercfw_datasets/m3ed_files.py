@@ -6,6 +6,7 @@ These readers were written from published descriptions of the files. The corpus 
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +84,8 @@ def read_annotations(path: Path) -> Series:
     try:
         return TypeAdapter(Series).validate_python(content, strict=True)
     except ValidationError as error:
-        raise InputError([_mistake(path, each) for each in error.errors(include_url=False)]) from error
+        first, *others = (_mistake(path, each) for each in error.errors(include_url=False))
+        raise InputError([replace(first, hint=f"the form of M3ED is {FORM}"), *others]) from error
 
 
 def _unique(path: Path) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
@@ -109,7 +111,7 @@ def _unique(path: Path) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
 def _mistake(path: Path, error: "ErrorDetails") -> Mistake:
     place = ", ".join(map(str, error["loc"]))
     what = WORDS.get(error["type"], error["msg"])
-    return Mistake(f"{path}: {place}" if place else str(path), what, f"the form of M3ED is {FORM}")
+    return Mistake(f"{path}: {place}" if place else str(path), what)
 
 
 def read_splits(paths: Mapping[Split, Path]) -> dict[str, Split]:

@@ -35,7 +35,7 @@ class Simulated(Corpus):
 
     Lengths, speakers, class shares and the persistence of emotions follow the published numbers of the corpus
     (``ercfw_datasets.shapes``), so context helps. Every modality carries the class under separate noise, so each adds
-    to the others. Texts carry no emotion.
+    to the others. Texts carry no emotion. DailyDialog has texts only.
 
     Options:
         like: the corpus.

@@ -186,10 +186,12 @@ def test_an_utterance_between_two_separators_is_empty(write, tmp_path, cli) -> N
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
-def test_other_encodings_and_line_ends(write, tmp_path, encoding) -> None:
+def test_other_encodings_and_line_ends(write, tmp_path, reported, encoding) -> None:
     path = write() / "train" / "dialogues_train.txt"
     path.write_bytes("It ’ s a caf\xe9 . __eou__ Yes . __eou__ So ? __eou__\r\n".encode(encoding))
-    assert DailyDialog(root=tmp_path).split("train")[0].texts == ("It ’ s a caf\xe9 .", "Yes .", "So ?")
+    dataset, warnings = reported(DailyDialog, root=tmp_path)
+    assert dataset.split("train")[0].texts == ("It ’ s a caf\xe9 .", "Yes .", "So ?")
+    assert len(warnings) == (encoding == "cp1252")
 
 
 @pytest.mark.parametrize("data", [b"PK\x03\x04\x00\x00", b"\x00" * 9])
