@@ -1,6 +1,7 @@
 """The decision whether a corpus is read from its files, or conversations in its shape are simulated instead."""
 
 import os
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ercfw import InputError, is_file, is_folder
@@ -33,3 +34,20 @@ def real_root(root: Path | None, default: Path, corpus: str) -> Path | None:
             "set root to the folder of its files",
         )
     return None
+
+
+def check_can_be_simulated(targets: Sequence[str], simulated: Collection[str], default: Path) -> None:
+    """Check that simulated conversations have all targets of a recipe.
+
+    Args:
+        targets: those of the recipe.
+        simulated: those that can be simulated.
+        default: the folder that would contain the corpus.
+
+    Raises:
+        InputError: if one of them cannot be simulated.
+    """
+    real = next((name for name in targets if name not in simulated), None)
+    if real is not None:
+        what = f"'{real}' cannot be simulated, and nothing is at {default}"
+        raise InputError.at("[data] targets", what, "set root to the folder of the corpus' files")

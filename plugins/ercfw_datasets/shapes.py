@@ -23,6 +23,7 @@ class Shape:
         inertia: the probability that an emotion is copied from the speaker's own last utterance.
         contagion: the probability that it is copied from the last utterance of any speaker; otherwise it is drawn by
             ``counts``.
+        modalities: the modalities of the corpus.
     """
 
     corpus: str
@@ -34,6 +35,7 @@ class Shape:
     stay: float
     inertia: float
     contagion: float
+    modalities: tuple[str, ...] = MODALITIES
 
 
 MELD = Shape(
@@ -83,4 +85,42 @@ EMORYNLP = Shape(
     inertia=0.17,
     contagion=0.15,
 )  # fmt: skip
-SHAPES: Mapping[str, Shape] = {"meld": MELD, "iemocap": IEMOCAP, "emorynlp": EMORYNLP}
+DAILYDIALOG = Shape(
+    corpus="DailyDialog",
+    classes=("no emotion", "anger", "disgust", "fear", "happiness", "sadness", "surprise"),
+    counts=(72143, 827, 303, 146, 11182, 969, 1600),
+    conversations=(11118, 1000, 1000),
+    # Published: 7.84 utterances each, 4.0 standard deviation, from 2 to 35. The distribution between is a guess.
+    lengths={
+        2: 60, 3: 60, 4: 160, 5: 120, 6: 180, 7: 90, 8: 150, 9: 75, 10: 110, 11: 50, 12: 65, 13: 30,
+        14: 38, 15: 17, 16: 20, 17: 8, 18: 10, 20: 7, 22: 5, 24: 3, 27: 2, 31: 1, 35: 1,
+    },
+    casts={2: 11118},
+    stay=0.0,
+    # Nothing is published on these two. They are guesses.
+    inertia=0.3,
+    contagion=0.1,
+    modalities=("text",),
+)  # fmt: skip
+
+M3ED = Shape(
+    corpus="M3ED",
+    classes=("happy", "neutral", "sad", "disgust", "anger", "fear", "surprise"),
+    counts=(1626, 7130, 2734, 1145, 3816, 280, 696),
+    conversations=(685, 126, 179),
+    # Published: 25.4 utterances each. The distribution is a guess.
+    lengths={6: 2, 10: 5, 14: 10, 18: 15, 22: 20, 26: 18, 30: 14, 34: 9, 40: 7, 50: 3, 70: 1},
+    casts={2: 685},
+    # Published: 6505 turns of 17427 utterances in 685 conversations.
+    stay=0.652,
+    # Nothing is published on these two. They are guesses.
+    inertia=0.5,
+    contagion=0.1,
+)
+SHAPES: Mapping[str, Shape] = {
+    "meld": MELD,
+    "iemocap": IEMOCAP,
+    "emorynlp": EMORYNLP,
+    "dailydialog": DAILYDIALOG,
+    "m3ed": M3ED,
+}

@@ -35,7 +35,7 @@ class Simulated(Corpus):
 
     Lengths, speakers, class shares and the persistence of emotions follow the published numbers of the corpus
     (``ercfw_datasets.shapes``), so context helps. Every modality carries the class under separate noise, so each adds
-    to the others. Texts carry no emotion.
+    to the others. Texts carry no emotion. DailyDialog has texts only.
 
     Options:
         like: the corpus.
@@ -57,7 +57,7 @@ class Simulated(Corpus):
     def __init__(
         self,
         *,
-        like: Literal["meld", "iemocap", "emorynlp"] = "meld",
+        like: Literal["meld", "iemocap", "emorynlp", "dailydialog", "m3ed"] = "meld",
         conversations: Size | None = None,
         labels: dict[str, str] | None = None,
         classes: tuple[str, ...] | None = None,
@@ -177,7 +177,7 @@ def simulate(
     Raises:
         InputError: if ``signal`` names a modality without a width.
     """
-    widths = {**WIDTHS, **(widths or {})}
+    widths = {**{modality: WIDTHS[modality] for modality in shape.modalities}, **(widths or {})}
     for modality in signal or {}:
         if modality not in widths:
             raise InputError.at(

@@ -19,7 +19,8 @@ MOODS = Target(("pleasant", "unpleasant", "aroused"), "multilabel")
 CENTRES: Mapping[str, tuple[float, float, float]] = {
     "neutral": (3.0, 2.5, 3.0), "surprise": (3.3, 4.0, 2.7), "fear": (1.8, 3.8, 1.8), "sadness": (1.7, 2.0, 2.0),
     "joy": (4.3, 3.7, 3.5), "happiness": (4.2, 3.3, 3.4), "excitement": (4.4, 4.3, 3.6), "disgust": (1.8, 3.2, 3.0),
-    "anger": (1.5, 4.2, 4.1), "frustration": (2.0, 3.3, 3.3),
+    "anger": (1.5, 4.2, 4.1), "frustration": (2.0, 3.3, 3.3), "no emotion": (3.0, 2.5, 3.0),
+    "happy": (4.2, 3.3, 3.4), "sad": (1.7, 2.0, 2.0),
     "Joyful": (4.3, 3.7, 3.5), "Mad": (1.5, 4.2, 4.1), "Neutral": (3.0, 2.5, 3.0), "Peaceful": (4.0, 2.0, 3.2),
     "Powerful": (3.8, 3.4, 4.2), "Sad": (1.7, 2.0, 2.0), "Scared": (1.8, 3.8, 1.8),
 }  # fmt: skip

@@ -39,7 +39,7 @@ GREY, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, YELLOW, GREY)
 """Colours of Okabe and Ito, and grey."""
 OF_EMOTION = {
-    "neutral": GREY,
+    "neutral": GREY, "no emotion": GREY,
     "joy": ORANGE, "happiness": ORANGE, "happy": ORANGE,
     "sadness": BLUE, "sad": BLUE,
     "anger": VERMILION, "angry": VERMILION,

@@ -95,7 +95,7 @@ def test_the_affect_of_iemocaps_table(tmp_path) -> None:
 EVERY = ("votes", "emotion", "sentiment", "affect", "moods")
 
 
-@pytest.mark.parametrize("like", ["meld", "iemocap", "emorynlp"])
+@pytest.mark.parametrize("like", ["meld", "iemocap", "emorynlp", "dailydialog", "m3ed"])
 def test_simulated_targets_follow_the_emotion_and_nothing_else_changes(like) -> None:
     dataset, plain = (Simulated(like=like, conversations=40, targets=t) for t in (EVERY, None))
     assert list(dataset.targets) == list(EVERY)

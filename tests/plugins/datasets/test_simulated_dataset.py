@@ -63,6 +63,16 @@ def test_sizes_of_the_corpora():
     assert all(len(set(c.speakers)) == 2 for c in dataset.split("train"))
 
 
+def test_dailydialog_and_m3ed_have_two_speakers():
+    shapes = {like: shape_of(Simulated(like=like, conversations=400)) for like in ("dailydialog", "m3ed")}
+    for like, length, stay in (("dailydialog", 7.84, 0.0), ("m3ed", 25.4, 0.652)):
+        assert shapes[like]["speakers"] == pytest.approx(2, abs=0.01)  # one may be silent
+        assert shapes[like]["length"] == pytest.approx(length, abs=0.6)
+        assert shapes[like]["stay"] == pytest.approx(stay, abs=0.02)
+    assert Simulated(like="dailydialog", conversations=4).modalities == ("text",)
+    assert Simulated(like="dailydialog", conversations=4, widths={"audio": 3}).modalities == ("text", "audio")
+
+
 def matrix(dataset, split, streams, neighbours):
     """The streams of each utterance, and with ``neighbours`` those before, after and last by the speaker."""
     xs, ys = [], []
