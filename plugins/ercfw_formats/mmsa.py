@@ -94,8 +94,8 @@ def _conversations(file: Path, clips: Mapping[str, Clips]) -> list[Conversation]
     shared = [video for video, splits in splits_of.items() if len(splits) > 1]
     if shared:
         warnings.warn(
-            f"{file}: video '{shared[0]}' has clips in several splits ({len(shared)} such videos), so the clips of each "
-            f"split become a conversation of their own, such as '{SPLITS[names[0]]}/{clips[names[0]].videos[0]}'",
+            f"{file}: video '{shared[0]}' has clips in several splits ({len(shared)} such videos), so the clips of "
+            f"each split become a conversation of their own, such as '{SPLITS[names[0]]}/{clips[names[0]].videos[0]}'",
             stacklevel=3,
         )
     found = []
@@ -105,7 +105,7 @@ def _conversations(file: Path, clips: Mapping[str, Clips]) -> list[Conversation]
             rows.setdefault(video, []).append(row)
         for video, chosen in rows.items():
             name = f"{SPLITS[split]}/{video}" if shared else video
-            found.append(Conversation(name, split, sorted(chosen, key=lambda row: int(of.clips[row]))))  # noqa: B023
+            found.append(Conversation(name, split, sorted(chosen, key=lambda row: int(of.clips[row]))))
     return found
 
 

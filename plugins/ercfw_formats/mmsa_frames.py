@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw import InputError, Key, Mistake, PublishedFrames
+from ercfw import InputError, Key, PublishedFrames
 from ercfw_formats import values
 from ercfw_formats.mmsa_splits import Tables, of_each
 

@@ -73,7 +73,7 @@ def _are_equal_where_both(there: FeatureTable, store: FeatureTable) -> bool:
     same = np.array_equal(there.lengths[both], store.lengths[both])
     frames = [_chosen(table.values, np.repeat(both, lengths))
               for table, lengths in ((there, there.lengths), (store, store.lengths))]  # fmt: skip
-    return same and np.array_equal(*frames)
+    return same and np.array_equal(frames[0], frames[1])
 
 
 def _chosen(values: NDArray[Any], is_chosen: NDArray[np.bool_]) -> NDArray[Any]:
