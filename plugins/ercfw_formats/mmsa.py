@@ -33,7 +33,7 @@ class Mmsa(FileFormat):
     Source: the layout in the README of thuiar/MMSA.
     """
 
-    slots = ()
+    slots = ("text", "audio", "visual")
 
     def read(self, path: Path) -> Published:
         """Read the annotations and the frames of a file.

@@ -52,4 +52,4 @@ def table_of(published: Published, dev: Set[str]) -> str:
 
 def _shortest(number: float) -> str:
     """Return the shortest text of a number that is read as the same float32."""
-    return np.format_float_positional(np.float32(number), trim="-")
+    return np.format_float_positional(np.float32(number) + np.float32(0), trim="-")  # -0 becomes 0
