@@ -111,7 +111,7 @@ def test_a_clip_in_two_splits(made, refused):
         (lambda a: a > 0, "holds bool of shape"),
         (lambda a: a.astype("c8"), "holds complex64 of shape"),
         (lambda a: a.astype("longdouble"), "holds float128 of shape"),
-        (lambda a: a[:, :, 1:], f"differs in width: "),
+        (lambda a: a[:, :, 1:], "differs in width: "),
     ],
 )  # fmt: skip
 def test_features_of_another_form(made, refused, key, change, says):
