@@ -131,9 +131,8 @@ def _of_lengths(
     wrong = np.flatnonzero(~is_first & ~is_last)
     if len(wrong):
         what = f"utterance {wrong[0] + 1} has values beyond its {given[wrong[0]]} frames ({len(wrong)} such utterances)"
-        raise InputError.at(
-            where, what, "are they the lengths of other features? Without this key, zeros show the padding"
-        )
+        hint = "are they the lengths of other features? Without this key, zeros show the padding"
+        raise InputError.at(where, what, hint)
     begins = np.where(is_first | (stops == 0), 0, longest - lengths)  # [n]
     return begins, np.where(stops == 0, 0, begins + lengths)
 

@@ -92,11 +92,8 @@ def import_features(
     if manifest or name != published.corpus:  # numbered conversations look like MELD, but may be of any corpus
         published = dataclasses.replace(published, classes=manifest.classes if manifest else ())
     table = catalog.find("dataset", name, "--corpus").factory.table_to_make(to)
-    if table is None:
-        text, (dataset, notices) = "", _annotated(catalog, name, to, published)
-    else:
-        text = table_of(published, set(manifest.dev if manifest else ()))
-        dataset, notices = _from_table(catalog, name, table, text, published)
+    text = "" if table is None else table_of(published, set(manifest.dev if manifest else ()))
+    dataset, notices = _annotated(catalog, name, to, published, table, text)
     with with_warnings(warnings := [*told, *changes, *repaired, *notices]):
         matched = match_rows(published, dataset)
         warnings += matched.warnings
@@ -148,8 +145,12 @@ def _save(path: Path, store: FeatureTable) -> ImportedFile:
     return ImportedFile(path, len(store.ids), store.dim, int((~store.present).sum()))
 
 
-def _annotated(catalog: Catalog, name: str, root: Path, published: Published) -> tuple[Dataset, tuple[str, ...]]:
-    """Read the corpus whose annotations are in a folder; return it with its warnings."""
+def _annotated(
+    catalog: Catalog, name: str, root: Path, published: Published, table: Path | None, text: str
+) -> tuple[Dataset, tuple[str, ...]]:
+    """Read the corpus whose annotations are in a folder, or in a table to be written; return it with its warnings."""
+    if table is not None:
+        return _from_table(catalog, name, table, text, published)
     if not is_folder(root):
         where, hint = f"--to {root}", f"it must hold the annotations of '{name}'"
         raise InputError.at(where, "there is no such folder", hint)

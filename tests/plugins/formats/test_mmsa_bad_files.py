@@ -1,4 +1,4 @@
-"""Files that are not MMSA's, of another version, damaged or hostile: messages that name the key, and nothing is written."""
+"""Files that are not MMSA's, of another version, damaged or hostile: messages name the key, and nothing is written."""
 
 import os
 import pickle
@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from ercfw_formats.values import ROOM
+
+WIDE = pytest.mark.skipif(np.dtype("longdouble").name != "float128", reason="numpy has no float128 here")
 
 
 @pytest.fixture
@@ -110,7 +112,7 @@ def test_a_clip_in_two_splits(made, refused):
         (lambda a: a.astype("U8"), "holds <U8 of shape"),
         (lambda a: a > 0, "holds bool of shape"),
         (lambda a: a.astype("c8"), "holds complex64 of shape"),
-        (lambda a: a.astype("longdouble"), "holds float128 of shape"),
+        pytest.param(lambda a: a.astype("longdouble"), "holds float128 of shape", marks=WIDE),
         (lambda a: a[:, :, 1:], "differs in width: "),
     ],
 )  # fmt: skip
@@ -260,7 +262,7 @@ def test_a_size_that_the_content_does_not_have(made, cli, tmp_path):
 
 
 def test_few_values_that_are_repeated(made, refused):
-    made.content["train"]["raw_text"] = ["x" * (ROOM // 2)] * 5 + []
+    made.content["train"]["raw_text"] = ["x" * (ROOM // 2)] * 5
     for key in ("id", "annotations", "regression_labels", "classification_labels", "text", "audio", "vision"):
         value = made.content["train"][key]
         made.content["train"][key] = list(value) * 40 if isinstance(value, list) else np.repeat(value, 40, 0)
