@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from ercfw.contract.part_outputs import ContextOutput, Fused
     from ercfw.contract.provenance import Provenance
     from ercfw.contract.public_file import PublicFile
-    from ercfw.contract.published_features import Key, Published
+    from ercfw.contract.published_features import Key, Published, PublishedFrames, PublishedScores
     from ercfw.contract.reported_scores import Quoted
     from ercfw.contract.targets import Target, TargetForm, TargetKind, hard_labels, has_label
     from ercfw.contract.training_parts import Callback, Sampler, TrainingView
@@ -121,7 +121,7 @@ _HOME = {
     "contract.part_outputs": ("ContextOutput", "Fused"),
     "contract.provenance": ("Provenance",),
     "contract.public_file": ("PublicFile",),
-    "contract.published_features": ("Key", "Published"),
+    "contract.published_features": ("Key", "Published", "PublishedFrames", "PublishedScores"),
     "contract.reported_scores": ("Quoted",),
     "contract.targets": ("Target", "TargetForm", "TargetKind", "hard_labels", "has_label"),
     "contract.training_parts": ("Callback", "Sampler", "TrainingView"),
@@ -149,14 +149,14 @@ __all__ = [
     "ConversationTeacher", "DataInfo", "Dataset", "Encoder", "ErcfwError", "ExperimentalWarning", "Extractor",
     "FeatureTable", "FileFormat", "FinishedRun", "FittedOn", "Fused", "FusionBlock", "Head", "HeadOutput", "InputError",
     "Inputs", "Key", "Layout", "Loss", "Metric", "Mistake", "ModalitySpec", "Model", "Outputs", "Provenance",
-    "PublicFile", "Published", "Quoted", "Rate", "Rows", "RunError", "RunMetrics", "Sampler", "Scale", "ScoredRows",
-    "Size", "Split", "Stream", "StreamKind", "SupportsCutTexts", "SupportsExplain", "SupportsObserve",
-    "SupportsParameterGroups", "SupportsParameterLayers", "SupportsSilence", "SupportsSource", "SupportsTogether",
-    "SupportsViews", "TableRow", "Target", "TargetForm", "TargetKind", "TargetSpec", "TeacherOutput", "TeacherWidths",
-    "TrainedModel", "TrainingView", "Utterance", "UtteranceId", "Widths", "ablate", "cache_folder", "cause_of",
-    "compare", "did_you_mean", "hard_labels", "has_label", "hookimpl", "is_file", "is_folder", "labelled", "load",
-    "metric", "missing_library", "read_features", "read_table", "read_text", "replacing", "run", "runs_without_parts",
-    "sha256", "to_conversations", "values_of", "write_report",
+    "PublicFile", "Published", "PublishedFrames", "PublishedScores", "Quoted", "Rate", "Rows", "RunError", "RunMetrics",
+    "Sampler", "Scale", "ScoredRows", "Size", "Split", "Stream", "StreamKind", "SupportsCutTexts", "SupportsExplain",
+    "SupportsObserve", "SupportsParameterGroups", "SupportsParameterLayers", "SupportsSilence", "SupportsSource",
+    "SupportsTogether", "SupportsViews", "TableRow", "Target", "TargetForm", "TargetKind", "TargetSpec",
+    "TeacherOutput", "TeacherWidths", "TrainedModel", "TrainingView", "Utterance", "UtteranceId", "Widths", "ablate",
+    "cache_folder", "cause_of", "compare", "did_you_mean", "hard_labels", "has_label", "hookimpl", "is_file",
+    "is_folder", "labelled", "load", "metric", "missing_library", "read_features", "read_table", "read_text",
+    "replacing", "run", "runs_without_parts", "sha256", "to_conversations", "values_of", "write_report",
 ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import re
 import traceback
+import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -111,6 +112,21 @@ def with_warnings(given: Collection[str]) -> Iterator[None]:
         for warning in given:
             error.add_note(f"warning: {warning}")  # for Python programs, whose tracebacks show notes
         raise
+
+
+@contextmanager
+def recorded_warnings() -> Iterator[list[str]]:
+    """Collect the Python warnings of the block in a list, which is complete when the block ends.
+
+    An error that ends the block carries them.
+    """
+    given: list[str] = []
+    with with_warnings(given), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        try:
+            yield given
+        finally:
+            given += [str(warning.message) for warning in caught]
 
 
 def warnings_of(error: BaseException) -> list[str]:

@@ -12,6 +12,32 @@ Key = int | str
 
 
 @dataclass(frozen=True)
+class PublishedFrames:
+    """The frames of one modality: any number of vectors per utterance.
+
+    Attributes:
+        values: ``[F, D]``, the frames of all utterances, one utterance after the other, in the order of ``lengths``.
+        lengths: the number of frames of each of the U utterances of each conversation; 0 = the utterance lacks them.
+    """
+
+    values: NDArray[np.generic]
+    lengths: Mapping[Key, Sequence[int]]
+
+
+@dataclass(frozen=True)
+class PublishedScores:
+    """The numbers that utterances are labelled with.
+
+    Attributes:
+        values: the U numbers of each conversation.
+        range: the lowest and highest possible number.
+    """
+
+    values: Mapping[Key, Sequence[float]]
+    range: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Published:
     """Conversations and streams as other projects store them.
 
@@ -29,6 +55,8 @@ class Published:
         rows: for each modality, the values ``[rows, D]`` of each split in the order of the annotations, for files that
             name no conversation.
         sentiments: the same as ``labels``, for the target ``sentiment``.
+        frames: the frames of each modality that has several vectors per utterance; not in ``streams``.
+        scores: the numbers of each target of regression, by its name. The first one identifies the utterances.
     """
 
     paths: tuple[Path, ...]
@@ -42,3 +70,5 @@ class Published:
     streams: Mapping[str, Mapping[Key, NDArray[np.generic]]] = field(default_factory=dict)
     rows: Mapping[str, Mapping[str, NDArray[np.generic]]] = field(default_factory=dict)
     sentiments: Mapping[Key, Sequence[int]] = field(default_factory=dict)
+    frames: Mapping[str, PublishedFrames] = field(default_factory=dict)
+    scores: Mapping[str, PublishedScores] = field(default_factory=dict)

@@ -1,6 +1,5 @@
 """Load the conversations of a recipe: the splits of its dataset, with the streams that the recipe asks for."""
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -18,7 +17,7 @@ from ercfw.data.leakage import check_fitted
 from ercfw.data.missing_modalities import keep_mask_of_splits, mask_stored, mask_stream
 from ercfw.data.modality_sources import StreamSource, find_source
 from ercfw.data.target_warnings import target_warnings
-from ercfw.errors import InputError, Mistake, did_you_mean, with_warnings
+from ercfw.errors import InputError, Mistake, did_you_mean, recorded_warnings, with_warnings
 from ercfw.recipe.queries import DEFAULT, brings, feature_part, selected_metric
 from ercfw.recipe.schema import Missing, Recipe
 from ercfw.registry.make import make_part
@@ -56,13 +55,8 @@ def make_dataset(part: ResolvedPart[Dataset]) -> Dataset:
 
 def read_dataset(part: ResolvedPart[Dataset]) -> tuple[Dataset, tuple[str, ...]]:
     """Make the dataset of a ``[data]`` table and return it with the warnings that it gave."""
-    given: list[str] = []
-    with with_warnings(given), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        try:
-            dataset = make_dataset(part)
-        finally:
-            given += [str(warning.message) for warning in caught]
+    with recorded_warnings() as given:
+        dataset = make_dataset(part)
     return dataset, tuple(given)
 
 

@@ -3,7 +3,7 @@
 import pickletools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from itertools import count
 from pickle import HIGHEST_PROTOCOL, UnpicklingError
 from typing import Any, NamedTuple
@@ -196,13 +196,21 @@ def scan(file: BytesIO, refused: frozenset[str] = REFUSED) -> None:
         UnpicklingError: the pickle is cut off or is no pickle; it has a refused instruction; it nests or repeats tuples
             so that hashing them would crash or never end; or it numbers its memory beyond what it holds.
     """
-    stack = _Stack(file.getbuffer().nbytes)
+    stack = _Stack(_size(file))
     try:
         _scan_instructions(file, stack, refused)
     except (IndexError, KeyError) as error:
         raise UnpicklingError(f"it takes values that are not there, before byte {file.tell()}") from error
     except ValueError as error:  # its text would show content of the file
         raise UnpicklingError(f"it is cut off or is no pickle, before byte {file.tell()}") from error
+
+
+def _size(file: BytesIO) -> int:
+    """Return the size of a file; its buffer would be a copy of the content."""
+    place = file.tell()
+    size = file.seek(0, SEEK_END)
+    file.seek(place)
+    return size
 
 
 def _scan_instructions(file: BytesIO, stack: _Stack, refused: frozenset[str]) -> None:

@@ -106,7 +106,9 @@ class Array(np.ndarray[Any, Any]):
         """Take the state that numpy pickles: version, shape, type, order and content."""
         _, shape, dtype, fortran, content = state if len(state) == 5 else (1, *state)
         checked = filled(self.budget, content, dtype, shape, bool(fortran))
-        whole = (1, checked.shape, checked.dtype, bool(fortran), _content(checked))
+        # numpy takes over the bytes of a large array, so that nothing is copied; it does so in every pickle.
+        raw = content if type(content) is bytes and not checked.dtype.hasobject else _content(checked)
+        whole = (1, checked.shape, checked.dtype, bool(fortran), raw)
         super().__setstate__(whole)  # type: ignore[arg-type]  # typed for numpy's bool, but it takes Python's
 
 

@@ -108,6 +108,23 @@ def numbers(where: str, values: Any) -> list[int]:
     return [number for number in whole if number is not None]
 
 
+def reals(where: str, values: Any) -> NDArray[np.float32]:
+    """Return numbers, one per utterance, ``[U]``; those beyond float32 become infinite.
+
+    Raises:
+        InputError: ``values`` is not a list, or a value is not a number.
+    """
+    found = _items(where, values)
+    if not all(isinstance(value, int | float | np.integer | np.floating) and _fits(value) for value in found):
+        raise InputError.at(where, "holds values that are not numbers")
+    with np.errstate(over="ignore"):
+        return np.array(found, np.float64).astype(np.float32)
+
+
+def _fits(value: Any) -> bool:
+    return not isinstance(value, int) or _is_whole(value)
+
+
 def _whole_number(value: Any) -> int | None:
     """Return a value as a whole number of at most 64 bits; None if it is none."""
     if isinstance(value, float | np.floating):

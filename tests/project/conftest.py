@@ -149,6 +149,23 @@ def public_meld(meld, monkeypatch):
     server.server_close()
 
 
+@pytest.fixture
+def mmsa_file():
+    """A made file of MMSA's in the page's folder."""
+    folder = Path("downloads/MOSI")
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {
+        split: {
+            "id": [f"{split}$_${clip}" for clip in range(FIRST)],
+            "raw_text": ["It is good."] * FIRST,
+            "regression_labels": np.ones(FIRST, "f4"),
+            **{key: np.ones((FIRST, 5, 4), "f4") for key in ("text", "audio", "vision")},
+        }
+        for split in ("train", "valid", "test")
+    }
+    (folder / "aligned_50.pkl").write_bytes(pickle.dumps(content))
+
+
 def published(meld):
     """The ten fields of the cut corpus; every split holds dialogues 0 to 2."""
     ids, speakers, labels, sentences, lists = {}, {}, {}, {}, {"train": [], "dev": [], "test": []}

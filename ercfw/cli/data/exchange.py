@@ -47,11 +47,15 @@ def import_(
         terminal.warning(warning)
     rows = list(map(imported_row, imported.files))
     if as_json:
-        printed = {"corpus": imported.corpus, "files": rows, "proof": imported.proof}
+        ranges = {"ranges": imported.ranges} if imported.ranges else {}
+        printed = {"corpus": imported.corpus, "files": rows, "proof": imported.proof, **ranges}
         print(json.dumps(printed, ensure_ascii=False))
         return
     print(f"{imported.corpus}: {imported.proof}")
     results_console().print(plain_table(rows))
+    for target, (low, high) in imported.ranges.items():
+        setting = f'[data.targets.{target}] with kind = "regression" and range = [{low:g}, {high:g}]'
+        terminal.info(f"to train on the scores '{target}', set {setting}")
 
 
 @data_app.command(epilog="ercfw data export multiemo_meld data.root=data/meld --format mmgcn --to out")

@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.errors import InputError
@@ -45,10 +47,7 @@ def _joined(path: Path, store: FeatureTable) -> FeatureTable | None:
         there = FeatureTable.load(path)
     except InputError:
         return None
-    if there.ids != store.ids or there.values.shape != store.values.shape or there.lengths is not None:
-        return None
-    both = there.present & store.present  # [R]
-    if not np.array_equal(there.values[both], store.values[both]):
+    if there.ids != store.ids or _width(there) != _width(store) or not _are_equal_where_both(there, store):
         return None
     if not (store.present & ~there.present).any():
         return there
@@ -56,8 +55,40 @@ def _joined(path: Path, store: FeatureTable) -> FeatureTable | None:
         return store
     if _made(there) != _made(store) or there.fitted_on != store.fitted_on or there.values.dtype != store.values.dtype:
         return None
-    values = np.where(store.present[:, None], store.values, there.values)  # [R, D]
-    return replace(store, values=values, present=there.present | store.present, provenance=_both_origins(there, store))
+    values, lengths = _values_of_both(there, store)
+    present = there.present | store.present  # [R]
+    return replace(store, values=values, lengths=lengths, present=present, provenance=_both_origins(there, store))
+
+
+def _width(table: FeatureTable) -> tuple[bool, tuple[int, ...]]:
+    """Return whether a table holds several frames or tokens per row, and the shape of one of them."""
+    return table.lengths is not None, table.values.shape[1:]
+
+
+def _are_equal_where_both(there: FeatureTable, store: FeatureTable) -> bool:
+    """Return whether the rows that both tables have are equal."""
+    both = there.present & store.present  # [R]
+    if there.lengths is None or store.lengths is None:
+        return np.array_equal(there.values[both], store.values[both])
+    same = np.array_equal(there.lengths[both], store.lengths[both])
+    frames = [_chosen(table.values, np.repeat(both, lengths))
+              for table, lengths in ((there, there.lengths), (store, store.lengths))]  # fmt: skip
+    return same and np.array_equal(frames[0], frames[1])
+
+
+def _chosen(values: NDArray[Any], is_chosen: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return some of the values, without a copy if these are all."""
+    return values if is_chosen.all() else values[is_chosen]
+
+
+def _values_of_both(there: FeatureTable, store: FeatureTable) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
+    """Return the values of the rows of both tables, and the lengths of frames: those of ``store`` where it has any."""
+    if there.lengths is None or store.lengths is None:
+        return np.where(store.present[:, None], store.values, there.values), None
+    older = np.split(there.values, np.cumsum(there.lengths)[:-1])  # R arrays [T, D]
+    newer = np.split(store.values, np.cumsum(store.lengths)[:-1])  # R arrays [T, D]
+    rows = [new if is_new else old for old, new, is_new in zip(older, newer, store.present, strict=True)]
+    return np.concatenate(rows), np.where(store.present, store.lengths, there.lengths)
 
 
 def _made(table: FeatureTable) -> dict[str, object]:

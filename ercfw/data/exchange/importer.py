@@ -1,36 +1,30 @@
 """Import public feature files into the feature store after verifying which utterance each row belongs to."""
 
-import csv
 import dataclasses
-import io
-from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ercfw.contract.conversation import UtteranceId
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.file_format import FileFormat
 from ercfw.contract.interfaces import Dataset
-from ercfw.contract.published_features import Key, Published
+from ercfw.contract.published_features import Published
+from ercfw.data.exchange.annotation_table import table_of
 from ercfw.data.exchange.existing_stores import check_other_kinds, with_existing_rows
 from ercfw.data.exchange.keys import ANYBODYS, splits_of
-from ercfw.data.exchange.manifest import Manifest, read_manifest
-from ercfw.data.exchange.match_rows import RowMatch, match_rows
+from ercfw.data.exchange.manifest import read_manifest
+from ercfw.data.exchange.match_rows import match_rows
+from ercfw.data.exchange.published_stores import stores_of
 from ercfw.data.exchange.published_texts import with_repaired_texts
 from ercfw.data.load import read_dataset
-from ercfw.errors import InputError, shown, with_warnings
+from ercfw.errors import InputError, recorded_warnings, with_warnings
 from ercfw.recipe.part_table import Part
 from ercfw.registry.catalog import Catalog
 from ercfw.registry.make import make_part
 from ercfw.registry.resolve import resolve_part
 from ercfw.system.files import is_folder, sha256, write_text
-
-COLUMNS = ("conversation", "utterance", "speaker", "text", "label", "split")
 
 
 @dataclass(frozen=True)
@@ -59,12 +53,14 @@ class ImportedFeatures:
         proof: how many labels agree with those of the corpus, or why they prove nothing.
         files: the files that were written.
         warnings: warnings about the files.
+        ranges: the lowest and highest number of each target of regression that the files hold.
     """
 
     corpus: str
     proof: str
     files: tuple[ImportedFile, ...]
     warnings: tuple[str, ...]
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def import_features(
@@ -88,18 +84,17 @@ def import_features(
             ``to``.
     """
     reader: FileFormat = make_part(resolve_part(catalog, "format", "format", Part(use=format_name)))
-    published, repaired = with_repaired_texts(reader.read(path))
+    with recorded_warnings() as told:
+        published = reader.read(path)
+    published, repaired = with_repaired_texts(published)
     manifest, changes = read_manifest(published.paths)
     name = corpus or (manifest.corpus if manifest else published.corpus) or ANYBODYS
     if manifest or name != published.corpus:  # numbered conversations look like MELD, but may be of any corpus
         published = dataclasses.replace(published, classes=manifest.classes if manifest else ())
     table = catalog.find("dataset", name, "--corpus").factory.table_to_make(to)
-    if table is None:
-        text, (dataset, notices) = "", _annotated(catalog, name, to)
-    else:
-        text = table_of(published, set(manifest.dev if manifest else ()))
-        dataset, notices = _from_table(catalog, name, table, text)
-    with with_warnings(warnings := [*changes, *repaired, *notices]):
+    text = "" if table is None else table_of(published, set(manifest.dev if manifest else ()))
+    dataset, notices = _annotated(catalog, name, to, published, table, text)
+    with with_warnings(warnings := [*told, *changes, *repaired, *notices]):
         matched = match_rows(published, dataset)
         warnings += matched.warnings
     agreement = "not compared"
@@ -109,14 +104,15 @@ def import_features(
     # stores with another sha256, and finished runs would seem to have used other data.
     provenance = {"layout": format_name, "files": {p.name: sha256(p) for p in published.paths}, "labels": agreement}
     with with_warnings(warnings):
-        stores = _to_keep(_stores(published, dataset, matched, manifest, provenance), to, replace)
+        stores = _to_keep(stores_of(published, dataset, matched, manifest, provenance), to, replace)
     files = []
     if table is not None:
         write_text(table, text)
         files.append(ImportedFile(table, sum(map(len, published.labels.values()))))
     files += [_save(path, store) for path, store in stores.items()]
     warnings += _missing_splits(stores, dataset)
-    return ImportedFeatures(name, f"labels: {agreement}", tuple(files), tuple(warnings))
+    ranges = {score: of.range for score, of in published.scores.items()}
+    return ImportedFeatures(name, f"labels: {agreement}", tuple(files), tuple(warnings), ranges)
 
 
 def _to_keep(stores: Mapping[str, FeatureTable], to: Path, replace: bool) -> dict[Path, FeatureTable]:
@@ -149,141 +145,31 @@ def _save(path: Path, store: FeatureTable) -> ImportedFile:
     return ImportedFile(path, len(store.ids), store.dim, int((~store.present).sum()))
 
 
-def _annotated(catalog: Catalog, name: str, root: Path) -> tuple[Dataset, tuple[str, ...]]:
-    """Read the corpus whose annotations are in a folder; return it with its warnings."""
+def _annotated(
+    catalog: Catalog, name: str, root: Path, published: Published, table: Path | None, text: str
+) -> tuple[Dataset, tuple[str, ...]]:
+    """Read the corpus whose annotations are in a folder, or in a table to be written; return it with its warnings."""
+    if table is not None:
+        return _from_table(catalog, name, table, text, published)
     if not is_folder(root):
         where, hint = f"--to {root}", f"it must hold the annotations of '{name}'"
         raise InputError.at(where, "there is no such folder", hint)
-    return _dataset(catalog, name, root)
+    return _dataset(catalog, name, root, published)
 
 
-def _from_table(catalog: Catalog, name: str, table: Path, text: str) -> tuple[Dataset, tuple[str, ...]]:
+def _from_table(
+    catalog: Catalog, name: str, table: Path, text: str, published: Published
+) -> tuple[Dataset, tuple[str, ...]]:
     """Read the corpus from a table that is not written to its folder yet; return it with its warnings."""
     with TemporaryDirectory() as folder:
         write_text(Path(folder) / table.name, text)
-        return _dataset(catalog, name, Path(folder))
+        return _dataset(catalog, name, Path(folder), published)
 
 
-def _dataset(catalog: Catalog, name: str, root: Path) -> tuple[Dataset, tuple[str, ...]]:
-    part = Part.model_validate({"use": name, "root": str(root)})
-    return read_dataset(resolve_part(catalog, "dataset", "data", part))
-
-
-def table_of(published: Published, dev: Set[str]) -> str:
-    """Return the annotations of the files as the text of a CSV table of utterances.
-
-    Args:
-        published: the content of the files.
-        dev: the conversations of dev that are in the list of train.
-
-    Raises:
-        InputError: an annotation is missing.
-    """
-    classes = published.classes
-    needed = {"utterance ids": published.utterances, "labels": published.labels, "classes' names": classes,
-              "speakers": published.speakers, "texts": published.sentences}  # fmt: skip
-    lacking = [name for name, values in needed.items() if not values]
-    where = str(published.paths[0])
-    if lacking:
-        raise InputError.at(
-            where, f"has no {', '.join(lacking)}", "put the annotations of the corpus into the folder of --to"
-        )
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for split, keys in published.lists.items():
-        for key in keys:
-            fields = (published.utterances, published.speakers, published.sentences, published.labels)
-            columns = [table.get(key, ()) for table in fields]
-            if len({len(column) for column in columns}) != 1:
-                raise InputError.at(where, f"conversation {key}: ids, speakers, texts and labels differ in number")
-            for utterance, speaker, text, label in zip(*columns, strict=True):
-                if not 0 <= label < len(classes):
-                    raise InputError.at(where, f"conversation {key}: there is no class {label}")
-                own_split = "dev" if str(key) in dev else split
-                writer.writerow([key, utterance, speaker, text, classes[label], own_split])
-    return out.getvalue()
-
-
-def _stores(
-    published: Published, dataset: Dataset, matched: RowMatch, manifest: Manifest | None, provenance: Mapping[str, Any]
-) -> dict[str, FeatureTable]:
-    """Return one store per stream, with rows in the order of the corpus."""
-    stores: dict[str, FeatureTable] = {}
-    for slot, values in published.streams.items():
-        found = _by_utterance(published, slot, values, matched)
-        stores |= _store(slot, found, dataset, manifest, {**provenance, "stream": slot})
-    for slot, splits in published.rows.items():
-        found = _by_row(published, slot, splits, dataset)
-        stores |= _store(slot, found, dataset, manifest, {**provenance, "stream": slot})
-    return stores
-
-
-def _store(
-    slot: str,
-    found: Mapping[UtteranceId, NDArray[np.generic]],
-    dataset: Dataset,
-    manifest: Manifest | None,
-    provenance: Mapping[str, Any],
-) -> dict[str, FeatureTable]:
-    """Return the store of a stream under its modality; nothing for a stream that holds only zeros."""
-    needed = {id for conversations in splits_of(dataset).values() for c in conversations for id in c.ids}
-    ids = tuple(id for id in dataset.rows if id in found or id in needed)
-    first = next(iter(found.values()))
-    zeros = np.zeros(first.shape, first.dtype)  # [D]
-    values = np.stack([found.get(id, zeros) for id in ids])  # [N, D]
-    if not values.any():
-        return {}
-    exported = manifest.streams.get(slot) if manifest else None
-    absent = set(exported.absent) if exported else {id for id, row in zip(ids, values, strict=True) if not row.any()}
-    return {
-        exported.modality if exported else slot: FeatureTable(
-            ids=ids,
-            values=values,
-            present=np.array([id not in absent for id in ids]),
-            provenance=exported.made_by if exported else provenance,
-            fitted_on=exported.fitted_on if exported else "unknown",
-            where=f"stream '{slot}'",
-        )
-    }
-
-
-def _by_utterance(
-    published: Published, slot: str, values: Mapping[Key, NDArray[np.generic]], matched: RowMatch
-) -> dict[UtteranceId, NDArray[np.generic]]:
-    """Return the row of each utterance from a format that names conversations."""
-    found: dict[UtteranceId, NDArray[np.generic]] = {}
-    widths: dict[int, Key] = {}
-    for key, ids in matched.ids.items():
-        if key not in values:  # the stream lacks this split
-            continue
-        array = values[key]
-        where = f"{published.paths[0]}: '{slot}', conversation {key} ({ids[0][0]})"
-        if array.ndim != 2 or len(array) != len(ids):
-            raise InputError.at(where, f"has values of shape {list(array.shape)} for {len(ids)} utterances")
-        if widths and array.shape[1] not in widths:
-            raise InputError.at(where, f"is {array.shape[1]} wide, but conversation {next(iter(widths.values()))} "
-                                       f"{next(iter(widths))}")  # fmt: skip
-        widths.setdefault(array.shape[1], key)
-        found.update(zip(ids, array, strict=True))
-    return found
-
-
-def _by_row(
-    published: Published, slot: str, splits: Mapping[str, NDArray[np.generic]], dataset: Dataset
-) -> dict[UtteranceId, NDArray[np.generic]]:
-    """Return the row of each utterance from a format whose rows are in the order of the annotations.
-
-    The rows may leave out the utterances whose clips are known to be broken.
-    """
-    found: dict[UtteranceId, NDArray[np.generic]] = {}
-    corpus = splits_of(dataset)
-    for split, values in splits.items():
-        ids = [id for c in corpus[split] for id in c.ids]  # type: ignore[index]
-        whole = [id for id in ids if id not in dataset.broken]
-        fitting = next((names for names in (ids, whole) if len(names) == len(values)), None)
-        if fitting is None:
-            what = f"has {len(values)} rows of {split}; the corpus has {len(ids)}, or {len(whole)} without broken clips"
-            raise InputError.at(f"{published.paths[0]}: '{slot}'", shown(what))
-        found.update(zip(fitting, values, strict=True))
-    return found
+def _dataset(catalog: Catalog, name: str, root: Path, published: Published) -> tuple[Dataset, tuple[str, ...]]:
+    """Read the corpus; of a table, with the first score of the files if they have scores, else with classes."""
+    options: dict[str, Any] = {"use": name, "root": str(root)}
+    if name == ANYBODYS and published.scores:
+        score, of = next(iter(published.scores.items()))
+        options["targets"] = {score: {"kind": "regression", "range": of.range}}
+    return read_dataset(resolve_part(catalog, "dataset", "data", Part.model_validate(options)))

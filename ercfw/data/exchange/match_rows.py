@@ -2,20 +2,19 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from ercfw.contract.conversation import UNLABELLED, Conversation, Split, UtteranceId
+from ercfw.contract.conversation import Conversation, Split, UtteranceId
 from ercfw.contract.interfaces import Dataset
 from ercfw.contract.published_features import Key, Published
-from ercfw.data.exchange.class_target import class_target
+from ercfw.data.exchange.compare_labels import UNPROVEN, compare_labels
 from ercfw.data.exchange.keys import splits_of
 from ercfw.errors import InputError
 
 MIN_EQUAL_TEXTS = 0.9
 """The share of equal texts below which a warning is given; only letters and digits are compared."""
-UNPROVEN = "these files have no labels, so it is not verified that their rows belong to these utterances"
 MAX_OTHER_SPEAKERS = 0.1
 """The share of conversations with other speakers above which a warning is given."""
 
@@ -53,7 +52,7 @@ def match_rows(published: Published, dataset: Dataset) -> RowMatch:
     for conversation, utterance in dataset.rows:
         known.setdefault(conversation, []).append(utterance)
     ids = {key: _utterances(published, key, found, known[found.id]) for key, found in by_key.items()}
-    agreeing, not_compared = _compare_labels(published, dataset, by_key, ids)
+    agreeing, not_compared = compare_labels(published, dataset, by_key, ids)
     others = (*_compare_texts(published, by_key, ids), *_compare_speakers(published, by_key, ids))
     return RowMatch(ids, agreeing, (*not_compared, *others))
 
@@ -64,9 +63,14 @@ def _where(published: Published) -> str:
 
 def _held_lists(published: Published) -> dict[str, Sequence[Key]]:
     """Return the lists; those of splits of which the file holds nothing else are empty."""
-    tables = [published.utterances, published.labels, published.sentences, *published.streams.values()]
+    tables = [published.utterances, published.labels, published.sentences, *_streams(published).values()]
     held = {key for table in tables for key in table}
     return {name: keys if held.intersection(keys) else () for name, keys in published.lists.items()}
+
+
+def _streams(published: Published) -> dict[str, Mapping[Key, Sized]]:
+    """Return what each stream holds of each conversation: one row per utterance, or one length."""
+    return {**published.streams, **{name: of.lengths for name, of in published.frames.items()}}
 
 
 def _conversations(published: Published, splits: Mapping[Split, Sequence[Conversation]]) -> dict[Key, Conversation]:
@@ -101,7 +105,7 @@ def _check_lists(published: Published) -> None:
         "labels": published.labels,
         "speakers": published.speakers,
         "sentences": published.sentences,
-        **{f"'{name}'": values for name, values in published.streams.items()},
+        **{f"'{name}'": values for name, values in _streams(published).items()},
     }
     for name, table in tables.items():
         missing = listed - set(table) if table else set()
@@ -167,7 +171,7 @@ def _utterances(published: Published, key: Key, found: Conversation, known: Sequ
     where = f"{_where(published)}: conversation {key} ({found.id})"
     given = published.utterances.get(key)
     if given is None:
-        lengths = {len(table[key]) for table in (published.labels, *published.streams.values()) if table}
+        lengths = {len(table[key]) for table in (published.labels, *_streams(published).values()) if table}
         wrong = lengths - {len(found)}
         if wrong:
             raise InputError.at(where, f"has {wrong.pop()} utterances, but {len(found)} in the corpus")
@@ -195,46 +199,6 @@ def _name(id: object, known: Sequence[str]) -> str | None:
     text = str(id)
     numbered = re.search(r"utt_?(\d+)$", text)
     return text if text in known else numbered[1] if numbered and numbered[1] in known else None
-
-
-def _compare_labels(
-    published: Published,
-    dataset: Dataset,
-    by_key: Mapping[Key, Conversation],
-    ids: Mapping[Key, tuple[UtteranceId, ...]],
-) -> tuple[int, list[str]]:
-    """Compare all labels that both sides have; return how many agree, and warnings about the others."""
-    if not published.labels:
-        return 0, [UNPROVEN]
-    target, classes = class_target(dataset)
-    meaning = published.classes or classes
-    agreeing, unknown, differing = 0, 0, []
-    for key, conversation in by_key.items():
-        names = [None if n == UNLABELLED else classes[n] for n in conversation.labels[target].tolist()]
-        truth = dict(zip(conversation.utterances, names, strict=True))
-        _same_number(published, key, conversation, len(published.labels[key]), len(ids[key]))
-        for (_, utterance), number in zip(ids[key], published.labels[key], strict=True):
-            label = meaning[number] if 0 <= number < len(meaning) else f"class {number}"
-            if truth.get(utterance) is None:
-                unknown += 1
-            elif truth[utterance] == label:
-                agreeing += 1
-            else:
-                differing.append(
-                    f"{conversation.id}, utterance {utterance}: {label} in the file, {truth[utterance]} in the corpus"
-                )
-    if differing:
-        what = f"{len(differing)} of {agreeing + len(differing)} labels differ from the corpus, first at {differing[0]}"
-        raise InputError.at(
-            _where(published), what, "check that no row or label is shifted, and that the classes have the same numbers"
-        )
-    return agreeing, [f"labels that are not compared, because the corpus lacks them: {unknown}"] if unknown else []
-
-
-def _same_number(published: Published, key: Key, found: Conversation, labels: int, utterances: int) -> None:
-    if labels != utterances:
-        where = f"{_where(published)}: conversation {key} ({found.id})"
-        raise InputError.at(where, f"has {labels} labels for {utterances} utterances")
 
 
 def _compare_texts(

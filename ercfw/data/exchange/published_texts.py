@@ -30,6 +30,14 @@ def with_repaired_texts(published: Published) -> tuple[Published, list[str]]:
         streams={
             name: {key_of(key): values for key, values in table.items()} for name, table in published.streams.items()
         },
+        frames={
+            name: dataclasses.replace(of, lengths={key_of(key): n for key, n in of.lengths.items()})
+            for name, of in published.frames.items()
+        },
+        scores={
+            name: dataclasses.replace(of, values={key_of(key): n for key, n in of.values.items()})
+            for name, of in published.scores.items()
+        },
     )
     return repaired, repair.warnings(published.paths[0])
 

@@ -3,6 +3,7 @@
 import collections
 import os
 import pickle
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -156,3 +157,16 @@ def test_a_file_that_may_not_be_read(tmp_path):
     path.chmod(0)
     with pytest.raises(InputError, match="cannot be read: Permission denied"):
         read_pickle(path)
+
+
+@pytest.mark.parametrize("protocol", [3, 4])
+def test_a_large_array_is_in_memory_once(tmp_path, protocol):
+    """Beside the content of the file itself, which the unpickler reads from."""
+    path, size = tmp_path / "x.pkl", 2**24
+    path.write_bytes(pickle.dumps({"train": np.arange(size // 8)}, protocol))
+    tracemalloc.start()
+    found = read_pickle(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2.2 * size
+    assert found["train"][-1] == size // 8 - 1
