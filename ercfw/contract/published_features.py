@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ercfw.contract.conversation import UtteranceId
+
 Key = int | str
 """The name of a conversation in such files: as in the corpus, or a number that counts through all splits."""
 
@@ -29,6 +31,9 @@ class Published:
         rows: for each modality, the values ``[rows, D]`` of each split in the order of the annotations, for files that
             name no conversation.
         sentiments: the same as ``labels``, for the target ``sentiment``.
+        named: for each modality, the values ``[D]`` of each utterance, by its id in the corpus. Utterances that are not
+            in the corpus are ignored with a warning; those of the corpus that are not here lack the modality.
+        warnings: warnings about the files, such as what was read in place of an empty cell.
     """
 
     paths: tuple[Path, ...]
@@ -42,3 +47,5 @@ class Published:
     streams: Mapping[str, Mapping[Key, NDArray[np.generic]]] = field(default_factory=dict)
     rows: Mapping[str, Mapping[str, NDArray[np.generic]]] = field(default_factory=dict)
     sentiments: Mapping[Key, Sequence[int]] = field(default_factory=dict)
+    named: Mapping[str, Mapping[UtteranceId, NDArray[np.generic]]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()

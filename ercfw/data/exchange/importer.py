@@ -18,6 +18,7 @@ from ercfw.contract.file_format import FileFormat
 from ercfw.contract.interfaces import Dataset
 from ercfw.contract.published_features import Key, Published
 from ercfw.data.exchange.existing_stores import check_other_kinds, with_existing_rows
+from ercfw.data.exchange.ignored_rows import ignored_rows
 from ercfw.data.exchange.keys import ANYBODYS, splits_of
 from ercfw.data.exchange.manifest import Manifest, read_manifest
 from ercfw.data.exchange.match_rows import RowMatch, match_rows
@@ -99,9 +100,9 @@ def import_features(
     else:
         text = table_of(published, set(manifest.dev if manifest else ()))
         dataset, notices = _from_table(catalog, name, table, text)
-    with with_warnings(warnings := [*changes, *repaired, *notices]):
+    with with_warnings(warnings := [*published.warnings, *changes, *repaired, *notices]):
         matched = match_rows(published, dataset)
-        warnings += matched.warnings
+        warnings += [*matched.warnings, *ignored_rows(published, dataset)]
     agreement = "not compared"
     if matched.agreeing:
         agreement = f"{matched.agreeing} of {matched.agreeing} agree" if table is None else "made from the same files"
@@ -216,6 +217,8 @@ def _stores(
     for slot, splits in published.rows.items():
         found = _by_row(published, slot, splits, dataset)
         stores |= _store(slot, found, dataset, manifest, {**provenance, "stream": slot})
+    for slot, vectors in published.named.items():
+        stores |= _store(slot, vectors, dataset, manifest, {**provenance, "stream": slot})
     return stores
 
 
