@@ -242,7 +242,7 @@ def _format(frame: "AudioFrame") -> tuple[str, str, int]:
     return frame.format.name, frame.layout.name, frame.sample_rate
 
 
-def _through(resampler: "AudioResampler", frames: "Iterable[AudioFrame]") -> Iterator[NDArray[np.generic]]:
+def _through(resampler: "AudioResampler", frames: "Iterable[AudioFrame]") -> Iterator[NDArray[Any]]:
     """Yield the frames resampled, as blocks ``[S, C]``."""
     for frame in chain(frames, [None]):
         for block in resampler.resample(frame):

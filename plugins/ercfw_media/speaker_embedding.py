@@ -91,7 +91,7 @@ class SpeakerEmbedding(ClipExtractor):
         network, filters = self._loaded
         spectra = mel_spectra(amplified(sound).to(filters.device), filters)  # [T, M]
         pieces = spectra.unfold(0, PIECE, STEP).mT  # [P, T, M]
-        embedded = torch.cat([network(batch) for batch in pieces.split(AT_ONCE)])  # [P, D]
+        embedded = torch.cat([network(batch) for batch in torch.split(pieces, AT_ONCE)])  # [P, D]
         return functional.normalize(embedded.mean(0), dim=0)  # [D]
 
     @cached_property

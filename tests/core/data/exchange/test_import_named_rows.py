@@ -20,7 +20,7 @@ def cells(number):
 @pytest.fixture
 def sound(tmp_path, meld):
     """The folder of measurements of the small MELD: every utterance has a row."""
-    root, content = meld
+    _, content = meld
     folder = tmp_path / "sound"
     for split, keys in content.keys.items():
         rows = []
