@@ -72,7 +72,7 @@ class SpeakerEmbedding(ClipExtractor):
         """Return ``[256]`` float32 of length 1; None for a clip without sound.
 
         Raises:
-            BrokenClipError: if the clip cannot be read, is too short, or has an embedding of zeros.
+            BrokenClipError: if the clip cannot be read, is too short, or gives no vector of length 1.
             InputError: if a library is missing, or the weights are not the pinned ones.
         """
         sound = read_sound(clip, RATE)  # [S]
@@ -81,8 +81,8 @@ class SpeakerEmbedding(ClipExtractor):
         if len(sound) < WINDOW:
             raise BrokenClipError(f"its sound lasts {len(sound) / RATE:.3f} s, less than a window of 0.025 s")
         vector: NDArray[np.float32] = self._embed(torch.from_numpy(sound)).cpu().numpy()  # [D]
-        if not vector.any():
-            raise BrokenClipError("the speaker encoder finds nothing in its sound")
+        if not np.isfinite(vector).all() or not vector.any():
+            raise BrokenClipError("the speaker encoder computes no finite vector of length 1 from its sound")
         return vector
 
     @torch.inference_mode()

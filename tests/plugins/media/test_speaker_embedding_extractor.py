@@ -156,11 +156,18 @@ def test_silence_short_sound_and_no_sound(tmp_path, speaker):
 
 
 @needs_weights
-def test_an_embedding_of_zeros_is_broken(tmp_path, monkeypatch):
+def test_an_embedding_without_direction_is_broken(tmp_path, monkeypatch):
     nothing = SpeakerEmbedding()
-    monkeypatch.setattr(nothing, "_embed", lambda sound: torch.zeros(256))
-    with pytest.raises(BrokenClipError, match="finds nothing"):
-        nothing.extract_clip(wav(tmp_path, voice(0.5, 140)))
+    for values in (torch.zeros(256), torch.full((256,), torch.nan)):
+        monkeypatch.setattr(nothing, "_embed", lambda sound, values=values: values)
+        with pytest.raises(BrokenClipError, match="no finite vector of length 1"):
+            nothing.extract_clip(wav(tmp_path, voice(0.5, 140)))
+
+
+@needs_weights
+def test_sound_that_is_too_loud_for_float32_is_broken(tmp_path, speaker):
+    with pytest.raises(BrokenClipError, match="no finite vector of length 1"):
+        speaker.extract_clip(wav(tmp_path, 1e30 * voice(0.5, 140)))
 
 
 @needs_weights
