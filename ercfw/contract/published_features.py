@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ercfw.contract.conversation import UtteranceId
+
 Key = int | str
 """The name of a conversation in such files: as in the corpus, or a number that counts through all splits."""
 
@@ -57,6 +59,9 @@ class Published:
         sentiments: the same as ``labels``, for the target ``sentiment``.
         frames: the frames of each modality that has several vectors per utterance; not in ``streams``.
         scores: the numbers of each target of regression, by its name. The first one identifies the utterances.
+        named: for each modality, the values ``[D]`` of each utterance, by its id in the corpus. Utterances that are not
+            in the corpus are ignored with a warning; those of the corpus that are not here lack the modality.
+        warnings: warnings about the files, such as what was read in place of an empty cell.
     """
 
     paths: tuple[Path, ...]
@@ -72,3 +77,5 @@ class Published:
     sentiments: Mapping[Key, Sequence[int]] = field(default_factory=dict)
     frames: Mapping[str, PublishedFrames] = field(default_factory=dict)
     scores: Mapping[str, PublishedScores] = field(default_factory=dict)
+    named: Mapping[str, Mapping[UtteranceId, NDArray[np.generic]]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Formats of the feature files of well-known repositories: MultiEMO, MMGCN, SDT, COSMIC, M3Net, M2FNet and MMSA."""
+"""Formats of the feature files of well-known repositories, such as those of MultiEMO, MMGCN, SDT and COSMIC."""
 
 from ercfw import FileFormat, hookimpl
 from ercfw_formats.cosmic import Cosmic
@@ -8,6 +8,7 @@ from ercfw_formats.mmgcn import Mmgcn
 from ercfw_formats.mmsa import Mmsa
 from ercfw_formats.multiemo import MultiEmo
 from ercfw_formats.sdt import Sdt
+from ercfw_formats.speechcuellm import SpeechCueLlm
 
 
 @hookimpl
@@ -21,4 +22,5 @@ def provide_formats() -> dict[str, type[FileFormat]]:
         "m3net": M3Net,
         "m2fnet": M2FNet,
         "mmsa": Mmsa,
+        "speechcuellm": SpeechCueLlm,
     }

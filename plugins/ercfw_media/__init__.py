@@ -9,7 +9,9 @@ from ercfw_media.minilm import MiniLm
 from ercfw_media.mpnet import Mpnet
 from ercfw_media.opensmile import OpenSmile
 from ercfw_media.packaged import installed
+from ercfw_media.prosody import Prosody
 from ercfw_media.roberta import Roberta
+from ercfw_media.speaker_embedding import SpeakerEmbedding
 from ercfw_media.tokens import Tokens
 from ercfw_media.whisper import Whisper
 
@@ -27,6 +29,8 @@ def provide_extractors() -> dict[str, type[Extractor]]:
         "tokens": Tokens,
         "opensmile": OpenSmile,
         "whisper": Whisper,
+        "prosody": Prosody,
+        "speaker-embedding": SpeakerEmbedding,
         "face-expression": FaceExpression,
     }
 

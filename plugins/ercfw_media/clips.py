@@ -7,7 +7,7 @@ that ends beyond the end of a complete file is shortened. So is a stretch of a f
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,7 +18,7 @@ from ercfw import BrokenClipError, Clip
 from ercfw_media.media_file import MediaFile, lasts, opened
 
 if TYPE_CHECKING:
-    from av import AudioFrame, VideoFrame
+    from av import AudioFrame, AudioResampler, VideoFrame
     from av.audio.stream import AudioStream
     from av.video.stream import VideoStream
 
@@ -30,6 +30,8 @@ HALF_STEP = 2**-16
 """Half of the smallest difference between samples of 16 bits."""
 MOST_CHANNELS = 64
 """Number of channels that FFmpeg can resample."""
+MIXED = range(3, 9)
+"""Numbers of channels that FFmpeg mixes to stereo: it knows a usual order for each, but for few larger numbers."""
 SAME = 5e-4
 """Seconds within which two times count as equal: some formats round to thousandths."""
 
@@ -67,6 +69,28 @@ def read_sound(clip: Clip, rate: int) -> NDArray[np.float32] | None:
         BrokenClipError: if the clip cannot be read.
         InputError: if PyAV is not installed.
     """
+    return _read(clip, rate, _resampled)
+
+
+def read_stereo(clip: Clip, rate: int) -> NDArray[np.float32] | None:
+    """Return the clip's sound ``[2, S]`` at ``rate`` Hz, the first track mixed to stereo; None if there is none.
+
+    One channel is repeated, and two are left alone. FFmpeg mixes three to eight, in the usual order of their number:
+    the centre and the surrounding channels are added at -3 dB, and the sum is scaled so that it cannot clip. Of more
+    than eight channels, both sides get the mean.
+
+    Raises:
+        BrokenClipError: if the clip cannot be read.
+        InputError: if PyAV is not installed.
+    """
+    sound = _read(clip, rate, _stereo)  # [S, 2]
+    return None if sound is None else np.ascontiguousarray(sound.T)  # [2, S]
+
+
+def _read(
+    clip: Clip, rate: int, mixed: "Callable[[Iterable[AudioFrame], int], Iterator[NDArray[np.float32]]]"
+) -> NDArray[np.float32] | None:
+    """Return the clip's sound, samples first, as ``mixed`` turns frames into blocks; None if there is none."""
     with opened(clip, "sound") as file:
         stream = next(iter(file.container.streams.audio), None)
         if stream is None:
@@ -77,10 +101,10 @@ def read_sound(clip: Clip, rate: int) -> NDArray[np.float32] | None:
         first = next(frames, None)
         if first is None:
             return None
-        blocks = list(_resampled(chain([first], frames), rate))
+        blocks = list(mixed(chain([first], frames), rate))
         begin = file.time(first.pts, stream)
     last = None if clip.end is None else round((clip.end - begin) * rate)
-    sound: NDArray[np.float32] = np.concatenate(blocks)[max(0, round((clip.start - begin) * rate)) : last]  # [S]
+    sound: NDArray[np.float32] = np.concatenate(blocks)[max(0, round((clip.start - begin) * rate)) : last]  # [S, ...]
     if not np.isfinite(sound).all():
         raise BrokenClipError("its sound has values that are not finite")
     return sound if len(sound) else None
@@ -194,9 +218,33 @@ def _resampled(frames: "Iterable[AudioFrame]", rate: int) -> Iterator[NDArray[np
     """Yield mono blocks ``[S]``; a new resampler starts where the format changes."""
     from av import AudioResampler
 
-    for _, alike in groupby(frames, lambda frame: (frame.format.name, frame.layout.name, frame.sample_rate)):
-        resampler = AudioResampler("flt", rate=rate)
-        for frame in chain(alike, [None]):
-            for block in resampler.resample(frame):
-                # Interleaved: PyAV reads past the end of frames that keep 8 or more channels apart.
-                yield block.to_ndarray().reshape(-1, block.layout.nb_channels).mean(1)  # [S]
+    for _, alike in groupby(frames, _format):
+        for block in _through(AudioResampler("flt", rate=rate), alike):
+            yield block.mean(1)  # [S]
+
+
+def _stereo(frames: "Iterable[AudioFrame]", rate: int) -> Iterator[NDArray[np.float32]]:
+    """Yield stereo blocks ``[S, 2]``; a new resampler starts where the format changes."""
+    from av import AudioResampler
+
+    for _, alike in groupby(frames, _format):
+        first = next(alike)
+        if first.layout.nb_channels in MIXED:
+            # FFmpeg scales a mix so that it cannot clip only if the samples are whole numbers.
+            for block in _through(AudioResampler("s32", layout="stereo", rate=rate), chain([first], alike)):
+                yield (block / 2.0**31).astype(np.float32)  # [S, 2]
+            continue
+        for block in _through(AudioResampler("flt", rate=rate), chain([first], alike)):
+            yield block if block.shape[1] == 2 else block.mean(1, keepdims=True).repeat(2, 1)  # [S, 2]
+
+
+def _format(frame: "AudioFrame") -> tuple[str, str, int]:
+    return frame.format.name, frame.layout.name, frame.sample_rate
+
+
+def _through(resampler: "AudioResampler", frames: "Iterable[AudioFrame]") -> Iterator[NDArray[Any]]:
+    """Yield the frames resampled, as blocks ``[S, C]``."""
+    for frame in chain(frames, [None]):
+        for block in resampler.resample(frame):
+            # Interleaved: PyAV reads past the end of frames that keep 8 or more channels apart.
+            yield block.to_ndarray().reshape(-1, block.layout.nb_channels)  # [S, C]

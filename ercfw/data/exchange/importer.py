@@ -13,6 +13,7 @@ from ercfw.contract.interfaces import Dataset
 from ercfw.contract.published_features import Published
 from ercfw.data.exchange.annotation_table import table_of
 from ercfw.data.exchange.existing_stores import check_other_kinds, with_existing_rows
+from ercfw.data.exchange.ignored_rows import ignored_rows
 from ercfw.data.exchange.keys import ANYBODYS, splits_of
 from ercfw.data.exchange.manifest import read_manifest
 from ercfw.data.exchange.match_rows import match_rows
@@ -94,9 +95,9 @@ def import_features(
     table = catalog.find("dataset", name, "--corpus").factory.table_to_make(to)
     text = "" if table is None else table_of(published, set(manifest.dev if manifest else ()))
     dataset, notices = _annotated(catalog, name, to, published, table, text)
-    with with_warnings(warnings := [*told, *changes, *repaired, *notices]):
+    with with_warnings(warnings := [*told, *published.warnings, *changes, *repaired, *notices]):
         matched = match_rows(published, dataset)
-        warnings += matched.warnings
+        warnings += [*matched.warnings, *ignored_rows(published, dataset)]
     agreement = "not compared"
     if matched.agreeing:
         agreement = f"{matched.agreeing} of {matched.agreeing} agree" if table is None else "made from the same files"

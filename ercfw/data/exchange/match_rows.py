@@ -44,7 +44,7 @@ def match_rows(published: Published, dataset: Dataset) -> RowMatch:
         InputError: a conversation or utterance is missing or unknown, or a label differs; the message names the first.
     """
     if not published.lists:
-        return RowMatch({}, 0, (UNPROVEN,))
+        return RowMatch({}, 0, () if published.named else (UNPROVEN,))
     splits = splits_of(dataset)
     published = replace(published, lists=_held_lists(published))
     by_key = _conversations(published, splits)

@@ -29,6 +29,8 @@ def stores_of(
     for slot, splits in published.rows.items():
         found = _by_row(published, slot, splits, dataset)
         stores |= _store(slot, found, dataset, manifest, {**provenance, "stream": slot})
+    for slot, vectors in published.named.items():
+        stores |= _store(slot, vectors, dataset, manifest, {**provenance, "stream": slot})
     return stores
 
 

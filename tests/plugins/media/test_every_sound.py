@@ -12,7 +12,7 @@ pytest.importorskip("av", reason="the sound extra is not installed")
 
 import av
 
-from tests.plugins.media.tones import NOT_WRITTEN, Form, read_labelled, round_trip
+from tests.plugins.media.tones import NOT_WRITTEN, Form, read_labelled, round_trip, stereo_round_trip
 
 LAYOUTS = (
     "mono", "stereo", "2.1", "3.0", "3.0(back)", "4.0", "quad", "quad(side)", "3.1", "5.0", "5.0(side)", "4.1", "5.1",
@@ -111,6 +111,13 @@ def test_every_form_of_sound_that_ffmpeg_writes_is_read_as_the_mean_of_its_chann
     print(codec, dict(written))
     assert {form: outcome for form, outcome in outcomes.items() if outcome not in ("", NOT_WRITTEN)} == {}
     assert written.total() >= least
+
+
+@pytest.mark.slow
+def test_every_layout_is_read_as_stereo(tmp_path, worker):
+    outcomes = {layout: worker(stereo_round_trip, layout, tmp_path) for layout in LAYOUTS}
+    assert {layout: outcome for layout, outcome in outcomes.items() if outcome not in ("", NOT_WRITTEN)} == {}
+    assert sum(outcome == "" for outcome in outcomes.values()) >= 40
 
 
 LEFT, RIGHT, DISCRETE = 1, 2, 1 << 16

