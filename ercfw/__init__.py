@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from ercfw.results.finished_run import FinishedRun
     from ercfw.results.run_metrics import RunMetrics
     from ercfw.system.files import is_file, is_folder, replacing, sha256
+    from ercfw.system.user_folders import cache_folder
 
 __version__ = VERSION
 
@@ -138,6 +139,7 @@ _HOME = {
     "results.finished_run": ("FinishedRun",),
     "results.run_metrics": ("RunMetrics",),
     "system.files": ("is_file", "is_folder", "replacing", "sha256"),
+    "system.user_folders": ("cache_folder",),
 }  # fmt: skip
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
@@ -151,10 +153,10 @@ __all__ = [
     "Size", "Split", "Stream", "StreamKind", "SupportsCutTexts", "SupportsExplain", "SupportsObserve",
     "SupportsParameterGroups", "SupportsParameterLayers", "SupportsSilence", "SupportsSource", "SupportsTogether",
     "SupportsViews", "TableRow", "Target", "TargetForm", "TargetKind", "TargetSpec", "TeacherOutput", "TeacherWidths",
-    "TrainedModel", "TrainingView", "Utterance", "UtteranceId", "Widths", "ablate", "cause_of", "compare",
-    "did_you_mean", "hard_labels", "has_label", "hookimpl", "is_file", "is_folder", "labelled", "load", "metric",
-    "missing_library", "read_features", "read_table", "read_text", "replacing", "run", "runs_without_parts", "sha256",
-    "to_conversations", "values_of", "write_report",
+    "TrainedModel", "TrainingView", "Utterance", "UtteranceId", "Widths", "ablate", "cache_folder", "cause_of",
+    "compare", "did_you_mean", "hard_labels", "has_label", "hookimpl", "is_file", "is_folder", "labelled", "load",
+    "metric", "missing_library", "read_features", "read_table", "read_text", "replacing", "run",
+    "runs_without_parts", "sha256", "to_conversations", "values_of", "write_report",
 ]  # fmt: skip
 
 
