@@ -142,6 +142,7 @@ class SpeakerFaces(Extractor):
         Raises:
             InputError: a library is missing, or weights are not the pinned ones.
         """
+        self.identity.load()
         seen: list[ClipFaces | None] = []
         broken: dict[int, Broken] = {}
         clips = conversation.clips or (None,) * len(conversation)
@@ -162,9 +163,8 @@ class SpeakerFaces(Extractor):
         if not pictures:
             return None
         faces = self.of.reader.detector.detect(pictures)
-        vectors = [self.identity(*both) for both in zip(pictures, faces, strict=True)]
         height, width, _ = pictures[0].shape
-        return ClipFaces(faces, follow(faces, vectors), (width, height))
+        return ClipFaces(faces, follow(faces, self.identity(pictures, faces)), (width, height))
 
     def _describe(self, clip: Clip | None, faces: Chosen) -> Vector | Broken | None:
         if clip is None or not any(faces):

@@ -78,6 +78,7 @@ class FaceIdentity(FaceExtractor):
             BrokenClipError: if the clip cannot be read.
             InputError: if a package is missing, or its weights are not the pinned ones.
         """
+        self._vectors.load()
         pictures = self.reader.pictures(clip)
         return self.describe(pictures, only(self.which, self.reader.detector.detect(pictures), pictures))
 
@@ -85,7 +86,7 @@ class FaceIdentity(FaceExtractor):
         """Return the mean identity vector ``[128]`` of these faces of a clip; None if there is none."""
         if not any(faces):
             return None
-        vectors = np.concatenate([self._vectors(*both) for both in zip(pictures, faces, strict=True)])  # [K, 128]
+        vectors = np.concatenate(self._vectors(pictures, faces))  # [K, 128]
         counts = torch.tensor([len(here) for here in faces])  # [F]
         frame = torch.repeat_interleave(torch.arange(len(counts)), counts)  # [K]
         vector: NDArray[np.float32] = pool(torch.from_numpy(vectors), frame).numpy()

@@ -20,6 +20,8 @@ from ercfw_media.mtcnn import patches
 from ercfw_media.tfjs_weights import transposed
 
 SIDE, WIDTH = 150, 128
+AT_ONCE = 16
+"""Number of faces that the network reads at once."""
 MEAN = (122.782, 117.001, 104.298)
 """Mean of red, green and blue on a scale from 0 to 255."""
 SCALE = 256
@@ -127,17 +129,27 @@ class IdentityVectors:
 
     package: Path
 
-    @torch.inference_mode()
-    def __call__(self, frame: Frame, faces: Sequence[Face]) -> NDArray[np.float32]:
-        """Return the vectors ``[K, 128]`` of the faces of a frame.
+    def load(self) -> None:
+        """Load the network, so that wrong weights are reported before a clip is read.
 
         Raises:
             InputError: the weights are not the pinned ones.
         """
-        if not faces:
-            return np.zeros((0, WIDTH), np.float32)
-        vectors: NDArray[np.float32] = self._network(aligned_crops(frame, faces).to(self._device)).cpu().numpy()
-        return vectors
+        _ = self._network
+
+    @torch.inference_mode()
+    def __call__(self, pictures: Sequence[Frame], faces: Sequence[Sequence[Face]]) -> list[NDArray[np.float32]]:
+        """Return the vectors ``[K, 128]`` of the faces of each picture.
+
+        Raises:
+            InputError: the weights are not the pinned ones.
+        """
+        pixels = [aligned_crops(*both) for both in zip(pictures, faces, strict=True)]
+        vectors = [
+            self._network(some.to(self._device)).cpu()
+            for some in torch.split(torch.cat([torch.zeros(0, 3, SIDE, SIDE), *pixels]), AT_ONCE)
+        ]
+        return [some.numpy() for some in torch.split(torch.cat(vectors), [len(here) for here in faces])]
 
     @cached_property
     def _device(self) -> torch.device:

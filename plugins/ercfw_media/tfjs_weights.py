@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -12,15 +12,14 @@ from torch import Tensor
 
 from ercfw import InputError
 
-STORED = {"float32": "<f4", "int32": "<i4"}
-"""numpy's names for the types of values that are not quantised."""
-QUANTISED = {"uint8": "<u1", "uint16": "<u2"}
+STORED = {"float32": "<f4", "uint8": "<u1", "uint16": "<u2"}
+"""numpy's names for the types of the bytes; all but the first are quantised."""
 
 
 class Quantisation(BaseModel):
     """How integers stand for numbers: ``scale * integer + min``."""
 
-    dtype: str
+    dtype: Literal["uint8", "uint16"]
     scale: Annotated[float, Field(allow_inf_nan=False)]
     min: Annotated[float, Field(allow_inf_nan=False)]
 
@@ -30,15 +29,13 @@ class Weight(BaseModel):
 
     name: str
     shape: tuple[Annotated[int, Field(ge=0)], ...]
-    dtype: str
+    dtype: Literal["float32"]
     quantization: Quantisation | None = None
 
     @property
-    def stored(self) -> str | None:
-        """Return numpy's name for the type of the bytes; None if it is unknown."""
-        if self.quantization is not None:
-            return QUANTISED.get(self.quantization.dtype)
-        return STORED.get(self.dtype)
+    def stored(self) -> str:
+        """Return numpy's name for the type of the bytes."""
+        return STORED[self.dtype if self.quantization is None else self.quantization.dtype]
 
 
 class Group(BaseModel):
@@ -52,7 +49,7 @@ MANIFEST = TypeAdapter(list[Group])
 
 
 def read_tfjs(manifest: bytes, shard: Callable[[str], bytes], where: object) -> dict[str, Tensor]:
-    """Return the tensors by name, in TensorFlow's layout: convolutions are ``[H, W, in, out]``.
+    """Return the tensors by name, all float32, in TensorFlow's layout: convolutions are ``[H, W, in, out]``.
 
     Args:
         manifest: the content of the file ``*-weights_manifest.json``.
@@ -77,7 +74,7 @@ def read_tfjs(manifest: bytes, shard: Callable[[str], bytes], where: object) -> 
 
 
 def _read(weights: Sequence[Weight], content: bytes, where: str) -> Iterator[tuple[str, Tensor]]:
-    sizes = [_bytes(weight, where) for weight in weights]
+    sizes = [prod(weight.shape) * np.dtype(weight.stored).itemsize for weight in weights]
     if sum(sizes) != len(content):
         what = f"holds {len(content)} bytes, but the manifest lists {sum(sizes)}"
         raise InputError.at(where, what, "get the files again")
@@ -87,16 +84,8 @@ def _read(weights: Sequence[Weight], content: bytes, where: str) -> Iterator[tup
         if weight.quantization is not None:
             # In double precision and then rounded, as JavaScript computes it.
             values = values * np.float64(weight.quantization.scale) + weight.quantization.min
-        yield weight.name, torch.from_numpy(values.astype(np.int32 if weight.dtype == "int32" else np.float32))
+        yield weight.name, torch.from_numpy(np.array(values, np.float32))
         begin += size
-
-
-def _bytes(weight: Weight, where: str) -> int:
-    if weight.dtype not in STORED or weight.stored is None:
-        kind = weight.quantization.dtype if weight.quantization is not None else weight.dtype
-        hint = f"known are {', '.join(STORED)}, and quantised {', '.join(QUANTISED)}"
-        raise InputError.at(where, f"{weight.name} is of the unknown type '{kind}'", hint)
-    return prod(weight.shape) * np.dtype(weight.stored).itemsize
 
 
 def transposed(tensors: Mapping[str, Tensor], name: str) -> Tensor:
