@@ -181,7 +181,8 @@ def test_options_that_do_not_fit_are_refused(options: Mapping[str, Any], message
 
 
 def test_a_recipe_without_the_package_ends_in_one_message(cli: Any, tmp_path: Path) -> None:
-    Path("utterances.csv").write_text("split,conversation,utterance,speaker,label,clip\ntrain,c,0,A,joy,0.mp4\n")
+    rows = [f"{split},{split},0,A,joy,0.mp4" for split in ("train", "dev", "test")]
+    Path("utterances.csv").write_text("\n".join(["split,conversation,utterance,speaker,label,clip", *rows]))
     Path("0.mp4").write_bytes(b"no film")
     (tmp_path / "faces.toml").write_text(
         'schema = 1\ntitle = "Faces"\n[data]\nuse = "table"\nroot = "."\nmodalities = ["visual"]\n'
