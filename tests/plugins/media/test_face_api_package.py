@@ -99,5 +99,5 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(InputError, match="there is no file or folder|cannot be read"):
+    with pytest.raises(InputError, match=r"there is no file or folder|cannot be read"):
         read_face_api(find_face_api(tmp_path / "pipe"))

@@ -61,7 +61,7 @@ def test_the_links_have_the_smallest_sum_of_distances() -> None:
 
 
 def test_people_are_the_same_over_clips() -> None:
-    near = ANN + [0, SAME_PERSON / 2, 0]
+    near = ANN + SAME_PERSON / 2 * BOB
     first = clip([(100, ANN), (500, BOB)]).tracks
     second = clip([(500, near)], [(100, CAT)]).tracks
     (ann, bob), (again, cat) = people([first, second])

@@ -23,7 +23,7 @@ CLOSE = {"M": (6, 8, 9), "R": (3, 7, 10)}
 """The utterances that show their speaker from near."""
 ACROSS = {0: (0.38, 0.6), 1: (0.6, 0.75), 2: (0.45, 0.55), 3: (0.4, 0.7), 4: (0.5, 0.8), 5: (0.2, 0.3), 6: (0.5, 0.6),
           7: (0.3, 0.45), 8: (0.6, 0.7), 9: (0.6, 0.7), 10: (0.3, 0.37)}  # fmt: skip
-"""Where the speaker stands, on average over the pictures of an utterance that show her face, as a share of the width."""
+"""Where the speaker stands, on average over the pictures of an utterance that show her, as a share of the width."""
 
 
 @pytest.fixture(scope="module")

@@ -62,7 +62,9 @@ class Numbers(IdentityVectors):
 
     def __call__(self, pictures: Sequence[Frame], faces: Sequence[Sequence[Face]]) -> list[NDArray[np.float32]]:
         pairs = zip(pictures, faces, strict=True)
-        return [np.array([[number(picture, face)] for face in here], np.float32).reshape(-1, 1) for picture, here in pairs]
+        return [
+            np.array([[number(picture, face)] for face in here], np.float32).reshape(-1, 1) for picture, here in pairs
+        ]
 
     def load(self) -> None:
         """Nothing to load."""
@@ -156,7 +158,11 @@ def test_the_cache_forgets_a_conversation_when_its_clips_or_speakers_change(conv
 
 
 def test_the_fingerprint_of_what_follows_the_speaker_is_its_own(tmp_path: Path) -> None:
-    made = [FaceExpression(faces="all"), FaceExpression(faces="main"), FaceExpression(faces="speaker", identity=tmp_path)]
+    made = [
+        FaceExpression(faces="all"),
+        FaceExpression(faces="main"),
+        FaceExpression(faces="speaker", identity=tmp_path),
+    ]
     assert len({extractor.fingerprint for extractor in made}) == 3
     assert made[2].source().fingerprint == made[2].fingerprint
     prints = {
@@ -169,8 +175,14 @@ def test_the_fingerprint_of_what_follows_the_speaker_is_its_own(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"faces": "speaker"}, "identity: is needed to tell faces apart, but is not set .*npm pack @vladmandic/face-api"),
-        ({"faces": "speaker", "identity": Path("gone.tgz")}, r"identity: there is no file or folder gone\.tgz .*npm pack"),
+        (
+            {"faces": "speaker"},
+            "identity: is needed to tell faces apart, but is not set .*npm pack @vladmandic/face-api",
+        ),
+        (
+            {"faces": "speaker", "identity": Path("gone.tgz")},
+            r"identity: there is no file or folder gone\.tgz .*npm pack",
+        ),
         ({"faces": "main", "identity": Path()}, "identity: is set, but faces = 'main' does not tell faces apart"),
         ({"identity": Path()}, "identity: is set, but faces = 'all' .*set faces = 'speaker'"),
     ],

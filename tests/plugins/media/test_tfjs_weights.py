@@ -76,7 +76,7 @@ WHOLE = manifest((["a"], [weight("w", [3], quantization=QUANTISED)]))
     ],
 )
 def test_what_is_no_manifest_is_refused(content: bytes) -> None:
-    with pytest.raises(InputError, match="made: is not a manifest of TensorFlow.js: .*get the file again"):
+    with pytest.raises(InputError, match=r"made: is not a manifest of TensorFlow\.js: .*get the file again"):
         read_tfjs(content, lambda _: bytes(3), "made")
 
 
