@@ -24,8 +24,8 @@ class FaceIdentity(FaceExtractor):
 
     The network has 29 convolutions and was trained with a loss that puts pictures of one person closer than 0.6 to each
     other (Euclidean), and those of two people further apart. An utterance is absent if its clip does not show such a
-    face. The weights come with the npm package ``@vladmandic/face-api`` 1.7.15 (MIT), in 8 bits, and are checked
-    against a pinned hash. They tell a model who is seen, not what that person expresses: a model may learn from them
+    face. The weights come with the npm package ``@vladmandic/face-api`` 1.7.15 (MIT), mostly in 8 bits, and are
+    checked against a pinned hash. They tell a model who is seen, not what that person expresses: it may learn from them
     how often a person shows an emotion.
 
     Options:
