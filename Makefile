@@ -9,9 +9,10 @@ WORKERS ?= 2
 # The tests start many processes, and each would compile the sources again.
 unexport PYTHONDONTWRITEBYTECODE
 CANDIDATES := $(PYTHON) python3.13 python3.12 python3.11 python3
+FACE_API := $(VENV)/vladmandic-face-api-1.7.15.tgz
 SOURCES := pyproject.toml constraints.txt
 
-.PHONY: run test test-slow browser latex lint docs clean help
+.PHONY: run test test-slow browser latex face-api lint docs clean help
 
 help:
 	@echo "make run        install into $(VENV) and train $(RECIPE)  (options: RECIPE=file SET='key=value ...')"
@@ -19,6 +20,7 @@ help:
 	@echo "make test-slow  run the slow tests, with several processes and real clips"
 	@echo "make browser    install Chromium with apt for the tests of report pages  (test-slow needs it)"
 	@echo "make latex      install LaTeX with apt for the tests of result tables  (test-slow needs it)"
+	@echo "make face-api   get an npm package into $(VENV) for the tests of face identity  (test-slow needs it)"
 	@echo "make lint       run ruff check, ruff format --check, mypy and import-linter"
 	@echo "make docs       build the documentation as site/index.html"
 	@echo "make clean      remove $(VENV), the site and the caches of the tools"
@@ -29,7 +31,7 @@ run: $(VENV)/run.stamp
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal -m 'not slow'
 
-test-slow: $(VENV)/test.stamp browser latex
+test-slow: $(VENV)/test.stamp browser latex face-api
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal -m slow
 
 browser:
@@ -37,6 +39,10 @@ browser:
 
 latex:
 	$(call provide,pdflatex,texlive-latex-recommended texlive-science,LaTeX tables)
+
+face-api: $(VENV)/test.stamp
+	@test -e $(FACE_API) || npm pack --silent @vladmandic/face-api@1.7.15 --pack-destination $(VENV) >/dev/null 2>&1 \
+	|| echo "@vladmandic/face-api not found: the tests of face identity are skipped" >&2
 
 # $(call provide,COMMANDS,PACKAGES,TESTS): install Debian packages for some tests unless one of the commands is there.
 define provide

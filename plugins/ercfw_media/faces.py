@@ -162,12 +162,28 @@ def face_crops(
         InputError: if a library is missing.
     """
     pictures = read_frames(clip, frames, width)
-    found = detector.detect(pictures)
-    if faces == "main" and pictures:
-        height, wide, _ = pictures[0].shape
-        found = [[face] if face else [] for face in main_track(found, (wide, height))]
-    pixels = [crops(picture, here, size, margin) for picture, here in zip(pictures, found, strict=True)]
-    counts = torch.tensor([len(here) for here in found], dtype=torch.long)  # [F]
+    return cut_out(pictures, only(faces, detector.detect(pictures), pictures), size, margin)
+
+
+def only(which: Which, faces: list[list[Face]], pictures: Sequence[Frame]) -> list[list[Face]]:
+    """Return all faces of each frame, or those of the main track."""
+    if which == "all" or not pictures:
+        return faces
+    height, width, _ = pictures[0].shape
+    return [[face] if face else [] for face in main_track(faces, (width, height))]
+
+
+def cut_out(pictures: Sequence[Frame], faces: Sequence[Sequence[Face]], size: int, margin: float = 0.0) -> FaceCrops:
+    """Cut the faces of each picture out of it.
+
+    Args:
+        pictures: the F frames of a clip.
+        faces: the faces of each frame.
+        size: S, the side of a crop in pixels.
+        margin: what a crop shows around the face on each side, as a share of the box's longer side.
+    """
+    pixels = [crops(picture, here, size, margin) for picture, here in zip(pictures, faces, strict=True)]
+    counts = torch.tensor([len(here) for here in faces], dtype=torch.long)  # [F]
     return FaceCrops(
         torch.cat([torch.zeros(0, 3, size, size), *pixels]),  # [K, 3, S, S]
         torch.repeat_interleave(torch.arange(len(counts)), counts),  # [K]
@@ -212,7 +228,7 @@ def main_track(faces: Sequence[Sequence[Face]], size: tuple[int, int]) -> list[F
                 tracks.append({number: face})
             else:
                 track[number] = face
-    best = max(tracks, key=lambda track: sum(_weight(face, size) for face in track.values()), default={})
+    best = max(tracks, key=lambda track: sum(prominence(face, size) for face in track.values()), default={})
     return [best.get(number) for number in range(len(faces))]
 
 
@@ -223,7 +239,7 @@ def _linked(faces: Sequence[Face], tracks: Sequence[dict[int, Face]]) -> list[tu
     """
     links: list[dict[int, Face] | None] = [None] * len(faces)
     if faces and tracks:
-        shares = overlaps(_wide(faces), _wide([list(track.values())[-1] for track in tracks]))  # [K, tracks]
+        shares = overlaps(widened(faces), widened([list(track.values())[-1] for track in tracks]))  # [K, tracks]
         while (best := int(shares.argmax())) >= 0 and shares.flatten()[best] >= SAME_FACE:
             face, track = divmod(best, len(tracks))
             links[face] = tracks[track]
@@ -231,7 +247,7 @@ def _linked(faces: Sequence[Face], tracks: Sequence[dict[int, Face]]) -> list[tu
     return list(zip(faces, links, strict=True))
 
 
-def _wide(faces: Sequence[Face]) -> Tensor:
+def widened(faces: Sequence[Face]) -> Tensor:
     """Return boxes of twice the width and height ``[K, 4]``.
 
     Between two sampled frames a head moves by a considerable part of its width.
@@ -241,7 +257,13 @@ def _wide(faces: Sequence[Face]) -> Tensor:
     return boxes + torch.cat([-half, half], 1)
 
 
-def _weight(face: Face, size: tuple[int, int]) -> float:
+def prominence(face: Face, size: tuple[int, int]) -> float:
+    """Return the side of a face, weighted by 1 in the middle of the frame, falling to 0 in its corners.
+
+    Args:
+        face: the face.
+        size: width and height of the frame.
+    """
     x1, y1, x2, y2 = face.box
     off = float(np.hypot((x1 + x2 - size[0]) / size[0], (y1 + y2 - size[1]) / size[1])) / 2**0.5
     return float(face.area**0.5) * max(0.0, 1 - off)

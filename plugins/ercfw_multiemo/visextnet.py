@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from functools import cached_property
 from importlib import util
 from pathlib import Path
@@ -12,8 +13,22 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ercfw import Clip, ClipExtractor, InputError, Size, is_file, missing_library, sha256
-from ercfw_media import FaceDetector, Pool, Which, face_crops, installed, pool
+from ercfw import Clip, InputError, Size, is_file, missing_library, sha256
+from ercfw_media import (
+    Face,
+    FaceCrops,
+    FaceDetector,
+    FaceExtractor,
+    FaceReader,
+    Follow,
+    Frame,
+    Pool,
+    cut_out,
+    face_crops,
+    identity_of_speakers,
+    installed,
+    pool,
+)
 from ercfw_multiemo.resnet import RESNET101, SEED, FaceResNet, Normalise, load_resnet, random_resnet
 from ercfw_multiemo.resnet_weights import Style
 
@@ -28,7 +43,7 @@ WHERE = (
 )
 
 
-class VisExtNet(ClipExtractor):
+class VisExtNet(FaceExtractor):
     """VisExtNet (Shi and Huang, ACL 2023, section 3.1): one vector ``[D]`` per clip, from faces without the scene.
 
     MTCNN (Zhang et al., 2016) finds the faces in up to 20 frames that are evenly spread over the clip. A ResNet-101
@@ -49,7 +64,8 @@ class VisExtNet(ClipExtractor):
             ``caffe`` in the 1 x 1 convolutions before them; ``auto`` decides by the names in the file.
         normalise: how pixels are normalised: ``imagenet`` takes the mean from RGB and divides by the standard
             deviation; ``vggface2`` takes the mean from BGR; ``auto`` chooses imagenet for torch and vggface2 for caffe.
-        faces: ``all`` faces of a frame, or only those of the ``main`` person of the clip.
+        faces: ``all`` faces of a frame, only those of the ``main`` person of the clip, or those of the ``speaker``: the
+            person who is seen when this speaker talks rather than when others do.
         pool: ``frames`` averages as above; ``faces`` averages over all faces at once, as the authors' code does.
         frames: largest number of frames to read.
         width: largest width of a picture in pixels; wider pictures are shrunk before faces are detected.
@@ -58,13 +74,13 @@ class VisExtNet(ClipExtractor):
             for faces.
         margin: how much is shown around a face on each side, as a share of its size; VGGFace2's authors enlarge the box
             by 0.3 in all.
+        identity: for ``speaker``, the archive of the npm package ``@vladmandic/face-api`` 1.7.15, or the folder that it
+            is unpacked to. If it is not set, the archive is looked for in the cache folder.
 
     Raises:
-        InputError: no weights are given, their file does not exist, or ``style`` or ``normalise`` is set for random
-            weights.
+        InputError: no weights are given, their file does not exist, ``style`` or ``normalise`` is set for random
+            weights, the package of ``identity`` is missing, or it is set although ``faces`` is not ``speaker``.
     """
-
-    reads = "visual"
 
     def __init__(
         self,
@@ -73,13 +89,14 @@ class VisExtNet(ClipExtractor):
         gives: Literal[1000, 2048] = 1000,
         style: Literal["auto"] | Style = "auto",
         normalise: Literal["auto"] | Normalise = "auto",
-        faces: Which = "all",
+        faces: Follow = "all",
         pool: Pool = "frames",
         frames: Size = 20,
         width: Annotated[int, Field(ge=32)] = 640,
         smallest: Annotated[int, Field(ge=12)] = 20,
         probability: Annotated[float, Field(gt=0, lt=1)] = 0.9,
         margin: Annotated[float, Field(ge=0, le=1)] = 0.15,
+        identity: Path | None = None,
     ) -> None:
         if weights is None:
             raise InputError.at("weights", "is not set", WHERE)
@@ -94,16 +111,15 @@ class VisExtNet(ClipExtractor):
         self._style: Style | None = None if style == "auto" else style
         self._normalise: Normalise | None = None if normalise == "auto" else normalise
         self._pool: Pool = pool
-        self._faces: Which = faces
-        self._frames, self._width, self._margin = frames, width, margin
-        self._detector = FaceDetector(smallest=smallest, thresholds=(0.6, 0.7, probability))
+        self._margin = margin
+        detector = FaceDetector(smallest=smallest, thresholds=(0.6, 0.7, probability))
+        super().__init__(FaceReader(detector, frames, width), faces, identity_of_speakers(faces, identity))
 
     @property
     def fingerprint(self) -> str:
         """Return a hash of the weights, the version of the code that runs them, the face detector and the settings."""
         return hashlib.sha256(json.dumps(self._about, sort_keys=True).encode()).hexdigest()
 
-    @torch.inference_mode()
     def extract_clip(self, clip: Clip) -> NDArray[np.float32] | None:
         """Return the vector ``[D]`` float32 of a clip; None when no face is found.
 
@@ -111,15 +127,24 @@ class VisExtNet(ClipExtractor):
             BrokenClipError: the clip cannot be read.
             InputError: a library is not installed, or the weights belong to another network.
         """
-        found = face_crops(
-            clip,
-            self._detector,
-            frames=self._frames,
-            width=self._width,
-            size=SIDE,
-            margin=self._margin,
-            faces=self._faces,
+        return self._vector(
+            face_crops(
+                clip,
+                self.reader.detector,
+                frames=self.reader.frames,
+                width=self.reader.width,
+                size=SIDE,
+                margin=self._margin,
+                faces=self.which,
+            )
         )
+
+    def describe(self, pictures: Sequence[Frame], faces: Sequence[Sequence[Face]]) -> NDArray[np.float32] | None:
+        """Return the vector ``[D]`` of these faces of a clip; None if there is none."""
+        return self._vector(cut_out(pictures, faces, SIDE, self._margin))
+
+    @torch.inference_mode()
+    def _vector(self, found: FaceCrops) -> NDArray[np.float32] | None:
         if not len(found.pixels):
             return None
         network, device = self._network
@@ -137,9 +162,10 @@ class VisExtNet(ClipExtractor):
             "name": "visextnet",
             "weights": f"random {SEED}" if self._weights == RANDOM else sha256(Path(self._weights)),
             "versions": [installed("av"), installed("transformers")],
-            "detector": self._detector.fingerprint,
+            "detector": self.reader.detector.fingerprint,
             "network": [self.dim, self._style, self._normalise, SIDE],
-            "faces": [self._faces, self._pool, self._frames, self._width, self._margin],
+            "faces": [self.faces, self._pool, self.reader.frames, self.reader.width, self._margin],
+            **self.about_identity,
         }
 
     @cached_property

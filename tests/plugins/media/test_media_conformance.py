@@ -15,6 +15,7 @@ NEEDS = {
     "prosody": ("av", "parselmouth"),
     "speaker-embedding": ("av", "resemblyzer", "transformers"),
     "face-expression": ("av", "mtcnn", "fer"),
+    "face-identity": ("av", "mtcnn"),
     "visextnet": ("av", "mtcnn"),
     "roberta": (),
     "tokens": (),
@@ -38,12 +39,14 @@ def test_none_is_overlooked():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NEEDS)
-def test_extractors(name, tiny_roberta, real_data):
+def test_extractors(name, tiny_roberta, real_data, request):
     if missing := [library for library in NEEDS[name] if importlib.util.find_spec(library) is None]:
         pytest.skip(f"not installed: {', '.join(missing)}")
     options = OPTIONS.get(name, {})
     if name in ("roberta", "tokens"):
         options = {"model": str(tiny_roberta), "most_tokens": 32}
+    if name == "face-identity":
+        options = {"identity": request.getfixturevalue("face_api"), "frames": 2}
     clip = next(iter(sorted(real_data("meld_clips").glob("dev/*_utt2.mp4"))))
     report = passes("extractor", name, options, clip=clip)
     assert [outcome.status for outcome in report.outcomes] == ["passed"] * len(CHECKS["extractor"])
@@ -53,3 +56,13 @@ def test_extractors(name, tiny_roberta, real_data):
 def test_language_model(tiny_roberta):
     report = passes("encoder", "language-model", {"model": str(tiny_roberta)}, reads="tokens", dims={"text": 98})
     assert [outcome.check for outcome in report.of("skipped")] == ["one modality", "causal", "explained", "any device"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["face-expression", "visextnet"])
+def test_extractors_that_follow_the_speaker(name, face_api, real_data):
+    if missing := [library for library in NEEDS[name] if importlib.util.find_spec(library) is None]:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    options = OPTIONS[name] | {"faces": "speaker", "identity": face_api}
+    report = passes("extractor", name, options, clip=real_data("meld_clips") / "dev" / "dia29_utt2.mp4")
+    assert [outcome.status for outcome in report.outcomes] == ["passed"] * len(CHECKS["extractor"])
