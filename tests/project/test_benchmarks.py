@@ -26,6 +26,7 @@ COMMANDS = {
     "data": 2,
     "inference": 2,
     "media": 10,
+    "texts": 2,
     "growth": 2,
     "precision": 1,
     "startup": 4,

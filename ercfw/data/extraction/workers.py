@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing import get_context, parent_process
@@ -22,6 +23,8 @@ MAX_DEFAULT = 8
 """The largest default number of processes: each process holds the networks of an extractor in memory."""
 CRASHES = tuple(s for s in signal.Signals if s.name in {"SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL"})
 """Signals of faults in a process's own code, such as a library that decodes clips; Windows lacks some of them."""
+PATIENCE = 5.0
+"""Seconds that a process may take to remove an unfinished file before it is killed."""
 MIN_PIECES = 2
 """The least number of pieces per process for which starting a process pays."""
 
@@ -137,11 +140,13 @@ class _Worker:
         raise RunError(f"{what} (run the command again to resume)")
 
     def terminate(self) -> None:
-        """Stop the process at once: pieces are written atomically, so no partial file remains."""
+        """Stop the process; pieces are written atomically, so no partial file remains."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         for process in self._processes:
             process.terminate()
         for process in self._processes:
+            process.join(PATIENCE)
+            process.kill()
             process.join()
 
     def _make_pool(self) -> ProcessPoolExecutor:
@@ -165,7 +170,28 @@ def _end_with_parent() -> None:
 
 
 def _work(factory: Callable[[], Extractor], name: str, piece: T, make: Callable[[Extractor, str, T], None]) -> None:
-    make(_extractor_of_worker(factory), name, piece)
+    with _leaves_nothing():
+        make(_extractor_of_worker(factory), name, piece)
+
+
+@contextmanager
+def _leaves_nothing() -> Iterator[None]:
+    """End the process on SIGTERM, but first let the block remove the file that it is writing."""
+
+    def stop(*_: object) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except _Terminated:
+        os._exit(1)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Terminated(BaseException):
+    """The parent ends the process. No handler of a plugin's errors may catch it."""
 
 
 @cache

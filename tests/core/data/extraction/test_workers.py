@@ -15,9 +15,11 @@ import pytest
 
 from ercfw.contract.conversation import Clip, Conversation
 from ercfw.contract.interfaces import ClipExtractor
+from ercfw.data.extraction import workers
 from ercfw.data.extraction.extract import extract
 from ercfw.data.extraction.workers import WorkerPool
 from ercfw.errors import BrokenClipError, InputError, RunError
+from ercfw.system.files import replacing
 from ercfw.system.user_folders import cache_folder
 
 
@@ -174,6 +176,32 @@ def test_the_crash_is_told_although_another_thread_waits_for_the_process_too(mon
     monkeypatch.setattr("os.waitpid", come_second)
     made = extract(Bytes(), "bytes", [said(b"one", b"crash", b"two", b"three")], quiet, WORKERS)
     assert made.broken == {("c", "1"): "reading it crashes the process (SIGSEGV)"}
+
+
+def write_forever(_extractor, _name, path):
+    with replacing(path) as temporary:
+        Path(f"{path}.begun").write_text(temporary.name)
+        time.sleep(60)
+
+
+def hang(_extractor, _name, path):
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # as code that never returns to Python
+    Path(f"{path}.begun").touch()
+    time.sleep(60)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("make", "code"), [(write_forever, 1), (hang, -signal.SIGKILL)])
+def test_a_worker_that_is_stopped_removes_its_unfinished_file_and_is_killed_if_it_hangs(
+    tmp_path, monkeypatch, make, code
+):
+    monkeypatch.setattr(workers, "PATIENCE", 5.0 if make is write_forever else 0.2)
+    worker = workers._Worker(1)
+    worker.submit((workers._work, ExtractorFactory(), "bytes", tmp_path / "piece", make))
+    _wait_for((tmp_path / "piece.begun").exists)
+    worker.terminate()
+    assert [process.exitcode for process in worker._processes] == [code]
+    assert [path.name for path in tmp_path.iterdir()] == ["piece.begun"]
 
 
 PROGRAM = """
