@@ -47,6 +47,7 @@ def packages(tmp_path, monkeypatch):
     monkeypatch.setattr(mpnet_package, "PIECES", {number: digest(piece) for number, piece in pieces.items()})
     monkeypatch.setattr(mpnet_package, "FILES", {name: digest(content) for name, content in MADE.items()})
     monkeypatch.setattr(sys, "path", [str(tmp_path / "site")])
+    monkeypatch.setenv("ERCFW_CACHE", str(tmp_path / "cache"))
     importlib.invalidate_caches()
     mpnet_package._filled.cache_clear()
     yield tmp_path / "site"
