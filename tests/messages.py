@@ -32,6 +32,7 @@ This page is generated: `python tests/messages.py`.
 CHANGING = (
     (re.compile(r"(?:/[\w.+=,~ \[\]()-]+)*/pytest-[\w./-]*?/(?=[\w.-]*)"), ".../"),
     (re.compile(r"\b[0-9a-f]{12,64}\b"), "<hash>"),
+    (re.compile(r"/cache\d+\b"), "/cache"),
 )
 
 

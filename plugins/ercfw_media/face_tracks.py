@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import cdist, squareform
 
 from ercfw_media.faces import SAME_FACE, Face, widened
 from ercfw_media.mtcnn import overlaps
@@ -76,6 +73,9 @@ def _links(faces: Sequence[Face], vectors: Vectors, tracks: Sequence[Track]) -> 
     """Return the number of the track that each face continues, by the place of the face."""
     if not faces or not tracks:
         return {}
+    from scipy.optimize import linear_sum_assignment
+    from scipy.spatial.distance import cdist
+
     shares = overlaps(widened(faces), widened([track.last for track in tracks])).numpy()  # [K, R]
     distances = cdist(vectors, [track.mean for track in tracks])  # [K, R]
     may = (shares >= SAME_FACE) & (distances <= SAME_PICTURE)  # [K, R]
@@ -92,6 +92,9 @@ def people(clips: Sequence[Sequence[Track]]) -> list[list[int]]:
     tracks = [track for clip in clips for track in clip]
     if len(tracks) < 2:
         return [[0] * len(clip) for clip in clips]
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import cdist, squareform
+
     means = np.array([track.mean for track in tracks])  # [R, 128]
     distances = cdist(means, means)  # [R, R]
     begin = 0

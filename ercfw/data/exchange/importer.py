@@ -161,10 +161,21 @@ def _annotated(
 def _from_table(
     catalog: Catalog, name: str, table: Path, text: str, published: Published
 ) -> tuple[Dataset, tuple[str, ...]]:
-    """Read the corpus from a table that is not written to its folder yet; return it with its warnings."""
+    """Read the corpus from a table that is not written to its folder yet; return it with its warnings.
+
+    Raises:
+        InputError: the table has a mistake; the message names the table that would have been written.
+    """
     with TemporaryDirectory() as folder:
-        write_text(Path(folder) / table.name, text)
-        return _dataset(catalog, name, Path(folder), published)
+        written = Path(folder) / table.name
+        write_text(written, text)
+        try:
+            return _dataset(catalog, name, Path(folder), published)
+        except InputError as error:
+            named = [
+                dataclasses.replace(m, where=m.where.replace(str(written), f"{table}, as made")) for m in error.mistakes
+            ]
+            raise InputError(named) from error
 
 
 def _dataset(catalog: Catalog, name: str, root: Path, published: Published) -> tuple[Dataset, tuple[str, ...]]:

@@ -81,7 +81,8 @@ def test_lengths_that_do_not_fit(importing, rows, lengths, says):
     [
         ({"scores": {"arousal": PublishedScores({"a": [0.1], "b": [0], "c": [0]}, (0, 1))}},
          "conversation a: ids, speakers, texts and labels differ in number"),
-        ({"scores": {"arousal": PublishedScores({"a": [0.1, 2, 0], "b": [0], "c": [0]}, (0, 1))}}, "2 is out of range"),
+        ({"scores": {"arousal": PublishedScores({"a": [0.1, 2, 0], "b": [0], "c": [0]}, (0, 1))}},
+         "corpus/utterances.csv, as made, line 3: arousal: 2 is out of range"),
     ],
 )  # fmt: skip
 def test_scores_that_do_not_fit(importing, tmp_path, changes, says):
