@@ -9,13 +9,13 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests import messages
+from tests.command_result import Result
 
 # Before torch is imported: on tensors as small as the tests', further threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -52,29 +52,6 @@ lr = 1e-2
 device = "cpu"
 {more}
 """
-
-
-@dataclass(frozen=True)
-class Result:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def errors(self) -> list[str]:
-        """The messages that ended it."""
-        assert "Traceback" not in self.out + self.err
-        return [line.removeprefix("error: ") for line in self.err.splitlines() if line.startswith("error: ")]
-
-    def check(self, code: int, *expected: str) -> None:
-        """It ended so, with a message for each of ``expected``, in any order; ``..`` stands for anything."""
-        assert self.code == code, self
-        assert len(self.errors) == len(expected), self.errors
-        for wanted in expected:
-            parts = wanted.split("..")
-            assert any(all(part in line for part in parts) for line in self.errors), (wanted, self.errors)
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ercfw import BrokenClipError, Clip, ClipExtractor, missing_library
-from ercfw_media.clips import is_silent, read_sound
+from ercfw import BrokenClipError, Clip, missing_library
+from ercfw_media.clips import read_sound
 from ercfw_media.packaged import installed
+from ercfw_media.sound_extractor import SoundExtractor
 
 RATE = 16_000
 WINDOW = 0.06
@@ -32,7 +33,7 @@ LICENCE = (
 )
 
 
-class OpenSmile(ClipExtractor):
+class OpenSmile(SoundExtractor):
     """Statistics of loudness, pitch, spectrum and voice quality over an utterance (openSMILE: Eyben et al., 2010).
 
     The sound is read at 16 kHz, with all channels averaged. An utterance without sound is absent; one shorter than 60
@@ -46,7 +47,7 @@ class OpenSmile(ClipExtractor):
             and 2013 (6373).
     """
 
-    reads = "audio"
+    rate = RATE
     notice = LICENCE
 
     def __init__(
@@ -70,15 +71,6 @@ class OpenSmile(ClipExtractor):
             "av": installed("av"),
         }
         return sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-
-    def is_silent(self, clip: Clip) -> bool | None:
-        """Return whether the clip's sound is digital silence; None for a clip without sound.
-
-        Raises:
-            BrokenClipError: if the clip cannot be read.
-            InputError: if a library is missing.
-        """
-        return is_silent(clip, RATE)
 
     def extract_clip(self, clip: Clip) -> NDArray[np.float32] | None:
         """Return ``[D]`` float32; None for a clip without sound.

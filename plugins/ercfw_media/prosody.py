@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ercfw import BrokenClipError, Clip, ClipExtractor, InputError, missing_library
-from ercfw_media.clips import is_silent, read_stereo
+from ercfw import BrokenClipError, Clip, InputError, missing_library
+from ercfw_media.clips import read_stereo
 from ercfw_media.packaged import installed
+from ercfw_media.sound_extractor import SoundExtractor
 from ercfw_media.syllable_nuclei import articulation_rate
 
 RATE = 44_100
@@ -31,7 +32,7 @@ SILENT = -200.0
 """Praat's harmonics-to-noise ratio of a frame that it considers silent."""
 
 
-class Prosody(ClipExtractor):
+class Prosody(SoundExtractor):
     """Eight measurements by Praat (Boersma and Weenink): time, intensity, pitch, articulation and voice quality.
 
     The sound is read at 44.1 kHz and mixed to stereo. Praat measures both channels together. The numbers are:
@@ -57,7 +58,7 @@ class Prosody(ClipExtractor):
         InputError: if the floor is not below the ceiling.
     """
 
-    reads = "audio"
+    rate = RATE
     dim = len(NUMBERS)
 
     def __init__(
@@ -83,15 +84,6 @@ class Prosody(ClipExtractor):
             "av": installed("av"),
         }
         return sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-
-    def is_silent(self, clip: Clip) -> bool | None:
-        """Return whether the clip's sound is digital silence; None for a clip without sound.
-
-        Raises:
-            BrokenClipError: if the clip cannot be read.
-            InputError: if a library is missing.
-        """
-        return is_silent(clip, RATE)
 
     def extract_clip(self, clip: Clip) -> NDArray[np.float32] | None:
         """Return ``[8]`` float32; None for a clip without sound.

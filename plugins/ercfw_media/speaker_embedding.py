@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ercfw import BrokenClipError, Clip, ClipExtractor, InputError, missing_library
-from ercfw_media.clips import is_silent, read_sound
+from ercfw import BrokenClipError, Clip, InputError, missing_library
+from ercfw_media.clips import read_sound
 from ercfw_media.packaged import installed, packaged
+from ercfw_media.sound_extractor import SoundExtractor
 
 PACKAGE, VERSION = "resemblyzer", "0.1.4"
 WEIGHTS = "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e"
@@ -31,7 +32,7 @@ AT_ONCE = 64
 """Pieces per batch, which bounds the memory that long sound takes."""
 
 
-class SpeakerEmbedding(ClipExtractor):
+class SpeakerEmbedding(SoundExtractor):
     """A speaker encoder trained with the generalised end-to-end loss (Wan et al., 2018, arXiv:1710.10467): 256 numbers.
 
     The sound is read at 16 kHz, with all channels averaged, and amplified to -30 dB if it is quieter. The network, an
@@ -42,7 +43,7 @@ class SpeakerEmbedding(ClipExtractor):
     weights come with the Python package ``resemblyzer`` and are checked against a pinned hash.
     """
 
-    reads = "audio"
+    rate = RATE
     dim = WIDTH
 
     @property
@@ -58,15 +59,6 @@ class SpeakerEmbedding(ClipExtractor):
             "av": installed("av"),
         }
         return sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-
-    def is_silent(self, clip: Clip) -> bool | None:
-        """Return whether the clip's sound is digital silence; None for a clip without sound.
-
-        Raises:
-            BrokenClipError: if the clip cannot be read.
-            InputError: if a library is missing.
-        """
-        return is_silent(clip, RATE)
 
     def extract_clip(self, clip: Clip) -> NDArray[np.float32] | None:
         """Return ``[256]`` float32 of length 1; None for a clip without sound.

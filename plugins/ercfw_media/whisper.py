@@ -12,9 +12,10 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from ercfw import BrokenClipError, Clip, ClipExtractor, InputError
-from ercfw_media.clips import is_silent, read_sound
+from ercfw import BrokenClipError, Clip, InputError
+from ercfw_media.clips import read_sound
 from ercfw_media.packaged import installed
+from ercfw_media.sound_extractor import SoundExtractor
 from ercfw_media.whisper_package import SIZES, WEIGHTS, load_encoder
 
 RATE = 16_000
@@ -27,7 +28,7 @@ LAST_LAYER = SIZES["encoder_layers"]
 Layer = Annotated[int, Field(ge=0, le=LAST_LAYER)]
 
 
-class Whisper(ClipExtractor):
+class Whisper(SoundExtractor):
     """The encoder of Whisper tiny.en (Radford et al., 2022, arXiv:2212.04356), pooled over an utterance.
 
     The sound is read at 16 kHz, with all channels averaged, and turned into log-mel spectra (80 bands, one every 10
@@ -46,7 +47,7 @@ class Whisper(ClipExtractor):
         InputError: if a layer is named twice.
     """
 
-    reads = "audio"
+    rate = RATE
 
     def __init__(
         self,
@@ -74,15 +75,6 @@ class Whisper(ClipExtractor):
             "av": installed("av"),
         }
         return sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-
-    def is_silent(self, clip: Clip) -> bool | None:
-        """Return whether the clip's sound is digital silence; None for a clip without sound.
-
-        Raises:
-            BrokenClipError: if the clip cannot be read.
-            InputError: if a library is missing.
-        """
-        return is_silent(clip, RATE)
 
     def extract_clip(self, clip: Clip) -> NDArray[np.float32] | None:
         """Return ``[D]`` float32, the layers' means followed by their deviations; None for a clip without sound.

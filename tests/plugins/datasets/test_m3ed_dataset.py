@@ -1,4 +1,4 @@
-"""M3ED: a made annotation.json in its form, with damage, and the simulated conversations in its place."""
+"""M3ED: a made annotation.json in its form, and the simulated conversations in its place."""
 
 import copy
 import json
@@ -12,19 +12,10 @@ from ercfw.errors import InputError
 from ercfw_datasets.m3ed import M3ed
 from ercfw_datasets.m3ed_files import seconds_of
 
+from .made_m3ed import SERIES, dialogue, mistakes_of, turn, write_m3ed
+
 CLASSES = ("happy", "neutral", "sad", "disgust", "anger", "fear", "surprise")
-SERIES = {"train": "chuntian", "val": "xiatian", "test": "qiutian"}
 SPLITS = ("train", "dev", "test")
-
-
-def turn(text="你好", speaker="A", start="00:00:00:01", end="00:00:01:04", main="Neutral", mixed=None) -> dict:
-    emotions = {"EmoAnnotator1": main, "final_mul_emo": main if mixed is None else mixed, "final_main_emo": main}
-    return {"StartTime": start, "EndTime": end, "Text": text, "Speaker": speaker, "EmoAnnotation": emotions}
-
-
-def dialogue(name, *turns, names=("王小明", "李小红")) -> dict:
-    about = {letter: {"Name": of, "Age": "mid", "OtherName": []} for letter, of in zip("AB", names, strict=True)}
-    return {"SpeakerInfo": about, "Dialog": {f"{name}_{number}": each for number, each in enumerate(turns, 1)}}
 
 
 @pytest.fixture
@@ -37,22 +28,7 @@ def content() -> dict:
 @pytest.fixture
 def write(tmp_path):
     """``write(content)``: the annotations and the lists of the splits."""
-
-    def make(content, root=tmp_path, **lists):
-        (root / "splitInfo").mkdir(parents=True, exist_ok=True)
-        text = content if isinstance(content, bytes) else json.dumps(content, ensure_ascii=False, indent=1).encode()
-        (root / "annotation.json").write_bytes(text)
-        for split, name in SERIES.items():
-            (root / "splitInfo" / f"movie_list_{split}.txt").write_text(lists.get(split, name))
-        return root
-
-    return make
-
-
-def mistakes_of(root, **options) -> list[str]:
-    with pytest.raises(InputError) as raised:
-        M3ed(root=root, **options)
-    return [str(mistake).replace(f"{root}/", "") for mistake in raised.value.mistakes]
+    return lambda content, root=tmp_path, **lists: write_m3ed(root, content, **lists)
 
 
 def test_dialogues_are_read_with_names_times_and_main_emotions(write, content, silent) -> None:
@@ -226,61 +202,6 @@ def test_missing_lists_are_named_at_once(write, content, tmp_path) -> None:
     ]
     (tmp_path / "annotation.json").unlink()
     assert mistakes_of(root) == ["annotation.json: cannot be read: No such file or directory"]
-
-
-FORM = "(the form of M3ED is {series: {dialogue: {SpeakerInfo, Dialog: {utterance: {StartTime, EndTime, Text, Speaker, "
-DAMAGED = [
-    (b'{"a": {\n"b": ', "annotation.json, line 2: is not JSON: Expecting value (copy the file again"),
-    (b"", "annotation.json, line 1: is not JSON"),
-    (b"version https://git-lfs.github.com/spec/v1\n", "annotation.json, line 1: is not JSON"),
-    (b"[" * 200_000, "annotation.json: is nested too deeply"),
-    (b'{"a":' * 200_000, "annotation.json: is nested too deeply"),
-    (b'{"a": ' + b"9" * 5000 + b"}", "annotation.json: is not JSON: Exceeds the limit"),
-    (b"\0\0", "annotation.json: is not a text file"),
-    (b'{"a": {}, "a": {}}', "annotation.json: 'a' occurs twice in an object (remove one of them)"),
-    (b'{"a": {"b": {"Text": "\\ud83d"}}}', "annotation.json: Text: contains half of a character"),
-    (b'{"\\udc00": {}}', "contains half of a character"),
-]
-
-
-@pytest.mark.parametrize(("data", "expected"), DAMAGED, ids=range(len(DAMAGED)))
-def test_a_damaged_file_is_one_message(write, data, expected) -> None:
-    (message,) = mistakes_of(write(data))
-    assert expected in message
-
-
-OTHER_FORMS = [
-    ([], ["annotation.json: is not an object"]),
-    ({"a": []}, ["annotation.json: a: is not an object"]),
-    ({"a": {"a_1": {}}}, ["annotation.json: a, a_1, Dialog: is missing"]),
-    ({"a": {"a_1": {"Dialog": {"u": None}}}}, ["annotation.json: a, a_1, Dialog, u: is not an object"]),
-    (
-        {"a": {"a_1": {"Dialog": {"u": {**turn(), "Text": 5, "Speaker": None}}}}},
-        [
-            "annotation.json: a, a_1, Dialog, u, Text: is not a text",
-            "annotation.json: a, a_1, Dialog, u, Speaker: is n",
-        ],
-    ),
-    (
-        {"a": {"a_1": {"Dialog": {"u": {**turn(), "EmoAnnotation": {}}}}}},
-        ["annotation.json: a, a_1, Dialog, u, EmoAnnotation, final_main_emo: is missing"],
-    ),
-]
-
-
-@pytest.mark.parametrize(("content", "expected"), OTHER_FORMS, ids=range(len(OTHER_FORMS)))
-def test_another_form_names_every_place(write, content, expected) -> None:
-    found = mistakes_of(write(content))
-    assert len(found) == len(expected)
-    for message, start in zip(found, expected, strict=True):
-        assert message.startswith(start)
-    assert [FORM in message for message in found] == [True, *([False] * (len(found) - 1))]
-
-
-def test_the_command_line_shows_one_message(write, tmp_path, cli) -> None:
-    write(b"[" * 100_000)
-    ended = cli("data", "check", "m3ed", f"data.root={tmp_path}")
-    ended.check(2, "annotation.json: is nested too deeply (the form of M3ED is ..")
 
 
 def test_no_dialogue_at_all(write, reported) -> None:
