@@ -30,6 +30,9 @@ from ercfw.training.prefetch import prefetch
 from ercfw.training.resume import save
 from ercfw.training.state import Listeners, Plan, Training
 
+SHARE_OF_SAVING = 0.05
+"""The share of a training's time that writing checkpoints may take; the time at its end does not count."""
+
 
 @contextmanager
 def locate_failure(where: str) -> Iterator[None]:
@@ -55,7 +58,8 @@ def locate_failure(where: str) -> Iterator[None]:
 def fit(training: Training, plan: Plan, listeners: Listeners) -> Training:
     """Train from the current state of ``training`` to the last epoch.
 
-    A checkpoint is written between two steps every ``train.save_seconds``, and at the end. After the first signal to
+    A checkpoint is written between two steps every ``train.save_seconds``, or less often if that took more than
+    ``SHARE_OF_SAVING`` of the time, and at the end. After the first signal to
     stop, the training finishes the current step and stops.
 
     Raises:
@@ -247,7 +251,10 @@ def _keep_best(training: Training, epoch: Epoch, plan: Plan) -> None:
 
 def _save_when_due(training: Training, plan: Plan, at_once: bool = False) -> None:
     """Write a checkpoint if it is due: the main process writes it, and the others, which hold the same, do not wait."""
-    if at_once or time.monotonic() - training.saved_at >= plan.settings.save_seconds:
+    began, seconds = time.monotonic(), plan.settings.save_seconds
+    wait = max(seconds, training.saving_took / SHARE_OF_SAVING) if seconds else 0.0
+    if at_once or began - training.saved_at >= wait:
         if training.accelerator.is_main_process:
             save(training, plan.state)
         training.saved_at = time.monotonic()
+        training.saving_took = training.saved_at - began

@@ -114,6 +114,7 @@ class Training:
         history: one entry per epoch.
         underway: number, learning rate, steps, sums of losses and seconds of the current epoch; empty between epochs.
         saved_at: the time of the last checkpoint on the monotonic clock.
+        saving_took: the seconds that it took to write it.
     """
 
     accelerator: Accelerator
@@ -134,3 +135,4 @@ class Training:
     history: list[Epoch] = field(default_factory=list)
     underway: dict[str, Any] = field(default_factory=dict)
     saved_at: float = field(default_factory=time.monotonic)
+    saving_took: float = 0.0

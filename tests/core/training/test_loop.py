@@ -1,7 +1,9 @@
 """The loop: gradients over several batches, clipping, patience, ties, what is read when, and starting weights."""
 
 import json
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from ercfw.experiment.plan import Selection, plan_jobs
 from ercfw.recipe.overrides import parse_overrides
 from ercfw.recipe.recipe_file import read_toml
 from ercfw.results.model_file import load_model
-from ercfw.training import evaluate
+from ercfw.training import evaluate, loop
 from ercfw.training.loop import fit
 from ercfw.training.state import Listeners
 
@@ -253,3 +255,25 @@ def test_a_nan_met_in_scoring_names_the_epoch(cli, tiny_recipe):
     assert ended.code == 1
     assert "seed-0: epoch 1, " in ended.err
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(("seconds", "took", "between"), [(5, 0.25, 5), (5, 0.5, 10), (5, 1, 20), (0, 1, 1)])
+def test_saving_takes_at_most_a_twentieth_of_the_time(training, monkeypatch, seconds, took, between):
+    """By a clock on which a step takes a second."""
+    clock, steps, saved = [0.0], [0], []
+
+    def save(*_):
+        clock[0] += took
+        saved.append(steps[0])
+
+    def step():
+        clock[0] += 1
+        steps[0] += 1
+
+    monkeypatch.setattr(loop, "save", save)
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: clock[0], perf_counter=time.perf_counter))
+    parts, plan = training("train.epochs=5", f"train.save_seconds={seconds}", "data.batch_size=1")
+    fit(parts, plan, Listeners(step=step))
+    *due, end = sorted(set(saved))  # without a wait, an epoch's last step is saved with and without its scores
+    assert np.diff(due).tolist() == [between] * (len(due) - 1)
+    assert end - due[-1] <= between
