@@ -12,7 +12,7 @@ from ercfw_media.frozen_layers import FrozenLayers
 from ercfw_media.lora import Lora, add_adapters
 from ercfw_media.pretrained import MINILM, load_network, model_folder
 from ercfw_media.prompt_tokens import PARTS
-from ercfw_media.run_tokens import PART_OF, Pooling, vectors_of
+from ercfw_media.run_tokens import MOST_TOKENS, PART_OF, Pooling, vectors_of
 
 
 class LanguageModel(Encoder):
@@ -34,6 +34,8 @@ class LanguageModel(Encoder):
         cache_gib: memory, in GiB, for what the frozen layers give. Each text then passes them once in a training and
             not once per epoch, and without their dropout. A token takes 4 bytes per number of its vector.
         lora: trains low-rank adapters in place of the layers' own weights.
+        batch_tokens: largest number of tokens, padding included, that pass the network at once; by default 4,096. Texts
+            of similar length pass together. With ``checkpointing``, it bounds the memory of a step.
         checkpointing: whether the backward pass computes the layers again, which takes a third more time and far less
             memory.
         dropout: dropout rate on the result; inside the model, its own rates apply.
@@ -53,6 +55,7 @@ class LanguageModel(Encoder):
         frozen_layers: Annotated[int, Field(ge=0)] = 0,
         cache_gib: Annotated[float, Field(gt=0)] | None = None,
         lora: Lora | None = None,
+        batch_tokens: Annotated[int, Field(ge=8)] | None = None,
         checkpointing: bool = False,
         dropout: Rate = 0.0,
     ) -> None:
@@ -72,6 +75,7 @@ class LanguageModel(Encoder):
             raise InputError.at("pooling", what, "give the extractor of the tokens a table prompt")
         self.vocabulary = size
         self.pooling = pooling
+        self.batch_tokens = MOST_TOKENS if batch_tokens is None else batch_tokens
         self.dropout = nn.Dropout(dropout)
         self.out_dim = int(self.network.config.hidden_size)
         _freeze(self.network, train_embeddings, frozen_layers)
@@ -104,8 +108,9 @@ class LanguageModel(Encoder):
         lengths = stream.frames.sum(1).tolist()
         tokens, parts = stream.values % self.vocabulary, stream.values // self.vocabulary  # [N, T], [N, T]
         network = self._frozen or self.network
-        vectors: Tensor = self.dropout(vectors_of(network, tokens, lengths, self.pooling, parts=parts))  # [N, D]
-        return vectors
+        vectors = vectors_of(network, tokens, lengths, self.pooling, (-1,), parts, self.batch_tokens)  # [N, out_dim]
+        dropped: Tensor = self.dropout(vectors)  # [N, out_dim]
+        return dropped
 
 
 def _frozen(network: Any, train_embeddings: bool, layers: int, gib: float) -> FrozenLayers:

@@ -12,7 +12,7 @@ from ercfw_media.prompt_tokens import ANSWER, OWN
 SLACK, FEW = 0.15, 128
 """Padding that a group may contain: this share of its real tokens, or so few that a further group would cost more."""
 MOST_TOKENS = 4096
-"""Largest number of tokens of a group, padding included, to bound memory."""
+"""Largest number of tokens of a group, padding included, unless a model is told another one; it bounds memory."""
 
 Pooling = Literal["mean", "first", "utterance", "mask"]
 PART_OF = {"utterance": OWN, "mask": ANSWER}
@@ -36,6 +36,7 @@ def vectors_of(
     pooling: Pooling,
     layers: Sequence[int] = (-1,),
     parts: Tensor | None = None,
+    most_tokens: int = MOST_TOKENS,
 ) -> Tensor:
     """Return one vector per text, ``[N, D]``: in each layer, the mean of some tokens' vectors or the first token's.
 
@@ -48,20 +49,21 @@ def vectors_of(
         pooling: how the vectors of a text's tokens become one vector.
         layers: the layers whose vectors are concatenated; -1 = the last.
         parts: ``[N, T]`` int64, the part of each token; needed to pool a part.
+        most_tokens: largest number of tokens that pass the network at once, padding included.
     """
     if pooling in PART_OF:
         assert parts is not None
-        return _vectors_of_parts(network, tokens, lengths, parts == PART_OF[pooling], layers)
+        return _vectors_of_parts(network, tokens, lengths, parts == PART_OF[pooling], layers, most_tokens)
     rows: list[int] = []
     found: list[Tensor] = []
-    for group, hidden, real in _run(network, tokens, lengths, range(len(lengths)), layers):
+    for group, hidden, real in _run(network, tokens, lengths, range(len(lengths)), layers, most_tokens):
         found.append(torch.cat([_pool(each, real, pooling) for each in hidden], -1))  # [n, D]
         rows += group
     return _in_order(found, rows, len(lengths), network.config.hidden_size * len(layers), tokens.device)
 
 
 def _vectors_of_parts(
-    network: Any, tokens: Tensor, lengths: Sequence[int], chosen: Tensor, layers: Sequence[int]
+    network: Any, tokens: Tensor, lengths: Sequence[int], chosen: Tensor, layers: Sequence[int], most_tokens: int
 ) -> Tensor:
     """Return the mean of each text's chosen tokens, ``[N, D]``; texts of the same tokens share one run of the network.
 
@@ -72,7 +74,7 @@ def _vectors_of_parts(
     text_of = [firsts.setdefault(host[row, :length].tobytes(), row) for row, length in enumerate(lengths)]
     rows: list[int] = []
     found: list[Tensor] = []
-    for group, hidden, real in _run(network, tokens, lengths, sorted(set(firsts.values())), layers):
+    for group, hidden, real in _run(network, tokens, lengths, sorted(set(firsts.values())), layers, most_tokens):
         place = {text: n for n, text in enumerate(group)}
         readers = [row for row, text in enumerate(text_of) if text in place]
         texts = torch.tensor([place[text_of[row]] for row in readers], device=tokens.device)  # [r]
@@ -95,10 +97,15 @@ def _in_order(found: Sequence[Tensor], rows: Sequence[int], texts: int, width: i
 
 
 def _run(
-    network: Any, tokens: Tensor, lengths: Sequence[int], texts: Sequence[int], layers: Sequence[int]
+    network: Any,
+    tokens: Tensor,
+    lengths: Sequence[int],
+    texts: Sequence[int],
+    layers: Sequence[int],
+    most_tokens: int,
 ) -> Iterator[tuple[list[int], list[Tensor], Tensor]]:
     """Yield the rows of each group of texts, the states of each layer ``[n, t, width]``, and where tokens are."""
-    for group in _groups(lengths, texts):
+    for group in _groups(lengths, texts, most_tokens):
         longest = lengths[group[-1]]
         chosen = torch.tensor(group, device=tokens.device)  # [n]
         sizes = torch.tensor([lengths[row] for row in group], device=tokens.device)  # [n]
@@ -117,8 +124,11 @@ def _pool(hidden: Tensor, real: Tensor, pooling: Pooling) -> Tensor:
     return (hidden * real).sum(1) / real.sum(1)  # [n, D]
 
 
-def _groups(lengths: Sequence[int], texts: Sequence[int]) -> list[list[int]]:
-    """Return groups of rows of similar length, shortest first; rows of length 0 are in no group."""
+def _groups(lengths: Sequence[int], texts: Sequence[int], most_tokens: int) -> list[list[int]]:
+    """Return groups of rows of similar length, shortest first; rows of length 0 are in no group.
+
+    A text that is longer than ``most_tokens`` is a group of its own.
+    """
     groups: list[list[int]] = []
     real = 0
     for row in sorted(texts, key=lengths.__getitem__):
@@ -126,7 +136,7 @@ def _groups(lengths: Sequence[int], texts: Sequence[int]) -> list[list[int]]:
         if not length:
             continue
         padded = (len(groups[-1]) + 1) * length if groups else 0
-        if not groups or padded > MOST_TOKENS or padded - real - length > max(SLACK * real, FEW):
+        if not groups or padded > most_tokens or padded - real - length > max(SLACK * real, FEW):
             groups.append([])
             real = 0
         groups[-1].append(row)

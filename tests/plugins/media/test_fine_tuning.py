@@ -112,6 +112,16 @@ def test_checkpointing_keeps_fewer_states(encoder, inputs):
     assert saved(encoder(checkpointing=True)) < 0.5 * saved(encoder())
 
 
+def test_few_tokens_at_once_give_the_same_gradients_in_more_and_smaller_passes(encoder, inputs):
+    small, plain = encoder(batch_tokens=24).eval(), encoder().eval()
+    sizes = []
+    small.network.embeddings.register_forward_hook(lambda *args: sizes.append(args[2].shape[:2]))
+    same(gradients(small, inputs), gradients(plain, inputs))
+    tokens = [texts * length for texts, length in sizes]
+    assert sum(texts for texts, _ in sizes) == 4
+    assert sorted(size for size in tokens if size > 24) == [36]  # the longest text alone
+
+
 def test_adapters_change_nothing_before_they_are_trained_and_alone_are_trained(encoder, inputs):
     pytest.importorskip("peft", reason="the lora extra is not installed")
     part, plain = encoder(lora=Lora(rank=3)).eval(), encoder().eval()

@@ -193,15 +193,16 @@ def test_what_the_encoder_refuses(encoder, tiny_roberta):
         LanguageModel(ModalitySpec("tokens", 50), info, model=str(tiny_roberta))
 
 
+@pytest.mark.parametrize("most_tokens", [200, 4096])
 @pytest.mark.parametrize("texts", [1, 10, 500])
-def test_groups_hold_every_text_once_with_little_padding_and_have_a_bound(texts):
-    from ercfw_media.run_tokens import MOST_TOKENS, _groups
+def test_groups_hold_every_text_once_with_little_padding_and_have_a_bound(texts, most_tokens):
+    from ercfw_media.run_tokens import _groups
 
     lengths = np.random.default_rng(0).integers(0, 200, texts).tolist()
-    groups = _groups(lengths, range(texts))
+    groups = _groups(lengths, range(texts), most_tokens)
     assert sorted(row for group in groups for row in group) == [n for n, length in enumerate(lengths) if length]
     for group in groups:
         sizes = [lengths[row] for row in group]
         padding = len(group) * max(sizes) - sum(sizes)
-        assert len(group) * max(sizes) <= MOST_TOKENS
+        assert len(group) * max(sizes) <= most_tokens
         assert padding <= max(0.15 * sum(sizes), 128)
