@@ -27,6 +27,7 @@ COMMANDS = {
     "inference": 2,
     "media": 10,
     "texts": 2,
+    "finetuning": 7,
     "growth": 2,
     "precision": 1,
     "startup": 4,
