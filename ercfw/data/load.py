@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import NamedTuple
 
 from ercfw.contract.conversation import SPLITS, Conversation
@@ -12,6 +13,7 @@ from ercfw.contract.stamps import SIMULATED
 from ercfw.contract.stored_streams import StoredStreams, presence
 from ercfw.contract.targets import Target, has_label
 from ercfw.data.cross_fit import without_part
+from ercfw.data.cues.attach import add_cues
 from ercfw.data.label_form import check_label_form, declared_targets
 from ercfw.data.leakage import check_fitted
 from ercfw.data.missing_modalities import keep_mask_of_splits, mask_stored, mask_stream
@@ -22,6 +24,7 @@ from ercfw.recipe.queries import DEFAULT, brings, feature_part, selected_metric
 from ercfw.recipe.schema import Missing, Recipe
 from ercfw.registry.make import make_part
 from ercfw.registry.resolve import ResolvedPart
+from ercfw.system.files import sha256
 from ercfw.system.gc_pause import collector_paused
 from ercfw.system.progress import Progress
 
@@ -81,7 +84,9 @@ def load_data(
     """
     given: list[str] = []
     with with_warnings(given):
-        splits: dict[str, Sequence[Conversation]] = {name: list(dataset.split(name)) for name in SPLITS}
+        with_cues = add_cues({name: list(dataset.split(name)) for name in SPLITS}, recipe.data.cues, dataset)
+        splits: dict[str, Sequence[Conversation]] = {**with_cues.value}
+        given += with_cues.warnings
         targets = declared_targets(dataset.targets)
         _check_splits(splits, targets)
         if recipe.data.leave_out is not None:
@@ -108,7 +113,8 @@ def load_data(
         _check_present(presence_of)
         given += _stream_warnings(presence_of)
     streams = {name: _summary(source, presence_of[name]) for name, source in sources.items()}
-    provenance = replace(dataset.provenance, files={**dataset.provenance.files, **_feature_files(recipe, tables)})
+    files = {**dataset.provenance.files, **_feature_files(recipe, tables), **_cue_file(recipe)}
+    provenance = replace(dataset.provenance, files=files)
     return Data(with_streams, targets, provenance, streams, tuple(stamps), tuple(given))
 
 
@@ -162,6 +168,11 @@ def _feature_files(recipe: Recipe, tables: Mapping[str, FeatureTable]) -> dict[s
     return {
         p.file: tables[name].provenance["sha256"] for name, p in parts.items() if p is not None and p.file is not None
     }
+
+
+def _cue_file(recipe: Recipe) -> dict[str, str]:
+    """Return the sha256 of the file of cues that the recipe names."""
+    return {} if recipe.data.cues is None else {recipe.data.cues: sha256(Path(recipe.data.cues))}
 
 
 @collector_paused()
