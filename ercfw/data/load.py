@@ -84,8 +84,9 @@ def load_data(
     """
     given: list[str] = []
     with with_warnings(given):
-        with_cues = add_cues({name: list(dataset.split(name)) for name in SPLITS}, recipe.data.cues, dataset)
-        splits: dict[str, Sequence[Conversation]] = {**with_cues.value}
+        read: dict[str, Sequence[Conversation]] = {name: list(dataset.split(name)) for name in SPLITS}
+        with_cues = add_cues(read, recipe.data.cues, dataset)
+        splits = with_cues.value
         given += with_cues.warnings
         targets = declared_targets(dataset.targets)
         _check_splits(splits, targets)

@@ -4,19 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ercfw.contract.conversation import SPLITS, Conversation
+from ercfw.contract.conversation import Conversation
 from ercfw.contract.stored_streams import gather
 from ercfw.data.cues.files import beside, read_levels, write_cues, write_levels
 from ercfw.data.cues.levels import Levels, fit_levels
-from ercfw.data.leakage import check_fitted
-from ercfw.data.load import attach, read_dataset
-from ercfw.data.modality_sources import StreamSource, find_source
-from ercfw.errors import InputError, did_you_mean, with_warnings
+from ercfw.errors import InputError, with_warnings
+from ercfw.experiment.numbers_to_tell import of_corpus, of_input
 from ercfw.experiment.plan import Job
-from ercfw.recipe.queries import brings, feature_part
-from ercfw.registry.resolve import resolve_extractor
 from ercfw.system.files import is_there
 from ercfw.system.progress import Progress
+
+EXAMPLE = 'such as --names ",volume,,pitch"; an empty name leaves a number out'
 
 
 @dataclass(frozen=True)
@@ -27,6 +25,7 @@ class CuesWanted:
         modality: the modality.
         names: a name for each number of its vectors, empty for those that are left out; None = those of ``levels``.
         levels: the levels of an earlier corpus; None = they are fitted on train.
+        source: new data, as for ``ercfw predict``, whose utterances are told; None = those of the recipe's corpus.
         to: the CSV file to write.
         replace: whether existing files are overwritten.
     """
@@ -34,6 +33,7 @@ class CuesWanted:
     modality: str
     names: tuple[str, ...] | None
     levels: Path | None
+    source: Path | None
     to: Path
     replace: bool = False
 
@@ -48,7 +48,7 @@ class ToldCues:
         told: the number of utterances that have cues.
         speakers: the number of speakers in the data.
         own: the number of them that have levels of their own.
-        warnings: the warnings about the dataset and the numbers.
+        warnings: the warnings about the data and the numbers.
     """
 
     files: tuple[Path, ...]
@@ -69,76 +69,52 @@ def tell_cues(job: Job, wanted: CuesWanted, progress: Progress, processes: int =
         processes: the number of processes that extract in parallel.
 
     Raises:
-        InputError: the names are wrong, the data is simulated or lacks the modality, its values are no vectors or may
-            not be told, or there are files already.
+        InputError: the names or the levels are wrong, the data is simulated or lacks the modality, its values are no
+            vectors or may not be told, or there are files already.
         RunError: an extractor failed, or a file cannot be written.
     """
     files = (wanted.to,) if wanted.levels is not None else (beside(wanted.to), wanted.to)
-    earlier = _check(wanted, files)
-    dataset, given = read_dataset(job.parts.dataset)
-    warnings = list(given)
-    with with_warnings(warnings):
-        if dataset.provenance.simulated:
-            what = f"is {dataset.provenance.source}: it has nothing to tell"
-            raise InputError.at("[data]", what, "set data.root to a real corpus")
-        splits = {split: list(dataset.split(split)) for split in SPLITS}
-        modality = wanted.modality
-        if modality not in dataset.modalities and not brings(feature_part(job.recipe, modality)):
-            what = f"the data has no modality '{modality}', and no [features] table provides it"
-            raise InputError.at(f"--modality {modality}", what, did_you_mean(modality, dataset.modalities))
-        part = feature_part(job.recipe, modality)
-        extracts = part is not None and part.use is not None
-        extractors = {modality: resolve_extractor(job.recipe, job.catalog, modality)} if extracts else {}
-        source = find_source(job.recipe, extractors, dataset, splits, modality, progress, processes)
-        with_streams = attach(splits, [modality], {} if source is None else {modality: source.table})
-        if source is not None:
-            warnings += source.warnings(modality)
-            _check_no_stamps(modality, source)
-            warnings += check_fitted(modality, source.fitted_on, with_streams, dataset.source_train, False).warnings
-        everyone = [c for split in SPLITS for c in with_streams[split]]
-        levels = _fit(wanted, with_streams["train"]) if earlier is None else earlier
-        told = _told(levels, everyone, wanted)
+    _check(wanted, files)
+    earlier = None if wanted.levels is None else read_levels(wanted.levels, wanted.modality)
+    if wanted.source is None:
+        read = of_corpus(job, wanted.modality, progress, processes)
+    else:
+        read = of_input(job, wanted.modality, wanted.source, progress, processes)
+    with with_warnings(read.warnings):
+        conversations = [c for in_split in read.value.values() for c in in_split]
+        levels = earlier or _fit(wanted, read.value["train"])
+        told = _told(levels, conversations, wanted)
         if earlier is None:
-            present = int(gather(with_streams["train"], [modality])[modality].present.sum())
-            write_levels(files[0], modality, present, levels)
-        ids = [id for c in everyone for id in c.ids]
-        write_cues(wanted.to, zip(ids, told, strict=True))
-    speakers = {speaker for c in everyone for speaker in c.speakers}
+            utterances = int(gather(read.value["train"], [wanted.modality])[wanted.modality].present.sum())
+            write_levels(files[0], wanted.modality, utterances, levels)
+        write_cues(wanted.to, conversations, told, whole=wanted.source is not None)
+    speakers = {speaker for c in conversations for speaker in c.speakers}
     own = len(speakers & levels.speakers.keys())
-    return ToldCues(files, len(told), sum(map(bool, told)), len(speakers), own, tuple(warnings))
+    return ToldCues(files, len(told), sum(map(bool, told)), len(speakers), own, read.warnings)
 
 
-def _check(wanted: CuesWanted, files: Sequence[Path]) -> Levels | None:
-    """Check what can be known before the data is read; return the levels of an earlier corpus.
+def _check(wanted: CuesWanted, files: Sequence[Path]) -> None:
+    """Check what can be known before any data is read.
 
     Raises:
         InputError: names are missing, given twice or beside levels, or a file is there already.
     """
     names = wanted.names
-    if (names is None) == (wanted.levels is None):
-        what = "is missing" if names is None else "cannot be combined with --levels, which names the numbers"
-        raise InputError.at("--names", what, 'such as --names ",volume,,pitch"; an empty name leaves a number out')
+    if wanted.source is not None and wanted.levels is None:
+        what = "has no train utterances, so its levels must be those of a corpus"
+        raise InputError.at(f"--input {wanted.source}", what, "--levels cues.levels.json")
+    if names is not None and wanted.levels is not None:
+        raise InputError.at("--names", "cannot be combined with --levels, which names the numbers", "leave it out")
+    if names is None and wanted.levels is None:
+        raise InputError.at("--names", "is missing", EXAMPLE)
     if names is not None:
         named = [name for name in names if name]
         if not named:
-            raise InputError.at("--names", "names no number", 'such as --names ",volume,,pitch"')
+            raise InputError.at("--names", "names no number", EXAMPLE)
         if twice := next((name for name in named if named.count(name) > 1), None):
             raise InputError.at("--names", f"names two numbers '{twice}'", "each number needs a name of its own")
-    earlier = None if wanted.levels is None else read_levels(wanted.levels, wanted.modality)
     if there := [path for path in files if not wanted.replace and is_there(path)]:
         raise InputError.at(there[0], "exists already", "add --replace to overwrite it, or choose another file")
-    return earlier
-
-
-def _check_no_stamps(modality: str, source: StreamSource) -> None:
-    """Refuse numbers whose results must carry a stamp: a table of words carries none.
-
-    Raises:
-        InputError: they have a stamp.
-    """
-    if source.stamps:
-        what = f"its numbers are stamped {', '.join(source.stamps)}, which a table of cues cannot carry"
-        raise InputError.at(f"--modality {modality}", what, "use other features")
 
 
 def _fit(wanted: CuesWanted, train: Sequence[Conversation]) -> Levels:
@@ -147,16 +123,29 @@ def _fit(wanted: CuesWanted, train: Sequence[Conversation]) -> Levels:
     Raises:
         InputError: there is none, or the number of names is not the width of the vectors.
     """
-    speakers = [speaker for c in train for speaker in c.speakers]
     names = wanted.names or ()
-    if not speakers:
-        raise InputError.at("split 'train'", "is empty, so there are no levels", "--levels takes those of a corpus")
-    stream = gather(train, [wanted.modality])[wanted.modality]
     _check_width(wanted, len(names), train)
+    stream = gather(train, [wanted.modality])[wanted.modality]
     if not stream.present.any():
         raise InputError.at(f"--modality {wanted.modality}", "is absent from every utterance of train")
+    speakers = [speaker for c in train for speaker in c.speakers]
     known = [speaker for speaker, there in zip(speakers, stream.present, strict=True) if there]
-    return fit_levels(names, known, stream.values[stream.present])  # type: ignore[arg-type]
+    return fit_levels(names, known, stream.values[stream.present].astype("float32", copy=False))
+
+
+def _told(levels: Levels, conversations: Sequence[Conversation], wanted: CuesWanted) -> list[str]:
+    """Return the cues of each utterance; empty where the modality is absent.
+
+    Raises:
+        InputError: it is absent everywhere, or the vectors have another width than the levels.
+    """
+    _check_width(wanted, len(levels.names), conversations)
+    stream = gather(conversations, [wanted.modality])[wanted.modality]
+    if not stream.present.any():
+        raise InputError.at(f"--modality {wanted.modality}", "is absent from every utterance")
+    speakers = [speaker for c in conversations for speaker in c.speakers]
+    rows = zip(speakers, stream.values.tolist(), stream.present.tolist(), strict=True)
+    return [levels.tell(speaker, numbers) if there else "" for speaker, numbers, there in rows]
 
 
 def _check_width(wanted: CuesWanted, names: int, conversations: Sequence[Conversation]) -> None:
@@ -175,12 +164,3 @@ def _check_width(wanted: CuesWanted, names: int, conversations: Sequence[Convers
         where = "--names" if wanted.levels is None else str(wanted.levels)
         what = f"has {names} names, but the vectors of '{wanted.modality}' have {width} numbers"
         raise InputError.at(where, what, "separate the names by commas; an empty name leaves a number out")
-
-
-def _told(levels: Levels, conversations: Sequence[Conversation], wanted: CuesWanted) -> list[str]:
-    """Return the cues of each utterance; empty where the modality is absent."""
-    _check_width(wanted, len(levels.names), conversations)
-    stream = gather(conversations, [wanted.modality])[wanted.modality]
-    speakers = [speaker for c in conversations for speaker in c.speakers]
-    rows = zip(speakers, stream.values.tolist(), stream.present.tolist(), strict=True)
-    return [levels.tell(speaker, numbers) if there else "" for speaker, numbers, there in rows]

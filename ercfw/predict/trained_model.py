@@ -221,11 +221,9 @@ def _of_program(
     for conversation in conversations:
         _check_texts(conversation)
     repair = Repair()
-    repaired = tuple(
-        replace(c, labels={}, texts=tuple(map(repair, c.texts)), cues=tuple(map(repair, c.cues)))
-        for c in conversations
-    )
-    return Given(repaired, tables, tuple(repair.warnings("the conversations")))
+    repaired = [replace(c, texts=tuple(map(repair, c.texts)), cues=tuple(map(repair, c.cues))) for c in conversations]
+    bare = tuple(replace(c, labels={}) for c in repaired)
+    return Given(bare, tables, tuple(repair.warnings("the conversations")))
 
 
 def _check_texts(conversation: Conversation) -> None:

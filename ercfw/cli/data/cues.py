@@ -26,6 +26,9 @@ def cues(
     levels: Annotated[
         Path | None, typer.Option(help="The levels of an earlier corpus, in place of those of train.")
     ] = None,
+    source: Annotated[
+        Path | None, typer.Option("--input", help="New data, as for 'ercfw predict', in place of the recipe's corpus.")
+    ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite existing files.")] = False,
     processes: Annotated[int | None, typer.Option(min=1, max=MANY, help="Processes that read clips.")] = None,
     trust: Trust = None,
@@ -45,7 +48,7 @@ def cues(
 
     terminal = Terminal(quiet=quiet)
     each = None if names is None else tuple(name.strip() for name in names.split(","))
-    wanted = CuesWanted(modality, each, levels, to, replace)
+    wanted = CuesWanted(modality, each, levels, source, to, replace)
     hint = "extracted features are kept; the same command continues"
     with interruptible(terminal, hint), in_recipe(job.where), terminal.progress() as bars:
         told = tell_cues(job, wanted, bars.or_lines, processes or default_processes())

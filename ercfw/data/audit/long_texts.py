@@ -33,12 +33,7 @@ def check_long_texts(
                 yield _cut(conversations, modality, part.component.name, extractor)
         except InputError as error:
             yield Finding("note", f"stream '{modality}'", f"texts that are cut are unknown: {error}")
-    ids = [
-        id
-        for c in conversations
-        for id, text in zip(c.ids, c.texts, strict=True)
-        if len(text.split()) > MANY_WORDS
-    ]
+    ids = [id for c in conversations for id, text in zip(c.ids, c.texts, strict=True) if len(text.split()) > MANY_WORDS]
     if ids and not told:
         what = f"texts of more than {MANY_WORDS} words, whose ends many text encoders do not read: {len(ids)}"
         yield Finding("note", "all splits", f"{what} ({first(ids)})")

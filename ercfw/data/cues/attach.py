@@ -21,9 +21,7 @@ Split = TypeVar("Split", bound=str)
 Splits = Mapping[Split, Sequence[Conversation]]
 
 
-def add_cues(
-    splits: Splits[Split], file: str | None, dataset: Dataset
-) -> Read[dict[Split, Sequence[Conversation]]]:
+def add_cues(splits: Splits[Split], file: str | None, dataset: Dataset) -> Read[dict[Split, Sequence[Conversation]]]:
     """Return the conversations of each split with the cues of a file, in place of those that they have.
 
     An utterance without a row has no cues; a warning counts such utterances.
@@ -54,8 +52,10 @@ def add_cues(
     if lacking:
         what = f"utterances without a row, and so without cues: {len(lacking)} of {len(ids)}"
         warnings.append(f"{path}: {what} ({' '.join(lacking[0])} first)")
-    with_them = {split: [_with(c, cues) for c in conversations] for split, conversations in splits.items()}
-    return Read(with_them, tuple(warnings))
+    found: dict[Split, Sequence[Conversation]] = {
+        split: [_with(c, cues) for c in conversations] for split, conversations in splits.items()
+    }
+    return Read(found, tuple(warnings))
 
 
 def _check_ids(path: Path, rows: Sequence[TableRow], ids: Sequence[UtteranceId], dataset: Dataset) -> None:
@@ -90,5 +90,5 @@ def check_cues(part: ResolvedPart[Extractor], conversations: Sequence[Conversati
     if lacks_cues(extractor, conversations):
         assert isinstance(extractor, SupportsCues)
         where = f"[{part.table}] {extractor.cues_option}"
-        hint = 'set [data] cues = "cues.csv" to a file that \'ercfw data cues\' writes, or remove this option'
+        hint = "set [data] cues = \"cues.csv\" to a file that 'ercfw data cues' writes, or remove this option"
         raise InputError.at(where, "reads cues, but the data has none", hint)

@@ -3,18 +3,20 @@
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from ercfw.contract.conversation import UtteranceId
+from ercfw.contract.conversation import Conversation
 from ercfw.data.cues.attach import COLUMNS
 from ercfw.data.cues.levels import FEWEST, WORDS, Levels
 from ercfw.errors import InputError
 from ercfw.system.files import read_bytes, write_text
 from ercfw.system.validation import Strict, in_short
+
+WHOLE = ("speaker", "text")
 
 
 class LevelsFile(Strict):
@@ -80,14 +82,27 @@ def read_levels(path: Path, modality: str) -> Levels:
     return read.levels
 
 
-def write_cues(path: Path, cues: Iterable[tuple[UtteranceId, str]]) -> None:
+def write_cues(path: Path, conversations: Iterable[Conversation], cues: Sequence[str], whole: bool) -> None:
     """Write a table of cues, completely or not at all.
+
+    Args:
+        path: the file.
+        conversations: the conversations.
+        cues: the cues of all their utterances.
+        whole: whether speakers and texts are written, too, as ``ercfw predict`` reads them.
 
     Raises:
         RunError: the file cannot be written.
     """
+    conversation, utterance, own = COLUMNS
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows((*id, told) for id, told in cues)
+    writer.writerow([conversation, utterance, *(WHOLE if whole else ()), own])
+    said = [(id, words) for c in conversations for id, words in zip(c.ids, _said(c), strict=True)]
+    for (id, words), told in zip(said, cues, strict=True):
+        writer.writerow([*id, *(words if whole else ()), told])
     write_text(path, out.getvalue())
+
+
+def _said(conversation: Conversation) -> Iterable[tuple[str, str]]:
+    return zip(conversation.speakers, conversation.texts, strict=True)

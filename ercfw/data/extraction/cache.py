@@ -35,7 +35,8 @@ def conversation_hash(reads: str, conversation: Conversation) -> str:
     utterances: Iterable[Any] = zip(conversation.speakers, conversation.texts, strict=True)
     if reads != "text":
         utterances = zip(conversation.speakers, map(_identify, conversation.clips), strict=True)
-    cues = [{"cues": conversation.cues}] if any(conversation.cues) else []  # without cues, the hash of before there were any
+    # Without cues, the hash is that of earlier versions, which had none.
+    cues = [{"cues": conversation.cues}] if any(conversation.cues) else []
     return hashlib.sha256(json.dumps([*utterances, *cues]).encode()).hexdigest()
 
 
