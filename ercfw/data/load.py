@@ -18,6 +18,7 @@ from ercfw.data.label_form import check_label_form, declared_targets
 from ercfw.data.leakage import check_fitted
 from ercfw.data.missing_modalities import keep_mask_of_splits, mask_stored, mask_stream
 from ercfw.data.modality_sources import StreamSource, find_source
+from ercfw.data.tables.read import Read
 from ercfw.data.target_warnings import target_warnings
 from ercfw.errors import InputError, Mistake, did_you_mean, recorded_warnings, with_warnings
 from ercfw.recipe.queries import DEFAULT, brings, feature_part, selected_metric
@@ -84,14 +85,10 @@ def load_data(
     """
     given: list[str] = []
     with with_warnings(given):
-        read: dict[str, Sequence[Conversation]] = {name: list(dataset.split(name)) for name in SPLITS}
-        with_cues = add_cues(read, recipe.data.cues, dataset)
-        splits = with_cues.value
-        given += with_cues.warnings
         targets = declared_targets(dataset.targets)
-        _check_splits(splits, targets)
-        if recipe.data.leave_out is not None:
-            splits["train"] = without_part(splits["train"], recipe.data.leave_out)
+        read = _read_splits(recipe, dataset, targets)
+        splits = read.value
+        given += read.warnings
         check_tables(recipe, dataset)
         _check_no_real_files(recipe, dataset)
         sources: dict[str, StreamSource] = {}
@@ -117,6 +114,23 @@ def load_data(
     files = {**dataset.provenance.files, **_feature_files(recipe, tables), **_cue_file(recipe)}
     provenance = replace(dataset.provenance, files=files)
     return Data(with_streams, targets, provenance, streams, tuple(stamps), tuple(given))
+
+
+def _read_splits(
+    recipe: Recipe, dataset: Dataset, targets: Mapping[str, Target]
+) -> Read[dict[str, Sequence[Conversation]]]:
+    """Return the checked conversations of each split, with the recipe's cues and without what it leaves out.
+
+    Raises:
+        InputError: the recipe cannot use the conversations, or its file of cues does not fit them.
+    """
+    splits: dict[str, Sequence[Conversation]] = {name: list(dataset.split(name)) for name in SPLITS}
+    _check_splits(splits, targets)
+    with_cues = add_cues(splits, recipe.data.cues, dataset)
+    splits = with_cues.value
+    if recipe.data.leave_out is not None:
+        splits["train"] = without_part(splits["train"], recipe.data.leave_out)
+    return Read(splits, with_cues.warnings)
 
 
 class Presence(NamedTuple):

@@ -35,7 +35,7 @@ def tokenizer(tiny_roberta):
     return AutoTokenizer.from_pretrained(tiny_roberta, mask_token="~")
 
 
-def decoded(tokenizer, prompt, place, most=64, said=SAID):
+def decoded(tokenizer, prompt, place, most=99, said=SAID):
     written = write_prompts(tokenizer, said, prompt, most)[place]
     marks = {"<s>": "[", "</s>": "|", "<unk>": " "}
     return "".join(marks.get(token, token) for token in tokenizer.convert_ids_to_tokens(written.ids))
