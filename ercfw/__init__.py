@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from ercfw.contract.metric import CORRELATION, ERROR, SHARE, Metric, Scale, ScoredRows, metric
     from ercfw.contract.option_types import Rate, Size
     from ercfw.contract.optional_parts import (
+        SupportsCues,
         SupportsCutTexts,
         SupportsExplain,
         SupportsObserve,
@@ -115,7 +116,7 @@ _HOME = {
     "contract.metric": ("CORRELATION", "ERROR", "SHARE", "Metric", "Scale", "ScoredRows", "metric"),
     "contract.option_types": ("Rate", "Size"),
     "contract.optional_parts": (
-        "SupportsCutTexts", "SupportsExplain", "SupportsObserve", "SupportsParameterGroups",
+        "SupportsCues", "SupportsCutTexts", "SupportsExplain", "SupportsObserve", "SupportsParameterGroups",
         "SupportsParameterLayers", "SupportsSilence", "SupportsSource", "SupportsTogether", "SupportsViews",
     ),
     "contract.part_outputs": ("ContextOutput", "Fused"),
@@ -150,12 +151,12 @@ __all__ = [
     "FeatureTable", "FileFormat", "FinishedRun", "FittedOn", "Fused", "FusionBlock", "Head", "HeadOutput", "InputError",
     "Inputs", "Key", "Layout", "Loss", "Metric", "Mistake", "ModalitySpec", "Model", "Outputs", "Provenance",
     "PublicFile", "Published", "PublishedFrames", "PublishedScores", "Quoted", "Rate", "Rows", "RunError", "RunMetrics",
-    "Sampler", "Scale", "ScoredRows", "Size", "Split", "Stream", "StreamKind", "SupportsCutTexts", "SupportsExplain",
-    "SupportsObserve", "SupportsParameterGroups", "SupportsParameterLayers", "SupportsSilence", "SupportsSource",
-    "SupportsTogether", "SupportsViews", "TableRow", "Target", "TargetForm", "TargetKind", "TargetSpec",
-    "TeacherOutput", "TeacherWidths", "TrainedModel", "TrainingView", "Utterance", "UtteranceId", "Widths", "ablate",
-    "cache_folder", "cause_of", "compare", "did_you_mean", "hard_labels", "has_label", "hookimpl", "is_file",
-    "is_folder", "labelled", "load", "metric", "missing_library", "read_features", "read_table", "read_text",
+    "Sampler", "Scale", "ScoredRows", "Size", "Split", "Stream", "StreamKind", "SupportsCues", "SupportsCutTexts",
+    "SupportsExplain", "SupportsObserve", "SupportsParameterGroups", "SupportsParameterLayers", "SupportsSilence",
+    "SupportsSource", "SupportsTogether", "SupportsViews", "TableRow", "Target", "TargetForm", "TargetKind",
+    "TargetSpec", "TeacherOutput", "TeacherWidths", "TrainedModel", "TrainingView", "Utterance", "UtteranceId",
+    "Widths", "ablate", "cache_folder", "cause_of", "compare", "did_you_mean", "hard_labels", "has_label", "hookimpl",
+    "is_file", "is_folder", "labelled", "load", "metric", "missing_library", "read_features", "read_table", "read_text",
     "replacing", "run", "runs_without_parts", "sha256", "to_conversations", "values_of", "write_report",
 ]  # fmt: skip
 

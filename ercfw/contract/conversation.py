@@ -99,6 +99,8 @@ class Conversation:
         teachers: the output of each run of ``[teacher]``, by its path in the recipe.
         agreement: for targets that tell it, the share of annotators who agreed with the label, ``[U]`` float32 above 0
             and at most 1; all conversations of a corpus have the same targets here.
+        cues: words that describe how each utterance is said, such as ``pitch high``, empty where there are none; an
+            empty tuple if the corpus has none.
     """
 
     id: str
@@ -115,6 +117,7 @@ class Conversation:
     parties: tuple[int, ...] = ()
     teachers: Mapping[str, ConversationTeacher] = field(default_factory=dict)
     agreement: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    cues: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -151,6 +154,7 @@ class Conversation:
             parties=cut(self.parties),
             agreement={target: cut(shares) for target, shares in self.agreement.items()},
             teachers={run: teacher.only(rows) for run, teacher in self.teachers.items()},
+            cues=cut(self.cues),
         )
 
     def with_streams(self, streams: Mapping[str, ConversationStream]) -> "Conversation":

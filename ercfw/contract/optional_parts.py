@@ -123,6 +123,18 @@ class SupportsCutTexts(Protocol):
 
 
 @runtime_checkable
+class SupportsCues(Protocol):
+    """An extractor that may read how utterances are said: the cues of a conversation, in words.
+
+    Attributes:
+        cues_option: the option that makes it read them, such as ``prompt.cues``; empty if it reads none. Data without
+            any cues is then refused, and predictions of such data come with a warning.
+    """
+
+    cues_option: str
+
+
+@runtime_checkable
 class SupportsSilence(Protocol):
     """An extractor of sound that knows the clips whose sound is digital silence; warnings count them."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import NamedTuple
 
 from ercfw.contract.conversation import SPLITS, Conversation
@@ -12,16 +13,19 @@ from ercfw.contract.stamps import SIMULATED
 from ercfw.contract.stored_streams import StoredStreams, presence
 from ercfw.contract.targets import Target, has_label
 from ercfw.data.cross_fit import without_part
+from ercfw.data.cues.attach import add_cues
 from ercfw.data.label_form import check_label_form, declared_targets
 from ercfw.data.leakage import check_fitted
 from ercfw.data.missing_modalities import keep_mask_of_splits, mask_stored, mask_stream
 from ercfw.data.modality_sources import StreamSource, find_source
+from ercfw.data.tables.read import Read
 from ercfw.data.target_warnings import target_warnings
 from ercfw.errors import InputError, Mistake, did_you_mean, recorded_warnings, with_warnings
 from ercfw.recipe.queries import DEFAULT, brings, feature_part, selected_metric
 from ercfw.recipe.schema import Missing, Recipe
 from ercfw.registry.make import make_part
 from ercfw.registry.resolve import ResolvedPart
+from ercfw.system.files import sha256
 from ercfw.system.gc_pause import collector_paused
 from ercfw.system.progress import Progress
 
@@ -81,11 +85,10 @@ def load_data(
     """
     given: list[str] = []
     with with_warnings(given):
-        splits: dict[str, Sequence[Conversation]] = {name: list(dataset.split(name)) for name in SPLITS}
         targets = declared_targets(dataset.targets)
-        _check_splits(splits, targets)
-        if recipe.data.leave_out is not None:
-            splits["train"] = without_part(splits["train"], recipe.data.leave_out)
+        read = _read_splits(recipe, dataset, targets)
+        splits = read.value
+        given += read.warnings
         check_tables(recipe, dataset)
         _check_no_real_files(recipe, dataset)
         sources: dict[str, StreamSource] = {}
@@ -108,8 +111,26 @@ def load_data(
         _check_present(presence_of)
         given += _stream_warnings(presence_of)
     streams = {name: _summary(source, presence_of[name]) for name, source in sources.items()}
-    provenance = replace(dataset.provenance, files={**dataset.provenance.files, **_feature_files(recipe, tables)})
+    files = {**dataset.provenance.files, **_feature_files(recipe, tables), **_cue_file(recipe)}
+    provenance = replace(dataset.provenance, files=files)
     return Data(with_streams, targets, provenance, streams, tuple(stamps), tuple(given))
+
+
+def _read_splits(
+    recipe: Recipe, dataset: Dataset, targets: Mapping[str, Target]
+) -> Read[dict[str, Sequence[Conversation]]]:
+    """Return the checked conversations of each split, with the recipe's cues and without what it leaves out.
+
+    Raises:
+        InputError: the recipe cannot use the conversations, or its file of cues does not fit them.
+    """
+    splits: dict[str, Sequence[Conversation]] = {name: list(dataset.split(name)) for name in SPLITS}
+    _check_splits(splits, targets)
+    with_cues = add_cues(splits, recipe.data.cues, dataset)
+    splits = with_cues.value
+    if recipe.data.leave_out is not None:
+        splits["train"] = without_part(splits["train"], recipe.data.leave_out)
+    return Read(splits, with_cues.warnings)
 
 
 class Presence(NamedTuple):
@@ -162,6 +183,11 @@ def _feature_files(recipe: Recipe, tables: Mapping[str, FeatureTable]) -> dict[s
     return {
         p.file: tables[name].provenance["sha256"] for name, p in parts.items() if p is not None and p.file is not None
     }
+
+
+def _cue_file(recipe: Recipe) -> dict[str, str]:
+    """Return the sha256 of the file of cues that the recipe names."""
+    return {} if recipe.data.cues is None else {recipe.data.cues: sha256(Path(recipe.data.cues))}
 
 
 @collector_paused()

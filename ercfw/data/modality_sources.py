@@ -8,6 +8,7 @@ from ercfw.contract.conversation import Conversation, UtteranceId
 from ercfw.contract.feature_table import FeatureTable, FittedOn, read_features
 from ercfw.contract.interfaces import ClipExtractor, Dataset, Extractor
 from ercfw.contract.optional_parts import SupportsCutTexts
+from ercfw.data.cues.attach import check_cues
 from ercfw.data.extraction.extract import Extraction, extract
 from ercfw.data.extraction.silence import silence_warning
 from ercfw.data.extraction.workers import WorkerPool
@@ -141,6 +142,7 @@ def find_source(
         if dataset.provenance.simulated:
             return _simulated_source(extractors[modality], dataset, modality)
         conversations = [c for in_split in splits.values() for c in in_split]
+        check_cues(extractors[modality], conversations)
         extractor, made = run_extractor(extractors[modality], conversations, progress, processes)
         cut = cut_warning(modality, extractor, made)
         silent = silent_warning(modality, extractors[modality], conversations, progress, processes)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ercfw.contract.conversation import SPLITS, Conversation
+from ercfw.data.cues.attach import add_cues, check_cues
 from ercfw.data.load import read_dataset
 from ercfw.data.modality_sources import cut_warning, run_extractor, silent_warning
 from ercfw.errors import InputError, with_warnings
@@ -52,7 +53,9 @@ def extract_features(
             raise InputError.at(
                 "[data]", f"is {dataset.provenance.source}: nothing to extract from", "set data.root to a real corpus"
             )
-        conversations = [c for split in SPLITS for c in dataset.split(split)]
+        with_cues = add_cues({split: dataset.split(split) for split in SPLITS}, job.recipe.data.cues, dataset)
+        warnings += with_cues.warnings
+        conversations = [c for split in SPLITS for c in with_cues.value[split]]
         modalities = []
         for name in job.parts.extractors:
             modalities.append(modality := _extract_modality(job, conversations, name, progress, processes, to))
@@ -69,6 +72,7 @@ def _extract_modality(
     job: Job, conversations: Sequence[Conversation], name: str, progress: Progress, processes: int, to: Path | None
 ) -> dict[str, Any]:
     began, part = time.perf_counter(), job.parts.extractors[name]
+    check_cues(part, conversations)
     extractor, extraction = run_extractor(part, conversations, progress, processes)
     file = None if to is None else to / f"{name}.safetensors"
     if file is not None:

@@ -10,6 +10,7 @@ from ercfw.contract.conversation import Conversation
 from ercfw.contract.data_info import ModalitySpec, StreamKind
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.stored_streams import presence
+from ercfw.data.cues.attach import lacks_cues
 from ercfw.data.load import attach
 from ercfw.data.modality_sources import cut_warning, run_extractor, silent_warning
 from ercfw.errors import InputError, Mistake, did_you_mean
@@ -155,6 +156,9 @@ def _extract(
     cut = cut_warning(modality, extractor, made)
     silent = silent_warning(modality, part, conversations, progress, processes)
     warnings += filter(None, (extractor.notice, cut, silent))
+    if lacks_cues(extractor, conversations):
+        what = "reads cues, but the input has none, so the model reads other prompts than in training"
+        warnings.append(f"'{modality}' {what} (give a table with the column cues)")
     warnings += [f"{modality}: {' '.join(id)}: {why}" for id, why in made.broken.items()]
     return made.table
 

@@ -13,6 +13,7 @@ from ercfw.contract.data_info import ModalitySpec
 from ercfw.contract.feature_table import FeatureTable
 from ercfw.contract.interfaces import Broken, ClipExtractor, Extractor
 from ercfw.contract.optional_parts import SupportsCutTexts
+from ercfw.data.cues.attach import lacks_cues
 from ercfw.data.extraction.cache import without_unreadable
 from ercfw.data.extraction.extract import cut_texts
 from ercfw.data.load import attach
@@ -71,6 +72,7 @@ class Live:
         speaker: str = ONE_SPEAKER,
         clip: Clip | str | Path | None = None,
         features: Mapping[str, Value] | None = None,
+        cues: str = "",
     ) -> Answer:
         """Add the next utterance and return the prediction for it.
 
@@ -79,6 +81,7 @@ class Live:
             speaker: the speaker's name.
             clip: the recording of the utterance.
             features: by modality, a vector ``[D]``, frames ``[T, D]`` or tokens ``[T]``; replaces its extractor.
+            cues: words that describe how it is said, for a model whose prompts read them.
 
         Raises:
             InputError: the features do not fit the model, or the text is no text; the utterance is not added.
@@ -89,8 +92,9 @@ class Live:
         clip = Clip(user_path(clip)) if isinstance(clip, str | Path) else clip
         check_text("text", text)
         check_text("speaker", speaker)
+        check_text("cues", cues)
         repair = Repair()
-        conversation = _with(self._conversation, repair(text), speaker, clip)
+        conversation = _with(self._conversation, repair(text), speaker, clip, repair(cues))
         new = {name: features[name] if name in features else self._extract(name, conversation) for name in self._values}
         values = {name: [*before, new[name]] for name, before in self._values.items()}
         tables = {
@@ -117,6 +121,8 @@ class Live:
         except Exception as error:
             raise RunError(f"extractor of '{modality}': failed: {cause_of(error)}") from error
         last = conversation.only(slice(-1, None))
+        if lacks_cues(extractor, [last]):
+            self.warnings.append(f"{modality}: {last.utterances[0]}: has no cues, which the model reads")
         if isinstance(extractor, SupportsCutTexts) and cut_texts(extractor, modality, last):
             what = f"{modality}: {last.utterances[0]}: only the beginning of the text is read"
             self.warnings.append(f"{what}; {extractor.longest_text}")
@@ -142,7 +148,7 @@ def _not_causal(run: SavedRun, extractors: Mapping[str, Extractor]) -> Iterator[
             yield Mistake(f"[{table}]", what, "predict the whole conversation, or train with a causal part")
 
 
-def _with(conversation: Conversation, text: str, speaker: str, clip: Clip | None) -> Conversation:
+def _with(conversation: Conversation, text: str, speaker: str, clip: Clip | None, cues: str) -> Conversation:
     """Return the conversation with one more utterance."""
     return replace(
         conversation,
@@ -150,6 +156,7 @@ def _with(conversation: Conversation, text: str, speaker: str, clip: Clip | None
         speakers=(*conversation.speakers, speaker),
         texts=(*conversation.texts, text),
         clips=(*conversation.clips, clip),
+        cues=(*conversation.cues, cues),
     )
 
 

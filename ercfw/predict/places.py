@@ -100,12 +100,14 @@ class Places:
         )
 
     def with_feature_files(self, recipe: Recipe) -> Recipe:
-        """Return a recipe whose feature files are those of training, if they are still there."""
+        """Return a recipe whose files of features and cues are those of training, if they are still there."""
         features = {
             name: part.model_copy(update={"file": str(self.find(Path(part.file)) or part.file)}) if part.file else part
             for name, part in recipe.features.items()
         }
-        return recipe.model_copy(update={"features": features})
+        cues = recipe.data.cues and str(self.find(Path(recipe.data.cues)) or recipe.data.cues)
+        data = recipe.data.model_copy(update={"cues": cues})
+        return recipe.model_copy(update={"features": features, "data": data})
 
 
 def _is_there(place: Path) -> bool:

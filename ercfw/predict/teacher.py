@@ -47,7 +47,8 @@ def with_teachers(data: Data, recipe: Recipe, dataset: Dataset, progress: Progre
         _check(teacher, Path(run), data)
         kinds |= {target: spec.kind for target, spec in teacher.info.targets.items()}
         own = teacher.recipe.data.modalities
-        update = {"data": recipe.data.model_copy(update={"modalities": own, "missing": None})}
+        cues = teacher.recipe.data.cues
+        update = {"data": recipe.data.model_copy(update={"modalities": own, "missing": None, "cues": cues})}
         wanted = teacher.recipe.model_copy(update=update)
         extractors = {name: teacher.extractor(name) for name in extracted(wanted)}
         seen = load_data(wanted, extractors, dataset, progress)

@@ -209,6 +209,11 @@ def _of_program(
     names = [conversation.id for conversation in conversations]
     mistakes = [Mistake(f"conversation {c.id}", "has no utterances") for c in conversations if not len(c)]
     mistakes += [Mistake(f"conversation {name}", "occurs twice") for name, n in Counter(names).items() if n > 1]
+    mistakes += [
+        Mistake(f"conversation {c.id}", f"has cues of {len(c.cues)} utterances, but {len(c)} utterances")
+        for c in conversations
+        if len(c.cues) not in (0, len(c))
+    ]
     if mistakes or not conversations:
         raise InputError(mistakes or [Mistake("the input", "contains no conversation")])
     ids = [id for conversation in conversations for id in conversation.ids]
@@ -216,12 +221,18 @@ def _of_program(
     for conversation in conversations:
         _check_texts(conversation)
     repair = Repair()
-    repaired = tuple(replace(c, labels={}, texts=tuple(map(repair, c.texts))) for c in conversations)
-    return Given(repaired, tables, tuple(repair.warnings("the conversations")))
+    repaired = [replace(c, texts=tuple(map(repair, c.texts)), cues=tuple(map(repair, c.cues))) for c in conversations]
+    bare = tuple(replace(c, labels={}) for c in repaired)
+    return Given(bare, tables, tuple(repair.warnings("the conversations")))
 
 
 def _check_texts(conversation: Conversation) -> None:
-    fields = {"id": conversation.utterances, "speaker": conversation.speakers, "text": conversation.texts}
+    fields = {
+        "id": conversation.utterances,
+        "speaker": conversation.speakers,
+        "text": conversation.texts,
+        "cues": conversation.cues,
+    }
     check_text("conversation", conversation.id)
     for name, values in fields.items():
         for number, value in enumerate(values, 1):

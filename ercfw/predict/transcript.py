@@ -11,7 +11,8 @@ from ercfw.data.tables.utterances import Utterance, to_conversations
 from ercfw.errors import InputError, Mistake, did_you_mean, with_warnings
 from ercfw.registry.catalog import Catalog
 
-COLUMNS = ("conversation", "utterance", "speaker", "text", "clip", "start", "end")
+COLUMNS = ("conversation", "utterance", "speaker", "text", "clip", "start", "end", "cues")
+CUES = "cues"
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ def read_transcript(path: Path, forms: Iterable[TableForm]) -> Read[Transcript]:
             with with_warnings(opened.warnings):
                 raise InputError.at(opened.value.where, "there is no column 'text' or 'clip'", hint)
     with with_warnings(opened.warnings):
-        rows = rows_of(opened.value, form.columns, {})
+        own = {CUES: CUES} if CUES in header else {}  # tables in the form of a corpus may have it, too
+        rows = rows_of(opened.value, {**form.columns, **own}, {})
     mistakes = [mistake for row in rows for mistake in row.stretch().mistakes]
     warnings = [*opened.warnings, *(f"{mistake}; the clip and times of this line are ignored" for mistake in mistakes)]
     if "speaker" not in form.columns:
@@ -102,7 +104,8 @@ def _utterances(rows: Sequence[TableRow], form: TableForm) -> tuple[Utterance, .
         clip = Clip(Path(name), stretch.start or 0.0, stretch.end) if name else None
         time = None if stretch.mistakes else stretch.both
         try:
-            utterances.append(Utterance(row.where, row.id, form.speaker(row.speaker), row.text, time, clip))
+            cues = row.fields.get(CUES, "").strip()
+            utterances.append(Utterance(row.where, row.id, form.speaker(row.speaker), row.text, time, clip, cues))
         except ValueError as error:
             mistakes.append(Mistake(row.place("speaker"), str(error)))
     if mistakes:

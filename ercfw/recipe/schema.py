@@ -33,13 +33,15 @@ class Missing(Strict):
 class DataPart(Part):
     """``[data]``: the dataset, the modalities to read, and the number of conversations per batch.
 
-    ``leave_out = "2/5"`` trains without the second fifth of the training conversations.
+    ``leave_out = "2/5"`` trains without the second fifth of the training conversations. ``cues`` is a CSV file with the
+    cues of utterances in words.
     """
 
     modalities: Annotated[tuple[str, ...], Field(min_length=1)]
     batch_size: Count = 32
     allow_fitted_dev: bool = False
     leave_out: Annotated[str, Field(pattern=f"^{PART}$")] | None = None
+    cues: Annotated[str, Field(min_length=1)] | None = None
     missing: Missing | None = None
 
 

@@ -31,7 +31,7 @@ def check_ending(option: str, path: Path, endings: Sequence[str]) -> None:
         InputError: it has another ending, or none.
     """
     if path.suffix.lower() not in endings:
-        right = " or ".join([", ".join(endings[:-1]), endings[-1]])
+        right = " or ".join(filter(None, [", ".join(endings[:-1]), endings[-1]]))
         raise InputError.at(f"{option} {path}", "does not name a format that ercfw can write", f"end it with {right}")
 
 

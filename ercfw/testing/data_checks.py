@@ -72,7 +72,7 @@ def splits_are_apart(subject: DataSubject) -> None:
 
 
 def labels_are_classes(subject: DataSubject) -> None:
-    """Check that each utterance has one label per target in the target's form, or none, one speaker and one text."""
+    """Check that each utterance has one label per target in the target's form, or none, one speaker, text and cues."""
     dataset: Dataset = subject.make()
     targets = declared_targets(dataset.targets)
     for conversation in (c for split in SPLITS for c in dataset.split(split)):
@@ -86,6 +86,8 @@ def labels_are_classes(subject: DataSubject) -> None:
                 raise CheckFailed(f"{where}: labels of '{target}' {wrong[0]}; they must be {wrong[1]}")
         if not len(conversation.speakers) == len(conversation.texts) == len(conversation):
             raise CheckFailed(f"{where} has more or fewer speakers or texts than utterances")
+        if len(conversation.cues) not in (0, len(conversation)):
+            raise CheckFailed(f"{where} has cues of {len(conversation.cues)} of its {len(conversation)} utterances")
 
 
 def streams_are_as_declared(subject: DataSubject) -> None:

@@ -17,6 +17,7 @@ from ercfw import (
     Extractor,
     FittedOn,
     InputError,
+    SupportsCues,
     SupportsCutTexts,
     is_file,
     runs_without_parts,
@@ -66,6 +67,7 @@ class TrainedEncoder(Extractor):
         self.causal = self._raw.causal
         self.stamps = first.stamps
         self.longest_text = self._raw.longest_text if isinstance(self._raw, SupportsCutTexts) else ""
+        self.cues_option = "run" if isinstance(self._raw, SupportsCues) and self._raw.cues_option else ""
         self.dim = first.encoder_width(self._modality)
 
     @property

@@ -26,7 +26,9 @@ from ercfw_datasets.table_files import (
 from ercfw_datasets.table_numbers import TargetTable
 from ercfw_datasets.table_targets import UNNAMED, TargetReader, read_targets, target_readers
 
-Column = Literal["conversation", "utterance", "speaker", "text", "label", "split", "kind", "clip", "start", "end"]
+Column = Literal[
+    "conversation", "utterance", "speaker", "text", "label", "split", "kind", "clip", "start", "end", "cues"
+]  # fmt: skip
 
 Names = str | Annotated[tuple[str, ...], Field(min_length=1)]
 COLUMNS: tuple[Column, ...] = tuple(column for column in get_args(Column) if column != "label")
@@ -51,6 +53,8 @@ class Table(Corpus):
     causes a warning, and the utterance then has no clip. The columns ``start`` and ``end`` (seconds, or
     ``00:01:02,500``) give the stretch of the clip that belongs to the utterance. Without a clip column they are the
     times of the utterance, and both must be given.
+
+    ``cues`` describes in words how the utterance is said, for the prompts of language models.
 
     Options:
         root: the folder.
@@ -164,6 +168,7 @@ def to_records(rows: Sequence[TableRow], folder: Path) -> list[Record]:
                 kind=intern(row.fields.get("kind", "").strip()),
                 time=None if has_clips else stretch.both,
                 clip=Clip(folder / clip, stretch.start or 0.0, stretch.end) if clip else None,
+                cues=intern(row.fields.get("cues", "").strip()),
             )
         )
     return records

@@ -1,9 +1,9 @@
 """What a language model is handed for an utterance: the utterance, its conversation, and perhaps a question."""
 
 from string import Formatter
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ercfw import Conversation, did_you_mean
 
@@ -11,6 +11,8 @@ Turns = Annotated[int, Field(ge=0)] | Literal["all"]
 MostTokens = Annotated[int, Field(ge=0)]
 EVERY = 1_000_000
 """More turns than any conversation has."""
+FIELDS = ("speaker", "mask", "cues")
+"""The fields that a question may have."""
 
 
 class Prompt(BaseModel):
@@ -28,6 +30,9 @@ class Prompt(BaseModel):
             model.
         question: words after the last turn, in which ``{speaker}`` stands for the speaker and ``{mask}`` for the mask
             token of the model.
+        cues: where the cues of an utterance stand, which describe in words how it is said: in all ``turns``, as
+            ``NAME (CUES): text``, or where the ``question`` has the field ``{cues}``. None = nowhere. An utterance
+            without cues has none there.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,15 +44,24 @@ class Prompt(BaseModel):
     after_tokens: MostTokens | None = None
     separators: Literal["utterance", "turns"] = "utterance"
     question: str | None = None
+    cues: Literal["turns", "question"] | None = None
 
     @field_validator("question")
     @classmethod
     def _fields_are_known(cls, question: str | None) -> str | None:
-        known = ("speaker", "mask")
-        for _, name, *_ in Formatter().parse(question or ""):
-            if name is not None and name not in known:
-                raise ValueError(f"has no field '{{{name}}}' ({did_you_mean(name, known)})")
+        for name in _fields(question):
+            if name not in FIELDS:
+                raise ValueError(f"has no field '{{{name}}}' ({did_you_mean(name, FIELDS)})")
         return question
+
+    @model_validator(mode="after")
+    def _cues_have_a_place(self) -> Self:
+        has_field = "cues" in _fields(self.question)
+        if has_field and self.cues != "question":
+            raise ValueError('question has the field {cues}, so cues must be "question"')
+        if self.cues == "question" and not has_field:
+            raise ValueError('cues is "question", so question must have the field {cues}, such as "{speaker}: {cues}?"')
+        return self
 
     @property
     def turns_before(self) -> int:
@@ -68,10 +82,28 @@ class Prompt(BaseModel):
     def turn(self, conversation: Conversation, place: int) -> str:
         """Return an utterance as it is read; empty without text."""
         text = conversation.texts[place]
-        if self.speakers == "none" or not text.strip():
+        if not text.strip():
             return text
-        return f"{self.speaker(conversation, place)}: {text}"
+        cues = f"({told})" if self.cues == "turns" and (told := cues_of(conversation, place)) else ""
+        if self.speakers == "none":
+            return f"{cues} {text}" if cues else text
+        return f"{self.speaker(conversation, place)}{cues and ' '}{cues}: {text}"
 
     def asked(self, conversation: Conversation, place: int, mask: str) -> str:
         """Return the question about an utterance; empty without one."""
-        return (self.question or "").format(speaker=self.speaker(conversation, place), mask=mask)
+        speaker, cues = self.speaker(conversation, place), cues_of(conversation, place)
+        return (self.question or "").format(speaker=speaker, mask=mask, cues=cues)
+
+
+def cues_of(conversation: Conversation, place: int) -> str:
+    """Return the cues of an utterance; empty if it has none."""
+    return conversation.cues[place].strip() if conversation.cues else ""
+
+
+def _fields(question: str | None) -> list[str]:
+    """Return the names of the fields of a question.
+
+    Raises:
+        ValueError: a brace is not closed.
+    """
+    return [name for _, name, *_ in Formatter().parse(question or "") if name is not None]

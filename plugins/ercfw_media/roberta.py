@@ -85,6 +85,7 @@ class Roberta(Extractor):
             raise InputError.at("layers", f"the model has layers 0 to {sizes.layers}", "-1 is the last one")
         self.dim = sizes.width * len(layers)
         self.causal = self._prompt.turns_after == 0
+        self.cues_option = "" if self._prompt.cues is None else "prompt.cues"
 
     @property
     def fingerprint(self) -> str:

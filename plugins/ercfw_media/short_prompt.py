@@ -30,7 +30,10 @@ def chosen_prompt(prompt: Prompt | None, speakers: bool, before: int, after: int
 def about_prompt(prompt: Prompt, most_tokens: int, is_table: bool) -> dict[str, Any]:
     """Return what decides the tokens, for fingerprints; short options give what they gave before there was a table."""
     if is_table:
-        return {**prompt.model_dump(), "most_tokens": most_tokens}
+        table = prompt.model_dump()
+        if prompt.cues is None:  # the key is newer than fingerprints that must stay valid
+            del table["cues"]
+        return {**table, "most_tokens": most_tokens}
     return {
         "speakers": prompt.speakers == "names",
         "before": prompt.before,

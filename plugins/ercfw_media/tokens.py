@@ -71,6 +71,7 @@ class Tokens(Extractor):
         self._vocabulary = sizes.vocabulary
         self.dim = sizes.vocabulary * (PARTS if self._tells_parts else 1)
         self.causal = self._prompt.turns_after == 0
+        self.cues_option = "" if self._prompt.cues is None else "prompt.cues"
 
     @property
     def fingerprint(self) -> str:

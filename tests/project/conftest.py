@@ -150,6 +150,25 @@ def public_meld(meld, monkeypatch):
 
 
 @pytest.fixture
+def meld_sound(meld):
+    """Measurements of the cut MELD's sound, made up, in the page's folder, which has the corpus, too."""
+    from ercfw_formats.speechcuellm import FILE, NUMBERS
+
+    root, downloads = Path("data/meld"), Path("downloads/SpeechCueLLM")
+    for folder in (root, downloads):
+        folder.mkdir(parents=True, exist_ok=True)
+    for path in meld.iterdir():
+        (root / path.name).write_bytes(path.read_bytes())
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        lines = [",".join((FILE, *NUMBERS))]
+        for place, row in enumerate(rows):
+            clip = f"dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}.wav"
+            lines.append(",".join([clip, *(str(place + number) for number in range(len(NUMBERS)))]))
+        (downloads / f"{path.name.partition('_')[0]}.csv").write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture
 def mmsa_file():
     """A made file of MMSA's in the page's folder."""
     folder = Path("downloads/MOSI")

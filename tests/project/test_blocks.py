@@ -33,7 +33,7 @@ COUNTS = {
     "docs/cookbook.md": {"python": 8, "toml": 8, "bash": 8, "csv": 1},
     "docs/data.md": {"bash": 6, "python": 1, "toml": 1},
     "docs/experiments.md": {"bash": 9, "toml": 2},
-    "docs/media.md": {"bash": 2, "toml": 2},
+    "docs/media.md": {"bash": 3, "toml": 3},
     "docs/plugin_author.md": {"python": 9, "toml": 5, "bash": 7, "json": 1},
     "docs/policy.md": {"python": 2},
     "docs/predict.md": {"bash": 1, "python": 2, "csv": 1},
@@ -46,7 +46,7 @@ COUNTS = {
 }
 SMALL = ["data.use=simulated", "data.conversations=12"]
 SHORT = ["train.epochs=1", "train.device=cpu", "--seeds", "1"]
-OWN_DATA = ("talks.toml", "scores.toml", "targets.toml")
+OWN_DATA = ("talks.toml", "scores.toml", "targets.toml", "cued.toml")
 """Recipes of pages that show their data, too."""
 INSTALLS = "pip install"
 MANY_RUNS = ("docs/baselines.md", "docs/experiments.md", "docs/media.md", "docs/reliability.md", "docs/reports.md")
@@ -155,7 +155,9 @@ def shortened(words, request):
         request.getfixturevalue("new_material")
     if words[:3] == ["data", "import", "mmsa"]:
         request.getfixturevalue("mmsa_file")
-    elif words[0] == "data":
+    elif words[:3] == ["data", "import", "speechcuellm"]:
+        request.getfixturevalue("meld_sound")
+    elif words[0] == "data" and words[1] != "cues":
         server = request.getfixturevalue("public_meld")
         return [*words, "--from", server] if words[1] == "fetch" else words
     if words[0] in ("compare", "ensemble", "reproduce"):

@@ -78,6 +78,7 @@ VERBS = {
     "extract": ("extract", "{recipe}"),
     "check data": ("data", "check", "{recipe}"),
     "data stats": ("data", "stats", "{recipe}"),
+    "data cues": ("data", "cues", "{recipe}", "--names", "volume"),
     "reproduce": ("reproduce", "{run}", "--out", "again"),
     "predict": ("predict", "{run}", "table.csv"),
     "init_from": ("run", "{recipe}", "train.init_from={run}/model.safetensors", "--out", "again"),

@@ -1,7 +1,7 @@
 """``ercfw data``: corpora and feature files."""
 
 # In the order in which --help lists them.
-from ercfw.cli.data import check, exchange, fetch, stats
+from ercfw.cli.data import check, cues, exchange, fetch, stats
 from ercfw.cli.data.app import data_app
 
-__all__ = ["check", "data_app", "exchange", "fetch", "stats"]
+__all__ = ["check", "cues", "data_app", "exchange", "fetch", "stats"]

@@ -6,7 +6,7 @@ from ercfw.cli.app import app
 
 data_app = typer.Typer(
     name="data",
-    help="Corpora and feature files: import, export, fetch, check, stats.",
+    help="Corpora, features, cues: import, export, fetch, check, stats.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -37,7 +37,7 @@ def check(
         terminal.banner(SIMULATED, f"{dataset.provenance.source}: nothing below describes a real corpus")
     with with_warnings(chosen.warnings), terminal.progress() as bars:
         reading = [Finding("doubtful", "reading", text) for text in chosen.warnings]
-        findings = [*reading, *check_corpus(dataset, bars, chosen.extractors)]
+        findings = [*reading, *check_corpus(dataset, bars, chosen.extractors, chosen.cues)]
     rows = [dataclasses.asdict(finding) for finding in findings]
     if as_json:
         printed = {"source": dataset.provenance.source, "simulated": dataset.provenance.simulated, "findings": rows}

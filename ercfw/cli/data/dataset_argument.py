@@ -28,11 +28,13 @@ class Chosen:
         dataset: the dataset.
         warnings: the warnings of reading it.
         extractors: the extractors of the recipe; empty for a dataset by its own name.
+        cues: the recipe's file of cues, if it names one.
     """
 
     dataset: "Dataset"
     warnings: tuple[str, ...]
     extractors: "Mapping[str, ResolvedPart[Extractor]]"
+    cues: str | None = None
 
 
 def chosen_dataset(
@@ -71,7 +73,7 @@ def chosen_data(
             raise InputError.at("--plugin", f"'{what}' is not the name of a dataset", known)
         job = plan_one(*select(what, overrides, None, None, None, trust))
         with in_recipe(job.where):
-            return Chosen(*read_dataset(job.parts.dataset), job.parts.extractors)
+            return Chosen(*read_dataset(job.parts.dataset), job.parts.extractors, job.recipe.data.cues)
     tables = parse_overrides(overrides or [])
     if set(tables) - {"data"} or not isinstance(tables.get("data", {}), dict):
         raise InputError.at(

@@ -14,6 +14,7 @@ from ercfw.data.audit.finding import LEVELS, Finding, Level
 from ercfw.data.audit.leakage_check import check_label_leakage
 from ercfw.data.audit.long_texts import check_long_texts
 from ercfw.data.audit.silent_clips import check_silence
+from ercfw.data.cues.attach import add_cues
 from ercfw.errors import InputError
 from ercfw.registry.resolve import ResolvedPart
 from ercfw.system.files import is_file
@@ -23,7 +24,10 @@ from ercfw.system.progress import Progress
 
 @collector_paused()
 def check_corpus(
-    dataset: Dataset, progress: Progress, extractors: Mapping[str, ResolvedPart[Extractor]] = MappingProxyType({})
+    dataset: Dataset,
+    progress: Progress,
+    extractors: Mapping[str, ResolvedPart[Extractor]] = MappingProxyType({}),
+    cues: str | None = None,
 ) -> list[Finding]:
     """Check the annotations of a dataset and the streams that it provides; return the findings, worst first.
 
@@ -31,9 +35,16 @@ def check_corpus(
         dataset: the dataset.
         progress: called for each stream that is checked.
         extractors: the extractors of a recipe, which find texts that are cut and clips that are silent.
+        cues: the recipe's file of cues, which its extractors may read.
+
+    Raises:
+        InputError: the file of cues does not fit the dataset.
     """
     splits = {split: dataset.split(split) for split in SPLITS}
-    found = [*check_annotations(dataset, splits), *check_long_texts(dataset, extractors)]
+    with_cues = add_cues(splits, cues, dataset)
+    conversations = [c for split in SPLITS for c in with_cues.value[split]]
+    found = [*check_annotations(dataset, splits), *check_long_texts(conversations, extractors)]
+    found += [Finding("doubtful", "cues", warning) for warning in with_cues.warnings]
     found += check_silence(dataset, extractors, progress)
     for done, name in enumerate(dataset.modalities, 1):
         found += _check_stream(dataset, name)

@@ -35,7 +35,9 @@ def conversation_hash(reads: str, conversation: Conversation) -> str:
     utterances: Iterable[Any] = zip(conversation.speakers, conversation.texts, strict=True)
     if reads != "text":
         utterances = zip(conversation.speakers, map(_identify, conversation.clips), strict=True)
-    return hashlib.sha256(json.dumps(list(utterances)).encode()).hexdigest()
+    # Without cues, the hash is that of earlier versions, which had none.
+    cues = [{"cues": conversation.cues}] if any(conversation.cues) else []
+    return hashlib.sha256(json.dumps([*utterances, *cues]).encode()).hexdigest()
 
 
 def clip_hash(clip: Clip) -> str:

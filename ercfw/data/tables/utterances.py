@@ -24,6 +24,7 @@ class Utterance:
         text: the text; may be empty.
         time: start and end in seconds, if known.
         clip: the utterance's clip, if there is one.
+        cues: words that describe how the utterance is said; may be empty.
     """
 
     where: str
@@ -32,6 +33,7 @@ class Utterance:
     text: str
     time: tuple[float, float] | None = None
     clip: Clip | None = None
+    cues: str = ""
 
 
 def to_conversations(
@@ -66,4 +68,5 @@ def _conversation(name: str, split: str, group: Sequence[Utterance]) -> Conversa
         labels={},
         times=tuple(utterance.time for utterance in group) if any(utterance.time for utterance in group) else (),
         clips=tuple(utterance.clip for utterance in group) if any(utterance.clip for utterance in group) else (),
+        cues=tuple(utterance.cues for utterance in group) if any(utterance.cues for utterance in group) else (),
     )

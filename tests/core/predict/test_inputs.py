@@ -33,6 +33,14 @@ def test_all_columns_in_any_order():
     assert given.warnings == ()
 
 
+def test_cues_of_a_table_and_of_one_in_the_form_of_a_dataset():
+    lines = ["text,speaker,cues", "hi,Ann,pitch high", "ho,Bob,"]
+    assert read(write("t.csv", *lines)).conversations[0].cues == ("pitch high", "")
+    said = ['1,"Oh",Ann,joy,positive,3,0,1,1,x,y,"loud, slow"', '2,"Hm",Ann,joy,positive,4,0,1,1,x,y,']
+    given = read(write("t.csv", f"{MELD},cues", *said))
+    assert [c.cues for c in given.conversations] == [("loud, slow",), ()]
+
+
 def test_wrong_times_cost_the_clip_alone():
     lines = ["text,speaker,clip,start,end", "a,x,c.wav,5,3", "b,x,c.wav,soon,9", "c,x,c.wav,,0", "d,x,c.wav,1,2"]
     given = read(write("t.csv", *lines))

@@ -152,6 +152,7 @@ def conversation(name="x", *texts):
         ([], {}, "the input: contains no conversation"),
         ([conversation()], {}, "conversation x: has no utterances"),
         ([conversation("x", "oh"), conversation("x", "no")], {}, "conversation x: occurs twice"),
+        ([replace(conversation("x", "oh"), cues=("a", "b"))], {}, "conversation x: has cues of 2 utterances, but 1"),
         ([conversation("x", "oh")], {"transcript": "t.csv"}, "can be given with files only"),
         ([conversation("x", "", " ")], {}, "has none of the modalities that the model reads"),
         ([conversation("x", "oh")], {"features": {"smell": "f.safetensors"}}, "no such feature file"),

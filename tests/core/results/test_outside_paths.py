@@ -28,6 +28,7 @@ def test_what_a_run_names_elsewhere_is_told(cli, tiny_recipe, tmp_path):
     [
         ({"data": {"root": "there"}}, ["data.root = there"]),
         ({"data": {"root": "run/data", "utterances": "../../there/x.csv"}}, ["data.utterances = ../../there/x.csv"]),
+        ({"data": {"cues": "there/x.csv"}}, ["data.cues = there/x.csv"]),
         ({"features": {"text": {"file": "there/x.csv", "layers": ["there", 3]}}}, None),
         ({"title": "nothing", "teacher": {"run": "\0", "x": 5}, "plugins": ["there/x.csv"]}, []),
         ({"train": {"init_from": "run/link"}}, ["train.init_from = run/link"]),

@@ -65,6 +65,11 @@ class FewerSpeakers(GoodData):
         return [replace(c, speakers=c.speakers[1:]) for c in super().split(name)]
 
 
+class FewerCues(GoodData):
+    def split(self, name):
+        return [replace(c, cues=("loud",) * (len(c) - 1)) for c in super().split(name)]
+
+
 class LacksRows(GoodData):
     def features(self, modality):
         table = super().features(modality)
@@ -237,7 +242,7 @@ MUTANTS = {
     "dataset": {
         "options are documented": [UndocumentedData],
         "splits are apart": [Overlapping, OfAnotherSplit],
-        "labels are classes": [UnknownClass, OtherTargets, FewerSpeakers],
+        "labels are classes": [UnknownClass, OtherTargets, FewerSpeakers, FewerCues],
         "streams are as declared": [LacksRows, Ragged],
         "same dataset twice": [Shuffled],
     },

@@ -160,7 +160,7 @@ def test_a_conversation_that_is_read_whole_is_the_same_prompt_for_all(tokenizer)
 @pytest.mark.parametrize(
     ("question", "message"),
     [
-        ("How does {who} feel?", "has no field '{who}'.*known: mask, speaker"),
+        ("How does {who} feel?", "has no field '{who}'.*known: cues, mask, speaker"),
         ("{speaker.__class__}", "has no field"),
         ("{}", "has no field '{}'"),
         ("open {", "expected '}'|Single '{'"),

@@ -1,0 +1,1 @@
+"""Cues: words that describe how utterances are said, told from numbers and read from files."""
