@@ -1,7 +1,7 @@
 """Explanations of a finished run: attention weights of its parts, and predictions from each modality alone."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from ercfw.contract.batch import Inputs
 from ercfw.contract.conversation import Conversation
 from ercfw.contract.interfaces import Model
 from ercfw.contract.optional_parts import SupportsExplain
+from ercfw.contract.provenance import Provenance
 from ercfw.data.collate import batches, collate
 from ercfw.data.load import load_data, read_dataset
 from ercfw.data.missing_modalities import mask_stream
@@ -101,14 +102,18 @@ def reopen(folder: Path, progress: Progress, plugin_files: PluginFiles = PluginF
         data_part = resolve_part(run.catalog, "dataset", "data", run.recipe.data)
         dataset, _ = read_dataset(run.places.located_if_there(data_part))
         left = RunFolder(folder, "")
-        if changed := left.data_changed(dataset.provenance):
-            raise InputError.at(
-                folder, f"was run on other data: {changed}", "start it in the folder in which the run was started"
-            )
+
+        def check(provenance: Provenance) -> None:
+            source = run.places.source_as_written(data_part, provenance.source)
+            if changed := left.data_changed(replace(provenance, source=source), run.places.find):
+                raise InputError.at(
+                    folder, f"was run on other data: {changed}", "start it in the folder in which the run was started"
+                )
+
+        check(dataset.provenance)
         extractors = {name: run.extractor(name) for name in extracted(run.recipe)}
         data = load_data(run.recipe, extractors, dataset, progress)
-        if changed := left.data_changed(data.provenance):
-            raise InputError.at(folder, f"was run on other data: {changed}")
+        check(data.provenance)
     return Reopened(run, data.splits)
 
 

@@ -77,6 +77,13 @@ class Places:
         found = {option: type(path)(place) for option, path in _paths(part) if (place := self.find(Path(path)))}
         return replace(part, options=part.options.model_copy(update=found)) if found else part
 
+    def source_as_written(self, part: ResolvedPart[Made], source: str) -> str:
+        """Return what a located dataset says of its source, with the paths as the run's recipe writes them."""
+        for _, path in _paths(part):
+            if place := self.find(Path(path)):
+                source = source.replace(str(place), str(path))
+        return source
+
     def located_network(self, parts: NetworkParts) -> NetworkParts:
         """Return the parts of a network, located.
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,11 +94,16 @@ class RunFolder:
                 self.path, f"was run on other data: {changed}", "--force starts anew, --out DIR writes elsewhere"
             )
 
-    def data_changed(self, now: Provenance) -> str | None:
-        """Return what has changed in the data since the run; None if nothing has changed or nothing was run."""
+    def data_changed(self, now: Provenance, find: Callable[[Path], Path | None] = Path) -> str | None:
+        """Return what has changed in the data since the run; None if nothing has changed or nothing was run.
+
+        Args:
+            now: where the data comes from now.
+            find: returns the file that a path of the run means; by default the path itself.
+        """
         environment = read_environment(self.path)
         before = environment.data if environment else now
-        changed = [name for name, digest in before.files.items() if _digest(name, now) not in (digest, None)]
+        changed = [name for name, digest in before.files.items() if _digest(name, now, find) not in (digest, None)]
         if changed:
             return f"{changed[0]} has changed"
         if (before.source, before.simulated) != (now.source, now.simulated):
@@ -169,11 +174,12 @@ def _remove_empty(folders: Sequence[Path]) -> None:
             folder.rmdir()
 
 
-def _digest(name: str, now: Provenance) -> str | None:
+def _digest(name: str, now: Provenance, find: Callable[[Path], Path | None]) -> str | None:
     """Return the current hash of a file that a run read; None if the file cannot be compared."""
     if name in now.files:
         return now.files[name]
-    return sha256(Path(name)) if is_file(Path(name)) else None
+    found = find(Path(name))
+    return sha256(found) if found is not None and is_file(found) else None
 
 
 def can_resume(path: Path) -> bool:

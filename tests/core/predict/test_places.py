@@ -8,7 +8,10 @@ import pytest
 
 import ercfw
 from ercfw import Conversation
+from ercfw.errors import InputError
+from ercfw.predict.explain import reopen
 from ercfw.predict.places import Places
+from ercfw.system.progress import no_progress
 
 PLUGIN = """
 import numpy as np
@@ -193,3 +196,19 @@ def test_a_path_of_the_network_leads_to_its_file(cli, tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert answers("../runs/mvn/base/seed-0") == expected
+
+
+def test_a_run_is_opened_with_its_data_from_anywhere_unless_the_data_has_changed(train, tmp_path, monkeypatch):
+    """The recipe names the corpus by a relative path, and so do the run's records."""
+    project, _ = train()
+    monkeypatch.chdir(project)
+    (test,) = reopen(Path(ENCODER), no_progress).splits["test"]
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    run = Path("../project") / ENCODER
+    (again,) = reopen(run, no_progress).splits["test"]
+    assert again.texts == test.texts
+    table = project / "corpus/utterances.csv"
+    table.write_text(table.read_text().replace("xxxxx", "zzzzz"))
+    with pytest.raises(InputError, match=r"was run on other data: corpus/utterances\.csv has changed"):
+        reopen(run, no_progress)

@@ -79,7 +79,7 @@ def test_a_run_whose_file_has_changed_is_not_opened_again(recipe, cli):
     from ercfw.predict.explain import reopen
 
     write_all()
-    assert cli("run", recipe, "data.cues=cues.csv", f"data.root={Path('corpus').absolute()}").code == 0
+    assert cli("run", recipe, "data.cues=cues.csv").code == 0
     run = Path("runs/heard/base/seed-0")
     assert 'cues = "cues.csv"' in (run / "recipe.toml").read_text()
     (test,) = reopen(run, lambda *_: None).splits["test"]
