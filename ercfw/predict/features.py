@@ -153,7 +153,7 @@ def _extract(
     part = run.extractor(modality)
     extractor, made = run_extractor(part, conversations, progress, processes)
     cut = cut_warning(modality, extractor, made)
-    silent = silent_warning(modality, part, conversations, progress, processes)
+    silent = silent_warning(modality, extractor, part, conversations, progress, processes)
     warnings += filter(None, (extractor.notice, cut, silent))
     warnings += [f"{modality}: {' '.join(id)}: {why}" for id, why in made.broken.items()]
     return made.table
