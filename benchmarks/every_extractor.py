@@ -4,7 +4,7 @@
 
 The clips are one conversation of two speakers with made-up texts. The first command starts with an empty cache, except
 for the files of mpnet, and is run once. Without a folder, the benchmark uses a synthetic clip. Without the archive of
-the npm package @vladmandic/face-api, face-identity is left out.
+the npm package @vladmandic/face-api, the benchmark leaves out face-identity.
 """
 
 import argparse
@@ -69,8 +69,8 @@ def write_recipe(path: Path, modalities: Mapping[str, Mapping[str, object]]) -> 
     """Write a recipe whose modalities have the names of their extractors."""
     text = RECIPE.replace("TITLE", path.stem).replace("MODALITIES", json.dumps(list(modalities)))
     for name, options in modalities.items():
-        written = {"use": name, **options}
-        text += "\n".join([f"[features.{name}]", *(f"{key} = {json.dumps(value)}" for key, value in written.items()), ""])
+        text += f"[features.{name}]\n"
+        text += "".join(f"{key} = {json.dumps(value)}\n" for key, value in {"use": name, **options}.items())
         if name in ENCODERS:
             text += f'[encoder.{name}]\nuse = "{ENCODERS[name]}"\n'
     path.write_text(text)

@@ -4,8 +4,8 @@
 
 Each core runs a process with one thread, as `ercfw extract` does. The processes load their networks before the timing
 starts. The face extractors read 20 frames per clip at a width of 640. Without a folder, the benchmark uses a synthetic
-clip. It shows no face, so that the networks that describe faces have nothing to do. Without the archive of the npm package
-@vladmandic/face-api, face-identity is left out.
+clip. It shows no face, so that the networks that describe faces have nothing to do. Without the archive of the npm
+package @vladmandic/face-api, the benchmark leaves out face-identity.
 """
 
 import argparse
