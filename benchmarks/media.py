@@ -1,10 +1,11 @@
 """Measure feature extraction from clips, relative to the length of the clips and to decoding them.
 
-    python benchmarks/media.py ../shared/data/meld_clips/dev
+    python benchmarks/media.py ../shared/data/meld_clips/dev --identity vladmandic-face-api-1.7.15.tgz
 
 Each core runs a process with one thread, as `ercfw extract` does. The processes load their networks before the timing
 starts. The face extractors read 20 frames per clip at a width of 640. Without a folder, the benchmark uses a synthetic
-clip. It shows no face, so that the networks that describe faces have nothing to do.
+clip. It shows no face, so that the networks that describe faces have nothing to do. Without the archive of the npm
+package @vladmandic/face-api, the benchmark leaves out face-identity.
 """
 
 import argparse
@@ -24,18 +25,21 @@ import torch
 from ercfw.contract.conversation import Clip
 from ercfw.system.launch import cores
 
-SOUND, PICTURE = "decoding sound", "decoding picture"
+SOUND, PICTURE, IDENTITY = "decoding sound", "decoding picture", "face-identity, main"
 FRAMES, WIDTH = 20, 640
 AIMS = {"whisper": "30", "openSMILE eGeMAPS": "30", "openSMILE ComParE": "30", "finding faces": "1"}
 
 
 @cache
-def make_work(name: str) -> Callable[[Clip], object]:
+def make_work(name: str, identity: Path | None) -> Callable[[Clip], object]:
     """Return a function that processes a clip; each process makes its networks once."""
     from ercfw_media.clips import read_frames, read_sound
     from ercfw_media.face_expression import FaceExpression
+    from ercfw_media.face_identity import FaceIdentity
     from ercfw_media.faces import FaceDetector
     from ercfw_media.opensmile import OpenSmile
+    from ercfw_media.prosody import Prosody
+    from ercfw_media.speaker_embedding import SpeakerEmbedding
     from ercfw_media.whisper import Whisper
     from ercfw_multiemo.visextnet import VisExtNet
 
@@ -47,16 +51,19 @@ def make_work(name: str) -> Callable[[Clip], object]:
         "whisper": lambda: Whisper().extract_clip,
         "openSMILE eGeMAPS": lambda: OpenSmile(features="eGeMAPSv02").extract_clip,
         "openSMILE ComParE": lambda: OpenSmile().extract_clip,
+        "prosody": lambda: Prosody().extract_clip,
+        "speaker-embedding": lambda: SpeakerEmbedding().extract_clip,
         "finding faces": lambda: lambda clip: detector.detect(read_frames(clip, FRAMES, WIDTH)),
         "face-expression": lambda: FaceExpression(frames=FRAMES, width=WIDTH).extract_clip,
+        IDENTITY: lambda: FaceIdentity(faces="main", frames=FRAMES, width=WIDTH, identity=identity).extract_clip,
         "visextnet, random": lambda: VisExtNet(weights="random", frames=FRAMES, width=WIDTH).extract_clip,
     }
     return makers[name]()
 
 
 ALL = (
-    *(SOUND, "whisper", "openSMILE eGeMAPS", "openSMILE ComParE"),
-    *(PICTURE, "sampling frames", "finding faces", "face-expression", "visextnet, random"),
+    *(SOUND, "whisper", "openSMILE eGeMAPS", "openSMILE ComParE", "prosody", "speaker-embedding"),
+    *(PICTURE, "sampling frames", "finding faces", "face-expression", IDENTITY, "visextnet, random"),
 )
 
 
@@ -80,8 +87,8 @@ def set_up_process(device: str) -> None:
     torch.set_num_threads(1)
 
 
-def work(name: str, clip: Clip) -> None:
-    make_work(name)(clip)
+def work(name: str, identity: Path | None, clip: Clip) -> None:
+    make_work(name, identity)(clip)
 
 
 def write_clip(folder: Path) -> Clip:
@@ -108,20 +115,26 @@ def write_clip(folder: Path) -> Clip:
 def main() -> None:
     parser = bench.make_parser(__doc__, rounds=5)
     parser.add_argument("folder", nargs="?", type=Path, help="a folder of clips; by default, a synthetic clip")
+    parser.add_argument("--identity", type=Path, help="the archive of @vladmandic/face-api; by default, no identity")
     arguments = bench.parse(parser)
     with tempfile.TemporaryDirectory() as temporary:
         paths = sorted(arguments.folder.iterdir()) if arguments.folder else []
         clips = [Clip(path) for path in paths] or [write_clip(Path(temporary))]
         clips = clips[:1] if arguments.quick else clips
-        measure(clips, ALL if not arguments.quick else ALL[:-1], arguments)
+        names = ALL if not arguments.quick else ALL[:-1]
+        measure(clips, tuple(name for name in names if name != IDENTITY or arguments.identity), arguments)
 
 
 def measure(clips: list[Clip], names: tuple[str, ...], arguments: argparse.Namespace) -> None:
     length = sum(map(seconds_of, clips))
     processes = min(cores(), len(clips)) if arguments.device == "cpu" else 1
     print(f"{len(clips)} clips, {length:.1f} s in all; {processes} single-threaded processes")
+
+    def run(pool: ProcessPoolExecutor, name: str) -> None:
+        list(pool.map(partial(work, name, arguments.identity), clips))
+
     with ProcessPoolExecutor(processes, get_context("spawn"), set_up_process, (arguments.device,)) as pool:
-        clocks = {name: bench.timed(lambda name=name: list(pool.map(partial(work, name), clips))) for name in names}
+        clocks = {name: bench.timed(lambda name=name: run(pool, name)) for name in names}
         seconds = bench.medians(clocks, arguments.rounds)
     timings = {**seconds, "real time": length}
     bench.print_seconds(timings, "real time", *names)

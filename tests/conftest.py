@@ -105,6 +105,15 @@ def real_data() -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
+def face_api() -> Path:
+    """The archive of face-api that ``make face-api`` gets; skips where it is absent."""
+    archive = CHECKOUT / ".venv" / "vladmandic-face-api-1.7.15.tgz"
+    if not archive.is_file():
+        pytest.skip("the archive of @vladmandic/face-api is absent (make face-api)")
+    return archive
+
+
+@pytest.fixture(scope="session")
 def imported() -> None:
     """Import what commands import, and spare the garbage collector these objects: each run collects at its end."""
     from tests import forked

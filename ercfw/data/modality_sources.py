@@ -104,13 +104,14 @@ def _factory(part: ResolvedPart[Extractor]) -> ExtractorFactory:
 
 def silent_warning(
     modality: str,
+    extractor: Extractor,
     part: ResolvedPart[Extractor],
     conversations: Sequence[Conversation],
     progress: Progress,
     processes: int = 1,
 ) -> str:
     """Return a warning that counts the clips of a modality whose sound is digital silence; empty if there is none."""
-    found = silence_warning(make_part(part), _factory(part), conversations, progress, processes)
+    found = silence_warning(extractor, _factory(part), conversations, progress, processes)
     return found and f"stream '{modality}': {found}"
 
 
@@ -145,7 +146,7 @@ def find_source(
         check_cues(extractors[modality], conversations)
         extractor, made = run_extractor(extractors[modality], conversations, progress, processes)
         cut = cut_warning(modality, extractor, made)
-        silent = silent_warning(modality, extractors[modality], conversations, progress, processes)
+        silent = silent_warning(modality, extractor, extractors[modality], conversations, progress, processes)
         about = (extractor.stamps, made.broken, extractor.notice, cut, silent)
         return StreamSource(made.table, made.table.fitted_on, *about)
     part = feature_part(recipe, modality)

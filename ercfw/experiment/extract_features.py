@@ -87,7 +87,7 @@ def _extract_modality(
         "stamps": list(extractor.stamps),
         "notice": extractor.notice,
         "cut": cut_warning(name, extractor, extraction),
-        "silent": silent_warning(name, part, conversations, progress, processes),
+        "silent": silent_warning(name, extractor, part, conversations, progress, processes),
         "file": None if file is None else str(file),
         "seconds": round(time.perf_counter() - began, 2),
     }

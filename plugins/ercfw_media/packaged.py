@@ -1,5 +1,6 @@
 """Files that come with a Python package, found without running the package and checked before they are opened."""
 
+from functools import lru_cache
 from importlib import metadata, util
 from pathlib import Path
 
@@ -23,9 +24,24 @@ def packaged(package: str, inside: str, content: str, version: str, missing: Inp
     if spec is None or not spec.origin:
         raise missing
     path = Path(spec.origin).parent / inside
-    if not path.is_file() or sha256(path) != content:
+    if not path.is_file() or hash_once(path) != content:
         raise InputError.at(path, "is not the file ercfw was tested with", f"install {package}=={version} again")
     return path
+
+
+def hash_once(path: Path) -> str:
+    """Return the SHA-256 hash of a file of weights, computed once per process: several parts may use the same model.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    about = path.stat()
+    return _hash(path, about.st_size, about.st_mtime_ns)
+
+
+@lru_cache
+def _hash(path: Path, size: int, changed: int) -> str:
+    return sha256(path)
 
 
 def installed(package: str) -> str:

@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 
-from ercfw import InputError, cause_of, is_file, is_folder, missing_library, sha256
+from ercfw import InputError, cause_of, is_file, is_folder, missing_library
 from ercfw_media.minilm_package import minilm_folder
 from ercfw_media.mpnet_package import mpnet_folder
-from ercfw_media.packaged import installed
+from ercfw_media.packaged import hash_once, installed
 
 MINILM = "minilm"
 PACKAGED = {MINILM: minilm_folder, "mpnet": mpnet_folder}
@@ -65,7 +65,7 @@ def _from_hub(model: str) -> Path:
 def model_fingerprint(folder: Path) -> str:
     """Return a hash of a model's weights, configuration and tokenizer, and of the library that runs them."""
     files = sorted({path for pattern in READ for path in folder.glob(pattern)})
-    about = {path.name: sha256(path) for path in files}
+    about = {path.name: hash_once(path) for path in files}
     return hashlib.sha256(json.dumps([about, installed("transformers")]).encode()).hexdigest()
 
 

@@ -9,6 +9,7 @@ from ercfw.data.modality_sources import silent_warning
 from ercfw.errors import InputError
 from ercfw.recipe.schema import FeaturePart
 from ercfw.registry.catalog import load_catalog
+from ercfw.registry.make import make_part
 from ercfw.registry.resolve import ResolvedPart, resolve_part
 from ercfw.system.progress import Progress
 
@@ -30,11 +31,11 @@ def check_silence(
     Without a recipe, the first installed extractor that knows silent clips finds them.
     """
     for modality, part in (extractors or _any_listener()).items():
-        for split in SPLITS:
-            try:
-                silent = silent_warning(modality, part, dataset.split(split), progress)
-            except InputError as error:
-                yield Finding("note", f"stream '{modality}'", f"silent clips are unknown: {error}")
-                break
-            if silent:
-                yield Finding("doubtful", split, silent)
+        try:
+            extractor = make_part(part)
+            for split in SPLITS:
+                silent = silent_warning(modality, extractor, part, dataset.split(split), progress)
+                if silent:
+                    yield Finding("doubtful", split, silent)
+        except InputError as error:
+            yield Finding("note", f"stream '{modality}'", f"silent clips are unknown: {error}")

@@ -40,13 +40,13 @@ COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, YELLOW, GREY)
 """Colours of Okabe and Ito, and grey."""
 OF_EMOTION = {
     "neutral": GREY, "no emotion": GREY,
-    "joy": ORANGE, "happiness": ORANGE, "happy": ORANGE,
+    "joy": ORANGE, "happiness": ORANGE, "happy": ORANGE, "joyful": ORANGE,
     "sadness": BLUE, "sad": BLUE,
-    "anger": VERMILION, "angry": VERMILION,
+    "anger": VERMILION, "angry": VERMILION, "mad": VERMILION,
     "surprise": SKY,
-    "fear": PURPLE, "frustration": PURPLE, "frustrated": PURPLE,
-    "disgust": GREEN,
-    "excitement": YELLOW, "excited": YELLOW,
+    "fear": PURPLE, "scared": PURPLE, "frustration": PURPLE, "frustrated": PURPLE,
+    "disgust": GREEN, "peaceful": GREEN,
+    "excitement": YELLOW, "excited": YELLOW, "powerful": YELLOW,
 }  # fmt: skip
 """Colours of emotions, the same in the pictures of every corpus."""
 UNDATED: Mapping[str, Mapping[str, None]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}

@@ -1,19 +1,8 @@
-"""A tiny RoBERTa with random weights, as a folder that transformers reads, and the package that tells faces apart."""
+"""A tiny RoBERTa with random weights, as a folder that transformers reads."""
 
 from pathlib import Path
 
 import pytest
-
-from tests.conftest import CHECKOUT
-
-
-@pytest.fixture(scope="session")
-def face_api() -> Path:
-    """The archive of face-api that ``make face-api`` gets; skips where it is absent."""
-    archive = CHECKOUT / ".venv" / "vladmandic-face-api-1.7.15.tgz"
-    if not archive.is_file():
-        pytest.skip("the archive of @vladmandic/face-api is absent (make face-api)")
-    return archive
 
 
 @pytest.fixture(scope="session")

@@ -55,7 +55,7 @@ def make_clip(
             video.pix_fmt = next((f for f in ("yuv420p", "rgb8", "yuvj420p", "rgb24") if f in formats), formats[0])
             video.codec_context.gop_size = key_each
         if sound is not None:
-            layout = "mono" if sound.ndim == 1 else {1: "mono", 2: "stereo", 6: "5.1"}[len(sound)]
+            layout = "mono" if sound.ndim == 1 else {1: "mono", 2: "stereo", 5: "5.0", 6: "5.1"}[len(sound)]
             audio = container.add_stream(sound_codec, rate=rate, layout=layout)
         if video is not None:
             for picture in frames:

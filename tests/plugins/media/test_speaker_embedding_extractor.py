@@ -29,16 +29,21 @@ def speaker() -> SpeakerEmbedding:
     return SpeakerEmbedding()
 
 
-def wav(folder, sound, name="a.wav") -> Clip:
-    return Clip(make_clip(folder / name, sound=np.asarray(sound, np.float32), rate=16_000, sound_codec="pcm_f32le"))
+def wav(folder, sound, name="a.wav", rate=16_000) -> Clip:
+    return Clip(make_clip(folder / name, sound=np.asarray(sound, np.float32), rate=rate, sound_codec="pcm_f32le"))
+
+
+def buzz(seconds, pitch, rate=16_000):
+    """Eleven harmonics."""
+    time = np.arange(round(seconds * rate)) / rate
+    return np.sum([np.sin(2 * np.pi * pitch * n * time) / n for n in range(1, 12)], 0)
 
 
 def voice(seconds, pitch, seed=0):
-    """A buzz of harmonics with noise."""
-    time = np.arange(round(seconds * 16_000)) / 16_000
-    harmonics = [np.sin(2 * np.pi * pitch * n * time) / n for n in range(1, 12)]
-    noise = np.random.default_rng(seed).normal(0, 0.05, len(time))
-    return (0.1 * (np.sum(harmonics, 0) + noise)).astype(np.float32)
+    """A buzz with noise."""
+    harmonics = buzz(seconds, pitch)
+    noise = np.random.default_rng(seed).normal(0, 0.05, len(harmonics))
+    return (0.1 * (harmonics + noise)).astype(np.float32)
 
 
 def test_the_width_is_known_without_the_weights(monkeypatch, tmp_path):
@@ -153,6 +158,24 @@ def test_silence_short_sound_and_no_sound(tmp_path, speaker):
     with pytest.raises(BrokenClipError, match=r"lasts 0\.020 s, less than a window of 0\.025 s"):
         speaker.extract_clip(wav(tmp_path, voice(0.02, 140)))
     assert speaker.extract_clip(Clip(make_clip(tmp_path / "a.mp4", pictures=4))) is None
+
+
+@needs_weights
+@pytest.mark.parametrize("rate", [8_000, 44_100])
+def test_sound_of_any_rate(tmp_path, speaker, rate):
+    """Nothing of this sound is above 4 kHz."""
+    made = [
+        speaker.extract_clip(wav(tmp_path, 0.1 * buzz(2, 140, each), f"{each}.wav", each)) for each in (16_000, rate)
+    ]
+    assert np.linalg.norm(made[1]) == pytest.approx(1, abs=1e-6)
+    assert made[0] @ made[1] > 0.99
+
+
+@needs_weights
+def test_five_channels_are_averaged(tmp_path, speaker):
+    voices = np.stack([voice(2, pitch) for pitch in (100, 140, 180, 220, 260)])
+    made = speaker.extract_clip(wav(tmp_path, voices, "five.wav"))
+    np.testing.assert_allclose(made, speaker.extract_clip(wav(tmp_path, voices.mean(0))), atol=1e-5)
 
 
 @needs_weights

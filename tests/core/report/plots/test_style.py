@@ -10,6 +10,7 @@ from ercfw.report.plots.style import looks
 
 MELD = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 IEMOCAP = ("happiness", "sadness", "neutral", "anger", "excitement", "frustration")
+EMORYNLP = ("Joyful", "Mad", "Neutral", "Peaceful", "Powerful", "Sad", "Scared")
 SEEN_AS = {
     # Machado, Oliveira and Fernandes (2009), severity 1: linear RGB as each kind of colour-blindness sees it.
     "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
@@ -31,7 +32,7 @@ def lab(colour, seen_as):
 
 
 @pytest.mark.parametrize("seen_as", SEEN_AS.values(), ids=SEEN_AS)
-@pytest.mark.parametrize("classes", [MELD, IEMOCAP], ids=["meld", "iemocap"])
+@pytest.mark.parametrize("classes", [MELD, IEMOCAP, EMORYNLP], ids=["meld", "iemocap", "emorynlp"])
 def test_colour_blind_readers_can_distinguish_the_colours(classes, seen_as):
     colours = {name: lab(look.colour, seen_as) for name, look in zip(classes, looks(classes), strict=True)}
     for one, other in combinations(colours, 2):
@@ -48,6 +49,9 @@ def test_an_emotion_has_its_colour_in_every_corpus():
     assert meld["anger"].colour == iemocap["anger"].colour
     assert meld["joy"].colour == iemocap["happiness"].colour
     assert looks(("Anger",))[0].colour == meld["anger"].colour
+    emorynlp = dict(zip(EMORYNLP, looks(EMORYNLP), strict=True))
+    same = {"Joyful": "joy", "Mad": "anger", "Neutral": "neutral", "Sad": "sadness", "Scared": "fear"}
+    assert {name: emorynlp[name].colour for name in same} == {name: meld[other].colour for name, other in same.items()}
 
 
 def test_other_classes_take_colours_that_no_emotion_here_has():
