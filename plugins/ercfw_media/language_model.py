@@ -18,16 +18,18 @@ from ercfw_media.run_tokens import MOST_TOKENS, PART_OF, Pooling, vectors_of
 class LanguageModel(Encoder):
     """Fine-tunes a language model on token ids (``[features.X] use = "tokens"`` with the same ``model``).
 
-    The vector of an utterance is made of its tokens' vectors in the last layer. Where the extractor of the tokens has a
-    table ``prompt``, these may be the utterance's own tokens, or the mask of a question. Utterances with the same
-    prompt, such as those of a conversation that is read whole, share one run of the network. The text features of
-    MultiEMO and COSMIC (Ghosal et al., 2020) are made like this, with cross-entropy on the training split alone. The
-    parameters are the group ``language-model`` of ``[train.groups]``, which has layers for ``layer_decay``.
+    The vector of an utterance is made of its tokens' vectors in the last layer, or in several. Where the extractor of
+    the tokens has a table ``prompt``, these may be the utterance's own tokens, or the mask of a question. Utterances
+    with the same prompt, such as those of a conversation that is read whole, share one run of the network. The text
+    features of MultiEMO and COSMIC (Ghosal et al., 2020) are made like this, with cross-entropy on the training split
+    alone. The parameters are the group ``language-model`` of ``[train.groups]``, which has layers for ``layer_decay``.
 
     Options:
         model: ``minilm`` or ``mpnet``, the folder of a transformers model, or the id of one in the local hub cache.
         pooling: how the vectors of tokens become one vector: ``mean`` averages those of all tokens, ``utterance`` those
             of the utterance itself, ``first`` takes that of the first token, ``mask`` that of the mask.
+        layers: the layers whose vectors are concatenated; -1 = the last, 0 = the embeddings; by default the last alone.
+            The layers of a model for sentences say more about emotions together than its last one does.
         train_embeddings: whether the word embeddings are trained, too. Those of words that do not occur in the
             training split would stay unchanged while the others move.
         frozen_layers: number of layers, from the lowest, that are not trained.
@@ -41,7 +43,8 @@ class LanguageModel(Encoder):
         dropout: dropout rate on the result; inside the model, its own rates apply.
 
     Raises:
-        InputError: if the stream does not consist of tokens, or its tokens belong to another model.
+        InputError: if the stream does not consist of tokens, its tokens belong to another model, or the model lacks
+            these layers.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class LanguageModel(Encoder):
         *,
         model: str = MINILM,
         pooling: Pooling = "mean",
+        layers: Annotated[tuple[int, ...], Field(min_length=1)] | None = None,
         train_embeddings: bool = False,
         frozen_layers: Annotated[int, Field(ge=0)] = 0,
         cache_gib: Annotated[float, Field(gt=0)] | None = None,
@@ -77,7 +81,9 @@ class LanguageModel(Encoder):
         self.pooling = pooling
         self.batch_tokens = MOST_TOKENS if batch_tokens is None else batch_tokens
         self.dropout = nn.Dropout(dropout)
-        self.out_dim = int(self.network.config.hidden_size)
+        kept = 0 if cache_gib is None else frozen_layers
+        self.layers = _from_the_end(layers or (-1,), len(self.network.encoder.layer), kept)
+        self.out_dim = int(self.network.config.hidden_size) * len(self.layers)
         _freeze(self.network, train_embeddings, frozen_layers)
         if lora is not None:
             add_adapters(self.network, lora, frozen_layers)
@@ -108,9 +114,32 @@ class LanguageModel(Encoder):
         lengths = stream.frames.sum(1).tolist()
         tokens, parts = stream.values % self.vocabulary, stream.values // self.vocabulary  # [N, T], [N, T]
         network = self._frozen or self.network
-        vectors = vectors_of(network, tokens, lengths, self.pooling, (-1,), parts, self.batch_tokens)  # [N, out_dim]
+        vectors = vectors_of(network, tokens, lengths, self.pooling, self.layers, parts, self.batch_tokens)
         dropped: Tensor = self.dropout(vectors)  # [N, out_dim]
         return dropped
+
+
+def _from_the_end(layers: tuple[int, ...], count: int, kept: int) -> tuple[int, ...]:
+    """Return layers counted from the last one, -1: a network whose lower layers are kept has fewer of them.
+
+    Args:
+        layers: the layers, from 0 or from the end.
+        count: the number of layers above the embeddings.
+        kept: the number of lower layers of which only the output of the last one is there.
+
+    Raises:
+        InputError: there is no such layer, or only layers above it are there.
+    """
+    found = []
+    for layer in layers:
+        number = layer + count + 1 if layer < 0 else layer
+        if not 0 <= number <= count:
+            raise InputError.at("layers", f"the model has layers 0 to {count}, but no {layer}", "-1 is the last one")
+        if number < kept:
+            what = f"names layer {layer}, but of the frozen layers only the output of the last, {kept}, is kept"
+            raise InputError.at("layers", what, "leave out cache_gib, or name higher layers")
+        found.append(number - count - 1)
+    return tuple(found)
 
 
 def _frozen(network: Any, train_embeddings: bool, layers: int, gib: float) -> FrozenLayers:

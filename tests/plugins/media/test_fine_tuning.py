@@ -112,6 +112,29 @@ def test_checkpointing_keeps_fewer_states(encoder, inputs):
     assert saved(encoder(checkpointing=True)) < 0.5 * saved(encoder())
 
 
+@pytest.mark.parametrize("options", [{}, {"frozen_layers": 1, "cache_gib": 0.1}], ids=["plain", "lower layer kept"])
+def test_several_layers_are_concatenated(encoder, inputs, options):
+    """Against the hidden states of the network itself, text by text."""
+    part, network = encoder(layers=(1, -1), **options).eval(), encoder().network.eval()
+    assert part.out_dim == 2 * 16
+    vectors = part(inputs.streams["text"], inputs)
+    for vector, tokens, real in zip(vectors, inputs.streams["text"].values, inputs.streams["text"].frames, strict=True):
+        if not real.any():
+            assert not vector.any()
+            continue
+        states = network(tokens[real][None], output_hidden_states=True).hidden_states
+        expected = torch.cat([states[1].mean(1)[0], states[2].mean(1)[0]])
+        torch.testing.assert_close(vector, expected, atol=1e-6, rtol=1e-5)
+
+
+def test_layers_that_are_not_there_are_refused(encoder):
+    with pytest.raises(InputError, match=r"the model has layers 0 to 2, but no -4 \(-1 is the last one\)"):
+        encoder(layers=(-4,))
+    with pytest.raises(InputError, match="names layer 0, but of the frozen layers only the output of the last, 1"):
+        encoder(layers=(0, 2), frozen_layers=1, cache_gib=0.1)
+    assert encoder(layers=(0, 2), frozen_layers=1).out_dim == 32
+
+
 def test_few_tokens_at_once_give_the_same_gradients_in_more_and_smaller_passes(encoder, inputs):
     small, plain = encoder(batch_tokens=24).eval(), encoder().eval()
     sizes = []
