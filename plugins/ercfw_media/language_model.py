@@ -29,7 +29,7 @@ class LanguageModel(Encoder):
         pooling: how the vectors of tokens become one vector: ``mean`` averages those of all tokens, ``utterance`` those
             of the utterance itself, ``first`` takes that of the first token, ``mask`` that of the mask.
         layers: the layers whose vectors are concatenated; -1 = the last, 0 = the embeddings; by default the last alone.
-            The layers of a model for sentences say more about emotions together than its last one does.
+            Layers above them are not run. In a model for sentences, middle layers say more about emotions than the last.
         train_embeddings: whether the word embeddings are trained, too. Those of words that do not occur in the
             training split would stay unchanged while the others move.
         frozen_layers: number of layers, from the lowest, that are not trained.
@@ -81,8 +81,15 @@ class LanguageModel(Encoder):
         self.pooling = pooling
         self.batch_tokens = MOST_TOKENS if batch_tokens is None else batch_tokens
         self.dropout = nn.Dropout(dropout)
+        numbers = _numbers(layers or (-1,), len(self.network.encoder.layer))
         kept = 0 if cache_gib is None else frozen_layers
-        self.layers = _from_the_end(layers or (-1,), len(self.network.encoder.layer), kept)
+        if min(numbers) < kept:
+            what = f"names layer {min(numbers)}, but of the frozen layers only the output of the last, {kept}, is kept"
+            raise InputError.at("layers", what, "leave out cache_gib, or name higher layers")
+        self.network.encoder.layer = self.network.encoder.layer[: max(numbers)]
+        self.layers = [
+            number - max(numbers) - 1 for number in numbers
+        ]  # a network whose lower layers are kept has fewer
         self.out_dim = int(self.network.config.hidden_size) * len(self.layers)
         _freeze(self.network, train_embeddings, frozen_layers)
         if lora is not None:
@@ -119,27 +126,16 @@ class LanguageModel(Encoder):
         return dropped
 
 
-def _from_the_end(layers: tuple[int, ...], count: int, kept: int) -> tuple[int, ...]:
-    """Return layers counted from the last one, -1: a network whose lower layers are kept has fewer of them.
-
-    Args:
-        layers: the layers, from 0 or from the end.
-        count: the number of layers above the embeddings.
-        kept: the number of lower layers of which only the output of the last one is there.
+def _numbers(layers: tuple[int, ...], count: int) -> list[int]:
+    """Return layers by their numbers from 0, the embeddings.
 
     Raises:
-        InputError: there is no such layer, or only layers above it are there.
+        InputError: there is no such layer.
     """
-    found = []
     for layer in layers:
-        number = layer + count + 1 if layer < 0 else layer
-        if not 0 <= number <= count:
+        if not -count - 1 <= layer <= count:
             raise InputError.at("layers", f"the model has layers 0 to {count}, but no {layer}", "-1 is the last one")
-        if number < kept:
-            what = f"names layer {layer}, but of the frozen layers only the output of the last, {kept}, is kept"
-            raise InputError.at("layers", what, "leave out cache_gib, or name higher layers")
-        found.append(number - count - 1)
-    return tuple(found)
+    return [layer % (count + 1) for layer in layers]
 
 
 def _frozen(network: Any, train_embeddings: bool, layers: int, gib: float) -> FrozenLayers:

@@ -127,6 +127,15 @@ def test_several_layers_are_concatenated(encoder, inputs, options):
         torch.testing.assert_close(vector, expected, atol=1e-6, rtol=1e-5)
 
 
+def test_layers_above_those_that_are_read_are_not_run(encoder, inputs):
+    part = encoder(layers=(0, 1))
+    assert len(part.network.encoder.layer) == 1
+    _, grads = gradients(part, inputs)
+    assert any(name.startswith("network.encoder.layer.0") for name in grads)
+    with pytest.raises(InputError, match="leaves none of the model's 1 layers to train"):
+        encoder(layers=(1,), frozen_layers=1)
+
+
 def test_layers_that_are_not_there_are_refused(encoder):
     with pytest.raises(InputError, match=r"the model has layers 0 to 2, but no -4 \(-1 is the last one\)"):
         encoder(layers=(-4,))
