@@ -29,7 +29,8 @@ class LanguageModel(Encoder):
         pooling: how the vectors of tokens become one vector: ``mean`` averages those of all tokens, ``utterance`` those
             of the utterance itself, ``first`` takes that of the first token, ``mask`` that of the mask.
         layers: the layers whose vectors are concatenated; -1 = the last, 0 = the embeddings; by default the last alone.
-            Layers above them are not run. In a model for sentences, middle layers say more about emotions than the last.
+            Layers above them are not run. In a model for sentences, the middle layers say more about emotions than the
+            last one.
         train_embeddings: whether the word embeddings are trained, too. Those of words that do not occur in the
             training split would stay unchanged while the others move.
         frozen_layers: number of layers, from the lowest, that are not trained.
@@ -87,9 +88,8 @@ class LanguageModel(Encoder):
             what = f"names layer {min(numbers)}, but of the frozen layers only the output of the last, {kept}, is kept"
             raise InputError.at("layers", what, "leave out cache_gib, or name higher layers")
         self.network.encoder.layer = self.network.encoder.layer[: max(numbers)]
-        self.layers = [
-            number - max(numbers) - 1 for number in numbers
-        ]  # a network whose lower layers are kept has fewer
+        # Counted from the last layer, since a network whose lower layers are kept has only the upper ones.
+        self.layers = [number - max(numbers) - 1 for number in numbers]
         self.out_dim = int(self.network.config.hidden_size) * len(self.layers)
         _freeze(self.network, train_embeddings, frozen_layers)
         if lora is not None:
