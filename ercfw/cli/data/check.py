@@ -28,14 +28,14 @@ def check(
     from ercfw.contract.stamps import SIMULATED
     from ercfw.data.audit.audit import check_corpus
     from ercfw.data.audit.finding import LEVELS, Finding
-    from ercfw.errors import with_warnings
+    from ercfw.errors import in_recipe, with_warnings
     from ercfw.report.tables import plain_table
     from ercfw.system.terminal import Terminal
 
     terminal = Terminal(quiet=as_json)
     if dataset.provenance.simulated:
         terminal.banner(SIMULATED, f"{dataset.provenance.source}: nothing below describes a real corpus")
-    with with_warnings(chosen.warnings), terminal.progress() as bars:
+    with with_warnings(chosen.warnings), in_recipe(chosen.where), terminal.progress() as bars:
         reading = [Finding("doubtful", "reading", text) for text in chosen.warnings]
         findings = [*reading, *check_corpus(dataset, bars, chosen.extractors, chosen.cues)]
     rows = [dataclasses.asdict(finding) for finding in findings]

@@ -29,12 +29,14 @@ class Chosen:
         warnings: the warnings of reading it.
         extractors: the extractors of the recipe; empty for a dataset by its own name.
         cues: the recipe's file of cues, if it names one.
+        where: the recipe's file, for messages; empty for a dataset by its own name.
     """
 
     dataset: "Dataset"
     warnings: tuple[str, ...]
     extractors: "Mapping[str, ResolvedPart[Extractor]]"
     cues: str | None = None
+    where: str = ""
 
 
 def chosen_dataset(
@@ -73,7 +75,7 @@ def chosen_data(
             raise InputError.at("--plugin", f"'{what}' is not the name of a dataset", known)
         job = plan_one(*select(what, overrides, None, None, None, trust))
         with in_recipe(job.where):
-            return Chosen(*read_dataset(job.parts.dataset), job.parts.extractors, job.recipe.data.cues)
+            return Chosen(*read_dataset(job.parts.dataset), job.parts.extractors, job.recipe.data.cues, job.where)
     tables = parse_overrides(overrides or [])
     if set(tables) - {"data"} or not isinstance(tables.get("data", {}), dict):
         raise InputError.at(

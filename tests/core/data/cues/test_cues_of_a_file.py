@@ -145,7 +145,7 @@ def test_a_part_that_reads_cues_needs_some(recipe, cli, verb):
 def test_a_wrong_file_is_one_message(recipe, cli, verb, content, says):
     if content is not None:
         Path("cues.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
-    cli(*verb, recipe, "data.cues=cues.csv").check(2, f"[data] cues ..{says}")
+    cli(*verb, recipe, "data.cues=cues.csv").check(2, f"heard.toml: [data] cues ..{says}")
 
 
 def test_all_unknown_utterances_are_reported_at_once(recipe, cli):
