@@ -71,6 +71,8 @@ class TrainingView:
         gradient_scale: the number by which gradients are multiplied until the optimiser's step; 1 except under fp16.
         seed: the seed of the run.
         name: the name of the callback's table.
+        select: the score that chooses the epoch, as ``target.metric``.
+        lower_is_better: those of the scores for which lower is better.
     """
 
     model: nn.Module
@@ -87,6 +89,8 @@ class TrainingView:
     gradient_scale: float
     seed: int
     name: str
+    select: str = ""
+    lower_is_better: frozenset[str] = frozenset()
 
     def generator(self) -> torch.Generator:
         """Return a generator on the CPU, seeded by seed, epoch, step and table, and so the same in every process."""

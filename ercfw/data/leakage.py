@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from ercfw.contract.conversation import Conversation, UtteranceId
 from ercfw.contract.feature_table import FittedOn
 from ercfw.contract.stamps import DEV_CONTAMINATED
 from ercfw.contract.stored_streams import gather
+from ercfw.contract.targets import has_label
 from ercfw.errors import InputError, RunError
 from ercfw.system.files import is_file, write_text
 from ercfw.system.user_folders import cache_folder
@@ -97,8 +99,9 @@ def linear_scores(
     A linear classifier cannot read frames or tokens: such streams give zeros. From a split of more than ``SAMPLE``
     utterances, evenly spaced conversations are used. Scores are cached by content.
     """
-    x, y, groups = _rows(modality, train)
-    x_dev, y_dev, _ = _rows(modality, dev)
+    x, labels, groups = _rows(modality, train)
+    x_dev, dev_labels, _ = _rows(modality, dev)
+    y, y_dev = _classes(labels, dev_labels)
     if x.ndim != 2 or len(np.unique(y)) < 2 or len(np.unique(groups)) < FOLDS or not len(y_dev):
         return 0.0, 0.0, 0.0
     majority = 100 * float(np.bincount(y).max()) / len(y)
@@ -149,10 +152,11 @@ def _score(
 
 def _rows(
     modality: str, conversations: Sequence[Conversation]
-) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[np.int64]]:
     """Return the present and labelled rows.
 
-    These are the values ``[N, D]``, the labels of the first target ``[N]`` and the conversation numbers ``[N]``.
+    These are the values ``[N, D]``, the labels of the first target, ``[N]`` or ``[N, C]``, and the conversation numbers
+    ``[N]``.
     """
     conversations = conversations[:: max(1, math.ceil(sum(map(len, conversations)) / SAMPLE))]
     if not conversations or conversations[0].streams[modality].lengths is not None:
@@ -160,5 +164,20 @@ def _rows(
     stream = gather(conversations, [modality])[modality]
     labels = np.concatenate([next(iter(c.labels.values())) for c in conversations])
     numbers = np.repeat(np.arange(len(conversations)), [len(c) for c in conversations])
-    keep = stream.present & (labels >= 0)
+    keep = stream.present & has_label(labels)
     return stream.values[keep].astype(np.float32, copy=False), labels[keep], numbers[keep]
+
+
+def _classes(train: NDArray[Any], dev: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return two sets of labels as classes.
+
+    Of numbers, several labels or shares of annotators, ``[N, C]``, they tell whether one of the C is above its median
+    in train: the one that divides train most evenly.
+    """
+    if train.ndim < 2 or not len(train):
+        return train.astype(np.int64), dev.astype(np.int64)
+    medians = np.median(train, axis=0)  # [C]
+    shares = (train > medians).mean(0)  # [C]
+    column = int(np.argmin(np.abs(shares - 0.5)))
+    above = [labels[:, column] > medians[column] for labels in (train, dev.reshape(-1, train.shape[1]))]
+    return above[0].astype(np.int64), above[1].astype(np.int64)

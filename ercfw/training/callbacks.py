@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from ercfw.contract.batch import Batch, Outputs
+from ercfw.contract.metric import traits_of
 from ercfw.contract.training_parts import Callback, TrainingView
 from ercfw.errors import InputError, RunError, cause_of
+from ercfw.results.scoring import serves
 from ercfw.system.out_of_memory import is_out_of_memory
 from ercfw.training.distributed import Share, is_of_another_process
 from ercfw.training.gradients import backward
@@ -31,6 +33,12 @@ def view_of(training: Training, plan: Plan, name: str, step: int) -> TrainingVie
     """
     epoch = training.underway.get("epoch", len(training.history))
     scaler = training.accelerator.scaler
+    scores = {
+        f"{target}.{name}": metric
+        for target, spec in plan.info.targets.items()
+        for name, metric in plan.metrics.items()
+        if serves(metric, target, spec)
+    }
     return TrainingView(
         model=training.accelerator.unwrap_model(training.model),
         losses=training.losses,
@@ -42,10 +50,12 @@ def view_of(training: Training, plan: Plan, name: str, step: int) -> TrainingVie
         steps=sum(training.steps[: max(epoch - 1, 0)]) + step,
         epochs=plan.settings.epochs,
         history=tuple(training.history),
-        scores=[f"{target}.{metric}" for target in plan.info.targets for metric in plan.metrics],
+        scores=list(scores),
         gradient_scale=1.0 if scaler is None else float(scaler.get_scale()),
         seed=plan.seed,
         name=name,
+        select=plan.select,
+        lower_is_better=frozenset(name for name, metric in scores.items() if traits_of(metric).scale.lower_is_better),
     )
 
 

@@ -15,6 +15,7 @@ from ercfw.data.audit.leakage_check import check_label_leakage
 from ercfw.data.audit.long_texts import check_long_texts
 from ercfw.data.audit.silent_clips import check_silence
 from ercfw.data.cues.attach import add_cues
+from ercfw.data.label_form import check_label_form, declared_targets
 from ercfw.errors import InputError
 from ercfw.registry.resolve import ResolvedPart
 from ercfw.system.files import is_file
@@ -38,9 +39,10 @@ def check_corpus(
         cues: the recipe's file of cues, which its extractors may read.
 
     Raises:
-        InputError: the file of cues does not fit the dataset.
+        InputError: the file of cues does not fit the dataset, or the labels do not have the form that it declares.
     """
     splits = {split: dataset.split(split) for split in SPLITS}
+    check_label_form([c for split in SPLITS for c in splits[split]], declared_targets(dataset.targets))
     with_cues = add_cues(splits, cues, dataset)
     conversations = [c for split in SPLITS for c in with_cues.value[split]]
     found = [*check_annotations(dataset, splits), *check_long_texts(conversations, extractors)]

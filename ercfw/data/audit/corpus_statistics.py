@@ -10,7 +10,8 @@ import numpy as np
 
 from ercfw.contract.conversation import SPLITS, UNLABELLED, Conversation
 from ercfw.contract.interfaces import Dataset
-from ercfw.contract.targets import Target, TargetKind, as_target, hard_labels, has_label
+from ercfw.contract.targets import Target, TargetKind, hard_labels, has_label
+from ercfw.data.label_form import check_label_form, declared_targets
 
 ALL = "all"
 
@@ -76,10 +77,15 @@ class SplitStatistics:
 
 
 def statistics_of(dataset: Dataset) -> dict[str, SplitStatistics]:
-    """Compute the statistics of each split and of all splits."""
-    targets = {name: as_target(declared) for name, declared in dataset.targets.items()}
+    """Compute the statistics of each split and of all splits.
+
+    Raises:
+        InputError: the labels do not have the form that the dataset declares.
+    """
+    targets = declared_targets(dataset.targets)
     splits: dict[str, Sequence[Conversation]] = {split: dataset.split(split) for split in SPLITS}
     splits[ALL] = [c for conversations in splits.values() for c in conversations]
+    check_label_form(splits[ALL], targets)
     return {name: _statistics(conversations, targets) for name, conversations in splits.items()}
 
 

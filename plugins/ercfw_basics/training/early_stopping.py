@@ -18,7 +18,7 @@ class EarlyStopping(Callback):
         min_delta: how much better a score must be to count as an improvement.
         score: the score that is followed, as ``target.metric``, or ``loss`` for the sum of the losses on the watched
             split; by default the score that chooses the epoch.
-        better: whether higher or lower scores are better; by default lower for ``loss``, and otherwise higher.
+        better: whether higher or lower scores are better; by default as the metric says, and lower for ``loss``.
     """
 
     def __init__(
@@ -31,13 +31,13 @@ class EarlyStopping(Callback):
         better: Literal["higher", "lower"] | None = None,
     ) -> None:
         super().__init__(info)
-        self._patience, self._min_delta, self._score = patience, min_delta, score
-        self._sign = -1 if (better or ("lower" if score == "loss" else "higher")) == "lower" else 1
+        self._patience, self._min_delta, self._score, self._better = patience, min_delta, score, better
+        self._sign = 1
         self._best: float | None = None
         self._waited = 0
 
     def start(self, view: TrainingView) -> None:
-        """Check that the score is watched.
+        """Check that the score is watched, and find out which scores are better.
 
         Raises:
             InputError: it is not.
@@ -45,6 +45,9 @@ class EarlyStopping(Callback):
         known = [*view.scores, "loss"]
         if self._score is not None and self._score not in known:
             raise InputError.at("score", f"there is no score '{self._score}'", did_you_mean(self._score, known))
+        is_error = (self._score or view.select) in ("loss", *view.lower_is_better)
+        lower = self._better == "lower" or (self._better is None and is_error)
+        self._sign = -1 if lower else 1
 
     def after_epoch(self, view: TrainingView) -> bool:
         """Return whether the score has not improved for too long."""

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,6 +81,34 @@ def test_unknown_is_warned_of_where_train_reveals_more_than_dev(train_leak, dev_
 def test_a_dev_split_cut_out_of_train_cannot_clear_a_stream_that_reveals_much(leak, warned):
     found = check(splits(leak, leak), "unknown", source=("train", "dev"))
     assert ["no check here can detect it" in text for text in found.warnings] == [True] * warned
+
+
+def as_numbers(classes):
+    return np.stack([classes == 1, np.where(classes == 2, 3.0, -1.0)], 1).astype(np.float32)
+
+
+def as_shares(classes):
+    return np.where(np.eye(3)[classes] > 0, 0.8, 0.1).astype(np.float32)
+
+
+@pytest.mark.parametrize("form", [as_numbers, as_shares], ids=["two numbers", "shares of annotators"])
+@pytest.mark.parametrize(("train_leak", "dev_leak", "warned"), [(6, 0, True), (6, 6, False), (0, 0, False)])
+def test_labels_of_every_form_are_checked(form, train_leak, dev_leak, warned):
+    data = {
+        name: [replace(c, labels={"emotion": form(c.labels["emotion"])}) for c in conversations]
+        for name, conversations in splits(train_leak, dev_leak).items()
+    }
+    data["train"][0].labels["emotion"][0] = np.nan
+    found = check(data, "unknown")
+    assert [("suggests that the features were fitted" in text) for text in found.warnings] == [True] * warned
+
+
+def test_numbers_are_divided_where_they_divide_train_most_evenly():
+    """Of these, the second: half of it is above its median. What equals the median is not above it."""
+    train = np.array([[0, 1, 5], [0, 2, 5], [0, 3, 5], [1, 4, 9]], np.float32)
+    dev = np.array([[1, 2.5, 5], [0, 2.6, 9]], np.float32)
+    assert [each.tolist() for each in fitted._classes(train, dev)] == [[0, 0, 1, 1], [0, 1]]
+    assert [len(each) for each in fitted._classes(train, np.zeros(0, np.float32))] == [4, 0]
 
 
 def test_scores_are_cached_by_content():

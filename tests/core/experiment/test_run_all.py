@@ -49,6 +49,7 @@ def small_job(path, variant, folder):
     (job,) = plan_jobs(read_toml(path), Selection(variants=[variant]))
     tables = shrink(job.tables)
     tables["data"] = {
+        **{key: value for key, value in tables["data"].items() if key == "targets"},
         "use": "simulated",
         "modalities": tables["data"]["modalities"],
         "batch_size": SMALL["batch_size"],

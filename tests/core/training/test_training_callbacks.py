@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch.optim.swa_utils import AveragedModel
 
+from ercfw import metric
+from ercfw.contract.metric import ERROR, SHARE
 from ercfw.errors import InputError
 from ercfw.training.checkpoint import load_state
 from ercfw.training.loop import fit
@@ -28,14 +30,15 @@ def weights_of(state, model):
 def watched(training):
     """Train with these settings; give the training, the weights after each step, and those that were scored."""
 
-    def run(*words, scores=None, **more):
+    def run(*words, scores=None, scale=SHARE, **more):
         scored, after, lines = [], [], []
 
-        def metric(*_):
+        @metric("classes", scale=scale)
+        def mine(*_):
             scored.append(flat(begun.model))
             return scores[len(scored) - 1] if scores else 0.1 * len(scored)
 
-        begun, plan = training(*words, metrics=metric, **more)
+        begun, plan = training(*words, metrics=mine, **more)
         initial = flat(begun.model)
         fit(begun, plan, Listeners(step=lambda: after.append(flat(begun.model)), epoch=lines.append))
         return begun, initial, after, scored, lines
@@ -149,6 +152,23 @@ def test_early_stopping_counts_what_it_is_told_to(watched, options, epochs):
     words = ("train.epochs=6", "callback.early-stopping.patience=2", f"callback.early-stopping.{options}")
     _, _, _, _, lines = watched(*words, scores=[0.10, 0.20, 0.22, 0.24, 0.23, 0.22])
     assert len(lines) == epochs
+
+
+@pytest.mark.parametrize("options", ["patience=2", "score=emotion.mine"])
+def test_early_stopping_knows_from_the_metric_that_lower_is_better(watched, options):
+    falling, rising = [0.9, 0.7, 0.5, 0.4, 0.3, 0.2], [0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
+    words = ("train.epochs=6", f"callback.early-stopping.{options}", "callback.early-stopping.patience=2")
+    assert len(watched(*words, scores=falling, scale=ERROR)[4]) == 6
+    assert len(watched(*words, scores=rising, scale=ERROR)[4]) == 3
+    assert len(watched(*words, "callback.early-stopping.better=higher", scores=rising, scale=ERROR)[4]) == 6
+    patient = watched("train.epochs=6", "train.patience=2", scores=rising, scale=ERROR)[4]
+    assert len(patient) == 3
+
+
+def test_a_score_that_the_target_does_not_have_is_no_score(training):
+    """The metric serves numbers, and the target consists of classes."""
+    with pytest.raises(InputError, match=r"early-stopping\] score: there is no score 'emotion.mine' \(.*loss"):
+        training("callback.early-stopping.score=emotion.mine", metrics=metric("regression")(lambda *_: 0.5))
 
 
 def test_early_stopping_by_the_loss_stops_when_it_rises(watched):

@@ -101,3 +101,51 @@ def test_a_dataset_of_a_plugin_file_is_read_by_its_name(verb, cli, plugin_file, 
     cli("data", verb, "greeting", "--plugin", "greetings.py").check(2, "--plugin: 'greeting' is not..'greetings'")
     cli("data", verb, tiny_recipe(), "--plugin", "greetings.py").check(2, "--plugin..a recipe names its plugin files")
     cli("data", verb, "greetings", "--plugin", "nowhere.py").check(2, "--plugin..there is no file nowhere.py")
+
+
+WRONG_LABELS = """
+import numpy as np
+from ercfw import Conversation, Dataset, Provenance, hookimpl
+
+
+class Odd(Dataset):
+    modalities = ()
+    targets = {"mood": ("bad", "good")}
+    provenance = Provenance("odd", False)
+
+    def split(self, name):
+        labels = {"mood": np.array([0, 1])}
+        if name == "dev":
+            labels = {"mood": WRONG}
+        return [Conversation(f"{name}/0", name, ("0", "1"), ("A", "B"), ("x", "y"), labels)]
+
+
+@hookimpl
+def provide_datasets():
+    return {"odd": Odd}
+"""
+
+
+@pytest.mark.parametrize("verb", ["check", "stats"])
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ('np.array(["bad", "good"])', "labels of 'mood' are <U4"),
+        ("np.array([0.5, 1.0], np.float32)", "labels of 'mood' are float32"),
+        ("np.array([0, 2])", "labels of 'mood' have a number that is none of 2 classes"),
+        ("np.array([0])", "labels of 'mood' are int64 [1]"),
+    ],
+)
+def test_labels_of_a_plugin_that_are_not_what_it_declares(cli, plugin_file, verb, wrong, says):
+    path = plugin_file(WRONG_LABELS.replace("WRONG", wrong))
+    cli("data", verb, "odd", "--plugin", path, "--trust").check(2, f"conversation dev/0: {says}")
+
+
+@pytest.mark.parametrize(
+    "targets", [["affect", "emotion"], ["moods"], ["votes"]], ids=["numbers", "several labels", "shares"]
+)
+def test_streams_are_checked_for_leakage_whatever_the_first_target_is(cli, targets):
+    known = cli("data", "check", "simulated", f"data.targets={json.dumps(targets)}", "--json")
+    assert known.code == 0, known.err
+    found = [f["what"] for f in json.loads(known.out)["findings"] if f["about"].startswith("stream")]
+    assert sum("a linear classifier scores" in what for what in found) == 3
