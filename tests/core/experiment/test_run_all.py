@@ -138,7 +138,7 @@ def rebuilt(conversation):
     }
     return Conversation(
         "another", "train", tuple(longer), tuple(map(str, range(len(longer)))), ("",) * len(longer),
-        {"emotion": np.zeros(len(longer), np.int64)}, streams,
+        {name: np.zeros(len(longer), np.int64) for name in conversation.labels}, streams,
     )  # fmt: skip
 
 
