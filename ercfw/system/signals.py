@@ -1,6 +1,8 @@
 """Handle Ctrl-C and a scheduler's SIGTERM: stop at once, or at a point where nothing is lost."""
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,6 +10,8 @@ from types import FrameType
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+AGAIN = 0.05
+"""Seconds until a signal that had no effect is sent again."""
 
 
 class Stopped(BaseException):
@@ -27,8 +31,28 @@ def at_once() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         raise Stopped
 
-    with _handled_by(stop):
+    with _handled_by(stop), _sent_again():
         yield
+
+
+@contextmanager
+def _sent_again() -> Iterator[None]:
+    """Send the signal again if Python discards ``Stopped``, because it was raised in a finaliser or weak reference."""
+    before = sys.unraisablehook
+
+    def discarded(unraisable: "sys.UnraisableHookArgs") -> None:
+        if not isinstance(unraisable.exc_value, Stopped):
+            before(unraisable)
+            return
+        again = threading.Timer(AGAIN, os.kill, (os.getpid(), signal.SIGTERM))
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = discarded
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 @contextmanager
