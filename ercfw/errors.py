@@ -30,11 +30,13 @@ class Mistake:
         where: the file, table and key, such as ``recipes/mine.toml: [fusion] width``.
         what: what is wrong there.
         hint: how to fix it; may be empty.
+        missing: whether a file or folder is not there; ``ercfw validate`` then checks a recipe without it.
     """
 
     where: str
     what: str
     hint: str = ""
+    missing: bool = False
 
     def __str__(self) -> str:
         hint = f" ({shown(self.hint, LONGEST_HINT)})" if self.hint else ""
@@ -71,6 +73,17 @@ class InputError(ErcfwError):
     def at(cls, where: object, what: str, hint: str = "") -> "InputError":
         """Return an error with a single mistake; the arguments are those of ``Mistake``."""
         return cls([Mistake(str(where), what, hint)])
+
+    @classmethod
+    def missing(cls, where: object, what: str, hint: str = "") -> "InputError":
+        """Return the error of a file or folder that is not there; the arguments are those of ``Mistake``."""
+        return cls([Mistake(str(where), what, hint, missing=True)])
+
+    @classmethod
+    def unreadable(cls, path: Path, error: OSError, hint: str = "") -> "InputError":
+        """Return the error of a file or folder that the system cannot read."""
+        gone = isinstance(error, FileNotFoundError | NotADirectoryError)
+        return cls([Mistake(str(path), f"cannot be read: {error.strerror or error}", hint, gone)])
 
 
 class RunError(ErcfwError):

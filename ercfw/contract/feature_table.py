@@ -201,7 +201,7 @@ def read_features(path: Path, rows: Sequence[UtteranceId]) -> FeatureTable:
     try:
         provenance = {"file": path.name, "sha256": sha256(path)}
     except OSError as error:
-        raise InputError.at(path, f"cannot be read: {error.strerror}") from error
+        raise InputError.unreadable(path, error) from error
     if path.suffix == ".safetensors":
         return FeatureTable.load(path, provenance)
     values = _read_array(path)

@@ -16,10 +16,6 @@ SUM_TOLERANCE = 1e-3
 """Shares of annotators that were rounded add up to 1 within this."""
 
 
-class WrongLabelsError(InputError):
-    """The data can be read, but its labels are not what it declares."""
-
-
 def declared_targets(targets: Mapping[str, Target | tuple[str, ...]]) -> dict[str, Target]:
     """Return what each target of a dataset is.
 
@@ -30,20 +26,18 @@ def declared_targets(targets: Mapping[str, Target | tuple[str, ...]]) -> dict[st
     for name, target in found.items():
         where = f"the dataset's target '{name}'"
         if not target.names or len(set(target.names)) < len(target.names):
-            raise WrongLabelsError.at(where, f"has the names {list(target.names)}", "at least one, and each once")
+            raise InputError.at(where, f"has the names {list(target.names)}", "at least one, and each once")
         reserved = RESERVED.intersection(target.names) if target.kind != "classes" else ()
         for word in sorted(reserved):
-            raise WrongLabelsError.at(
-                where, f"has the name '{word}', which columns of predictions need", "choose another"
-            )
+            raise InputError.at(where, f"has the name '{word}', which columns of predictions need", "choose another")
         if target.kind == "regression":
             if len(target.ranges) != len(target.names) or any(not low < high for low, high in target.ranges):
                 what = f"has the ranges {list(target.ranges)} for the numbers {', '.join(target.names)}"
-                raise WrongLabelsError.at(where, what, "the lowest and highest value of each number")
+                raise InputError.at(where, what, "the lowest and highest value of each number")
             if len(target.names) == 1 and target.names[0] != name:
-                raise WrongLabelsError.at(where, f"has one number, named '{target.names[0]}'", f"name it '{name}'")
+                raise InputError.at(where, f"has one number, named '{target.names[0]}'", f"name it '{name}'")
         elif target.ranges:
-            raise WrongLabelsError.at(where, f"has ranges, but is of kind {target.kind}", "only numbers have ranges")
+            raise InputError.at(where, f"has ranges, but is of kind {target.kind}", "only numbers have ranges")
     return found
 
 
@@ -57,13 +51,13 @@ def check_label_form(conversations: Sequence[Conversation], targets: Mapping[str
         where = f"conversation {conversation.id}"
         if set(conversation.labels) != set(targets):
             what = f"has labels of {sorted(conversation.labels)}, but the targets are {sorted(targets)}"
-            raise WrongLabelsError.at(where, what, "the dataset must give labels of every target")
+            raise InputError.at(where, what, "the dataset must give labels of every target")
         for name, target in targets.items():
             wrong = wrong_form(target, conversation.labels[name], len(conversation))
             if wrong is None:
                 wrong = _wrong_agreement(conversation.agreement.get(name), len(conversation))
             if wrong is not None:
-                raise WrongLabelsError.at(where, f"labels of '{name}' {wrong[0]}", wrong[1])
+                raise InputError.at(where, f"labels of '{name}' {wrong[0]}", wrong[1])
 
 
 def _wrong_agreement(shares: NDArray[Any] | None, utterances: int) -> tuple[str, str] | None:

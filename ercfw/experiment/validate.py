@@ -9,9 +9,9 @@ from ercfw.contract.data_info import DataInfo
 from ercfw.contract.interfaces import Dataset, Model
 from ercfw.contract.widths import TeacherWidths
 from ercfw.data.declared_info import STAND_IN_CLASSES, STAND_IN_WIDTHS, promised_streams, stand_in_info, training_info
-from ercfw.data.label_form import WrongLabelsError, declared_targets
+from ercfw.data.label_form import declared_targets
 from ercfw.data.load import check_tables
-from ercfw.errors import InputError, Mistake, in_recipe, warnings_of, with_warnings
+from ercfw.errors import InputError, Mistake, RunError, in_recipe, warnings_of, with_warnings
 from ercfw.experiment.plan import Job, with_new
 from ercfw.experiment.served_targets import check_served
 from ercfw.model.build import build_model
@@ -19,7 +19,7 @@ from ercfw.model.losses import asked_of_teachers, build_losses
 from ercfw.recipe.queries import teacher_runs
 from ercfw.recipe.schema import BASE
 from ercfw.registry.metrics import metrics_of
-from ercfw.training.check_parts import check_training_parts
+from ercfw.training.check_parts import check_optimization, check_sampler
 from ercfw.training.dry_run import dry_run, made_up_outputs
 from ercfw.training.find_widths import find_widths
 from ercfw.training.made_up_teachers import like_student
@@ -88,9 +88,9 @@ class _TrainingData:
 def _check(job: Job, data: _TrainingData) -> RecipeCheck:
     try:
         dataset, info, warnings = data.of(job)
-    except WrongLabelsError:
-        raise
     except InputError as error:
+        if not all(mistake.missing for mistake in error.mistakes):
+            raise
         without = _check_without_data(job, str(error))
         return replace(without, warnings=(*warnings_of(error), *without.warnings))
     streams = promised_streams(job.recipe, job.parts.extractors, STAND_IN_WIDTHS[0])
@@ -98,7 +98,23 @@ def _check(job: Job, data: _TrainingData) -> RecipeCheck:
         check_tables(job.recipe, dataset)
         check_served(job, declared_targets(dataset.targets), metrics_of(job.catalog, job.recipe.metric))
         built = _build(job, replace(info, modalities=streams))
-    return RecipeCheck((*warnings, *built), (STREAMS, *_of_teachers(job)))
+        unchecked = (STREAMS, *_of_teachers(job), *_of_sampler(job, info, dataset))
+    return RecipeCheck((*warnings, *built), unchecked)
+
+
+def _of_sampler(job: Job, info: DataInfo, dataset: Dataset) -> tuple[str, ...]:
+    """Check the sampler, and return what is not checked of it: its code may need the streams.
+
+    Raises:
+        InputError: its settings are wrong, or it breaks a rule.
+    """
+    sampler = job.parts.training.sampler
+    if sampler is not None:
+        try:
+            check_sampler(job.recipe.train, sampler, info, dataset.split("train"))
+        except RunError as error:
+            return (f"the sampler, which may need the streams: {error}",)
+    return ()
 
 
 def _of_teachers(job: Job) -> tuple[str, ...]:
@@ -131,8 +147,15 @@ def _build(job: Job, info: DataInfo) -> tuple[str, ...]:
     teachers = _teachers(job, model, info)
     widths = find_widths(model, job.parts.losses, info, teachers)
     losses = build_losses(job.recipe, job.parts.losses, info, widths)
-    check_training_parts(job.recipe.train, job.parts.training, info, nn.ModuleList([model, losses]))
-    return tuple(dry_run(model, losses, info, teachers))
+    check_optimization(job.recipe.train, job.parts.training, nn.ModuleList([model, losses]))
+    found = tuple(dry_run(model, losses, info, teachers))
+    if job.parts.training.callbacks:
+        from ercfw.training.check_callbacks import check_callbacks  # imports the libraries of a training
+
+        with with_warnings(found):
+            metrics = metrics_of(job.catalog, job.recipe.metric)
+            check_callbacks(job.recipe, job.parts.training, info, metrics, model, losses)
+    return found
 
 
 def _teachers(job: Job, model: Model, info: DataInfo) -> Mapping[str, TeacherWidths]:

@@ -29,7 +29,7 @@ def read_pickle(path: Path) -> Any:
     try:
         data = read_bytes(path)
     except OSError as error:
-        raise InputError.at(path, f"cannot be read: {error.strerror}") from error
+        raise InputError.unreadable(path, error) from error
     budget = Budget(TIMES * len(data) + ROOM)
     try:
         return load(data, budget)

@@ -61,7 +61,7 @@ def read_toml(path: Path) -> RecipeFile:
         content = read_bytes(path)
         return RecipeFile(path, parse_toml(content.decode("utf-8-sig"), str(path)))
     except OSError as error:
-        raise InputError.at(path, f"cannot be read: {error.strerror}") from error
+        raise InputError.unreadable(path, error) from error
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise InputError.at(f"{path}, line {line}", "is not UTF-8", "save the file as UTF-8") from error

@@ -106,7 +106,7 @@ def _mode(path: Path) -> int | None:
     except OSError as error:
         if error.errno in (errno.ENAMETOOLONG, errno.EINVAL):
             return None
-        raise InputError.at(path, f"cannot be read: {error.strerror}") from error
+        raise InputError.unreadable(path, error) from error
 
 
 def check_regular(path: Path) -> None:

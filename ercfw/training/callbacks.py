@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ercfw.contract.batch import Batch, Outputs
-from ercfw.contract.metric import traits_of
+from ercfw.contract.data_info import DataInfo
+from ercfw.contract.metric import Metric, traits_of
 from ercfw.contract.training_parts import Callback, TrainingView
 from ercfw.errors import InputError, RunError, cause_of
 from ercfw.results.scoring import serves
@@ -33,12 +34,7 @@ def view_of(training: Training, plan: Plan, name: str, step: int) -> TrainingVie
     """
     epoch = training.underway.get("epoch", len(training.history))
     scaler = training.accelerator.scaler
-    scores = {
-        f"{target}.{name}": metric
-        for target, spec in plan.info.targets.items()
-        for name, metric in plan.metrics.items()
-        if serves(metric, target, spec)
-    }
+    scores = watched_scores(plan.info, plan.metrics)
     return TrainingView(
         model=training.accelerator.unwrap_model(training.model),
         losses=training.losses,
@@ -55,8 +51,23 @@ def view_of(training: Training, plan: Plan, name: str, step: int) -> TrainingVie
         seed=plan.seed,
         name=name,
         select=plan.select,
-        lower_is_better=frozenset(name for name, metric in scores.items() if traits_of(metric).scale.lower_is_better),
+        lower_is_better=lower_is_better(scores),
     )
+
+
+def watched_scores(info: DataInfo, metrics: Mapping[str, Metric]) -> dict[str, Metric]:
+    """Return the metrics that serve the targets, by the names of their scores, such as ``emotion.accuracy``."""
+    return {
+        f"{target}.{name}": metric
+        for target, spec in info.targets.items()
+        for name, metric in metrics.items()
+        if serves(metric, target, spec)
+    }
+
+
+def lower_is_better(scores: Mapping[str, Metric]) -> frozenset[str]:
+    """Return the names of those scores for which lower is better."""
+    return frozenset(name for name, metric in scores.items() if traits_of(metric).scale.lower_is_better)
 
 
 def views(training: Training, plan: Plan, step: int) -> Iterator[tuple[Callback, TrainingView]]:

@@ -73,7 +73,7 @@ def _evaluations(session: Path) -> list[Path]:
     folder = session / "dialog" / "EmoEvaluation"
     found = sorted(path for path in folder.glob("Ses*.txt") if DIALOG.fullmatch(path.stem))
     if not found:
-        raise InputError.at(folder, "contains no evaluations", "files such as Ses01F_impro01.txt")
+        raise InputError.missing(folder, "contains no evaluations", "files such as Ses01F_impro01.txt")
     return found
 
 

@@ -109,7 +109,7 @@ class M3ed(Corpus):
             check_can_be_simulated(chosen, (TARGET,), DEFAULT_ROOT)
             if clips is not None:
                 what = f"is set, but M3ED's annotations are not at {DEFAULT_ROOT}"
-                raise InputError.at("[data] clips", what, "set root to the folder of the annotations")
+                raise InputError.missing("[data] clips", what, "set root to the folder of the annotations")
             why = f"nothing is at {DEFAULT_ROOT}"
             super().__init__(*simulate(M3ED, choice, seed=seed, widths=widths, instead_of=why))
         else:
@@ -124,7 +124,7 @@ def find_sounds(root: Path, clips: Path | None) -> Path | None:
         InputError: if ``clips`` does not exist.
     """
     if clips is not None and not is_folder(clips):
-        raise InputError.at("[data] clips", f"there is no folder {clips}", f"the folder that contains {SOUNDS}")
+        raise InputError.missing("[data] clips", f"there is no folder {clips}", f"the folder that contains {SOUNDS}")
     return first_below(clips or root, SOUNDS, is_folder) or clips
 
 

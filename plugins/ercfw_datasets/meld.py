@@ -112,7 +112,7 @@ class Meld(Corpus):
         if place is None:
             if clips is not None:
                 what = f"is set, but MELD's annotations are not at {DEFAULT_ROOT}"
-                raise InputError.at("[data] clips", what, "set root to the folder of the annotations")
+                raise InputError.missing("[data] clips", what, "set root to the folder of the annotations")
             why = f"nothing is at {DEFAULT_ROOT}"
             super().__init__(*simulate(MELD, choice, seed=seed, widths=widths, targets=targets, instead_of=why))
         else:
@@ -128,11 +128,11 @@ def find_clips(root: Path, clips: Path | None) -> dict[str, Path]:
         InputError: if ``clips`` does not exist, or contains no folder of MELD.Raw.
     """
     if clips is not None and not is_folder(clips):
-        raise InputError.at("[data] clips", f"there is no folder {clips}", "the folder of the unpacked MELD.Raw")
+        raise InputError.missing("[data] clips", f"there is no folder {clips}", "the folder of the unpacked MELD.Raw")
     place = root if clips is None else clips
     found = {split: folder for split in CLIPS if (folder := _clips_of(place, split)) is not None}
     if clips is not None and not found:
-        raise InputError.at("[data] clips", f"{clips} contains none of {', '.join(CLIPS.values())}")
+        raise InputError.missing("[data] clips", f"{clips} contains none of {', '.join(CLIPS.values())}")
     for split in CLIPS:
         if found and split not in found:
             warnings.warn(f"MELD: no clips for {split}: {place / CLIPS[split]} does not exist", stacklevel=2)

@@ -19,7 +19,7 @@ def real_root(root: Path | None, default: Path, corpus: str) -> Path | None:
     """
     if root is not None:
         if not is_folder(root):
-            raise InputError.at(
+            raise InputError.missing(
                 "[data] root", f"there is no folder {root}", f"set it to the folder of {corpus}'s files"
             )
         return root
@@ -28,7 +28,7 @@ def real_root(root: Path | None, default: Path, corpus: str) -> Path | None:
     if is_folder(default) and any(not path.name.startswith(".") for path in default.iterdir()):
         return default
     if os.environ.get("ERCFW_REQUIRE_REAL", "0") not in ("", "0"):
-        raise InputError.at(
+        raise InputError.missing(
             "[data] root",
             f"{corpus} is not at {default}, and ERCFW_REQUIRE_REAL forbids simulated data in its place",
             "set root to the folder of its files",
@@ -50,4 +50,4 @@ def check_can_be_simulated(targets: Sequence[str], simulated: Collection[str], d
     real = next((name for name in targets if name not in simulated), None)
     if real is not None:
         what = f"'{real}' cannot be simulated, and nothing is at {default}"
-        raise InputError.at("[data] targets", what, "set root to the folder of the corpus' files")
+        raise InputError.missing("[data] targets", what, "set root to the folder of the corpus' files")

@@ -102,7 +102,7 @@ class Table(Corpus):
         folds: Annotated[int, Field(ge=3)] = 5,
     ) -> None:
         if root is None:
-            raise InputError.at("[data] root", "is not set", "set it to the folder that contains the table")
+            raise InputError.missing("[data] root", "is not set", "set it to the folder that contains the table")
         if fold is not None and (dev or test):
             raise InputError.at(
                 "[data] fold", "cannot be combined with dev or test", "set either fold, or dev and test"

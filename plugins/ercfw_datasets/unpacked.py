@@ -37,4 +37,4 @@ def _subfolders(folder: Path) -> list[Path]:
         with os.scandir(folder) as entries:
             return sorted(folder / e.name for e in entries if not e.name.startswith((".", "__")) and e.is_dir())
     except OSError as error:
-        raise InputError.at(folder, f"cannot be read: {error.strerror}") from error
+        raise InputError.unreadable(folder, error) from error

@@ -42,17 +42,26 @@ def test_killed_at_ten_random_moments(name, tiny_recipe, tmp_path, processes):
         assert [process.exitcode for process in running] == [0] * processes
         lasted = time.monotonic() - began
     whole, folder = left(tmp_path / "whole/tiny/base/seed-0"), tmp_path / "killed/tiny/base/seed-0"
-    moments, kills = random.Random(name), 0
+    moments, kills, in_training = random.Random(name), 0, 0
     while kills < KILLS or folder.exists():
         running = forked.start_world(processes, *words, "killed")
         if kills < KILLS:
-            time.sleep(moments.uniform(0.2 * lasted, lasted))
+            if kills % 2:
+                wait_for_checkpoint(folder, running)
+            time.sleep(moments.uniform(0, lasted / 2 if kills % 2 else lasted))
             victim = moments.choice(running)
             kills += victim.is_alive()
             lasted *= 1.0 if victim.is_alive() else 0.8  # the machine was busy when it was measured
             kill(victim, [process for process in running if process is not victim])
         for process in running:
             process.join(timeout=60)
+        in_training += (folder / "state.safetensors").exists()
         if (folder / "metrics.json").exists():
             assert left(folder) == whole
             shutil.rmtree(folder)
+    assert in_training >= KILLS // 4
+
+
+def wait_for_checkpoint(folder, running):
+    while not (folder / "state.safetensors").exists() and any(process.is_alive() for process in running):
+        time.sleep(0.005)

@@ -45,6 +45,7 @@ TABLES = {
     "gradients again": '[callback.sam]\nrho = 0.1\n[callback.freeze]\nparts = ["encoder.text"]\nuntil = 2',
     "inputs": '[callback.modality-dropout]\nrate = 0.4\n[callback.fgm]\nstreams = ["text"]\nepsilon = 0.5',
     "noise": "[callback.gradient-noise]\neta = 0.001",
+    "stopping": '[callback.early-stopping]\npatience = 1\nscore = "emotion.accuracy"',
     "balanced": '[train.sampler]\nuse = "balanced"',
     "curriculum": '[train.sampler]\nuse = "curriculum"\nby = "loss"\nbuckets = 2',
     "optimizer and schedule": '[train.optimizer]\nuse = "nadam"\n[train.schedule]\nuse = "onecyclelr"\nmax_lr = 0.02',

@@ -75,8 +75,10 @@ def read_levels(path: Path, modality: str) -> Levels:
         read = LevelsFile.model_validate_json(read_bytes(path))
     except ValidationError as error:
         raise InputError.at(path, f"is not a file of levels: {in_short(error)}", hint) from error
-    except (OSError, ValueError) as error:
-        raise InputError.at(path, f"cannot be read: {getattr(error, 'strerror', None) or error}", hint) from error
+    except OSError as error:
+        raise InputError.unreadable(path, error, hint) from error
+    except ValueError as error:  # a name that no file can have
+        raise InputError.at(path, f"cannot be read: {error}", hint) from error
     if read.modality != modality:
         raise InputError.at(path, f"holds the levels of '{read.modality}'", f"--modality {read.modality}")
     return read.levels

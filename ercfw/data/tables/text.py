@@ -26,7 +26,7 @@ def read_text(path: Path) -> Read[str]:
     try:
         data = read_bytes(path)
     except OSError as error:
-        raise InputError.at(path, f"cannot be read: {error.strerror}") from error
+        raise InputError.unreadable(path, error) from error
     except ValueError as error:  # a name that no file can have
         raise InputError.at(path, f"cannot be read: {error}") from error
     return decode_text(data, path)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from ercfw.errors import InputError
@@ -80,6 +81,98 @@ def test_without_data_a_mistake_under_any_data_is_an_error(cli, tiny_recipe):
     assert ended.code == 0
     assert "not checked: the data" in ended.out
     cli("validate", recipe, "fusion.use=multiattn", "fusion.heads=3").check(2, "[fusion] heads..3")
+
+
+SCORES = """conversation,utterance,split,text,sentiment
+a,0,train,so,{}
+a,1,train,well,-1
+b,0,dev,oh,2
+c,0,test,no,0
+"""
+
+
+@pytest.mark.parametrize(
+    ("value", "what"), [("abc", "'abc' is not a number"), ("3.5", "3.5 is out of range"), ("1", "")]
+)
+def test_wrong_labels_of_a_table_are_no_missing_data(cli, tiny_recipe, tmp_path, value, what):
+    (tmp_path / "utterances.csv").write_text(SCORES.format(value))
+    for modality in ("text", "audio", "visual"):
+        np.save(tmp_path / f"{modality}.npy", np.zeros((4, 3), np.float32))
+    target = '[data.targets.sentiment]\nkind = "regression"\nrange = [-3, 3]\n'
+    text = tiny_recipe(target).read_text()
+    changes = {
+        'use = "simulated"\nconversations = 12': f'use = "table"\nroot = "{tmp_path}"',
+        "widths = { text = 8, audio = 6, visual = 4 }\n": "",
+        "head.emotion": "head.sentiment",
+        "loss.cross-entropy": "loss.mae",
+    }
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    recipe = tmp_path / "scores.toml"
+    recipe.write_text(text)
+    ended = cli("validate", recipe, "train.select=sentiment.mae")
+    assert ended.code == (2 if what else 0)
+    assert what in ended.err
+    assert "not checked: the data" not in ended.out
+
+
+@pytest.mark.parametrize("use", ["meld", "emorynlp", "iemocap", "dailydialog", "m3ed", "table"])
+def test_data_that_is_not_there_is_missing(found, use):
+    unchecked = found(f"data={{use='{use}',root='nowhere',modalities=['text','audio']}}").unchecked
+    assert "nowhere" in unchecked[1]
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ("[callback.swa]\nfrom_epoch = 99", r"\[callback.swa\] from_epoch: is 99, but the training has"),
+        ('[callback.freeze]\nparts = ["encoder.txt"]', "there is no part 'encoder.txt'"),
+        ('[callback.early-stopping]\nscore = "emotion.mae"', "emotion.mae"),
+        ('[train.sampler]\nuse = "balanced"\nlabels = "mood"', r"\[train.sampler\] labels: there is no target 'mood'"),
+    ],
+)
+def test_parts_of_a_training_that_do_not_fit_are_mistakes(found, part, message):
+    with pytest.raises(InputError, match=message):
+        found(more=part)
+
+
+SAMPLERS = """
+from ercfw import Sampler, hookimpl
+
+
+class Empty(Sampler):
+    def size(self, number):
+        return 0
+
+    def epoch(self, number, generator):
+        return []
+
+
+class Streams(Sampler):
+    def epoch(self, number, generator):
+        return sorted(range(len(self.conversations)), key=lambda i: self.conversations[i].streams["text"].sum())
+
+
+@hookimpl
+def provide_samplers():
+    return {"empty": Empty, "streams": Streams}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "told"),
+    [
+        ("empty", 2, "[train.sampler]: epoch 1 has no conversation"),
+        ("streams", 0, "not checked: the sampler, which may need the streams"),
+    ],
+)
+def test_a_sampler_is_asked_for_its_epochs(cli, tiny_recipe, plugin_file, name, code, told):
+    plugin_file(SAMPLERS)
+    recipe = tiny_recipe(f'[train.sampler]\nuse = "{name}"', top='plugins = ["./mine.py"]\n')
+    ended = cli("validate", recipe)
+    assert ended.code == code
+    assert told in ended.err + ended.out
 
 
 def test_the_search_space_is_checked(cli, tiny_recipe):
