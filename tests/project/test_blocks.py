@@ -17,6 +17,7 @@ from ercfw.recipe.overrides import merge
 from ercfw.recipe.shipped import shipped_recipes
 from ercfw.registry.catalog import load_catalog
 from ercfw.registry.plugin_file import read_plugin_file
+from ercfw.system.process_setup import own_accelerate_state
 from tests.project.test_wheel import FOLLOWED
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -141,7 +142,8 @@ def run_command(words, wanted, cli, request):
         targets = re.findall(r"^([\w-]+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE)
         assert words[1] in targets
     elif words[0] == "ercfw":
-        ended = cli(*shortened(words[1:], request))
+        with own_accelerate_state():  # each command of a page is a process of its own
+            ended = cli(*shortened(words[1:], request))
         assert ended.code == wanted, ended.err
     elif words[0] == "torchrun":
         at = words.index("ercfw") + 1
