@@ -75,6 +75,13 @@ class InputError(ErcfwError):
         return cls([Mistake(str(where), what, hint)])
 
     @classmethod
+    def joined(cls, errors: Sequence["InputError"]) -> "InputError":
+        """Return one error with the mistakes and the warnings of several."""
+        error = cls([mistake for each in errors for mistake in each.mistakes])
+        error.warnings = tuple(dict.fromkeys(warning for each in errors for warning in each.warnings))
+        return error
+
+    @classmethod
     def missing(cls, where: object, what: str, hint: str = "") -> "InputError":
         """Return the error of a file or folder that is not there; the arguments are those of ``Mistake``."""
         return cls([Mistake(str(where), what, hint, missing=True)])
@@ -125,6 +132,15 @@ def with_warnings(given: Collection[str]) -> Iterator[None]:
         for warning in given:
             error.add_note(f"warning: {warning}")  # for Python programs, whose tracebacks show notes
         raise
+
+
+@contextmanager
+def added_to(found: list[InputError]) -> Iterator[None]:
+    """Add an error in the input that ends the block to a list, so that other checks can follow."""
+    try:
+        yield
+    except InputError as error:
+        found.append(error)
 
 
 @contextmanager

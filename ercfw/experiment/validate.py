@@ -11,7 +11,7 @@ from ercfw.contract.widths import TeacherWidths
 from ercfw.data.declared_info import STAND_IN_CLASSES, STAND_IN_WIDTHS, promised_streams, stand_in_info, training_info
 from ercfw.data.label_form import declared_targets
 from ercfw.data.load import check_tables
-from ercfw.errors import InputError, Mistake, RunError, in_recipe, warnings_of, with_warnings
+from ercfw.errors import InputError, Mistake, RunError, added_to, in_recipe, warnings_of, with_warnings
 from ercfw.experiment.plan import Job, with_new
 from ercfw.experiment.served_targets import check_served
 from ercfw.model.build import build_model
@@ -97,8 +97,15 @@ def _check(job: Job, data: _TrainingData) -> RecipeCheck:
     with with_warnings(warnings):
         check_tables(job.recipe, dataset)
         check_served(job, declared_targets(dataset.targets), metrics_of(job.catalog, job.recipe.metric))
-        built = _build(job, replace(info, modalities=streams))
-        unchecked = (STREAMS, *_of_teachers(job), *_of_sampler(job, info, dataset))
+        errors: list[InputError] = []
+        built: tuple[str, ...] = ()
+        unchecked = (STREAMS, *_of_teachers(job))
+        with added_to(errors):
+            built = _build(job, replace(info, modalities=streams))
+        with added_to(errors):
+            unchecked += _of_sampler(job, info, dataset)
+        if errors:
+            raise InputError.joined(errors)
     return RecipeCheck((*warnings, *built), unchecked)
 
 

@@ -175,6 +175,15 @@ def test_a_sampler_is_asked_for_its_epochs(cli, tiny_recipe, plugin_file, name, 
     assert told in ended.err + ended.out
 
 
+def test_mistakes_of_the_sampler_and_of_a_callback_are_told_at_once(found):
+    sampler = '[train.sampler]\nuse = "balanced"\nlabels = "mood"\n'
+    with pytest.raises(InputError) as error:
+        found(more=sampler + '[callback.freeze]\nparts = ["encoder.txt"]\n')
+    told = str(error.value)
+    assert "there is no part 'encoder.txt'" in told
+    assert "there is no target 'mood'" in told
+
+
 def test_the_search_space_is_checked(cli, tiny_recipe):
     space = '[tune]\ntrials = 2\n[tune.space]\n"{}" = {{ low = 1e-3, high = 1e-2 }}\n'
     right = tiny_recipe(space.format("train.lr"))
