@@ -211,6 +211,18 @@ def mosi(tmp_path_factory, real_data):
     return folder
 
 
+@pytest.fixture
+def mosi_scores(real_data):
+    """The scores of MOSI, cut, with the corpus' audio, in the page's folder."""
+    folder = Path("data/mosi_scores")
+    folder.mkdir(parents=True, exist_ok=True)
+    source = real_data("mosi_scores") / "utterances.csv"
+    copy_rows(source, folder / "utterances.csv", lambda row: int(row["utterance"]) <= FIRST)
+    columns = {"conversation": "conversation", "utterance": "utterance"}
+    rows = [row.id for row in ercfw.read_table(real_data("mosi") / "utterances.csv", columns, {}).value]
+    ercfw.read_features(real_data("mosi") / "audio.npy", rows).save(folder / "audio.safetensors")
+
+
 def copy_rows(source, target, wanted):
     """Copy some rows of a CSV file; gives their places."""
     with source.open(encoding="utf-8", newline="") as file:
